@@ -1,0 +1,52 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.10 or later.
+# Settings: PYTHON=python3.12 make demo; pip reads its own variables (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, ...).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt
+# A .venv left half-made by an interrupted install, or by a Python since removed, is made anew.
+CHECKED := $(shell $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.installed*)
+MAKE_VENV = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+INSTALL = $(MAKE_VENV); $(BIN)/python -m pip install --constraint constraints.txt --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format docs clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## set up .venv, then run the whole curriculum on this machine
+	$(BIN)/practicum demo
+
+test: lint  ## set up .venv, then lint, types and the fast tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev  ## the studies that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## lay out the code, apply safe lint fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-docs  ## build the documentation site into site/
+	$(BIN)/mkdocs build --strict
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.installed: $(INPUTS)
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/.installed-dev: $(INPUTS)
+	$(INSTALL) '.[dev]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(INPUTS)
+	$(INSTALL) '.[docs]'
+	touch $@ $(VENV)/.installed

@@ -1,0 +1,283 @@
+"""The command line: finds the command, reads its settings, prints its result; loads nothing heavy before."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from practicum import __version__
+from practicum.errors import InputError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What every configured command understands, and the rest as settings of its config."""
+
+    config: Path | None
+    run: Path | None
+    resume: bool
+    json: bool
+    help: bool
+    settings: list[str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 2 bad input, 130 interrupted, or its own."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _dispatch(given)
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        print(f"practicum: error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("practicum: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; what Python would still flush at exit has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments:
+        raise InputError("no command given; `practicum --help` lists them")
+    name, *rest = arguments
+    if name in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if name == "--version":
+        print(f"practicum {__version__}")
+        return 0
+    if name not in COMMANDS:
+        from practicum.config import nearest
+
+        raise InputError(
+            f"unknown command {name!r}{nearest(name, list(COMMANDS))} `practicum --help` lists all"
+        )
+    return COMMANDS[name].call(rest)
+
+
+def overview() -> str:
+    """The page of `practicum --help`: every command in learning order."""
+    lines = [f"  {name:<10}{command.line}" for name, command in COMMANDS.items()]
+    return OVERVIEW.format(commands="\n".join(lines))
+
+
+# ------------------------------------------------------------------------------------------ kinds of command
+
+
+def _train(name: str, module: str, config_name: str, function: str, arguments: Sequence[str]) -> int:
+    """A command that fills a run's folder: `function(config, run_path, resume=bool) -> summary`."""
+    from practicum.config import load
+
+    options = _read_arguments(arguments)
+    stage = importlib.import_module(module)
+    config_class = getattr(stage, config_name)
+    if options.help:
+        return _print_help(name, config_class, RUN_OPTIONS)
+    if options.resume and options.run is None:
+        raise InputError("--resume needs --run DIR, the run to continue")
+    run_path = options.run or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    config_path = options.config
+    if options.resume and config_path is None and (run_path / "config.toml").exists():
+        config_path = run_path / "config.toml"
+    config = load(config_class, config_path, options.settings)
+    print(f"practicum: run folder {run_path}", file=sys.stderr)
+    try:
+        summary = _quietly(
+            options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
+        )
+    except KeyboardInterrupt:
+        again = shlex.join(["practicum", name, "--run", str(run_path), "--resume"])
+        print(f"practicum: interrupted; continue with: {again}", file=sys.stderr)
+        return INTERRUPTED
+    _print_result({"run": str(run_path), **summary}, options.json)
+    return 0
+
+
+def _compute(name: str, module: str, config_name: str, function: str, arguments: Sequence[str]) -> int:
+    """A command that only answers: `function(config) -> dict`."""
+    from practicum.config import load
+
+    options = _read_arguments(arguments)
+    stage = importlib.import_module(module)
+    config_class = getattr(stage, config_name)
+    if options.help:
+        return _print_help(name, config_class, ANSWER_OPTIONS)
+    if options.run is not None or options.resume:
+        raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
+    config = load(config_class, options.config, options.settings)
+    _print_result(_quietly(options.json, partial(getattr(stage, function), config)), options.json)
+    return 0
+
+
+def _raw(module: str, arguments: Sequence[str]) -> int:
+    """A command that reads its own arguments: `command(arguments) -> exit code`."""
+    code: int = importlib.import_module(module).command(list(arguments))
+    return code
+
+
+def _report(arguments: Sequence[str]) -> int:
+    if "-h" in arguments or "--help" in arguments:
+        print(
+            "usage: practicum report RUN\n\nWrite RUN/report.html, one self-contained page; print its path."
+        )
+        return 0
+    if len(arguments) != 1:
+        raise InputError("report takes one run folder: practicum report RUN")
+    run_path = Path(arguments[0])
+    if not run_path.is_dir():
+        raise InputError(f"{run_path}: no such run folder; give the --run of a training command")
+    print(importlib.import_module("practicum.report.page").write(run_path))
+    return 0
+
+
+# --------------------------------------------------------------------------------------- arguments, output
+
+
+def _read_arguments(arguments: Sequence[str]) -> Arguments:
+    """Split what every command understands from the settings of its config."""
+    paths: dict[str, Path] = {}
+    switches: set[str] = set()
+    settings: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name in ("--config", "--run"):
+            value = value if equals else next(words, "")
+            if not value or value.startswith("--"):
+                raise InputError(f"{name} needs a path after it")
+            paths[name] = Path(value)
+        elif word in ("--resume", "--json", "--help", "-h"):
+            switches.add(word)
+        else:
+            settings.append(word)
+    return Arguments(
+        config=paths.get("--config"),
+        run=paths.get("--run"),
+        resume="--resume" in switches,
+        json="--json" in switches,
+        help=bool(switches & {"--help", "-h"}),
+        settings=settings,
+    )
+
+
+def _quietly(json: bool, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Call; with --json anything printed on the way goes to stderr, so that stdout holds one object only."""
+    if not json:
+        return call()
+    import contextlib
+
+    with contextlib.redirect_stdout(sys.stderr):
+        return call()
+
+
+def _print_result(result: Mapping[str, Any], json: bool) -> None:
+    from practicum.config import flatten
+    from practicum.run import to_json
+
+    if json:
+        print(to_json(result))
+        return
+    flat = {key: _readable(value) for key, value in flatten(result).items()}
+    width = max((len(key) for key in flat), default=0)
+    for key, value in flat.items():
+        print(f"{key:<{width}}  {value}")
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(item, Mapping) for item in value):
+            return f"{len(value)} rows, shown with --json"
+        return ", ".join(_readable(item) for item in value)
+    return str(value)
+
+
+def _print_help(name: str, config_class: type[Any], options: str) -> int:
+    from practicum.config import help_text
+
+    description = (config_class.__doc__ or "").strip().split("\n\n")[0]
+    print(help_text(config_class, f"practicum {name}", description).rstrip())
+    print(options)
+    return 0
+
+
+RUN_OPTIONS = """
+for every training command:
+  --config FILE.toml  settings from a file; flags win over it
+  --run DIR           the run's folder (default: runs/ and the command's name and time)
+  --resume            continue the run in --run DIR, bit for bit
+  --json              print the summary as one JSON object on stdout; logs stay on stderr"""
+
+ANSWER_OPTIONS = """
+for every command that prints results:
+  --config FILE.toml  settings from a file; flags win over it
+  --json              print the result as one JSON object on stdout; logs stay on stderr"""
+
+OVERVIEW = """usage: practicum COMMAND [--config FILE.toml] [--setting value ...] [--run DIR] [--json]
+
+Teach a language model the way people learn: exposition, worked problems, practice, examination.
+
+start here:
+  practicum demo                                  the whole curriculum on this machine, in minutes
+  practicum verify '3 - (3+y)/y = y' '1, 3'       is this answer right?
+  practicum COMMAND --help                        every setting of a command, with its default
+
+commands, in learning order:
+{commands}"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line for the overview, and what runs."""
+
+    line: str
+    call: Callable[[Sequence[str]], int]
+
+
+def _stage(name: str, line: str, module: str, config_name: str) -> Command:
+    return Command(line, partial(_train, name, module, config_name, "train"))
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        "all the stages below, one after another, and a table of what each one taught",
+        partial(_train, "demo", "practicum.demo", "DemoConfig", "run"),
+    ),
+    "pretrain": _stage(
+        "pretrain",
+        "exposition: a new model reads the textbook",
+        "practicum.training.pretrain",
+        "PretrainConfig",
+    ),
+    "sft": _stage("sft", "worked problems: it imitates solutions", "practicum.training.sft", "SftConfig"),
+    "rl": _stage("rl", "practice: it tries, a verifier judges", "practicum.training.rl", "RlConfig"),
+    "verify": Command(
+        "judge an answer to an equation, exactly",
+        partial(_raw, "practicum.tasks.equations.verify_command"),
+    ),
+    "eval": Command(
+        "examination: accuracy, pass@k and behaviours of a model, with intervals",
+        partial(_compute, "eval", "practicum.training.evaluate", "EvalConfig", "evaluate"),
+    ),
+    "sample": Command(
+        "read what a model writes",
+        partial(_compute, "sample", "practicum.rollout.sample_command", "SampleConfig", "sample"),
+    ),
+    "report": Command("one self-contained HTML page about a run", _report),
+}

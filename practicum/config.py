@@ -1,0 +1,437 @@
+"""One source of truth per setting: dataclass defaults < `--size` preset < TOML file < `--dotted.key value`.
+
+Every stage has a frozen `Config` dataclass; fields are `bool`, `int`, `float`, `str`, `Path`, `Literal`,
+`X | None`, tuples, `dict` or `Mapping[str, X]`, and nested dataclasses. A stage's module may define
+`SIZES: dict[str, dict[str, object]]`, which maps each value of the config's field `size` to dotted keys and
+their values. TOML has no null, so None is written and read as the text "none", in files and flags alike.
+
+`tyro` writes the help page from the dataclass. Flags are read here, with the same type check as TOML, so that
+both report an error in the same words and `dict` fields take new keys (`--weights.brevity 0.1`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from practicum.errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Config = TypeVar("Config")
+NONE = "none"
+
+
+def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Resolve a config from its class, an optional TOML file and command-line flags.
+
+    `overrides` are raw arguments: `--section.field value`, `--section.field=value`, several values for a
+    tuple, `--flag` / `--no-flag` for a bool; `-` and `_` mean the same in names; `--task equations` is
+    short for `--task.name equations`.
+    Raises InputError, naming file or flag, on an unknown key (with the nearest known one), a wrong type, a
+    missing required field, malformed TOML, or a `--size` that the file's own values would undo.
+    """
+    file_table = {} if toml_path is None else read_toml(toml_path)
+    from_file = _check_table(config_class, file_table, str(toml_path))
+    from_flags = list(_read_flags(config_class, overrides))
+    values = _defaults(config_class)
+    _merge(values, _preset(config_class, values, from_file, from_flags, toml_path), config_class)
+    _merge(values, from_file, config_class)
+    for path, value in from_flags:
+        _set(values, path, value)
+    return _build(config_class, values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises InputError naming file and line when it is missing or malformed."""
+    try:
+        return parse_toml(path.read_bytes().decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: it must be UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the config file: {error.strerror}") from error
+
+
+def parse_toml(text: str, origin: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises InputError naming `origin` and the line when it is malformed."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin}: not valid TOML: {error}") from error
+    return tables
+
+
+def to_toml(config: object) -> str:
+    """The complete config as TOML text, from which `load` returns an equal config.
+
+    Paths are written as the user gave them. Raises InputError for a text "none" in an optional field, which
+    TOML could not tell from None.
+    """
+    return tomli_w.dumps(_plain(config))
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one dict from dotted keys to values; an empty table stays as a value."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def help_text(config_class: type[Any], program: str, description: str) -> str:
+    """The `--help` page of a config class: every field with type, default and its docstring."""
+    import contextlib
+    import io
+
+    import tyro
+
+    page = io.StringIO()
+    with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
+        tyro.cli(config_class, prog=program, description=description, args=["--help"], use_underscores=True)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+
+
+def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
+    """`; did you mean x?` for the closest of `known`, by whole name or by last part, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if not close:
+        last_parts = {key.rpartition(".")[2]: key for key in known}
+        matches = difflib.get_close_matches(name.rpartition(".")[2], list(last_parts), n=1, cutoff=0.75)
+        close = [last_parts[match] for match in matches]
+    return f"; did you mean {'--' if flags else ''}{close[0]}?" if close else ""
+
+
+# -------------------------------------------------------------------------------- what a config class holds
+
+
+def _fields(config_class: type[Any]) -> dict[str, Any]:
+    """Name -> resolved annotation of the fields a caller may set."""
+    hints = get_type_hints(config_class)
+    return {field.name: hints[field.name] for field in dataclasses.fields(config_class) if field.init}
+
+
+def _inner(annotation: Any) -> Any:
+    """`X` of an annotation `X | None`; any other annotation unchanged."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        if len(members) == 1:
+            return members[0]
+        raise TypeError(f"config fields may be X or X | None, got {annotation}")
+    return annotation
+
+
+def _is_optional(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
+def _is_section(annotation: Any) -> bool:
+    """Whether a field is a nested dataclass; an optional one would have no place in a file or help page."""
+    if dataclasses.is_dataclass(_inner(annotation)) and _is_optional(annotation):
+        raise TypeError(f"a section of a config cannot be optional: {annotation}")
+    return dataclasses.is_dataclass(annotation)
+
+
+def _is_table(annotation: Any) -> bool:
+    """Whether a field maps names of the caller's choice to values."""
+    return get_origin(_inner(annotation)) in (dict, Mapping)
+
+
+def _leaves(config_class: type[Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> annotation of all that a flag can set."""
+    leaves: dict[str, Any] = {}
+    for name, annotation in _fields(config_class).items():
+        if _is_section(annotation):
+            leaves.update(_leaves(annotation, f"{prefix}{name}."))
+        else:
+            leaves[prefix + name] = annotation
+    return leaves
+
+
+def _defaults(config_class: type[Any]) -> dict[str, Any]:
+    """Nested dict of the default values; a required field is absent."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config_class):
+        if not field.init:
+            continue
+        if field.default is not dataclasses.MISSING:
+            values[field.name] = _open(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            values[field.name] = _open(field.default_factory())
+    return values
+
+
+def _open(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _open(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init
+        }
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _build(config_class: type[Config], values: Mapping[str, Any], prefix: str = "") -> Config:
+    arguments: dict[str, Any] = {}
+    for name, annotation in _fields(config_class).items():
+        if name in values:
+            value = values[name]
+            arguments[name] = (
+                _build(annotation, value, f"{prefix}{name}.") if _is_section(annotation) else value
+            )
+    required = [
+        field.name
+        for field in dataclasses.fields(config_class)  # type: ignore[arg-type]
+        if field.init
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+        and field.name not in arguments
+    ]
+    if required:
+        raise InputError(
+            f"{prefix}{required[0]} is required: pass --{prefix}{required[0]} or set it in a file"
+        )
+    return config_class(**arguments)
+
+
+# ----------------------------------------------------------------------------------------- layers on layers
+
+
+def _set(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = value
+
+
+def _merge(values: dict[str, Any], table: Mapping[str, Any], config_class: type[Any]) -> None:
+    """Lay a checked table over `values`: sections merge, a `dict` field is replaced as a whole."""
+    for name, annotation in _fields(config_class).items():
+        if name not in table:
+            continue
+        if _is_section(annotation):
+            _merge(values.setdefault(name, _defaults(annotation)), table[name], annotation)
+        else:
+            values[name] = table[name]
+
+
+def _preset(
+    config_class: type[Any],
+    defaults: Mapping[str, Any],
+    from_file: Mapping[str, Any],
+    from_flags: Sequence[tuple[list[str], Any]],
+    toml_path: Path | None,
+) -> dict[str, Any]:
+    """The table of the chosen size; empty for a config class without sizes."""
+    sizes: Mapping[str, dict[str, object]] = getattr(sys.modules[config_class.__module__], "SIZES", {})
+    if not sizes or "size" not in _fields(config_class):
+        return {}
+    flags = {".".join(path): value for path, value in from_flags}
+    size = flags.get("size", from_file.get("size", defaults.get("size")))
+    table: dict[str, Any] = {}
+    for key, value in sizes.get(str(size), {}).items():
+        _set(table, key.split("."), value)
+    preset = _check_table(config_class, table, f"size {size}")
+    in_file = flatten(from_file)
+    if "size" in flags and from_file.get("size", size) != size:
+        # A file written for one size (a run's complete config.toml) would silently undo the other size.
+        for key, value in flatten(preset).items():
+            if key in in_file and in_file[key] != value and key not in flags:
+                raise InputError(
+                    f"--size {size} sets {key} to {value!r}, but {toml_path} (size {from_file['size']}) "
+                    f"sets it to {in_file[key]!r}: remove size and {key} from the file, or pass --{key}"
+                )
+    return preset
+
+
+# ----------------------------------------------------------------------------------------- values and types
+
+
+def _check_table(config_class: type[Any], table: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The table with every value of its field's type. Raises InputError naming origin and key."""
+    known = list(_leaves(config_class))
+
+    def check(section: type[Any], part: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+        fields, checked = _fields(section), {}
+        for name, value in part.items():
+            key = prefix + name
+            if name not in fields:
+                raise InputError(f"{origin}: unknown key {key!r}{nearest(key, known)}")
+            if _is_section(fields[name]) and isinstance(value, Mapping):
+                checked[name] = check(fields[name], value, f"{key}.")
+            else:
+                checked[name] = _convert(fields[name], value, f"{origin}: {key}")
+        return checked
+
+    return check(config_class, table, "")
+
+
+def _read_flags(config_class: type[Any], overrides: Sequence[str]) -> Iterator[tuple[list[str], Any]]:
+    """(path of the field, typed value) of each flag, in order."""
+    position = 0
+    while position < len(overrides):
+        argument = overrides[position]
+        if not argument.startswith("--") or len(argument) < 3:
+            raise InputError(f"unexpected argument {argument!r}: settings are written --key value")
+        name, equals, text = argument[2:].partition("=")
+        words = [text] if equals else []
+        position += 1
+        while not equals and position < len(overrides) and not overrides[position].startswith("--"):
+            words.append(overrides[position])
+            position += 1
+        path, annotation, negated = _find(config_class, name)
+        if negated:
+            if words:
+                raise InputError(f"--{name} takes no value, got {' '.join(words)!r}")
+            words = ["false"]
+        yield path, _from_words(annotation, words, f"--{name}")
+
+
+def _find(config_class: type[Any], name: str) -> tuple[list[str], Any, bool]:
+    """Path and annotation of the field behind a flag's name, and whether the flag was `--no-...`."""
+    leaves = _leaves(config_class)
+    key = name.replace("-", "_")
+    if key in leaves:
+        return key.split("."), leaves[key], False
+    section, _, last = key.rpartition(".")
+    positive = f"{section}.{last[3:]}".lstrip(".")
+    if last.startswith("no_") and leaves.get(positive) is bool:
+        return positive.split("."), bool, True
+    for leaf, annotation in leaves.items():
+        if _is_table(annotation) and key.startswith(f"{leaf}."):
+            return [*leaf.split("."), name[len(leaf) + 1 :]], get_args(_inner(annotation))[1], False
+    if any(leaf.startswith(f"{key}.") for leaf in leaves):
+        if f"{key}.name" in leaves:
+            return [*key.split("."), "name"], leaves[f"{key}.name"], False
+        raise InputError(f"--{name} is a section: set one of its fields, as --{name}.field value")
+    raise InputError(f"unknown setting --{name}{nearest(key, list(leaves), flags=True)}")
+
+
+def _from_words(annotation: Any, words: Sequence[str], origin: str) -> Any:
+    """The words after a flag as a value of the field's type."""
+    inner = _inner(annotation)
+    if len(words) == 1 and _means_none(annotation, words[0]):
+        return None
+    if _is_table(annotation):
+        raise InputError(f"{origin} is a table: set one of its entries, as {origin}.name value")
+    if get_origin(inner) is tuple:
+        members = get_args(inner)
+        kinds = [members[0]] * len(words) if members[-1] is Ellipsis else list(members)
+        if len(kinds) != len(words):
+            raise InputError(f"{origin}: expected {len(kinds)} values, got {len(words)}")
+        return tuple(_from_words(kind, [word], origin) for kind, word in zip(kinds, words, strict=True))
+    if inner is bool and not words:
+        return True
+    if len(words) != 1:
+        given = repr(" ".join(words)) if words else "nothing"
+        raise InputError(f"{origin}: expected {_describe(annotation)}, got {given}")
+    return _convert(annotation, _literal(inner, words[0]), origin)
+
+
+def _literal(inner: Any, word: str) -> Any:
+    """A flag's word as the value TOML would hold, or the word itself when it reads as nothing better."""
+    if inner is bool:
+        return {"true": True, "false": False}.get(word.lower(), word)
+    if get_origin(inner) is Literal:
+        return next((choice for choice in get_args(inner) if str(choice) == word), word)
+    if inner in (int, float):
+        try:
+            return inner(word)
+        except ValueError:
+            return word
+    return word
+
+
+def _convert(annotation: Any, value: Any, origin: str) -> Any:
+    """`value`, as TOML holds it, as a value of the field's type. Raises InputError naming `origin`."""
+    inner = _inner(annotation)
+    if _means_none(annotation, value):
+        return None
+    kind = get_origin(inner)
+    if inner is Path and isinstance(value, (str, Path)):
+        return Path(value)
+    if inner is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if inner in (bool, int, str) and type(value) is inner:
+        return value
+    if kind is Literal:
+        for choice in get_args(inner):
+            if type(choice) is type(value) and choice == value:
+                return value
+    if kind is tuple and isinstance(value, (list, tuple)):
+        members = get_args(inner)
+        kinds = [members[0]] * len(value) if members[-1] is Ellipsis else list(members)
+        if len(kinds) == len(value):
+            return tuple(
+                _convert(kind, item, f"{origin}[{index}]")
+                for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
+            )
+    if _is_table(annotation) and isinstance(value, Mapping):
+        return {key: _convert(get_args(inner)[1], item, f"{origin}.{key}") for key, item in value.items()}
+    raise InputError(f"{origin}: expected {_describe(annotation)}, got {value!r}")
+
+
+def _means_none(annotation: Any, value: Any) -> bool:
+    return _is_optional(annotation) and isinstance(value, str) and value.lower() == NONE
+
+
+def _describe(annotation: Any) -> str:
+    """A type in a person's words, for error lines."""
+    inner, suffix = _inner(annotation), f' or "{NONE}"' if _is_optional(annotation) else ""
+    kind, members = get_origin(inner), get_args(inner)
+    if kind is Literal:
+        return "one of " + ", ".join(str(choice) for choice in members) + suffix
+    if kind is tuple:
+        count = "a list, each" if members[-1] is Ellipsis else f"a list of {len(members)}:"
+        items = ", ".join(_describe(item) for item in members if item is not Ellipsis)
+        return f"{count} {items}{suffix}"
+    if _is_table(annotation):
+        return f"a table, each entry {_describe(members[1])}{suffix}"
+    if dataclasses.is_dataclass(inner):
+        return f"a table{suffix}"
+    words = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        Path: "a path",
+    }
+    if inner not in words:
+        raise TypeError(f"config fields cannot be of type {annotation}")
+    return words[inner] + suffix
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """A config as nested dicts of the values TOML knows."""
+    table: dict[str, Any] = {}
+    for name, annotation in _fields(type(config)).items():
+        value = getattr(config, name)
+        if _is_optional(annotation):
+            if value is None:
+                table[name] = NONE
+                continue
+            if _means_none(annotation, str(value)):
+                raise InputError(
+                    f'{name}: the text "{NONE}" stands for no value and cannot be a value itself'
+                )
+        table[name] = _plain(value) if dataclasses.is_dataclass(value) else _plain_value(value)
+    return table
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain_value(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain_value(item) for key, item in value.items()}
+    return value

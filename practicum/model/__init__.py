@@ -1,0 +1,1 @@
+"""The decoder, its tokenizer and its cache: models that know no task."""

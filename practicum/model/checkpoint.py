@@ -1,0 +1,148 @@
+"""Hugging Face model folders in and out.
+
+A folder holds config.json, model.safetensors, tokenizer.json, tokenizer_config.json, generation_config.json.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from practicum.errors import InputError
+from practicum.model.decoder import Decoder, DecoderConfig
+from practicum.model.tokenizer import EOS, PAD, UNKNOWN, load_tokenizer
+
+
+def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a folder that `transformers.AutoModelForCausalLM` and `AutoTokenizer` load unchanged.
+
+    Weights are stored in float32, the master weights themselves, so that saving loses nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = decoder.config
+    written = {field.name: getattr(config, field.name) for field in fields(config)}
+    rope = written.pop("rope_theta")
+    written |= {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "rope_theta": rope,
+        "rope_parameters": {"rope_type": "default", "rope_theta": rope},
+        "torch_dtype": "float32",
+    }
+    generation = {
+        "do_sample": False,
+        "eos_token_id": config.eos_token_id,
+        "pad_token_id": config.pad_token_id,
+        "bos_token_id": config.bos_token_id,
+    }
+    special = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.max_position_embeddings,
+        "clean_up_tokenization_spaces": False,
+        "padding_side": "left",
+    }
+    special |= {
+        role: name
+        for role, name in (("pad_token", PAD), ("eos_token", EOS), ("unk_token", UNKNOWN))
+        if tokenizer.token_to_id(name) is not None
+    }
+    _write_json(folder / "config.json", written)
+    _write_json(folder / "generation_config.json", generation)
+    _write_json(folder / "tokenizer_config.json", special)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.state_dict().items()}
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+
+
+def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
+    """Read a Llama-family folder into a float32 decoder and its tokenizer.
+
+    Raises InputError naming the file when the folder is missing, another architecture, or damaged.
+    """
+    config = load_decoder_config(folder)
+    tokenizer = load_tokenizer(folder)
+    tensors = _load_tensors(folder)
+    if config.tie_word_embeddings:
+        tensors.pop("lm_head.weight", None)
+    with torch.device("meta"):
+        decoder = Decoder(config)
+    missing = sorted(decoder.state_dict().keys() - tensors.keys())
+    surplus = sorted(name for name in tensors.keys() - decoder.state_dict().keys() if "rotary" not in name)
+    if missing or surplus:
+        raise InputError(
+            f"{folder}: weights do not fit config.json (missing {missing[:3]}, not expected {surplus[:3]})"
+        )
+    for name, expected in decoder.state_dict().items():
+        if tensors[name].shape != expected.shape:
+            shapes = f"{list(tensors[name].shape)}, config.json asks for {list(expected.shape)}"
+            raise InputError(f"{folder}: {name} has shape {shapes}")
+    decoder.load_state_dict({name: tensors[name].float() for name in decoder.state_dict()}, assign=True)
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(True)
+    return decoder, tokenizer
+
+
+def load_decoder_config(folder: Path) -> DecoderConfig:
+    """Read config.json. Raises InputError when missing, malformed or not a plain Llama."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no model folder here (config.json is missing); give one that a training command wrote"
+        )
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(stored, dict) or stored.get("model_type") != "llama":
+        kind = stored.get("model_type") if isinstance(stored, dict) else type(stored).__name__
+        raise InputError(f"{path}: model_type is {kind!r}; the decoder reads the Llama family ('llama')")
+    rope = stored.get("rope_parameters") or stored.get("rope_scaling") or {}
+    rope_type = rope.get("rope_type", rope.get("type", "default"))
+    if rope_type != "default":
+        raise InputError(f"{path}: rotary scaling {rope_type!r} is not supported; use a model without it")
+    for bias in ("attention_bias", "mlp_bias"):
+        if stored.get(bias):
+            raise InputError(f"{path}: {bias} is true; the decoder has no biases")
+    known = {field.name for field in fields(DecoderConfig)}
+    values = {key: value for key, value in stored.items() if key in known and value is not None}
+    try:
+        values.setdefault("num_key_value_heads", values["num_attention_heads"])
+        values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
+        values.setdefault("tie_word_embeddings", False)
+        values["rope_theta"] = float(rope.get("rope_theta") or stored.get("rope_theta") or 10000.0)
+        if isinstance(values.get("eos_token_id"), list):
+            values["eos_token_id"] = values["eos_token_id"][0]
+        return DecoderConfig(**values)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: {error} is missing or malformed; a Llama config.json has it") from error
+
+
+def _load_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    index = folder / "model.safetensors.index.json"
+    names = ["model.safetensors"]
+    if index.is_file():
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    tensors: dict[str, torch.Tensor] = {}
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; the folder's weights are missing")
+        try:
+            tensors |= load_file(str(path))
+        except SafetensorError as error:
+            raise InputError(f"{path}: damaged safetensors file ({error})") from error
+    return tensors
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

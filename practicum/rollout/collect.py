@@ -1,0 +1,92 @@
+"""From prompts to groups of scored rollouts: sample, decode, score, keep every id and log-probability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from practicum.model.tokenizer import encode_batch
+from practicum.rollout.sampler import Completion, Sampler
+from practicum.tasks.task import Task
+from practicum.types import Prompt, Rollout, Score
+
+
+@dataclass(frozen=True)
+class ScoredRollout:
+    """Rollouts of a batch of prompts with their judgements, row for row.
+
+    reward_B: float32 [B]; finished_B: bool [B], False where a completion was cut at its length limit.
+    """
+
+    rollout: Rollout
+    prompts: list[Prompt]
+    scores: list[Score]
+    reward_B: Tensor
+    finished_B: Tensor
+
+
+def collect(
+    sampler: Sampler,
+    tokenizer: Tokenizer,
+    task: Task,
+    prompts: Sequence[Prompt],
+    group_size: int,
+    generator: torch.Generator,
+    policy_version: int = 0,
+    on_finished: Callable[[int], None] = lambda finished: None,
+) -> ScoredRollout:
+    """Sample `group_size` completions of each prompt and score them; rows of a prompt stand together."""
+    prompt_ids = encode_batch(tokenizer, [prompt.text for prompt in prompts])
+    groups = sampler.sample(prompt_ids, group_size, generator, on_finished)
+    completions = [completion for group in groups for completion in group]
+    texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)
+    row_prompts = [prompt for prompt in prompts for _ in range(group_size)]
+    scores = task.score(row_prompts, texts)
+    if len(scores) != len(texts):
+        raise RuntimeError(f"task {task.name!r} returned {len(scores)} scores for {len(texts)} texts")
+    group_B = torch.arange(len(prompts)).repeat_interleave(group_size)
+    return ScoredRollout(
+        rollout=to_rollout(prompt_ids, group_B, completions, texts, policy_version),
+        prompts=row_prompts,
+        scores=scores,
+        reward_B=torch.tensor([score.value for score in scores]),
+        finished_B=torch.tensor([completion.finished for completion in completions]),
+    )
+
+
+def to_rollout(
+    prompt_ids: Sequence[Sequence[int]],
+    group_B: Tensor,
+    completions: Sequence[Completion],
+    texts: list[str],
+    policy_version: int,
+) -> Rollout:
+    """Pad prompts on the left and completions on the right into one `Rollout`; ids are never re-encoded."""
+    rows = len(completions)
+    prompt_width = max(len(ids) for ids in prompt_ids)
+    width = max(len(completion.ids) for completion in completions)
+    prompt_ids_BP = torch.zeros((rows, prompt_width), dtype=torch.int64)
+    prompt_lengths_B = torch.tensor([len(prompt_ids[group]) for group in group_B.tolist()])
+    completion_ids_BT = torch.zeros((rows, width), dtype=torch.int64)
+    mask_BT = torch.zeros((rows, width), dtype=torch.bool)
+    logprobs_BT = torch.zeros((rows, width))
+    for row, (group, completion) in enumerate(zip(group_B.tolist(), completions, strict=True)):
+        prompt, length = prompt_ids[group], len(completion.ids)
+        prompt_ids_BP[row, prompt_width - len(prompt) :] = torch.tensor(prompt)
+        completion_ids_BT[row, :length] = torch.tensor(completion.ids)
+        mask_BT[row, :length] = True
+        logprobs_BT[row, :length] = torch.tensor(completion.logprobs)
+    return Rollout(
+        prompt_ids_BP=prompt_ids_BP,
+        prompt_lengths_B=prompt_lengths_B,
+        completion_ids_BT=completion_ids_BT,
+        mask_BT=mask_BT,
+        logprobs_BT=logprobs_BT,
+        group_B=group_B,
+        policy_version=policy_version,
+        texts=texts,
+    )

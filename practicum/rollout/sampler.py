@@ -1,0 +1,250 @@
+"""Sampling completions: a key-value cache, continuous batching, and the log-probability of every choice.
+
+Rows that finish leave the batch and waiting requests take their place; a prompt asked for G times is read
+once and its cache copied. Suffixes: S rows being decoded, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from practicum.errors import InputError
+from practicum.model.cache import KeyValueCache, PackedDecoder
+from practicum.model.decoder import Decoder, compute_dtype
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How completions are drawn."""
+
+    temperature: float = 1.0
+    """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
+    top_p: float = 1.0
+    """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
+    top_k: int = 0
+    """Keep the k likeliest tokens; 0 keeps all."""
+    max_new_tokens: int = 160
+    """A completion is cut here, without an end-of-sequence token."""
+    slots: int = 512
+    """Rows decoded at a time; more requests wait their turn."""
+    dtype: str = "auto"
+    """Dtype of matrix products: float32, bfloat16, or auto (bfloat16 where the hardware has it)."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer: the chosen token ids (end-of-sequence included) and their log-probabilities."""
+
+    ids: list[int]
+    logprobs: list[float]
+    finished: bool
+
+
+def filter_logits(logits_SV: Tensor, config: SamplingConfig, keep: Tensor | None = None) -> Tensor:
+    """Log-probabilities float32 [S, V] of the distribution sampled: temperature, then top-k, then top-p.
+
+    Tokens cut away get -inf; the rest is normalised. Temperature 0 is greedy and keeps temperature 1 here.
+    `keep`, int64 [S], names a token of each row that is never cut away: the learner passes the tokens that
+    were sampled, which a changed policy might otherwise no longer admit.
+    """
+    logits_SV = logits_SV / config.temperature if config.temperature > 0 else logits_SV
+    whole_SV = logits_SV
+    if 0 < config.top_k < logits_SV.shape[1]:
+        threshold = logits_SV.topk(config.top_k, dim=-1).values[:, -1:]
+        logits_SV = logits_SV.masked_fill(logits_SV < threshold, -torch.inf)
+    if config.top_p < 1.0:
+        ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True)
+        beyond = ordered.cumsum(-1) - ordered >= config.top_p
+        logits_SV = logits_SV.masked_fill(beyond.scatter(1, order, beyond), -torch.inf)
+    if keep is not None and logits_SV is not whole_SV:
+        logits_SV = logits_SV.scatter(1, keep[:, None], whole_SV.gather(1, keep[:, None]))
+    return logits_SV.log_softmax(-1)
+
+
+def choose(logprobs_SV: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
+    """Draw one token id per row, int64 [S]: argmax of p / e with e ~ Exponential(1), which samples p exactly.
+
+    The exponential race is the Gumbel-max trick (Maddison et al. 2014, 1411.0030) in probability space.
+    """
+    if config.temperature == 0:
+        return logprobs_SV.argmax(-1)
+    race = torch.empty_like(logprobs_SV).exponential_(generator=generator)
+    return (logprobs_SV.exp() / race).argmax(-1)
+
+
+class Sampler:
+    """Draws completions from one version of a policy's weights, which are packed when it is built."""
+
+    def __init__(self, decoder: Decoder, config: SamplingConfig) -> None:
+        if (
+            config.temperature < 0
+            or not 0 < config.top_p <= 1
+            or config.top_k < 0
+            or config.max_new_tokens < 1
+        ):
+            raise InputError(
+                f"sampling: temperature {config.temperature} must be >= 0, top_p {config.top_p} in (0, 1], "
+                f"top_k {config.top_k} >= 0, max_new_tokens {config.max_new_tokens} >= 1"
+            )
+        self.config = config
+        self.decoder = decoder
+        self.device = decoder.output_weight.device
+        self.packed = PackedDecoder(decoder, compute_dtype(config.dtype, self.device))
+        self.decode_steps = 0
+        self.prefill_tokens = 0
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        count: int,
+        generator: torch.Generator,
+        on_finished: Callable[[int], None] = lambda finished: None,
+    ) -> list[list[Completion]]:
+        """`count` completions of every prompt (token ids), in the order of the prompts.
+
+        `on_finished` hears how many completions are done, for a progress bar. Raises InputError when a
+        prompt is empty or leaves no room in the model's positions.
+        """
+        self._check(prompts)
+        requests = [index for index in range(len(prompts)) for _ in range(count)]
+        slots = min(self.config.slots, len(requests))
+        longest_prompt = max((len(prompt) for prompt in prompts), default=0)
+        length = min(longest_prompt + self.config.max_new_tokens, self.decoder.config.max_position_embeddings)
+        cache = KeyValueCache(self.decoder, slots, length, self.packed.dtype)
+        batch = _Batch(self, cache, prompts, requests, generator)
+        while batch.step():
+            on_finished(batch.finished_count)
+        results: list[list[Completion]] = [[] for _ in prompts]
+        for index, completion in zip(requests, batch.completions(), strict=True):
+            results[index].append(completion)
+        return results
+
+    def _check(self, prompts: Sequence[Sequence[int]]) -> None:
+        limit = self.decoder.config.max_position_embeddings
+        for index, prompt in enumerate(prompts):
+            if not 0 < len(prompt) < limit:
+                raise InputError(f"prompt {index} has {len(prompt)} tokens; the model takes 1 to {limit - 1}")
+
+
+class _Batch:
+    """The rows in flight: always the first `active` rows of the cache, so that no step gathers it."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        cache: KeyValueCache,
+        prompts: Sequence[Sequence[int]],
+        requests: list[int],
+        generator: torch.Generator,
+    ) -> None:
+        self.sampler, self.cache, self.prompts, self.requests, self.generator = (
+            sampler, cache, prompts, requests, generator,
+        )  # fmt: skip
+        device, slots = sampler.device, cache.filled_S.shape[0]
+        width = sampler.config.max_new_tokens
+        self.ids = torch.zeros((len(requests), width), dtype=torch.int64, device=device)
+        self.logprobs = torch.zeros((len(requests), width), device=device)
+        self.lengths = torch.zeros(len(requests), dtype=torch.int64, device=device)
+        self.ended = torch.zeros(len(requests), dtype=torch.bool, device=device)
+        self.request_S = torch.zeros(slots, dtype=torch.int64, device=device)
+        self.running_S = torch.zeros(slots, dtype=torch.bool, device=device)
+        self.next_ids_S = torch.zeros(slots, dtype=torch.int64, device=device)
+        self.active = 0
+        self.waiting = 0
+        self.finished_count = 0
+
+    def step(self) -> bool:
+        """Decode one token for every active row; False when nothing is left to do."""
+        running = int(self.running_S[: self.active].sum())
+        room = self.cache.filled_S.shape[0] - running
+        left = len(self.requests) - self.waiting
+        if left and (room >= max(1, self.cache.filled_S.shape[0] // 8) or running == 0):
+            self._compact()
+            self._admit(min(room, left))
+            return True
+        if running == 0:
+            return False
+        if running <= self.active * 3 // 4:
+            self._compact()
+        active = self.active
+        ones = torch.ones(active, dtype=torch.int64, device=self.sampler.device)
+        logits_SV = self.sampler.packed.forward(self.next_ids_S[:active, None], ones, self.cache, None)
+        self.sampler.decode_steps += 1
+        self._record(logits_SV, torch.arange(active, device=self.sampler.device))
+        return True
+
+    def _admit(self, count: int) -> None:
+        """Read the prompts of the next `count` requests, each distinct prompt once, into free rows."""
+        chosen = self.requests[self.waiting : self.waiting + count]
+        first_row: dict[int, int] = {}
+        for offset, index in enumerate(chosen):
+            first_row.setdefault(index, self.active + offset)
+        device = self.sampler.device
+        slots = torch.tensor(list(first_row.values()), device=device)
+        lengths = torch.tensor([len(self.prompts[index]) for index in first_row], device=device)
+        ids = torch.zeros((len(first_row), int(lengths.max())), dtype=torch.int64, device=device)
+        for row, index in enumerate(first_row):
+            ids[row, : len(self.prompts[index])] = torch.tensor(self.prompts[index], device=device)
+        self.cache.filled_S[slots] = 0
+        logits = self.sampler.packed.forward(ids, lengths, self.cache, slots)
+        self.sampler.prefill_tokens += int(lengths.sum())
+        rows = torch.arange(self.active, self.active + count, device=device)
+        sources = torch.tensor([first_row[index] for index in chosen], device=device)
+        copies = rows != sources
+        if bool(copies.any()):
+            self.cache.move(sources[copies], rows[copies])
+        order = {index: row for row, index in enumerate(first_row)}
+        logits_SV = logits[torch.tensor([order[index] for index in chosen], device=device)]
+        self.request_S[rows] = torch.arange(self.waiting, self.waiting + count, device=device)
+        self.running_S[rows] = True
+        self.waiting += count
+        self.active += count
+        self._record(logits_SV, rows)
+
+    def _record(self, logits_SV: Tensor, rows: Tensor) -> None:
+        """Choose each row's next token, store it with its log-probability, and end rows that are done."""
+        config = self.sampler.config
+        logprobs_SV = filter_logits(logits_SV, config)
+        chosen_S = choose(logprobs_SV, config, self.generator)
+        request_S, running_S = self.request_S[rows], self.running_S[rows]
+        live = running_S.nonzero().squeeze(1)
+        requests, tokens = request_S[live], chosen_S[live]
+        position = self.lengths[requests]
+        self.ids[requests, position] = tokens
+        self.logprobs[requests, position] = logprobs_SV[live, tokens]
+        self.lengths[requests] = position + 1
+        ended = tokens == self.sampler.decoder.config.eos_token_id
+        cache_full = self.cache.filled_S[rows[live]] >= self.cache.length
+        full = (position + 1 >= config.max_new_tokens) | cache_full
+        self.ended[requests] = ended
+        self.next_ids_S[rows] = chosen_S
+        self.running_S[rows[live]] = ~(ended | full)
+        self.finished_count += int((ended | full).sum())
+
+    def _compact(self) -> None:
+        """Close the gaps: running rows from the end take the places of finished ones."""
+        running = self.running_S[: self.active]
+        count = int(running.sum())
+        holes = (~running[:count]).nonzero().squeeze(1)
+        if len(holes):
+            movers = running[count:].nonzero().squeeze(1) + count
+            self.cache.move(movers, holes)
+            for state in (self.request_S, self.running_S, self.next_ids_S):
+                state[holes] = state[movers]
+        self.running_S[count:] = False
+        self.active = count
+
+    def completions(self) -> list[Completion]:
+        """Every request's completion, in request order."""
+        ids, logprobs = self.ids.tolist(), self.logprobs.tolist()
+        return [
+            Completion(ids[row][:length], logprobs[row][:length], ended)
+            for row, (length, ended) in enumerate(
+                zip(self.lengths.tolist(), self.ended.tolist(), strict=True)
+            )
+        ]

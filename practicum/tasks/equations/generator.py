@@ -1,0 +1,77 @@
+"""Equations drawn at random by family, level and kind of root, from one split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from types import MappingProxyType
+
+from practicum.errors import InputError
+from practicum.tasks.equations.families import FAMILIES, VARIABLES
+from practicum.tasks.equations.parameters import PARAMETRIC
+from practicum.tasks.equations.problems import SPLITS, Problem, split_of
+
+__all__ = ["FAMILIES", "KINDS", "LEVELS", "SPLITS", "VARIABLES", "Problem", "draw", "split_of"]
+
+LEVELS = (1, 2, 3)
+ASKS = ("solve", "sum")
+
+# Shares of the kinds of root within a family; a kind that a level does not have is drawn again.
+KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "linear": {"integer": 0.6, "rational": 0.4},
+        "quadratic": {"integer": 0.30, "rational": 0.10, "irrational": 0.30, "none": 0.25, "double": 0.05},
+        "rational": {
+            "integer": 0.30,
+            "rational": 0.05,
+            "irrational": 0.30,
+            "none": 0.25,
+            "excluded": 0.07,
+            "double": 0.03,
+        },
+        "cancelled": {"integer": 0.4, "extraneous": 0.35, "irrational": 0.15, "rational": 0.1},
+        "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
+        "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
+        "absolute": {"integer": 0.3, "rational": 0.25, "extraneous": 0.3, "none": 0.15},
+    }
+)
+
+
+def draw(
+    family: str, level: int, ask: str, random: Random, split: str | None = None, parametric: float = 0.0
+) -> Problem:
+    """One problem of a family and level, from `split` if one is given.
+
+    `parametric` is the share (0 to 1) of equations with a letter parameter where the family has them (linear,
+    quadratic, rational); those are always asked as a sum. Raises InputError for an unknown family, level,
+    ask or split.
+    """
+    for field, value, known in (("family", family, FAMILIES), ("level", level, LEVELS), ("ask", ask, ASKS)):
+        if value not in known:
+            raise InputError(f"{field}: unknown value {value!r}, choose from {', '.join(map(str, known))}")
+    if split is not None and split not in SPLITS:
+        raise InputError(f"split: unknown value {split!r}, choose from {', '.join(SPLITS)}")
+    while True:
+        # A kind may have few canonical forms, perhaps none in a small split: then another kind gets its turn.
+        with_parameter = family in PARAMETRIC and random.random() < parametric
+        kind = _choose(KINDS[family], random)
+        for _ in range(60):
+            problem = (
+                PARAMETRIC[family](level, random) if with_parameter else FAMILIES[family](level, kind, ask, random)
+            )
+            if problem is None:
+                break
+            if split is None or split_of(problem.canonical) == split:
+                return problem
+
+
+
+
+
+def _choose(shares: Mapping[str, float], random: Random) -> str:
+    point = random.random() * sum(shares.values())
+    for name, share in shares.items():
+        point -= share
+        if point < 0:
+            return name
+    return name

@@ -1,0 +1,452 @@
+"""Judge an answer to an equation by substitution and exact algebra: the verifier trusts no answer key.
+
+    >>> verify("3 - (3+y)/y = y", "1, 3").outcome.value
+    'wrong'
+    >>> verify("3 - (3+y)/y = y", "no real solutions").outcome.value
+    'correct'
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache, partial
+from itertools import product
+
+from flint import fmpq, fmpz, fmpz_poly
+
+from practicum.errors import InputError
+from practicum.tasks.equations import algebra, reals
+from practicum.tasks.equations.algebra import Root
+from practicum.tasks.equations.answers import MAX_MEMBERS, Answer, Value, extract_answer, parse_answer
+from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
+from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
+from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
+from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, ordered, point, same_set
+
+__all__ = ["Outcome", "SolutionSet", "Verdict", "count_outcomes", "extract_answer", "solve", "verify", "verify_batch"]
+
+
+class Outcome(str, Enum):
+    """How a verdict came about; only CORRECT is worth a reward, and each kind can be counted."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNPARSEABLE = "unparseable"
+    OVER_LIMITS = "over_limits"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judgement. `missing` and `extraneous` are members of the true and of the given set, as text."""
+
+    outcome: Outcome
+    reason: str
+    missing: tuple[str, ...] = ()
+    extraneous: tuple[str, ...] = ()
+    solutions: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """ "correct" or "wrong"; an unparseable answer or one over the limits is wrong."""
+        return "correct" if self.outcome is Outcome.CORRECT else "wrong"
+
+    def json(self) -> dict[str, object]:
+        """A JSON-ready dictionary: verdict, outcome, reason, missing, extraneous, solutions."""
+        return {
+            "verdict": self.verdict,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "missing": list(self.missing),
+            "extraneous": list(self.extraneous),
+            "solutions": list(self.solutions),
+        }
+
+
+@dataclass(frozen=True)
+class SolutionSet:
+    """The real solutions of an equation: `roots` ascending, or `pieces` (points and intervals) when infinitely many.
+
+    `rejected` holds the candidates that clearing denominators and roots adds, `polynomial` what it leads to.
+    """
+
+    equation: Equation
+    unknown: str | None
+    roots: tuple[Root, ...]
+    pieces: tuple[Piece, ...] | None
+    rejected: tuple[Root, ...]
+    polynomial: fmpz_poly | None
+    texts: tuple[str, ...]
+
+
+class _Judged(Exception):  # noqa: N818 - carries a verdict reached early, it is not an error
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+def solve(equation: str) -> SolutionSet:
+    """Solve an equation in one unknown over the real numbers, exactly.
+
+    Raises InputError for text that is no equation, for a second letter, and over a limit.
+    """
+    parsed = _parsed(equation)
+    if len(parsed.names) > 1:
+        raise InputError(
+            f"the equation has the letters {' and '.join(parsed.names)}: expected one unknown "
+            "(a parameter is allowed only where the sum of the solutions is asked for)"
+        )
+    return _solved(equation)
+
+
+def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
+    """Judge `answer` as the set of real solutions of `equation` (ask "solve") or as their sum (ask "sum").
+
+    Raises InputError for a bad equation or `ask`; a bad answer is a verdict with its own outcome, never an
+    exception. Any other exception is a bug of the verifier.
+    """
+    if ask not in ("solve", "sum"):
+        raise InputError(f"ask is {ask!r}: expected 'solve' or 'sum'")
+    parsed = _parsed(equation)
+    if ask == "sum" and len(parsed.names) == 2:
+        parametric = _parametric(equation)
+        texts: tuple[str, ...] = (parametric.text,)
+        judge = partial(_judge_parametric, parametric)
+    else:
+        solved = solve(equation)
+        texts = solved.texts
+        judge = partial(_judge_sum if ask == "sum" else _judge_set, solved)
+    try:
+        return judge(parse_answer(answer, parametric=len(parsed.names) == 2))
+    except LimitError as error:
+        return Verdict(Outcome.OVER_LIMITS, f"the answer is over the limits: {error}", solutions=texts)
+    except ParseError as error:
+        return Verdict(Outcome.UNPARSEABLE, f"the answer cannot be read: {error}", solutions=texts)
+    except _Judged as judged:
+        return Verdict(judged.outcome, judged.reason, solutions=texts)
+
+
+def verify_batch(items: Iterable[tuple[str, str] | tuple[str, str, str]]) -> list[Verdict]:
+    """Judge (equation, answer[, ask]) items; the verdicts come in the order of the items, always."""
+    return [verify(*item) for item in items]
+
+
+def count_outcomes(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """How often each outcome occurred; every outcome is a key."""
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    return {outcome.value: counts[outcome] for outcome in Outcome}
+
+
+@lru_cache(maxsize=8192)
+def _parsed(equation: str) -> Equation:
+    try:
+        parsed = parse_equation(equation)
+    except (ParseError, LimitError) as error:
+        shown = equation if len(equation) <= 80 else equation[:77] + "..."
+        raise InputError(f"equation {shown!r}: {error}") from error
+    if len(parsed.names) > 2:
+        raise InputError(f"the equation has the letters {', '.join(parsed.names)}: expected one unknown")
+    return parsed
+
+
+@lru_cache(maxsize=8192)
+def _solved(equation: str) -> SolutionSet:
+    parsed = _parsed(equation)
+    unknown = parsed.names[0] if parsed.names else None
+    try:
+        found = algebra.solve_equation(parsed, unknown)
+    except LimitError as error:
+        raise InputError(f"equation {equation!r} is over the limits: {error}") from error
+    return SolutionSet(parsed, unknown, found.roots, found.pieces, found.rejected, found.polynomial, found.texts)
+
+
+def choose_unknown(names: tuple[str, ...]) -> str:
+    """Which of several letters is the unknown: x, else y, z, t, u, v, w in this order, else the last by alphabet."""
+    for name in ("x", "y", "z", "t", "u", "v", "w"):
+        if name in names:
+            return name
+    return max(names)
+
+
+@lru_cache(maxsize=1024)
+def _parametric(equation: str) -> ParametricSum:
+    parsed = _parsed(equation)
+    unknown = choose_unknown(parsed.names)
+    parameter = next(name for name in parsed.names if name != unknown)
+    try:
+        return sum_of_solutions(parsed, unknown, parameter)
+    except InputError as error:
+        raise InputError(f"equation {equation!r}: {error}") from error
+
+
+# -- judging ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Member:
+    text: str
+    value: Real
+
+
+def _judge_set(solved: SolutionSet, given: Answer) -> Verdict:
+    members = _members(given.values)
+    _refuse_contradiction(given, members)
+    if solved.pieces is not None:
+        return _judge_infinite(solved, solved.pieces, given, members)
+    if given.says_all or given.ranges or given.exclusions:
+        _judge_claim_of_many(solved, given, members)
+    remaining = list(solved.roots)
+    extraneous = []
+    for member in members:
+        root = next((root for root in remaining if _is_root(member.value, root)), None)
+        if root is None:
+            extraneous.append(member)
+        else:
+            remaining.remove(root)
+    if not extraneous and not remaining:
+        return Verdict(Outcome.CORRECT, _why_correct(solved), solutions=solved.texts)
+    reasons = [_why_extraneous(solved, member) for member in extraneous[:3]]
+    if remaining:
+        texts = ", ".join(root.text for root in remaining)
+        reasons.append(f"{texts} {'is' if len(remaining) == 1 else 'are'} missing")
+    if not solved.roots:
+        reasons.append(_why_correct(solved))
+    return Verdict(
+        Outcome.WRONG,
+        "; ".join(reasons),
+        tuple(root.text for root in remaining),
+        tuple(member.text for member in extraneous),
+        solved.texts,
+    )
+
+
+def _refuse_contradiction(given: Answer, members: list[_Member]) -> None:
+    if given.approximate:
+        raise _Judged(Outcome.WRONG, f"{given.approximate!r} is an approximation: expected exact numbers")
+    if given.says_none and (members or given.ranges or given.says_all or given.exclusions):
+        raise _Judged(Outcome.WRONG, "the answer contradicts itself: it names numbers and says there are none")
+    if given.says_all and members:
+        raise _Judged(Outcome.WRONG, "the answer contradicts itself: it names numbers and says that all solve it")
+
+
+def _judge_claim_of_many(solved: SolutionSet, given: Answer, members: list[_Member]) -> None:
+    """Refuse ranges for a finite set; exclusions beside numbers ("3, x ≠ 0") are remarks and only must not clash."""
+    excluded = _members(given.exclusions)
+    if members and not given.ranges and not given.says_all:
+        for member in members:
+            if any(compare(member.value, other.value) == 0 for other in excluded):
+                raise _Judged(Outcome.WRONG, f"the answer contradicts itself: it names and excludes {member.text}")
+        return
+    truth = f"there are exactly {len(solved.roots)}: {', '.join(solved.texts)}" if solved.roots else "there are none"
+    raise _Judged(
+        Outcome.WRONG, f"the answer names infinitely many numbers, but of real solutions {truth} (write sets as {{1, 3}})"
+    )
+
+
+def _judge_infinite(
+    solved: SolutionSet, pieces: tuple[Piece, ...], given: Answer, members: list[_Member]
+) -> Verdict:
+    truth = solved.texts[0]
+    excluded = [member.value for member in _members(given.exclusions)]
+    claimed = [point(member.value) for member in members]
+    for one in given.ranges:
+        low, high = _range_end(one.low), _range_end(one.high)
+        if low is not None and high is not None and compare(low, high) > 0:
+            raise _Judged(Outcome.WRONG, "an interval of the answer runs backwards")
+        if low is not None and high is not None and compare(low, high) == 0 and not (one.low_closed and one.high_closed):
+            continue
+        claimed.append(Piece(low, one.low_closed, high, one.high_closed))
+    if given.says_all or (given.exclusions and not claimed):
+        claimed.append(EVERYTHING)
+    if same_set(pieces, claimed, excluded):
+        return Verdict(Outcome.CORRECT, f"the equation holds for {truth}", solutions=solved.texts)
+    return Verdict(Outcome.WRONG, f"the equation holds for {truth}, not only or not exactly for what is named",
+                   (truth,) if not claimed else (), (), solved.texts)
+
+
+def _range_end(end: Expression | None) -> Real | None:
+    return None if end is None else _value_of(end, (), "the end of an interval")
+
+
+def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
+    if solved.pieces is not None:
+        raise InputError("infinitely many numbers solve this equation: its solutions have no sum")
+    members = _members(given.values)
+    _refuse_contradiction(given, members)
+    if given.ranges or given.says_all or (given.exclusions and not members):
+        raise _Judged(Outcome.WRONG, "a range of numbers is no sum")
+    if not solved.roots:
+        if given.says_none:
+            return Verdict(Outcome.CORRECT, _why_correct(solved), solutions=solved.texts)
+        given_texts = tuple(member.text for member in members)
+        return Verdict(Outcome.WRONG, f"{_why_correct(solved)}, so there is no sum", (), given_texts, solved.texts)
+    total, text = _sum_of(solved.roots)
+    what = f"the real solutions are {', '.join(solved.texts)}, their sum is {text}"
+    if len(members) == 1 and compare(members[0].value, total) == 0:
+        return Verdict(Outcome.CORRECT, what, solutions=solved.texts)
+    wrong = [member.text for member in members if compare(member.value, total) != 0]
+    missing = (text,) if len(wrong) == len(members) else ()
+    return Verdict(Outcome.WRONG, what, missing, tuple(wrong), solved.texts)
+
+
+def _sum_of(roots: tuple[Root, ...]) -> tuple[Real, str]:
+    """The sum and its text; all roots of one polynomial together give a rational number (Vieta)."""
+    constant = fmpq(0)
+    others: list[Root] = []
+    for polynomial in dict.fromkeys(root.polynomial for root in roots):
+        group = [root for root in roots if root.polynomial == polynomial]
+        if len(group) == polynomial.degree():
+            constant -= fmpq(polynomial[len(group) - 1], polynomial[len(group)])
+        else:
+            others.extend(group)
+    parts = [root.text for root in others] + ([str(constant)] if constant or not others else [])
+    text = " + ".join(parts).replace("+ -", "- ")
+    return reals.add([reals.rational(constant), *(root.value for root in others)]), text
+
+
+def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
+    texts = (solved.text,)
+    if given.approximate or given.ranges or given.says_all:
+        raise _Judged(Outcome.WRONG, "expected one exact expression for the sum")
+    if solved.numerator is None:
+        if given.says_none and not given.values:
+            return Verdict(Outcome.CORRECT, f"no real solutions: {solved.conditions}", solutions=())
+        raise _Judged(Outcome.WRONG, f"no real solutions: {solved.conditions}")
+    what = f"the real solutions for {solved.unknown} sum to {solved.text}"
+    what += f" ({solved.conditions})" if solved.conditions else ""
+    if given.says_none:
+        return Verdict(Outcome.WRONG, what, texts, (), texts)
+    if any(value.choices for value in given.values):
+        raise _Judged(Outcome.WRONG, f"± names two values, the sum is one; {what}")
+    forms = [(value.text, form) for value in given.values for form in value.forms]
+    wrong = tuple(dict.fromkeys(text for text, form in forms if not equals_sum(solved, form)))
+    if wrong:
+        missing = texts if len(wrong) == len({text for text, _ in forms}) else ()
+        return Verdict(Outcome.WRONG, what, missing, wrong, texts)
+    return Verdict(Outcome.CORRECT, what, solutions=texts)
+
+
+def _members(values: list[Value]) -> list[_Member]:
+    """The distinct members, each ± expanded. Raises _Judged where a member is no real number."""
+    members: list[_Member] = []
+    rationals = set()
+    for value in values:
+        for number, signs in enumerate(product((1, -1), repeat=value.choices)):
+            real = _value_of(value.forms[0], signs, value.text)
+            if real.kind == "rational":
+                key = (int(real.number.p), int(real.number.q))
+                if key in rationals:
+                    continue
+                rationals.add(key)
+            elif any(other.value.kind != "rational" and compare(real, other.value) == 0 for other in members):
+                continue
+            members.append(_Member(f"{value.text} [{number + 1}]" if value.choices else value.text, real))
+            if len(members) > MAX_MEMBERS:
+                raise LimitError(f"a list of over {MAX_MEMBERS} members")
+        for form in value.forms[1:]:
+            _check_equal_forms(value, form)
+    return members
+
+
+def _check_equal_forms(value: Value, form: Expression) -> None:
+    """In "x = 6/2 = 3" both sides must be the same numbers."""
+    signs = list(product((1, -1), repeat=value.choices))
+    first = ordered([_value_of(value.forms[0], choice, value.text) for choice in signs])
+    other = ordered([_value_of(form, choice, value.text) for choice in signs])
+    if len(first) != len(other) or any(compare(a, b) for a, b in zip(first, other, strict=True)):
+        raise _Judged(Outcome.WRONG, f"the answer contradicts itself: {value.text} is set equal to something else")
+
+
+def _value_of(expression: Expression, signs: tuple[int, ...], text: str) -> Real:
+    try:
+        return reals.evaluate(expression, {}, signs)
+    except UnknownNameError as error:
+        if error.name in ("i", "j"):
+            raise _Judged(Outcome.WRONG, f"{text} is a complex number, and complex numbers are no real solutions") from error
+        raise
+    except UndefinedError as error:
+        raise _Judged(Outcome.WRONG, f"{text} is no real number: {error}") from error
+
+
+def _is_root(value: Real, root: Root) -> bool:
+    """Whether a number is this root; exact."""
+    other = root.value
+    if value.kind == "rational" or other.kind == "rational":
+        if value.kind == other.kind:
+            return bool(value.number == other.number)
+        if root.polynomial.degree() > 1:
+            return False
+    near, far = value.enclosure(64), other.enclosure(64)
+    if near is not None and far is not None and (near[1] < far[0] or far[1] < near[0]):
+        return False
+    if other.kind != "algebraic":
+        return reals.subtract(value, other).sign() == 0
+    bits, low, high = reals.isolating_interval(other)
+    unit = fmpq(1, fmpz(1) << bits)
+    return (
+        reals.polynomial_value(root.polynomial, value).sign() == 0
+        and compare(reals.rational(low * unit), value) < 0
+        and compare(value, reals.rational(high * unit)) < 0
+    )
+
+
+# -- explaining -------------------------------------------------------------------------------------------------
+
+
+def _why_correct(solved: SolutionSet) -> str:
+    name = solved.unknown or "x"
+    if solved.roots:
+        count = len(solved.roots)
+        plural = "it satisfies" if count == 1 else "all satisfy"
+        return f"{', '.join(solved.texts)}: {plural} the equation, and there is no other real solution"
+    if solved.unknown is None:
+        return "no real solutions: the equation is false"
+    if solved.polynomial is None:
+        return "no real solutions: the equation is defined and true nowhere"
+    leads = f"clearing denominators and roots leads to {algebra.show_polynomial(solved.polynomial, name)} = 0"
+    if solved.polynomial.degree() < 1:
+        return "no real solutions: the two sides always differ"
+    if not solved.rejected:
+        detail = "which has no real root"
+        if solved.polynomial.degree() == 2:
+            detail = f"whose discriminant is {solved.polynomial.discriminant()}, below zero"
+        return f"no real solutions: {leads}, {detail}"
+    reasons = "; ".join(_why_fails(solved, root.text, root.value) for root in solved.rejected[:3])
+    return f"no real solutions: {leads}, and {reasons}"
+
+
+def _why_extraneous(solved: SolutionSet, member: _Member) -> str:
+    for root in solved.roots:
+        if member.value.kind == "rational" and _is_near(member.value, root.value):
+            return f"{member.text} is near {root.text} but not equal to it: an approximation is no exact solution"
+    return _why_fails(solved, member.text, member.value)
+
+
+def _is_near(value: Real, root: Real) -> bool:
+    distance = abs(value.approximate() - root.approximate())
+    return distance <= 0.002 * max(abs(root.approximate()), 1e-3)
+
+
+def _why_fails(solved: SolutionSet, text: str, value: Real) -> str:
+    """Substitute a number and say what goes wrong."""
+    name = solved.unknown
+    if name is None:
+        return f"{text} cannot make the equation true"
+    memo: dict[Expression, Real] = {}
+    try:
+        left = reals.evaluate(solved.equation.left, {name: value}, (), memo)
+        right = reals.evaluate(solved.equation.right, {name: value}, (), memo)
+    except UndefinedError as error:
+        return f"{name} = {text} is extraneous: outside the domain, {error}"
+    except LimitError:
+        return f"{name} = {text} does not satisfy the equation"
+    sides = f"left side {_show_value(left)}, right side {_show_value(right)}"
+    word = "is extraneous" if any(_is_root(value, root) for root in solved.rejected) else "is no solution"
+    return f"{name} = {text} {word}: {sides}"
+
+
+def _show_value(value: Real) -> str:
+    return str(value.number) if value.kind == "rational" and value.log_u < 60 else f"about {value.approximate():.6g}"

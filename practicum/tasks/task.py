@@ -1,0 +1,60 @@
+"""What every task offers to sampling, training and reports, and the one place that finds a task by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from practicum.errors import InputError
+from practicum.tasks.equations.task import EquationsConfig, EquationsTask
+from practicum.types import Demonstration, Prompt, Score
+
+
+class Task(Protocol):
+    """A source of prompts and a judge of completions. All texts are deterministic in their arguments."""
+
+    name: str
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        """`count` prompts of `train`, `validation` or `test`; the splits share no problem."""
+        ...
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        """One score per completion, in the order given. Raises on the task's own bugs, never on a text."""
+        ...
+
+    def exposition(self, count: int, seed: int) -> list[str]:
+        """Textbook passages for `pretrain`."""
+        ...
+
+    def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
+        """Worked problems of the train split for `sft`, right and wrong ones in people's proportions."""
+        ...
+
+    def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
+        """Which named behaviours a completion shows, found by parsing its steps."""
+        ...
+
+    def gold(self, prompt: Prompt) -> str:
+        """A completion that must score 1."""
+        ...
+
+    def attacks(self) -> list[tuple[Prompt, str]]:
+        """Completions that try to be paid without being right; each must score 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """Which task to learn, and its settings."""
+
+    name: str = "equations"
+    equations: EquationsConfig = field(default_factory=EquationsConfig)
+
+
+def load_task(config: TaskConfig) -> Task:
+    """The task `config` names. Raises InputError for an unknown name."""
+    if config.name == "equations":
+        return EquationsTask(config.equations)
+    raise InputError(f"task.name: unknown task {config.name!r}, choose equations")

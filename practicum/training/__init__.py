@@ -1,0 +1,1 @@
+"""Exposition, worked problems, practice and examination."""

@@ -1,0 +1,155 @@
+"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import comb
+from pathlib import Path
+from typing import Any, Literal
+
+from scipy.stats import binomtest
+from tokenizers import Tokenizer
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model
+from practicum.model.decoder import Decoder
+from practicum.rollout.collect import ScoredRollout, collect
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.run import progress
+from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.training.loop import generator_for, model_folder, set_threads
+from practicum.types import Prompt
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Examine a model on a task's held-out problems."""
+
+    model: Path
+    """A model folder, or a run's folder."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """The task."""
+    split: Literal["validation", "test"] = "test"
+    """Which held-out problems."""
+    count: int = 1000
+    """Problems, each answered greedily."""
+    samples: int = 0
+    """Completions a problem at temperature 1 for pass@k; 0 leaves pass@k out."""
+    sampled_count: int = 200
+    """Problems of the pass@k estimate."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Length limit, slots and dtype; temperature is set by the examination."""
+    threads: int = 0
+    """CPU threads; 0 takes one per core."""
+    seed: int = 1
+    """Fixes the problems drawn."""
+
+
+def evaluate(config: EvalConfig) -> dict[str, Any]:
+    """Examine a saved model; the JSON of `practicum eval`."""
+    decoder, tokenizer = load_model(model_folder(config.model))
+    set_threads(config.threads)
+    return {"model": str(config.model), **examine(decoder, tokenizer, load_task(config.task), config)}
+
+
+def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:
+    """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for."""
+    if config.count < 1 or config.samples < 0:
+        raise InputError(f"count {config.count} must be at least 1 and samples {config.samples} at least 0")
+    started = time.perf_counter()
+    prompts = task.prompts(config.split, config.count, config.seed)
+    greedy = _sample(decoder, tokenizer, task, prompts, 1, config, 0.0)
+    right = [score.outcome == "correct" for score in greedy.scores]
+    result: dict[str, Any] = {
+        "task": task.name,
+        "split": config.split,
+        "n": len(prompts),
+        "distinct_problems": len({str(prompt.data.get("canonical", prompt.text)) for prompt in prompts}),
+        "accuracy": sum(right) / len(right),
+        "ci95": wilson(sum(right), len(right)),
+        "outcomes": _shares([score.outcome for score in greedy.scores]),
+        "behaviours": _behaviours(task, prompts, greedy.rollout.texts),
+        "slices": _slices(prompts, right),
+        "completion_tokens": float(greedy.rollout.mask_BT.sum(1).float().mean()),
+        "examples": [
+            {"prompt": prompt.text, "completion": text, "outcome": score.outcome, "reason": score.reason}
+            for prompt, text, score in zip(prompts[:24], greedy.rollout.texts, greedy.scores, strict=False)
+        ],
+    }
+    if config.samples:
+        few = prompts[: config.sampled_count]
+        sampled = _sample(decoder, tokenizer, task, few, config.samples, config, 1.0)
+        result["sampled"] = _pass_at_k(sampled, len(few), config.samples)
+        result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
+    result["seconds"] = time.perf_counter() - started
+    return result
+
+
+def wilson(successes: int, trials: int) -> list[float]:
+    """95% interval [low, high] of a share (Wilson 1927)."""
+    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def pass_at_k(samples: int, right: int, k: int) -> float:
+    """Unbiased chance that one of k answers is right, given `right` of `samples` were.
+
+    1 - C(n-c, k) / C(n, k). Source: Chen et al. 2021 (Codex, 2107.03374, eq. 1).
+    """
+    return 1.0 - comb(samples - right, k) / comb(samples, k)
+
+
+def _sample(
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    task: Task,
+    prompts: Sequence[Prompt],
+    count: int,
+    config: EvalConfig,
+    temperature: float,
+) -> ScoredRollout:
+    sampler = Sampler(decoder, replace(config.sampling, temperature=temperature, top_p=1.0, top_k=0))
+    generator = generator_for(config.seed, "evaluation", count)
+    with progress("examine", len(prompts) * count) as bar:
+        return collect(sampler, tokenizer, task, prompts, count, generator, on_finished=bar.update)
+
+
+def _pass_at_k(batch: ScoredRollout, prompts: int, samples: int) -> dict[str, Any]:
+    right = [0] * prompts
+    for group, score in zip(batch.rollout.group_B.tolist(), batch.scores, strict=True):
+        right[group] += score.outcome == "correct"
+    powers = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= samples]
+    rates = {f"pass@{k}": sum(pass_at_k(samples, count, k) for count in right) / prompts for k in powers}
+    return {"n": prompts, "samples": samples, **rates}
+
+
+def _behaviours(task: Task, prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Share and interval of each behaviour among the completions, and how often it was called for."""
+    seen: dict[str, list[bool]] = defaultdict(list)
+    for prompt, text in zip(prompts, texts, strict=True):
+        for name, present in task.behaviours(prompt, text).items():
+            seen[name].append(present)
+    return {
+        name: {"share": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
+        for name, flags in seen.items()
+    }
+
+
+def _shares(names: Sequence[str]) -> dict[str, float]:
+    return {name: names.count(name) / len(names) for name in sorted(set(names))}
+
+
+def _slices(prompts: Sequence[Prompt], right: Sequence[bool]) -> dict[str, dict[str, Any]]:
+    """Accuracy by the prompts' own labels (family, kind, level, ask)."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    for prompt, correct in zip(prompts, right, strict=True):
+        for label in ("family", "kind", "level", "ask"):
+            if label in prompt.data:
+                found[f"{label}={prompt.data[label]}"].append(correct)
+    return {
+        name: {"n": len(flags), "accuracy": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
+        for name, flags in sorted(found.items())
+    }

@@ -1,0 +1,140 @@
+"""The one small loop under every stage: step, log, checkpoint, resume.
+
+A stage gives a `step(index)` that makes one optimizer update and returns its metrics. All of a step's
+randomness comes from `step_seed(seed, index)`, so the loop needs to store no random state: weights, optimizer
+moments and the step number are a checkpoint, and resuming continues bit for bit on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, save_model
+from practicum.model.decoder import Decoder
+from practicum.run import Run, progress
+from practicum.training.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one update reports: a metrics row and a few samples for samples.jsonl."""
+
+    metrics: dict[str, float]
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long a stage runs and what it writes."""
+
+    steps: int = 100
+    """Optimizer updates (practice: iterations of sample, score, update)."""
+    checkpoint_every: int = 50
+    """Updates between checkpoints; the last update always writes one."""
+    keep_checkpoints: int = 2
+    """Older checkpoints are removed."""
+    threads: int = 0
+    """CPU threads of matrix products; 0 takes one per core."""
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """What a stage trains: the policy, its tokenizer, any further heads, and their common optimizer."""
+
+    decoder: Decoder
+    tokenizer: Tokenizer
+    heads: nn.ModuleDict
+    optimizer: Optimizer
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds besides the model folder."""
+        heads = {f"heads.{name}": value.detach() for name, value in self.heads.state_dict().items()}
+        return heads | self.optimizer.tensors()
+
+    def restore(self, folder_decoder: Decoder, tensors: Mapping[str, Tensor]) -> None:
+        """Take weights and optimizer state from a checkpoint, in place."""
+        self.decoder.load_state_dict(folder_decoder.state_dict())
+        self.heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self.heads.state_dict()})
+        self.optimizer.restore(tensors)
+
+
+def step_seed(seed: int, *parts: int | str) -> int:
+    """A 62-bit seed that depends on the run's seed and on where it is used; equal input, equal seed."""
+    text = ":".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 2
+
+
+def generator_for(seed: int, *parts: int | str) -> torch.Generator:
+    """A CPU random generator seeded by `step_seed`."""
+    return torch.Generator().manual_seed(step_seed(seed, *parts))
+
+
+def set_threads(threads: int) -> None:
+    """Use `threads` CPU threads for matrix products; 0 leaves one per core."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+
+
+def model_folder(path: Path) -> Path:
+    """The model folder meant by `path`: itself, or the newest checkpoint when it is a run's folder.
+
+    Raises InputError when there is neither.
+    """
+    if (path / "config.json").is_file():
+        return path
+    checkpoints = sorted((path / "checkpoints").glob("step-*"), key=lambda folder: folder.name)
+    if checkpoints:
+        return checkpoints[-1]
+    raise InputError(
+        f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json) "
+        "or a run's folder with checkpoints"
+    )
+
+
+def run_steps(
+    run: Run,
+    config: LoopConfig,
+    trainee: Trainee,
+    step: Callable[[int], StepResult],
+    shown: tuple[str, ...],
+) -> dict[str, Any]:
+    """Make the updates that are still to do, and return the last row of metrics with the seconds it all took.
+
+    `shown` names the metrics on the progress bar.
+    """
+    checkpoint = run.latest()
+    first, seconds = 0, 0.0
+    last: dict[str, Any] = {}
+    if checkpoint:
+        trainee.restore(load_model(checkpoint.path)[0], checkpoint.tensors())
+        first = checkpoint.step
+        seconds, last = checkpoint.state["seconds"], checkpoint.state["metrics"]
+    with progress(run.path.name, config.steps) as bar:
+        bar.update(first)
+        for index in range(first, config.steps):
+            started = time.perf_counter()
+            result = step(index)
+            elapsed = time.perf_counter() - started
+            seconds += elapsed
+            last = {"step": index + 1, **result.metrics, "seconds": elapsed, "total_seconds": seconds}
+            run.log(last)
+            run.log_samples(result.samples)
+            bar.update(index + 1, **{name: last[name] for name in shown})
+            if (index + 1) % config.checkpoint_every == 0 or index + 1 == config.steps:
+                run.save(
+                    index + 1,
+                    lambda folder: save_model(trainee.decoder, trainee.tokenizer, folder),
+                    trainee.tensors(),
+                    {"seconds": seconds, "metrics": last},
+                )
+    return last

@@ -1,0 +1,144 @@
+"""The mathematics of training, written once: pure functions on tensors, each with its source.
+
+They serve token policies and environment policies alike. Suffixes: B rows, T positions; masks are bool,
+True where a position counts. Nothing here looks at tokens, tasks or models.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+AdvantageKind = Literal["group_mean", "group_standardised", "leave_one_out"]
+Aggregation = Literal["token_mean", "sequence_mean", "constant"]
+KLEstimator = Literal["k1", "k2", "k3"]
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` where `mask` is True; 0 when it is True nowhere. Same shapes."""
+    return (values * mask).sum() / mask.sum().clamp_min(1)
+
+
+def whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True) -> Tensor:
+    """Scale to unit variance and, unless told otherwise, zero mean over the masked positions.
+
+    Source: "The N+ Implementation Details of RLHF with PPO" (Huang et al. 2024, 2403.17031), detail on
+    whitening, which keeps the mean of rewards and drops that of advantages.
+    """
+    mean = masked_mean(values, mask)
+    variance = masked_mean((values - mean) ** 2, mask)
+    whitened = (values - mean) * torch.rsqrt(variance + 1e-8)
+    return (whitened if shift_mean else whitened + mean) * mask
+
+
+def group_advantages(rewards_B: Tensor, group_B: Tensor, kind: AdvantageKind) -> Tensor:
+    """Each row's reward against the rest of its group, float32 [B].
+
+    `group_mean`: r - mean (Dr. GRPO, Liu et al. 2025, 2503.20783). `group_standardised`: that divided by the
+    group's standard deviation + 1e-4 (GRPO, Shao et al. 2024, 2402.03300, section 4.1.2).
+    `leave_one_out`: r - mean of the others (RLOO, Ahmadian et al. 2024, 2402.14740, eq. 7).
+    `group_B` holds int64 group numbers from 0; a group of one row has advantage 0.
+    """
+    groups = int(group_B.max()) + 1
+    count = torch.zeros(groups).index_add_(0, group_B, torch.ones_like(rewards_B))
+    mean = torch.zeros(groups).index_add_(0, group_B, rewards_B) / count.clamp_min(1)
+    centred = rewards_B - mean[group_B]
+    if kind == "group_mean":
+        return centred
+    size = count[group_B]
+    if kind == "leave_one_out":
+        return torch.where(size > 1, centred * size / (size - 1).clamp_min(1), torch.zeros_like(centred))
+    square = torch.zeros(groups).index_add_(0, group_B, centred**2)
+    deviation = (square / (count - 1).clamp_min(1)).sqrt()
+    return centred / (deviation[group_B] + 1e-4)
+
+
+def generalised_advantages(
+    rewards_BT: Tensor, values_BT: Tensor, mask_BT: Tensor, discount: float, gae_lambda: float
+) -> tuple[Tensor, Tensor]:
+    """Advantages and returns, float32 [B, T], of rows whose last masked position is terminal.
+
+    delta_t = r_t + discount * V_{t+1} - V_t;  A_t = delta_t + discount * lambda * A_{t+1};  return = A + V.
+    The value after a row's last masked position is 0. Source: Schulman et al. 2016 (GAE, 1506.02438, eq. 16).
+    """
+    advantages = torch.zeros_like(rewards_BT)
+    following_value = torch.zeros_like(rewards_BT[:, 0])
+    following_advantage = torch.zeros_like(following_value)
+    mask = mask_BT.to(rewards_BT.dtype)
+    for step in range(rewards_BT.shape[1] - 1, -1, -1):
+        delta = rewards_BT[:, step] + discount * following_value - values_BT[:, step]
+        following_advantage = (delta + discount * gae_lambda * following_advantage) * mask[:, step]
+        following_value = values_BT[:, step] * mask[:, step]
+        advantages[:, step] = following_advantage
+    return advantages, (advantages + values_BT) * mask
+
+
+def clipped_policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+) -> tuple[Tensor, Tensor]:
+    """PPO's clipped surrogate per position (to minimise) and where the clip binds, same shapes.
+
+    -min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A). Sources: Schulman et al. 2017 (PPO,
+    1707.06347, eq. 7); unequal bounds: Yu et al. 2025 (DAPO, 2503.14476, eq. 8).
+    """
+    ratio = (logprobs - old_logprobs).exp()
+    clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
+    loss = -torch.minimum(ratio * advantages, clipped * advantages)
+    return loss, (clipped * advantages < ratio * advantages).float()
+
+
+def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float) -> Tensor:
+    """Half the larger squared error of the value and of the value kept within `clip` of the old one.
+
+    Source: Huang et al. 2022, "The 37 Implementation Details of PPO", detail 9; per position, same shapes.
+    """
+    kept = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * torch.maximum((values - returns) ** 2, (kept - returns) ** 2)
+
+
+def kl_estimate(logprobs: Tensor, reference_logprobs: Tensor, estimator: KLEstimator) -> Tensor:
+    """Estimate KL(policy || reference) at sampled positions (Schulman 2020, "Approximating KL divergence").
+
+    With r = reference / policy: k1 = -log r, k2 = (log r)^2 / 2, k3 = r - 1 - log r. As a *value*, k1 and k3
+    are unbiased and k2 is not. As a *loss* differentiated through `logprobs` on samples held fixed, only k2
+    has the gradient of the KL in expectation; k1's gradient is zero in expectation, and k3's is that of the
+    reverse KL(reference || policy). In the *reward*, k1 gives the right gradient (Comedy of Estimators,
+    2512.21852). A test computes all of this exactly on a small vocabulary.
+    """
+    log_ratio = reference_logprobs - logprobs
+    if estimator == "k1":
+        return -log_ratio
+    if estimator == "k2":
+        return 0.5 * log_ratio**2
+    return log_ratio.exp() - 1 - log_ratio
+
+
+def token_weights(mask_BT: Tensor, group_B: Tensor, aggregation: Aggregation, length: int) -> Tensor:
+    """Weight of each position in the loss of a whole batch, float32 [B, T]; the loss is a plain weighted sum.
+
+    Since the weights are fixed for the whole batch before it is cut up, micro-batches and gradient
+    accumulation change nothing. `token_mean`: every token counts the same (DAPO, 2503.14476).
+    `sequence_mean`: every row counts the same, its tokens share it (GRPO, 2402.03300, eq. 3). `constant`:
+    1 / (rows * length) each (Dr. GRPO, 2503.20783), no bias towards short wrong or long right answers.
+    `group_B` is int64 [B]; rows only, the groups' sizes do not enter.
+    """
+    mask = mask_BT.float()
+    rows = group_B.shape[0]
+    if aggregation == "token_mean":
+        return mask / mask.sum().clamp_min(1)
+    if aggregation == "sequence_mean":
+        return mask / mask.sum(1, keepdim=True).clamp_min(1) / rows
+    return mask / (rows * length)
+
+
+def warmup_cosine(step: int, steps: int, warmup_steps: int, final_share: float) -> float:
+    """Learning-rate factor in (0, 1]: linear warm-up, then half a cosine down to `final_share`.
+
+    Source: Loshchilov & Hutter 2017 (SGDR, 1608.03983, eq. 5), without restarts.
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return final_share + (1 - final_share) * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * progress))))

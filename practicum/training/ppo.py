@@ -1,0 +1,58 @@
+"""PPO: a value head predicts the reward to come, and a token is as good as it beats that prediction.
+
+The outcome reward arrives at the last token the policy chose (its end-of-sequence token, or the cut); the
+KL penalty, when it is in the reward, at every token. Source: Schulman et al. 2017 (1707.06347); Ouyang et
+al. 2022 (InstructGPT, 2203.02155, eq. 2) for the per-token KL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from practicum.rollout.collect import ScoredRollout
+from practicum.training.objectives import generalised_advantages, kl_estimate, whiten
+from practicum.training.update import Experience, KLConfig
+
+
+@dataclass(frozen=True)
+class PpoConfig:
+    """How values and rewards become advantages, and how the value head is trained."""
+
+    discount: float = 1.0
+    """Gamma of each token."""
+    gae_lambda: float = 1.0
+    """1 is the Monte-Carlo return minus the value; lower trusts the value head more."""
+    value_weight: float = 0.5
+    """Weight of the value loss, whose gradient reaches the shared backbone."""
+    value_clip: float = 0.2
+    """A value moves at most this far from its old one for free."""
+    whiten_advantages: bool = True
+    """Zero mean and unit variance over the batch's tokens."""
+
+
+def experience(
+    batch: ScoredRollout,
+    config: PpoConfig,
+    kl: KLConfig,
+    reference_logprobs_BT: Tensor | None,
+    values_BT: Tensor,
+) -> Experience:
+    """Give every token its generalised advantage under the values, float32 [B, T], of the sampling policy."""
+    rollout = batch.rollout
+    mask_BT = rollout.mask_BT
+    rewards_BT = torch.zeros_like(rollout.logprobs_BT)
+    last_B = mask_BT.sum(1) - 1
+    rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B
+    if reference_logprobs_BT is not None and kl.placement == "reward":
+        penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)
+        rewards_BT = rewards_BT - kl.weight * penalty_BT * mask_BT
+    advantages_BT, returns_BT = generalised_advantages(
+        rewards_BT, values_BT, mask_BT, config.discount, config.gae_lambda
+    )
+    if config.whiten_advantages:
+        advantages_BT = whiten(advantages_BT, mask_BT)
+    everything_B = torch.ones(len(last_B), dtype=torch.bool)
+    return Experience(rollout, advantages_BT, everything_B, reference_logprobs_BT, values_BT, returns_BT)

@@ -1,0 +1,111 @@
+"""Worked problems: the model imitates solutions, the loss counting the solution's tokens only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional
+
+from practicum.model.checkpoint import load_model
+from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.tokenizer import encode_batch
+from practicum.run import Run
+from practicum.tasks.task import TaskConfig, load_task
+from practicum.training.batch import make_rows, micro_batches, padding_share, target_hidden
+from practicum.training.loop import (
+    LoopConfig,
+    StepResult,
+    Trainee,
+    model_folder,
+    run_steps,
+    set_threads,
+    step_seed,
+)
+from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.types import Demonstration
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """Worked problems: supervised fine-tuning on a task's demonstrations."""
+
+    model: Path
+    """Folder of the model to start from (a model folder, or a run's folder)."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """The task whose worked problems are imitated."""
+    batch_demonstrations: int = 128
+    """Worked problems of one update."""
+    micro_batch_tokens: int = 8192
+    """Tokens of one forward pass, padding included; changes memory and speed, not the result."""
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=2e-3))
+    """The optimizer."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=400, checkpoint_every=100))
+    """Length and checkpoints."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Matrix products; master weights are always float32."""
+    seed: int = 0
+    """Fixes the demonstrations drawn."""
+
+
+def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Fine-tune and return the summary; the model is the run's newest checkpoint."""
+    decoder, tokenizer = load_model(model_folder(config.model))
+    run = Run.open(run_path, config, "sft", resume=resume, keep=config.loop.keep_checkpoints)
+    set_threads(config.loop.threads)
+    task = load_task(config.task)
+    optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
+    trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
+    dtype = compute_dtype(config.dtype)
+
+    def step(index: int) -> StepResult:
+        seed = step_seed(config.seed, "demonstrations", index)
+        demonstrations = task.demonstrations(config.batch_demonstrations, seed)
+        metrics = imitate(decoder, tokenizer, demonstrations, config.micro_batch_tokens, dtype)
+        samples = [
+            {"step": index + 1, "prompt": demonstration.prompt.text, "completion": demonstration.completion}
+            for demonstration in demonstrations[:2]
+        ]
+        return StepResult(metrics | optimizer.step(index), samples)
+
+    last = run_steps(run, config.loop, trainee, step, ("loss",))
+    summary = {"stage": "sft", **last}
+    run.finish(summary)
+    return summary
+
+
+def imitate(
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    demonstrations: Sequence[Demonstration],
+    micro_batch_tokens: int,
+    dtype: torch.dtype,
+) -> dict[str, float]:
+    """Add the gradient of the mean next-token loss over all completion tokens, and return metrics.
+
+    The mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
+    """
+    prompts = encode_batch(tokenizer, [demonstration.prompt.text for demonstration in demonstrations])
+    completions = encode_batch(tokenizer, [demonstration.completion for demonstration in demonstrations])
+    limit = decoder.config.max_position_embeddings
+    eos = decoder.config.eos_token_id
+    sequences = [
+        [*prompt, *completion, eos][:limit] for prompt, completion in zip(prompts, completions, strict=True)
+    ]
+    lengths = [len(sequence) for sequence in sequences]
+    prompt_lengths = [len(prompt) for prompt in prompts]
+    targets = sum(length - prompt for length, prompt in zip(lengths, prompt_lengths, strict=True))
+    batches = micro_batches(lengths, micro_batch_tokens)
+    total = 0.0
+    for batch in batches:
+        rows = make_rows([sequences[row] for row in batch], [prompt_lengths[row] for row in batch])
+        logits = decoder.logits(target_hidden(decoder, rows, dtype), dtype)
+        loss = functional.cross_entropy(logits, rows.ids_BT[rows.target_BT], reduction="sum") / targets
+        torch.autograd.backward(loss)
+        total += loss.item()
+    return {"loss": total, "tokens": sum(lengths), "padding_share": padding_share(lengths, batches)}

@@ -1,0 +1,227 @@
+"""From experience to a weight update: the clipped policy loss, KL, entropy and value loss in micro-batches.
+
+GRPO and PPO differ only in how they assign credit (`grpo.py`, `ppo.py`); both hand an `Experience` to
+`update_policy`. Suffixes: B rows, T completion positions, N target tokens of one micro-batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from practicum.model.decoder import Decoder
+from practicum.rollout.sampler import SamplingConfig
+from practicum.training.batch import (
+    micro_batches,
+    padding_share,
+    rollout_lengths,
+    rollout_rows,
+    target_hidden,
+    target_logprobs,
+)
+from practicum.training.loop import Trainee
+from practicum.training.objectives import (
+    Aggregation,
+    KLEstimator,
+    clipped_policy_loss,
+    clipped_value_loss,
+    kl_estimate,
+    token_weights,
+)
+from practicum.types import Rollout
+
+
+@dataclass(frozen=True)
+class KLConfig:
+    """The pull back to the reference policy (the model that practice started from)."""
+
+    weight: float = 0.0
+    """Beta: 0 means no reference is loaded."""
+    estimator: KLEstimator = "k1"
+    """k1 in the reward and k2 in the loss have the gradient of the KL; k1 and k3 in the loss do not."""
+    placement: Literal["reward", "loss"] = "reward"
+    """Subtracted from the reward, or added to the loss."""
+
+
+@dataclass(frozen=True)
+class UpdateConfig:
+    """How one batch of rollouts becomes weight updates."""
+
+    epochs: int = 1
+    """Passes over the batch."""
+    minibatches: int = 1
+    """Optimizer updates of one pass."""
+    clip_low: float = 0.2
+    """The importance ratio counts down to 1 - clip_low."""
+    clip_high: float = 0.28
+    """The importance ratio counts up to 1 + clip_high (DAPO's 'clip higher')."""
+    aggregation: Aggregation = "token_mean"
+    """How tokens are weighted against each other."""
+    entropy_weight: float = 0.0
+    """Bonus for entropy per token."""
+    micro_batch_tokens: int = 8192
+    """Tokens of one forward pass; changes memory and speed, not the result."""
+    kl: KLConfig = KLConfig()
+    """The pull back to the reference."""
+
+
+@dataclass(frozen=True)
+class Experience:
+    """A rollout with its credit. Tensors are float32 [B, T], 0 off the rollout's mask.
+
+    values_BT and returns_BT are present when a value head is trained, reference_logprobs_BT when there is a
+    reference. `row_matters_B`: bool, False where a row's gradient is known to be zero and it is skipped.
+    """
+
+    rollout: Rollout
+    advantages_BT: Tensor
+    row_matters_B: Tensor
+    reference_logprobs_BT: Tensor | None = None
+    values_BT: Tensor | None = None
+    returns_BT: Tensor | None = None
+
+
+@torch.no_grad()
+def score_tokens(
+    decoder: Decoder,
+    rollout: Rollout,
+    sampling: SamplingConfig,
+    micro_batch_tokens: int,
+    dtype: torch.dtype,
+    value_head: nn.Module | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities and values (zeros without a head), float32 [B, T], of a rollout's tokens."""
+    logprobs_BT, values_BT = torch.zeros_like(rollout.logprobs_BT), torch.zeros_like(rollout.logprobs_BT)
+    for batch in micro_batches(rollout_lengths(rollout), micro_batch_tokens):
+        rows = rollout_rows(rollout, batch)
+        hidden_ND = target_hidden(decoder, rows, dtype)
+        order = _row_major(rollout.mask_BT, batch)
+        if value_head is None:
+            logprobs_BT[order] = target_logprobs(decoder, hidden_ND, rows, sampling, dtype)[0]
+        else:
+            values_BT[order] = value_head(hidden_ND)
+    return logprobs_BT, values_BT
+
+
+def update_policy(
+    trainee: Trainee,
+    experience: Experience,
+    config: UpdateConfig,
+    sampling: SamplingConfig,
+    dtype: torch.dtype,
+    first_update: int,
+    generator: torch.Generator,
+    value_weight: float = 0.0,
+    value_clip: float = 0.2,
+) -> dict[str, float]:
+    """Make `epochs * minibatches` optimizer updates and return their mean metrics.
+
+    `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
+    and sampler disagree about tokens the same weights have chosen.
+    """
+    totals: dict[str, float] = {}
+    updates = 0
+    ratio_error = 0.0
+    for _ in range(config.epochs):
+        for rows in split_groups(experience, config.minibatches, generator):
+            metrics = _one_update(
+                trainee, experience, rows, config, sampling, dtype, value_weight, value_clip
+            )
+            if updates == 0:
+                ratio_error = metrics["ratio_error"]
+            metrics |= trainee.optimizer.step(first_update + updates)
+            updates += 1
+            for name, value in metrics.items():
+                totals[name] = totals.get(name, 0.0) + value
+    return {name: value / updates for name, value in totals.items()} | {"ratio_error": ratio_error}
+
+
+def split_groups(experience: Experience, parts: int, generator: torch.Generator) -> list[list[int]]:
+    """Rows in `parts` minibatches; the rows of one prompt stay together. One part keeps every row."""
+    group_B = experience.rollout.group_B
+    groups = int(group_B.max()) + 1
+    if parts == 1:
+        return [list(range(len(group_B)))]
+    order = torch.randperm(groups, generator=generator)
+    part_of_group = torch.empty(groups, dtype=torch.int64)
+    part_of_group[order] = torch.arange(groups) * parts // groups
+    return [(part_of_group[group_B] == part).nonzero().squeeze(1).tolist() for part in range(parts)]
+
+
+def _one_update(
+    trainee: Trainee,
+    experience: Experience,
+    rows: Sequence[int],
+    config: UpdateConfig,
+    sampling: SamplingConfig,
+    dtype: torch.dtype,
+    value_weight: float,
+    value_clip: float,
+) -> dict[str, float]:
+    """Accumulate the gradient of the loss over the chosen rows; weights were fixed before cutting them up."""
+    rollout = experience.rollout
+    chosen = torch.tensor(rows)
+    weights_BT = torch.zeros_like(rollout.logprobs_BT)
+    weights_BT[chosen] = token_weights(
+        rollout.mask_BT[chosen], rollout.group_B[chosen], config.aggregation, sampling.max_new_tokens
+    )
+    kept = [row for row in rows if experience.row_matters_B[row]]
+    lengths = rollout_lengths(rollout)
+    kept_lengths = [lengths[row] for row in kept]
+    cuts = micro_batches(kept_lengths, config.micro_batch_tokens)
+    names = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction", "kl")
+    sums = dict.fromkeys(names, 0.0)
+    largest, tokens = 0.0, 0
+    for cut in cuts:
+        batch = [kept[item] for item in cut]
+        order = _row_major(rollout.mask_BT, batch)
+        rows_here = rollout_rows(rollout, batch)
+        hidden_ND = target_hidden(trainee.decoder, rows_here, dtype)
+        logprobs, entropy = target_logprobs(trainee.decoder, hidden_ND, rows_here, sampling, dtype)
+        old, weight = rollout.logprobs_BT[order], weights_BT[order]
+        losses, clipped = clipped_policy_loss(
+            logprobs, old, experience.advantages_BT[order], config.clip_low, config.clip_high
+        )
+        loss = (losses * weight).sum()
+        sums["policy_loss"] += loss.item()
+        if config.entropy_weight:
+            loss = loss - config.entropy_weight * (entropy * weight).sum()
+        if experience.reference_logprobs_BT is not None:
+            reference = experience.reference_logprobs_BT[order]
+            if config.kl.placement == "loss":
+                penalty = (kl_estimate(logprobs, reference, config.kl.estimator) * weight).sum()
+                loss = loss + config.kl.weight * penalty
+            sums["kl"] += float(kl_estimate(logprobs.detach(), reference, "k3").sum())
+        if experience.values_BT is not None and experience.returns_BT is not None:
+            values = trainee.heads["value"](hidden_ND)
+            value_losses = clipped_value_loss(
+                values, experience.values_BT[order], experience.returns_BT[order], value_clip
+            )
+            value_loss = (value_losses * weight).sum()
+            loss = loss + value_weight * value_loss
+            sums["value_loss"] += value_loss.item()
+        torch.autograd.backward(loss)
+        with torch.no_grad():
+            log_ratio = logprobs - old
+            largest = max(largest, float((log_ratio.exp() - 1).abs().max()))
+            sums["entropy"] += float(entropy.sum())
+            sums["clip_fraction"] += float(clipped.sum())
+            sums["approximate_kl"] += float(kl_estimate(old, logprobs, "k3").sum())
+        tokens += len(logprobs)
+    means = {name: value if name.endswith("loss") else value / max(1, tokens) for name, value in sums.items()}
+    return means | {
+        "ratio_error": largest,
+        "update_tokens": float(sum(kept_lengths)),
+        "padding_share": padding_share(kept_lengths, cuts) if kept else 0.0,
+    }
+
+
+def _row_major(mask_BT: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Indices (row, position) of the masked positions of `rows`, in the order `target_hidden` gives them."""
+    row_index = torch.tensor(list(rows))
+    local, position = mask_BT[row_index].nonzero(as_tuple=True)
+    return row_index[local], position

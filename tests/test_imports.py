@@ -1,0 +1,120 @@
+"""Imports point down only, and the command line starts light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "practicum"
+
+# A module may import from its own layer and from lower ones, in the order of the house's design.
+LAYERS = {
+    "errors": 0,
+    "types": 1,
+    "config": 1,
+    "run": 2,
+    "tasks": 3,
+    "model": 3,
+    "data": 3,
+    "rollout": 4,
+    "training": 5,
+    "preferences": 5,
+    "audit": 5,
+    "report": 5,
+    "applications": 5,
+    "cluster": 5,
+    "bench": 6,
+    "demo": 6,
+    "cli": 7,
+    "__main__": 8,
+}
+FORBIDDEN = {
+    "training": {"report", "preferences", "audit", "applications"},
+    "model": {"tasks", "data"},
+    "tasks": {"model", "data"},
+    "data": {"tasks", "model"},
+    "rollout": {"report"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, absolute module name) of every import in a file, also of those inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write imports absolutely"
+            assert node.module is not None
+            yield node.lineno, node.module
+
+
+def part_of(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def test_every_module_has_a_layer() -> None:
+    parts = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in modules()} - {"__init__"}
+    assert parts <= LAYERS.keys()
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    part = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    for line, module in imported(path):
+        other = part_of(module)
+        if module.split(".")[0] != "practicum" or part == "__init__" or not other:
+            continue
+        assert LAYERS[other] <= LAYERS[part], f"{path}:{line}: {part} may not import {other}"
+        assert other not in FORBIDDEN.get(part, ()), f"{path}:{line}: {part} may not import {other}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "tasks").rglob("*.py")), ids=lambda path: path.stem)
+def test_tasks_know_no_tensor(path: Path) -> None:
+    heavy = {"torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy"}
+    for line, module in imported(path):
+        assert module.split(".")[0] not in heavy, f"{path}:{line}: a task may not import {module}"
+
+
+def test_no_module_evaluates_text_or_unpickles() -> None:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in {
+                    "eval",
+                    "exec",
+                    "sympify",
+                    "sympy.sympify",
+                    "torch.load",
+                    "torch.save",
+                }, f"{path}:{node.lineno}: {called}"
+        assert "pickle" not in {module for _, module in imported(path)}, path
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["verify", "--help"], ["trian"]])
+def test_the_command_line_starts_without_heavy_libraries(arguments: list[str]) -> None:
+    program = (
+        "import sys, practicum.cli; practicum.cli.main(sys.argv[1:]); "
+        "print([name for name in ('torch', 'ray', 'transformers', 'numpy') if name in sys.modules])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("module", ["practicum.config", "practicum.run", "practicum.cli"])
+def test_settings_and_run_folders_need_no_torch(module: str) -> None:
+    program = f"import sys, {module}; print('torch' in sys.modules)"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout == "False\n"
