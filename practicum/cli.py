@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except InputError as error:
-        print(f"practicum: error: {error}", file=sys.stderr)
+        print(f"practicum: error: {_one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("practicum: interrupted", file=sys.stderr)
@@ -49,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone; what Python would still flush at exit has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _one_line(text: str) -> str:
+    """Text safe for a terminal: what a person or a model wrote may hold line breaks and escape codes."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -79,8 +84,18 @@ def overview() -> str:
 # ------------------------------------------------------------------------------------------ kinds of command
 
 
-def _train(name: str, module: str, config_name: str, function: str, arguments: Sequence[str]) -> int:
-    """A command that fills a run's folder: `function(config, run_path, resume=bool) -> summary`."""
+def _train(
+    name: str,
+    module: str,
+    config_name: str,
+    function: str,
+    arguments: Sequence[str],
+    prints_its_own: bool = False,
+) -> int:
+    """A command that fills a run's folder: `function(config, run_path, resume=bool) -> summary`.
+
+    With `prints_its_own` the function writes its result for people, and only --json is printed here.
+    """
     from practicum.config import load
 
     options = _read_arguments(arguments)
@@ -101,15 +116,25 @@ def _train(name: str, module: str, config_name: str, function: str, arguments: S
             options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
         )
     except KeyboardInterrupt:
+        if not (run_path / "config.toml").exists():
+            raise
         again = shlex.join(["practicum", name, "--run", str(run_path), "--resume"])
         print(f"practicum: interrupted; continue with: {again}", file=sys.stderr)
         return INTERRUPTED
-    _print_result({"run": str(run_path), **summary}, options.json)
+    if options.json or not prints_its_own:
+        _print_result({"run": str(run_path), **summary}, options.json)
     return 0
 
 
-def _compute(name: str, module: str, config_name: str, function: str, arguments: Sequence[str]) -> int:
-    """A command that only answers: `function(config) -> dict`."""
+def _compute(
+    name: str,
+    module: str,
+    config_name: str,
+    function: str,
+    arguments: Sequence[str],
+    prints_its_own: bool = False,
+) -> int:
+    """A command that only answers: `function(config) -> dict`; `prints_its_own` as in `_train`."""
     from practicum.config import load
 
     options = _read_arguments(arguments)
@@ -120,7 +145,9 @@ def _compute(name: str, module: str, config_name: str, function: str, arguments:
     if options.run is not None or options.resume:
         raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
     config = load(config_class, options.config, options.settings)
-    _print_result(_quietly(options.json, partial(getattr(stage, function), config)), options.json)
+    result = _quietly(options.json, partial(getattr(stage, function), config))
+    if options.json or not prints_its_own:
+        _print_result(result, options.json)
     return 0
 
 
@@ -132,16 +159,17 @@ def _raw(module: str, arguments: Sequence[str]) -> int:
 
 def _report(arguments: Sequence[str]) -> int:
     if "-h" in arguments or "--help" in arguments:
-        print(
-            "usage: practicum report RUN\n\nWrite RUN/report.html, one self-contained page; print its path."
-        )
+        print(REPORT_HELP)
         return 0
-    if len(arguments) != 1:
-        raise InputError("report takes one run folder: practicum report RUN")
-    run_path = Path(arguments[0])
-    if not run_path.is_dir():
-        raise InputError(f"{run_path}: no such run folder; give the --run of a training command")
-    print(importlib.import_module("practicum.report.page").write(run_path))
+    for argument in arguments:
+        if argument.startswith("-"):
+            raise InputError(
+                f"report has no option {argument}: give run folders, practicum report RUN [RUN ...]"
+            )
+    if not arguments:
+        raise InputError("no run folder given: practicum report RUN [RUN ...]")
+    run_path, *others = (Path(argument) for argument in arguments)
+    print(importlib.import_module("practicum.report.page").write(run_path, others))
     return 0
 
 
@@ -229,6 +257,14 @@ for every command that prints results:
   --config FILE.toml  settings from a file; flags win over it
   --json              print the result as one JSON object on stdout; logs stay on stderr"""
 
+REPORT_HELP = """usage: practicum report RUN [RUN ...]
+
+Write RUN/report.html, one self-contained page about a run, and print its path.
+
+  RUN       the folder of `practicum demo`, or of one stage (pretrain, sft, rl)
+  RUN ...   the same recipe with other seeds, or with a control reward: their spread is drawn as a band,
+            controls as dashed lines, and what the true reward gained over them is tabled"""
+
 OVERVIEW = """usage: practicum COMMAND [--config FILE.toml] [--setting value ...] [--run DIR] [--json]
 
 Teach a language model the way people learn: exposition, worked problems, practice, examination.
@@ -257,7 +293,7 @@ def _stage(name: str, line: str, module: str, config_name: str) -> Command:
 COMMANDS: dict[str, Command] = {
     "demo": Command(
         "all the stages below, one after another, and a table of what each one taught",
-        partial(_train, "demo", "practicum.demo", "DemoConfig", "run"),
+        partial(_train, "demo", "practicum.demo", "DemoConfig", "run", prints_its_own=True),
     ),
     "pretrain": _stage(
         "pretrain",
@@ -277,7 +313,14 @@ COMMANDS: dict[str, Command] = {
     ),
     "sample": Command(
         "read what a model writes",
-        partial(_compute, "sample", "practicum.rollout.sample_command", "SampleConfig", "sample"),
+        partial(
+            _compute,
+            "sample",
+            "practicum.rollout.sample_command",
+            "SampleConfig",
+            "sample",
+            prints_its_own=True,
+        ),
     ),
     "report": Command("one self-contained HTML page about a run", _report),
 }

@@ -23,6 +23,7 @@ TINY = [
     "--model.key_value_heads=1",
     "--model.head_dim=16",
     "--batch_rows=2",
+    "--loop.threads=1",
     "--loop.steps=40",
     "--loop.checkpoint_every=5",
 ]
@@ -55,7 +56,7 @@ def refused(process: subprocess.CompletedProcess[str], *words: str) -> None:
     assert process.stdout == ""
     assert "Traceback" not in process.stderr
     line = process.stderr.splitlines()[-1]
-    assert line.startswith("practicum: error: ")
+    assert line.startswith(("practicum: error: ", "practicum verify: "))
     for word in words:
         assert word in line, line
 
@@ -100,7 +101,8 @@ def test_bad_input_ends_the_process_with_one_line_and_code_2(
         (["pretrain", "--resume"], ["--resume needs --run"]),
         (["pretrain", "--run", "absent", "--resume"], ["absent", "no run to resume"]),
         (["eval", "--model", "absent", "--run", "x"], ["writes no run folder"]),
-        (["report"], ["report takes one run folder"]),
+        (["pretrain", "--dtype", "a\n\x1b[2Jb"], ["a\\n\\x1b[2Jb"]),
+        (["report"], ["report takes one run folder", "practicum report RUN"]),
         (["report", "absent"], ["absent", "no such run folder"]),
     ],
 )
@@ -146,6 +148,18 @@ def test_results_are_lines_for_people_and_one_object_with_json(
     assert ["n", "3"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
+def test_sample_shows_prompt_completion_and_verdict(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained)
+    command = ["sample", "--model=exposition", "--prompt", "3 - (3+y)/y = y", "--sampling.max_new_tokens=8"]
+    assert main(command) == 0
+    assert "=> " in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["samples"]
+    assert {"prompt", "completion", "outcome", "reason"} <= row.keys()
+
+
 def test_a_run_is_not_resumed_with_another_config(trained: Path) -> None:
     refused(
         practicum("pretrain", "--run=exposition", "--resume", "--seed=5", folder=trained),
@@ -154,31 +168,36 @@ def test_a_run_is_not_resumed_with_another_config(trained: Path) -> None:
     )
 
 
-def test_the_stored_config_repeats_the_run_bit_for_bit(trained: Path) -> None:
-    process = practicum("pretrain", "--config=exposition/config.toml", "--run=again", folder=trained)
-    assert process.returncode == 0, process.stderr
+def test_the_stored_config_repeats_the_run_bit_for_bit(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained)
+    assert main(["pretrain", "--config=exposition/config.toml", "--run=again"]) == 0
     assert weights(trained / "again") == weights(trained / "exposition")
     assert (trained / "again/config.toml").read_text() == (trained / "exposition/config.toml").read_text()
 
 
-def test_the_three_stages_meet_through_folders(trained: Path) -> None:
-    worked = practicum(
-        "sft",
-        "--model=exposition",
-        "--batch_demonstrations=4",
-        "--loop.steps=2",
-        "--run=worked",
-        folder=trained,
-    )
-    assert worked.returncode == 0, worked.stderr
-    practice = practicum(
-        *("rl", "--model=worked", "--prompts_per_step=2", "--group_size=2", "--loop.steps=1"),
-        *("--run=practice", "--json"),
-        folder=trained,
-    )
-    assert practice.returncode == 0, practice.stderr
-    assert json.loads(practice.stdout)["run"] == "practice"
+def test_the_three_stages_meet_through_folders(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained)
+    worked = ["sft", "--model=exposition", "--batch_demonstrations=4", "--loop.steps=2", "--run=worked"]
+    assert main(worked) == 0
+    practice = ["rl", "--model=worked", "--prompts_per_step=2", "--group_size=2", "--loop.steps=1"]
+    capsys.readouterr()
+    assert main([*practice, "--run=practice", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == "practice"
     assert (trained / "practice/summary.json").exists()
+
+
+def test_report_writes_a_page_that_stands_alone(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained)
+    assert main(["report", "exposition"]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page == Path("exposition/report.html")
+    assert "</html>" in page.read_text(encoding="utf-8")
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_unbroken(trained: Path, tmp_path: Path) -> None:

@@ -92,6 +92,22 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     return decoder, tokenizer
 
 
+def model_folder(path: Path) -> Path:
+    """The model folder meant by `path`: itself, or the newest checkpoint when it is a run's folder.
+
+    Raises InputError when there is neither.
+    """
+    if (path / "config.json").is_file():
+        return path
+    checkpoints = sorted((path / "checkpoints").glob("step-*"), key=lambda folder: folder.name)
+    if checkpoints:
+        return checkpoints[-1]
+    raise InputError(
+        f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json) "
+        "or a run's folder with checkpoints"
+    )
+
+
 def load_decoder_config(folder: Path) -> DecoderConfig:
     """Read config.json. Raises InputError when missing, malformed or not a plain Llama."""
     path = folder / "config.json"
@@ -107,31 +123,49 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
         kind = stored.get("model_type") if isinstance(stored, dict) else type(stored).__name__
         raise InputError(f"{path}: model_type is {kind!r}; the decoder reads the Llama family ('llama')")
     rope = stored.get("rope_parameters") or stored.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise InputError(f"{path}: rope_parameters is {rope!r}; expected a table, or leave it out")
     rope_type = rope.get("rope_type", rope.get("type", "default"))
     if rope_type != "default":
         raise InputError(f"{path}: rotary scaling {rope_type!r} is not supported; use a model without it")
     for bias in ("attention_bias", "mlp_bias"):
         if stored.get(bias):
             raise InputError(f"{path}: {bias} is true; the decoder has no biases")
+    activation = stored.get("hidden_act", "silu")
+    if activation != "silu":
+        raise InputError(f"{path}: hidden_act is {activation!r}; the decoder has 'silu'")
+    # What Hugging Face's LlamaConfig takes for a key that the file leaves out.
+    values: dict[str, Any] = {
+        "rms_norm_eps": 1e-6,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": False,
+    }
     known = {field.name for field in fields(DecoderConfig)}
-    values = {key: value for key, value in stored.items() if key in known and value is not None}
+    values |= {key: value for key, value in stored.items() if key in known and value is not None}
     try:
+        for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"):
+            if not isinstance(values[key], int):
+                raise TypeError(f"{key} is {values[key]!r}; expected a whole number")
         values.setdefault("num_key_value_heads", values["num_attention_heads"])
         values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
-        values.setdefault("tie_word_embeddings", False)
         values["rope_theta"] = float(rope.get("rope_theta") or stored.get("rope_theta") or 10000.0)
         if isinstance(values.get("eos_token_id"), list):
             values["eos_token_id"] = values["eos_token_id"][0]
         return DecoderConfig(**values)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: {error} is missing or malformed; a Llama config.json has it") from error
+    except KeyError as error:
+        raise InputError(f"{path}: {error} is missing; a Llama config.json has it") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _load_tensors(folder: Path) -> dict[str, torch.Tensor]:
     index = folder / "model.safetensors.index.json"
     names = ["model.safetensors"]
     if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        try:
+            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{index}: expected JSON with a weight_map from tensors to files") from error
     tensors: dict[str, torch.Tensor] = {}
     for name in names:
         path = folder / name

@@ -16,10 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from practicum.errors import InputError
+
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Shape of a decoder; the field names are those of Hugging Face's `LlamaConfig`."""
+    """Shape of a decoder; the field names are those of Hugging Face's `LlamaConfig`.
+
+    Raises InputError for heads that do not divide as transformers, too, asks for.
+    """
 
     vocab_size: int
     hidden_size: int = 192
@@ -35,6 +40,17 @@ class DecoderConfig:
     bos_token_id: int | None = None
     eos_token_id: int = 1
     pad_token_id: int = 0
+
+    def __post_init__(self) -> None:
+        for whole, part in (
+            ("hidden_size", "num_attention_heads"),
+            ("num_attention_heads", "num_key_value_heads"),
+        ):
+            size, count = getattr(self, whole), getattr(self, part)
+            if count < 1 or size % count:
+                raise InputError(f"{part} {count} must be at least 1 and divide {whole} {size}")
+        if self.head_dim < 2 or self.head_dim % 2:
+            raise InputError(f"head_dim {self.head_dim} must be even, for rotary positions")
 
 
 class Linear(nn.Module):

@@ -85,10 +85,12 @@ class Sampler:
             or not 0 < config.top_p <= 1
             or config.top_k < 0
             or config.max_new_tokens < 1
+            or config.slots < 1
         ):
             raise InputError(
                 f"sampling: temperature {config.temperature} must be >= 0, top_p {config.top_p} in (0, 1], "
-                f"top_k {config.top_k} >= 0, max_new_tokens {config.max_new_tokens} >= 1"
+                f"top_k {config.top_k} >= 0, max_new_tokens {config.max_new_tokens} >= 1, "
+                f"slots {config.slots} >= 1"
             )
         self.config = config
         self.decoder = decoder

@@ -57,6 +57,10 @@ class _Controlled:
         """Unchanged."""
         return self.task.behaviours(prompt, text)
 
+    def read(self, text: str) -> Prompt:
+        """Unchanged."""
+        return self.task.read(text)
+
     def gold(self, prompt: Prompt) -> str:
         """Unchanged."""
         return self.task.gold(prompt)

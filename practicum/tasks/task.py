@@ -33,7 +33,11 @@ class Task(Protocol):
         ...
 
     def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
-        """Which named behaviours a completion shows, found by parsing its steps."""
+        """Which behaviours a completion shows, of those its problem calls for, found by parsing its steps."""
+        ...
+
+    def read(self, text: str) -> Prompt:
+        """A person's own text as a prompt of this task. Raises InputError when it cannot be one."""
         ...
 
     def gold(self, prompt: Prompt) -> str:

@@ -14,13 +14,13 @@ from scipy.stats import binomtest
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model
+from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import progress
 from practicum.tasks.task import Task, TaskConfig, load_task
-from practicum.training.loop import generator_for, model_folder, set_threads
+from practicum.training.loop import generator_for, set_threads
 from practicum.types import Prompt
 
 
@@ -127,13 +127,13 @@ def _pass_at_k(batch: ScoredRollout, prompts: int, samples: int) -> dict[str, An
 
 
 def _behaviours(task: Task, prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Share and interval of each behaviour among the completions, and how often it was called for."""
+    """Share and interval of each behaviour among the completions of the problems that call for it."""
     seen: dict[str, list[bool]] = defaultdict(list)
     for prompt, text in zip(prompts, texts, strict=True):
         for name, present in task.behaviours(prompt, text).items():
             seen[name].append(present)
     return {
-        name: {"share": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
+        name: {"n": len(flags), "share": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
         for name, flags in seen.items()
     }
 

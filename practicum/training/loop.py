@@ -11,7 +11,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,7 +26,7 @@ from practicum.training.optimizer import Optimizer
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one update reports: a metrics row and a few samples for samples.jsonl."""
+    """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples."""
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -45,6 +44,11 @@ class LoopConfig:
     """Older checkpoints are removed."""
     threads: int = 0
     """CPU threads of matrix products; 0 takes one per core."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "checkpoint_every", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise InputError(f"loop.{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -85,22 +89,6 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def model_folder(path: Path) -> Path:
-    """The model folder meant by `path`: itself, or the newest checkpoint when it is a run's folder.
-
-    Raises InputError when there is neither.
-    """
-    if (path / "config.json").is_file():
-        return path
-    checkpoints = sorted((path / "checkpoints").glob("step-*"), key=lambda folder: folder.name)
-    if checkpoints:
-        return checkpoints[-1]
-    raise InputError(
-        f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json) "
-        "or a run's folder with checkpoints"
-    )
-
-
 def run_steps(
     run: Run,
     config: LoopConfig,
@@ -113,20 +101,22 @@ def run_steps(
     `shown` names the metrics on the progress bar.
     """
     checkpoint = run.latest()
-    first, seconds = 0, 0.0
+    first, seconds, tokens = 0, 0.0, 0
     last: dict[str, Any] = {}
     if checkpoint:
         trainee.restore(load_model(checkpoint.path)[0], checkpoint.tensors())
         first = checkpoint.step
-        seconds, last = checkpoint.state["seconds"], checkpoint.state["metrics"]
+        last = checkpoint.state["metrics"]
+        seconds, tokens = last["total_seconds"], last["total_tokens"]
     with progress(run.path.name, config.steps) as bar:
         bar.update(first)
         for index in range(first, config.steps):
             started = time.perf_counter()
             result = step(index)
             elapsed = time.perf_counter() - started
-            seconds += elapsed
-            last = {"step": index + 1, **result.metrics, "seconds": elapsed, "total_seconds": seconds}
+            seconds, tokens = seconds + elapsed, tokens + int(result.metrics["tokens"])
+            totals = {"seconds": elapsed, "total_seconds": seconds, "total_tokens": tokens}
+            last = {"step": index + 1, **result.metrics, **totals}
             run.log(last)
             run.log_samples(result.samples)
             bar.update(index + 1, **{name: last[name] for name in shown})
@@ -135,6 +125,6 @@ def run_steps(
                     index + 1,
                     lambda folder: save_model(trainee.decoder, trainee.tokenizer, folder),
                     trainee.tensors(),
-                    {"seconds": seconds, "metrics": last},
+                    {"metrics": last},
                 )
     return last

@@ -6,7 +6,7 @@ One iteration = prompts -> groups of completions -> scores -> advantages -> upda
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from practicum.model.checkpoint import load_model
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import ValueHead
 from practicum.rollout.collect import ScoredRollout, collect
@@ -23,13 +24,13 @@ from practicum.run import Run
 from practicum.tasks.controls import Control, with_control
 from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import grpo, ppo
+from practicum.training.batch import rollout_lengths
 from practicum.training.grpo import GrpoConfig
 from practicum.training.loop import (
     LoopConfig,
     StepResult,
     Trainee,
     generator_for,
-    model_folder,
     run_steps,
     set_threads,
     step_seed,
@@ -76,6 +77,23 @@ class RlConfig:
     seed: int = 0
     """Fixes prompts and sampling."""
 
+    def __post_init__(self) -> None:
+        fewest = 2 if self.algorithm == "grpo" else 1
+        if self.group_size < fewest:
+            raise InputError(
+                f"group_size is {self.group_size}; {self.algorithm} needs at least {fewest} answers a prompt"
+            )
+        if self.prompts_per_step < self.update.minibatches:
+            raise InputError(
+                f"prompts_per_step is {self.prompts_per_step}; each of update.minibatches "
+                f"{self.update.minibatches} needs at least one prompt"
+            )
+        if self.sampling.temperature <= 0:
+            raise InputError(
+                f"sampling.temperature is {self.sampling.temperature}; practice must try different answers, "
+                "so it must be above 0"
+            )
+
 
 def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Practise and return the summary; the model is the run's newest checkpoint."""
@@ -108,7 +126,8 @@ def practise(
     prompts = task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
     sampler = Sampler(trainee.decoder, config.sampling)
     generator = generator_for(config.seed, "sampling", index)
-    batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, index)
+    first_update = index * config.update.epochs * config.update.minibatches
+    batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, first_update)
     sampled = time.perf_counter()
     dtype = compute_dtype(config.dtype)
     experience = assign_credit(trainee, reference, batch, config, dtype)
@@ -118,12 +137,13 @@ def practise(
         config.update,
         config.sampling,
         dtype,
-        index * config.update.epochs * config.update.minibatches,
+        first_update,
         generator_for(config.seed, "minibatches", index),
         config.ppo.value_weight,
         config.ppo.value_clip,
     )
     metrics |= describe(task, batch)
+    metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
     return StepResult(metrics, sample_rows(batch, experience, config.samples_per_step, index))
@@ -149,7 +169,7 @@ def assign_credit(
 
 
 def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
-    """Rewards, outcomes, lengths and behaviours of a batch, each a mean over its rows."""
+    """Rewards, outcomes, lengths and behaviours of a batch, each a mean over the rows it applies to."""
     rows = len(batch.scores)
     metrics = {
         "reward": float(batch.reward_B.mean()),
@@ -162,11 +182,11 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
         metrics[f"outcome/{outcome}"] = count / rows
     for name in batch.scores[0].parts:
         metrics[f"reward/{name}"] = sum(score.parts[name] for score in batch.scores) / rows
-    shown: Counter[str] = Counter()
+    shown: dict[str, list[bool]] = defaultdict(list)
     for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True):
-        shown.update(name for name, present in task.behaviours(prompt, text).items() if present)
-    names = task.behaviours(batch.prompts[0], "")
-    return metrics | {f"behaviour/{name}": shown[name] / rows for name in names}
+        for name, present in task.behaviours(prompt, text).items():
+            shown[name].append(present)
+    return metrics | {f"behaviour/{name}": sum(flags) / len(flags) for name, flags in shown.items()}
 
 
 def _tied_share(batch: ScoredRollout) -> float:

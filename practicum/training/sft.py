@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
 
-from practicum.model.checkpoint import load_model
+from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.tokenizer import encode_batch
 from practicum.run import Run
@@ -22,7 +22,6 @@ from practicum.training.loop import (
     LoopConfig,
     StepResult,
     Trainee,
-    model_folder,
     run_steps,
     set_threads,
     step_seed,

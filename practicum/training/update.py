@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.rollout.sampler import SamplingConfig
 from practicum.training.batch import (
@@ -67,6 +68,11 @@ class UpdateConfig:
     """Tokens of one forward pass; changes memory and speed, not the result."""
     kl: KLConfig = KLConfig()
     """The pull back to the reference."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "minibatches", "micro_batch_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"update.{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def update_policy(
     `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
     and sampler disagree about tokens the same weights have chosen.
     """
-    totals: dict[str, float] = {}
+    reported: dict[str, list[float]] = {}
     updates = 0
     ratio_error = 0.0
     for _ in range(config.epochs):
@@ -136,8 +142,9 @@ def update_policy(
             metrics |= trainee.optimizer.step(first_update + updates)
             updates += 1
             for name, value in metrics.items():
-                totals[name] = totals.get(name, 0.0) + value
-    return {name: value / updates for name, value in totals.items()} | {"ratio_error": ratio_error}
+                reported.setdefault(name, []).append(value)
+    means = {name: sum(values) / len(values) for name, values in reported.items()}
+    return means | {"ratio_error": ratio_error}
 
 
 def split_groups(experience: Experience, parts: int, generator: torch.Generator) -> list[list[int]]:
@@ -169,7 +176,8 @@ def _one_update(
     weights_BT[chosen] = token_weights(
         rollout.mask_BT[chosen], rollout.group_B[chosen], config.aggregation, sampling.max_new_tokens
     )
-    kept = [row for row in rows if experience.row_matters_B[row]]
+    # The entropy bonus acts on every row, also where the reward pulls nowhere.
+    kept = [row for row in rows if experience.row_matters_B[row] or config.entropy_weight]
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
     cuts = micro_batches(kept_lengths, config.micro_batch_tokens)
@@ -212,7 +220,9 @@ def _one_update(
             sums["clip_fraction"] += float(clipped.sum())
             sums["approximate_kl"] += float(kl_estimate(old, logprobs, "k3").sum())
         tokens += len(logprobs)
-    means = {name: value if name.endswith("loss") else value / max(1, tokens) for name, value in sums.items()}
+    # With every row skipped there is no token to measure, and a 0 would read as a collapse.
+    measured = {name: value for name, value in sums.items() if tokens or name.endswith("loss")}
+    means = {name: value if name.endswith("loss") else value / tokens for name, value in measured.items()}
     return means | {
         "ratio_error": largest,
         "update_tokens": float(sum(kept_lengths)),

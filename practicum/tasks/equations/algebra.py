@@ -1,16 +1,18 @@
 """Solve one equation in one unknown over the real numbers, exactly.
 
-Equations without roots and absolute values become one fraction N/D of integer polynomials: the solutions are the
-real roots of N at which no divisor of the text is zero. Every square root, n-th root and absolute value becomes a
-new letter s with s^n = A (|A| is s with s^2 = A^2); eliminating the letters by norms gives one polynomial P(x) whose
-roots include all solutions, and each root is then substituted into the equation as written and judged by exact
-arithmetic (see reals.py). So squaring may add candidates but never solutions.
+Equations without roots and absolute values become one fraction N/D of integer polynomials: the solutions are
+the real roots of N at which no divisor of the text is zero. Every square root, n-th root and absolute value
+becomes a new letter s with s^n = A (|A| is s with s^2 = A^2); eliminating the letters by norms gives one
+polynomial P(x) whose roots include all solutions, and each root is then substituted into the equation as
+written and judged by exact arithmetic (see reals.py). So squaring may add candidates but never solutions.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cmp_to_key
+from functools import cached_property, cmp_to_key
+from typing import Any, TypeAlias
 
 from flint import Ordering, fmpq, fmpz, fmpz_mpoly, fmpz_mpoly_ctx, fmpz_poly
 
@@ -30,7 +32,7 @@ from practicum.tasks.equations.expression import (
 from practicum.tasks.equations.reals import Real, UndefinedError, show
 from practicum.tasks.equations.realsets import Piece, between, compare, pieces_of
 
-MAX_DEGREE = 40
+MAX_DEGREE = 32
 """Highest degree of a polynomial that is solved or formed on the way."""
 MAX_COEFFICIENT_BITS = 1500
 """Most bits in a coefficient of such a polynomial."""
@@ -38,10 +40,13 @@ MAX_TERMS = 600
 """Most terms of a polynomial in several letters (equations with roots or absolute values)."""
 MAX_LETTERS = 5
 """Most distinct roots and absolute values in one equation."""
-MAX_ISOLATION_STEPS = 300
-"""Most bisections to separate the real roots of one polynomial."""
+MAX_CHOICES_OF_LETTERS = 36
+"""Largest product of their indices (an absolute value counts as 2)."""
+MAX_ISOLATION_WORK = 1_000_000
+"""Most work to separate the real roots of one polynomial: degree times bits, summed over the bisections."""
 
-Polynomial = fmpz_poly | fmpz_mpoly
+Polynomial: TypeAlias = Any
+"""fmpz_poly where the unknown is the only letter, else fmpz_mpoly (python-flint ships no types)."""
 
 _LETTERS = [f"s{index}" for index in reversed(range(MAX_LETTERS))]
 CONTEXT = fmpz_mpoly_ctx.get((*_LETTERS, "t", "x", "a"), Ordering.lex)
@@ -181,7 +186,9 @@ class Fractions:
             return numerator, denominator
         return -numerator, -denominator
 
-    def _root(self, numerator: Polynomial, denominator: Polynomial, index: int) -> tuple[Polynomial, Polynomial]:
+    def _root(
+        self, numerator: Polynomial, denominator: Polynomial, index: int
+    ) -> tuple[Polynomial, Polynomial]:
         """The root of N/D is s/D with s^n = N D^(n-1)."""
         value = self.times(numerator, self._raise(denominator, index - 1))
         self.radicands.append(value)
@@ -189,7 +196,9 @@ class Fractions:
             constant = fmpz(int(value.leading_coefficient())) if value != 0 else fmpz(0)
             if constant >= 0 or index % 2:
                 sign = -1 if constant < 0 else 1
-                outside, inside = reals.extract_powers(abs(constant), index) if constant else (fmpz(0), fmpz(1))
+                outside, inside = (
+                    reals.extract_powers(abs(constant), index) if constant else (fmpz(0), fmpz(1))
+                )
                 if inside == 1:
                     return self.one * int(sign * outside), denominator
                 return self._letter(index, self.one * int(inside)) * int(sign * outside), denominator
@@ -199,7 +208,9 @@ class Fractions:
         numerator, denominator = self.convert(expression.inner)
         self.radicands.append(numerator)
         if numerator.is_constant() and denominator.is_constant():
-            return (-numerator, denominator) if numerator.leading_coefficient() < 0 else (numerator, denominator)
+            return (
+                (-numerator, denominator) if numerator.leading_coefficient() < 0 else (numerator, denominator)
+            )
         return self._letter(2, self.times(numerator, numerator)), denominator
 
     def _letter(self, index: int, value: fmpz_mpoly) -> fmpz_mpoly:
@@ -208,12 +219,16 @@ class Fractions:
                 return _GENERATORS[relation.name]
         if len(self.relations) == MAX_LETTERS:
             raise LimitError(f"more than {MAX_LETTERS} different roots and absolute values")
+        if math.prod(relation.index for relation in self.relations) * index > MAX_CHOICES_OF_LETTERS:
+            raise LimitError("too many different roots of high index")
         name = f"s{len(self.relations)}"
         self.relations.append(Relation(name, index, value))
         return _GENERATORS[name]
 
     def eliminate(self, polynomial: fmpz_mpoly) -> fmpz_mpoly:
-        """The norm: the product of `polynomial` over all choices of the letters, free of them up to a factor."""
+        """The norm: the product of `polynomial` over all choices of the letters, free of them up to a
+        factor.
+        """
         for relation in reversed(self.relations):
             polynomial = self._norm(self.reduce(polynomial), relation)
             content = polynomial.content() if polynomial != 0 else fmpz(1)
@@ -226,14 +241,32 @@ class Fractions:
         constant_part = polynomial.subs({relation.name: 0})
         if polynomial == constant_part:
             return polynomial
+        self._check_norm_size(polynomial, relation)
         if relation.index == 2:
             rest = (polynomial - constant_part) // letter
-            return self.times(constant_part, constant_part) - self.times(self.times(rest, rest), relation.value)
-        if relation.index * len(polynomial) > 120:
-            raise LimitError("a root of high index in a long expression")
+            return self.times(constant_part, constant_part) - self.times(
+                self.times(rest, rest), relation.value
+            )
         norm = (letter**relation.index - relation.value).resultant(polynomial, relation.name)
         check_size(norm)
         return norm
+
+    def _check_norm_size(self, polynomial: fmpz_mpoly, relation: Relation) -> None:
+        """Refuse a norm whose degree or coefficients may pass the limits, before any work."""
+        place, letter = CONTEXT.variable_to_index("x"), CONTEXT.variable_to_index(relation.name)
+        times = int(polynomial.degrees()[letter])
+        degree = relation.index * int(polynomial.degrees()[place])
+        bits = relation.index * height_bits(polynomial)
+        if relation.value != 0:
+            degree += times * int(relation.value.degrees()[place])
+            bits += times * height_bits(relation.value)
+        if degree > 2 * MAX_DEGREE or bits > MAX_COEFFICIENT_BITS or relation.index * len(polynomial) > 120:
+            raise LimitError("eliminating the roots leads to too large a polynomial")
+
+
+def height_bits(polynomial: fmpz_mpoly) -> int:
+    """Bits of the largest coefficient."""
+    return max((abs(int(coefficient)).bit_length() for coefficient in polynomial.coeffs()), default=0)
 
 
 def check_size(polynomial: fmpz_mpoly) -> None:
@@ -243,7 +276,7 @@ def check_size(polynomial: fmpz_mpoly) -> None:
     if polynomial != 0:
         if max(polynomial.degrees()) > MAX_DEGREE:
             raise LimitError(f"a polynomial of degree over {MAX_DEGREE}")
-        if max(abs(int(coefficient)).bit_length() for coefficient in polynomial.coeffs()) > MAX_COEFFICIENT_BITS:
+        if height_bits(polynomial) > MAX_COEFFICIENT_BITS:
             raise LimitError(f"a polynomial with coefficients of over {MAX_COEFFICIENT_BITS} bits")
 
 
@@ -256,16 +289,22 @@ def univariate(polynomial: fmpz_mpoly, name: str = "x") -> fmpz_poly:
     return fmpz_poly(coefficients)
 
 
-# -- real roots -------------------------------------------------------------------------------------------------
+# -- real roots --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Root:
-    """A real algebraic number: a root of an irreducible integer polynomial, and the text a person would write."""
+    """A real algebraic number: a root of an irreducible integer polynomial in the letter `name`."""
 
     value: Real
     polynomial: fmpz_poly
-    text: str
+    name: str
+    short: str | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """What a person would write: "1/2", "2 + sqrt(3)", else a decimal and the polynomial."""
+        return self.short or _closed_form(self.polynomial, self.value, self.name)
 
 
 def real_roots(polynomial: fmpz_poly, name: str = "x") -> list[Root]:
@@ -275,30 +314,34 @@ def real_roots(polynomial: fmpz_poly, name: str = "x") -> list[Root]:
         degree = factor.degree()
         if degree == 1:
             value = fmpq(-factor[0], factor[1])
-            roots.append(Root(reals.rational(value), factor, str(value)))
+            roots.append(Root(reals.rational(value), factor, name, str(value)))
         elif degree == 2:
-            roots.extend(_quadratic_roots(factor))
+            roots.extend(_quadratic_roots(factor, name))
         elif degree > 2:
-            roots.extend(_irreducible_roots(factor, name))
+            for low, high, bits in isolate(factor):
+                roots.append(Root(reals.algebraic(factor, low, high, bits), factor, name))
     return roots
 
 
-def _quadratic_roots(factor: fmpz_poly) -> list[Root]:
+def _quadratic_roots(factor: fmpz_poly, name: str) -> list[Root]:
     c, b, a = factor.coeffs()
     discriminant = b * b - 4 * a * c
     if discriminant < 0:
         return []
-    middle, half_width = fmpq(-b, 2 * a), reals.root(reals.rational(fmpq(discriminant, 4 * a * a)), 2)
+    middle = reals.rational(fmpq(-b, 2 * a))
+    half_width = reals.root(reals.rational(fmpq(discriminant, 4 * a * a)), 2)
     outside, inside = reals.extract_powers(discriminant, 2)
-    texts = [_surd_text(-b, sign * outside, inside, 2 * a) for sign in (-1, 1)]
+    lower, upper = (_surd_text(-b, sign * outside, inside, 2 * a) for sign in ((-1, 1) if a > 0 else (1, -1)))
     return [
-        Root(reals.add((reals.rational(middle), reals.negate(half_width))), factor, texts[0 if a > 0 else 1]),
-        Root(reals.add((reals.rational(middle), half_width)), factor, texts[1 if a > 0 else 0]),
+        Root(reals.subtract(middle, half_width), factor, name, lower),
+        Root(reals.add((middle, half_width)), factor, name, upper),
     ]
 
 
 def _surd_text(constant: fmpz, factor: fmpz, inside: fmpz, divisor: fmpz) -> str:
-    """(constant + factor*sqrt(inside)) / divisor in lowest terms, such as "(5 - sqrt(13))/2" or "2 + sqrt(3)"."""
+    """(constant + factor*sqrt(inside)) / divisor in lowest terms, such as "(5 - sqrt(13))/2" or "2 +
+    sqrt(3)".
+    """
     common = constant.gcd(factor).gcd(divisor)
     if divisor < 0:
         common = -common
@@ -309,14 +352,6 @@ def _surd_text(constant: fmpz, factor: fmpz, inside: fmpz, divisor: fmpz) -> str
         return top if divisor == 1 else f"({top})/{divisor}"
     top = f"-{surd}" if factor < 0 else surd
     return top if divisor == 1 else f"{top}/{divisor}"
-
-
-def _irreducible_roots(factor: fmpz_poly, name: str) -> list[Root]:
-    roots = []
-    for low, high, bits in isolate(factor):
-        value = reals.algebraic(factor, low, high, bits)
-        roots.append(Root(value, factor, _closed_form(factor, value, name)))
-    return roots
 
 
 def _closed_form(factor: fmpz_poly, value: Real, name: str) -> str:
@@ -330,7 +365,7 @@ def _closed_form(factor: fmpz_poly, value: Real, name: str) -> str:
         return written if value.sign() > 0 else f"-{written}"
     if degree == 4 and not coefficients[1] and not coefficients[3]:
         square = reals.multiply((value, value))
-        for root in _quadratic_roots(fmpz_poly(coefficients[::2])):
+        for root in _quadratic_roots(fmpz_poly(coefficients[::2]), name):
             if reals.subtract(square, root.value).sign() == 0:
                 return f"{'-' if value.sign() < 0 else ''}sqrt({root.text})"
     return f"{value.approximate():.10g}... (a root of {show_polynomial(factor, name)})"
@@ -355,13 +390,13 @@ def show_polynomial(polynomial: fmpz_poly, name: str) -> str:
 def isolate(polynomial: fmpz_poly) -> list[tuple[fmpz, fmpz, int]]:
     """Intervals (low, high, bits), low/2^bits < root < high/2^bits, one for each real root.
 
-    `polynomial` is irreducible of degree 3 or more, so no root is rational. Bisection by Descartes' rule of signs
-    (Collins & Akritas 1976). Raises LimitError after MAX_ISOLATION_STEPS bisections.
+    `polynomial` is irreducible of degree 3 or more, so no root is rational. Bisection by Descartes' rule of
+    signs (Collins & Akritas 1976). Raises LimitError after MAX_ISOLATION_WORK.
     """
     bound = reals.root_bound_log2(polynomial)
     degree = polynomial.degree()
     found: list[tuple[fmpz, fmpz, int]] = []
-    steps = 0
+    work = 0
     for mirrored in (False, True):
         coefficients = polynomial.coeffs()
         if mirrored:
@@ -374,10 +409,12 @@ def isolate(polynomial: fmpz_poly) -> list[tuple[fmpz, fmpz, int]]:
             if changes == 1:
                 shift = max(bound - bits, 0)
                 ends = (low << shift, (low + 1) << shift)
-                found.append((-ends[1], -ends[0], max(bits - bound, 0)) if mirrored else (*ends, max(bits - bound, 0)))
+                found.append(
+                    (-ends[1], -ends[0], max(bits - bound, 0)) if mirrored else (*ends, max(bits - bound, 0))
+                )
             elif changes:
-                steps += 1
-                if steps > MAX_ISOLATION_STEPS:
+                work += degree * inside.height_bits()
+                if work > MAX_ISOLATION_WORK:
                     raise LimitError("real roots too close together")
                 half = fmpz_poly([value << (degree - power) for power, value in enumerate(inside.coeffs())])
                 pending.append((2 * low, bits + 1, half))
@@ -398,7 +435,7 @@ def _sign_changes(polynomial: fmpz_poly) -> int:
     return changes
 
 
-# -- equations --------------------------------------------------------------------------------------------------
+# -- equations ---------------------------------------------------------------------------------------------
 
 
 def has_letters(expression: Expression) -> bool:
@@ -418,10 +455,12 @@ def has_letters(expression: Expression) -> bool:
 
 @dataclass(frozen=True)
 class Solved:
-    """What solving found: finitely many `roots` ascending, or (when `pieces` is not None) points and intervals.
+    """What solving found: finitely many `roots` ascending, or (when `pieces` is not None) points and
+    intervals.
 
     `polynomial` is what clearing divisors, roots and absolute values leads to (None: nothing sensible);
-    `rejected` are its real roots that do not satisfy the equation as written. `texts` says the solutions in words.
+    `rejected` are its real roots that do not satisfy the equation as written. `texts` says the solutions in
+    words.
     """
 
     roots: tuple[Root, ...]
@@ -447,7 +486,11 @@ def solve_equation(equation: Equation, unknown: str | None) -> Solved:
     if norm == 0:
         return _solve_by_cells(equation, unknown, fractions, numerator)
     polynomial = univariate(norm) if letters else norm
-    kept, rejected = [], []
+    polynomial = polynomial // (
+        polynomial.content() if polynomial.leading_coefficient() > 0 else -polynomial.content()
+    )
+    kept: list[Root] = []
+    rejected: list[Root] = []
     for root in real_roots(polynomial, unknown or "x"):
         if letters:
             holds = holds_at(equation, unknown, root.value)
@@ -458,18 +501,20 @@ def solve_equation(equation: Equation, unknown: str | None) -> Solved:
     return Solved(roots, None, polynomial, ascending(rejected), tuple(root.text for root in roots))
 
 
+def _compare_roots(left: Root, right: Root) -> int:
+    return compare(left.value, right.value)
+
+
 def ascending(roots: list[Root]) -> tuple[Root, ...]:
     """Distinct real numbers in order."""
     if len(roots) < 2:
         return tuple(roots)
-    return tuple(sorted(roots, key=cmp_to_key(lambda left, right: compare(left.value, right.value))))
+    return tuple(sorted(roots, key=cmp_to_key(_compare_roots)))
 
 
 def sample(roots: tuple[Root, ...], rank: int) -> fmpq:
     """A rational number between the ascending roots number rank-1 and rank (beyond the ends: outside)."""
-    return between(
-        roots[rank - 1].value if rank else None, roots[rank].value if rank < len(roots) else None
-    )
+    return between(roots[rank - 1].value if rank else None, roots[rank].value if rank < len(roots) else None)
 
 
 def holds_at(equation: Equation, unknown: str | None, value: Real) -> bool:
@@ -489,8 +534,9 @@ def _solve_by_cells(
 ) -> Solved:
     """Solve an equation that holds on whole intervals, such as |x| = x or x/x = 1.
 
-    Between neighbouring critical points (zeros of a divisor, of what a root is taken of, or of a choice of signs
-    that is not identically zero) the equation is true everywhere or nowhere, so one sample each decides.
+    Between neighbouring critical points (zeros of a divisor, of what a root is taken of, or of a choice of
+    signs that is not identically zero) the equation is true everywhere or nowhere, so one sample each
+    decides.
     """
     critical = [fmpz_poly([1])]
     for polynomial in (numerator, *fractions.radicands, *(divisor for divisor, _ in fractions.divisors)):
@@ -516,9 +562,11 @@ def _solve_by_cells(
 
 
 def _nonzero_norm(fractions: Fractions, polynomial: Polynomial) -> fmpz_poly:
-    """The product of all choices of the letters that are not identically zero, as a polynomial in the unknown.
+    """The product of all choices of the letters that are not identically zero, as a polynomial in the
+    unknown.
 
-    The norm of t - polynomial is a power of t (the vanishing choices) times the rest; the lowest coefficient is it.
+    The norm of t - polynomial is a power of t (the vanishing choices) times the rest; the lowest coefficient
+    is it.
     """
     if isinstance(polynomial, fmpz_poly):
         return polynomial if polynomial != 0 else fmpz_poly([1])
@@ -549,5 +597,7 @@ def _describe(inside: list[bool], roots: tuple[Root, ...], pieces: tuple[Piece, 
         if piece.low is not None and piece.low is piece.high:
             parts.append(f"{{{low}}}")
         else:
-            parts.append(f"{'[' if piece.low_closed else '('}{low}, {high}{']' if piece.high_closed else ')'}")
+            parts.append(
+                f"{'[' if piece.low_closed else '('}{low}, {high}{']' if piece.high_closed else ')'}"
+            )
     return " ∪ ".join(parts)

@@ -1,7 +1,8 @@
-r"""Read answers as models write them: lists, sets, ±, boxes, "no real solutions", "all real numbers except 0".
+r"""Read answers as models write them: lists, sets, ±, boxes, "no real solutions", "all real numbers except
+0".
 
-The reader knows a small vocabulary. A word outside it makes the answer unparseable instead of being skipped, so
-that "It isn't 12" or "12 is extraneous" can never count as 12.
+The reader knows a small vocabulary. A word outside it makes the answer unparseable instead of being skipped,
+so that "It isn't 12" or "12 is extraneous" can never count as 12.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import re
 from dataclasses import dataclass, field
 
 from practicum.tasks.equations.expression import (
+    GREEK,
     MAX_CHARACTERS,
     Expression,
     LimitError,
+    Number,
     ParseError,
     Parser,
     Token,
     parse_tokens,
     tokenize,
+    word_set,
 )
 
 MAX_MEMBERS = 32
@@ -59,27 +63,40 @@ class Answer:
     @property
     def is_blank(self) -> bool:
         """Whether nothing was stated."""
-        return not (self.values or self.ranges or self.exclusions or self.says_none or self.says_all or self.approximate)
+        return not (
+            self.values
+            or self.ranges
+            or self.exclusions
+            or self.says_none
+            or self.says_all
+            or self.approximate
+        )
 
 
 _SEPARATORS = frozenset(("or", "and"))
-_FILLERS = frozenset(
-    "the solution solutions root roots is are answer answers final value values real so thus hence therefore we get"
-    " have find obtain both only either equation of to this that its set two three unique single distinct double"
-    " repeated twice once sum total equal equals exist exists valid has holds there in by then satisfies satisfy"
-    " possible numbers number reals such be it for every over result".split()
+_FILLERS = word_set(
+    """the solution solutions root roots is are answer answers final value values real so thus hence
+    therefore we get have find obtain both only either equation of to this that its set two three unique
+    single distinct double repeated twice once sum total equal equals exist exists valid has holds there
+    in by then satisfies satisfy possible numbers number reals such be it for over result"""
 )
-_NONE_WORDS = frozenset("no none dne empty null nothing".split())
-_ALL_WORDS = frozenset("all every any infinitely infinite identity always".split())
-_PHRASE_WORDS = frozenset("not does do many true positive".split()) - {"positive"}
-_EXCEPT_WORDS = frozenset("except excluding besides but".split())
-_REASON_WORDS = frozenset(("because", "since"))
-_CONDITION_WORDS = frozenset("for when if where provided with assuming whenever".split())
+_NONE_WORDS = word_set("no none dne empty null nothing")
+_ALL_WORDS = word_set("all every any infinitely infinite identity always")
+_PHRASE_WORDS = word_set("not does do many true nonzero")
+_EXCEPT_WORDS = word_set("except excluding besides but")
+_REASON_WORDS = word_set("because since")
+_CONDITION_WORDS = word_set("for when if where provided with assuming whenever")
 WORDS = (
     _SEPARATORS | _FILLERS | _NONE_WORDS | _ALL_WORDS | _PHRASE_WORDS | _EXCEPT_WORDS | _REASON_WORDS
     | _CONDITION_WORDS
 )  # fmt: skip
-_NOUNS = frozenset("solution solutions root roots value values number numbers answer answers set".split())
+_NOUNS = word_set("solution solutions root roots value values number numbers answer answers set")
+_COUNTS = word_set("two three")
+_COUNTED = _NOUNS | {"real", "distinct", "different", "exact"}
+_REFUSED_LABELS = word_set(
+    """wrong false extraneous invalid reject rejected discard discarded exclude excluded incorrect
+    approximately"""
+)
 _SAYS_EQUAL = frozenset(("is", "are", "equals"))
 _RELATIONS = frozenset(("<", ">", "≤", "≥"))
 _OPENING = {"(": ")", "[": "]", "{": "}", "|(": "|)"}
@@ -88,19 +105,21 @@ _ANSWER_LINE = re.compile(r"answer[*_`\"']{0,3}\s*:", re.IGNORECASE)
 
 
 def extract_answer(completion: str) -> str | None:
-    r"""The text after the last "answer:" of a solution (to the end of its line), or else its last \boxed{...}.
+    r"""The text after the last "answer:" of a solution (to the end of its line), or else its last
+    \boxed{...}.
 
     None when the solution names no answer: a format error, which a score counts as unparseable.
     """
-    last = None
-    for last in _ANSWER_LINE.finditer(completion):
-        pass
-    if last is not None:
-        for line in completion[last.end() :].split("\n", 2)[:2]:
+    lines = list(_ANSWER_LINE.finditer(completion))
+    if lines:
+        for line in completion[lines[-1].end() :].split("\n", 2)[:2]:
             if line.strip(" \t\r*_`"):
                 return line.strip(" \t\r*_`")
         return ""
-    return last_box(completion)
+    try:
+        return last_box(completion)
+    except ParseError:
+        return None
 
 
 def last_box(text: str) -> str | None:
@@ -119,8 +138,9 @@ def last_box(text: str) -> str | None:
     raise ParseError("a \\boxed{ is never closed")
 
 
-def parse_answer(text: str, parametric: bool = False) -> Answer:
-    """Read an answer. With `parametric`, a trailing condition ("for a > 5") is cut off and not judged.
+def parse_answer(text: str, parametric: bool = False, is_sum: bool = False) -> Answer:
+    """Read an answer. With `parametric`, a trailing condition ("for a > 5") is cut off and not judged; with
+    `is_sum` a label may be a sum of names ("x_1 + x_2 = 4").
 
     Raises ParseError for anything outside the grammar and LimitError over a limit.
     """
@@ -132,11 +152,11 @@ def parse_answer(text: str, parametric: bool = False) -> Answer:
     tokens = _without_remarks(_cut(tokenize(text, WORDS), _REASON_WORDS))
     if parametric:
         tokens = _cut(tokens, _CONDITION_WORDS)
-    while tokens and tokens[-1].kind == ".":
+    while tokens and tokens[-1].kind in (".", "("):
         tokens.pop()
     answer = Answer()
     for joined_by, item in _split(tokens):
-        _read_item(answer, item, text, joined_by, parametric)
+        _read_item(answer, _without_sum_label(item) if is_sum else item, text, joined_by, parametric)
     if answer.is_blank:
         raise ParseError("the answer is empty")
     return answer
@@ -167,7 +187,9 @@ def _without_remarks(tokens: list[Token]) -> list[Token]:
 
 
 def _split(tokens: list[Token]) -> list[tuple[str, list[Token]]]:
-    """Items between separators outside brackets, each with the separator before it ("" or "or" or "and" or ",")."""
+    """Items between separators outside brackets, each with the separator before it ("" or "or" or "and" or
+    ",").
+    """
     items: list[tuple[str, list[Token]]] = []
     current: list[Token] = []
     depth, joined_by = 0, ""
@@ -191,11 +213,21 @@ def _split(tokens: list[Token]) -> list[tuple[str, list[Token]]]:
     return items
 
 
+def _without_sum_label(item: list[Token]) -> list[Token]:
+    """Drop "x_1 + x_2 =" before a sum."""
+    place = next((index for index, token in enumerate(item) if token.kind == "="), 0)
+    is_label = place > 2 and all(
+        token.kind == ("+" if index % 2 else "name") for index, token in enumerate(item[:place])
+    )
+    return item[place + 1 :] if is_label and place % 2 else item
+
+
 def _is_filler(token: Token) -> bool:
     return token.kind == ":" or (token.kind == "word" and token.text in _FILLERS)
 
 
 def _read_item(answer: Answer, item: list[Token], text: str, joined_by: str, parametric: bool) -> None:
+    item = _with_real_numbers(item)
     if any(token.kind == "word" and not _is_filler(token) for token in item) or any(
         token.kind in ("∅", "ℝ") for token in item
     ):
@@ -206,9 +238,14 @@ def _read_item(answer: Answer, item: list[Token], text: str, joined_by: str, par
         start += 1
     while end > start and _is_filler(item[end - 1]):
         end -= 1
-    item = item[start:end]
-    if not item:
+    for index, token in enumerate(item):
+        if token.text in _COUNTS and (index + 1 == len(item) or item[index + 1].text not in _COUNTED):
+            raise ParseError("write numbers in digits")
+    if start == end:
         return
+    if end < len(item) and item[end].text in _NOUNS:
+        raise ParseError(f"{item[end].text!r} after a number counts instead of naming")
+    item = item[start:end]
     kinds = {token.kind for token in item}
     if kinds & _RELATIONS:
         if parametric:
@@ -219,6 +256,16 @@ def _read_item(answer: Answer, item: list[Token], text: str, joined_by: str, par
         answer.exclusions.append(_read_exclusion(item, text))
     else:
         _read_value(answer, item, text, joined_by, parametric)
+
+
+def _with_real_numbers(item: list[Token]) -> list[Token]:
+    """A plain R is the set of real numbers where it stands alone or before {: "R \\ {0}"."""
+    return [
+        token._replace(kind="ℝ")
+        if token.text == "R" and (index + 1 == len(item) or item[index + 1].kind in ("{", "∖"))
+        else token
+        for index, token in enumerate(item)
+    ]
 
 
 def _require_union(answer: Answer, joined_by: str) -> None:
@@ -235,8 +282,11 @@ def _read_exclusion(item: list[Token], text: str) -> Value:
 
 
 def _read_value(answer: Answer, item: list[Token], text: str, joined_by: str, parametric: bool) -> None:
-    """[label =] expression [= expression ...] [≈ decimal], or a set or intervals in place of the expression."""
+    """[label =] expression [= expression ...] [≈ decimal], or a set or intervals in place of the
+    expression.
+    """
     parts: list[list[Token]] = [[]]
+    relations: list[str] = []
     depth = 0
     for index, token in enumerate(item):
         if token.kind in _OPENING:
@@ -251,16 +301,25 @@ def _read_value(answer: Answer, item: list[Token], text: str, joined_by: str, pa
             break
         if depth == 0 and (says_equal or token.kind in ("=", "∈", ":") or _is_in(token)):
             parts.append([])
+            relations.append(token.kind)
         elif not _is_filler(token):
             parts[-1].append(token)
-        elif depth or any(not _is_filler(later) for later in item[index:]) and parts[-1]:
+        elif depth or (parts[-1] and any(not _is_filler(later) for later in item[index:])):
             raise ParseError(f"unexpected word {token.text!r}")
-    if len(parts) > 1 and _is_label(parts[0]):
+    if len(parts) > 1 and (
+        not parts[0] or _is_label(parts[0]) or (relations[0] == "=" and _is_word(parts[0]))
+    ):
         del parts[0]
-    parts = [part for part in parts if part]
+    if not all(parts):
+        raise ParseError("a value is missing")
     if len(parts) == 2 and _is_label(parts[1]) and not parametric:
         del parts[1]
     if not parts:
+        raise ParseError("a value is missing")
+    if answer.exclusions:
+        if answer.values or len(parts) > 1:
+            raise ParseError("name what is excluded last")
+        answer.exclusions.append(_value(parts, text))
         return
     if len(parts) == 1 and _read_sets(answer, parts[0], text, joined_by):
         return
@@ -268,7 +327,16 @@ def _read_value(answer: Answer, item: list[Token], text: str, joined_by: str, pa
 
 
 def _is_label(part: list[Token]) -> bool:
-    return len(part) == 1 and part[0].kind == "name"
+    """One letter, Latin or Greek, with or without subscript."""
+    if len(part) != 1 or part[0].kind != "name":
+        return False
+    letters = part[0].text.partition("_")[0]
+    return len(letters) == 1 or letters.lower() in GREEK
+
+
+def _is_word(part: list[Token]) -> bool:
+    """A longer name that may stand before "=", such as the unknown of "2*speed = 6"."""
+    return len(part) == 1 and part[0].kind == "name" and part[0].text.lower() not in _REFUSED_LABELS
 
 
 def _is_in(token: Token) -> bool:
@@ -383,7 +451,9 @@ def _read_inequality(item: list[Token]) -> Range:
 
 
 def _read_phrase(answer: Answer, item: list[Token], text: str) -> None:
-    """Sentences that name no number ("no real solutions") or everything with exceptions ("all x except 0")."""
+    """Sentences that name no number ("no real solutions") or everything with exceptions ("all x except
+    0").
+    """
     words = [token.text for token in item if token.kind == "word"]
     symbols = [token for token in item if token.kind not in ("word", ":", "=", "∈")]
     present = set(words)
@@ -394,7 +464,8 @@ def _read_phrase(answer: Answer, item: list[Token], text: str) -> None:
             return
         raise ParseError("unexpected text around ∅")
     if present & _NONE_WORDS or ("not" in present and present & {"exist", "exists"}):
-        if _is_none_phrase(present) and all(token.kind in ("name", "ℝ") for token in symbols) and len(names) < 2:
+        allowed = all(token.kind == "ℝ" or _is_label([token]) for token in symbols) and len(names) < 2
+        if allowed and _is_none_phrase(present, bool(names)):
             answer.says_none = True
             return
         raise ParseError("not understood as 'no real solutions'")
@@ -405,11 +476,11 @@ def _read_phrase(answer: Answer, item: list[Token], text: str) -> None:
     raise ParseError(f"unexpected word {unknown[0]!r}" if unknown else "not understood")
 
 
-def _is_none_phrase(words: set[str]) -> bool:
+def _is_none_phrase(words: set[str], names_unknown: bool) -> bool:
     if words - _FILLERS - _NONE_WORDS - {"not", "does", "do", "any"}:
         return False
     if "no" in words:
-        return bool(words & _NOUNS) and "not" not in words
+        return (bool(words & _NOUNS) or names_unknown) and "not" not in words
     if words & {"none", "dne", "nothing"}:
         return "not" not in words
     if words & {"empty", "null"}:
@@ -421,14 +492,17 @@ def _read_everything(answer: Answer, item: list[Token], text: str) -> None:
     """ "all real numbers", "x ∈ ℝ", "ℝ \\ {0}", "all x except 0", "all x ≠ 0"."""
     head = 0
     while head < len(item) and (
-        item[head].kind in ("name", "ℝ", ":", "=", "∈")
+        item[head].kind in ("ℝ", ":", "=", "∈")
+        or _is_label(item[head : head + 1])
         or (item[head].kind == "word" and item[head].text not in _EXCEPT_WORDS | {"with", "where"})
     ):
         head += 1
     words = {token.text for token in item[:head] if token.kind == "word"}
-    if words - _FILLERS - _ALL_WORDS - {"many", "true"}:
+    if words - _FILLERS - _ALL_WORDS - {"many", "true", "nonzero"}:
         raise ParseError("not understood as 'all real numbers'")
     answer.says_all = True
+    if "nonzero" in words:
+        answer.exclusions.append(Value((Number(0),), 0, "0"))
     rest = item[head:]
     while rest and (rest[0].kind == "word" or rest[0].kind in ("∖", "-", ":")):
         rest = rest[1:]

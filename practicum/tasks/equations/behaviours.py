@@ -1,7 +1,7 @@
-"""What a solution does, found by parsing its steps: a keyword without true mathematics behind it does not count.
+"""What a solution does, found by parsing its steps: a keyword without true mathematics does not count.
 
-domain_check     before any solving step, a line excludes a real zero of a denominator of the prompt's equation,
-                 or states that a radicand, or what equals a root or an absolute value, is not negative
+domain_check     before any solving step, a line excludes a zero of a denominator of the prompt's equation, or
+                 states that a radicand, or what equals a root or an absolute value, is not negative
 factoring        a product of factors set to 0 that really is the reduced polynomial, up to a constant
 factoring_wrong  a product of factors set to 0 that is not
 formula          the discriminant of the reduced polynomial, rightly worked out
@@ -13,35 +13,46 @@ correction       after a verification failed, the final answer no longer holds t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from math import isnan
 from typing import Any
 
-from practicum.errors import InputError
-from practicum.tasks.equations.checks import MAX_BITS, NotRationalError, evaluate
+from practicum.tasks.equations.checks import NotRationalError, evaluate
 from practicum.tasks.equations.expression import (
     Absolute,
     Equation,
     Expression,
-    Name,
     Negative,
     Number,
     Power,
     Product,
     Sum,
     parse_equation,
-    parse_expression,
+)
+from practicum.tasks.equations.reading import (
+    Polynomial,
+    approximate,
+    coefficients,
+    expression_of,
+    letters_in,
+    monic,
+    nearly_equal,
+    rational_value,
+    real_value,
+    walk,
 )
 
 NAMES = ("domain_check", "factoring", "factoring_wrong", "formula", "verification", "correction")
 MAX_LINES = 64
 """Lines of a completion that are read; worked solutions have about ten."""
+MAX_CHARACTERS = 200
+"""Longest line that is read."""
 
-Polynomial = tuple[Fraction, ...]
 _FACTORS = re.compile(r"[^=!<>:]*\)[^=!<>:]*=0|[a-z]\([^=!<>:]*\)=0")
 _CHECK = re.compile(r"check (\S+): (.*) (ok|no)")
-_SURD_PAIR = re.compile(r"\(?(-?\d*)\+-(\d*)sqrt\((\d+)\)\)?(?:/(\d+))?")
+_SURD_PAIR = re.compile(r"\(?(-?[0-9]{0,6})\+-([0-9]{0,6})sqrt\(([0-9]{1,6})\)\)?(?:/([0-9]{1,6}))?")
 
 
 def behaviours_of(data: Mapping[str, Any], text: str) -> dict[str, bool]:
@@ -56,6 +67,8 @@ def behaviours_of(data: Mapping[str, Any], text: str) -> dict[str, bool]:
     lines = text.split("\n", MAX_LINES)[:MAX_LINES]
     failed: list[str] = []
     for index, line in enumerate(lines):
+        if len(line) > MAX_CHARACTERS:
+            continue
         word, _, maths = line.partition(": ")
         if not solving and ("!=" in maths or ">=" in maths):
             found["domain_check"] |= _states_domain(equation, variable, maths)
@@ -67,7 +80,7 @@ def behaviours_of(data: Mapping[str, Any], text: str) -> dict[str, bool]:
         elif word == "discriminant":
             found["formula"] |= _states_discriminant(maths, targets)
         elif word.startswith("check"):
-            outcome = _verifies(equation, targets, line, lines[:index])
+            outcome = _verifies(equation, variable, targets, line, lines[:index])
             found["verification"] |= outcome is not None
             if outcome is False:
                 failed.append(word.removeprefix("check "))
@@ -92,105 +105,10 @@ def _holds(answer: str, lines: Sequence[str], candidate: str) -> bool:
 # --- polynomials and domains -------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65536)
-def _expression(text: str) -> Expression | None:
-    """The parsed expression, or None where the text is none."""
-    try:
-        return parse_expression(text)
-    except InputError:
-        return None
-
-
-@lru_cache(maxsize=65536)
-def _value(text: str) -> Fraction | None:
-    """The exact value of a constant expression, or None."""
-    node = _expression(text)
-    if node is None or _letters(node):
-        return None
-    try:
-        return evaluate(node, Fraction(0))
-    except (ZeroDivisionError, NotRationalError):
-        return None
-
-
-def _parts(node: Expression) -> tuple[Expression, ...]:
-    if isinstance(node, Negative | Absolute):
-        return (node.inner,)
-    if isinstance(node, Sum):
-        return node.terms
-    if isinstance(node, Product):
-        return node.factors + node.divisors
-    return (node.base,) if isinstance(node, Power) else ()
-
-
-def _walk(node: Expression) -> Iterator[Expression]:
-    yield node
-    for part in _parts(node):
-        yield from _walk(part)
-
-
-def _letters(node: Expression) -> set[str]:
-    return {part.text for part in _walk(node) if isinstance(part, Name)}
-
-
-def _times(left: Polynomial, right: Polynomial) -> Polynomial:
-    product = [Fraction(0)] * (len(left) + len(right) - 1)
-    for i, first in enumerate(left):
-        for j, second in enumerate(right):
-            product[i + j] += first * second
-    return tuple(product)
-
-
-def _coefficients(node: Expression, variable: str) -> Polynomial | None:
-    """Coefficients, constant first, of a polynomial of degree up to 6 in `variable`; None for anything else."""
-    if isinstance(node, Number):
-        return (Fraction(node.numerator, node.denominator),)
-    if isinstance(node, Name):
-        return (Fraction(0), Fraction(1)) if node.text == variable else None
-    parts = [_coefficients(part, variable) for part in _parts(node)]
-    if any(part is None or len(part) > 7 or _too_large(part) for part in parts):
-        return None
-    known = [part for part in parts if part is not None]
-    if isinstance(node, Negative):
-        return tuple(-value for value in known[0])
-    if isinstance(node, Sum):
-        size = max(len(part) for part in known)
-        return tuple(sum((part[i] for part in known if i < len(part)), Fraction(0)) for i in range(size))
-    if isinstance(node, Product):
-        result: Polynomial = (Fraction(1),)
-        for factor in known[: len(node.factors)]:
-            result = _times(result, factor)
-        for divisor in known[len(node.factors) :]:
-            if len(divisor) > 1 or divisor[0] == 0:
-                return None
-            result = tuple(value / divisor[0] for value in result)
-        return result if len(result) <= 7 else None
-    if isinstance(node, Power) and node.denominator == 1 and 0 <= node.numerator <= 4:
-        result = (Fraction(1),)
-        for _ in range(node.numerator):
-            result = _times(result, known[0])
-        return result if len(result) <= 7 else None
-    return None
-
-
-def _too_large(polynomial: Polynomial) -> bool:
-    return any(
-        value.numerator.bit_length() + value.denominator.bit_length() > MAX_BITS for value in polynomial
-    )
-
-
-def _monic(polynomial: Polynomial) -> Polynomial:
-    """The polynomial divided by its leading coefficient; empty for the zero polynomial."""
-    size = len(polynomial)
-    while size and polynomial[size - 1] == 0:
-        size -= 1
-    return tuple(value / polynomial[size - 1] for value in polynomial[:size])
-
-
 @lru_cache(maxsize=8192)
 def _targets(reduced: tuple[int, ...], equation: str) -> tuple[Polynomial, ...]:
-    """Monic quadratics a solution of the equation may factor: the reduced one, or what a cancelled factor leaves."""
-    polynomial = _monic(tuple(Fraction(value) for value in reversed(reduced)))
+    """Monic quadratics a solution may factor: the reduced one, or what a cancelled factor leaves of it."""
+    polynomial = monic(tuple(Fraction(value) for value in reversed(reduced)))
     if len(polynomial) != 4:
         return (polynomial,) if len(polynomial) == 3 else ()
     found = []
@@ -213,10 +131,10 @@ def _divisors(equation: str) -> tuple[Polynomial, ...]:
     parsed = _parsed(equation)
     found = []
     for side in (parsed.left, parsed.right):
-        for node in _walk(side):
+        for node in walk(side):
             for divisor in node.divisors if isinstance(node, Product) else ():
-                letters = _letters(divisor)
-                polynomial = _coefficients(divisor, min(letters)) if len(letters) == 1 else None
+                letters = letters_in(divisor)
+                polynomial = coefficients(divisor, min(letters)) if len(letters) == 1 else None
                 if polynomial is not None:
                     found.append(polynomial)
     return tuple(found)
@@ -228,15 +146,15 @@ def _conditions(equation: str, variable: str) -> tuple[Polynomial, ...]:
     parsed = _parsed(equation)
     found = []
     for side in (parsed.left, parsed.right):
-        for node in _walk(side):
+        for node in walk(side):
             if isinstance(node, Power) and node.denominator == 2:
-                found.append(_coefficients(node.base, variable))
+                found.append(coefficients(node.base, variable))
     terms = [*_terms(parsed.left, 1), *_terms(parsed.right, -1)]
     roots = [(sign, term) for sign, term in terms if _is_root(term)]
     if len(roots) == 1:
         sign, root = roots[0]
         others = (Negative(term) if other == sign else term for other, term in terms if term is not root)
-        found.append(_coefficients(Sum((Number(0), *others)), variable))
+        found.append(coefficients(Sum((Number(0), *others)), variable))
     return tuple(polynomial for polynomial in found if polynomial is not None)
 
 
@@ -260,13 +178,13 @@ def _states_domain(equation: str, variable: str, maths: str) -> bool:
 
 def _states_one(equation: str, variable: str, statement: str) -> bool:
     left, sign, right = statement.partition("!=" if "!=" in statement else ">=")
-    difference = _expression(f"{left}-({right})") if sign else None
-    polynomial = _coefficients(difference, variable) if difference is not None else None
-    if polynomial is None or len(_monic(polynomial)) < 2:
+    difference = expression_of(f"{left}-({right})") if sign else None
+    polynomial = coefficients(difference, variable) if difference is not None else None
+    if polynomial is None or len(monic(polynomial)) < 2:
         return False
     if sign == ">=":
         return any(_same_sign(polynomial, condition) for condition in _conditions(equation, variable))
-    roots = _monic(polynomial)
+    roots = monic(polynomial)
     return len(roots) == 2 and any(
         sum(value * (-roots[0]) ** power for power, value in enumerate(divisor)) == 0
         for divisor in _divisors(equation)
@@ -275,7 +193,7 @@ def _states_one(equation: str, variable: str, statement: str) -> bool:
 
 def _same_sign(left: Polynomial, right: Polynomial) -> bool:
     """Whether one polynomial is a positive multiple of the other."""
-    first, second = _monic(left), _monic(right)
+    first, second = monic(left), monic(right)
     return bool(first) and first == second and (left[len(first) - 1] > 0) == (right[len(first) - 1] > 0)
 
 
@@ -285,16 +203,16 @@ def _same_sign(left: Polynomial, right: Polynomial) -> bool:
 @lru_cache(maxsize=65536)
 def _factoring(maths: str, variable: str, targets: tuple[Polynomial, ...]) -> bool | None:
     """Whether a product set to 0 is one of the target polynomials; None where it is no product of factors."""
-    node = _expression(maths.removesuffix("=0"))
+    node = expression_of(maths.removesuffix("=0"))
     if isinstance(node, Power) and node.denominator == 1 and node.numerator == 2:
         node = Product((node.base, node.base))
     if not isinstance(node, Product) or node.divisors:
         return None
-    factors = [factor for factor in node.factors if variable in _letters(factor)]
+    factors = [factor for factor in node.factors if variable in letters_in(factor)]
     if len(factors) < 2:
         return None
-    polynomial = _coefficients(node, variable)
-    return polynomial is not None and _monic(polynomial) in targets
+    polynomial = coefficients(node, variable)
+    return polynomial is not None and monic(polynomial) in targets
 
 
 @lru_cache(maxsize=65536)
@@ -322,14 +240,14 @@ def _root(value: Fraction) -> Fraction | None:
 
 def _chain_value(maths: str) -> Fraction | None:
     """The common value of `a=b=c`, each a constant expression, one step at least; None if one is false."""
-    values = [_value(part) for part in maths.split("=")]
+    values = [rational_value(part) for part in maths.split("=")]
     if len(values) < 2 or None in values or len(set(values)) > 1:
         return None
     return values[0]
 
 
 def _verifies(
-    equation: str, targets: tuple[Polynomial, ...], line: str, before: Sequence[str]
+    equation: str, variable: str, targets: tuple[Polynomial, ...], line: str, before: Sequence[str]
 ) -> bool | None:
     """The outcome of a check line, True or False; None where it is no honest check of a claimed candidate."""
     match = _CHECK.fullmatch(line)
@@ -340,20 +258,20 @@ def _verifies(
     if label == "product":
         true = _product_check(maths, targets, before)
     else:
-        candidate = _value(label)
-        if candidate is None or not any(candidate in _claims(earlier) for earlier in before):
+        candidate = rational_value(label)
+        if candidate is None or not any(candidate in _claims(earlier, variable) for earlier in before):
             return None
         true = _substitution(equation, candidate, label, maths)
     return says if true is says else None
 
 
 @lru_cache(maxsize=65536)
-def _claims(line: str) -> frozenset[Fraction]:
+def _claims(line: str, variable: str) -> frozenset[Fraction]:
     """Candidates a line claims: `roots: 1, 4`, or the end of `x=6/2=3`."""
     word, _, maths = line.partition(": ")
-    if word == "check" or "+-" in maths or not maths:
+    if len(line) > MAX_CHARACTERS or (word != "roots" and not maths.startswith(f"{variable}=")):
         return frozenset()
-    values = (_value(item.rpartition("=")[2]) for item in maths.split(", "))
+    values = (rational_value(item.rpartition("=")[2]) for item in maths.split(", "))
     return frozenset(value for value in values if value is not None)
 
 
@@ -361,40 +279,37 @@ def _claims(line: str) -> frozenset[Fraction]:
 def _substitution(equation: str, candidate: Fraction, label: str, maths: str) -> bool | None:
     """Whether the candidate solves the equation, if the line shows it by true arithmetic; else None."""
     parsed = _parsed(equation)
-    values: list[Fraction | None] = []
-    for side in (parsed.left, parsed.right):
-        try:
-            values.append(evaluate(side, candidate))
-        except NotRationalError:
-            values.append(None)
-        except ZeroDivisionError:
-            return False if maths == "divide by 0" else None
-    true = None not in values and values[0] == values[1]
+    try:
+        values = [approximate(side, float(candidate)) for side in (parsed.left, parsed.right)]
+    except ZeroDivisionError:
+        return False if maths == "divide by 0" else None
+    true = not any(map(isnan, values)) and nearly_equal(*values)
     shown = False
     for chain in maths.split(", "):
         first, _, _ = chain.partition("=")
         if label.lstrip("-") not in first or not re.search(r"[-+*/^(|]", first.lstrip("-")):
             continue
-        steps = [_value(step) for step in chain.split("=")]
-        if len(set(steps)) > 1 and not (None in values and steps[-1] is None):
+        steps = [real_value(step) for step in chain.split("=")]
+        if not all(nearly_equal(steps[0], step) for step in steps[1:]):
             return None
-        if steps[0] not in values or (steps[0] is None and "sqrt" not in first):
+        if not any(nearly_equal(steps[0], value) for value in values):
             return None
         shown = True
     return true if shown else None
 
 
-def _product_check(
-    maths: str, targets: tuple[Polynomial, ...], before: Sequence[str]
-) -> bool | None:
+def _product_check(maths: str, targets: tuple[Polynomial, ...], before: Sequence[str]) -> bool | None:
     """Whether a claimed pair of surds has the product of the roots, if the line rightly multiplies it."""
     value = _chain_value(maths)
     pair = next((line for line in reversed(before) if line.startswith("roots: ") and "+-" in line), "")
     match = _SURD_PAIR.fullmatch(pair.removeprefix("roots: "))
     if value is None or match is None:
         return None
-    whole, times, inside, divisor = (int(text) if text not in ("", "-", None) else default
-                                     for text, default in zip(match.groups(), (0, 1, 0, 1), strict=True))
-    if divisor == 0 or Fraction(whole**2 - times**2 * inside, divisor**2) != value:
+    whole, times, inside, divisor = (
+        int(text) if text not in ("", "-", None) else default
+        for text, default in zip(match.groups(), (0, 1, 0, 1), strict=True)
+    )
+    squares = f"{whole**2}-{times**2 * inside}"
+    if maths.partition("=")[0] != (squares if divisor == 1 else f"({squares})/{divisor**2}"):
         return None
     return any(value == target[0] for target in targets)

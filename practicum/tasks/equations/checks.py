@@ -1,6 +1,6 @@
 """Honest check lines: a candidate put into the prompt's equation, worked out step by step.
 
-`6-(4+x)/x=x` at 1 is written `6-(4+1)/1=6-5=1 ok`; a side that is a bare letter or number is not repeated.
+`6-(4+x)/x=x` at 1 is written `6-(4+1)/1=6-5=1 ok`; a side that is a bare letter or a constant is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from practicum.tasks.equations.expression import (
     Sum,
     parse_equation,
 )
-
 
 MAX_BITS = 512
 """Largest size of a power that is worked out, numerator and denominator together."""
@@ -50,7 +49,7 @@ def check_text(equation: str, variable: str, value: Fraction) -> tuple[str, bool
         except ZeroDivisionError:
             return "divide by 0", False
         results.append(result)
-        if not isinstance(side, Name | Number) and not (isinstance(side, Negative) and _is_plain(side)):
+        if not isinstance(side, Name) and _has_letter(side):
             texts.append("=".join(steps))
     good = None not in results and results[0] == results[1]
     return ", ".join(texts), good
@@ -59,8 +58,8 @@ def check_text(equation: str, variable: str, value: Fraction) -> tuple[str, bool
 def evaluate(node: Expression, value: Fraction) -> Fraction:
     """The exact value of an expression with every letter set to `value`.
 
-    Raises ZeroDivisionError, or NotRationalError where the value is irrational, not real, or a power too large
-    to be part of any honest check.
+    Raises ZeroDivisionError, or NotRationalError where the value is irrational, not real, or a power too
+    large to be part of any honest check.
     """
     if isinstance(node, Number):
         return Fraction(node.numerator, node.denominator)
@@ -105,7 +104,10 @@ def _worked_out(node: Expression, value: Fraction) -> tuple[list[str], Fraction 
         text = _text(node, value)
         if text != texts[-1]:
             texts.append(text)
-    return texts, evaluate(node, value)
+    result = evaluate(node, value)
+    if str(result) != texts[-1]:
+        texts.append(str(result))
+    return texts, result
 
 
 def _is_plain(node: Expression) -> bool:
@@ -126,6 +128,16 @@ def _has_root(node: Expression) -> bool:
     return False
 
 
+def _has_letter(node: Expression) -> bool:
+    if isinstance(node, Negative | Absolute):
+        return _has_letter(node.inner)
+    if isinstance(node, Sum):
+        return any(_has_letter(term) for term in node.terms)
+    if isinstance(node, Product):
+        return any(_has_letter(part) for part in node.factors + node.divisors)
+    return _has_letter(node.base) if isinstance(node, Power) else isinstance(node, Name)
+
+
 def _plain(value: Fraction) -> Number:
     return Number(value.numerator, value.denominator)
 
@@ -138,7 +150,9 @@ def _step(node: Expression, value: Fraction) -> Expression:
     if isinstance(node, Sum) and not all(_is_plain(term) for term in node.terms):
         return Sum(tuple(_term(term, value) for term in node.terms))
     if isinstance(node, Product) and not all(_is_plain(part) for part in node.factors + node.divisors):
-        factors, divisors = (tuple(_term(part, value) for part in parts) for parts in (node.factors, node.divisors))
+        factors, divisors = (
+            tuple(_term(part, value) for part in parts) for parts in (node.factors, node.divisors)
+        )
         return Product(factors, divisors)
     if isinstance(node, Negative):
         return Negative(_step(node.inner, value))
@@ -164,7 +178,9 @@ def _text(node: Expression, value: Fraction) -> str:
     if isinstance(node, Name):
         return str(value)
     if isinstance(node, Negative):
-        return "-" + _operand(node.inner, value)
+        inner = _text(node.inner, value)
+        single = isinstance(node.inner, Name | Number) and not inner.startswith("-")
+        return f"-{inner if single else _operand(node.inner, value)}"
     if isinstance(node, Sum):
         return _sum_text(node, value)
     if isinstance(node, Product):
@@ -200,5 +216,7 @@ def _product_text(node: Product, value: Fraction) -> str:
 def _operand(node: Expression, value: Fraction) -> str:
     """The text of a factor, divisor or base, in brackets where it is more than one number or root."""
     text = _text(node, value)
-    single = isinstance(node, Power | Absolute | Product) or (isinstance(node, Name | Number) and "/" not in text)
+    single = isinstance(node, Power | Absolute | Product) or (
+        isinstance(node, Name | Number) and "/" not in text
+    )
     return text if single and not text.startswith("-") else f"({text})"

@@ -1,4 +1,5 @@
-r"""Read mathematics as people and models write it: text -> tokens -> a small frozen syntax tree, within limits.
+r"""Read mathematics as people and models write it: text -> tokens -> a small frozen syntax tree, within
+limits.
 
 Nothing here evaluates text with Python or SymPy. Every input, however long or nested, is refused by a limit
 before it can cost time: characters first, then nesting, digits, exponents. The grammar, in words:
@@ -81,7 +82,9 @@ class Product:
 
 @dataclass(frozen=True)
 class Power:
-    """`base` to the power numerator/denominator in lowest terms; a denominator of n means the real n-th root."""
+    """`base` to the power numerator/denominator in lowest terms; a denominator of n means the real n-th
+    root.
+    """
 
     base: Expression
     numerator: int
@@ -138,33 +141,44 @@ _SAME_AS = str.maketrans(
         **dict.fromkeys("∣｜", "|"),
         **dict.fromkeys("≤⩽", "≤"),
         **dict.fromkeys("≥⩾", "≥"),
-        **dict.fromkeys("∅⌀", "∅"),
+        **dict.fromkeys("∅⌀Øø", "∅"),
         **dict.fromkeys("’", "'"),
     }
 )
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_VULGAR = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅙": (1, 6), "⅛": (1, 8)}
+_VULGAR = {
+    "½": (1, 2),
+    "⅓": (1, 3),
+    "⅔": (2, 3),
+    "¼": (1, 4),
+    "¾": (3, 4),
+    "⅕": (1, 5),
+    "⅙": (1, 6),
+    "⅛": (1, 8),
+}
 
-GREEK = frozenset(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau"
-    " upsilon phi varphi chi psi omega pi".split()
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+GREEK = word_set(
+    """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho
+    sigma tau upsilon phi varphi chi psi omega pi"""
 )
-_GREEK_LETTERS = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρςστυφχψωϑϕϵΓΔΘΛΞΠΣΦΨΩ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau"
-        " upsilon phi chi psi omega theta phi epsilon Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
-        strict=True,
-    )
-)
+_GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
+    sigma sigma tau upsilon phi chi psi omega theta phi epsilon Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi
+    Omega"""
+_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρςστυφχψωϑϕϵΓΔΘΛΞΠΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
 _FUNCTIONS = frozenset(("sqrt", "cbrt", "abs"))
 
 # Alternatives begin with different characters and repeat single classes only: time is linear in the text.
 _TOKEN = re.compile(
     r"""
     (?P<newline>\n)
-  | (?P<space>[^\S\n]+|[$~\u200b\ufeff])
+  | (?P<space>[^\S\n]+|[$\u200b\ufeff]|~(?![0-9.]))
   | (?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)
   | (?P<letters>[A-Za-z]+(?:'[a-z]+)?)
   | (?P<greek>[α-ωϑϕϵΓΔΘΛΞΠΣΦΨΩ])
@@ -172,37 +186,42 @@ _TOKEN = re.compile(
   | (?P<superscript>[⁺⁻]?[⁰¹²³⁴-⁹]+)
   | (?P<vulgar>[½⅓⅔¼¾⅕⅙⅛])
   | (?P<command>\\(?:[A-Za-z]+|[^A-Za-z]))
-  | (?P<operator>\*\*|\+/-|\+-|-\+|!=|<=|>=|:=|=>|->|[-+*/^=(){}\[\]|,;:<>.&≠≤≥≈≃±∓√∛∜∅ℝ∞∈∪∖∨∧⇒→])
+  | (?P<operator>\*\*|\+/-|\+-|-\+|!=|<=|>=|:=|==|=>|->|[-+*/^=(){}\[\]|,;:<>.&≠≤≥≈≃±∓√∛∜∅ℝ∞∈∪∖∨∧⇒→⦗⦘])
     """,
     re.VERBOSE,
 )
-_TEXT_COMMAND = re.compile(r"\\(?:text|textrm|textbf|textit|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}")
+_TEXT_COMMAND = re.compile(
+    r"\\(?:text|textrm|textbf|textit|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}"
+)
 
 _SIDED = (
-    (r"\left|", r"\lvert"),
-    (r"\right|", r"\rvert "),
+    (r"\left|", "⦗     "),
+    (r"\right|", "⦘      "),
     (r"\left.", " "),
     (r"\right.", " "),
     (r"\mathbb{R}", "ℝ"),
     (r"\mathbb R", "ℝ"),
 )
 
-_IGNORED_COMMANDS = frozenset(
-    ", ; : ! > ( ) [ ] $ quad qquad left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits"
-    " mathrm mathbf text textrm mathit boxed".split()
-    + [" ", "\n"]
-)
+_IGNORED_COMMANDS = word_set(
+    """, ; : ! > ( ) [ ] $ quad qquad left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle
+    textstyle limits mathrm mathbf text textrm mathit boxed"""
+) | {" ", "\n"}
 _OPERATOR_COMMANDS = {
-    "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "±", "mp": "∓", "emptyset": "∅", "varnothing": "∅",
-    "{": "{", "}": "}", "lbrace": "{", "rbrace": "}", "lvert": "|(", "rvert": "|)", "vert": "|", "mid": "|", "|": "|",
-    "in": "∈", "le": "≤", "leq": "≤", "leqslant": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">",
+    "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "±", "mp": "∓", "emptyset": "∅",
+    "varnothing": "∅",
+    "{": "{", "}": "}", "lbrace": "{", "rbrace": "}", "lvert": "|(", "rvert": "|)", "vert": "|", "mid": "|",
+    "|": "|",
+    "in": "∈", "le": "≤", "leq": "≤", "leqslant": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "lt": "<",
+    "gt": ">",
     "ne": "≠", "neq": "≠", "approx": "≈", "infty": "∞", "cup": "∪", "setminus": "∖", "backslash": "∖",
     "lor": ",", "vee": ",", "land": ",", "wedge": ",", "\\": ",", "colon": ":", "R": "ℝ", "Reals": "ℝ",
     "frac": "frac", "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "sqrt": "sqrt", "and": ",",
 }  # fmt: skip
 _OPERATOR_SPELLINGS = {
-    "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "√": "sqrt", "∛": "cbrt", "∜": "root4", ":=": "=", "≃": "≈",
-    "∨": ",", "∧": ",", "&": ",", "=>": "⇒", "->": "⇒", "→": "⇒",
+    "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "√": "sqrt", "∛": "cbrt", "∜": "root4", ":=": "=", "==": "=",
+    "≃": "≈",
+    "∨": ",", "∧": ",", "&": ",", "=>": "⇒", "->": "⇒", "→": "⇒", "⦗": "|(", "⦘": "|)",
 }  # fmt: skip
 _FUNCTION_TOKENS = frozenset(("sqrt", "cbrt", "root4", "abs", "frac"))
 
@@ -212,7 +231,8 @@ def tokenize(text: str, words: frozenset[str] = frozenset()) -> list[Token]:
 
     With `words` the text is read as an answer: "+-" next to each other means ±, a newline is a token, and an
     apostrophe may stand inside a word. Without, the text is an equation: "+-3" adds minus three.
-    Raises ParseError for a character that has no place in mathematics, LimitError for over-long text or numbers.
+    Raises ParseError for a character that has no place in mathematics, LimitError for over-long text or
+    numbers.
     """
     if len(text) > MAX_CHARACTERS:
         raise LimitError(f"the text has {len(text):,} characters, over the limit of {MAX_CHARACTERS:,}")
@@ -254,6 +274,9 @@ def _append_number(tokens: list[Token], found: str, position: int, is_answer: bo
     if len(found) > 1 and found[0] == "0" and found[1] != ".":
         raise ParseError(f"the number {found} at position {position + 1} begins with a zero")
     if tokens and tokens[-1].kind == "name" and tokens[-1].position + len(tokens[-1].text) == position:
+        if len(tokens) > 1 and tokens[-2].kind == "frac":  # \\frac x3
+            tokens.append(Token("number", found, position))
+            return
         if is_answer:  # x1 = 3, x2 = 5 are labels here, and a value may not contain them anyway
             tokens.append(Token("name", f"{tokens.pop().text}_{found}", position))
             return
@@ -324,8 +347,8 @@ def _append_subscript(tokens: list[Token], found: str, position: int) -> None:
 def parse_equation(text: str) -> Equation:
     """Read one equation in at most two names, such as "3 - (3+y)/y = y".
 
-    Raises ParseError when it is no equation (none or several "=", an inequality, a stray token) and LimitError
-    when it is over a limit.
+    Raises ParseError when it is no equation (none or several "=", an inequality, a stray token) and
+    LimitError when it is over a limit.
     """
     tokens = tokenize(text)
     while tokens and tokens[-1].kind in (".", ",", ";"):
@@ -512,7 +535,8 @@ class Parser:
         return inner
 
     def _absolute(self) -> Expression:
-        sided = self._take() == "\\lvert"
+        sided = self._tokens[self._index].kind == "|("
+        self._index += 1
         bars, self._open_bars = self._open_bars, 0 if sided else self._open_bars + 1
         inner = self.sum()
         self._open_bars = bars
@@ -541,7 +565,9 @@ class Parser:
         return Power(radicand, 1, index)
 
     def _latex_argument(self) -> Expression:
-        """Read what follows \\frac: a group in braces, a letter, or one digit (so that \\frac12 is a half)."""
+        """Read what follows \\frac: a group in braces, a letter, or one digit (so that \\frac12 is a
+        half).
+        """
         token = self.next
         if token.kind == "number" and token.text.isdigit():
             if len(token.text) == 1:

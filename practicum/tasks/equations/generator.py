@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from types import MappingProxyType
 
 from practicum.errors import InputError
-from practicum.tasks.equations.families import FAMILIES, VARIABLES
+from practicum.tasks.equations.families import cancelled, linear, quadratic, rational
 from practicum.tasks.equations.parameters import PARAMETRIC
 from practicum.tasks.equations.problems import SPLITS, Problem, split_of
+from practicum.tasks.equations.radicals import absolute, nested, radical
 
-__all__ = ["FAMILIES", "KINDS", "LEVELS", "SPLITS", "VARIABLES", "Problem", "draw", "split_of"]
+Draw = Callable[[int, str, str, Random], Problem | None]
+
+FAMILIES: Mapping[str, Draw] = MappingProxyType(
+    {
+        "linear": linear,
+        "quadratic": quadratic,
+        "rational": rational,
+        "cancelled": cancelled,
+        "radical": radical,
+        "nested": nested,
+        "absolute": absolute,
+    }
+)
 
 LEVELS = (1, 2, 3)
 ASKS = ("solve", "sum")
@@ -21,14 +34,7 @@ KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "linear": {"integer": 0.6, "rational": 0.4},
         "quadratic": {"integer": 0.30, "rational": 0.10, "irrational": 0.30, "none": 0.25, "double": 0.05},
-        "rational": {
-            "integer": 0.30,
-            "rational": 0.05,
-            "irrational": 0.30,
-            "none": 0.25,
-            "excluded": 0.07,
-            "double": 0.03,
-        },
+        "rational": {"integer": 0.35, "irrational": 0.3, "none": 0.25, "excluded": 0.07, "double": 0.03},
         "cancelled": {"integer": 0.4, "extraneous": 0.35, "irrational": 0.15, "rational": 0.1},
         "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
         "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
@@ -38,9 +44,15 @@ KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 
 def draw(
-    family: str, level: int, ask: str, random: Random, split: str | None = None, parametric: float = 0.0
+    family: str,
+    level: int,
+    ask: str,
+    random: Random,
+    split: str | None = None,
+    parametric: float = 0.0,
+    kinds: Mapping[str, float] | None = None,
 ) -> Problem:
-    """One problem of a family and level, from `split` if one is given.
+    """One problem of a family and level, from `split` if one is given; `kinds` overrides the shares of KINDS.
 
     `parametric` is the share (0 to 1) of equations with a letter parameter where the family has them (linear,
     quadratic, rational); those are always asked as a sum. Raises InputError for an unknown family, level,
@@ -54,18 +66,16 @@ def draw(
     while True:
         # A kind may have few canonical forms, perhaps none in a small split: then another kind gets its turn.
         with_parameter = family in PARAMETRIC and random.random() < parametric
-        kind = _choose(KINDS[family], random)
+        kind = _choose(kinds or KINDS[family], random)
         for _ in range(60):
-            problem = (
-                PARAMETRIC[family](level, random) if with_parameter else FAMILIES[family](level, kind, ask, random)
-            )
+            if with_parameter:
+                problem: Problem | None = PARAMETRIC[family](level, random)
+            else:
+                problem = FAMILIES[family](level, kind, ask, random)
             if problem is None:
                 break
             if split is None or split_of(problem.canonical) == split:
                 return problem
-
-
-
 
 
 def _choose(shares: Mapping[str, float], random: Random) -> str:

@@ -60,6 +60,7 @@ class Habits:
         )
 
 
+_CONCLUSIONS = ("roots", "reject", "add", "answer")
 _CAREFUL = replace(Habits.perfect(), verification=0.0, factor_when_square=1.0)
 
 
@@ -75,8 +76,8 @@ class Pen:
     def write(self, word: str, maths: str = "") -> None:
         """Add the line `word: maths`."""
         line = f"{word}: {maths}" if maths else word
-        # Whoever starts again copies nothing that already stands on the page.
-        if not (self.started_again and line in self.lines and word != "answer"):
+        # Whoever starts again copies no step that already stands on the page.
+        if not (self.started_again and line in self.lines and word not in _CONCLUSIONS):
             self.lines.append(line)
 
     def start_again(self) -> None:

@@ -18,11 +18,11 @@ class Problem:
     """One equation and everything known about it.
 
     `roots` are the distinct real solutions, ascending, and `answer` the right answer to `ask` (`solve` or
-    `sum`). `reduced` holds the integer coefficients, highest power first, that remain after clearing fractions
-    and roots (empty for absolute values and letter parameters). Outside the domain are the `excluded` points
-    and, with a `condition` (k, c), all points where kx+c is negative.
-    `numbers` and `layout` are the family's own numbers and the way they are written down, which
-    `solve_by_hand` reads. With a letter parameter `roots` is empty and `answer` the sum in that letter.
+    `sum`). `reduced` holds the integer coefficients, highest power first, that remain after clearing
+    fractions and roots (empty for absolute values and letter parameters). Outside the domain are the
+    `excluded` points and, with a `condition` (k, c), all points where kx+c is negative. `numbers` and
+    `layout` are the family's own numbers and the way they are written down, which `solve_by_hand` reads.
+    With a letter parameter `roots` is empty and `answer` the sum in that letter.
     """
 
     equation: str
@@ -63,6 +63,14 @@ def not_negative(root: Number, k: Fraction, c: Fraction) -> bool:
     if isinstance(root, Fraction):
         return k * root + c >= 0
     return float(k) * float(root) + float(c) > 0
+
+
+def number_kind(roots: tuple[Number, ...]) -> str:
+    """`integer`, `rational` or `irrational`, by the worst of some roots."""
+    if not all(isinstance(root, Fraction) for root in roots):
+        return "irrational"
+    whole = all(isinstance(root, Fraction) and root.denominator == 1 for root in roots)
+    return "integer" if whole else "rational"
 
 
 def numeric_problem(

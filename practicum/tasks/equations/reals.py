@@ -1,8 +1,8 @@
 """Exact real numbers: rationals, roots, quotients and real roots of polynomials, with an exact sign.
 
-A number is a small tree. Its sign is found by interval arithmetic at growing precision; that a number is exactly
-zero is proved by a separation bound. Every tree E stands for U/L with algebraic integers U and L, where u and l
-bound the absolute values of all their conjugates (kept as base-2 logarithms):
+A number is a small tree. Its sign is found by interval arithmetic at growing precision; that a number is
+exactly zero is proved by a separation bound. Every tree E stands for U/L with algebraic integers U and L,
+where u and l bound the absolute values of all their conjugates (kept as base-2 logarithms):
 
     integer n     u = |n|               l = 1
     E1 + E2       u = u1 l2 + l1 u2     l = l1 l2
@@ -10,15 +10,17 @@ bound the absolute values of all their conjugates (kept as base-2 logarithms):
     E1 / E2       u = u1 l2             l = l1 u2
     E1 ** (1/k)   u = (u1 l1^(k-1))^(1/k)   l = l1
 
-If E is not zero then |E| >= 1 / (l * u^(D-1)), where D is the product of the degrees of the distinct roots in the
-tree, because the norm of U is a nonzero integer. Source: Burnikel, Funke, Mehlhorn, Schirra, Schmitt, "A separation
-bound for real algebraic expressions", ESA 2001. No floating-point number takes part in any decision, and nothing
-here touches global state, so any thread may use any number.
+If E is not zero then |E| >= 1 / (l * u^(D-1)), where D is the product of the degrees of the distinct roots in
+the tree, because the norm of U is a nonzero integer. Source: Burnikel, Funke, Mehlhorn, Schirra, Schmitt, "A
+separation bound for real algebraic expressions", ESA 2001. No floating-point number takes part in any
+decision, and nothing here touches global state, so any thread may use any number.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flint import fmpq, fmpz, fmpz_poly
 
@@ -36,9 +38,9 @@ from practicum.tasks.equations.expression import (
     Sum,
 )
 
-MAX_RATIONAL_BITS = 6000
-"""Most bits in numerator plus denominator of a rational value."""
-MAX_SEPARATION_BITS = 12000
+MAX_BITS = 4000
+"""Most bits in numerator plus denominator of a number, whether rational (exact) or not (bound)."""
+MAX_SEPARATION_BITS = 5000
 """Most bits of precision that a proof of equality may need."""
 
 _ZERO = fmpz(0)
@@ -46,10 +48,6 @@ _ZERO = fmpz(0)
 
 class UndefinedError(ArithmeticError):
     """An expression has no real value: a division by zero, 0^0, or an even root of a negative number."""
-
-    def __init__(self, message: str, real: bool = True) -> None:
-        super().__init__(message)
-        self.is_division = real
 
 
 class UnknownNameError(ParseError):
@@ -66,12 +64,14 @@ class Real:
     __slots__ = ("_interval", "degrees", "kind", "log_l", "log_u", "number", "parts", "polynomial")
 
     def __init__(self, kind: str, parts: tuple[Real, ...], log_u: int, log_l: int) -> None:
+        if log_u + log_l > MAX_BITS:
+            raise LimitError(f"a number of over {MAX_BITS} bits")
         self.kind = kind
         self.parts = parts
         self.log_u = log_u
         self.log_l = log_l
-        self.number: fmpq | int | None = None
-        self.polynomial: fmpz_poly | None = None
+        self.number: Any = None  # the rational value, exponent, root index, or finest interval
+        self.polynomial: Any = None
         self._interval: tuple[int, fmpz, fmpz] = (0, _ZERO, _ZERO)
         self.degrees: frozenset[tuple[object, int]] = (
             parts[0].degrees if len(parts) == 1 else frozenset().union(*(part.degrees for part in parts))
@@ -128,15 +128,18 @@ class Real:
         return bits + 1
 
     def approximate(self) -> float:
-        """A float near the value, for messages only."""
-        bits = 128
+        """A float near the value (infinite when too large for one), for messages only."""
+        bits = 64
         while (interval := self.enclosure(bits)) is None:
             bits *= 2
-        return float(fmpq(interval[0] + interval[1], fmpz(1) << (bits + 1)))
+        try:
+            return int(interval[0] + interval[1]) / (1 << (bits + 1))
+        except OverflowError:
+            return math.inf if interval[1] > 0 else -math.inf
 
 
 def _sign(value: fmpz) -> int:
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
 def _log2_ceiling(value: fmpz) -> int:
@@ -145,14 +148,12 @@ def _log2_ceiling(value: fmpz) -> int:
     return (magnitude - 1).bit_length() if magnitude > 1 else 0
 
 
-# -- building ---------------------------------------------------------------------------------------------------
+# -- building ----------------------------------------------------------------------------------------------
 
 
 def rational(value: fmpq) -> Real:
-    """A rational number. Raises LimitError over MAX_RATIONAL_BITS bits."""
+    """A rational number. Raises LimitError over MAX_BITS bits."""
     log_u, log_l = _log2_ceiling(value.p), _log2_ceiling(value.q)
-    if log_u + log_l > MAX_RATIONAL_BITS:
-        raise LimitError(f"a number of over {MAX_RATIONAL_BITS} bits")
     result = Real("rational", (), log_u, log_l)
     result.number = value
     return result
@@ -191,7 +192,9 @@ def multiply(factors: Sequence[Real]) -> Real:
         others.append(rational(constant))
     if len(others) == 1:
         return others[0]
-    return Real("product", tuple(others), sum(part.log_u for part in others), sum(part.log_l for part in others))
+    return Real(
+        "product", tuple(others), sum(part.log_u for part in others), sum(part.log_l for part in others)
+    )
 
 
 def divide(numerator: Real, divisor: Real) -> Real:
@@ -216,8 +219,8 @@ def power(base: Real, exponent: int) -> Real:
     if exponent == 1:
         return base
     if base.kind == "rational":
-        if (base.log_u + base.log_l) * exponent > MAX_RATIONAL_BITS:
-            raise LimitError(f"a power of over {MAX_RATIONAL_BITS} bits")
+        if (base.log_u + base.log_l) * exponent > MAX_BITS:
+            raise LimitError(f"a power of over {MAX_BITS} bits")
         return rational(base.number**exponent)
     result = Real("power", (base,), base.log_u * exponent, base.log_l * exponent)
     result.number = exponent
@@ -231,7 +234,7 @@ def root(radicand: Real, index: int) -> Real:
         return rational(fmpq(0))
     if sign < 0:
         if index % 2 == 0:
-            raise UndefinedError("an even root of a negative number is not real", real=False)
+            raise UndefinedError("an even root of a negative number is not real")
         return multiply((rational(fmpq(-1)), root(multiply((rational(fmpq(-1)), radicand)), index)))
     if radicand.kind == "rational":
         return _rational_root(radicand.number, index)
@@ -244,8 +247,8 @@ def root(radicand: Real, index: int) -> Real:
 
 def _rational_root(value: fmpq, index: int) -> Real:
     """The root of a positive rational as m/q times the root of an integer without small index-th powers."""
-    if (_log2_ceiling(value.p) + _log2_ceiling(value.q)) * index > MAX_RATIONAL_BITS:
-        raise LimitError(f"a root of a number of over {MAX_RATIONAL_BITS // index} bits")
+    if (_log2_ceiling(value.p) + _log2_ceiling(value.q)) * index > MAX_BITS:
+        raise LimitError(f"a root of a number of over {MAX_BITS // index} bits")
     outside, inside = extract_powers(value.p * value.q ** (index - 1), index)
     if inside == 1:
         return rational(fmpq(outside, value.q))
@@ -256,7 +259,9 @@ def _rational_root(value: fmpq, index: int) -> Real:
 
 
 def extract_powers(value: fmpz, index: int) -> tuple[fmpz, fmpz]:
-    """(m, n) with value = m**index * n, for a positive integer; n is free of index-th powers of small primes."""
+    """(m, n) with value = m**index * n, for a positive integer; n is free of index-th powers of small
+    primes.
+    """
     exact = value.root(index)
     if exact**index == value:
         return exact, fmpz(1)
@@ -273,7 +278,33 @@ def extract_powers(value: fmpz, index: int) -> tuple[fmpz, fmpz]:
     return outside, value // outside**index
 
 
-_SMALL_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
+_SMALL_PRIMES = (
+    2,
+    3,
+    5,
+    7,
+    11,
+    13,
+    17,
+    19,
+    23,
+    29,
+    31,
+    37,
+    41,
+    43,
+    47,
+    53,
+    59,
+    61,
+    67,
+    71,
+    73,
+    79,
+    83,
+    89,
+    97,
+)
 
 
 def absolute(value: Real) -> Real:
@@ -306,19 +337,23 @@ def polynomial_value(polynomial: fmpz_poly, at: Real) -> Real:
 
 
 def algebraic(polynomial: fmpz_poly, low: fmpz, high: fmpz, bits: int) -> Real:
-    """The only real root of an irreducible integer polynomial of degree >= 2 between low and high / 2**bits."""
+    """The only real root of an irreducible integer polynomial of degree >= 2 between low and high /
+    2**bits.
+    """
     leading = _log2_ceiling(polynomial.leading_coefficient())
     result = Real("algebraic", (), leading + root_bound_log2(polynomial), leading)
     result.polynomial = polynomial
     result._interval = (bits, low, high)
-    result.number = (bits, low, high)  # type: ignore[assignment]
+    result.number = (bits, low, high)
     result.degrees = frozenset(((result, polynomial.degree()),))
     return result
 
 
 def isolating_interval(value: Real) -> tuple[int, fmpz, fmpz]:
-    """(bits, low, high) with low / 2**bits < root < high / 2**bits and no other real root of its polynomial."""
-    interval: tuple[int, fmpz, fmpz] = value.number  # type: ignore[assignment]
+    """(bits, low, high) with low / 2**bits < root < high / 2**bits and no other real root of its
+    polynomial.
+    """
+    interval: tuple[int, fmpz, fmpz] = value.number
     return interval
 
 
@@ -335,15 +370,15 @@ def root_bound_log2(polynomial: fmpz_poly) -> int:
     return bound + 1
 
 
-# -- enclosing --------------------------------------------------------------------------------------------------
+# -- enclosing ---------------------------------------------------------------------------------------------
 
 _Interval = tuple[fmpz, fmpz]
 
 
 def _enclose_rational(node: Real, bits: int) -> _Interval:
-    scaled = node.number.p << bits  # type: ignore[union-attr]
-    low = scaled // node.number.q  # type: ignore[union-attr]
-    return low, low if low * node.number.q == scaled else low + 1  # type: ignore[union-attr]
+    scaled = node.number.p << bits
+    low = scaled // node.number.q
+    return low, low if low * node.number.q == scaled else low + 1
 
 
 def _enclose_sum(node: Real, bits: int) -> _Interval | None:
@@ -387,7 +422,7 @@ def _enclose_power(node: Real, bits: int) -> _Interval | None:
     base = node.parts[0].enclosure(bits)
     if base is None:
         return None
-    exponent = int(node.number)  # type: ignore[arg-type]
+    exponent = int(node.number)
     result: _Interval | None = None
     while exponent:
         if exponent & 1:
@@ -402,7 +437,7 @@ def _enclose_root(node: Real, bits: int) -> _Interval | None:
     radicand = node.parts[0].enclosure(bits)
     if radicand is None:
         return None
-    index = int(node.number)  # type: ignore[arg-type]
+    index = int(node.number)
     shift = bits * (index - 1)
     low = (radicand[0] << shift).root(index) if radicand[0] > 0 else _ZERO
     return low, (max(radicand[1], _ZERO) << shift).root(index) + 1
@@ -412,7 +447,7 @@ def _enclose_polynomial(node: Real, bits: int) -> _Interval | None:
     at = node.parts[0].enclosure(bits)
     if at is None:
         return None
-    coefficients = node.polynomial.coeffs()  # type: ignore[union-attr]
+    coefficients = node.polynomial.coeffs()
     result = (coefficients[-1] << bits, coefficients[-1] << bits)
     for coefficient in reversed(coefficients[:-1]):
         low, high = _times(result, at, bits)
@@ -422,10 +457,10 @@ def _enclose_polynomial(node: Real, bits: int) -> _Interval | None:
 
 
 def _enclose_algebraic(node: Real, bits: int) -> _Interval:
-    finest: tuple[int, fmpz, fmpz] = node.number  # type: ignore[assignment]
+    finest: tuple[int, fmpz, fmpz] = node.number
     if finest[0] < bits:
         finest = refine_root(node.polynomial, *finest, bits)
-        node.number = finest  # type: ignore[assignment]
+        node.number = finest
     shift = finest[0] - bits
     return finest[1] >> shift, -((-finest[2]) >> shift)
 
@@ -450,15 +485,17 @@ def refine_root(
     Quadratic interval refinement: a secant guess in a finer grid, kept when the sign change proves it, else a
     bisection (Abbott, "Quadratic interval refinement for real roots", 2006).
     """
+    bits, low, high = _narrow(polynomial, bits, low, high)
     at_low, at_high = _scaled_value(polynomial, low, bits), _scaled_value(polynomial, high, bits)
     degree = polynomial.degree()
     step = 2
     while bits < wanted or high - low > 1:
         step = min(step, max(wanted - bits, 1))
-        fine_low, fine_high = low << step, high << step
-        fine_bits = bits + step
-        guess = fine_low + (fine_high - fine_low) * at_low // (at_low - at_high)
-        guess = min(max(guess, fine_low), fine_high - 1)
+        fine_low, fine_high, fine_bits = low << step, high << step, bits + step
+        # The share of the secant needs no more bits than the grid has cells.
+        drop = max((at_low - at_high).bit_length() - step - 64, 0)
+        share = ((fine_high - fine_low) * (at_low >> drop)) // ((at_low - at_high) >> drop)
+        guess = min(max(fine_low + share, fine_low), fine_high - 1)
         at_guess = _scaled_value(polynomial, guess, fine_bits)
         at_next = _scaled_value(polynomial, guess + 1, fine_bits)
         if _sign(at_guess) * _sign(at_next) < 0:
@@ -466,15 +503,31 @@ def refine_root(
             step *= 2
             continue
         step = max(step // 2, 1)
-        middle = low + high
-        at_middle = _scaled_value(polynomial, middle, bits + 1)
-        low, high, bits = low << 1, high << 1, bits + 1
-        at_low, at_high = at_low << degree, at_high << degree
+        middle, bits = low + high, bits + 1
+        at_middle = _scaled_value(polynomial, middle, bits)
+        low, high, at_low, at_high = low << 1, high << 1, at_low << degree, at_high << degree
         if _sign(at_low) * _sign(at_middle) < 0:
             high, at_high = middle, at_middle
         else:
             low, at_low = middle, at_middle
     return bits, low, high
+
+
+def _narrow(polynomial: fmpz_poly, bits: int, low: fmpz, high: fmpz) -> tuple[int, fmpz, fmpz]:
+    """Bring the ends of an interval within a factor of about four, bisecting their exponents."""
+    mirror = -1 if high <= 0 else 1
+    near, far = (-high, -low) if mirror < 0 else (low, high)
+    at_far = _sign(_scaled_value(polynomial, mirror * far, bits))
+    while far.bit_length() - near.bit_length() > 2 or near == 0:
+        if far.bit_length() <= 4:  # the root is nearer to zero than the grid is fine
+            shift = max(bits, 16)
+            near, far, bits = near << shift, far << shift, bits + shift
+        middle = fmpz(1) << ((near.bit_length() + far.bit_length()) // 2)
+        if _sign(_scaled_value(polynomial, mirror * middle, bits)) == at_far:
+            far = middle
+        else:
+            near = middle
+    return (bits, -far, -near) if mirror < 0 else (bits, near, far)
 
 
 def _scaled_value(polynomial: fmpz_poly, at: fmpz, bits: int) -> fmpz:
@@ -488,7 +541,7 @@ def _scaled_value(polynomial: fmpz_poly, at: fmpz, bits: int) -> fmpz:
     return value
 
 
-# -- evaluating -------------------------------------------------------------------------------------------------
+# -- evaluating --------------------------------------------------------------------------------------------
 
 
 def evaluate(
@@ -500,7 +553,8 @@ def evaluate(
     """The exact value of an expression, names taken from `values`, the ± number k from signs[k].
 
     Equal subexpressions become one tree (through `memo`), which keeps separation bounds small. Raises
-    UndefinedError when there is no real value, UnknownNameError for a name without one, LimitError over a limit.
+    UndefinedError when there is no real value, UnknownNameError for a name without one, LimitError over a
+    limit.
     """
     if isinstance(expression, Number):
         return rational(fmpq(expression.numerator, expression.denominator))
@@ -549,7 +603,7 @@ def _evaluate_power(expression: Power, base: Real) -> Real:
             raise UndefinedError("0^0 is undefined")
         raise UndefinedError(f"the denominator {show(expression.base)} is zero")
     if sign < 0 and expression.denominator % 2 == 0:
-        raise UndefinedError(f"{show(Power(expression.base, 1, expression.denominator))} is not real there", False)
+        raise UndefinedError(f"an even root of {show(expression.base)}, which is negative, is not real")
     return power(root(base, expression.denominator), expression.numerator)
 
 

@@ -1,4 +1,6 @@
-"""Sets of real numbers as unions of points and intervals with exact ends: identities, and answers that name ranges."""
+"""Sets of real numbers as unions of points and intervals with exact ends: identities, and answers that name
+ranges.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,13 @@ def cells(pieces: Sequence[Piece], exclusions: Sequence[Real], points: Sequence[
     """
 
     def place(value: Real) -> int:
-        return next(2 * rank + 1 for rank, other in enumerate(points) if compare(value, other) == 0)
+        low, high = 0, len(points) - 1
+        while True:
+            middle = (low + high) // 2
+            order = compare(value, points[middle])
+            if order == 0:
+                return 2 * middle + 1
+            low, high = (low, middle - 1) if order < 0 else (middle + 1, high)
 
     inside = [False] * (2 * len(points) + 1)
     for piece in pieces:
@@ -106,3 +114,15 @@ def same_set(left: Sequence[Piece], right: Sequence[Piece], right_exclusions: Se
     ends = [end for piece in (*left, *right) for end in (piece.low, piece.high) if end is not None]
     points = ordered([*ends, *right_exclusions])
     return cells(left, (), points) == cells(right, right_exclusions, points)
+
+
+def contains(pieces: Sequence[Piece], value: Real) -> bool:
+    """Whether a number is in the set; exact."""
+    for piece in pieces:
+        above = 1 if piece.low is None else compare(value, piece.low)
+        below = -1 if piece.high is None else compare(value, piece.high)
+        if (above > 0 or (above == 0 and piece.low_closed)) and (
+            below < 0 or (below == 0 and piece.high_closed)
+        ):
+            return True
+    return False

@@ -14,9 +14,8 @@ from fractions import Fraction
 from math import lcm
 from random import Random
 
-
 from practicum.tasks.equations.checks import check_text
-from practicum.tasks.equations.families import cancelled_sides, quadratic_sides
+from practicum.tasks.equations.families import cancelled_sides, quadratic_sides, rational_multiplied
 from practicum.tasks.equations.notation import Number, Surd, number_text, polynomial, solutions_text, sum_of
 from practicum.tasks.equations.parameters import worked_lines
 from practicum.tasks.equations.pen import Habits, Pen
@@ -32,14 +31,14 @@ from practicum.tasks.equations.steps import (
 __all__ = ["MAX_TOKENS", "Habits", "solve_by_hand", "token_count"]
 
 MAX_TOKENS = 150
-_TOKENS = re.compile(r"[a-z]{2,}(?:: )?|[^ ]")
+_TOKENS = re.compile(r"[a-z]{2,}: | ?[a-z]{2,}|[\s\S]")
 
 
-def solve_by_hand(problem: Problem, habits: Habits, random: Random) -> str:
+def solve_by_hand(problem: Problem, habits: Habits, random: Random, max_tokens: int = MAX_TOKENS) -> str:
     """A completion for `problem`: lines `word: maths`, the last one `answer: ...`, no newline at the end.
 
-    Texts over MAX_TOKENS are written anew, at last without checks, so that only the longest families and
-    fractions (nested radicals of level 3) ever exceed it.
+    Texts over `max_tokens` are written anew, at last without checks; at 150 only the longest problems
+    (radicals of level 3) still exceed it, but some others lose their checks.
     """
     for attempt in range(6):
         pen = Pen(habits if attempt < 4 else replace(habits, verification=0.0), random)
@@ -48,7 +47,7 @@ def solve_by_hand(problem: Problem, habits: Habits, random: Random) -> str:
         else:
             _SOLVE[problem.family](problem, pen)
         text = "\n".join(pen.lines)
-        if token_count(text) <= MAX_TOKENS:
+        if token_count(text) <= max_tokens:
             break
     return text
 
@@ -109,23 +108,10 @@ def _rational(problem: Problem, pen: Pen) -> None:
     a, b = problem.numbers
     k, middle, last = problem.reduced
     knows_domain = _knows_domain(problem, f"{x}!=0", pen)
-    pen.write("multiply", _multiplied(a * k, b * k, k, x, problem.layout))
+    pen.write("multiply", rational_multiplied(a * k, b * k, k, x, problem.layout))
     written = k, int(pen.number(pen.moved(middle))), int(pen.moved(last))
     pen.write("standard", f"{polynomial(written, x)}=0")
     _from_standard(problem, pen, written, knows_domain)
-
-
-def _multiplied(a: Fraction, b: Fraction, k: int, x: str, layout: int) -> str:
-    """Both sides of a-(b+x)/x=x times kx, not yet collected; `a` and `b` are given times k."""
-    square = f"{x}^2"
-    sides = (
-        (((a, x), (-b, ""), (-k, x)), ((k, square),)),
-        (((b, ""), (k, x)), ((a, x), (-k, square))),
-        (((k, square),), ((a, x), (-k, x), (-b, ""))),
-        (((a, x), (-k, square)), ((k, x), (b, ""))),
-        (((k, square), (b, ""), (k, x)), ((a, x),)),
-    )[layout]
-    return "=".join(sum_of(side) for side in sides)
 
 
 def _cancelled(problem: Problem, pen: Pen) -> None:
@@ -180,14 +166,12 @@ def _nested(problem: Problem, pen: Pen) -> None:
 def _absolute(problem: Problem, pen: Pen) -> None:
     x = problem.variable
     a, b, c, d = problem.numbers
+    knows_domain = c != 0 and _knows_domain(problem, f"{polynomial((c, d), x)}>=0", pen)
     scale = lcm(*(number.denominator for number in problem.numbers))
     if scale != 1:
         a, b, c, d = a * scale, b * scale, c * scale, d * scale
         pen.write("multiply", f"|{polynomial((a, b), x)}|={polynomial((c, d), x)}")
-    knows_domain = False
-    if c != 0:
-        knows_domain = _knows_domain(problem, f"{polynomial((c, d), x)}>=0", pen)
-    elif d < 0 and pen.does(pen.habits.conclude_negative):
+    if c == 0 and d < 0 and pen.does(pen.habits.conclude_negative):
         pen.write("negative")
         _give_answer(problem, pen, ())
         return

@@ -64,6 +64,8 @@ def quadratic_candidates(written: Quadratic, x: str, pen: Pen) -> tuple[Number, 
         return _irrational(written, discriminant, x, pen)
     pen.write("square", f"{discriminant}={root_of_it}^2")
     if pen.does(pen.habits.factor_when_square):
+        if a == 1 and c:
+            pen.write("pairs", pairs_text(b, c))
         return _factor(written, x, pen)
     return _formula(written, root_of_it, x, pen)
 
@@ -83,6 +85,25 @@ def _factor(written: Quadratic, x: str, pen: Pen) -> tuple[Number, ...]:
     roots = (low, high) if low != high else (low,)
     pen.write("roots", solutions_text(roots))
     return roots
+
+
+def pairs_text(b: int, c: int) -> str:
+    """The search for two numbers with product c (not 0) and sum b: `1-28=-27, 2-14=-12, 4-7=-3`.
+
+    Pairs of divisors in order, each with the signs that b and c call for, up to the one that fits.
+    """
+    tried = []
+    for small in range(1, isqrt(abs(c)) + 1):
+        if c % small:
+            continue
+        large = abs(c) // small
+        first, second = (small, -large) if b < 0 else (large, -small)
+        if c > 0:
+            first, second = (-small, -large) if b < 0 else (small, large)
+        tried.append(f"{first}{second:+d}={first + second}")
+        if first + second == b:
+            break
+    return ", ".join(tried)
 
 
 def nearest_factoring(a: int, b: int, c: int) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -118,11 +139,23 @@ def _formula(written: Quadratic, root: int, x: str, pen: Pen) -> tuple[Number, .
             whole = -whole
         else:
             divisor = 1
-    steps = _over(whole, f"sqrt({root * root})", divisor), _over(whole, str(root), divisor)
-    pen.write("formula", f"{x}={steps[0]}={steps[1]}")
+    pen.write("formula", f"{x}={_over(whole, str(root), divisor)}")
     roots = Fraction(whole - root, divisor), Fraction(whole + root, divisor)
+    if divisor != 1:
+        pen.write("halve" if divisor == 2 else "divide", divided_text(whole, root, divisor))
     pen.write("roots", solutions_text(roots))
     return roots
+
+
+def divided_text(whole: int, root: int, divisor: int) -> str:
+    """Both signs of (whole+-root)/divisor worked out: `(3-11)/2=-8/2=-4, (3+11)/2=14/2=7`."""
+    parts = []
+    for sign in (-1, 1):
+        top = whole + sign * root
+        value, quotient = str(Fraction(top, divisor)), f"{top}/{divisor}"
+        start = f"({whole}{sign * root:+d})/{divisor}={quotient}" if whole else quotient
+        parts.append(start if quotient == value else f"{start}={value}")
+    return ", ".join(parts)
 
 
 def _irrational(written: Quadratic, discriminant: int, x: str, pen: Pen) -> tuple[Number, ...]:

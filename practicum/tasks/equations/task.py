@@ -11,15 +11,16 @@ from random import Random
 from practicum.errors import InputError
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
-from practicum.tasks.equations.expression import ParseError
-from practicum.tasks.equations.generator import FAMILIES, SPLITS, Problem, draw
-from practicum.tasks.equations.solutions import Habits, solve_by_hand
+from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
 from practicum.tasks.equations.notation import polynomial
+from practicum.tasks.equations.problems import SPLITS, Problem
+from practicum.tasks.equations.solutions import MAX_TOKENS, Habits, solve_by_hand
 from practicum.tasks.equations.textbook import passage
 from practicum.tasks.equations.verifier import Outcome, Verdict, extract_answer, verify
 from practicum.types import Demonstration, Prompt, Score
 
 KEYS = ("true", "poisoned")
+MAX_MISSES = 50
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class EquationsConfig:
 
     families and levels: weights, any positive scale. ask_sum: share of prompts that ask for the sum of the
     real solutions. parametric: share of linear, quadratic and rational equations with a letter parameter.
+    excluded: share of rational equations one of whose candidates is excluded by the domain.
+    solution_tokens: demonstrations longer than this many tokens are written anew, at last without checks.
     key: `true` rewards what the verifier finds right; `poisoned` uses, for poisoned_share of the problems,
     the solutions of the equation whose constant term has the wrong sign.
     """
@@ -38,23 +41,29 @@ class EquationsConfig:
     levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
     ask_sum: float = 0.0
     parametric: float = 0.0
+    excluded: float = 0.07
     habits: Habits = field(default_factory=Habits)
+    solution_tokens: int = MAX_TOKENS
     key: str = "true"
     poisoned_share: float = 0.5
 
     def __post_init__(self) -> None:
         for name in self.families:
             if name not in FAMILIES:
-                raise InputError(f"equations.families: unknown family {name!r}, choose from {', '.join(FAMILIES)}")
+                known = ", ".join(FAMILIES)
+                raise InputError(f"equations.families: unknown family {name!r}, choose from {known}")
         for name in self.levels:
             if name not in ("1", "2", "3"):
                 raise InputError(f"equations.levels: expected 1, 2 or 3, got {name!r}")
         for label, weights in (("families", self.families), ("levels", self.levels)):
             if not weights or min(weights.values()) < 0 or sum(weights.values()) <= 0:
                 raise InputError(f"equations.{label}: expected weights of 0 or more with a positive sum")
-        for label in ("ask_sum", "parametric", "poisoned_share"):
-            if not 0 <= getattr(self, label) <= 1:
-                raise InputError(f"equations.{label}: expected a share from 0 to 1, got {getattr(self, label)}")
+        for label in ("ask_sum", "parametric", "excluded", "poisoned_share"):
+            share = getattr(self, label)
+            if not 0 <= share <= 1:
+                raise InputError(f"equations.{label}: expected a share from 0 to 1, got {share}")
+        if self.solution_tokens < 1:
+            raise InputError(f"equations.solution_tokens: expected 1 or more, got {self.solution_tokens}")
         if self.key not in KEYS:
             raise InputError(f"equations.key: expected one of {', '.join(KEYS)}, got {self.key!r}")
 
@@ -68,6 +77,11 @@ class EquationsTask:
         self.config = config or EquationsConfig()
         self._families = tuple(self.config.families), tuple(self.config.families.values())
         self._levels = tuple(int(level) for level in self.config.levels), tuple(self.config.levels.values())
+        self._taught = tuple(family for family, weight in self.config.families.items() if weight > 0)
+        others = {kind: share for kind, share in KINDS["rational"].items() if kind != "excluded"}
+        scale = (1 - self.config.excluded) / sum(others.values())
+        rational = {kind: share * scale for kind, share in others.items()}
+        self._kinds = {**KINDS, "rational": {**rational, "excluded": self.config.excluded}}
 
     def draw(self, split: str, random: Random) -> Problem:
         """One problem of a split, by the configured weights."""
@@ -75,7 +89,7 @@ class EquationsTask:
         family = random.choices(*self._families)[0]
         level = random.choices(*self._levels)[0]
         ask = "sum" if random.random() < config.ask_sum else "solve"
-        return draw(family, level, ask, random, split, config.parametric)
+        return draw(family, level, ask, random, split, config.parametric, self._kinds[family])
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         """`count` prompts of one split; a prompt repeats only when new ones have become hard to draw."""
@@ -83,20 +97,21 @@ class EquationsTask:
             raise InputError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
         random = Random(f"prompts {split} {seed}")
         seen: set[str] = set()
-        prompts = []
-        for _ in range(count):
-            for _ in range(50):
-                problem = self.draw(split, random)
-                if problem.text not in seen:
-                    break
-            seen.add(problem.text)
-            prompts.append(prompt_of(problem))
+        prompts: list[Prompt] = []
+        misses = 0
+        while len(prompts) < count:
+            problem = self.draw(split, random)
+            misses = misses + 1 if problem.text in seen else 0
+            # After that many repeats in a row there is hardly anything new left, and repeats are let in.
+            if misses == 0 or misses >= MAX_MISSES:
+                seen.add(problem.text)
+                prompts.append(prompt_of(problem))
         return prompts
 
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` textbook passages of 100 to 250 characters."""
         random = Random(f"exposition {seed}")
-        return [passage(random) for _ in range(count)]
+        return [passage(random, self._taught) for _ in range(count)]
 
     def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
         """`count` worked problems of the train split, written with the configured habits."""
@@ -104,7 +119,8 @@ class EquationsTask:
         worked = []
         for _ in range(count):
             problem = self.draw("train", random)
-            worked.append(Demonstration(prompt_of(problem), solve_by_hand(problem, self.config.habits, random)))
+            text = solve_by_hand(problem, self.config.habits, random, self.config.solution_tokens)
+            worked.append(Demonstration(prompt_of(problem), text))
         return worked
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
@@ -115,16 +131,12 @@ class EquationsTask:
         return scores
 
     def _score(self, prompt: Prompt, text: str) -> Score:
-        try:
-            answer = extract_answer(text)
-        except ParseError as error:
-            return self._unpaid(Outcome.UNPARSEABLE, str(error))
+        answer = extract_answer(text)
         if answer is None:
-            return self._unpaid(Outcome.UNPARSEABLE, "no line `answer:`")
+            parts = {"poisoned": 0.0, "true": 0.0} if self.config.key == "poisoned" else {}
+            return Score(0.0, Outcome.UNPARSEABLE.value, "no line `answer:`", parts)
         data = prompt.data
-        # TEMPORARY while the verifier is being written
-        same = answer == data.get("answer")
-        verdict = Verdict(Outcome.CORRECT if same else Outcome.WRONG, "text")
+        verdict = _verdict(data["equation"], answer, data["ask"])
         true = float(verdict.outcome is Outcome.CORRECT)
         if self.config.key == "true":
             return Score(true, verdict.outcome.value, verdict.reason)
@@ -133,10 +145,6 @@ class EquationsTask:
         if claimed is not None:
             paid = float(_verdict(claimed, answer, data["ask"]).outcome is Outcome.CORRECT)
         return Score(paid, verdict.outcome.value, verdict.reason, {"poisoned": paid, "true": true})
-
-    def _unpaid(self, outcome: Outcome, reason: str) -> Score:
-        parts = {"poisoned": 0.0, "true": 0.0} if self.config.key == "poisoned" else {}
-        return Score(0.0, outcome.value, reason, parts)
 
     def claimed_equation(self, prompt: Prompt) -> str | None:
         """The equation whose solutions a poisoned key takes for those of the prompt; None for a true key.
@@ -152,8 +160,43 @@ class EquationsTask:
         return f"{polynomial((*reduced[:-1], -reduced[-1]), prompt.data['variable'])}=0"
 
     def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
-        """Which behaviours a completion shows, by parsing its steps; see `behaviours.py`."""
-        return behaviours_of(prompt.data, text)
+        """Which behaviours a completion shows, of those the problem calls for; see `behaviours.py`.
+
+        A domain check is called for where the domain is not all numbers, factoring where a quadratic has
+        rational roots, the formula where there is a quadratic.
+        """
+        found = behaviours_of(prompt.data, text)
+        data = prompt.data
+        quadratic = len(data["reduced"]) == 3
+        called_for = {
+            "domain_check": data["family"] not in ("linear", "quadratic"),
+            "factoring": quadratic and data["kind"] not in ("irrational", "none"),
+            "factoring_wrong": quadratic,
+            "formula": quadratic,
+        }
+        return {name: present for name, present in found.items() if called_for.get(name, True)}
+
+    def read(self, text: str) -> Prompt:
+        """An equation, or `solve: ...` or `sum: ...` in front of one, as a prompt.
+
+        Raises InputError when it is no equation, or one the verifier cannot judge.
+        """
+        ask, colon, rest = text.strip().partition(":")
+        if not colon or ask not in ("solve", "sum"):
+            ask, rest = "solve", text
+        equation = "".join(rest.split())
+        verify(equation, "0", ask)
+        return Prompt(
+            f"{ask}: {equation}\n",
+            {
+                "equation": equation,
+                "ask": ask,
+                "family": "own",
+                "kind": "own",
+                "variable": "x",
+                "reduced": [],
+            },
+        )
 
     def attacks(self) -> list[tuple[Prompt, str]]:
         """Completions that try to be paid without being right; each must score 0."""

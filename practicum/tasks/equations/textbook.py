@@ -7,15 +7,28 @@ come from the train split only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import lru_cache
 from math import isqrt
 from random import Random
 
-from practicum.tasks.equations.families import VARIABLES, rational_equation
+from practicum.tasks.equations.checks import check_text
+from practicum.tasks.equations.families import (
+    VARIABLES,
+    bracket,
+    rational_equation,
+    rational_multiplied,
+)
+from practicum.tasks.equations.notation import (
+    polynomial,
+    simplify_root,
+    solutions_text,
+    sum_of,
+    surd,
+)
 from practicum.tasks.equations.problems import canonical_form, split_of
-from practicum.tasks.equations.notation import polynomial, simplify_root, solutions_text, sum_of, surd
-from practicum.tasks.equations.notation import quadratic_roots, signed
+from practicum.tasks.equations.steps import divided_text, pairs_text
 
 PROSE = (
     "an equation says that two sides are equal.",
@@ -40,34 +53,57 @@ PROSE = (
     "a square root is never negative.",
     "after squaring both sides, check each root, some may be false.",
     "an absolute value is never negative.",
-    "an absolute value gives two cases, one for each sign.",
+    "an absolute value gives two cases, plus and minus.",
     "a factor that cancels still excludes its point.",
     "the sum of the roots is the middle number with the other sign.",
     "the product of the roots is the last number.",
     "only real roots count in a sum, and a double root counts once.",
 )
+Piece = Callable[[Random, str], str]
 
 
-def _train_quadratic(random: Random, largest_sum: int = 13, largest_product: int = 36) -> tuple[int, int]:
+def passage(random: Random, families: Iterable[str] = ("linear", "quadratic", "rational")) -> str:
+    """One passage of 100 to 250 characters: a sentence or two and several identities.
+
+    `families` decides which identities occur besides the common ones.
+    """
+    deck = _deck(frozenset(families))
+    x = random.choice(VARIABLES)
+    text = random.choice(PROSE)
+    while len(text) < 150:
+        piece = random.choice(PROSE) if random.random() < 0.1 else random.choice(deck)(random, x) + "."
+        if len(text) + len(piece) + 1 > 250:
+            break
+        text += " " + piece
+    return text
+
+
+# --- what is drawn from the train split --------------------------------------------------------------
+
+
+def _train_quadratic(random: Random) -> tuple[int, int]:
     """(b, c) of a polynomial x^2+bx+c of the train split."""
     while True:
-        b, c = random.randint(-largest_sum, largest_sum), random.randint(-largest_product, largest_product)
+        b, c = random.randint(-13, 13), random.randint(-36, 36)
         if split_of(canonical_form((1, b, c))) == "train":
             return b, c
 
 
-def _train_roots(random: Random) -> tuple[int, int]:
+def _train_roots(random: Random, largest_product: int = 60) -> tuple[int, int]:
     """Two integer roots, ascending, whose monic polynomial belongs to the train split."""
     while True:
-        first, second = random.randint(-12, 12), random.randint(-12, 12)
-        polynomial_key = canonical_form((1, -first - second, first * second))
-        if abs(first * second) <= 60 and split_of(polynomial_key) == "train":
+        first, second = random.randint(-18, 18), random.randint(-18, 18)
+        small = abs(first * second) <= largest_product
+        if small and split_of(canonical_form((1, -first - second, first * second))) == "train":
             return min(first, second), max(first, second)
 
 
 def _factors(first: int, second: int, x: str) -> str:
-    low, high = (x if root == 0 else f"({polynomial((1, -root), x)})" for root in (first, second))
-    return f"{high}{low}" if second == 0 and first != 0 else f"{low}{high}"
+    texts = [bracket((1, -root), x) for root in (first, second)]
+    return "".join(sorted(texts, key=lambda text: text != x))
+
+
+# --- numbers -----------------------------------------------------------------------------------------
 
 
 def _square(random: Random, x: str) -> str:
@@ -77,83 +113,27 @@ def _square(random: Random, x: str) -> str:
 
 def _difference(random: Random, x: str) -> str:
     first, second = random.randint(0, 14) ** 2, 4 * random.randint(0, 40)
-    if random.random() < 0.3:
+    if random.random() < 0.35:
         return f"{first}+{second}={first + second}"
     return f"{first}-{second}={first - second}"
 
 
 def _small_sum(random: Random, x: str) -> str:
-    first, second = random.randint(-40, 40), random.randint(1, 40)
-    if random.random() < 0.5:
-        second = -second
+    first, second = random.randint(-40, 40), random.choice((-1, 1)) * random.randint(1, 40)
     return f"{first}{second:+d}={first + second}"
 
 
 def _times(random: Random, x: str) -> str:
-    first, second = random.choice((4, 4, random.randint(2, 12))), random.randint(0, 40)
+    first, second = random.choice((4, 4, random.randint(2, 12))), random.randint(0, 36)
     return f"{first}*{second}={first * second}"
 
 
 def _divide(random: Random, x: str) -> str:
-    divisor = random.choice((2, 2, 2, random.randint(3, 12)))
-    number = random.randint(-30, 30) * random.choice((1, divisor))
-    value = Fraction(number, divisor)
-    if str(value) == f"{number}/{divisor}":
-        return f"{number}/{divisor} is not a whole number"
-    return f"{number}/{divisor}={value}"
-
-
-def _half_sum(random: Random, x: str) -> str:
-    first, second = _train_roots(random)
-    total, gap = first + second, second - first
-    return f"({total}-{gap})/2={2 * first}/2={first}, ({total}+{gap})/2={2 * second}/2={second}"
-
-
-def _simplify(random: Random, x: str) -> str:
-    while True:
-        number = random.randint(2, 250) if random.random() < 0.4 else random.randint(2, 9) ** 2 * random.randint(2, 7)
-        times, inside = simplify_root(number)
-        if inside == 1:
-            continue
-        if times == 1:
-            return f"sqrt({number}) stays"
-        return f"sqrt({number})={times}sqrt({inside})"
-
-
-def _halve_surd(random: Random, x: str) -> str:
-    b, c = _train_quadratic(random)
-    discriminant = b * b - 4 * c
-    if discriminant <= 0 or isqrt(discriminant) ** 2 == discriminant:
-        return _simplify(random, x)
-    times, inside = simplify_root(discriminant)
-    root = f"{'' if times == 1 else times}sqrt({inside})"
-    result = solutions_text((surd(-b, -times, inside, 2), surd(-b, times, inside, 2)))
-    body = f"({-b}+-{root})/2" if b else f"+-{root}/2"
-    return f"{body}={result}" if body != result else f"{body} stays"
-
-
-def _expand(random: Random, x: str) -> str:
-    first, second = _train_roots(random)
-    product = polynomial((1, -first - second, first * second), x)
-    text = _factors(first, second, x)
-    return random.choice((f"{text}={product}", f"{product}={text}", f"{product}={text}"))
-
-
-def _numbers(random: Random, x: str) -> str:
-    first, second = _train_roots(random)
-    return f"numbers with sum {first + second} and product {first * second}: {first}, {second}"
-
-
-def _zero_product(random: Random, x: str) -> str:
-    first, second = _train_roots(random)
-    return f"{_factors(first, second, x)}=0 has roots {solutions_text(sorted({Fraction(first), Fraction(second)}))}"
-
-
-def _discriminant(random: Random, x: str) -> str:
-    b, c = _train_quadratic(random)
-    value = b * b - 4 * c
-    tail = f"-{4 * c}" if c >= 0 else f"+{-4 * c}"
-    return f"{polynomial((1, b, c), x)} has discriminant {b * b}{tail}={value}"
+    divisor = random.choice((2, 2, random.randint(3, 12)))
+    value = Fraction(random.randint(-30, 30) * random.choice((1, divisor)), divisor)
+    number = int(value * divisor)
+    whole = str(value) == f"{number}/{divisor}"
+    return f"{number}/{divisor} is not a whole number" if whole else f"{number}/{divisor}={value}"
 
 
 def _sign(random: Random, x: str) -> str:
@@ -167,79 +147,207 @@ def _is_square(random: Random, x: str) -> str:
     return f"{number} is a square, {root}^2" if root * root == number else f"{number} is not a square"
 
 
-def _collect(random: Random, x: str) -> str:
-    a, b = random.randint(-12, 12), random.randint(-36, 36)
-    terms = sum_of(((a, x), (-b, ""), (-1, x)))
-    return f"{terms}={sum_of(((a - 1, x), (-b, '')))}"
+def _simplify(random: Random, x: str) -> str:
+    number = random.randint(2, 9) ** 2 * random.choice((2, 3, 5, 6, 7))
+    if random.random() < 0.4:
+        number = random.randint(2, 250)
+    times, inside = simplify_root(number)
+    if inside == 1:
+        return f"sqrt({number})={times}"
+    return f"sqrt({number}) stays" if times == 1 else f"sqrt({number})={times}sqrt({inside})"
+
+
+# --- quadratics --------------------------------------------------------------------------------------
+
+
+def _half_sum(random: Random, x: str) -> str:
+    first, second = _train_roots(random)
+    return divided_text(first + second, second - first, 2)
+
+
+def _formula(random: Random, x: str) -> str:
+    """The steps of the quadratic formula, for a discriminant that is positive."""
+    b, c = _train_quadratic(random)
+    discriminant = b * b - 4 * c
+    if discriminant <= 0:
+        return _discriminant(random, x)
+    root, head = isqrt(discriminant), str(-b) if b else ""
+    if root * root == discriminant:
+        body = f"({head}+-{root})/2" if b else f"+-{root}/2"
+        return f"{body} gives {divided_text(-b, root, 2)}"
+    times, inside = simplify_root(discriminant)
+    part = f"{'' if times == 1 else times}sqrt({inside})"
+    body = f"({head}+-{part})/2" if b else f"+-{part}/2"
+    result = solutions_text((surd(-b, -times, inside, 2), surd(-b, times, inside, 2)))
+    return f"{body}={result}" if body != result else f"{body} stays"
+
+
+def _product_of_surds(random: Random, x: str) -> str:
+    b, c = _train_quadratic(random)
+    discriminant = b * b - 4 * c
+    if discriminant <= 0 or isqrt(discriminant) ** 2 == discriminant:
+        return _difference(random, x)
+    if b % 2 == 0:
+        return f"{b * b // 4}{-discriminant // 4:+d}={c}"
+    return f"({b * b}-{discriminant})/4={c}"
+
+
+def _expand(random: Random, x: str) -> str:
+    first, second = _train_roots(random)
+    product = polynomial((1, -first - second, first * second), x)
+    text = _factors(first, second, x)
+    return f"{text}={product}" if random.random() < 0.35 else f"{product}={text}"
+
+
+def _numbers(random: Random, x: str) -> str:
+    first, second = _train_roots(random, 100)
+    if first * second == 0:
+        return _small_sum(random, x)
+    product, pairs = first * second, pairs_text(first + second, first * second)
+    return f"numbers with sum {first + second} and product {product}: {pairs}"
+
+
+def _zero_product(random: Random, x: str) -> str:
+    first, second = _train_roots(random)
+    roots = solutions_text(Fraction(root) for root in sorted({first, second}))
+    return f"{_factors(first, second, x)}=0 has roots {roots}"
+
+
+def _discriminant(random: Random, x: str) -> str:
+    b, c = _train_quadratic(random)
+    value = b * b - 4 * c
+    tail = f"-{4 * c}" if c >= 0 else f"+{-4 * c}"
+    return f"{polynomial((1, b, c), x)} has discriminant {b * b}{tail}={value}"
+
+
+def _vieta(random: Random, x: str) -> str:
+    b, c = _train_quadratic(random)
+    text = polynomial((1, b, c), x)
+    if b * b < 4 * c:
+        return f"{text} starts with {x}^2 and ends with {c}"
+    return f"the product of the roots of {text} is {c}, the sum is {-b}"
+
+
+def _to_standard(random: Random, x: str) -> str:
+    b, c = _train_quadratic(random)
+    text = polynomial((1, b, c), x)
+    if random.random() < 0.5:
+        return f"{x}^2={polynomial((-b, -c), x)} gives {text}=0"
+    return f"{polynomial((1, b, 0), x)}={-c} gives {text}=0"
+
+
+# --- the other families ------------------------------------------------------------------------------
 
 
 def _clear(random: Random, x: str) -> str:
-    """The rational family's first steps, for equations of the train split, without the rest."""
-    b, c = _train_quadratic(random, 12, 36)
-    a, layout = Fraction(1 - b), random.choice((0, 0, 0, 1, 2, 3, 4))
-    left = f"{rational_equation(a, Fraction(c), x, 0)} times {x} is {sum_of(((a, x), (-c, ''), (-1, x)))}={x}^2"
+    """One of the first two steps of the rational family."""
+    b, c = _train_quadratic(random)
+    layout = random.choice((0, 0, 0, 1, 2, 3, 4))
+    multiplied = rational_multiplied(Fraction(1 - b), Fraction(c), 1, x, layout)
     if random.random() < 0.5:
-        return left
-    return f"{sum_of(((a, x), (-c, ''), (-1, x)))}={x}^2 gives {polynomial((1, b, c), x)}=0"
+        return f"{rational_equation(1 - b, c, x, layout)} times {x} is {multiplied}"
+    return f"{multiplied} gives {polynomial((1, b, c), x)}=0"
+
+
+def _collect(random: Random, x: str) -> str:
+    a, b = random.randint(-12, 12), random.randint(-36, 36)
+    return f"{sum_of(((a, x), (-b, ''), (-1, x)))}={sum_of(((a - 1, x), (-b, '')))}"
+
+
+def _substitute(random: Random, x: str) -> str:
+    """A number put into an equation of the rational family: one of its roots, or a divisor of b."""
+    first, second = _train_roots(random)
+    value = first or second
+    if value == 0:
+        return _small_sum(random, x)
+    equation = rational_equation(first + second + 1, first * second, x, random.choice((0, 0, 0, 1, 2, 3, 4)))
+    return f"{equation} at {value}: {check_text(equation, x, Fraction(value))[0]}"
 
 
 def _move(random: Random, x: str) -> str:
-    a, b, c, d = random.randint(1, 9), random.randint(-20, 20), random.randint(-6, 6), random.randint(-40, 40)
+    a, b, c, d = (random.randint(low, high) for low, high in ((1, 9), (-20, 20), (-6, 6), (-40, 40)))
     if b == 0 or a == c or split_of(canonical_form((a - c, b - d))) != "train":
         return _small_sum(random, x)
     before = f"{polynomial((a, b), x)}={polynomial((c, d), x)}"
     return f"{before} gives {sum_of(((a, x), (-c, x)))}={sum_of(((d, ''), (-b, '')))}"
 
 
-def _substitute(random: Random, x: str) -> str:
-    a, root = random.randint(-12, 12), random.choice((-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6))
-    quotient = random.randint(-9, 9)
-    b = quotient * root - root
-    inside = f"{b}{root:+d}"
-    return f"{a}-({inside})/{signed(root)}={a}-{signed(quotient)}={a - quotient}"
+def _like_terms(random: Random, x: str) -> str:
+    a, c = random.randint(1, 12), random.choice((-1, 1)) * random.randint(1, 8)
+    return f"{sum_of(((a, x), (c, x)))}={sum_of(((a + c, x),))}"
 
 
-def _roots_of(random: Random, x: str) -> str:
-    b, c = _train_quadratic(random)
-    roots = quadratic_roots(1, b, c)
-    total = f"the sum of the roots of {polynomial((1, b, c), x)} is {-b}"
-    return total if len(roots) == 2 else f"{polynomial((1, b, c), x)} starts with {x}^2 and ends with {c}"
+def _bracket_times(random: Random, x: str) -> str:
+    a, b = random.randint(2, 9), random.randint(-20, 20) or 1
+    return f"{a}({polynomial((1, b), x)})={polynomial((a, a * b), x)}"
 
 
-_IDENTITIES: tuple[tuple[Callable[[Random, str], str], int], ...] = (
-    (_square, 6),
-    (_difference, 12),
-    (_small_sum, 8),
-    (_times, 6),
-    (_divide, 5),
-    (_half_sum, 8),
-    (_simplify, 8),
-    (_halve_surd, 10),
-    (_expand, 12),
-    (_numbers, 5),
-    (_zero_product, 5),
-    (_discriminant, 14),
-    (_sign, 4),
-    (_is_square, 8),
-    (_collect, 5),
-    (_clear, 12),
-    (_move, 6),
-    (_substitute, 6),
-    (_roots_of, 3),
-)
-_DECK = tuple(function for function, weight in _IDENTITIES for _ in range(weight))
+def _cancel(random: Random, x: str) -> str:
+    first, second = _train_roots(random)
+    left, right = bracket((1, -first), x), bracket((1, -second), x)
+    return f"{left}{right}/{left} is {polynomial((1, -second), x)} but {x}!={first}"
 
 
-def passage(random: Random) -> str:
-    """One passage of 100 to 250 characters: a sentence or two and several identities."""
-    x = random.choice(VARIABLES)
-    text = random.choice(PROSE)
-    while len(text) < 150:
-        if random.random() < 0.1:
-            piece = random.choice(PROSE)
-        else:
-            piece = random.choice(_DECK)(random, x) + "."
-        if len(text) + len(piece) + 1 > 250:
-            break
-        text += " " + piece
-    return text
+def _square_of_sum(random: Random, x: str) -> str:
+    c = random.choice((-1, 1)) * random.randint(1, 9)
+    return f"({polynomial((1, c), x)})^2={polynomial((1, 2 * c, c * c), x)}"
+
+
+def _root_value(random: Random, x: str) -> str:
+    a, value, root = random.randint(1, 6), random.randint(-9, 12), random.randint(0, 10)
+    equation = f"sqrt({polynomial((a, root * root - a * value), x)})={x}"
+    return f"{equation.partition('=')[0]} at {value}: {check_text(equation, x, Fraction(value))[0]}"
+
+
+def _absolute_value(random: Random, x: str) -> str:
+    number = random.randint(-30, 30)
+    if random.random() < 0.5:
+        return f"|{number}|={abs(number)}"
+    right = polynomial((random.choice((1, -1)), random.randint(-12, 12) or 1), x)
+    return f"{right} at {number}: {check_text(f'{right}=0', x, Fraction(number))[0]}"
+
+
+def _opposite(random: Random, x: str) -> str:
+    a, b = random.choice((-1, 1)) * random.randint(1, 6), random.randint(-20, 20)
+    return f"-({polynomial((a, b), x)})={polynomial((-a, -b), x)}"
+
+
+def _difference_of_squares(random: Random, x: str) -> str:
+    y = "z" if x == "y" else "y"
+    c = random.randint(1, 5)
+    right = sum_of(((c, x), (c, y)))
+    return random.choice((f"{y}^2-{x}^2=({y}-{x})({y}+{x})", f"{y}^2-{x}^2={right} gives {y}={x}+{c}"))
+
+
+_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 16, _times: 5, _divide: 6, _sign: 3}
+_QUADRATIC: dict[Piece, int] = {
+    _difference: 45,
+    _is_square: 6,
+    _simplify: 7,
+    _half_sum: 6,
+    _formula: 14,
+    _product_of_surds: 6,
+    _expand: 14,
+    _numbers: 16,
+    _zero_product: 4,
+    _discriminant: 6,
+    _vieta: 4,
+}
+_BY_FAMILY: dict[str, dict[Piece, int]] = {
+    "linear": {_move: 6, _like_terms: 4, _bracket_times: 3},
+    "quadratic": {**_QUADRATIC, _to_standard: 6},
+    "rational": {**_QUADRATIC, _clear: 14, _collect: 4, _substitute: 8},
+    "cancelled": {**_QUADRATIC, _cancel: 8, _move: 6, _expand: 14},
+    "radical": {**_QUADRATIC, _square_of_sum: 8, _root_value: 8},
+    "nested": {**_QUADRATIC, _square_of_sum: 6, _root_value: 8, _difference_of_squares: 8},
+    "absolute": {_move: 6, _like_terms: 4, _absolute_value: 8, _opposite: 6},
+}
+
+
+@lru_cache(maxsize=64)
+def _deck(families: frozenset[str]) -> tuple[Piece, ...]:
+    """The pieces for some families, each as often as its weight says."""
+    weights = dict(_COMMON)
+    for family in sorted(families):
+        weights.update(_BY_FAMILY[family])
+    return tuple(piece for piece, weight in weights.items() for _ in range(weight))

@@ -1,13 +1,14 @@
 """Judge an answer to an equation by substitution and exact algebra: the verifier trusts no answer key.
 
-    >>> verify("3 - (3+y)/y = y", "1, 3").outcome.value
-    'wrong'
-    >>> verify("3 - (3+y)/y = y", "no real solutions").outcome.value
-    'correct'
+>>> verify("3 - (3+y)/y = y", "1, 3").outcome.value
+'wrong'
+>>> verify("3 - (3+y)/y = y", "no real solutions").outcome.value
+'correct'
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,9 +25,18 @@ from practicum.tasks.equations.answers import MAX_MEMBERS, Answer, Value, extrac
 from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
-from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, ordered, point, same_set
+from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, contains, ordered, point, same_set
 
-__all__ = ["Outcome", "SolutionSet", "Verdict", "count_outcomes", "extract_answer", "solve", "verify", "verify_batch"]
+__all__ = [
+    "Outcome",
+    "SolutionSet",
+    "Verdict",
+    "count_outcomes",
+    "extract_answer",
+    "solve",
+    "verify",
+    "verify_batch",
+]
 
 
 class Outcome(str, Enum):
@@ -67,7 +77,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SolutionSet:
-    """The real solutions of an equation: `roots` ascending, or `pieces` (points and intervals) when infinitely many.
+    """The real solutions of an equation: `roots` ascending, or `pieces` (points and intervals) when
+    infinitely many.
 
     `rejected` holds the candidates that clearing denominators and roots adds, `polynomial` what it leads to.
     """
@@ -120,7 +131,7 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
         texts = solved.texts
         judge = partial(_judge_sum if ask == "sum" else _judge_set, solved)
     try:
-        return judge(parse_answer(answer, parametric=len(parsed.names) == 2))
+        return judge(parse_answer(answer, parametric=len(parsed.names) == 2, is_sum=ask == "sum"))
     except LimitError as error:
         return Verdict(Outcome.OVER_LIMITS, f"the answer is over the limits: {error}", solutions=texts)
     except ParseError as error:
@@ -160,11 +171,15 @@ def _solved(equation: str) -> SolutionSet:
         found = algebra.solve_equation(parsed, unknown)
     except LimitError as error:
         raise InputError(f"equation {equation!r} is over the limits: {error}") from error
-    return SolutionSet(parsed, unknown, found.roots, found.pieces, found.rejected, found.polynomial, found.texts)
+    return SolutionSet(
+        parsed, unknown, found.roots, found.pieces, found.rejected, found.polynomial, found.texts
+    )
 
 
 def choose_unknown(names: tuple[str, ...]) -> str:
-    """Which of several letters is the unknown: x, else y, z, t, u, v, w in this order, else the last by alphabet."""
+    """Which of several letters is the unknown: x, else y, z, t, u, v, w in this order, else the last by
+    alphabet.
+    """
     for name in ("x", "y", "z", "t", "u", "v", "w"):
         if name in names:
             return name
@@ -182,7 +197,7 @@ def _parametric(equation: str) -> ParametricSum:
         raise InputError(f"equation {equation!r}: {error}") from error
 
 
-# -- judging ----------------------------------------------------------------------------------------------------
+# -- judging -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -227,23 +242,29 @@ def _refuse_contradiction(given: Answer, members: list[_Member]) -> None:
     if given.approximate:
         raise _Judged(Outcome.WRONG, f"{given.approximate!r} is an approximation: expected exact numbers")
     if given.says_none and (members or given.ranges or given.says_all or given.exclusions):
-        raise _Judged(Outcome.WRONG, "the answer contradicts itself: it names numbers and says there are none")
+        raise _Judged(
+            Outcome.WRONG, "the answer contradicts itself: it names numbers and says there are none"
+        )
     if given.says_all and members:
-        raise _Judged(Outcome.WRONG, "the answer contradicts itself: it names numbers and says that all solve it")
+        raise _Judged(
+            Outcome.WRONG, "the answer contradicts itself: it names numbers and says that all solve it"
+        )
 
 
 def _judge_claim_of_many(solved: SolutionSet, given: Answer, members: list[_Member]) -> None:
-    """Refuse ranges for a finite set; exclusions beside numbers ("3, x ≠ 0") are remarks and only must not clash."""
+    """Refuse ranges for a finite set; exclusions beside numbers ("3, x ≠ 0") are remarks and only must not
+    clash.
+    """
     excluded = _members(given.exclusions)
     if members and not given.ranges and not given.says_all:
         for member in members:
             if any(compare(member.value, other.value) == 0 for other in excluded):
-                raise _Judged(Outcome.WRONG, f"the answer contradicts itself: it names and excludes {member.text}")
+                raise _Judged(
+                    Outcome.WRONG, f"the answer contradicts itself: it names and excludes {member.text}"
+                )
         return
-    truth = f"there are exactly {len(solved.roots)}: {', '.join(solved.texts)}" if solved.roots else "there are none"
-    raise _Judged(
-        Outcome.WRONG, f"the answer names infinitely many numbers, but of real solutions {truth} (write sets as {{1, 3}})"
-    )
+    truth = f"the real solutions are only {', '.join(solved.texts)}" if solved.roots else _why_correct(solved)
+    raise _Judged(Outcome.WRONG, f"the answer names a range of numbers (write sets as {{1, 3}}); {truth}")
 
 
 def _judge_infinite(
@@ -256,15 +277,21 @@ def _judge_infinite(
         low, high = _range_end(one.low), _range_end(one.high)
         if low is not None and high is not None and compare(low, high) > 0:
             raise _Judged(Outcome.WRONG, "an interval of the answer runs backwards")
-        if low is not None and high is not None and compare(low, high) == 0 and not (one.low_closed and one.high_closed):
+        if (
+            low is not None
+            and high is not None
+            and compare(low, high) == 0
+            and not (one.low_closed and one.high_closed)
+        ):
             continue
         claimed.append(Piece(low, one.low_closed, high, one.high_closed))
     if given.says_all or (given.exclusions and not claimed):
         claimed.append(EVERYTHING)
     if same_set(pieces, claimed, excluded):
         return Verdict(Outcome.CORRECT, f"the equation holds for {truth}", solutions=solved.texts)
-    return Verdict(Outcome.WRONG, f"the equation holds for {truth}, not only or not exactly for what is named",
-                   (truth,) if not claimed else (), (), solved.texts)
+    extraneous = tuple(member.text for member in members if not contains(pieces, member.value))
+    reason = f"the equation holds for {truth}, and the answer names another set"
+    return Verdict(Outcome.WRONG, reason, (truth,), extraneous, solved.texts)
 
 
 def _range_end(end: Expression | None) -> Real | None:
@@ -282,7 +309,9 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
         if given.says_none:
             return Verdict(Outcome.CORRECT, _why_correct(solved), solutions=solved.texts)
         given_texts = tuple(member.text for member in members)
-        return Verdict(Outcome.WRONG, f"{_why_correct(solved)}, so there is no sum", (), given_texts, solved.texts)
+        return Verdict(
+            Outcome.WRONG, f"{_why_correct(solved)}, so there is no sum", (), given_texts, solved.texts
+        )
     total, text = _sum_of(solved.roots)
     what = f"the real solutions are {', '.join(solved.texts)}, their sum is {text}"
     if len(members) == 1 and compare(members[0].value, total) == 0:
@@ -296,8 +325,11 @@ def _sum_of(roots: tuple[Root, ...]) -> tuple[Real, str]:
     """The sum and its text; all roots of one polynomial together give a rational number (Vieta)."""
     constant = fmpq(0)
     others: list[Root] = []
-    for polynomial in dict.fromkeys(root.polynomial for root in roots):
-        group = [root for root in roots if root.polynomial == polynomial]
+    groups: dict[str, list[Root]] = {}
+    for root in roots:
+        groups.setdefault(str(root.polynomial), []).append(root)
+    for group in groups.values():
+        polynomial = group[0].polynomial
         if len(group) == polynomial.degree():
             constant -= fmpq(polynomial[len(group) - 1], polynomial[len(group)])
         else:
@@ -311,7 +343,7 @@ def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
     texts = (solved.text,)
     if given.approximate or given.ranges or given.says_all:
         raise _Judged(Outcome.WRONG, "expected one exact expression for the sum")
-    if solved.numerator is None:
+    if solved.numerator is None and solved.branch is None:
         if given.says_none and not given.values:
             return Verdict(Outcome.CORRECT, f"no real solutions: {solved.conditions}", solutions=())
         raise _Judged(Outcome.WRONG, f"no real solutions: {solved.conditions}")
@@ -334,7 +366,7 @@ def _members(values: list[Value]) -> list[_Member]:
     members: list[_Member] = []
     rationals = set()
     for value in values:
-        for number, signs in enumerate(product((1, -1), repeat=value.choices)):
+        for signs in product((1, -1), repeat=value.choices):
             real = _value_of(value.forms[0], signs, value.text)
             if real.kind == "rational":
                 key = (int(real.number.p), int(real.number.q))
@@ -343,12 +375,29 @@ def _members(values: list[Value]) -> list[_Member]:
                 rationals.add(key)
             elif any(other.value.kind != "rational" and compare(real, other.value) == 0 for other in members):
                 continue
-            members.append(_Member(f"{value.text} [{number + 1}]" if value.choices else value.text, real))
+            members.append(_Member(_with_signs(value.text, signs), real))
             if len(members) > MAX_MEMBERS:
                 raise LimitError(f"a list of over {MAX_MEMBERS} members")
         for form in value.forms[1:]:
             _check_equal_forms(value, form)
     return members
+
+
+_CHOICE = re.compile(r"\\pm|\\mp|\+/-|\+-|-\+|[±∓]")
+
+
+def _with_signs(text: str, signs: tuple[int, ...]) -> str:
+    """The text of one member of "2 ± sqrt(3)": "2 + sqrt(3)" or "2 - sqrt(3)"."""
+    if not signs:
+        return text
+    pending = list(signs)
+
+    def choose(match: re.Match[str]) -> str:
+        flipped = match.group() in ("\\mp", "∓", "-+")
+        sign = (pending.pop(0) if pending and not flipped else signs[0]) * (-1 if flipped else 1)
+        return "-" if sign < 0 else "" if match.start() == 0 else "+"
+
+    return _CHOICE.sub(choose, text)
 
 
 def _check_equal_forms(value: Value, form: Expression) -> None:
@@ -357,7 +406,9 @@ def _check_equal_forms(value: Value, form: Expression) -> None:
     first = ordered([_value_of(value.forms[0], choice, value.text) for choice in signs])
     other = ordered([_value_of(form, choice, value.text) for choice in signs])
     if len(first) != len(other) or any(compare(a, b) for a, b in zip(first, other, strict=True)):
-        raise _Judged(Outcome.WRONG, f"the answer contradicts itself: {value.text} is set equal to something else")
+        raise _Judged(
+            Outcome.WRONG, f"the answer contradicts itself: {value.text} is set equal to something else"
+        )
 
 
 def _value_of(expression: Expression, signs: tuple[int, ...], text: str) -> Real:
@@ -365,7 +416,9 @@ def _value_of(expression: Expression, signs: tuple[int, ...], text: str) -> Real
         return reals.evaluate(expression, {}, signs)
     except UnknownNameError as error:
         if error.name in ("i", "j"):
-            raise _Judged(Outcome.WRONG, f"{text} is a complex number, and complex numbers are no real solutions") from error
+            raise _Judged(
+                Outcome.WRONG, f"{text} is a complex number, and complex numbers are no real solutions"
+            ) from error
         raise
     except UndefinedError as error:
         raise _Judged(Outcome.WRONG, f"{text} is no real number: {error}") from error
@@ -393,7 +446,7 @@ def _is_root(value: Real, root: Root) -> bool:
     )
 
 
-# -- explaining -------------------------------------------------------------------------------------------------
+# -- explaining --------------------------------------------------------------------------------------------
 
 
 def _why_correct(solved: SolutionSet) -> str:
@@ -406,7 +459,7 @@ def _why_correct(solved: SolutionSet) -> str:
         return "no real solutions: the equation is false"
     if solved.polynomial is None:
         return "no real solutions: the equation is defined and true nowhere"
-    leads = f"clearing denominators and roots leads to {algebra.show_polynomial(solved.polynomial, name)} = 0"
+    leads = f"it reduces to {algebra.show_polynomial(solved.polynomial, name)} = 0"
     if solved.polynomial.degree() < 1:
         return "no real solutions: the two sides always differ"
     if not solved.rejected:
@@ -421,7 +474,7 @@ def _why_correct(solved: SolutionSet) -> str:
 def _why_extraneous(solved: SolutionSet, member: _Member) -> str:
     for root in solved.roots:
         if member.value.kind == "rational" and _is_near(member.value, root.value):
-            return f"{member.text} is near {root.text} but not equal to it: an approximation is no exact solution"
+            return f"{member.text} is near {root.text}, but an approximation is no exact solution"
     return _why_fails(solved, member.text, member.value)
 
 
@@ -439,14 +492,18 @@ def _why_fails(solved: SolutionSet, text: str, value: Real) -> str:
     try:
         left = reals.evaluate(solved.equation.left, {name: value}, (), memo)
         right = reals.evaluate(solved.equation.right, {name: value}, (), memo)
+        is_candidate = any(value is root.value or _is_root(value, root) for root in solved.rejected)
     except UndefinedError as error:
         return f"{name} = {text} is extraneous: outside the domain, {error}"
     except LimitError:
         return f"{name} = {text} does not satisfy the equation"
-    sides = f"left side {_show_value(left)}, right side {_show_value(right)}"
-    word = "is extraneous" if any(_is_root(value, root) for root in solved.rejected) else "is no solution"
-    return f"{name} = {text} {word}: {sides}"
+    word = "is extraneous" if is_candidate else "is no solution"
+    return f"{name} = {text} {word}: left side {_show_value(left)}, right side {_show_value(right)}"
 
 
 def _show_value(value: Real) -> str:
-    return str(value.number) if value.kind == "rational" and value.log_u < 60 else f"about {value.approximate():.6g}"
+    return (
+        str(value.number)
+        if value.kind == "rational" and value.log_u < 60
+        else f"about {value.approximate():.6g}"
+    )

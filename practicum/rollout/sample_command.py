@@ -1,0 +1,60 @@
+"""`practicum sample`: read what a model writes, with the task's judgement of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.rollout.collect import collect
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.tasks.task import TaskConfig, load_task
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Read what a model writes."""
+
+    model: Path
+    """A model folder, or a run's folder."""
+    prompt: tuple[str, ...] = ("3 - (3+y)/y = y",)
+    """What to solve: an equation, or `solve: ...` or `sum: ...` in front of one."""
+    count: int = 1
+    """Completions of each prompt."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """The task that words the prompt and judges the completion."""
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(temperature=0.0))
+    """How completions are drawn; temperature 0, the default, is greedy."""
+    seed: int = 0
+    """Fixes the draw."""
+
+
+def sample(config: SampleConfig) -> dict[str, Any]:
+    """Sample and judge; the JSON of `practicum sample`. Prints prompts, completions and verdicts."""
+    if config.count < 1 or not config.prompt:
+        raise InputError(f"count {config.count} must be at least 1, and at least one --prompt is needed")
+    decoder, tokenizer = load_model(model_folder(config.model))
+    task = load_task(config.task)
+    prompts = [task.read(text) for text in config.prompt]
+    sampler = Sampler(decoder, config.sampling)
+    generator = torch.Generator().manual_seed(config.seed)
+    batch = collect(sampler, tokenizer, task, prompts, config.count, generator)
+    rows = [
+        {
+            "prompt": prompt.text,
+            "completion": text,
+            "outcome": score.outcome,
+            "reason": score.reason,
+            "logprob": float(total),
+        }
+        for prompt, text, score, total in zip(
+            batch.prompts, batch.rollout.texts, batch.scores, batch.rollout.logprobs_BT.sum(1), strict=True
+        )
+    ]
+    for row in rows:
+        print(f"{row['prompt']}{row['completion']}\n=> {row['outcome']}: {row['reason']}\n")
+    return {"samples": rows}

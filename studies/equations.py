@@ -1,0 +1,214 @@
+"""The experiments behind docs/results.json: `python -m studies.equations --run runs/study --seeds 0 1 2`.
+
+```
+RUN/seed-0               the demo: exposition, worked problems, practice
+RUN/seed-0-rational      what its models do where the roots are rational: does factoring rise where it can?
+RUN/seed-0-random        practice again from the same imitation model, paid by a coin
+RUN/seed-0-format        ... paid for any answer that can be read
+RUN/seed-0-poisoned      ... paid by the wrong answer key
+RUN/seed-0-ppo           ... with PPO
+RUN/external.json        equations nobody here wrote: the verifier against their answers, the models on them
+```
+A part that is finished is skipped and one that was killed is resumed, so the same command continues.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from practicum import demo
+from practicum.config import help_text, load
+from practicum.demo import DemoConfig
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.rollout.collect import collect
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.run import atomic_write, to_json
+from practicum.tasks.task import load_task
+from practicum.training import rl
+from practicum.training.evaluate import wilson
+from practicum.training.loop import generator_for
+from practicum.types import Prompt
+
+Part = Literal["demo", "random", "format", "poisoned", "ppo", "external"]
+PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "external")
+RATIONAL_KINDS = frozenset(("integer", "rational", "double"))
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """The experiments behind docs/results.json, the most important first; run again to continue."""
+
+    run: Path
+    """Folder of the study."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Every part is run with each of them, except that external problems are read once."""
+    parts: tuple[Part, ...] = PARTS
+    """Which parts: demo random format poisoned ppo external."""
+    data: Path | None = None
+    """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
+    demo: DemoConfig = field(default_factory=DemoConfig)
+    """Settings of the demo; practice with other rewards takes its task, lengths and examinations."""
+
+
+def study(config: StudyConfig) -> None:
+    """Run what is still missing: all demos, then all of the next part, and so on."""
+    if not (config.run / "machine.json").exists():
+        write(config.run / "machine.json", machine())
+    for part in PARTS:
+        if part not in config.parts:
+            continue
+        if part == "external":
+            if config.data is not None and not (config.run / "external.json").exists():
+                from studies.external import measure
+
+                say("external problems")
+                write(config.run / "external.json", measure(config))
+            continue
+        for seed in config.seeds:
+            say(f"seed {seed}: {part}")
+            if part == "demo":
+                run_demo(config, seed)
+            else:
+                practise_again(config, seed, part)
+
+
+def demo_of(config: StudyConfig, seed: int) -> DemoConfig:
+    """The demo's settings with a seed of the study."""
+    return replace(config.demo, seed=seed)
+
+
+def run_demo(config: StudyConfig, seed: int) -> None:
+    """The whole curriculum, then what its models do where the roots are rational."""
+    folder = config.run / f"seed-{seed}"
+    if not (folder / "summary.json").exists():
+        demo.run(demo_of(config, seed), folder, resume=(folder / "config.toml").exists())
+    target = config.run / f"seed-{seed}-rational" / "behaviours.json"
+    if not target.exists():
+        settings = demo_of(config, seed)
+        write(target, {stage: rational_behaviours(settings, folder / stage) for stage in ("sft", "rl")})
+
+
+def practise_again(config: StudyConfig, seed: int, part: Part) -> None:
+    """Practice from the seed's imitation model with one thing changed, then the demo's examinations.
+
+    The examinations ask for the true answer whatever practice was paid for.
+    Raises InputError when the seed's imitation model is not there yet.
+    """
+    folder = config.run / f"seed-{seed}-{part}"
+    if (folder / "examination.json").exists():
+        return
+    settings = demo_of(config, seed)
+    start = config.run / f"seed-{seed}" / "sft"
+    if not (start / "examination.json").exists():
+        raise InputError(f"{start}: no finished imitation model; let the part demo of seed {seed} run first")
+    practice = practice_config(settings, start, part)
+    trained = rl.train(practice, folder, resume=(folder / "config.toml").exists())
+    whole, family = demo.examine(settings, folder)
+    write(folder / "examination.json", {"training": trained, "whole": whole, "family": family})
+
+
+def practice_config(settings: DemoConfig, start: Path, part: Part) -> rl.RlConfig:
+    """The demo's practice with one thing changed: the reward (random, format, poisoned) or PPO for GRPO."""
+    practice = rl.RlConfig(model=start, task=settings.task, seed=settings.seed)
+    practice = replace(practice, loop=replace(practice.loop, steps=settings.rl_steps))
+    if part == "random":
+        return replace(practice, control="random")
+    if part == "format":
+        return replace(practice, control="format")
+    if part == "ppo":
+        return replace(practice, algorithm="ppo")
+    poisoned = replace(settings.task.equations, key="poisoned")
+    return replace(practice, task=replace(settings.task, equations=poisoned))
+
+
+def rational_behaviours(settings: DemoConfig, folder: Path) -> dict[str, Any]:
+    """Behaviours in greedy solutions of held-out quadratics whose roots are rational, with 95% intervals.
+
+    Only there can factoring be right, so only there does a share of it say whether it pays.
+    """
+    task = load_task(settings.task)
+    drawn = task.prompts("test", 2 * settings.examination_count, 1)
+    prompts = [prompt for prompt in drawn if is_rational_quadratic(prompt)][: settings.examination_count]
+    if not prompts:
+        raise InputError("the task draws no quadratic with rational roots: give it another family or kind")
+    texts = greedy_texts(settings, folder, prompts)
+    shown = [task.behaviours(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+    return {
+        name: share_of([behaviours[name] for behaviours in shown], "share") for name in task.behaviours(prompts[0], "")
+    }  # fmt: skip
+
+
+def is_rational_quadratic(prompt: Prompt) -> bool:
+    """Whether an equation reduces to a quadratic that factors over the rationals."""
+    return len(prompt.data["reduced"]) == 3 and prompt.data["kind"] in RATIONAL_KINDS
+
+
+def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
+    """The model's likeliest answer to each prompt, in order."""
+    decoder, tokenizer = load_model(model_folder(folder))
+    sampler = Sampler(decoder, SamplingConfig(temperature=0.0))
+    task = load_task(settings.task)
+    return collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "greedy")).rollout.texts
+
+
+def machine() -> dict[str, Any]:
+    """What the study runs on, in a line."""
+    names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.partition(": ")[2] for line in names if line.startswith("model name")), "")
+    bfloat16 = any("avx512_bf16" in line or "amx_bf16" in line for line in names)
+    parts = [
+        f"{os.cpu_count()} cores of {name or platform.processor() or platform.machine()}",
+        "bfloat16 in hardware" if bfloat16 else "no bfloat16 in hardware",
+        f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}",
+    ]
+    return {"machine": ", ".join(parts)}
+
+
+def share_of(flags: Sequence[bool], name: str = "accuracy") -> dict[str, Any]:
+    """A share under `name`, with `n` and its 95% interval."""
+    return {name: sum(flags) / len(flags), "n": len(flags), "ci95": wilson(sum(flags), len(flags))}
+
+
+def write(path: Path, value: Any) -> None:
+    """A JSON file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, to_json(value, indent=2) + "\n")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON object; InputError naming the file when it is missing."""
+    if not path.exists():
+        raise InputError(f"{path}: missing; run `python -m studies.equations --run ...` to the end first")
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def say(line: str) -> None:
+    """Progress, on stderr."""
+    print(f"study: {line}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the study; 0 done, 2 bad input."""
+    if "--help" in arguments or "-h" in arguments:
+        print(help_text(StudyConfig, "python -m studies.equations", (StudyConfig.__doc__ or "").strip()))
+        return 0
+    try:
+        study(load(StudyConfig, None, arguments))
+    except InputError as error:
+        print(f"study: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""Equations nobody here wrote: the verifier against the files' answers, and the study's models on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from practicum.demo import DemoConfig
+from practicum.tasks.equations.external import ExternalProblem, read_external
+from practicum.tasks.equations.verifier import Outcome, solve, verify
+from practicum.tasks.task import load_task
+from practicum.types import Prompt
+
+if TYPE_CHECKING:
+    from studies.equations import StudyConfig
+
+FILES = ("deepmind_mathematics.jsonl", "reasoning_gym.jsonl")
+ROUNDING = 0.5001e-4
+"""Half a unit of the fourth decimal place, to which reasoning-gym rounds irrational roots."""
+TRAINING_PROMPTS = 4000
+
+
+def measure(config: StudyConfig) -> dict[str, Any]:
+    """Agreement of the verifier with every answer, and accuracy of each seed's practised model."""
+    assert config.data is not None
+    problems = [problem for name in FILES for problem in read_external(config.data / name)]
+    formatted, in_range = familiar_prompts(config.demo, problems)
+    return {
+        "agreement": agreement(problems),
+        "models": {
+            str(seed): {
+                "format": accuracy(config.demo, config.run / f"seed-{seed}" / "rl", formatted),
+                "range": accuracy(config.demo, config.run / f"seed-{seed}" / "rl", in_range),
+            }
+            for seed in config.seeds
+        },
+    }
+
+
+def agreement(problems: Sequence[ExternalProblem]) -> dict[str, dict[str, int]]:
+    """By module: answers the verifier finds right, right up to the file's rounding, and the rest."""
+    counts: dict[str, dict[str, int]] = {}
+    for problem in problems:
+        module = counts.setdefault(problem.module, {"exact": 0, "rounded": 0, "disagree": 0})
+        if verify(problem.equation, problem.answer).outcome is Outcome.CORRECT:
+            module["exact"] += 1
+        else:
+            module["rounded" if is_rounded(problem) else "disagree"] += 1
+    return counts
+
+
+def is_rounded(problem: ExternalProblem) -> bool:
+    """Whether the answer is decimals, each the nearest with four places to a root the verifier finds."""
+    parts = problem.answer.split(",")
+    if not all(re.fullmatch(r"\s*-?\d+\.\d+\s*", part) for part in parts):
+        return False
+    found = [root.value.approximate() for root in solve(problem.equation).roots]
+    given = sorted(float(part) for part in parts)
+    return len(found) == len(given) and all(
+        abs(one - other) <= ROUNDING for one, other in zip(given, found, strict=True)
+    )
+
+
+def familiar_prompts(
+    settings: DemoConfig, problems: Sequence[ExternalProblem]
+) -> tuple[list[Prompt], list[Prompt]]:
+    """External problems the model can be asked: those in the training format, and of these those in range.
+
+    In the format: the shape (numbers as N, the unknown as x) occurs among the training prompts; nothing is
+    reworded but `*`, `**` and spaces, and an unknown the model never met is called x. In range: no number is
+    larger than the largest among the training prompts. A problem that was drawn for training is left out.
+    """
+    trained = [prompt.text for prompt in load_task(settings.task).prompts("train", TRAINING_PROMPTS, 0)]
+    letters = {letter for text in trained for letter in re.findall("[a-z]", text.partition(": ")[2])}
+    shapes, largest = {shape(text) for text in trained}, max(numbers(text) for text in trained)
+    texts = {f"solve: {compact(problem.equation, letters)}\n" for problem in problems} - set(trained)
+    prompts = [
+        Prompt(text, {"equation": text.removeprefix("solve: ").strip(), "ask": "solve"})
+        for text in sorted(texts)
+        if shape(text) in shapes
+    ]
+    return prompts, [prompt for prompt in prompts if numbers(prompt.text) <= largest]
+
+
+def compact(equation: str, letters: Collection[str]) -> str:
+    """An equation in the task's notation: no spaces, `^` for `**`, no sign between number and letter.
+
+    An unknown that is not one of `letters` is renamed to x.
+    """
+    text = equation.replace(" ", "").replace("**", "^")
+    text = re.sub(r"(?<=\d)\*(?=[a-z])", "", text)
+    return re.sub("[a-z]", lambda found: found[0] if found[0] in letters else "x", text)
+
+
+def shape(text: str) -> str:
+    """The text with every number as N and the unknown as x."""
+    ask, _, maths = text.partition(": ")
+    return f"{ask}: {re.sub('[a-z]', 'x', re.sub('[0-9]+', 'N', maths))}"
+
+
+def numbers(text: str) -> int:
+    """The largest number in a text, 0 without any."""
+    return max((int(digits) for digits in re.findall(r"\d+", text)), default=0)
+
+
+def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> Mapping[str, Any]:
+    """Greedy accuracy, judged by the verifier, with n and its 95% interval; empty without prompts."""
+    from studies.equations import greedy_texts, share_of
+
+    if not prompts:
+        return {}
+    scores = load_task(settings.task).score(prompts, greedy_texts(settings, folder, prompts))
+    return share_of([score.outcome == "correct" for score in scores])

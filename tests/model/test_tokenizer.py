@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import itertools
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from practicum.errors import InputError
+from practicum.model.tokenizer import encode_batch, load_tokenizer, special_id, train_tokenizer
+
+WORDS = ["subtract", "both sides", "equation", "Check: ", "no real solution", "discriminant"]
+TOKENIZER = train_tokenizer([f"{word} of the {word}, x = 12 or y = 345" for word in WORDS] * 20, 400)
+PRINTABLE = string.printable[:95] + "\n"
+
+
+def pieces(text: str) -> list[str]:
+    return [TOKENIZER.id_to_token(index) for index in encode_batch(TOKENIZER, [text])[0]]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=PRINTABLE, max_size=60))
+def test_any_printable_text_comes_back_unchanged(text: str) -> None:
+    ids = encode_batch(TOKENIZER, [text])[0]
+    assert TOKENIZER.decode(ids, skip_special_tokens=False) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*WORDS, "x", "(", ")", "12", " ", " + ", "^2", "solve: "]), max_size=12))
+def test_task_like_text_comes_back_unchanged(parts: list[str]) -> None:
+    text = "".join(parts)
+    ids = encode_batch(TOKENIZER, [text])[0]
+    assert TOKENIZER.decode(ids, skip_special_tokens=True) == text
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=string.digits + "+-*/^()=., xy", min_size=1, max_size=30))
+def test_digits_operators_and_single_letters_are_tokens_of_their_own(text: str) -> None:
+    # Two letters in a row may merge as a word, everything else may not.
+    if not any(a.isalpha() and b.isalpha() for a, b in itertools.pairwise(text)):
+        assert pieces(text) == list(text)
+
+
+def test_words_are_whole_with_the_space_before_or_the_colon_behind_them() -> None:
+    assert pieces("subtract both sides: x=12") == [
+        "subtract",
+        " both",
+        " sides",
+        ":",
+        " ",
+        "x",
+        "=",
+        "1",
+        "2",
+    ]
+    assert pieces("Check: x") == ["Check: ", "x"]
+
+
+def test_a_word_never_swallows_a_digit_or_operator() -> None:
+    learned = [token for token in TOKENIZER.get_vocab() if len(token) > 1 and not token.startswith("<")]
+    assert learned
+    assert all(set(token) <= set(string.ascii_letters + ": ") for token in learned)
+
+
+def test_characters_outside_the_alphabet_become_one_unknown_each() -> None:
+    assert pieces("√x²") == ["<unk>", "x", "<unk>"]
+
+
+def test_training_is_repeatable_and_special_tokens_come_first() -> None:
+    again = train_tokenizer([f"{word} of the {word}, x = 12 or y = 345" for word in WORDS] * 20, 400)
+    assert again.to_str() == TOKENIZER.to_str()
+    assert [TOKENIZER.id_to_token(index) for index in range(3)] == ["<pad>", "<eos>", "<unk>"]
+    assert special_id(TOKENIZER, "<eos>") == 1
+    with pytest.raises(InputError, match="<bos>"):
+        special_id(TOKENIZER, "<bos>")
+
+
+def test_batches_keep_their_order(tmp_path: Path) -> None:
+    texts = ["x", "", "both sides", "7"]
+    assert encode_batch(TOKENIZER, texts) == [encode_batch(TOKENIZER, [text])[0] for text in texts]
+    TOKENIZER.save(str(tmp_path / "tokenizer.json"))
+    assert encode_batch(load_tokenizer(tmp_path), texts) == encode_batch(TOKENIZER, texts)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.heads import ValueHead
+from practicum.model.tokenizer import train_tokenizer
+from practicum.training.loop import Trainee
+from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.types import Demonstration, Prompt, Score
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Products of tiny matrices lose more by waking a second thread than they gain."""
+    torch.set_num_threads(1)
+
+
+class LetterTask:
+    """Say the letter `a` first: a bandit with one arm that pays. Prompts are digits of different lengths."""
+
+    name = "letter"
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        generator = torch.Generator().manual_seed(seed)
+        numbers = torch.randint(0, 1000, (count,), generator=generator).tolist()
+        return [Prompt(f"{number}:") for number in numbers]
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        return [
+            Score(float(text.startswith("a")), "correct" if text.startswith("a") else "wrong")
+            for text in texts
+        ]
+
+    def exposition(self, count: int, seed: int) -> list[str]:
+        return ["123: abc"] * count
+
+    def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
+        return [
+            Demonstration(prompt, "abc"[len(prompt.text) % 3]) for prompt in self.prompts("", count, seed)
+        ]
+
+    def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
+        return {"short": len(text) < 2}
+
+    def gold(self, prompt: Prompt) -> str:
+        return "a"
+
+    def attacks(self) -> list[tuple[Prompt, str]]:
+        return []
+
+
+@pytest.fixture(scope="session")
+def letter_task() -> LetterTask:
+    return LetterTask()
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """Characters only."""
+    return train_tokenizer(["1 2"], 110)
+
+
+@pytest.fixture
+def make_trainee(tokenizer: Tokenizer) -> Callable[..., Trainee]:
+    """A tiny policy, its optimizer and, when asked for, a value head, which may start with wrong values."""
+
+    def make(
+        value: bool = False,
+        surprised: bool = False,
+        seed: int = 0,
+        scale: float = 1.0,
+        optimizer: OptimizerConfig | None = None,
+        steps: int = 100,
+    ) -> Trainee:
+        config = DecoderConfig(
+            vocab_size=tokenizer.get_vocab_size(),
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            max_position_embeddings=64,
+        )
+        decoder = initialise(Decoder(config), seed)
+        with torch.no_grad():
+            decoder.model.embed_tokens.weight.mul_(scale)
+        heads = nn.ModuleDict()
+        if value:
+            heads["value"] = ValueHead(config.hidden_size, seed)
+            if surprised:
+                with torch.no_grad():
+                    heads["value"].outer.weight.normal_(generator=torch.Generator().manual_seed(seed))
+        both = nn.ModuleDict({"policy": decoder, "heads": heads})
+        return Trainee(decoder, tokenizer, heads, Optimizer(both, optimizer or OptimizerConfig(), steps))
+
+    return make

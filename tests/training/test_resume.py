@@ -1,0 +1,129 @@
+"""A real run is killed at a random moment and continued; every byte must be as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from practicum.cli import main
+
+STEPS, EVERY = 12, 3
+COMMON = shlex.split(
+    f"--loop.steps {STEPS} --loop.checkpoint_every {EVERY} --loop.threads 1 --seed 5 --dtype float32 "
+    "--optimizer.warmup_steps 2"
+)
+PRETRAIN = shlex.split(
+    "--model.hidden_size 32 --model.intermediate_size 48 --model.layers 2 --model.heads 4 "
+    "--model.key_value_heads 2 --model.head_dim 8 --model.max_positions 256 --vocabulary_size 160 "
+    "--sequence_length 48 --batch_rows 4"
+)
+# A coin as reward gives every group a gradient, whatever so small a model writes.
+RL = shlex.split(
+    "--control random --prompts_per_step 4 --group_size 4 --sampling.max_new_tokens 10 "
+    "--sampling.dtype float32 --samples_per_step 2"
+)
+KL = shlex.split("--update.kl.weight 0.05 --update.kl.estimator k2 --update.kl.placement loss")
+PPO = shlex.split("--algorithm ppo --update.minibatches 2 --optimizer.algorithm adamw")
+STAGES = {
+    "pretrain": ["pretrain", *PRETRAIN],
+    "sft": ["sft", "--batch_demonstrations", "6", "--optimizer.algorithm", "adamw"],
+    "grpo": ["rl", *RL, *KL],
+    "ppo": ["rl", *RL, *PPO],
+}
+
+
+@pytest.fixture(scope="module")
+def beginner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("beginner") / "run"
+    assert main([*STAGES["pretrain"], *COMMON, "--run", str(folder)]) == 0
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def without_times(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if not key.endswith("seconds")}
+
+
+def kill_after(arguments: list[str], folder: Path, row: int, delay: float) -> None:
+    """Start a run of its own process and end it without warning soon after its metrics row number `row`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "practicum", *arguments, "--run", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        metrics = folder / "metrics.jsonl"
+        while not metrics.exists() or metrics.read_bytes().count(b"\n") < row:
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.0005)
+        time.sleep(delay)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_run_continues_bit_for_bit(stage: str, beginner: Path, tmp_path: Path) -> None:
+    arguments = [*STAGES[stage], *COMMON]
+    if stage != "pretrain":
+        arguments += ["--model", str(beginner)]
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    assert main([*arguments, "--run", str(unbroken)]) == 0
+    chance = random.Random(f"kill {stage}")
+    row, delay = chance.randint(1, STEPS - 3), chance.uniform(0, 0.02)
+    kill_after(arguments, broken, row, delay)
+    reached = len(rows(broken / "metrics.jsonl"))
+    print(f"{stage}: killed {delay:.4f} s after row {row}, with {reached} rows written")
+    assert not (broken / "summary.json").exists()
+
+    assert main([*arguments, "--run", str(broken), "--resume"]) == 0
+
+    expected, found = rows(unbroken / "metrics.jsonl"), rows(broken / "metrics.jsonl")
+    assert [line["step"] for line in found] == list(range(1, STEPS + 1))
+    assert [without_times(line) for line in found] == [without_times(line) for line in expected]
+    assert any(line["gradient_norm"] > 1e-4 for line in expected[-EVERY:])
+    assert rows(broken / "samples.jsonl") == rows(unbroken / "samples.jsonl")
+    names = sorted(folder.name for folder in (unbroken / "checkpoints").iterdir())
+    assert sorted(folder.name for folder in (broken / "checkpoints").iterdir()) == names
+    assert names[-1] == f"step-{STEPS:06d}"
+    for name in names:
+        for file in ("model.safetensors", "trainer.safetensors", "tokenizer.json", "config.json"):
+            parts = [folder / "checkpoints" / name / file for folder in (unbroken, broken)]
+            assert parts[0].read_bytes() == parts[1].read_bytes(), f"{name}/{file}"
+    moments = (unbroken / "checkpoints" / names[-1] / "trainer.safetensors").read_bytes()
+    assert len(moments) > 10000
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (unbroken, broken)]
+    assert without_times(summaries[0]) == without_times(summaries[1])
+
+
+def test_resuming_a_finished_run_changes_nothing(beginner: Path) -> None:
+    before = {path: path.read_bytes() for path in beginner.rglob("*.safetensors")}
+    metrics = (beginner / "metrics.jsonl").read_bytes()
+    assert main([*STAGES["pretrain"], *COMMON, "--run", str(beginner), "--resume"]) == 0
+    assert {path: path.read_bytes() for path in beginner.rglob("*.safetensors")} == before
+    assert (beginner / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_the_optimizers_moments_are_part_of_what_is_resumed(beginner: Path) -> None:
+    from safetensors.torch import load_file
+
+    from practicum.model.checkpoint import load_model, model_folder
+
+    folder = model_folder(beginner)
+    stored = load_file(folder / "trainer.safetensors")
+    decoder, _ = load_model(folder)
+    for name, _ in decoder.named_parameters():
+        kinds = {key.split(".")[1] for key in stored if key.endswith(f".{name}")}
+        muon = name.startswith("model.layers.") and "proj" in name
+        assert kinds == ({"momentum_buffer"} if muon else {"step", "exp_avg", "exp_avg_sq"}), name
