@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
+STUDY ?= runs/study
+SEEDS ?= 0 1 2
 # A .venv left half-made by an interrupted install, or by a Python since removed, is made anew.
 CHECKED := $(shell $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.installed*)
 MAKE_VENV = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 INSTALL = $(MAKE_VENV); $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format docs clean
+.PHONY: help demo test test-slow study results lint format docs docs-cli clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,12 @@ test: lint  ## set up .venv, then lint, types and the fast tests
 test-slow: $(VENV)/.installed-dev  ## the studies that take minutes
 	$(BIN)/python -m pytest -m slow
 
+study: $(VENV)/.installed  ## the experiments behind docs/results.json: SEEDS='0 1 2' DATA=folder of external problems
+	$(BIN)/python -m studies.equations --run $(STUDY) --seeds $(SEEDS) $(if $(DATA),--data $(DATA))
+
+results: $(VENV)/.installed  ## docs/results.json and all that quotes it, from the study
+	$(BIN)/python -m studies.results --run $(STUDY)
+
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +43,9 @@ format: $(VENV)/.installed-dev  ## lay out the code, apply safe lint fixes
 
 docs: $(VENV)/.installed-docs  ## build the documentation site into site/
 	$(BIN)/mkdocs build --strict
+
+docs-cli: $(VENV)/.installed  ## docs/cli.md from the commands' own help
+	$(BIN)/python -m studies.cli_page
 
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The whole curriculum on one machine: exposition, worked problems, practice, each followed by an examination.
+"""The whole curriculum on one machine: exposition, worked problems, practice, each then examined.
 
 The stages run with their own defaults, so `practicum pretrain`, `sft` and `rl` repeat any of them alone.
 Every stage has a run folder of its own inside the demo's; a demo that is killed continues with --resume.
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from practicum.run import Run, atomic_write, to_json
+from practicum.run import Run, atomic_write, energy_counter, to_json
 from practicum.tasks.controls import Control
 from practicum.tasks.equations.verifier import verify
 from practicum.tasks.task import TaskConfig
 from practicum.training import pretrain, rl, sft
 from practicum.training.evaluate import EvalConfig, evaluate
 
+SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
 SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 
 
@@ -54,6 +55,7 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
     from practicum.report.page import write
 
     folder = Run.open(run_path, config, "demo", resume=resume)
+    before = energy_counter()
     stages = [
         _stage(run_path, name, train, config)
         for name, train in (("pretrain", _pretrain), ("sft", _sft), ("rl", _rl))
@@ -72,6 +74,9 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
         "algorithm": config.algorithm,
         "control": config.control,
     }
+    after = energy_counter()
+    if before is not None and after is not None and after > before and not resume:
+        summary["energy_joules"] = after - before
     folder.finish(summary)
     summary["report"] = str(write(run_path))
     print_table(summary)
@@ -106,7 +111,7 @@ def _stage(
         "behaviours_ci95": {behaviour: found["ci95"] for behaviour, found in whole["behaviours"].items()},
         "family_accuracy": family["accuracy"],
         "family_ci95": family["ci95"],
-        "pass_at_k": {key: value for key, value in whole["sampled"].items() if key.startswith("pass@")},
+        "pass_at_k": {k: share for k, share in whole.get("sampled", {}).items() if k.startswith("pass@")},
         "tokens": stored["training"]["total_tokens"],
     }
 
@@ -156,14 +161,15 @@ def print_table(summary: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title="What each stage taught")
-    for heading in ("stage", "steps", "seconds", "accuracy", "95%", "a-(b+x)/x=x", "pass@1", "pass@16"):
+    sampled = list(summary["stages"][0]["pass_at_k"])
+    ends = dict.fromkeys([*sampled[:1], *sampled[-1:]])
+    for heading in ("stage", "steps", "seconds", "accuracy", "95% interval", "a-(b+x)/x=x", *ends):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
-    names = list(summary["stages"][0]["behaviours"])
+    names = [name for name in SHOWN_BEHAVIOURS if name in summary["stages"][0]["behaviours"]]
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for stage in summary["stages"]:
         low, high = stage["ci95"]
-        sampled = stage["pass_at_k"]
         table.add_row(
             stage["name"],
             str(stage["iterations"]),
@@ -171,11 +177,10 @@ def print_table(summary: dict[str, Any]) -> None:
             f"{stage['accuracy']:.1%}",
             f"{low:.1%} - {high:.1%}",
             f"{stage['family_accuracy']:.1%}",
-            f"{sampled.get('pass@1', float('nan')):.1%}",
-            f"{sampled.get('pass@16', float('nan')):.1%}",
+            *(f"{stage['pass_at_k'][name]:.1%}" for name in ends),
             *(f"{stage['behaviours'][name]:.0%}" for name in names),
         )
-    Console(width=150).print(table)
+    Console(width=130).print(table)
     seed = summary["seed_equation"]
     print(f"{seed['equation']}   claimed {seed['claimed']}: {seed['verdict']} ({seed['reason']})")
     print(f"report: {summary['report']}")

@@ -226,6 +226,18 @@ def to_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
+def energy_counter() -> float | None:
+    """Joules counted so far by the processor packages (Linux powercap), None where none can be read.
+
+    The counters wrap around after some hours of load, so a difference may be negative: then it says nothing.
+    """
+    joules = []
+    for counter in Path("/sys/class/powercap").glob("intel-rapl:[0-9]"):
+        with contextlib.suppress(OSError, ValueError):
+            joules.append(int((counter / "energy_uj").read_text()) / 1e6)
+    return sum(joules) if joules else None
+
+
 def atomic_write(path: Path, content: str | bytes) -> None:
     """Write a file so that readers see the old content or the new, never a part; InputError on failure."""
     temporary = path.with_name(f".{path.name}{TEMPORARY}")

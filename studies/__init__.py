@@ -1,1 +1,1 @@
-"""The measured claims of the documentation, made again from nothing: run the experiments, write the results."""
+"""The measured claims of the documentation, made again: run the experiments, write the results."""

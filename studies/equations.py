@@ -2,7 +2,6 @@
 
 ```
 RUN/seed-0               the demo: exposition, worked problems, practice
-RUN/seed-0-rational      what its models do where the roots are rational: does factoring rise where it can?
 RUN/seed-0-random        practice again from the same imitation model, paid by a coin
 RUN/seed-0-format        ... paid for any answer that can be read
 RUN/seed-0-poisoned      ... paid by the wrong answer key
@@ -28,19 +27,12 @@ from practicum import demo
 from practicum.config import help_text, load
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import atomic_write, to_json
-from practicum.tasks.task import load_task
 from practicum.training import rl
-from practicum.training.evaluate import wilson
-from practicum.training.loop import generator_for
-from practicum.types import Prompt
+from studies import external
 
 Part = Literal["demo", "random", "format", "poisoned", "ppo", "external"]
 PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "external")
-RATIONAL_KINDS = frozenset(("integer", "rational", "double"))
 
 
 @dataclass(frozen=True)
@@ -68,10 +60,11 @@ def study(config: StudyConfig) -> None:
             continue
         if part == "external":
             if config.data is not None and not (config.run / "external.json").exists():
-                from studies.external import measure
-
                 say("external problems")
-                write(config.run / "external.json", measure(config))
+                write(
+                    config.run / "external.json",
+                    external.measure(config.demo, config.run, config.seeds, config.data),
+                )
             continue
         for seed in config.seeds:
             say(f"seed {seed}: {part}")
@@ -87,14 +80,10 @@ def demo_of(config: StudyConfig, seed: int) -> DemoConfig:
 
 
 def run_demo(config: StudyConfig, seed: int) -> None:
-    """The whole curriculum, then what its models do where the roots are rational."""
+    """The whole curriculum."""
     folder = config.run / f"seed-{seed}"
     if not (folder / "summary.json").exists():
         demo.run(demo_of(config, seed), folder, resume=(folder / "config.toml").exists())
-    target = config.run / f"seed-{seed}-rational" / "behaviours.json"
-    if not target.exists():
-        settings = demo_of(config, seed)
-        write(target, {stage: rational_behaviours(settings, folder / stage) for stage in ("sft", "rl")})
 
 
 def practise_again(config: StudyConfig, seed: int, part: Part) -> None:
@@ -130,36 +119,6 @@ def practice_config(settings: DemoConfig, start: Path, part: Part) -> rl.RlConfi
     return replace(practice, task=replace(settings.task, equations=poisoned))
 
 
-def rational_behaviours(settings: DemoConfig, folder: Path) -> dict[str, Any]:
-    """Behaviours in greedy solutions of held-out quadratics whose roots are rational, with 95% intervals.
-
-    Only there can factoring be right, so only there does a share of it say whether it pays.
-    """
-    task = load_task(settings.task)
-    drawn = task.prompts("test", 2 * settings.examination_count, 1)
-    prompts = [prompt for prompt in drawn if is_rational_quadratic(prompt)][: settings.examination_count]
-    if not prompts:
-        raise InputError("the task draws no quadratic with rational roots: give it another family or kind")
-    texts = greedy_texts(settings, folder, prompts)
-    shown = [task.behaviours(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-    return {
-        name: share_of([behaviours[name] for behaviours in shown], "share") for name in task.behaviours(prompts[0], "")
-    }  # fmt: skip
-
-
-def is_rational_quadratic(prompt: Prompt) -> bool:
-    """Whether an equation reduces to a quadratic that factors over the rationals."""
-    return len(prompt.data["reduced"]) == 3 and prompt.data["kind"] in RATIONAL_KINDS
-
-
-def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
-    """The model's likeliest answer to each prompt, in order."""
-    decoder, tokenizer = load_model(model_folder(folder))
-    sampler = Sampler(decoder, SamplingConfig(temperature=0.0))
-    task = load_task(settings.task)
-    return collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "greedy")).rollout.texts
-
-
 def machine() -> dict[str, Any]:
     """What the study runs on, in a line."""
     names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
@@ -171,11 +130,6 @@ def machine() -> dict[str, Any]:
         f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}",
     ]
     return {"machine": ", ".join(parts)}
-
-
-def share_of(flags: Sequence[bool], name: str = "accuracy") -> dict[str, Any]:
-    """A share under `name`, with `n` and its 95% interval."""
-    return {name: sum(flags) / len(flags), "n": len(flags), "ci95": wilson(sum(flags), len(flags))}
 
 
 def write(path: Path, value: Any) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from practicum.demo import DemoConfig
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.rollout.collect import collect
+from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.tasks.equations.external import ExternalProblem, read_external
 from practicum.tasks.equations.verifier import Outcome, solve, verify
 from practicum.tasks.task import load_task
+from practicum.training.evaluate import wilson
+from practicum.training.loop import generator_for
 from practicum.types import Prompt
-
-if TYPE_CHECKING:
-    from studies.equations import StudyConfig
 
 FILES = ("deepmind_mathematics.jsonl", "reasoning_gym.jsonl")
 ROUNDING = 0.5001e-4
@@ -22,19 +24,18 @@ ROUNDING = 0.5001e-4
 TRAINING_PROMPTS = 4000
 
 
-def measure(config: StudyConfig) -> dict[str, Any]:
+def measure(settings: DemoConfig, run: Path, seeds: Sequence[int], data: Path) -> dict[str, Any]:
     """Agreement of the verifier with every answer, and accuracy of each seed's practised model."""
-    assert config.data is not None
-    problems = [problem for name in FILES for problem in read_external(config.data / name)]
-    formatted, in_range = familiar_prompts(config.demo, problems)
+    problems = [problem for name in FILES for problem in read_external(data / name)]
+    formatted, in_range = familiar_prompts(settings, problems)
     return {
         "agreement": agreement(problems),
         "models": {
             str(seed): {
-                "format": accuracy(config.demo, config.run / f"seed-{seed}" / "rl", formatted),
-                "range": accuracy(config.demo, config.run / f"seed-{seed}" / "rl", in_range),
+                "format": accuracy(settings, run / f"seed-{seed}" / "rl", formatted),
+                "range": accuracy(settings, run / f"seed-{seed}" / "rl", in_range),
             }
-            for seed in config.seeds
+            for seed in seeds
         },
     }
 
@@ -107,9 +108,20 @@ def numbers(text: str) -> int:
 
 def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> Mapping[str, Any]:
     """Greedy accuracy, judged by the verifier, with n and its 95% interval; empty without prompts."""
-    from studies.equations import greedy_texts, share_of
-
     if not prompts:
         return {}
     scores = load_task(settings.task).score(prompts, greedy_texts(settings, folder, prompts))
-    return share_of([score.outcome == "correct" for score in scores])
+    return accuracy_of([score.outcome == "correct" for score in scores])
+
+
+def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
+    """The model's likeliest answer to each prompt, in order."""
+    decoder, tokenizer = load_model(model_folder(folder))
+    sampler = Sampler(decoder, SamplingConfig(temperature=0.0))
+    task = load_task(settings.task)
+    return collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "greedy")).rollout.texts
+
+
+def accuracy_of(flags: Sequence[bool]) -> dict[str, Any]:
+    """The share that is right, with `n` and its 95% interval."""
+    return {"accuracy": sum(flags) / len(flags), "n": len(flags), "ci95": wilson(sum(flags), len(flags))}

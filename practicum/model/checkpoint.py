@@ -99,9 +99,9 @@ def model_folder(path: Path) -> Path:
     """
     if (path / "config.json").is_file():
         return path
-    checkpoints = sorted((path / "checkpoints").glob("step-*"), key=lambda folder: folder.name)
+    checkpoints = [folder for folder in (path / "checkpoints").glob("step-*") if folder.name[5:].isdigit()]
     if checkpoints:
-        return checkpoints[-1]
+        return max(checkpoints, key=lambda folder: int(folder.name[5:]))
     raise InputError(
         f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json) "
         "or a run's folder with checkpoints"

@@ -60,13 +60,13 @@ def render(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> str:
         duration=words.duration,
     )
     runs = [run, *others]
+    pretrain = run.stages.get("pretrain")
     folders = [("demo", run.path)] if run.whole else []
     folders += [(name, stage.path) for name, stage in run.stages.items()]
     return environment.get_template("page.html").render(
         run=run,
         runs=runs,
-        seeds=len({one.seed for one in runs if one.control == run.control}),
-        parameters=number(dig(run.stages, "pretrain") and run.stages["pretrain"].summary.get("parameters")),
+        parameters=number(pretrain.summary.get("parameters")) if pretrain else None,
         poisoned=dig(run.config, "task", "equations", "key") == "poisoned",
         stages=results.stage_rows(run, others),
         headline=results.headline(run),

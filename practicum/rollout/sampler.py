@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,12 +28,12 @@ class SamplingConfig:
     """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
     top_k: int = 0
     """Keep the k likeliest tokens; 0 keeps all."""
-    max_new_tokens: int = 160
+    max_new_tokens: int = 200
     """A completion is cut here, without an end-of-sequence token."""
     slots: int = 512
     """Rows decoded at a time; more requests wait their turn."""
-    dtype: str = "auto"
-    """Dtype of matrix products: float32, bfloat16, or auto (bfloat16 where the hardware has it)."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Dtype of matrix products; auto is bfloat16 where the hardware has it."""
 
 
 @dataclass(frozen=True)

@@ -82,15 +82,23 @@ def target_hidden(decoder: Decoder, rows: Rows, dtype: torch.dtype) -> Tensor:
 
 
 def target_logprobs(
-    decoder: Decoder, hidden_ND: Tensor, rows: Rows, sampling: SamplingConfig, dtype: torch.dtype
+    decoder: Decoder,
+    hidden_ND: Tensor,
+    rows: Rows,
+    sampling: SamplingConfig,
+    dtype: torch.dtype,
+    *,
+    entropy_gradient: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability float32 [N] of each target and the entropy float32 [N] of its distribution.
 
-    The distribution is the one the sampler draws from: same temperature, same truncation.
+    The distribution is the one the sampler draws from: same temperature, same truncation. The entropy has a
+    gradient only when asked for, which keeps several more [N, V] tensors until the backward pass.
     """
     targets = rows.ids_BT[rows.target_BT]
     logprobs_NV = filter_logits(decoder.logits(hidden_ND, dtype), sampling, keep=targets)
     chosen = logprobs_NV.gather(1, targets[:, None]).squeeze(1)
+    measured_NV = logprobs_NV if entropy_gradient else logprobs_NV.detach()
     # A token cut away has log-probability -inf and must count 0, in the gradient too.
-    entropy = -(logprobs_NV.exp() * logprobs_NV.clamp_min(-100)).sum(-1)
+    entropy = -(measured_NV.exp() * measured_NV.clamp_min(-100)).sum(-1)
     return chosen, entropy

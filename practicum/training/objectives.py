@@ -104,8 +104,9 @@ def kl_estimate(logprobs: Tensor, reference_logprobs: Tensor, estimator: KLEstim
     With r = reference / policy: k1 = -log r, k2 = (log r)^2 / 2, k3 = r - 1 - log r. As a *value*, k1 and k3
     are unbiased and k2 is not. As a *loss* differentiated through `logprobs` on samples held fixed, only k2
     has the gradient of the KL in expectation; k1's gradient is zero in expectation, and k3's is that of the
-    reverse KL(reference || policy). In the *reward*, k1 gives the right gradient (Comedy of Estimators,
-    2512.21852). A test computes all of this exactly on a small vocabulary.
+    reverse KL(reference || policy). In the *reward*, only k1 gives the right gradient (Comedy of Estimators,
+    2512.21852). Over a sequence, k2 in the loss takes each prefix as given, while k1 in a reward that is
+    summed over the tokens to come also answers for the prefixes chosen. A test computes all of this exactly.
     """
     log_ratio = reference_logprobs - logprobs
     if estimator == "k1":

@@ -49,13 +49,13 @@ SIZES: dict[str, dict[str, object]] = {
 class ModelShape:
     """Shape of the new decoder."""
 
-    hidden_size: int = 192
+    hidden_size: int = 128
     """Width of the residual stream."""
-    intermediate_size: int = 512
+    intermediate_size: int = 384
     """Width inside the feed-forward block."""
     layers: int = 4
     """Decoder layers."""
-    heads: int = 6
+    heads: int = 4
     """Query heads."""
     key_value_heads: int = 2
     """Key-value heads, shared by groups of query heads."""
@@ -83,9 +83,9 @@ class PretrainConfig:
     """Tokens of a row."""
     batch_rows: int = 64
     """Rows of one update."""
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=4e-3))
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-2))
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=300, checkpoint_every=100))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=500, checkpoint_every=100))
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
@@ -95,9 +95,9 @@ class PretrainConfig:
 
 def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Pretrain and return the summary; the model is the run's newest checkpoint."""
+    task = load_task(config.task)
     run = Run.open(run_path, config, "pretrain", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    task = load_task(config.task)
     tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), config.vocabulary_size)
     decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)

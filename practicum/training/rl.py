@@ -54,7 +54,7 @@ class RlConfig:
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
     prompts_per_step: int = 32
     """Prompts of one iteration."""
-    group_size: int = 16
+    group_size: int = 8
     """Completions sampled for each prompt."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How completions are drawn."""
@@ -65,7 +65,9 @@ class RlConfig:
     ppo: PpoConfig = field(default_factory=PpoConfig)
     """Settings of ppo."""
     optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(learning_rate=3e-4, warmup_steps=10, weight_decay=0.0)
+        default_factory=lambda: OptimizerConfig(
+            algorithm="adamw", learning_rate=1.5e-4, warmup_steps=5, final_share=0.2, weight_decay=0.0
+        )
     )
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=143, checkpoint_every=50))
@@ -98,9 +100,9 @@ class RlConfig:
 def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Practise and return the summary; the model is the run's newest checkpoint."""
     decoder, tokenizer = load_model(model_folder(config.model))
+    task = with_control(load_task(config.task), config.control, config.seed)
     run = Run.open(run_path, config, "rl", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    task = with_control(load_task(config.task), config.control, config.seed)
     heads = nn.ModuleDict()
     if config.algorithm == "ppo":
         heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)

@@ -38,13 +38,15 @@ class SftConfig:
     """Folder of the model to start from (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose worked problems are imitated."""
-    batch_demonstrations: int = 128
+    batch_demonstrations: int = 64
     """Worked problems of one update."""
-    micro_batch_tokens: int = 8192
+    micro_batch_tokens: int = 2048
     """Tokens of one forward pass, padding included; changes memory and speed, not the result."""
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=2e-3))
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
+    )
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=400, checkpoint_every=100))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, checkpoint_every=200))
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
@@ -55,9 +57,9 @@ class SftConfig:
 def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Fine-tune and return the summary; the model is the run's newest checkpoint."""
     decoder, tokenizer = load_model(model_folder(config.model))
+    task = load_task(config.task)
     run = Run.open(run_path, config, "sft", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    task = load_task(config.task)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
     dtype = compute_dtype(config.dtype)

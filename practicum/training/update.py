@@ -43,7 +43,7 @@ class KLConfig:
     weight: float = 0.0
     """Beta: 0 means no reference is loaded."""
     estimator: KLEstimator = "k1"
-    """k1 in the reward and k2 in the loss have the gradient of the KL; k1 and k3 in the loss do not."""
+    """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
     placement: Literal["reward", "loss"] = "reward"
     """Subtracted from the reward, or added to the loss."""
 
@@ -64,7 +64,7 @@ class UpdateConfig:
     """How tokens are weighted against each other."""
     entropy_weight: float = 0.0
     """Bonus for entropy per token."""
-    micro_batch_tokens: int = 8192
+    micro_batch_tokens: int = 2048
     """Tokens of one forward pass; changes memory and speed, not the result."""
     kl: KLConfig = KLConfig()
     """The pull back to the reference."""
@@ -189,7 +189,14 @@ def _one_update(
         order = _row_major(rollout.mask_BT, batch)
         rows_here = rollout_rows(rollout, batch)
         hidden_ND = target_hidden(trainee.decoder, rows_here, dtype)
-        logprobs, entropy = target_logprobs(trainee.decoder, hidden_ND, rows_here, sampling, dtype)
+        logprobs, entropy = target_logprobs(
+            trainee.decoder,
+            hidden_ND,
+            rows_here,
+            sampling,
+            dtype,
+            entropy_gradient=config.entropy_weight != 0,
+        )
         old, weight = rollout.logprobs_BT[order], weights_BT[order]
         losses, clipped = clipped_policy_loss(
             logprobs, old, experience.advantages_BT[order], config.clip_low, config.clip_high

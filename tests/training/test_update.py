@@ -314,6 +314,22 @@ def test_a_truncated_distribution_has_a_finite_gradient_with_an_entropy_bonus(
     assert any(bool(part.ne(0).any()) for part in found.values())
 
 
+def test_the_entropy_bonus_pulls_on_every_token_also_where_the_reward_does_not(make_trainee: Any) -> None:
+    trainee = make_trainee(scale=2.0)
+    batch = replace(made_up_batch(trainee), reward_B=torch.ones(24))
+    rollout = batch.rollout
+    total = torch.tensor(0.0)
+    for row in range(24):
+        prompt = rollout.prompt_ids_BP[row, -int(rollout.prompt_lengths_B[row]) :]
+        completion = rollout.completion_ids_BT[row][rollout.mask_BT[row]]
+        logits = trainee.decoder(torch.cat([prompt, completion])[None])[0, len(prompt) - 1 : -1]
+        total = total + torch.distributions.Categorical(logits=logits).entropy().sum()
+    torch.autograd.backward(-0.5 * total / rollout.mask_BT.sum())
+    expected = gradients(trainee)
+    experience = credit("grpo", trainee, batch, KLConfig(), None)
+    assert_same_gradient(one_update(trainee, experience, UpdateConfig(entropy_weight=0.5)), expected)
+
+
 def test_score_tokens_gives_the_samplers_log_probabilities_in_place(
     make_trainee: Any, letter_task: Any
 ) -> None:

@@ -486,16 +486,17 @@ def solve_equation(equation: Equation, unknown: str | None) -> Solved:
     if norm == 0:
         return _solve_by_cells(equation, unknown, fractions, numerator)
     polynomial = univariate(norm) if letters else norm
-    polynomial = polynomial // (
-        polynomial.content() if polynomial.leading_coefficient() > 0 else -polynomial.content()
-    )
+    polynomial = polynomial // (polynomial.content() * (1 if polynomial.leading_coefficient() > 0 else -1))
+    divisors = [] if fractions.relations else [divisor for divisor, _ in fractions.divisors]
+    if letters:
+        divisors = [univariate(divisor) for divisor in divisors]
     kept: list[Root] = []
     rejected: list[Root] = []
     for root in real_roots(polynomial, unknown or "x"):
-        if letters:
+        if fractions.relations:
             holds = holds_at(equation, unknown, root.value)
         else:
-            holds = all(divisor % root.polynomial != 0 for divisor, _ in fractions.divisors)
+            holds = all(divisor % root.polynomial != 0 for divisor in divisors)
         (kept if holds else rejected).append(root)
     roots = ascending(kept)
     return Solved(roots, None, polynomial, ascending(rejected), tuple(root.text for root in roots))

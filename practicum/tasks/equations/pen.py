@@ -31,7 +31,7 @@ class Habits:
     both_cases: float = 0.45
     careful_sum: float = 0.45
     double_once: float = 0.5
-    verification: float = 0.3
+    verification: float = 0.35
     arithmetic_slip: float = 0.01
     sign_slip: float = 0.02
 

@@ -490,22 +490,23 @@ def refine_root(
     degree = polynomial.degree()
     step = 2
     while bits < wanted or high - low > 1:
-        step = min(step, max(wanted - bits, 1))
-        fine_low, fine_high, fine_bits = low << step, high << step, bits + step
-        # The share of the secant needs no more bits than the grid has cells.
+        finer = step - ((high - low).bit_length() - 1)
+        if finer > 0:
+            bits, low, high = bits + finer, low << finer, high << finer
+            at_low, at_high = at_low << (degree * finer), at_high << (degree * finer)
+        cell = (high - low) >> step
+        # The share of the secant needs no more bits than there are cells.
         drop = max((at_low - at_high).bit_length() - step - 64, 0)
-        share = ((fine_high - fine_low) * (at_low >> drop)) // ((at_low - at_high) >> drop)
-        guess = min(max(fine_low + share, fine_low), fine_high - 1)
-        at_guess = _scaled_value(polynomial, guess, fine_bits)
-        at_next = _scaled_value(polynomial, guess + 1, fine_bits)
-        if _sign(at_guess) * _sign(at_next) < 0:
-            bits, low, high, at_low, at_high = fine_bits, guess, guess + 1, at_guess, at_next
-            step *= 2
+        guess = low + cell * (((at_low >> drop) << step) // ((at_low - at_high) >> drop))
+        at_guess = _scaled_value(polynomial, guess, bits)
+        at_next = _scaled_value(polynomial, guess + cell, bits)
+        if _sign(at_guess) * _sign(at_next) < 0 and low <= guess and guess + cell <= high:
+            low, high, at_low, at_high = guess, guess + cell, at_guess, at_next
+            step = min(2 * step, max(wanted - bits, 2))
             continue
         step = max(step // 2, 1)
-        middle, bits = low + high, bits + 1
+        middle = (low + high) >> 1
         at_middle = _scaled_value(polynomial, middle, bits)
-        low, high, at_low, at_high = low << 1, high << 1, at_low << degree, at_high << degree
         if _sign(at_low) * _sign(at_middle) < 0:
             high, at_high = middle, at_middle
         else:

@@ -30,7 +30,7 @@ from practicum.tasks.equations.steps import (
 
 __all__ = ["MAX_TOKENS", "Habits", "solve_by_hand", "token_count"]
 
-MAX_TOKENS = 150
+MAX_TOKENS = 200
 _TOKENS = re.compile(r"[a-z]{2,}: | ?[a-z]{2,}|[\s\S]")
 
 

@@ -36,12 +36,12 @@ class EquationsConfig:
     """
 
     families: Mapping[str, float] = field(
-        default_factory=lambda: {"rational": 0.6, "quadratic": 0.25, "linear": 0.15}
+        default_factory=lambda: {"rational": 0.6, "quadratic": 0.15, "cancelled": 0.15, "linear": 0.1}
     )
     levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
     ask_sum: float = 0.0
     parametric: float = 0.0
-    excluded: float = 0.07
+    excluded: float = 0.12
     habits: Habits = field(default_factory=Habits)
     solution_tokens: int = MAX_TOKENS
     key: str = "true"

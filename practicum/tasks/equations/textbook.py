@@ -84,15 +84,15 @@ def passage(random: Random, families: Iterable[str] = ("linear", "quadratic", "r
 def _train_quadratic(random: Random) -> tuple[int, int]:
     """(b, c) of a polynomial x^2+bx+c of the train split."""
     while True:
-        b, c = random.randint(-13, 13), random.randint(-36, 36)
+        b, c = random.randint(-10, 10), random.randint(-24, 24)
         if split_of(canonical_form((1, b, c))) == "train":
             return b, c
 
 
-def _train_roots(random: Random, largest_product: int = 60) -> tuple[int, int]:
+def _train_roots(random: Random, largest_product: int = 36) -> tuple[int, int]:
     """Two integer roots, ascending, whose monic polynomial belongs to the train split."""
     while True:
-        first, second = random.randint(-18, 18), random.randint(-18, 18)
+        first, second = random.randint(-12, 12), random.randint(-12, 12)
         small = abs(first * second) <= largest_product
         if small and split_of(canonical_form((1, -first - second, first * second))) == "train":
             return min(first, second), max(first, second)
@@ -112,19 +112,19 @@ def _square(random: Random, x: str) -> str:
 
 
 def _difference(random: Random, x: str) -> str:
-    first, second = random.randint(0, 14) ** 2, 4 * random.randint(0, 40)
+    first, second = random.randint(0, 10) ** 2, 4 * random.randint(0, 24)
     if random.random() < 0.35:
         return f"{first}+{second}={first + second}"
     return f"{first}-{second}={first - second}"
 
 
 def _small_sum(random: Random, x: str) -> str:
-    first, second = random.randint(-40, 40), random.choice((-1, 1)) * random.randint(1, 40)
+    first, second = random.randint(-24, 24), random.choice((-1, 1)) * random.randint(1, 25)
     return f"{first}{second:+d}={first + second}"
 
 
 def _times(random: Random, x: str) -> str:
-    first, second = random.choice((4, 4, random.randint(2, 12))), random.randint(0, 36)
+    first, second = random.choice((4, 4, random.randint(2, 9))), random.randint(0, 24)
     return f"{first}*{second}={first * second}"
 
 
@@ -200,7 +200,7 @@ def _expand(random: Random, x: str) -> str:
 
 
 def _numbers(random: Random, x: str) -> str:
-    first, second = _train_roots(random, 100)
+    first, second = _train_roots(random)
     if first * second == 0:
         return _small_sum(random, x)
     product, pairs = first * second, pairs_text(first + second, first * second)
@@ -319,16 +319,16 @@ def _difference_of_squares(random: Random, x: str) -> str:
     return random.choice((f"{y}^2-{x}^2=({y}-{x})({y}+{x})", f"{y}^2-{x}^2={right} gives {y}={x}+{c}"))
 
 
-_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 16, _times: 5, _divide: 6, _sign: 3}
+_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 26, _times: 5, _divide: 6, _sign: 3}
 _QUADRATIC: dict[Piece, int] = {
     _difference: 45,
     _is_square: 6,
     _simplify: 7,
     _half_sum: 6,
     _formula: 14,
-    _product_of_surds: 6,
+    _product_of_surds: 8,
     _expand: 14,
-    _numbers: 16,
+    _numbers: 26,
     _zero_product: 4,
     _discriminant: 6,
     _vieta: 4,
@@ -336,7 +336,7 @@ _QUADRATIC: dict[Piece, int] = {
 _BY_FAMILY: dict[str, dict[Piece, int]] = {
     "linear": {_move: 6, _like_terms: 4, _bracket_times: 3},
     "quadratic": {**_QUADRATIC, _to_standard: 6},
-    "rational": {**_QUADRATIC, _clear: 14, _collect: 4, _substitute: 8},
+    "rational": {**_QUADRATIC, _clear: 14, _collect: 4, _substitute: 22},
     "cancelled": {**_QUADRATIC, _cancel: 8, _move: 6, _expand: 14},
     "radical": {**_QUADRATIC, _square_of_sum: 8, _root_value: 8},
     "nested": {**_QUADRATIC, _square_of_sum: 6, _root_value: 8, _difference_of_squares: 8},

@@ -1,0 +1,383 @@
+"""What the study measured, as claims: the objects of docs/results.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import le
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy.stats import t as student
+
+from studies.equations import read
+
+Claim = dict[str, Any]
+PERCENT, POINTS = "%", "percentage points"
+LOWEST_TO_HIGHEST = "lowest to highest seed"
+STUDENT = "95% interval of the mean, Student's t over seeds"
+BEHAVIOURS = {
+    "domain_check": "writing the domain first, where the domain is restricted",
+    "verification": "checking a candidate in the equation",
+    "factoring": "right factoring, where a quadratic has rational roots",
+}
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One seed's demo."""
+
+    number: int
+    folder: Path
+    summary: dict[str, Any]
+
+    def stage(self, name: str) -> dict[str, Any]:
+        """The summary's row of a stage."""
+        row: dict[str, Any] = next(row for row in self.summary["stages"] if row["name"] == name)
+        return row
+
+    def again(self, part: str) -> Path:
+        """The folder of practice with another reward or algorithm."""
+        return self.folder.with_name(f"{self.folder.name}-{part}")
+
+
+def read_seeds(run: Path) -> list[Seed]:
+    """The finished demos of a study, by seed."""
+    folders = [path.parent for path in run.glob("seed-*/summary.json") if path.parent.name[5:].isdecimal()]
+    return [
+        Seed(int(folder.name[5:]), folder, read(folder / "summary.json"))
+        for folder in sorted(folders, key=lambda folder: int(folder.name[5:]))
+    ]
+
+
+def measure(run: Path) -> list[Claim]:
+    """Every claim the study's folder supports; a part that was not run gives none."""
+    seeds = read_seeds(run)
+    if not seeds:
+        return []
+    environment = read(seeds[0].folder / "environment.json")
+    common = {
+        "machine": read(run / "machine.json")["machine"],
+        "date": environment["started"][:10],
+        "commit": environment["commit"],
+    }
+    claims = [*demo_claims(seeds), *behaviour_claims(seeds)]
+    for part in ("random", "format"):
+        claims += control_claims(finished(seeds, part), part)
+    claims += poisoned_claims(finished(seeds, "poisoned"))
+    claims += ppo_claims(finished(seeds, "ppo"))
+    if (run / "external.json").exists():
+        claims += external_claims(seeds, read(run / "external.json"))
+    return [{**claim, **common} for claim in claims]
+
+
+def finished(seeds: Sequence[Seed], part: str) -> list[Seed]:
+    """The seeds whose practice `part` was examined."""
+    return [seed for seed in seeds if (seed.again(part) / "examination.json").exists()]
+
+
+# ------------------------------------------------------------------------------------------------ the claims
+
+
+def demo_claims(seeds: Sequence[Seed]) -> list[Claim]:
+    """Accuracy after each stage, cost, and what pass@k says about teaching."""
+
+    def after(stage: str, key: str) -> dict[int, float]:
+        return {seed.number: 100 * seed.stage(stage)[key] for seed in seeds}
+
+    claims = [
+        claim(
+            "equations-exposition-accuracy",
+            "Accuracy on held-out equations after exposition: reading alone does not teach solving",
+            after("pretrain", "accuracy"),
+            PERCENT,
+            "below 10",
+            lambda value: value < 10,
+        ),
+        claim(
+            "equations-worked-accuracy",
+            "Accuracy on held-out equations after worked problems: imitation stops short",
+            after("sft", "accuracy"),
+            PERCENT,
+            "25 to 60",
+            lambda value: 25 <= value <= 60,
+        ),
+        claim(
+            "equations-practice-family-accuracy",
+            "Accuracy on the family a - (b+x)/x = x after practice",
+            after("rl", "family_accuracy"),
+            PERCENT,
+            "at least 95",
+            lambda value: value >= 95,
+        ),
+        claim(
+            "equations-practice-accuracy",
+            "Accuracy on the whole mix of equations after practice",
+            after("rl", "accuracy"),
+            PERCENT,
+            "at least 90",
+            lambda value: value >= 90,
+        ),
+        claim(
+            "equations-practice-iterations",
+            "Iterations of practice",
+            {seed.number: seed.stage("rl")["iterations"] for seed in seeds},
+            "iterations",
+            "at most 143",
+            lambda value: value <= 143,
+        ),
+        claim(
+            "equations-seconds",
+            "Time of the whole demo, examinations included",
+            {seed.number: seed.summary["seconds"] for seed in seeds},
+            "s",
+            "at most 600",
+            lambda value: value <= 600,
+        ),
+    ]
+    largest = max((int(key[5:]) for key in seeds[0].stage("rl")["pass_at_k"]), default=0)
+    sentences = {
+        1: "the first try gets better",
+        largest: "more problems come within reach: taught, not sharpened",
+    }
+    for k, sentence in sentences.items() if largest else ():
+        before = {seed.number: 100 * seed.stage("sft")["pass_at_k"][f"pass@{k}"] for seed in seeds}
+        reached = {seed.number: 100 * seed.stage("rl")["pass_at_k"][f"pass@{k}"] for seed in seeds}
+        claims.append(
+            change_claim(f"equations-pass-at-{k}", f"Practice raises pass@{k}: {sentence}", before, reached)
+        )
+    return claims
+
+
+def behaviour_claims(seeds: Sequence[Seed]) -> list[Claim]:
+    """Whether each behaviour rose with practice, which pays only for right answers."""
+    claims = []
+    for name, words in BEHAVIOURS.items():
+        shares = {
+            stage: {
+                seed.number: {
+                    "share": seed.stage(stage)["behaviours"][name],
+                    "ci95": seed.stage(stage)["behaviours_ci95"][name],
+                }
+                for seed in seeds
+            }
+            for stage in ("sft", "rl")
+        }
+        before, after = (
+            {seed: 100 * row["share"] for seed, row in shares[stage].items()} for stage in ("sft", "rl")
+        )
+        rose = all(shares["rl"][seed]["ci95"][0] > row["ci95"][1] for seed, row in shares["sft"].items())
+        found = change_claim(f"equations-behaviour-{name}", f"Practice raises {words}", before, after)
+        claims.append(
+            {
+                **found,
+                "target": "above 0 in every seed, 95% intervals before and after apart",
+                "met": rose,
+                "before_ci95": _percent_bounds(shares["sft"]),
+                "after_ci95": _percent_bounds(shares["rl"]),
+            }
+        )
+    return claims
+
+
+def control_claims(seeds: Sequence[Seed], part: str) -> list[Claim]:
+    """What the true reward gained over a null reward, from the same imitation model."""
+    paid = {"random": "a coin", "format": "any readable answer"}[part]
+    return [
+        gain_claim(
+            f"equations-gain-over-{part}",
+            f"Accuracy after practice with the true reward, over practice that pays {paid}",
+            {seed.number: 100 * examined(seed, part)["whole"]["accuracy"] for seed in seeds},
+            {seed.number: 100 * seed.stage("rl")["accuracy"] for seed in seeds},
+        )
+    ] if seeds else []  # fmt: skip
+
+
+def poisoned_claims(seeds: Sequence[Seed]) -> list[Claim]:
+    """Practice on the wrong answer key: what it pays rises, what is true falls."""
+    if not seeds:
+        return []
+    ends = {seed.number: first_and_last(seed.again("poisoned") / "metrics.jsonl", "reward") for seed in seeds}
+    before = {seed.number: 100 * seed.stage("sft")["accuracy"] for seed in seeds}
+    after = {seed.number: 100 * examined(seed, "poisoned")["whole"]["accuracy"] for seed in seeds}
+    right = {seed.number: 100 * seed.stage("rl")["accuracy"] for seed in seeds}
+    return [
+        change_claim(
+            "equations-poisoned-reward",
+            "Practice on the poisoned key raises the reward it pays (first to last tenth of practice)",
+            {seed: 100 * first for seed, (first, _) in ends.items()},
+            {seed: 100 * last for seed, (_, last) in ends.items()},
+        ),
+        change_claim(
+            "equations-poisoned-accuracy",
+            "Practice on the poisoned key lowers true accuracy",
+            before,
+            after,
+            falls=True,
+        ),
+        gain_claim(
+            "equations-poisoned-loss",
+            "Accuracy the poisoned key costs: practice with the true key over practice with the poisoned one",
+            after,
+            right,
+        ),
+    ]
+
+
+def ppo_claims(seeds: Sequence[Seed]) -> list[Claim]:
+    """The same practice with a value head instead of group comparison."""
+    if not seeds:
+        return []
+    return [
+        claim(
+            f"equations-ppo{name}-accuracy",
+            f"Accuracy on {words} after practice with PPO",
+            {seed.number: 100 * examined(seed, "ppo")[key]["accuracy"] for seed in seeds},
+            PERCENT,
+            f"at least {least}",
+            partial(le, least),
+        )
+        for name, words, key, least in (
+            ("-family", "the family a - (b+x)/x = x", "family", 95),
+            ("", "the whole mix of equations", "whole", 90),
+        )
+    ]
+
+
+def external_claims(seeds: Sequence[Seed], external: Mapping[str, Any]) -> list[Claim]:
+    """The verifier against answers nobody here wrote, and the model on equations nobody here wrote."""
+    modules = external["agreement"].values()
+    total = {key: sum(row[key] for row in modules) for key in ("exact", "rounded", "disagree")}
+    count = sum(total.values())
+    claims = [
+        {
+            **claim(
+                "verifier-external-agreement",
+                "Answers of DeepMind's mathematics dataset and reasoning-gym that the verifier agrees with, "
+                "rounded decimals counted where they round its exact root",
+                {0: 100 * (count - total["disagree"]) / count},
+                PERCENT,
+                "100",
+                lambda value: value == 100,
+            ),
+            "seeds": [],
+            "command": "make study DATA=FOLDER",
+            "counts": {**total, "by_module": external["agreement"]},
+        }
+    ]
+    for part, words in (("range", "format and range"), ("format", "format, numbers of any size")):
+        rows = {seed: external["models"].get(str(seed.number), {}).get(part) for seed in seeds}
+        known = {seed: row for seed, row in rows.items() if row}
+        if not known:
+            continue
+        own = {
+            seed.number: 100
+            * read(seed.folder / "rl" / "examination.json")["whole"]["slices"]["family=linear"]["accuracy"]
+            for seed in known
+        }
+        found = change_claim(
+            f"equations-external-{part}",
+            f"Accuracy on external equations in the training {words}, against our own linear test equations",
+            own,
+            {seed.number: 100 * row["accuracy"] for seed, row in known.items()},
+        )
+        per_seed = list(found["per_seed"].values())
+        row = next(iter(known.values()))
+        claims.append(
+            {
+                **found,
+                "target": "no more than 10 below our own",
+                "met": min(per_seed) >= -10,
+                "command": command(own, data=True),
+                "n": row["n"],
+                "after_ci95": _percent_bounds({seed.number: row for seed, row in known.items()}),
+            }
+        )
+    return claims
+
+
+# --------------------------------------------------------------------------------------------------- pieces
+
+
+def claim(
+    name: str,
+    text: str,
+    per_seed: Mapping[int, float],
+    unit: str,
+    target: str,
+    met: Callable[[float], bool],
+) -> Claim:
+    """A claim with the mean over seeds and their range; it is met when every seed meets it."""
+    values = list(per_seed.values())
+    return {
+        "id": name,
+        "claim": text,
+        "value": fmean(values),
+        "unit": unit,
+        "interval": [min(values), max(values)],
+        "interval_kind": LOWEST_TO_HIGHEST,
+        "target": target,
+        "seeds": list(per_seed),
+        "per_seed": {str(seed): value for seed, value in per_seed.items()},
+        "command": command(per_seed),
+        "met": all(met(value) for value in values),
+    }
+
+
+def change_claim(
+    name: str, text: str, before: Mapping[int, float], after: Mapping[int, float], *, falls: bool = False
+) -> Claim:
+    """A change in percentage points, with what it was before and after."""
+    changes = {seed: after[seed] - before[seed] for seed in after}
+    sign, word = (-1, "below") if falls else (1, "above")
+    found = claim(name, text, changes, POINTS, f"{word} 0 in every seed", lambda value: sign * value > 0)
+    return {**found, "before": _texts(before), "after": _texts(after)}
+
+
+def gain_claim(name: str, text: str, control: Mapping[int, float], true: Mapping[int, float]) -> Claim:
+    """A paired difference with the interval of its mean; met when that lies above 0."""
+    found = change_claim(name, text, control, true)
+    bounds = student_interval(list(found["per_seed"].values()))
+    return {
+        **found,
+        "interval": bounds,
+        "interval_kind": STUDENT,
+        "target": "interval above 0",
+        "met": bounds is not None and bounds[0] > 0,
+    }
+
+
+def student_interval(values: Sequence[float]) -> list[float] | None:
+    """95% interval of the mean of a few values (Student 1908); None for fewer than two."""
+    if len(values) < 2:
+        return None
+    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return [fmean(values) - half, fmean(values) + half]
+
+
+def command(seeds: Mapping[int, Any], *, data: bool = False) -> str:
+    """The command that measures it again; `data` where it needs the folder of external problems."""
+    return f"make study SEEDS='{' '.join(map(str, seeds))}'" + (" DATA=FOLDER" if data else "")
+
+
+def examined(seed: Seed, part: str) -> dict[str, Any]:
+    """The examination after practice with another reward or algorithm."""
+    return read(seed.again(part) / "examination.json")
+
+
+def first_and_last(metrics: Path, name: str) -> tuple[float, float]:
+    """Means of a metric over the first and over the last tenth of a run."""
+    rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    tenth = max(1, len(rows) // 10)
+    return fmean(row[name] for row in rows[:tenth]), fmean(row[name] for row in rows[-tenth:])
+
+
+def _texts(values: Mapping[int, float]) -> dict[str, float]:
+    return {str(seed): value for seed, value in values.items()}
+
+
+def _percent_bounds(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, list[float]]:
+    return {str(seed): [100 * bound for bound in row["ci95"]] for seed, row in rows.items()}

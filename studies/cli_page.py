@@ -1,0 +1,65 @@
+"""Write docs/cli.md from the commands' own help: `python -m studies.cli_page` (`make docs-cli`)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from practicum import cli
+from practicum.run import atomic_write
+
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+COLUMNS = "100"
+INTRODUCTION = """# Commands
+
+Generated from the commands' own `--help` by `make docs-cli`; do not edit. Settings are written `--key value`,
+dotted for nested ones, `-` and `_` alike; a misspelt one fails and names the nearest. What is given on the
+command line wins over `--config FILE.toml`, that over `--size`, and that over the defaults shown here. A
+run's folder holds its complete `config.toml`: running the command again with that file repeats the run.
+
+Exit codes: 0 done, 1 a wrong answer (`verify`), 2 bad input, with one line on stderr saying what to do,
+130 interrupted.
+"""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    parts = [INTRODUCTION, block(help_of([]))]
+    for name in cli.COMMANDS:
+        parts += [f"## `practicum {name}`\n", block(help_of([name]))]
+    return "\n".join(parts)
+
+
+def help_of(command: list[str]) -> str:
+    """What `practicum ... --help` prints, 100 columns wide."""
+    printed = io.StringIO()
+    with fixed_width(), contextlib.redirect_stdout(printed):
+        cli.main([*command, "--help"])
+    return printed.getvalue().strip("\n")
+
+
+@contextlib.contextmanager
+def fixed_width() -> Iterator[None]:
+    """The same width in every terminal, without colours."""
+    before = {name: os.environ.get(name) for name in ("COLUMNS", "NO_COLOR")}
+    os.environ.update(COLUMNS=COLUMNS, NO_COLOR="1")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def block(text: str) -> str:
+    """A fenced block."""
+    return f"```text\n{text}\n```\n"
+
+
+if __name__ == "__main__":
+    atomic_write(PAGE, page())

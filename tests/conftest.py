@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from practicum.demo import DemoConfig
+from practicum.model.checkpoint import save_model
+from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.tokenizer import train_tokenizer
+from practicum.rollout.sampler import SamplingConfig
+from practicum.training import pretrain, rl, sft
+from practicum.training.loop import LoopConfig
+
+SHAPE = {
+    "layers": 1,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "heads": 2,
+    "key_value_heads": 1,
+    "head_dim": 16,
+}
+
+
+@pytest.fixture(scope="session")
+def small_stages() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """A context in which the stages of a demo are real but so small that a demo takes a few seconds."""
+
+    @contextlib.contextmanager
+    def small() -> Iterator[None]:
+        loop = LoopConfig(steps=2, threads=1)
+        stages = (
+            (pretrain, "PretrainConfig", {"model": pretrain.ModelShape(**SHAPE), "batch_rows": 2}),
+            (sft, "SftConfig", {"batch_demonstrations": 4}),
+            (
+                rl,
+                "RlConfig",
+                {"prompts_per_step": 4, "group_size": 2, "sampling": SamplingConfig(max_new_tokens=8)},
+            ),
+        )
+        threads = torch.get_num_threads()
+        with pytest.MonkeyPatch.context() as patch:
+            for module, name, changes in stages:
+                patch.setattr(module, name, partial(getattr(module, name), **changes, loop=loop))
+            yield
+        torch.set_num_threads(threads)
+
+    return small
+
+
+@pytest.fixture(scope="session")
+def small_demo() -> DemoConfig:
+    """Settings of a demo of two steps a stage."""
+    return replace(
+        DemoConfig(),
+        pretrain_steps=2,
+        sft_steps=2,
+        rl_steps=2,
+        examination_count=24,
+        sampled_count=2,
+        samples=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that knows nothing."""
+    tokenizer = train_tokenizer(["solve answer domain"], 120)
+    config = DecoderConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=512,
+    )
+    folder = tmp_path_factory.mktemp("untrained")
+    save_model(initialise(Decoder(config), 0), tokenizer, folder)
+    return folder

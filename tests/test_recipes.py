@@ -1,0 +1,107 @@
+"""Every recipe loads strictly and trains, and every example runs."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from practicum import demo
+from practicum.config import load
+from practicum.demo import DemoConfig
+from practicum.errors import InputError
+from practicum.rollout.sampler import SamplingConfig
+from practicum.training import rl
+from practicum.training.loop import LoopConfig
+from practicum.training.rl import RlConfig
+
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "recipes").glob("*/*.toml"))
+PRACTICE = {"random.toml", "format.toml", "poisoned.toml"}
+SMALL_PRACTICE = ("--prompts_per_step=4", "--group_size=2", "--sampling.max_new_tokens=8", "--loop.steps=2")
+
+
+def settings(recipe: Path, *flags: str) -> DemoConfig | RlConfig:
+    if recipe.name in PRACTICE:
+        return load(RlConfig, recipe, ["--model=somewhere", *flags])
+    return load(DemoConfig, recipe, flags)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
+    config = settings(recipe)
+    plain = RlConfig(model=Path("somewhere")) if recipe.name in PRACTICE else DemoConfig()
+    assert config.seed == 0
+    # demo.toml writes the defaults out; if this fails, a default has changed and the file must follow.
+    assert (config == plain) == (recipe.name == "demo.toml")
+    readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
+    assert f"--config {recipe.relative_to(ROOT)}" in readme
+
+
+def test_a_misspelt_key_in_a_recipe_fails(tmp_path: Path) -> None:
+    path = tmp_path / "demo.toml"
+    path.write_text(RECIPES[0].read_text(encoding="utf-8") + "\nsead = 1\n")
+    with pytest.raises(InputError, match="sead"):
+        settings(path)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_trains(
+    recipe: Path,
+    tmp_path: Path,
+    untrained_model: Path,
+    small_stages: Callable[[], AbstractContextManager[None]],
+    small_demo: DemoConfig,
+) -> None:
+    if recipe.name in PRACTICE:
+        config = load(RlConfig, recipe, [f"--model={untrained_model}", "--loop.threads=1", *SMALL_PRACTICE])
+        summary = rl.train(config, tmp_path / "run")
+        assert summary["step"] == 2
+        assert "reward/true" in summary
+        return
+    config = settings(recipe)
+    assert isinstance(config, DemoConfig)
+    steps = {name: getattr(small_demo, name) for name in ("pretrain_steps", "sft_steps", "rl_steps")}
+    counts = {"examination_count": 4, "sampled_count": 2, "samples": 2}
+    with small_stages():
+        result = demo.run(replace(config, **steps, **counts), tmp_path / "run")
+    assert [stage["iterations"] for stage in result["stages"]] == [2, 2, 2]
+    assert result["algorithm"] == ("ppo" if recipe.name == "ppo.toml" else "grpo")
+
+
+def test_the_verifier_example_prints_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(ROOT / "examples" / "verify_answers.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1, 3: wrong (y = 1 is no solution")
+    assert lines[1].startswith("no real solutions: correct")
+    assert lines[2] == "x^2 - 5x + 3 = 0 has the solutions (5 - sqrt(13))/2, (5 + sqrt(13))/2"
+    assert lines[3].endswith("is a - 1: correct")
+
+
+def test_the_reward_example_pays_only_right_solutions_and_short_ones_more(
+    tmp_path: Path, untrained_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
+    task = example["ShortSolutions"]()
+    prompt = task.prompts("test", 1, 0)[0]
+    right = task.gold(prompt)
+    short, long, wrong = task.score([prompt] * 3, [right, "roots: 1\n" * 9 + right, "answer: 99999"])
+    assert 0.5 < long.value < short.value <= 1
+    assert wrong.value == 0
+    config = RlConfig(
+        model=untrained_model,
+        prompts_per_step=4,
+        group_size=2,
+        sampling=SamplingConfig(max_new_tokens=8),
+        loop=LoopConfig(steps=2, threads=1),
+    )
+    monkeypatch.setattr(sys, "argv", ["own_reward.py", "model", "run"])
+    last = example["train"](config, tmp_path / "run")
+    assert last["step"] == 2
+    assert last["reward/right"] == 0.0
