@@ -38,7 +38,7 @@ def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
     config = settings(recipe)
     plain = RlConfig(model=Path("somewhere")) if recipe.name in PRACTICE else DemoConfig()
     assert config.seed == 0
-    # demo.toml writes the defaults out; if this fails, a default has changed and the file must follow.
+    # demo.toml is the demo as it stands, every other recipe changes something.
     assert (config == plain) == (recipe.name == "demo.toml")
     readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
     assert f"--config {recipe.relative_to(ROOT)}" in readme

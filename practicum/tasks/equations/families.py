@@ -15,7 +15,7 @@ from random import Random
 from practicum.tasks.equations.notation import Number, polynomial, primitive, quadratic_roots, sum_of
 from practicum.tasks.equations.problems import Problem, canonical_form, numeric_problem
 
-VARIABLES = "xxxxyyyztnmkpqrsuvw"
+VARIABLES = "xxxxyyyzztn"
 
 
 # --- linear ------------------------------------------------------------------------------------------
@@ -23,7 +23,7 @@ VARIABLES = "xxxxyyyztnmkpqrsuvw"
 
 def linear(level: int, kind: str, ask: str, random: Random) -> Problem | None:
     """ax+b=c and ax+b=cx+d; level 2 with brackets, a(x+b)=cx+d; level 3 with fractions, x/2+1/3=5/6."""
-    size = (12, 20, 12)[level - 1]
+    size = (9, 20, 12)[level - 1]
     layout = random.randrange(2)
     for _ in range(100):
         c = Fraction(random.randint(-6, 6)) if layout else Fraction(0)
@@ -32,8 +32,8 @@ def linear(level: int, kind: str, ask: str, random: Random) -> Problem | None:
             a, b = Fraction(random.choice((1, 2, 3, 5)), bottom), Fraction(random.randint(-9, 9), other)
             d = Fraction(random.randint(-9, 9), bottom)
         else:
-            a, b = Fraction(random.randint(2, 9)), Fraction(random.randint(-size, size))
-            d = Fraction(random.randint(-3 * size, 3 * size))
+            a, b = Fraction(random.randint(2, 6 if level == 1 else 9)), Fraction(random.randint(-size, size))
+            d = Fraction(random.randint(-2 * size, 2 * size))
         constant = a * b if level == 2 else b
         if kind == "integer":
             d = (a - c) * random.randint(-size, size) + constant

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from practicum.tasks.equations.notation import Number, Surd, number_text, primitive, solutions_text
 
-SPLITS = MappingProxyType({"train": 0.70, "validation": 0.05, "test": 0.25})
+SPLITS = MappingProxyType({"train": 0.80, "validation": 0.05, "test": 0.15})
 
 
 @dataclass(frozen=True)

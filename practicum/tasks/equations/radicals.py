@@ -157,7 +157,9 @@ def absolute(level: int, kind: str, ask: str, random: Random) -> Problem | None:
             found = "extraneous"
         else:
             found = number_kind(roots)
-        if found != kind:
+        whole = all(candidate.denominator == 1 for candidate in candidates)
+        # At level 1 fractions come with the kind that is named after them, not on top of another trap.
+        if found != kind or (level == 1 and kind == "extraneous" and not whole):
             continue
         x = random.choice(VARIABLES)
         scaled = primitive((a, b, c, d))

@@ -65,7 +65,8 @@ def quadratic_candidates(written: Quadratic, x: str, pen: Pen) -> tuple[Number, 
     pen.write("square", f"{discriminant}={root_of_it}^2")
     if pen.does(pen.habits.factor_when_square):
         if a == 1 and c:
-            pen.write("pairs", pairs_text(b, c))
+            # The two numbers with sum b and product c, found from the root of the discriminant.
+            pen.write("numbers", divided_text(b, root_of_it, 2))
         return _factor(written, x, pen)
     return _formula(written, root_of_it, x, pen)
 
@@ -85,25 +86,6 @@ def _factor(written: Quadratic, x: str, pen: Pen) -> tuple[Number, ...]:
     roots = (low, high) if low != high else (low,)
     pen.write("roots", solutions_text(roots))
     return roots
-
-
-def pairs_text(b: int, c: int) -> str:
-    """The search for two numbers with product c (not 0) and sum b: `1-28=-27, 2-14=-12, 4-7=-3`.
-
-    Pairs of divisors in order, each with the signs that b and c call for, up to the one that fits.
-    """
-    tried = []
-    for small in range(1, isqrt(abs(c)) + 1):
-        if c % small:
-            continue
-        large = abs(c) // small
-        first, second = (small, -large) if b < 0 else (large, -small)
-        if c > 0:
-            first, second = (-small, -large) if b < 0 else (small, large)
-        tried.append(f"{first}{second:+d}={first + second}")
-        if first + second == b:
-            break
-    return ", ".join(tried)
 
 
 def nearest_factoring(a: int, b: int, c: int) -> tuple[tuple[int, int], tuple[int, int]]:

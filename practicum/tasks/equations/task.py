@@ -36,7 +36,13 @@ class EquationsConfig:
     """
 
     families: Mapping[str, float] = field(
-        default_factory=lambda: {"rational": 0.6, "quadratic": 0.15, "cancelled": 0.15, "linear": 0.1}
+        default_factory=lambda: {
+            "rational": 0.5,
+            "quadratic": 0.1,
+            "cancelled": 0.12,
+            "absolute": 0.18,
+            "linear": 0.1,
+        }
     )
     levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
     ask_sum: float = 0.0

@@ -28,7 +28,7 @@ from practicum.tasks.equations.notation import (
     surd,
 )
 from practicum.tasks.equations.problems import canonical_form, split_of
-from practicum.tasks.equations.steps import divided_text, pairs_text
+from practicum.tasks.equations.steps import divided_text
 
 PROSE = (
     "an equation says that two sides are equal.",
@@ -85,6 +85,13 @@ def _train_quadratic(random: Random) -> tuple[int, int]:
     """(b, c) of a polynomial x^2+bx+c of the train split."""
     while True:
         b, c = random.randint(-10, 10), random.randint(-24, 24)
+        # Without a constant, and with a double root: rare by chance, and each a trap of its own.
+        rare = random.random()
+        if rare < 0.12:
+            c = 0
+        elif rare < 0.2:
+            b = 2 * random.randint(-5, 5)
+            c = b * b // 4
         if split_of(canonical_form((1, b, c))) == "train":
             return b, c
 
@@ -115,6 +122,8 @@ def _difference(random: Random, x: str) -> str:
     first, second = random.randint(0, 10) ** 2, 4 * random.randint(0, 24)
     if random.random() < 0.35:
         return f"{first}+{second}={first + second}"
+    if random.random() < 0.1:
+        second = random.choice((0, first))
     return f"{first}-{second}={first - second}"
 
 
@@ -201,10 +210,9 @@ def _expand(random: Random, x: str) -> str:
 
 def _numbers(random: Random, x: str) -> str:
     first, second = _train_roots(random)
-    if first * second == 0:
-        return _small_sum(random, x)
-    product, pairs = first * second, pairs_text(first + second, first * second)
-    return f"numbers with sum {first + second} and product {product}: {pairs}"
+    gap = f"{(second - first) ** 2}={second - first}^2"
+    texts = divided_text(first + second, second - first, 2)
+    return f"numbers with sum {first + second} and product {first * second}: {gap}, {texts}"
 
 
 def _zero_product(random: Random, x: str) -> str:
@@ -324,11 +332,11 @@ _QUADRATIC: dict[Piece, int] = {
     _difference: 45,
     _is_square: 6,
     _simplify: 7,
-    _half_sum: 6,
+    _half_sum: 14,
     _formula: 14,
     _product_of_surds: 8,
     _expand: 14,
-    _numbers: 26,
+    _numbers: 14,
     _zero_product: 4,
     _discriminant: 6,
     _vieta: 4,
