@@ -13,12 +13,15 @@ from typing import Any
 
 from scipy.stats import t as student
 
+from practicum.report.results import share_interval
 from studies.equations import read
 
 Claim = dict[str, Any]
 PERCENT, POINTS = "%", "percentage points"
 LOWEST_TO_HIGHEST = "lowest to highest seed"
 STUDENT = "95% interval of the mean, Student's t over seeds"
+OWN = "family=linear"
+"""Slice of our own examination that the external problems in the training format belong to."""
 BEHAVIOURS = {
     "domain_check": "writing the domain first, where the domain is restricted",
     "verification": "checking a candidate in the equation",
@@ -58,20 +61,31 @@ def measure(run: Path) -> list[Claim]:
     seeds = read_seeds(run)
     if not seeds:
         return []
-    environment = read(seeds[0].folder / "environment.json")
-    common = {
-        "machine": read(run / "machine.json")["machine"],
-        "date": environment["started"][:10],
-        "commit": environment["commit"],
-    }
-    claims = [*demo_claims(seeds), *behaviour_claims(seeds)]
-    for part in ("random", "format"):
-        claims += control_claims(finished(seeds, part), part)
-    claims += poisoned_claims(finished(seeds, "poisoned"))
-    claims += ppo_claims(finished(seeds, "ppo"))
+    machine = read(run / "machine.json")["machine"]
+
+    def recorded(found: Sequence[Claim], folder: Path, **more: float) -> list[Claim]:
+        environment = read(folder / "environment.json")
+        origin = {
+            "machine": machine,
+            "date": environment["started"][:10],
+            "commit": environment["commit"] or "unknown",
+        }
+        return [{**one, **more, **origin} for one in found]
+
+    claims = recorded([*demo_claims(seeds), *behaviour_claims(seeds)], seeds[0].folder)
+    for part, found in (
+        ("random", partial(control_claims, part="random")),
+        ("format", partial(control_claims, part="format")),
+        ("poisoned", poisoned_claims),
+        ("ppo", ppo_claims),
+    ):
+        done = finished(seeds, part)
+        if done:
+            minutes = fmean(examined(seed, part)["training"]["total_seconds"] for seed in done) / 60
+            claims += recorded(found(done), done[0].again(part), minutes=minutes)
     if (run / "external.json").exists():
-        claims += external_claims(seeds, read(run / "external.json"))
-    return [{**claim, **common} for claim in claims]
+        claims += recorded(external_claims(seeds, read(run / "external.json")), seeds[0].folder)
+    return claims
 
 
 def finished(seeds: Sequence[Seed], part: str) -> list[Seed]:
@@ -139,17 +153,20 @@ def demo_claims(seeds: Sequence[Seed]) -> list[Claim]:
         ),
     ]
     largest = max((int(key[5:]) for key in seeds[0].stage("rl")["pass_at_k"]), default=0)
-    sentences = {
-        1: "the first try gets better",
-        largest: "more problems come within reach: taught, not sharpened",
-    }
-    for k, sentence in sentences.items() if largest else ():
-        before = {seed.number: 100 * seed.stage("sft")["pass_at_k"][f"pass@{k}"] for seed in seeds}
-        reached = {seed.number: 100 * seed.stage("rl")["pass_at_k"][f"pass@{k}"] for seed in seeds}
-        claims.append(
-            change_claim(f"equations-pass-at-{k}", f"Practice raises pass@{k}: {sentence}", before, reached)
-        )
-    return claims
+    sentences = {1: "the first try gets better", largest: f"{largest} tries reach more problems"}
+    return claims + [pass_claim(seeds, k, words) for k, words in sentences.items() if largest]
+
+
+def pass_claim(seeds: Sequence[Seed], k: int, words: str) -> Claim:
+    """pass@k before and after practice: pass@1 tells whether it sharpened, pass@16 whether it taught."""
+    shares: dict[str, dict[int, Any]] = {}
+    for stage in ("sft", "rl"):
+        shares[stage] = {}
+        for seed in seeds:
+            share = seed.stage(stage)["pass_at_k"][f"pass@{k}"]
+            sampled = read(seed.folder / stage / "examination.json")["whole"]["sampled"]["n"]
+            shares[stage][seed.number] = {"share": share, "ci95": share_interval(share, sampled)}
+    return rise_claim(f"equations-pass-at-{k}", f"Practice raises pass@{k}: {words}", shares)
 
 
 def behaviour_claims(seeds: Sequence[Seed]) -> list[Claim]:
@@ -166,20 +183,7 @@ def behaviour_claims(seeds: Sequence[Seed]) -> list[Claim]:
             }
             for stage in ("sft", "rl")
         }
-        before, after = (
-            {seed: 100 * row["share"] for seed, row in shares[stage].items()} for stage in ("sft", "rl")
-        )
-        rose = all(shares["rl"][seed]["ci95"][0] > row["ci95"][1] for seed, row in shares["sft"].items())
-        found = change_claim(f"equations-behaviour-{name}", f"Practice raises {words}", before, after)
-        claims.append(
-            {
-                **found,
-                "target": "above 0 in every seed, 95% intervals before and after apart",
-                "met": rose,
-                "before_ci95": _percent_bounds(shares["sft"]),
-                "after_ci95": _percent_bounds(shares["rl"]),
-            }
-        )
+        claims.append(rise_claim(f"equations-behaviour-{name}", f"Practice raises {words}", shares))
     return claims
 
 
@@ -193,13 +197,11 @@ def control_claims(seeds: Sequence[Seed], part: str) -> list[Claim]:
             {seed.number: 100 * examined(seed, part)["whole"]["accuracy"] for seed in seeds},
             {seed.number: 100 * seed.stage("rl")["accuracy"] for seed in seeds},
         )
-    ] if seeds else []  # fmt: skip
+    ]
 
 
 def poisoned_claims(seeds: Sequence[Seed]) -> list[Claim]:
     """Practice on the wrong answer key: what it pays rises, what is true falls."""
-    if not seeds:
-        return []
     ends = {seed.number: first_and_last(seed.again("poisoned") / "metrics.jsonl", "reward") for seed in seeds}
     before = {seed.number: 100 * seed.stage("sft")["accuracy"] for seed in seeds}
     after = {seed.number: 100 * examined(seed, "poisoned")["whole"]["accuracy"] for seed in seeds}
@@ -229,8 +231,6 @@ def poisoned_claims(seeds: Sequence[Seed]) -> list[Claim]:
 
 def ppo_claims(seeds: Sequence[Seed]) -> list[Claim]:
     """The same practice with a value head instead of group comparison."""
-    if not seeds:
-        return []
     return [
         claim(
             f"equations-ppo{name}-accuracy",
@@ -269,31 +269,35 @@ def external_claims(seeds: Sequence[Seed], external: Mapping[str, Any]) -> list[
         }
     ]
     for part, words in (("range", "format and range"), ("format", "format, numbers of any size")):
-        rows = {seed: external["models"].get(str(seed.number), {}).get(part) for seed in seeds}
-        known = {seed: row for seed, row in rows.items() if row}
+        models = external["models"]
+        rows = {seed.number: models.get(str(seed.number), {}).get(part) for seed in seeds}
+        known = {number: row for number, row in rows.items() if row}
         if not known:
             continue
         own = {
             seed.number: 100
-            * read(seed.folder / "rl" / "examination.json")["whole"]["slices"]["family=linear"]["accuracy"]
-            for seed in known
+            * read(seed.folder / "rl" / "examination.json")["whole"]["slices"][OWN]["accuracy"]
+            for seed in seeds
+            if seed.number in known
         }
-        found = change_claim(
-            f"equations-external-{part}",
-            f"Accuracy on external equations in the training {words}, against our own linear test equations",
-            own,
-            {seed.number: 100 * row["accuracy"] for seed, row in known.items()},
-        )
-        per_seed = list(found["per_seed"].values())
-        row = next(iter(known.values()))
+        reached = {number: 100 * row["accuracy"] for number, row in known.items()}
         claims.append(
             {
-                **found,
-                "target": "no more than 10 below our own",
-                "met": min(per_seed) >= -10,
+                **claim(
+                    f"equations-external-{part}",
+                    f"Accuracy on linear equations from outside, in the training {words}",
+                    reached,
+                    PERCENT,
+                    "at most 10 points below our own",
+                    bool,
+                ),
+                "met": all(reached[number] >= own[number] - 10 for number in known),
                 "command": command(own, data=True),
-                "n": row["n"],
-                "after_ci95": _percent_bounds({seed.number: row for seed, row in known.items()}),
+                "sides": ["our own", "from outside"],
+                "before": _texts(own),
+                "after": _texts(reached),
+                "n": next(iter(known.values()))["n"],
+                "after_ci95": _percent_bounds(known),
             }
         )
     return claims
@@ -310,15 +314,15 @@ def claim(
     target: str,
     met: Callable[[float], bool],
 ) -> Claim:
-    """A claim with the mean over seeds and their range; it is met when every seed meets it."""
+    """A claim with the mean over seeds and their range (none for one seed); met when every seed meets it."""
     values = list(per_seed.values())
     return {
         "id": name,
         "claim": text,
         "value": fmean(values),
         "unit": unit,
-        "interval": [min(values), max(values)],
-        "interval_kind": LOWEST_TO_HIGHEST,
+        "interval": [min(values), max(values)] if len(values) > 1 else None,
+        "interval_kind": LOWEST_TO_HIGHEST if len(values) > 1 else None,
         "target": target,
         "seeds": list(per_seed),
         "per_seed": {str(seed): value for seed, value in per_seed.items()},
@@ -337,6 +341,24 @@ def change_claim(
     return {**found, "before": _texts(before), "after": _texts(after)}
 
 
+def rise_claim(name: str, text: str, shares: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> Claim:
+    """A share, with its 95% interval, before (`sft`) and after (`rl`) practice.
+
+    It rose only when the intervals of every seed are apart.
+    """
+    before, after = (
+        {seed: 100 * row["share"] for seed, row in shares[stage].items()} for stage in ("sft", "rl")
+    )
+    rose = all(shares["rl"][seed]["ci95"][0] > row["ci95"][1] for seed, row in shares["sft"].items())
+    return {
+        **change_claim(name, text, before, after),
+        "target": "rises in every seed, 95% intervals apart",
+        "met": rose,
+        "before_ci95": _percent_bounds(shares["sft"]),
+        "after_ci95": _percent_bounds(shares["rl"]),
+    }
+
+
 def gain_claim(name: str, text: str, control: Mapping[int, float], true: Mapping[int, float]) -> Claim:
     """A paired difference with the interval of its mean; met when that lies above 0."""
     found = change_claim(name, text, control, true)
@@ -344,7 +366,8 @@ def gain_claim(name: str, text: str, control: Mapping[int, float], true: Mapping
     return {
         **found,
         "interval": bounds,
-        "interval_kind": STUDENT,
+        "interval_kind": STUDENT if bounds else None,
+        "sides": ["control", "true reward"],
         "target": "interval above 0",
         "met": bounds is not None and bounds[0] > 0,
     }

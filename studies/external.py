@@ -67,15 +67,17 @@ def is_rounded(problem: ExternalProblem) -> bool:
 def familiar_prompts(
     settings: DemoConfig, problems: Sequence[ExternalProblem]
 ) -> tuple[list[Prompt], list[Prompt]]:
-    """External problems the model can be asked: those in the training format, and of these those in range.
+    """External linear equations to ask the model: those in the training format, and those also in range.
 
-    In the format: the shape (numbers as N, the unknown as x) occurs among the training prompts; nothing is
-    reworded but `*`, `**` and spaces, and an unknown the model never met is called x. In range: no number is
-    larger than the largest among the training prompts. A problem that was drawn for training is left out.
+    In the format: the shape (numbers as N, the unknown as x) occurs among the linear training prompts;
+    nothing is reworded but `*`, `**` and spaces, and an unknown the model never met is called x. In range: no
+    number is larger than the largest among these prompts. A problem that was drawn for training is left out.
+    Both lists are empty when no linear equations are trained. Of the quadratics hardly one is in the format.
     """
-    trained = [prompt.text for prompt in load_task(settings.task).prompts("train", TRAINING_PROMPTS, 0)]
+    drawn = load_task(settings.task).prompts("train", TRAINING_PROMPTS, 0)
+    trained = [prompt.text for prompt in drawn if prompt.data["family"] == "linear"]
     letters = {letter for text in trained for letter in re.findall("[a-z]", text.partition(": ")[2])}
-    shapes, largest = {shape(text) for text in trained}, max(numbers(text) for text in trained)
+    shapes, largest = {shape(text) for text in trained}, max(map(numbers, trained), default=0)
     texts = {f"solve: {compact(problem.equation, letters)}\n" for problem in problems} - set(trained)
     prompts = [
         Prompt(text, {"equation": text.removeprefix("solve: ").strip(), "ask": "solve"})

@@ -111,7 +111,7 @@ def fill(text: str, claims: Sequence[Claim]) -> str:
     def block(found: re.Match[str]) -> str:
         patterns = found["ids"].split()
         chosen = [claim for claim in claims if any(fnmatch(claim["id"], pattern) for pattern in patterns)]
-        table = f"\n{results_table(chosen)}\n" if chosen else ""
+        table = f"\n{results_table(chosen)}\n{provenance(chosen)}\n\n" if chosen else ""
         return f"{found[1]}{table}{found[3]}"
 
     return BLOCK.sub(block, text)
@@ -134,6 +134,17 @@ def results_table(claims: Sequence[Claim]) -> str:
             f"{verdict(claim)} |"
         )
     return "\n".join(rows) + "\n"
+
+
+def provenance(claims: Sequence[Claim]) -> str:
+    """Where the numbers of a table come from, and how long practice took where a claim says so."""
+    places = dict.fromkeys(f"{claim['date']} on {claim['machine']}" for claim in claims)
+    seeds = max((claim["seeds"] for claim in claims), key=len)
+    text = f"Measured {'; '.join(places)}."
+    if len(seeds) > 1:
+        text = f"Means over seeds {', '.join(map(str, seeds))}. {text}"
+    minutes = [claim["minutes"] for claim in claims if "minutes" in claim]
+    return f"{text} Practice took {max(minutes):.1f} minutes a seed." if minutes else text
 
 
 def results_page(claims: Sequence[Claim]) -> str:
@@ -165,7 +176,8 @@ def details(claim: Claim) -> list[str]:
     kind = claim.get("interval_kind")
     lines.append(f"- interval: {interval_text(claim)}" + (f" ({kind})" if kind else ""))
     if "before" in claim and "after" in claim:
-        lines.append("- before and after, by seed: " + "; ".join(_before_after(claim)))
+        sides = claim.get("sides", ["before", "after practice"])
+        lines.append(f"- {sides[0]} → {sides[1]}, by seed: " + "; ".join(_before_after(claim)))
     elif len(claim.get("per_seed", {})) > 1:
         lines.append(
             "- by seed: " + ", ".join(f"{seed}: {number(x)}" for seed, x in claim["per_seed"].items())
@@ -176,7 +188,8 @@ def details(claim: Claim) -> list[str]:
     if "n" in claim:
         lines.append(f"- problems: {claim['n']}")
     lines.append(f"- command: `{claim['command']}`")
-    lines.append(f"- {claim['machine']}; {claim['date']}; commit {claim['commit'][:12]}")
+    commit, plus, changes = claim["commit"].partition("+")
+    lines.append(f"- {claim['machine']}; {claim['date']}; commit {commit[:12]}{plus}{changes}")
     return [*lines, ""]
 
 
@@ -213,7 +226,8 @@ def interval_text(claim: Claim) -> str:
 
 def target_text(claim: Claim) -> str:
     """The target with its unit where it is a plain bound."""
-    return f"{claim['target']}%" if claim["unit"] == "%" else str(claim["target"])
+    target = str(claim["target"])
+    return f"{target}%" if claim["unit"] == "%" and target[-1].isdecimal() else target
 
 
 def verdict(claim: Claim) -> str:

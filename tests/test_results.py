@@ -135,9 +135,11 @@ def test_claims_of_others_stay_when_results_are_written() -> None:
 
 def test_a_block_takes_the_claims_it_names_and_nothing_else_changes() -> None:
     row = claim("equations-ppo-accuracy", "PPO", {0: 91.0}, "%", "at least 90", lambda value: value >= 90)
+    row |= {"machine": "2 cores", "date": "2026-01-02", "minutes": 3.0}
     text = "before\n<!-- results: equations-ppo* -->\nold\n<!-- end results -->\nafter\n"
     filled = fill(text, [row, {**row, "id": "other", "claim": "unwanted"}])
-    assert filled == text.replace("old\n", f"\n{results_table([row])}\n")
+    note = "Measured 2026-01-02 on 2 cores. Practice took 3.0 minutes a seed."
+    assert filled == text.replace("old\n", f"\n{results_table([row])}\n{note}\n\n")
     assert fill(filled, [row]) == filled
 
 

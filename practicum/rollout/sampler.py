@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,6 +17,10 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.model.cache import KeyValueCache, PackedDecoder
 from practicum.model.decoder import Decoder, compute_dtype
+from practicum.threads import side_by_side
+
+# Fewer rows than this at a time leave a core's matrix products mostly idle.
+MINIMUM_SHARD = 32
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,6 @@ class Sampler:
         self.decode_steps = 0
         self.prefill_tokens = 0
 
-    @torch.inference_mode()
     def sample(
         self,
         prompts: Sequence[Sequence[int]],
@@ -114,6 +118,35 @@ class Sampler:
         prompt is empty or leaves no room in the model's positions.
         """
         self._check(prompts)
+        shards = self._shards(len(prompts), count)
+        seeds = torch.randint(2**62, (len(shards),), generator=generator).tolist()
+        finished = [0] * len(shards)
+
+        def sample_shard(number: int) -> list[list[Completion]]:
+            def heard(done: int) -> None:
+                finished[number] = done
+                on_finished(sum(finished))
+
+            own = torch.Generator(device=self.device).manual_seed(seeds[number])
+            return self._sample_shard([prompts[index] for index in shards[number]], count, own, heard)
+
+        groups = side_by_side([partial(sample_shard, number) for number in range(len(shards))])
+        return [group for shard in groups for group in shard]
+
+    def _shards(self, prompts: int, count: int) -> list[range]:
+        """Prompts cut into one run for each CPU thread, or into a single one where there is little to do."""
+        parts = torch.get_num_threads() if self.device.type == "cpu" else 1
+        parts = max(1, min(parts, prompts, prompts * count // MINIMUM_SHARD))
+        return [range(prompts * part // parts, prompts * (part + 1) // parts) for part in range(parts)]
+
+    @torch.inference_mode()
+    def _sample_shard(
+        self,
+        prompts: Sequence[Sequence[int]],
+        count: int,
+        generator: torch.Generator,
+        on_finished: Callable[[int], None],
+    ) -> list[list[Completion]]:
         requests = [index for index in range(len(prompts)) for _ in range(count)]
         slots = min(self.config.slots, len(requests))
         longest_prompt = max((len(prompt) for prompt in prompts), default=0)
@@ -122,6 +155,8 @@ class Sampler:
         batch = _Batch(self, cache, prompts, requests, generator)
         while batch.step():
             on_finished(batch.finished_count)
+        self.decode_steps += batch.decode_steps
+        self.prefill_tokens += batch.prefill_tokens
         results: list[list[Completion]] = [[] for _ in prompts]
         for index, completion in zip(requests, batch.completions(), strict=True):
             results[index].append(completion)
@@ -160,6 +195,8 @@ class _Batch:
         self.active = 0
         self.waiting = 0
         self.finished_count = 0
+        self.decode_steps = 0
+        self.prefill_tokens = 0
 
     def step(self) -> bool:
         """Decode one token for every active row; False when nothing is left to do."""
@@ -177,7 +214,7 @@ class _Batch:
         active = self.active
         ones = torch.ones(active, dtype=torch.int64, device=self.sampler.device)
         logits_SV = self.sampler.packed.forward(self.next_ids_S[:active, None], ones, self.cache, None)
-        self.sampler.decode_steps += 1
+        self.decode_steps += 1
         self._record(logits_SV, torch.arange(active, device=self.sampler.device))
         return True
 
@@ -195,7 +232,7 @@ class _Batch:
             ids[row, : len(self.prompts[index])] = torch.tensor(self.prompts[index], device=device)
         self.cache.filled_S[slots] = 0
         logits = self.sampler.packed.forward(ids, lengths, self.cache, slots)
-        self.sampler.prefill_tokens += int(lengths.sum())
+        self.prefill_tokens += int(lengths.sum())
         rows = torch.arange(self.active, self.active + count, device=device)
         sources = torch.tensor([first_row[index] for index in chosen], device=device)
         copies = rows != sources

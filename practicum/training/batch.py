@@ -12,6 +12,9 @@ from practicum.model.decoder import Decoder
 from practicum.rollout.sampler import SamplingConfig, filter_logits
 from practicum.types import Rollout
 
+MOST_PADDING = 0.05
+"""Largest share of a micro-batch that may be padding."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -39,15 +42,20 @@ def make_rows(sequences: Sequence[Sequence[int]], prompt_lengths: Sequence[int])
 def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     """Row numbers cut into micro-batches of similar length, each at most `max_tokens` with its padding.
 
-    Sorting by length keeps padding small. A row longer than `max_tokens` gets a micro-batch of its own.
+    Rows are sorted by length, and a micro-batch is closed before more than MOST_PADDING of it would be
+    padding. A row longer than `max_tokens` gets a micro-batch of its own.
     """
     order = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
     batches: list[list[int]] = []
+    used = 0
     for row in order:
-        if batches and (len(batches[-1]) + 1) * lengths[row] <= max_tokens:
+        processed = (len(batches[-1]) + 1) * lengths[row] if batches else 0
+        if batches and processed <= max_tokens and used + lengths[row] >= (1 - MOST_PADDING) * processed:
             batches[-1].append(row)
+            used += lengths[row]
         else:
             batches.append([row])
+            used = lengths[row]
     return batches
 
 

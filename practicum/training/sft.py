@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from practicum.model.checkpoint import load_model, model_folder
@@ -27,6 +28,7 @@ from practicum.training.loop import (
     step_seed,
 )
 from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.parallel import add_gradients
 from practicum.types import Demonstration
 
 
@@ -46,7 +48,7 @@ class SftConfig:
         default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
     )
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, checkpoint_every=200))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=1000, checkpoint_every=200))
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
@@ -102,11 +104,16 @@ def imitate(
     prompt_lengths = [len(prompt) for prompt in prompts]
     targets = sum(length - prompt for length, prompt in zip(lengths, prompt_lengths, strict=True))
     batches = micro_batches(lengths, micro_batch_tokens)
-    total = 0.0
-    for batch in batches:
+    measured = [0.0] * len(batches)
+
+    def micro_batch_loss(index: int) -> Tensor:
+        batch = batches[index]
         rows = make_rows([sequences[row] for row in batch], [prompt_lengths[row] for row in batch])
         logits = decoder.logits(target_hidden(decoder, rows, dtype), dtype)
         loss = functional.cross_entropy(logits, rows.ids_BT[rows.target_BT], reduction="sum") / targets
-        torch.autograd.backward(loss)
-        total += loss.item()
-    return {"loss": total, "tokens": sum(lengths), "padding_share": padding_share(lengths, batches)}
+        measured[index] = loss.item()
+        return loss
+
+    parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
+    add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(batches))])
+    return {"loss": sum(measured), "tokens": sum(lengths), "padding_share": padding_share(lengths, batches)}

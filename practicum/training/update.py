@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -33,6 +34,7 @@ from practicum.training.objectives import (
     kl_estimate,
     token_weights,
 )
+from practicum.training.parallel import add_gradients
 from practicum.types import Rollout
 
 
@@ -181,60 +183,90 @@ def _one_update(
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
     cuts = micro_batches(kept_lengths, config.micro_batch_tokens)
-    names = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction", "kl")
-    sums = dict.fromkeys(names, 0.0)
-    largest, tokens = 0.0, 0
-    for cut in cuts:
-        batch = [kept[item] for item in cut]
-        order = _row_major(rollout.mask_BT, batch)
-        rows_here = rollout_rows(rollout, batch)
-        hidden_ND = target_hidden(trainee.decoder, rows_here, dtype)
-        logprobs, entropy = target_logprobs(
-            trainee.decoder,
-            hidden_ND,
-            rows_here,
-            sampling,
-            dtype,
-            entropy_gradient=config.entropy_weight != 0,
+    reports = [dict[str, float]() for _ in cuts]
+
+    def micro_batch_loss(index: int) -> Tensor:
+        batch = [kept[item] for item in cuts[index]]
+        loss, reports[index] = policy_loss(
+            trainee, experience, batch, weights_BT, config, sampling, dtype, value_weight, value_clip
         )
-        old, weight = rollout.logprobs_BT[order], weights_BT[order]
-        losses, clipped = clipped_policy_loss(
-            logprobs, old, experience.advantages_BT[order], config.clip_low, config.clip_high
+        return loss
+
+    if cuts:
+        add_gradients(
+            list(trainee.optimizer.named.values()),
+            [partial(micro_batch_loss, index) for index in range(len(cuts))],
         )
-        loss = (losses * weight).sum()
-        sums["policy_loss"] += loss.item()
-        if config.entropy_weight:
-            loss = loss - config.entropy_weight * (entropy * weight).sum()
-        if experience.reference_logprobs_BT is not None:
-            reference = experience.reference_logprobs_BT[order]
-            if config.kl.placement == "loss":
-                penalty = (kl_estimate(logprobs, reference, config.kl.estimator) * weight).sum()
-                loss = loss + config.kl.weight * penalty
-            sums["kl"] += float(kl_estimate(logprobs.detach(), reference, "k3").sum())
-        if experience.values_BT is not None and experience.returns_BT is not None:
-            values = trainee.heads["value"](hidden_ND)
-            value_losses = clipped_value_loss(
-                values, experience.values_BT[order], experience.returns_BT[order], value_clip
-            )
-            value_loss = (value_losses * weight).sum()
-            loss = loss + value_weight * value_loss
-            sums["value_loss"] += value_loss.item()
-        torch.autograd.backward(loss)
-        with torch.no_grad():
-            log_ratio = logprobs - old
-            largest = max(largest, float((log_ratio.exp() - 1).abs().max()))
-            sums["entropy"] += float(entropy.sum())
-            sums["clip_fraction"] += float(clipped.sum())
-            sums["approximate_kl"] += float(kl_estimate(old, logprobs, "k3").sum())
-        tokens += len(logprobs)
-    # With every row skipped there is no token to measure, and a 0 would read as a collapse.
-    measured = {name: value for name, value in sums.items() if tokens or name.endswith("loss")}
-    means = {name: value if name.endswith("loss") else value / tokens for name, value in measured.items()}
-    return means | {
-        "ratio_error": largest,
+    return _combined(reports) | {
         "update_tokens": float(sum(kept_lengths)),
         "padding_share": padding_share(kept_lengths, cuts) if kept else 0.0,
     }
+
+
+def policy_loss(
+    trainee: Trainee,
+    experience: Experience,
+    batch: Sequence[int],
+    weights_BT: Tensor,
+    config: UpdateConfig,
+    sampling: SamplingConfig,
+    dtype: torch.dtype,
+    value_weight: float,
+    value_clip: float,
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss of one micro-batch of rows, a weighted sum over its tokens, and sums for the metrics."""
+    rollout = experience.rollout
+    order = _row_major(rollout.mask_BT, batch)
+    rows = rollout_rows(rollout, batch)
+    hidden_ND = target_hidden(trainee.decoder, rows, dtype)
+    logprobs, entropy = target_logprobs(
+        trainee.decoder, hidden_ND, rows, sampling, dtype, entropy_gradient=config.entropy_weight != 0
+    )
+    old, weight = rollout.logprobs_BT[order], weights_BT[order]
+    losses, clipped = clipped_policy_loss(
+        logprobs, old, experience.advantages_BT[order], config.clip_low, config.clip_high
+    )
+    loss = (losses * weight).sum()
+    report = {"policy_loss": loss.item()}
+    if config.entropy_weight:
+        loss = loss - config.entropy_weight * (entropy * weight).sum()
+    if experience.reference_logprobs_BT is not None:
+        reference = experience.reference_logprobs_BT[order]
+        if config.kl.placement == "loss":
+            penalty = (kl_estimate(logprobs, reference, config.kl.estimator) * weight).sum()
+            loss = loss + config.kl.weight * penalty
+        report["kl"] = float(kl_estimate(logprobs.detach(), reference, "k3").sum())
+    if experience.values_BT is not None and experience.returns_BT is not None:
+        values = trainee.heads["value"](hidden_ND)
+        value_losses = clipped_value_loss(
+            values, experience.values_BT[order], experience.returns_BT[order], value_clip
+        )
+        value_loss = (value_losses * weight).sum()
+        loss = loss + value_weight * value_loss
+        report["value_loss"] = value_loss.item()
+    with torch.no_grad():
+        report["ratio_error"] = float(((logprobs - old).exp() - 1).abs().max())
+        report["entropy"] = float(entropy.sum())
+        report["clip_fraction"] = float(clipped.sum())
+        report["approximate_kl"] = float(kl_estimate(old, logprobs, "k3").sum())
+    report["tokens"] = len(logprobs)
+    return loss, report
+
+
+def _combined(reports: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Metrics of an update: losses add up, the ratio error is the largest, the rest are means per token.
+
+    With every row skipped there is no token to measure, and a 0 would read as a collapse: means are left out.
+    """
+    tokens = sum(report["tokens"] for report in reports)
+    totals = {name: sum(report[name] for report in reports) for name in (reports[0] if reports else ())}
+    means = {
+        name: value if name.endswith("loss") else value / tokens
+        for name, value in totals.items()
+        if name not in ("ratio_error", "tokens")
+    }
+    largest = max((report["ratio_error"] for report in reports), default=0.0)
+    return {"policy_loss": 0.0} | means | {"ratio_error": largest}
 
 
 def _row_major(mask_BT: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:

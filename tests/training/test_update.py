@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
@@ -474,9 +476,31 @@ def test_micro_batches_hold_their_bound_and_every_row_once() -> None:
         assert sorted(row for batch in batches for row in batch) == list(range(8))
         for batch in batches:
             assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= bound
-    assert len(micro_batches(lengths, 1000)) == 1
-    assert padding_share(lengths, micro_batches(lengths, 1000)) == pytest.approx(1 - 70 / 320)
     assert padding_share(lengths, micro_batches(lengths, 1)) == 0.0
+    assert padding_share(lengths, [[*range(8)]]) == pytest.approx(1 - 70 / 320)
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=80), st.integers(1, 5000))
+def test_padding_stays_under_five_per_cent(lengths: list[int], bound: int) -> None:
+    batches = micro_batches(lengths, bound)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert padding_share(lengths, batches) <= 0.05 + 1e-12
+
+
+def test_threads_change_the_gradient_by_rounding_only(make_trainee: Any, letter_task: Any) -> None:
+    trainee = make_trainee(scale=2.0)
+    demonstrations = letter_task.demonstrations(24, 0)
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            metrics = imitate(trainee.decoder, trainee.tokenizer, demonstrations, 30, torch.float32)
+            found.append((gradients(trainee), metrics["loss"]))
+    finally:
+        torch.set_num_threads(1)
+    for changed, loss in found[1:]:
+        assert_same_gradient(changed, found[0][0])
+        assert loss == pytest.approx(found[0][1], abs=1e-5)
 
 
 def test_rows_mark_what_follows_the_prompt_and_never_the_first_token() -> None:

@@ -166,7 +166,6 @@ def _nested(problem: Problem, pen: Pen) -> None:
 def _absolute(problem: Problem, pen: Pen) -> None:
     x = problem.variable
     a, b, c, d = problem.numbers
-    knows_domain = c != 0 and _knows_domain(problem, f"{polynomial((c, d), x)}>=0", pen)
     scale = lcm(*(number.denominator for number in problem.numbers))
     if scale != 1:
         a, b, c, d = a * scale, b * scale, c * scale, d * scale
@@ -182,7 +181,8 @@ def _absolute(problem: Problem, pen: Pen) -> None:
         candidates.add(linear_root((a, b, -c, -d), x, pen))
         if len(candidates) == 2:
             pen.write("roots", solutions_text(sorted(candidates)))
-    _conclude(problem, pen, tuple(sorted(candidates)), knows_domain)
+    # Nothing but a check tells which case was false, so here checking is what pays.
+    _conclude(problem, pen, tuple(sorted(candidates)), knows_domain=False)
 
 
 # --- from candidates to the answer -------------------------------------------------------------------

@@ -40,8 +40,8 @@ class EquationsConfig:
             "rational": 0.5,
             "quadratic": 0.1,
             "cancelled": 0.12,
-            "absolute": 0.18,
-            "linear": 0.1,
+            "absolute": 0.16,
+            "linear": 0.12,
         }
     )
     levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
@@ -168,14 +168,14 @@ class EquationsTask:
     def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
         """Which behaviours a completion shows, of those the problem calls for; see `behaviours.py`.
 
-        A domain check is called for where the domain is not all numbers, factoring where a quadratic has
+        A domain check is called for where not every number may be a root, factoring where a quadratic has
         rational roots, the formula where there is a quadratic.
         """
         found = behaviours_of(prompt.data, text)
         data = prompt.data
         quadratic = len(data["reduced"]) == 3
         called_for = {
-            "domain_check": data["family"] not in ("linear", "quadratic"),
+            "domain_check": data["family"] not in ("linear", "quadratic", "absolute"),
             "factoring": quadratic and data["kind"] not in ("irrational", "none"),
             "factoring_wrong": quadratic,
             "formula": quadratic,

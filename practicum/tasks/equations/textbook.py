@@ -138,11 +138,10 @@ def _times(random: Random, x: str) -> str:
 
 
 def _divide(random: Random, x: str) -> str:
-    divisor = random.choice((2, 2, random.randint(3, 12)))
-    value = Fraction(random.randint(-30, 30) * random.choice((1, divisor)), divisor)
-    number = int(value * divisor)
-    whole = str(value) == f"{number}/{divisor}"
-    return f"{number}/{divisor} is not a whole number" if whole else f"{number}/{divisor}={value}"
+    divisor = random.choice((2, 2, 3, 4, 5, 6, 7))
+    number = random.randint(-12, 12) * divisor if random.random() < 0.7 else random.randint(-30, 30)
+    quotient, value = f"{number}/{divisor}", str(Fraction(number, divisor))
+    return f"{quotient} is not a whole number" if quotient == value else f"{quotient}={value}"
 
 
 def _sign(random: Random, x: str) -> str:
@@ -170,8 +169,8 @@ def _simplify(random: Random, x: str) -> str:
 
 
 def _half_sum(random: Random, x: str) -> str:
-    first, second = _train_roots(random)
-    return divided_text(first + second, second - first, 2)
+    gap = random.randint(1, 14)
+    return divided_text(2 * random.randint(-7, 6) + gap % 2, gap, 2)
 
 
 def _formula(random: Random, x: str) -> str:
@@ -327,12 +326,12 @@ def _difference_of_squares(random: Random, x: str) -> str:
     return random.choice((f"{y}^2-{x}^2=({y}-{x})({y}+{x})", f"{y}^2-{x}^2={right} gives {y}={x}+{c}"))
 
 
-_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 26, _times: 5, _divide: 6, _sign: 3}
+_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 40, _times: 5, _divide: 16, _sign: 3}
 _QUADRATIC: dict[Piece, int] = {
-    _difference: 45,
+    _difference: 32,
     _is_square: 6,
     _simplify: 7,
-    _half_sum: 14,
+    _half_sum: 26,
     _formula: 14,
     _product_of_surds: 8,
     _expand: 14,
@@ -342,13 +341,13 @@ _QUADRATIC: dict[Piece, int] = {
     _vieta: 4,
 }
 _BY_FAMILY: dict[str, dict[Piece, int]] = {
-    "linear": {_move: 6, _like_terms: 4, _bracket_times: 3},
+    "linear": {_move: 10, _like_terms: 8, _bracket_times: 1},
     "quadratic": {**_QUADRATIC, _to_standard: 6},
     "rational": {**_QUADRATIC, _clear: 14, _collect: 4, _substitute: 22},
-    "cancelled": {**_QUADRATIC, _cancel: 8, _move: 6, _expand: 14},
+    "cancelled": {**_QUADRATIC, _cancel: 10, _move: 10, _expand: 14},
     "radical": {**_QUADRATIC, _square_of_sum: 8, _root_value: 8},
     "nested": {**_QUADRATIC, _square_of_sum: 6, _root_value: 8, _difference_of_squares: 8},
-    "absolute": {_move: 6, _like_terms: 4, _absolute_value: 8, _opposite: 6},
+    "absolute": {_move: 10, _like_terms: 8, _absolute_value: 14, _opposite: 8},
 }
 
 
