@@ -164,7 +164,7 @@ def print_table(summary: dict[str, Any]) -> None:
     sampled = list(summary["stages"][0]["pass_at_k"])
     ends = dict.fromkeys([*sampled[:1], *sampled[-1:]])
     for heading in ("stage", "steps", "seconds", "accuracy", "95% interval", "a-(b+x)/x=x", *ends):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
+        table.add_column(heading, justify="left" if heading == "stage" else "right", no_wrap=True)
     names = [name for name in SHOWN_BEHAVIOURS if name in summary["stages"][0]["behaviours"]]
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
@@ -180,7 +180,7 @@ def print_table(summary: dict[str, Any]) -> None:
             *(f"{stage['pass_at_k'][name]:.1%}" for name in ends),
             *(f"{stage['behaviours'][name]:.0%}" for name in names),
         )
-    Console(width=130).print(table)
+    Console(width=150).print(table)
     seed = summary["seed_equation"]
     print(f"{seed['equation']}   claimed {seed['claimed']}: {seed['verdict']} ({seed['reason']})")
     print(f"report: {summary['report']}")

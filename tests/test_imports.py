@@ -18,6 +18,7 @@ LAYERS = {
     "types": 1,
     "config": 1,
     "run": 2,
+    "threads": 2,
     "tasks": 3,
     "model": 3,
     "data": 3,

@@ -89,7 +89,7 @@ class PretrainConfig:
     """Rows of one forward pass; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-2))
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=700, checkpoint_every=100))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, checkpoint_every=100))
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""

@@ -26,7 +26,7 @@ class Habits:
     guess_factoring: float = 0.25
     factor_when_square: float = 0.4
     formula_slip: float = 0.35
-    conclude_negative: float = 0.6
+    conclude_negative: float = 0.45
     halve_surd: float = 0.4
     both_cases: float = 0.45
     careful_sum: float = 0.45

@@ -37,11 +37,10 @@ class EquationsConfig:
 
     families: Mapping[str, float] = field(
         default_factory=lambda: {
-            "rational": 0.5,
-            "quadratic": 0.1,
+            "rational": 0.6,
+            "quadratic": 0.14,
+            "linear": 0.14,
             "cancelled": 0.12,
-            "absolute": 0.16,
-            "linear": 0.12,
         }
     )
     levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
@@ -51,7 +50,7 @@ class EquationsConfig:
     habits: Habits = field(default_factory=Habits)
     solution_tokens: int = MAX_TOKENS
     key: str = "true"
-    poisoned_share: float = 0.5
+    poisoned_share: float = 0.8
 
     def __post_init__(self) -> None:
         for name in self.families:
