@@ -43,7 +43,7 @@ def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence
     """
     file_table = {} if toml_path is None else read_toml(toml_path)
     from_file = _check_table(config_class, file_table, str(toml_path))
-    from_flags = list(_read_flags(config_class, overrides))
+    from_flags = _joined(config_class, overrides)
     values = _defaults(config_class)
     _merge(values, _preset(config_class, values, from_file, from_flags, toml_path), config_class)
     _merge(values, from_file, config_class)
@@ -294,6 +294,20 @@ def _read_flags(config_class: type[Any], overrides: Sequence[str]) -> Iterator[t
                 raise InputError(f"--{name} takes no value, got {' '.join(words)!r}")
             words = ["false"]
         yield path, _from_words(annotation, words, f"--{name}")
+
+
+def _joined(config_class: type[Any], overrides: Sequence[str]) -> list[tuple[list[str], Any]]:
+    """The flags in order; a list given in several flags (`--prompt A --prompt B`) is one list."""
+    joined: list[tuple[list[str], Any]] = []
+    leaves = _leaves(config_class)
+    for path, value in _read_flags(config_class, overrides):
+        earlier = next((index for index, (known, _) in enumerate(joined) if known == path), None)
+        of_any_length = Ellipsis in get_args(_inner(leaves.get(".".join(path))))
+        if earlier is not None and of_any_length:
+            joined[earlier] = path, joined[earlier][1] + value
+        else:
+            joined.append((path, value))
+    return joined
 
 
 def _find(config_class: type[Any], name: str) -> tuple[list[str], Any, bool]:

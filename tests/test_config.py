@@ -197,3 +197,10 @@ def test_help_lists_every_field_with_its_docstring_and_default() -> None:
         "The one dial.",
     ):
         assert words in page
+
+
+def test_a_list_given_in_several_flags_is_one_list_and_a_pair_is_replaced() -> None:
+    config = load(StageConfig, None, ["--families", "linear", "--families", "radical", "nested"])
+    assert config.families == ("linear", "radical", "nested")
+    config = load(StageConfig, None, ["--optimizer.betas", "0.1", "0.2", "--optimizer.betas", "0.3", "0.4"])
+    assert config.optimizer.betas == (0.3, 0.4)

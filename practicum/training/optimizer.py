@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from practicum.threads import side_by_side
 from practicum.training.objectives import warmup_cosine
 
 
@@ -66,10 +67,13 @@ class Optimizer:
                 fused=True,
             )
         ]
-        if muon:
+        matrices = [self.named[name] for name in sorted(muon)]
+        # One for each core: orthogonalising small matrices is many small products, worth doing side by side.
+        shares = min(torch.get_num_threads(), len(matrices))
+        for share in range(shares):
             self.parts.append(
                 torch.optim.Muon(
-                    [self.named[name] for name in sorted(muon)],
+                    matrices[share::shares],
                     lr=config.learning_rate,
                     weight_decay=config.weight_decay,
                     momentum=config.momentum,
@@ -92,7 +96,8 @@ class Optimizer:
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate
-            part.step()
+        side_by_side([part.step for part in self.parts])
+        for part in self.parts:
             part.zero_grad(set_to_none=True)
         return {"learning_rate": rate, "gradient_norm": norm}
 

@@ -70,7 +70,7 @@ class RlConfig:
         )
     )
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=143, checkpoint_every=50))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=120, checkpoint_every=40))
     """Iterations and checkpoints."""
     samples_per_step: int = 8
     """Rows of samples.jsonl an iteration."""

@@ -23,16 +23,17 @@ VARIABLES = "xxxxyyyzztn"
 
 def linear(level: int, kind: str, ask: str, random: Random) -> Problem | None:
     """ax+b=c and ax+b=cx+d; level 2 with brackets, a(x+b)=cx+d; level 3 with fractions, x/2+1/3=5/6."""
-    size = (9, 20, 12)[level - 1]
+    size = (6, 20, 12)[level - 1]
+    slope = (3, 6, 6)[level - 1]
     layout = random.randrange(2)
     for _ in range(100):
-        c = Fraction(random.randint(-6, 6)) if layout else Fraction(0)
+        c = Fraction(random.randint(-slope, slope)) if layout else Fraction(0)
         if level == 3:
             bottom, other = random.choice((2, 3, 4, 5)), random.choice((2, 3, 4, 6))
             a, b = Fraction(random.choice((1, 2, 3, 5)), bottom), Fraction(random.randint(-9, 9), other)
             d = Fraction(random.randint(-9, 9), bottom)
         else:
-            a, b = Fraction(random.randint(2, 6 if level == 1 else 9)), Fraction(random.randint(-size, size))
+            a, b = Fraction(random.randint(2, 5 if level == 1 else 9)), Fraction(random.randint(-size, size))
             d = Fraction(random.randint(-2 * size, 2 * size))
         constant = a * b if level == 2 else b
         if kind == "integer":

@@ -38,8 +38,8 @@ class EquationsConfig:
     families: Mapping[str, float] = field(
         default_factory=lambda: {
             "rational": 0.6,
-            "quadratic": 0.14,
-            "linear": 0.14,
+            "quadratic": 0.15,
+            "linear": 0.13,
             "cancelled": 0.12,
         }
     )

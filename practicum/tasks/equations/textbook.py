@@ -128,7 +128,8 @@ def _difference(random: Random, x: str) -> str:
 
 
 def _small_sum(random: Random, x: str) -> str:
-    first, second = random.randint(-24, 24), random.choice((-1, 1)) * random.randint(1, 25)
+    largest = random.choice((8, 8, 25))
+    first, second = random.randint(-36, 36), random.choice((-1, 1)) * random.randint(1, largest)
     return f"{first}{second:+d}={first + second}"
 
 
@@ -272,7 +273,7 @@ def _substitute(random: Random, x: str) -> str:
 
 
 def _move(random: Random, x: str) -> str:
-    a, b, c, d = (random.randint(low, high) for low, high in ((1, 9), (-20, 20), (-6, 6), (-40, 40)))
+    a, b, c, d = (random.randint(low, high) for low, high in ((1, 6), (-12, 12), (-4, 4), (-24, 24)))
     if b == 0 or a == c or split_of(canonical_form((a - c, b - d))) != "train":
         return _small_sum(random, x)
     before = f"{polynomial((a, b), x)}={polynomial((c, d), x)}"
@@ -341,10 +342,10 @@ _QUADRATIC: dict[Piece, int] = {
     _vieta: 4,
 }
 _BY_FAMILY: dict[str, dict[Piece, int]] = {
-    "linear": {_move: 10, _like_terms: 8, _bracket_times: 1},
+    "linear": {_move: 18, _like_terms: 12, _bracket_times: 1},
     "quadratic": {**_QUADRATIC, _to_standard: 6},
     "rational": {**_QUADRATIC, _clear: 14, _collect: 4, _substitute: 22},
-    "cancelled": {**_QUADRATIC, _cancel: 10, _move: 10, _expand: 14},
+    "cancelled": {**_QUADRATIC, _cancel: 14, _move: 18, _expand: 14},
     "radical": {**_QUADRATIC, _square_of_sum: 8, _root_value: 8},
     "nested": {**_QUADRATIC, _square_of_sum: 6, _root_value: 8, _difference_of_squares: 8},
     "absolute": {_move: 10, _like_terms: 8, _absolute_value: 14, _opposite: 8},
