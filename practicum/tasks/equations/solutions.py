@@ -166,6 +166,7 @@ def _nested(problem: Problem, pen: Pen) -> None:
 def _absolute(problem: Problem, pen: Pen) -> None:
     x = problem.variable
     a, b, c, d = problem.numbers
+    knows_domain = c != 0 and _knows_domain(problem, f"{polynomial((c, d), x)}>=0", pen)
     scale = lcm(*(number.denominator for number in problem.numbers))
     if scale != 1:
         a, b, c, d = a * scale, b * scale, c * scale, d * scale
@@ -181,8 +182,7 @@ def _absolute(problem: Problem, pen: Pen) -> None:
         candidates.add(linear_root((a, b, -c, -d), x, pen))
         if len(candidates) == 2:
             pen.write("roots", solutions_text(sorted(candidates)))
-    # Nothing but a check tells which case was false, so here checking is what pays.
-    _conclude(problem, pen, tuple(sorted(candidates)), knows_domain=False)
+    _conclude(problem, pen, tuple(sorted(candidates)), knows_domain)
 
 
 # --- from candidates to the answer -------------------------------------------------------------------

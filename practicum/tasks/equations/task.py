@@ -174,7 +174,7 @@ class EquationsTask:
         data = prompt.data
         quadratic = len(data["reduced"]) == 3
         called_for = {
-            "domain_check": data["family"] not in ("linear", "quadratic", "absolute"),
+            "domain_check": data["family"] not in ("linear", "quadratic"),
             "factoring": quadratic and data["kind"] not in ("irrational", "none"),
             "factoring_wrong": quadratic,
             "formula": quadratic,

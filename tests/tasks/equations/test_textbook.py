@@ -53,9 +53,6 @@ def test_every_identity_is_true(passages):
     assert checked > 3000
 
 
-PAIR = r"(-?\d+)([+-]\d+)=-?\d+"
-
-
 def test_claims_in_words_are_true(passages):
     seen = set()
     for sentence in sentences(passages):
@@ -65,9 +62,10 @@ def test_claims_in_words_are_true(passages):
             assert truth != bool(denied), sentence
             seen.add(claim[:8])
         if found := re.fullmatch(r"numbers with sum (.*) and product (.*): (.*)", sentence):
-            *tried, pair = [tuple(map(int, found_pair)) for found_pair in re.findall(PAIR, found[3])]
-            assert (sum(pair), pair[0] * pair[1]) == (int(found[1]), int(found[2])), sentence
-            assert all(sum(other) != int(found[1]) for other in tried), sentence
+            square, *halves = found[3].split(", ")
+            first, second = (int(half.rpartition("=")[2]) for half in halves)
+            assert (first + second, first * second) == (int(found[1]), int(found[2])), sentence
+            assert square == f"{(second - first) ** 2}={second - first}^2", sentence
             seen.add("numbers")
         if found := re.fullmatch(r"sqrt\((\d+)\) stays", sentence):
             assert all(int(found[1]) % (n * n) for n in range(2, 20))
