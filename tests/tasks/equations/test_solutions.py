@@ -159,7 +159,7 @@ def test_rates_outside_zero_and_one_are_refused_by_name():
 
 
 STEPS = ["multiply", "standard", "squared", "move", "collect", "expand", "cancel", "isolate", "factor"]
-ARITHMETIC = ["discriminant", "square", "pairs", "halve", "surd", "add"]
+ARITHMETIC = ["discriminant", "square", "numbers", "halve", "surd", "add"]
 
 
 def test_every_step_of_a_perfect_solution_is_true():
