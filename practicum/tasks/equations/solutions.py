@@ -231,6 +231,11 @@ def _inside(problem: Problem, pen: Pen, candidates: tuple[Number, ...]) -> tuple
             if side != "x":
                 text, _ = check_text(f"{side}=0", "x", candidate)
                 pen.write(f"at {candidate}", f"{text} {'no' if outside else 'ok'}")
+        for point in problem.excluded:
+            # Whether a root is 0 is seen at once; whether it is another excluded point is worked out.
+            if isinstance(candidate, Fraction) and point != 0 and point.denominator == 1:
+                text, _ = check_text(f"{polynomial((1, -point), 'x')}=0", "x", candidate)
+                pen.write(f"at {candidate}", f"{text} {'no' if candidate == point else 'ok'}")
         if outside:
             pen.write("reject", number_text(candidate))
         else:

@@ -37,9 +37,9 @@ class EquationsConfig:
 
     families: Mapping[str, float] = field(
         default_factory=lambda: {
-            "rational": 0.6,
-            "quadratic": 0.15,
-            "linear": 0.13,
+            "rational": 0.62,
+            "quadratic": 0.18,
+            "linear": 0.08,
             "cancelled": 0.12,
         }
     )

@@ -327,7 +327,7 @@ def _difference_of_squares(random: Random, x: str) -> str:
     return random.choice((f"{y}^2-{x}^2=({y}-{x})({y}+{x})", f"{y}^2-{x}^2={right} gives {y}={x}+{c}"))
 
 
-_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 40, _times: 5, _divide: 16, _sign: 3}
+_COMMON: dict[Piece, int] = {_square: 4, _small_sum: 50, _times: 5, _divide: 16, _sign: 3}
 _QUADRATIC: dict[Piece, int] = {
     _difference: 32,
     _is_square: 6,
