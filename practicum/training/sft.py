@@ -48,7 +48,7 @@ class SftConfig:
         default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
     )
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=800, checkpoint_every=200))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=850, checkpoint_every=200))
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""

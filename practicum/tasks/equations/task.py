@@ -37,10 +37,10 @@ class EquationsConfig:
 
     families: Mapping[str, float] = field(
         default_factory=lambda: {
-            "rational": 0.62,
-            "quadratic": 0.18,
-            "linear": 0.08,
-            "cancelled": 0.12,
+            "rational": 0.52,
+            "quadratic": 0.13,
+            "linear": 0.2,
+            "cancelled": 0.15,
         }
     )
     levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
