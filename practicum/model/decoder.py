@@ -230,9 +230,11 @@ class Decoder(nn.Module):
 
 
 def initialise(decoder: Decoder, seed: int) -> Decoder:
-    """Fill a decoder in place with normal weights, std 0.02, residual projections scaled by 1/sqrt(2 layers).
+    """Fill a decoder in place with normal weights and return it; norms start at 1.
 
-    Source: Radford et al. 2019 (GPT-2), section 2.3.
+    Standard deviation 0.02 for the output head, 0.5 / sqrt(hidden_size) for the other matrices, and that
+    times 1 / sqrt(2 layers) for the projections back into the residual stream (Radford et al. 2019, GPT-2,
+    section 2.3).
     """
     generator = torch.Generator().manual_seed(seed)
     residual_scale = (2 * decoder.config.num_hidden_layers) ** -0.5
