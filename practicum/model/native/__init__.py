@@ -1,0 +1,74 @@
+"""C++ kernels, compiled on first use; without a compiler, the PyTorch code that each of them mirrors runs.
+
+`load("decode")` compiles `decode.cpp` beside this file into the user's cache folder, once for every version of
+the source, the compiler and the processor. Set PRACTICUM_NATIVE=0 to run without kernels.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+SOURCES = Path(__file__).parent
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+
+
+@lru_cache(maxsize=8)
+def load(name: str) -> ctypes.CDLL | None:
+    """The compiled library of `name`.cpp, or None where kernels are off or cannot be built.
+
+    A failed build is reported once on stderr, with the compiler's last line; training then runs in PyTorch.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if os.environ.get("PRACTICUM_NATIVE", "1") == "0" or compiler is None or sys.platform != "linux":
+        return None
+    try:
+        return ctypes.CDLL(str(_built(name, compiler)))
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        print(f"practicum: kernel {name} was not built ({last}); PyTorch is used instead", file=sys.stderr)
+    except OSError as error:
+        print(f"practicum: kernel {name} was not loaded ({error}); PyTorch is used instead", file=sys.stderr)
+    return None
+
+
+def _built(name: str, compiler: str) -> Path:
+    """Path of the library, compiled now unless the cache holds it; appears whole or not at all."""
+    source = SOURCES / f"{name}.cpp"
+    digest = hashlib.sha256(_processor().encode())
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    digest.update(f"{compiler} {version} {FLAGS}".encode())
+    for path in [source, *sorted(SOURCES.glob("*.h"))]:
+        digest.update(path.read_bytes())
+    target = _cache_folder() / f"{name}-{digest.hexdigest()[:20]}.so"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            made = Path(folder) / target.name
+            command = [compiler, *FLAGS, str(source), "-o", str(made)]
+            subprocess.run(command, capture_output=True, text=True, check=True)
+            os.replace(made, target)
+    return target
+
+
+def _processor() -> str:
+    """What the code is compiled for: a library built elsewhere with more instructions would crash here."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+
+
+def _cache_folder() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "practicum"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.gettempdir()) / f"practicum-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
