@@ -267,9 +267,10 @@ def _verifies(
 
 @lru_cache(maxsize=65536)
 def _claims(line: str, variable: str) -> frozenset[Fraction]:
-    """Candidates a line claims: `roots: 1, 4`, or the end of `x=6/2=3`."""
+    """Candidates a line claims: `roots: 1, 4`, or the end of `divide: 6/2=3` or `x=6/2=3`."""
     word, _, maths = line.partition(": ")
-    if len(line) > MAX_CHARACTERS or (word != "roots" and not maths.startswith(f"{variable}=")):
+    claims = word in ("roots", "divide") or maths.startswith(f"{variable}=")
+    if len(line) > MAX_CHARACTERS or not claims:
         return frozenset()
     values = (rational_value(item.rpartition("=")[2]) for item in maths.split(", "))
     return frozenset(value for value in values if value is not None)

@@ -37,7 +37,7 @@ def linear(level: int, kind: str, ask: str, random: Random) -> Problem | None:
             d = Fraction(random.randint(-2 * size, 2 * size))
         constant = a * b if level == 2 else b
         if kind == "integer":
-            d = (a - c) * random.randint(-size, size) + constant
+            d = (a - c) * random.randint(-2 * size, 2 * size) + constant
         if a == c or bool(c) != bool(layout) or (level == 2 and b == 0) or abs(d) > 99:
             continue
         if a == 1 and b == c == 0:

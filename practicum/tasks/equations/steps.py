@@ -21,7 +21,11 @@ Quadratic = tuple[int, int, int]
 
 
 def linear_root(numbers: tuple[Fraction, ...], x: str, pen: Pen) -> Fraction:
-    """Solve ax+b=cx+d in writing: `move`, `collect`, `divide`, as far as each is needed."""
+    """Solve ax+b=cx+d in writing: `move`, `collect`, `divide`, as far as each is needed.
+
+    Sum and quotient stand alone before their results, as the textbook drills them, so that a result that no
+    training problem has is still arithmetic that was read.
+    """
     a, b, c, d = numbers
     left, right = a, d
     if b or c:
@@ -32,11 +36,12 @@ def linear_root(numbers: tuple[Fraction, ...], x: str, pen: Pen) -> Fraction:
         left, right = a + moved_c, d + moved_b
         if c or (b and d):
             right = pen.number(right)
-            pen.write("collect", f"{sum_of(((left, x),))}={right}")
+            both = f"={sum_of(((d, ''), (moved_b, '')))}" if b and d else ""
+            pen.write("collect", f"{sum_of(((left, x),))}{both}={right}")
     root = right / left
     if left != 1:
         quotient = f"{right}/{signed(left)}"
-        pen.write("divide", f"{x}={quotient}" + (f"={root}" if str(root) != quotient else ""))
+        pen.write("divide", quotient + (f"={root}" if str(root) != quotient else ""))
     return root
 
 

@@ -129,7 +129,7 @@ def _difference(random: Random, x: str) -> str:
 
 def _small_sum(random: Random, x: str) -> str:
     largest = random.choice((8, 8, 25))
-    first, second = random.randint(-36, 36), random.choice((-1, 1)) * random.randint(1, largest)
+    first, second = random.randint(-60, 60), random.choice((-1, 1)) * random.randint(1, largest)
     return f"{first}{second:+d}={first + second}"
 
 
@@ -139,9 +139,12 @@ def _times(random: Random, x: str) -> str:
 
 
 def _divide(random: Random, x: str) -> str:
-    divisor = random.choice((2, 2, 3, 4, 5, 6, 7))
-    number = random.randint(-12, 12) * divisor if random.random() < 0.7 else random.randint(-30, 30)
+    divisor = random.choice((2, 2, 3, 4, 5, 6, 7, 8))
+    number = random.randint(-12, 12) * divisor if random.random() < 0.7 else random.randint(-50, 50)
     quotient, value = f"{number}/{divisor}", str(Fraction(number, divisor))
+    if random.random() < 0.5:
+        # Under the very word a solution writes: a quotient that is no root of any training problem is met here.
+        return f"divide: {quotient}" + (f"={value}" if value != quotient else "")
     return f"{quotient} is not a whole number" if quotient == value else f"{quotient}={value}"
 
 
@@ -273,7 +276,7 @@ def _substitute(random: Random, x: str) -> str:
 
 
 def _move(random: Random, x: str) -> str:
-    a, b, c, d = (random.randint(low, high) for low, high in ((1, 6), (-12, 12), (-4, 4), (-24, 24)))
+    a, b, c, d = (random.randint(low, high) for low, high in ((1, 6), (-12, 12), (-4, 4), (-40, 40)))
     if b == 0 or a == c or split_of(canonical_form((a - c, b - d))) != "train":
         return _small_sum(random, x)
     before = f"{polynomial((a, b), x)}={polynomial((c, d), x)}"
@@ -342,7 +345,7 @@ _QUADRATIC: dict[Piece, int] = {
     _vieta: 4,
 }
 _BY_FAMILY: dict[str, dict[Piece, int]] = {
-    "linear": {_move: 18, _like_terms: 12, _bracket_times: 1},
+    "linear": {_divide: 36, _move: 18, _like_terms: 12, _bracket_times: 1},
     "quadratic": {**_QUADRATIC, _to_standard: 6},
     "rational": {**_QUADRATIC, _clear: 14, _collect: 4, _substitute: 22},
     "cancelled": {**_QUADRATIC, _cancel: 14, _move: 18, _expand: 14},
