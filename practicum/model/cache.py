@@ -1,6 +1,7 @@
-"""Incremental decoding: packed weights and a preallocated key-value cache, rows at their own positions.
+"""Incremental decoding in PyTorch: packed weights and a preallocated cache, rows at their own positions.
 
-Suffixes as in decoder.py, with S cache slots (rows being decoded) and L cached positions.
+Runs where the C++ decoder (`native/decode.py`) cannot. Suffixes as in decoder.py, with S cache slots (rows
+being decoded) and L cached positions.
 """
 
 from __future__ import annotations

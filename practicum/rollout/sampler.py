@@ -1,7 +1,8 @@
 """Sampling completions: a key-value cache, continuous batching, and the log-probability of every choice.
 
 Rows that finish leave the batch and waiting requests take their place; a prompt asked for G times is read
-once and its cache copied. Suffixes: S rows being decoded, V vocabulary.
+once. On the CPU whole stretches of decoding run in C++ (`practicum/model/native`), elsewhere and without a
+compiler in PyTorch. Suffixes: S rows being decoded, V vocabulary.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.model.cache import KeyValueCache, PackedDecoder
 from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.native.decode import NOT_FINITE, NativeDecoder, NativeRows, native_decoding
 from practicum.threads import side_by_side
 
 # Fewer rows than this at a time leave a core's matrix products mostly idle.
-MINIMUM_SHARD = 32
+MINIMUM_SHARD = 16
+# Steps of one call in C++: long enough to hide the interpreter, short enough for progress and Ctrl-C.
+STRETCH = 16
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ class Sampler:
         self.config = config
         self.decoder = decoder
         self.device = decoder.output_weight.device
-        self.packed = PackedDecoder(decoder, compute_dtype(config.dtype, self.device))
+        dtype = compute_dtype(config.dtype, self.device)
+        native = native_decoding(dtype, self.device)
+        self.packed = NativeDecoder(decoder, dtype) if native else PackedDecoder(decoder, dtype)
         self.decode_steps = 0
         self.prefill_tokens = 0
 
@@ -118,8 +124,10 @@ class Sampler:
         prompt is empty or leaves no room in the model's positions.
         """
         self._check(prompts)
+        if not prompts or count < 1:
+            return [[] for _ in prompts]
         shards = self._shards(len(prompts), count)
-        seeds = torch.randint(2**62, (len(shards),), generator=generator).tolist()
+        seed = int(torch.randint(2**62, (), generator=generator))
         finished = [0] * len(shards)
 
         def sample_shard(number: int) -> list[list[Completion]]:
@@ -127,8 +135,7 @@ class Sampler:
                 finished[number] = done
                 on_finished(sum(finished))
 
-            own = torch.Generator(device=self.device).manual_seed(seeds[number])
-            return self._sample_shard([prompts[index] for index in shards[number]], count, own, heard)
+            return self._sample_shard(prompts, shards[number], count, seed, heard)
 
         groups = side_by_side([partial(sample_shard, number) for number in range(len(shards))])
         return [group for shard in groups for group in shard]
@@ -143,24 +150,24 @@ class Sampler:
     def _sample_shard(
         self,
         prompts: Sequence[Sequence[int]],
+        shard: range,
         count: int,
-        generator: torch.Generator,
+        seed: int,
         on_finished: Callable[[int], None],
     ) -> list[list[Completion]]:
-        requests = [index for index in range(len(prompts)) for _ in range(count)]
-        slots = min(self.config.slots, len(requests))
-        longest_prompt = max((len(prompt) for prompt in prompts), default=0)
-        length = min(longest_prompt + self.config.max_new_tokens, self.decoder.config.max_position_embeddings)
-        cache = KeyValueCache(self.decoder, slots, length, self.packed.dtype)
-        batch = _Batch(self, cache, prompts, requests, generator)
+        own = prompts[shard.start : shard.stop]
+        first = shard.start * count
+        batch = (
+            _NativeBatch(self.packed, self.config, own, count, seed, first)
+            if isinstance(self.packed, NativeDecoder)
+            else _Batch(self, self.packed, own, count, seed + first)
+        )
         while batch.step():
             on_finished(batch.finished_count)
         self.decode_steps += batch.decode_steps
         self.prefill_tokens += batch.prefill_tokens
-        results: list[list[Completion]] = [[] for _ in prompts]
-        for index, completion in zip(requests, batch.completions(), strict=True):
-            results[index].append(completion)
-        return results
+        completions = batch.completions()
+        return [completions[start : start + count] for start in range(0, len(completions), count)]
 
     def _check(self, prompts: Sequence[Sequence[int]]) -> None:
         limit = self.decoder.config.max_position_embeddings
@@ -169,22 +176,76 @@ class Sampler:
                 raise InputError(f"prompt {index} has {len(prompt)} tokens; the model takes 1 to {limit - 1}")
 
 
+class _NativeBatch:
+    """The rows in flight, decoded in C++ until enough of them have finished to be replaced."""
+
+    def __init__(
+        self,
+        decoder: NativeDecoder,
+        config: SamplingConfig,
+        prompts: Sequence[Sequence[int]],
+        count: int,
+        seed: int,
+        first_request: int,
+    ) -> None:
+        self.requests = len(prompts) * count
+        self.slots = min(config.slots, self.requests)
+        self.rows = NativeRows(
+            decoder, prompts, count, self.slots, config.max_new_tokens, config.temperature, config.top_p,
+            config.top_k, seed, first_request,
+        )  # fmt: skip
+        self.decode_steps = 0
+
+    @property
+    def finished_count(self) -> int:
+        return self.rows.finished
+
+    @property
+    def prefill_tokens(self) -> int:
+        return self.rows.prefill_tokens
+
+    def step(self) -> bool:
+        """Admit waiting requests or decode a stretch; False when nothing is left to do."""
+        active, left = self.rows.active, self.requests - self.rows.waiting
+        enough = self.slots - max(1, self.slots // 8) if left else 0
+        if left and active <= enough:
+            self.rows.admit(min(self.slots - active, left))
+        elif active:
+            self.decode_steps += self.rows.decode(STRETCH, enough)
+        else:
+            return False
+        return True
+
+    def completions(self) -> list[Completion]:
+        """Every request's completion, in request order."""
+        rows = self.rows
+        return [
+            Completion(ids[:length].tolist(), logprobs[:length].tolist(), bool(ended))
+            for ids, logprobs, length, ended in zip(
+                rows.ids, rows.logprobs, rows.length.tolist(), rows.ended.tolist(), strict=True
+            )
+        ]
+
+
 class _Batch:
-    """The rows in flight: always the first `active` rows of the cache, so that no step gathers it."""
+    """The rows in flight in PyTorch: always the first `active` rows of the cache, so no step gathers it."""
 
     def __init__(
         self,
         sampler: Sampler,
-        cache: KeyValueCache,
+        packed: PackedDecoder,
         prompts: Sequence[Sequence[int]],
-        requests: list[int],
-        generator: torch.Generator,
+        count: int,
+        seed: int,
     ) -> None:
-        self.sampler, self.cache, self.prompts, self.requests, self.generator = (
-            sampler, cache, prompts, requests, generator,
-        )  # fmt: skip
-        device, slots = sampler.device, cache.filled_S.shape[0]
+        requests = [index for index in range(len(prompts)) for _ in range(count)]
+        slots = min(sampler.config.slots, len(requests))
         width = sampler.config.max_new_tokens
+        length = min(max(map(len, prompts)) + width, packed.config.max_position_embeddings)
+        self.cache = KeyValueCache(sampler.decoder, slots, length, packed.dtype)
+        self.sampler, self.packed, self.prompts, self.requests = sampler, packed, prompts, requests
+        device = sampler.device
+        self.generator = torch.Generator(device=device).manual_seed(seed)
         self.ids = torch.zeros((len(requests), width), dtype=torch.int64, device=device)
         self.logprobs = torch.zeros((len(requests), width), device=device)
         self.lengths = torch.zeros(len(requests), dtype=torch.int64, device=device)
@@ -213,7 +274,7 @@ class _Batch:
             self._compact()
         active = self.active
         ones = torch.ones(active, dtype=torch.int64, device=self.sampler.device)
-        logits_SV = self.sampler.packed.forward(self.next_ids_S[:active, None], ones, self.cache, None)
+        logits_SV = self.packed.forward(self.next_ids_S[:active, None], ones, self.cache, None)
         self.decode_steps += 1
         self._record(logits_SV, torch.arange(active, device=self.sampler.device))
         return True
@@ -231,7 +292,7 @@ class _Batch:
         for row, index in enumerate(first_row):
             ids[row, : len(self.prompts[index])] = torch.tensor(self.prompts[index], device=device)
         self.cache.filled_S[slots] = 0
-        logits = self.sampler.packed.forward(ids, lengths, self.cache, slots)
+        logits = self.packed.forward(ids, lengths, self.cache, slots)
         self.prefill_tokens += int(lengths.sum())
         rows = torch.arange(self.active, self.active + count, device=device)
         sources = torch.tensor([first_row[index] for index in chosen], device=device)
@@ -281,6 +342,8 @@ class _Batch:
 
     def completions(self) -> list[Completion]:
         """Every request's completion, in request order."""
+        if bool(self.logprobs.isnan().any()):
+            raise InputError(NOT_FINITE)
         ids, logprobs = self.ids.tolist(), self.logprobs.tolist()
         return [
             Completion(ids[row][:length], logprobs[row][:length], ended)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -14,10 +14,21 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
+from practicum.model.native import load
 from practicum.rollout.sampler import Completion, Sampler, SamplingConfig, choose, filter_logits
 
 MakeDecoder = Callable[..., Decoder]
 EOS = 1
+
+
+@pytest.fixture(autouse=True, scope="module", params=["1", "0"], ids=["native", "pytorch"])
+def both_decoders(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test runs with the C++ decoder, where it can be built, and in PyTorch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRACTICUM_NATIVE", request.param)
+        load.cache_clear()
+        yield
+    load.cache_clear()
 
 
 def config(**changes: object) -> SamplingConfig:
@@ -275,6 +286,14 @@ def test_a_prompt_asked_for_often_is_read_once(make_decoder: MakeDecoder) -> Non
     sampler = Sampler(make_decoder(), config(temperature=1.0, slots=16))
     sampler.sample(random_prompts([30, 20]), 8, torch.Generator().manual_seed(0))
     assert sampler.prefill_tokens == 50
+
+
+def test_weights_that_are_not_finite_are_named(make_decoder: MakeDecoder) -> None:
+    decoder = make_decoder(seed=3)
+    with torch.no_grad():
+        decoder.model.norm.weight[0] = torch.nan
+    with pytest.raises(InputError, match="not finite"):
+        draw(decoder, [[5, 6]], temperature=1.0)
 
 
 def test_no_prompts_give_no_completions(make_decoder: MakeDecoder) -> None:

@@ -1,7 +1,7 @@
 """C++ kernels, compiled on first use; without a compiler, the PyTorch code that each of them mirrors runs.
 
-`load("decode")` compiles `decode.cpp` beside this file into the user's cache folder, once for every version of
-the source, the compiler and the processor. Set PRACTICUM_NATIVE=0 to run without kernels.
+`load("decode")` compiles `decode.cpp` beside this file into the user's cache folder, once for every version
+of the source, the compiler and the processor. Set PRACTICUM_NATIVE=0 to run without kernels.
 """
 
 from __future__ import annotations

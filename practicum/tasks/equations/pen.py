@@ -25,9 +25,9 @@ class Habits:
     domain_check: float = 0.35
     guess_factoring: float = 0.25
     factor_when_square: float = 0.4
-    formula_slip: float = 0.35
-    conclude_negative: float = 0.45
-    halve_surd: float = 0.4
+    formula_slip: float = 0.4
+    conclude_negative: float = 0.4
+    halve_surd: float = 0.35
     both_cases: float = 0.45
     careful_sum: float = 0.45
     double_once: float = 0.5

@@ -1,0 +1,290 @@
+"""The C++ decoder behind the sampler: weights packed for it, and the rows it decodes, many steps in one call.
+
+`decode.cpp` does what `PackedDecoder` in `practicum/model/cache.py` does, without the interpreter's lock, so
+that rows on several threads run side by side. The structures here mirror its structures field by field.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from practicum.errors import InputError
+from practicum.model.decoder import Decoder, rotary_table
+from practicum.model.native import load
+
+LANES = 16
+# Rows that share one pass over a layer's weights: their activations stay in a core's second-level cache.
+CHUNK = 96
+
+_pointer, _integer, _double = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        (name, _pointer)
+        for name in ("qkv", "output", "gate_up", "down", "attention_norm", "feed_forward_norm")
+    ]
+
+
+class _Model(ctypes.Structure):
+    _fields_ = [
+        *((name, _integer) for name in ("bfloat16", "hidden", "layers", "heads", "key_heads", "width")),
+        *((name, _integer) for name in ("feed_forward", "vocabulary")),
+        ("epsilon", _double),
+        *((name, _pointer) for name in ("embedding", "final_norm", "cosine", "sine", "head", "layer")),
+    ]
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = [
+        *((name, _integer) for name in ("slots", "prefixes", "own_length", "prefix_length", "chunk")),
+        *((name, _integer) for name in ("results_width", "end_token")),
+        *((name, _double) for name in ("temperature", "top_p")),
+        ("top_k", _integer),
+        ("seed", ctypes.c_uint64),
+        *((name, _pointer) for name in ("own", "prefix")),
+        *((name, _integer) for name in ("active", "finished")),
+        *((name, _pointer) for name in ("order", "request", "request_name", "prefix_of", "filled")),
+        *((name, _pointer) for name in ("next_token", "prefix_filled", "limit", "ids", "length")),
+        *((name, _pointer) for name in ("logprobs", "ended", "workspace")),
+        ("workspace_rows", _integer),
+    ]
+
+
+def native_decoding(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the C++ decoder was built here and computes in `dtype` on `device`."""
+    library = load("decode") if device.type == "cpu" else None
+    if library is None:
+        return False
+    library.decode_supports.restype = ctypes.c_int64
+    bit = {torch.float32: 1, torch.bfloat16: 2}.get(dtype, 0)
+    return bool(library.decode_supports() & bit)
+
+
+class NativeDecoder:
+    """A decoder's weights packed for the C++ decoder, once per policy version; it follows no later change.
+
+    `dtype` is that of matrix products and of the cache: float32 or bfloat16. Call only where
+    `native_decoding(dtype, device)` holds.
+    """
+
+    def __init__(self, decoder: Decoder, dtype: torch.dtype) -> None:
+        self.config, self.dtype = decoder.config, dtype
+        library = load("decode")
+        if library is None:
+            raise RuntimeError("the C++ decoder was not built here: ask native_decoding first")
+        self.library = library
+        self._kept: list[Tensor] = []
+        config, pair = self.config, 2 if dtype == torch.bfloat16 else 1
+        weights = {name: value.detach() for name, value in decoder.named_parameters()}
+
+        def panels(weight: Tensor) -> Tensor:
+            """Weights [columns, terms] as [columns/16, terms/pair, 16, pair], padded with zeros."""
+            weight = functional.pad(
+                weight.to(dtype), (0, -weight.shape[1] % pair, 0, -weight.shape[0] % LANES)
+            )
+            return weight.view(-1, LANES, weight.shape[1] // pair, pair).transpose(1, 2).contiguous()
+
+        def terms_padded(weight: Tensor, width: int) -> Tensor:
+            """Each run of `width` terms padded to a multiple of 16."""
+            runs = weight.reshape(weight.shape[0], -1, width)
+            return functional.pad(runs, (0, -width % LANES)).flatten(1)
+
+        def norm(weight: Tensor) -> int:
+            return self._keep(functional.pad(weight.float(), (0, -len(weight) % LANES)))
+
+        def layer(index: int) -> _Layer:
+            own = {
+                name.removeprefix(f"model.layers.{index}.").removesuffix(".weight"): value
+                for name, value in weights.items()
+                if name.startswith(f"model.layers.{index}.")
+            }
+            qkv = torch.cat([own[f"self_attn.{name}_proj"].to(dtype) for name in "qkv"])
+            gate, up = panels(own["mlp.gate_proj"]), panels(own["mlp.up_proj"])
+            return _Layer(
+                qkv=self._keep(panels(qkv)),
+                output=self._keep(panels(terms_padded(own["self_attn.o_proj"], config.head_dim))),
+                gate_up=self._keep(torch.stack([gate, up], dim=1)),
+                down=self._keep(panels(terms_padded(own["mlp.down_proj"], config.intermediate_size))),
+                attention_norm=norm(own["input_layernorm"]),
+                feed_forward_norm=norm(own["post_attention_layernorm"]),
+            )
+
+        self._layers = (_Layer * config.num_hidden_layers)(*map(layer, range(config.num_hidden_layers)))
+        cosine, sine = rotary_table(
+            torch.arange(config.max_position_embeddings), config.head_dim, config.rope_theta
+        )
+        self.structure = _Model(
+            bfloat16=dtype == torch.bfloat16,
+            hidden=config.hidden_size,
+            layers=config.num_hidden_layers,
+            heads=config.num_attention_heads,
+            key_heads=config.num_key_value_heads,
+            width=config.head_dim,
+            feed_forward=config.intermediate_size,
+            vocabulary=config.vocab_size,
+            epsilon=config.rms_norm_eps,
+            embedding=self._keep(weights["model.embed_tokens.weight"].float()),
+            final_norm=norm(weights["model.norm.weight"]),
+            cosine=self._keep(cosine[:, : config.head_dim // 2]),
+            sine=self._keep(sine[:, : config.head_dim // 2]),
+            head=self._keep(panels(decoder.output_weight.detach())),
+            layer=ctypes.addressof(self._layers),
+        )
+
+    def _keep(self, values: Tensor) -> int:
+        """Address of contiguous values that live as long as this object."""
+        self._kept.append(values.contiguous())
+        return self._kept[-1].data_ptr()
+
+
+class NativeRows:
+    """The rows of one shard: their caches, their requests' results, and the C++ calls that advance them.
+
+    A request is one completion of one prompt; requests [prompts * count] are numbered prompt by prompt, and
+    `first_request` is the number of the first one here among all shards': its random numbers depend on the
+    seed, that number and the position, on nothing else. Everything is allocated here, nothing later.
+    """
+
+    def __init__(
+        self,
+        decoder: NativeDecoder,
+        prompts: Sequence[Sequence[int]],
+        count: int,
+        slots: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        top_k: int,
+        seed: int,
+        first_request: int,
+    ) -> None:
+        self.decoder, self.prompts, self.count = decoder, prompts, count
+        config, requests = decoder.config, len(prompts) * count
+        # A token needs a position only to be read again, so the last one may stand just past the end.
+        room = [config.max_position_embeddings - len(prompt) + 1 for prompt in prompts]
+        self.limit = numpy.minimum(max_new_tokens, room).astype(numpy.int64).repeat(count)
+        width = int(self.limit.max())
+        self.ids = numpy.zeros((requests, width), dtype=numpy.int64)
+        self.logprobs = numpy.zeros((requests, width), dtype=numpy.float32)
+        self.length = numpy.zeros(requests, dtype=numpy.int64)
+        self.ended = numpy.zeros(requests, dtype=numpy.uint8)
+        self.names = numpy.arange(first_request, first_request + requests, dtype=numpy.int64)
+        self.order = numpy.arange(slots, dtype=numpy.int64)
+        self.request, self.prefix_of, self.filled, self.next_token = numpy.zeros(
+            (4, slots), dtype=numpy.int64
+        )
+        prefixes = min(slots, len(prompts))
+        self.prefix_filled = numpy.zeros(prefixes, dtype=numpy.int64)
+        self.prefix_of_prompt: dict[int, int] = {}
+        self.waiting = 0
+        self.prefill_tokens = 0
+        own_length, prefix_length = (
+            size + -size % LANES for size in (max(1, width - 1), max(len(prompt) for prompt in prompts))
+        )
+        position = config.head_dim + config.head_dim + -config.head_dim % LANES
+        position *= config.num_hidden_layers * config.num_key_value_heads
+        self.own = torch.empty(slots * own_length * position, dtype=decoder.dtype)
+        self.prefix = torch.empty(prefixes * prefix_length * position, dtype=decoder.dtype)
+        self.structure = _Batch(
+            slots=slots,
+            prefixes=prefixes,
+            own_length=own_length,
+            prefix_length=prefix_length,
+            chunk=CHUNK,
+            results_width=width,
+            end_token=config.eos_token_id,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            seed=seed,
+            own=self.own.data_ptr(),
+            prefix=self.prefix.data_ptr(),
+            order=self.order.ctypes.data,
+            request=self.request.ctypes.data,
+            request_name=self.names.ctypes.data,
+            prefix_of=self.prefix_of.ctypes.data,
+            filled=self.filled.ctypes.data,
+            next_token=self.next_token.ctypes.data,
+            prefix_filled=self.prefix_filled.ctypes.data,
+            limit=self.limit.ctypes.data,
+            ids=self.ids.ctypes.data,
+            length=self.length.ctypes.data,
+            logprobs=self.logprobs.ctypes.data,
+            ended=self.ended.ctypes.data,
+            workspace_rows=max(slots, CHUNK),
+        )
+        self.workspace = torch.empty(self._call("decode_workspace"), dtype=torch.uint8)
+        self.structure.workspace = self.workspace.data_ptr()
+
+    @property
+    def active(self) -> int:
+        """Rows being decoded now."""
+        return int(self.structure.active)
+
+    @property
+    def finished(self) -> int:
+        """Requests answered so far."""
+        return int(self.structure.finished)
+
+    def decode(self, steps: int, enough: int) -> int:
+        """Draw up to `steps` tokens for every active row while over `enough` run; returns the steps taken.
+
+        Raises InputError when the model's logits are not finite.
+        """
+        return self._call("decode_steps", _integer(steps), _integer(enough))
+
+    def admit(self, count: int) -> None:
+        """Read the prompts of the next `count` requests, each once, and draw their rows' first tokens.
+
+        Raises InputError when the model's logits are not finite.
+        """
+        requests = numpy.arange(self.waiting, self.waiting + count)
+        new, rows_of = numpy.unique(requests // self.count, return_counts=True)
+        active = self.order[: self.active]
+        held = {*(self.request[active] // self.count).tolist(), *new.tolist()}
+        self.prefix_of_prompt = {
+            prompt: prefix for prompt, prefix in self.prefix_of_prompt.items() if prompt in held
+        }
+        used = set(self.prefix_of_prompt.values())
+        free = (prefix for prefix in range(len(self.prefix_filled)) if prefix not in used)
+        ids: list[int] = []
+        starts = []
+        for prompt in new.tolist():
+            tokens = self.prompts[prompt]
+            # A prompt that is read already gives its logits by reading its last token again.
+            starts.append(len(tokens) - 1 if prompt in self.prefix_of_prompt else 0)
+            ids.extend(tokens[starts[-1] :])
+            if prompt not in self.prefix_of_prompt:
+                self.prefix_of_prompt[prompt] = next(free)
+        lengths = [len(self.prompts[prompt]) for prompt in new.tolist()]
+        prefixes = numpy.array([self.prefix_of_prompt[prompt] for prompt in new.tolist()])
+        slots = self.order[self.active : self.active + count]
+        self.request[slots], self.filled[slots] = requests, 0
+        self.prefix_of[slots] = prefixes.repeat(rows_of)
+        self.waiting += count
+        self.prefill_tokens += len(ids)
+        arrays = [
+            numpy.array(values, dtype=numpy.int64) for values in (ids, starts, lengths, prefixes, rows_of)
+        ]
+        self._call("decode_admit", *(_pointer(array.ctypes.data) for array in arrays), _integer(len(new)))
+
+    def _call(self, name: str, *arguments: ctypes.c_int64 | ctypes.c_void_p) -> int:
+        function = getattr(self.decoder.library, name)
+        function.restype = _integer
+        result = int(function(ctypes.byref(self.decoder.structure), ctypes.byref(self.structure), *arguments))
+        if result < 0:
+            raise InputError(NOT_FINITE)
+        return result
+
+
+NOT_FINITE = (
+    "sampling: the model's logits are not finite (NaN or infinite weights?); "
+    "go back to an earlier checkpoint or lower the learning rate"
+)
