@@ -221,8 +221,8 @@ class Decoder(nn.Module):
         return hidden
 
     def logits(self, hidden: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Hidden states [..., D] -> float32 logits [..., V]."""
-        return functional.linear(hidden.to(dtype), self.output_weight.to(dtype)).float()
+        """Hidden states [..., D] -> float32 logits [..., V]: factors rounded to `dtype`, sums never."""
+        return functional.linear(hidden.to(dtype).float(), self.output_weight.to(dtype).float())
 
     def forward(self, ids_BT: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Token ids [B, T] -> float32 logits [B, T, V]."""

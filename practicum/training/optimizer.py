@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -37,6 +38,10 @@ class OptimizerConfig:
     """Gradients are scaled down to this global norm (Pascanu et al. 2013, 1211.5063)."""
 
 
+# Jordan's quintic: each step moves every singular value towards 1, quickest where it is small.
+MUON_STEPS, MUON_COEFFICIENTS = 5, (3.4445, -4.775, 2.0315)
+
+
 class Optimizer:
     """One optimizer over a module's trainable parameters; `step` clips, sets the scheduled rate and updates.
 
@@ -48,38 +53,22 @@ class Optimizer:
         self.config, self.steps = config, steps
         self.named = {name: part for name, part in module.named_parameters() if part.requires_grad}
         muon = {
-            name
-            for name, part in self.named.items()
+            name: part
+            for name, part in sorted(self.named.items())
             if config.algorithm == "muon" and part.dim() == 2 and ".layers." in f".{name}"
         }
         rest = [part for name, part in self.named.items() if name not in muon]
-        self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(
-                [
-                    {
-                        "params": [part for part in rest if part.dim() >= 2],
-                        "weight_decay": config.weight_decay,
-                    },
-                    {"params": [part for part in rest if part.dim() < 2], "weight_decay": 0.0},
-                ],
-                lr=config.learning_rate,
-                betas=(config.beta1, config.beta2),
-                fused=True,
-            )
-        ]
-        matrices = [self.named[name] for name in sorted(muon)]
-        # One for each core: orthogonalising small matrices is many small products, worth doing side by side.
-        shares = min(torch.get_num_threads(), len(matrices))
-        for share in range(shares):
-            self.parts.append(
-                torch.optim.Muon(
-                    matrices[share::shares],
-                    lr=config.learning_rate,
-                    weight_decay=config.weight_decay,
-                    momentum=config.momentum,
-                    adjust_lr_fn="match_rms_adamw",
-                )
-            )
+        self.adamw = torch.optim.AdamW(
+            [
+                {"params": [part for part in rest if part.dim() >= 2], "weight_decay": config.weight_decay},
+                {"params": [part for part in rest if part.dim() < 2], "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            fused=True,
+        )
+        self.momenta = {name: torch.zeros_like(part) for name, part in muon.items()}
+        self.batches = _equal_shapes(muon, torch.get_num_threads())
 
     def step(self, index: int) -> dict[str, float]:
         """Apply the accumulated gradients as update number `index` (from 0) and clear them.
@@ -93,33 +82,74 @@ class Optimizer:
         rate = self.config.learning_rate * warmup_cosine(
             index, self.steps, self.config.warmup_steps, self.config.final_share
         )
-        for part in self.parts:
-            for group in part.param_groups:
-                group["lr"] = rate
-        side_by_side([part.step for part in self.parts])
-        for part in self.parts:
-            part.zero_grad(set_to_none=True)
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        side_by_side([partial(self._muon, names, rate) for names in self.batches])
+        self.adamw.step()
+        for part in self.named.values():
+            part.grad = None
         return {"learning_rate": rate, "gradient_norm": norm}
+
+    @torch.no_grad()
+    def _muon(self, names: list[str], rate: float) -> None:
+        """One step of Muon on matrices of one shape."""
+        names = [name for name in names if self.named[name].grad is not None]
+        if not names:
+            return
+        momentum = self.config.momentum
+        updates = []
+        for name in names:
+            gradient, running = self.named[name].grad, self.momenta[name]
+            assert gradient is not None
+            running.lerp_(gradient, 1 - momentum)
+            updates.append(gradient.lerp(running, momentum))
+        turned = orthogonalise(torch.stack(updates))
+        size = 0.2 * max(turned.shape[1:]) ** 0.5
+        for name, update in zip(names, turned, strict=True):
+            part = self.named[name]
+            part.mul_(1 - rate * self.config.weight_decay).add_(update, alpha=-rate * size)
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole optimizer state by parameter name, for a checkpoint."""
-        return {
+        moments = {
             f"optimizer.{key}.{name}": value
             for name, parameter in self.named.items()
-            for part in self.parts
-            for key, value in part.state.get(parameter, {}).items()
+            for key, value in self.adamw.state.get(parameter, {}).items()
         }
+        return moments | {f"optimizer.momentum_buffer.{name}": value for name, value in self.momenta.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `tensors` gave."""
-        owner = {
-            parameter: part
-            for part in self.parts
-            for group in part.param_groups
-            for parameter in group["params"]
-        }
+        for name, running in self.momenta.items():
+            running.copy_(tensors[f"optimizer.momentum_buffer.{name}"])
         for name, parameter in self.named.items():
-            for key in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer"):
+            for key in ("step", "exp_avg", "exp_avg_sq"):
                 stored = tensors.get(f"optimizer.{key}.{name}")
                 if stored is not None:
-                    owner[parameter].state[parameter][key] = stored.clone()
+                    self.adamw.state[parameter][key] = stored.clone()
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Matrices float32 [B, R, C] with their singular values brought near 1 (0.7 to 1.2), in bfloat16.
+
+    Newton and Schulz's iteration X <- a X + (b A + c A^2) X with A = X X^T, in Jordan's coefficients (Muon,
+    kellerjordan.github.io/posts/muon), on all matrices at a time.
+    """
+    wide = matrices.shape[1] <= matrices.shape[2]
+    values = (matrices if wide else matrices.transpose(1, 2)).bfloat16()
+    values = values / values.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    first, second, third = MUON_COEFFICIENTS
+    for _ in range(MUON_STEPS):
+        gram = torch.bmm(values, values.transpose(1, 2))
+        slope = torch.baddbmm(gram, gram, gram, beta=second, alpha=third)
+        values = torch.baddbmm(values, slope, values, beta=first)
+    return values if wide else values.transpose(1, 2)
+
+
+def _equal_shapes(parameters: Mapping[str, Tensor], shares: int) -> list[list[str]]:
+    """Names in batches of equal shape, each shape shared out evenly between `shares` threads."""
+    shapes: dict[torch.Size, list[str]] = {}
+    for name, part in parameters.items():
+        shapes.setdefault(part.shape, []).append(name)
+    pieces = [names[share::shares] for names in shapes.values() for share in range(shares)]
+    return [piece for piece in pieces if piece]

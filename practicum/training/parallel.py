@@ -6,7 +6,8 @@ the same number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -29,10 +30,23 @@ def add_gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[
             torch.autograd.backward(loss())
         return
     shares = [partial(_gradients, parameters, losses[worker::workers]) for worker in range(workers)]
-    for gradients in side_by_side(shares):
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if gradient is not None:
-                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    found = side_by_side(shares)
+    with one_thread():
+        for gradients in found:
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For small work between pieces done side by side: a second thread would keep its core busy waiting."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[[], Tensor]]) -> Gradients:

@@ -13,12 +13,13 @@ from typing import Any, Literal
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn import functional
 
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
+from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
 from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.training.batch import equal_rows, learner
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.parallel import add_gradients
@@ -123,12 +124,13 @@ def read(decoder: Decoder, ids_BT: Tensor, micro_batch_rows: int, dtype: torch.d
     """Add the gradient of the mean next-token loss over rows [B, T + 1], and return the loss."""
     parts = torch.split(ids_BT, micro_batch_rows)
     targets = ids_BT[:, 1:].numel()
+    student = learner(decoder, dtype)
     measured = [0.0] * len(parts)
 
     def micro_batch_loss(index: int) -> Tensor:
-        logits = decoder(parts[index][:, :-1], dtype)
-        labels = parts[index][:, 1:].flatten()
-        loss = functional.cross_entropy(logits.flatten(0, 1), labels, reduction="sum") / targets
+        rows = equal_rows(parts[index])
+        logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
+        loss = -logprobs.sum() / targets
         measured[index] = loss.item()
         return loss
 

@@ -1,4 +1,7 @@
-"""Worked problems: the model imitates solutions, the loss counting the solution's tokens only."""
+"""Worked problems: the model imitates solutions, the loss counting the solution's tokens only.
+
+A few textbook passages are read along with every update: what exposition taught would fade otherwise.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from typing import Any, Literal
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn import functional
 
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.tokenizer import encode_batch
+from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
 from practicum.tasks.task import TaskConfig, load_task
-from practicum.training.batch import make_rows, micro_batches, padding_share, target_hidden
+from practicum.training.batch import learner, make_rows
 from practicum.training.loop import (
     LoopConfig,
     StepResult,
@@ -29,7 +32,7 @@ from practicum.training.loop import (
 )
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.parallel import add_gradients
-from practicum.types import Demonstration
+from practicum.types import Demonstration, Prompt
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class SftConfig:
     """The task whose worked problems are imitated."""
     batch_demonstrations: int = 64
     """Worked problems of one update."""
+    textbook_passages: int = 12
+    """Textbook passages read along with every update, so that imitation forgets no arithmetic; 0 for none.
+
+    A pretraining mix as in Ouyang et al. 2022 (2203.02155, section 3.4), one stage earlier.
+    """
     micro_batch_tokens: int = 2048
     """Tokens of one forward pass, padding included; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(
@@ -69,7 +77,9 @@ def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[st
     def step(index: int) -> StepResult:
         seed = step_seed(config.seed, "demonstrations", index)
         demonstrations = task.demonstrations(config.batch_demonstrations, seed)
-        metrics = imitate(decoder, tokenizer, demonstrations, config.micro_batch_tokens, dtype)
+        passages = task.exposition(config.textbook_passages, step_seed(config.seed, "textbook", index))
+        read = [*demonstrations, *(Demonstration(Prompt("", {}), passage) for passage in passages)]
+        metrics = imitate(decoder, tokenizer, read, config.micro_batch_tokens, dtype)
         samples = [
             {"step": index + 1, "prompt": demonstration.prompt.text, "completion": demonstration.completion}
             for demonstration in demonstrations[:2]
@@ -91,7 +101,8 @@ def imitate(
 ) -> dict[str, float]:
     """Add the gradient of the mean next-token loss over all completion tokens, and return metrics.
 
-    The mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
+    An empty prompt makes the whole completion count, but for its first token, which nothing predicts. The
+    mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
     """
     prompts = encode_batch(tokenizer, [demonstration.prompt.text for demonstration in demonstrations])
     completions = encode_batch(tokenizer, [demonstration.completion for demonstration in demonstrations])
@@ -102,18 +113,19 @@ def imitate(
     ]
     lengths = [len(sequence) for sequence in sequences]
     prompt_lengths = [len(prompt) for prompt in prompts]
-    targets = sum(length - prompt for length, prompt in zip(lengths, prompt_lengths, strict=True))
-    batches = micro_batches(lengths, micro_batch_tokens)
+    targets = sum(length - max(1, prompt) for length, prompt in zip(lengths, prompt_lengths, strict=True))
+    student = learner(decoder, dtype)
+    batches, padding = student.cut(lengths, micro_batch_tokens)
     measured = [0.0] * len(batches)
 
     def micro_batch_loss(index: int) -> Tensor:
         batch = batches[index]
         rows = make_rows([sequences[row] for row in batch], [prompt_lengths[row] for row in batch])
-        logits = decoder.logits(target_hidden(decoder, rows, dtype), dtype)
-        loss = functional.cross_entropy(logits, rows.ids_BT[rows.target_BT], reduction="sum") / targets
+        logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
+        loss = -logprobs.sum() / targets
         measured[index] = loss.item()
         return loss
 
     parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(batches))])
-    return {"loss": sum(measured), "tokens": sum(lengths), "padding_share": padding_share(lengths, batches)}
+    return {"loss": sum(measured), "tokens": sum(lengths), "padding_share": padding}

@@ -1,7 +1,7 @@
 """From experience to a weight update: the clipped policy loss, KL, entropy and value loss in micro-batches.
 
 GRPO and PPO differ only in how they assign credit (`grpo.py`, `ppo.py`); both hand an `Experience` to
-`update_policy`. Suffixes: B rows, T completion positions, N target tokens of one micro-batch.
+`update_policy`. Suffixes: B rows, T completion positions, M target tokens of one micro-batch.
 """
 
 from __future__ import annotations
@@ -17,14 +17,8 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.rollout.sampler import SamplingConfig
-from practicum.training.batch import (
-    micro_batches,
-    padding_share,
-    rollout_lengths,
-    rollout_rows,
-    target_hidden,
-    target_logprobs,
-)
+from practicum.threads import side_by_side
+from practicum.training.batch import Learner, learner, rollout_lengths, rollout_rows
 from practicum.training.loop import Trainee
 from practicum.training.objectives import (
     Aggregation,
@@ -93,7 +87,6 @@ class Experience:
     returns_BT: Tensor | None = None
 
 
-@torch.no_grad()
 def score_tokens(
     decoder: Decoder,
     rollout: Rollout,
@@ -104,14 +97,20 @@ def score_tokens(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and values (zeros without a head), float32 [B, T], of a rollout's tokens."""
     logprobs_BT, values_BT = torch.zeros_like(rollout.logprobs_BT), torch.zeros_like(rollout.logprobs_BT)
-    for batch in micro_batches(rollout_lengths(rollout), micro_batch_tokens):
+    scorer = learner(decoder, dtype)
+    batches, _ = scorer.cut(rollout_lengths(rollout), micro_batch_tokens)
+
+    @torch.no_grad()
+    def score(batch: Sequence[int]) -> None:
         rows = rollout_rows(rollout, batch)
-        hidden_ND = target_hidden(decoder, rows, dtype)
+        hidden_MD = scorer.hidden(rows)
         order = _row_major(rollout.mask_BT, batch)
         if value_head is None:
-            logprobs_BT[order] = target_logprobs(decoder, hidden_ND, rows, sampling, dtype)[0]
+            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, sampling)[0]
         else:
-            values_BT[order] = value_head(hidden_ND)
+            values_BT[order] = value_head(hidden_MD)
+
+    side_by_side([partial(score, batch) for batch in batches])
     return logprobs_BT, values_BT
 
 
@@ -182,13 +181,14 @@ def _one_update(
     kept = [row for row in rows if experience.row_matters_B[row] or config.entropy_weight]
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
-    cuts = micro_batches(kept_lengths, config.micro_batch_tokens)
+    student = learner(trainee.decoder, dtype)
+    cuts, padding = student.cut(kept_lengths, config.micro_batch_tokens) if kept else ([], 0.0)
     reports = [dict[str, float]() for _ in cuts]
 
     def micro_batch_loss(index: int) -> Tensor:
         batch = [kept[item] for item in cuts[index]]
         loss, reports[index] = policy_loss(
-            trainee, experience, batch, weights_BT, config, sampling, dtype, value_weight, value_clip
+            trainee, student, experience, batch, weights_BT, config, sampling, value_weight, value_clip
         )
         return loss
 
@@ -199,18 +199,18 @@ def _one_update(
         )
     return _combined(reports) | {
         "update_tokens": float(sum(kept_lengths)),
-        "padding_share": padding_share(kept_lengths, cuts) if kept else 0.0,
+        "padding_share": padding,
     }
 
 
 def policy_loss(
     trainee: Trainee,
+    student: Learner,
     experience: Experience,
     batch: Sequence[int],
     weights_BT: Tensor,
     config: UpdateConfig,
     sampling: SamplingConfig,
-    dtype: torch.dtype,
     value_weight: float,
     value_clip: float,
 ) -> tuple[Tensor, dict[str, float]]:
@@ -218,9 +218,9 @@ def policy_loss(
     rollout = experience.rollout
     order = _row_major(rollout.mask_BT, batch)
     rows = rollout_rows(rollout, batch)
-    hidden_ND = target_hidden(trainee.decoder, rows, dtype)
-    logprobs, entropy = target_logprobs(
-        trainee.decoder, hidden_ND, rows, sampling, dtype, entropy_gradient=config.entropy_weight != 0
+    hidden_MD = student.hidden(rows)
+    logprobs, entropy = student.logprobs(
+        hidden_MD, rows, sampling, entropy_gradient=config.entropy_weight != 0
     )
     old, weight = rollout.logprobs_BT[order], weights_BT[order]
     losses, clipped = clipped_policy_loss(
@@ -237,7 +237,7 @@ def policy_loss(
             loss = loss + config.kl.weight * penalty
         report["kl"] = float(kl_estimate(logprobs.detach(), reference, "k3").sum())
     if experience.values_BT is not None and experience.returns_BT is not None:
-        values = trainee.heads["value"](hidden_ND)
+        values = trainee.heads["value"](hidden_MD)
         value_losses = clipped_value_loss(
             values, experience.values_BT[order], experience.returns_BT[order], value_clip
         )
@@ -270,7 +270,7 @@ def _combined(reports: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _row_major(mask_BT: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Indices (row, position) of the masked positions of `rows`, in the order `target_hidden` gives them."""
+    """Indices (row, position) of the masked positions of `rows`, in the order `Learner.hidden` gives them."""
     row_index = torch.tensor(list(rows))
     local, position = mask_BT[row_index].nonzero(as_tuple=True)
     return row_index[local], position

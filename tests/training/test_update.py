@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from practicum.model.learner import work
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
 from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
 from practicum.tasks.controls import with_control
 from practicum.training import grpo, ppo
 from practicum.training.batch import (
+    learner,
     make_rows,
     micro_batches,
     padding_share,
@@ -487,6 +489,40 @@ def test_padding_stays_under_five_per_cent(lengths: list[int], bound: int) -> No
     assert padding_share(lengths, batches) <= 0.05 + 1e-12
 
 
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=80), st.integers(1, 5000), st.integers(1, 3))
+def test_packed_micro_batches_are_even_and_serve_every_worker(
+    lengths: list[int], bound: int, workers: int
+) -> None:
+    batches = micro_batches(lengths, bound, packed=True, workers=workers)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    loads = [sum(lengths[row] for row in batch) for batch in batches]
+    assert all(load <= bound or len(batch) == 1 for load, batch in zip(loads, batches, strict=True))
+    assert len(batches) % workers == 0 or len(batches) == len(lengths)
+    assert max(loads) - min(loads) <= max(lengths)
+
+
+def test_an_update_reads_each_kept_token_once_and_casts_the_weights_once(make_trainee: Any) -> None:
+    trainee = make_trainee(scale=2.0)
+    batch = made_up_batch(trainee)
+    experience = credit("grpo", trainee, batch, KLConfig(), None)
+    kept = experience.row_matters_B
+    lengths = torch.tensor(rollout_lengths(batch.rollout))
+    cuts, _ = learner(trainee.decoder, torch.float32).cut(lengths[kept].tolist(), 50)
+    before = work.counts.copy()
+    metrics = _one_update(
+        trainee, experience, range(24), UpdateConfig(micro_batch_tokens=50), SAMPLING, torch.float32, 0.5, 0.2
+    )
+    done = work.counts - before
+    # A row's last token is a target and never an input.
+    assert done["tokens"] == int((lengths[kept] - 1).sum())
+    assert done["targets"] == int(batch.rollout.mask_BT[kept].sum())
+    assert done["forward_passes"] == len(cuts) > 1
+    assert metrics["update_tokens"] == int(lengths[kept].sum())
+    if learner(trainee.decoder, torch.float32).packed:
+        assert done["weight_casts"] == 1
+        assert metrics["padding_share"] == 0.0
+
+
 def test_threads_change_the_gradient_by_rounding_only(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(scale=2.0)
     demonstrations = letter_task.demonstrations(24, 0)
@@ -505,8 +541,10 @@ def test_threads_change_the_gradient_by_rounding_only(make_trainee: Any, letter_
 
 def test_rows_mark_what_follows_the_prompt_and_never_the_first_token() -> None:
     rows = make_rows([[1, 2, 3], [4, 5], [6, 7, 8]], [1, 2, 0])
-    assert rows.ids_BT.tolist() == [[1, 2, 3], [4, 5, 0], [6, 7, 8]]
-    assert rows.target_BT.int().tolist() == [[0, 1, 1], [0, 0, 0], [0, 1, 1]]
+    assert rows.ids_N.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert rows.starts.tolist() == [0, 3, 5, 8]
+    assert rows.target_N.int().tolist() == [0, 1, 1, 0, 0, 0, 1, 1]
+    assert rows.target_ids.tolist() == [2, 3, 7, 8]
 
 
 def test_rollout_rows_are_the_sampled_ids_and_targets_come_back_in_order(make_trainee: Any) -> None:
