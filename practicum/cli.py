@@ -322,5 +322,8 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "bench": Command(
+        "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")
+    ),
     "report": Command("one self-contained HTML page about a run", _report),
 }

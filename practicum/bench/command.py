@@ -1,0 +1,187 @@
+"""`practicum bench NAME`: run one comparison and print it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from practicum.config import help_text, load, nearest
+from practicum.errors import InputError
+from practicum.run import environment, to_json
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a bench is, what it compares, and the package of its rival."""
+
+    module: str
+    function: str
+    line: str
+    rival: str | None = None
+
+
+BENCHES: dict[str, Entry] = {
+    "sampler": Entry("sampling", "rows", "tokens a second of sampling, against transformers"),
+    "training": Entry("training", "training_rows", "tokens a second of an update; the products' share of it"),
+    "grpo-step": Entry("practice", "grpo_rows", "a whole step of practice, against TRL's GRPOTrainer", "trl"),
+    "ppo-step": Entry("practice", "ppo_rows", "our PPO step against our GRPO step"),
+    "sft": Entry("training", "sft_rows", "supervised fine-tuning, against TRL's SFTTrainer", "trl"),
+    "verifier": Entry("verifier", "rows", "judging answers, against math-verify", "math_verify"),
+    "scaling": Entry("scaling", "rows", "how time grows with length, batch and model size"),
+}  # fmt: skip
+
+WIDTH = 160
+"""Columns of the table where no terminal says how many there are."""
+JSON_LINE = "  --json  print one JSON object on stdout; the table stays on stderr"
+USAGE = "practicum bench NAME [--json] [--threads 1] [--pairs 5] [--quick]"
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run `practicum bench` with what follows the word; returns the exit code."""
+    flags = [word for word in arguments if word not in ("--json", "--help", "-h")]
+    if len(flags) < len(arguments) and {"--help", "-h"} & set(arguments):
+        print(page())
+        return 0
+    if not flags or flags[0].startswith("-"):
+        raise InputError(f"bench needs a name: one of {', '.join(BENCHES)}")
+    name, *settings = flags
+    # Libraries of the rivals print as they please; stdout holds the result only.
+    with contextlib.redirect_stdout(sys.stderr):
+        result = run(name, settings)
+        show(result)
+    if "--json" in arguments:
+        print(to_json(result))
+    return 0
+
+
+def run(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """Run a bench and return its JSON object. Raises InputError for an unknown name or setting."""
+    if name not in BENCHES:
+        raise InputError(
+            f"unknown bench {name!r}{nearest(name, list(BENCHES))} There are {', '.join(BENCHES)}"
+        )
+    import torch
+
+    from practicum.bench.settings import HINT, Bench, installed
+
+    bench = load(Bench, None, settings)
+    entry = BENCHES[name]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(bench.threads)
+    try:
+        with tempfile.TemporaryDirectory(prefix="practicum-bench-") as folder:
+            function = getattr(importlib.import_module(f"practicum.bench.{entry.module}"), entry.function)
+            found = function(bench, Path(folder))
+    finally:
+        torch.set_num_threads(threads)
+    rows, misjudged = found if isinstance(found, tuple) else (found, None)
+    record = environment("bench", None)
+    result: dict[str, Any] = {
+        "name": name,
+        "rows": [row.json() for row in rows],
+        "threads": bench.threads,
+        "pairs": bench.pairs,
+        "quick": bench.quick,
+        "machine": machine(),
+        "date": record["started"][:10],
+        "commit": record["commit"] or "unknown",
+        "command": " ".join(["practicum bench", name, *settings]),
+        "versions": versions(),
+    }
+    if misjudged is not None:
+        result["misjudged"] = misjudged
+    if entry.rival is not None and not installed(entry.rival):
+        result["hint"] = f"no rival: {HINT}"
+    return result
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    """Versions of both sides' libraries, where installed."""
+    found = {}
+    for package in ("practicum", "torch", "transformers", "trl", "math-verify"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """The result as a table on the terminal (stderr)."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.width = WIDTH
+    table = Table(title=f"{result['name']}: {result['machine']}, {result['threads']} thread(s)")
+    for title in (
+        "case",
+        "ours",
+        "rival",
+        "unit",
+        "ratio",
+        "min to max",
+        "of the limit",
+        "MB ours",
+        "MB rival",
+    ):
+        table.add_column(title, justify="left" if title in ("case", "unit") else "right")
+    for row in result["rows"]:
+        table.add_row(*cells(row))
+    console.print(table)
+    for name in dict.fromkeys(row["rival_name"] for row in result["rows"] if row["rival_name"]):
+        console.print(f"rival: {name}", markup=False)
+    if "hint" in result:
+        console.print(result["hint"], markup=False)
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """A row's cells as text; a dash where nothing was measured."""
+    bounds = "–" if row["ratio"] is None else f"{row['ratio_min']:.2f} to {row['ratio_max']:.2f}"
+    share = "–" if row["limit_share"] is None else f"{row['limit_share']:.1%}"
+    return [
+        row["case"],
+        number(row["ours"]),
+        number(row["rival"]),
+        row["unit"],
+        "–" if row["ratio"] is None else f"{row['ratio']:.2f}",
+        bounds,
+        share,
+        number(row["memory_ours_mb"]),
+        number(row["memory_rival_mb"]),
+    ]
+
+
+def number(value: float | None) -> str:
+    """Three significant digits at least, thousands apart."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def page() -> str:
+    """The page of `practicum bench --help`."""
+    from practicum.bench.settings import Bench
+
+    lines = [f"  {name:<10}{entry.line}" for name, entry in BENCHES.items()]
+    settings = help_text(Bench, "practicum bench NAME", (Bench.__doc__ or "").strip())
+    return "\n".join([f"usage: {USAGE}", "", "benches:", *lines, "", settings, JSON_LINE])
