@@ -322,6 +322,10 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "rate": Command(
+        "simulated raters work through a preference store",
+        partial(_compute, "rate", "practicum.preferences.rate", "RateConfig", "rate"),
+    ),
     "bench": Command(
         "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")
     ),
