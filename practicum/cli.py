@@ -286,10 +286,39 @@ class Command:
     call: Callable[[Sequence[str]], int]
 
 
+def _group(
+    name: str, commands: Mapping[str, Callable[[Sequence[str]], int]], arguments: Sequence[str]
+) -> int:
+    """A command of commands: the first word chooses."""
+    if arguments and arguments[0] in commands:
+        return commands[arguments[0]](arguments[1:])
+    usage = f"practicum {name} {'|'.join(commands)} [--help]"
+    if set(arguments) & {"-h", "--help"}:
+        print(f"usage: {usage}")
+        return 0
+    raise InputError(f"{name} needs one of {', '.join(commands)}: {usage}")
+
+
 def _stage(name: str, line: str, module: str, config_name: str) -> Command:
     return Command(line, partial(_train, name, module, config_name, "train"))
 
 
+PREFERENCES: dict[str, Callable[[Sequence[str]], int]] = {
+    word: partial(
+        _compute,
+        f"preferences {word}",
+        "practicum.preferences.commands",
+        config,
+        function,
+        prints_its_own=True,
+    )
+    for word, config, function in (
+        ("import", "ImportConfig", "import_file"),
+        ("export", "ExportConfig", "export_file"),
+        ("stats", "StatsConfig", "stats"),
+    )
+}
+GROUPS = {"preferences": PREFERENCES}
 COMMANDS: dict[str, Command] = {
     "demo": Command(
         "all the stages below, one after another, and a table of what each one taught",
@@ -321,6 +350,9 @@ COMMANDS: dict[str, Command] = {
             "sample",
             prints_its_own=True,
         ),
+    ),
+    "preferences": Command(
+        "rankings in and out of the store, agreement, cost", partial(_group, "preferences", GROUPS["preferences"])
     ),
     "rate": Command(
         "simulated raters work through a preference store",

@@ -6,9 +6,13 @@ V vocabulary, D hidden width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
+
+from practicum.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,3 +75,167 @@ class Rollout:
     group_B: Tensor
     policy_version: int
     texts: list[str]
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer to a prompt that people rank, and where it came from.
+
+    `id` is unique among the responses of its prompt. `model`, `checkpoint` and `sampling` say what wrote it;
+    `attributes` hold what is known about it (style, length class, a simulated rater's gold utility), plain
+    JSON values only.
+    """
+
+    text: str
+    id: str = ""
+    model: str = ""
+    checkpoint: str = ""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def json(self) -> dict[str, Any]:
+        """Plain values; fields that say nothing are left out."""
+        return {name: value for name, value in asdict(self).items() if value or name == "text"}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One rater's order of the responses to one prompt.
+
+    `responses` stand in the order in which they were shown; `ranks` runs parallel, 1 is best, equal ranks
+    are a tie, and no rank is left out (1, 2, 2, 3). `seconds` is the time spent on it, `time` when it was
+    given (seconds since 1970), both None when unknown. `flags` is empty, or parallel to `responses`: what
+    this rater marked each one as (`nonsense`, `unsafe`). `prompt_id` is unique within a project.
+    """
+
+    prompt: Prompt
+    responses: tuple[Response, ...]
+    ranks: tuple[int, ...]
+    rater: str = ""
+    prompt_id: str = ""
+    seconds: float | None = None
+    time: float | None = None
+    flags: tuple[tuple[str, ...], ...] = ()
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """(better, worse) positions in `responses` of every pair that is no tie."""
+        for first, second in combinations(range(len(self.ranks)), 2):
+            if self.ranks[first] != self.ranks[second]:
+                yield (first, second) if self.ranks[first] < self.ranks[second] else (second, first)
+
+    def tiers(self) -> tuple[tuple[int, ...], ...]:
+        """Positions in `responses` from the best tier to the worst; those in one tier are tied."""
+        return tuple(
+            tuple(index for index, rank in enumerate(self.ranks) if rank == tier)
+            for tier in sorted(set(self.ranks))
+        )
+
+    def json(self) -> dict[str, Any]:
+        """Plain values, ready for `json.dumps`; what is unknown is left out."""
+        record: dict[str, Any] = {"prompt": self.prompt.text}
+        if self.prompt.data:
+            record["data"] = dict(self.prompt.data)
+        record["responses"] = [response.json() for response in self.responses]
+        record["ranks"] = list(self.ranks)
+        for name in ("rater", "prompt_id"):
+            if getattr(self, name):
+                record[name] = getattr(self, name)
+        for name in ("seconds", "time"):
+            if getattr(self, name) is not None:
+                record[name] = getattr(self, name)
+        if self.flags:
+            record["flags"] = [list(kinds) for kinds in self.flags]
+        return record
+
+    @classmethod
+    def from_json(cls, record: Any, origin: str) -> Ranking:
+        """Read what `json` writes; a response may be a bare text, ranks any numbers, lower is better.
+
+        Raises InputError that begins with `origin` (file and line) and names the field.
+        """
+        fields = _Fields(record, origin)
+        responses = tuple(
+            _response(item, f"{origin}: responses[{index}]")
+            for index, item in enumerate(fields.take("responses", list, required=True))
+        )
+        if len(responses) < 2:
+            raise InputError(f"{origin}: responses: expected at least two, got {len(responses)}")
+        ranks = _dense(fields.take("ranks", list, required=True), len(responses), f"{origin}: ranks")
+        flags = tuple(
+            _flags(kinds, f"{origin}: flags[{index}]")
+            for index, kinds in enumerate(fields.take("flags", list))
+        )
+        if flags and len(flags) != len(responses):
+            raise InputError(f"{origin}: flags: expected one list per response, got {len(flags)}")
+        return cls(
+            prompt=Prompt(fields.take("prompt", str, required=True), fields.take("data", dict)),
+            responses=responses,
+            ranks=ranks,
+            rater=fields.take("rater", str),
+            prompt_id=fields.take("prompt_id", str),
+            seconds=fields.number("seconds"),
+            time=fields.number("time"),
+            flags=flags,
+        )
+
+
+# ------------------------------------------------------------------------------ reading what others wrote
+
+_KINDS: dict[Any, str] = {str: "a text", list: "a list", dict: "an object"}
+
+
+class _Fields:
+    """Typed access to a JSON object; every complaint names its origin and the field."""
+
+    def __init__(self, record: Any, origin: str) -> None:
+        if not isinstance(record, dict):
+            raise InputError(f"{origin}: expected a JSON object, got {type(record).__name__}")
+        self._record, self._origin = record, origin
+
+    def take(self, name: str, kind: type[Any], *, required: bool = False) -> Any:
+        if self._record.get(name) is None:
+            if required:
+                raise InputError(f"{self._origin}: field {name!r} is missing: expected {_KINDS[kind]}")
+            return kind()
+        value = self._record[name]
+        if not isinstance(value, kind):
+            raise InputError(f"{self._origin}: {name}: expected {_KINDS[kind]}, got {value!r:.60}")
+        return value
+
+    def number(self, name: str) -> float | None:
+        value = self._record.get(name)
+        if value is None:
+            return None
+        if not _is_number(value):
+            raise InputError(f"{self._origin}: {name}: expected a number, got {value!r:.60}")
+        return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _response(item: Any, origin: str) -> Response:
+    if isinstance(item, str):
+        return Response(item)
+    fields = _Fields(item, origin)
+    texts = {name: fields.take(name, str) for name in ("id", "model", "checkpoint")}
+    tables = {name: fields.take(name, dict) for name in ("sampling", "attributes")}
+    return Response(text=fields.take("text", str, required=True), **texts, **tables)
+
+
+def _dense(ranks: list[Any], count: int, origin: str) -> tuple[int, ...]:
+    """Ranks as 1, 2, ... without gaps, ties kept."""
+    if len(ranks) != count:
+        raise InputError(f"{origin}: expected {count} numbers, one per response, got {len(ranks)}")
+    for rank in ranks:
+        if not _is_number(rank):
+            raise InputError(f"{origin}: expected numbers (1 is best), got {rank!r:.60}")
+    levels = {rank: level for level, rank in enumerate(sorted(set(ranks)), start=1)}
+    return tuple(levels[rank] for rank in ranks)
+
+
+def _flags(kinds: Any, origin: str) -> tuple[str, ...]:
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise InputError(f"{origin}: expected a list of texts, got {kinds!r:.60}")
+    return tuple(kinds)

@@ -30,6 +30,8 @@ def page() -> str:
     parts = [INTRODUCTION, block(help_of([]))]
     for name in cli.COMMANDS:
         parts += [f"## `practicum {name}`\n", block(help_of([name]))]
+        for word in cli.GROUPS.get(name, ()):
+            parts += [f"### `practicum {name} {word}`\n", block(help_of([name, word]))]
     return "\n".join(parts)
 
 

@@ -30,7 +30,7 @@ PAGES = [
 WITH_COMMANDS = [page for page in PAGES if page.name != "cli.md"]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = ("", "sh", "bash", "shell", "console", "text")
-QUICK = ("verify", "report")
+QUICK = ("verify", "report", "preferences")
 SMALL = {
     "demo": (
         "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2"

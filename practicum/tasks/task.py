@@ -8,6 +8,8 @@ from typing import Protocol
 
 from practicum.errors import InputError
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
+from practicum.tasks.explanations.task import ExplanationsConfig, ExplanationsTask
+from practicum.tasks.jokes.task import JokesConfig, JokesTask
 from practicum.types import Demonstration, Prompt, Score
 
 
@@ -55,10 +57,16 @@ class TaskConfig:
 
     name: str = "equations"
     equations: EquationsConfig = field(default_factory=EquationsConfig)
+    jokes: JokesConfig = field(default_factory=JokesConfig)
+    explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
 
 
 def load_task(config: TaskConfig) -> Task:
     """The task `config` names. Raises InputError for an unknown name."""
     if config.name == "equations":
         return EquationsTask(config.equations)
-    raise InputError(f"task.name: unknown task {config.name!r}, choose equations")
+    if config.name == "jokes":
+        return JokesTask(config.jokes)
+    if config.name == "explanations":
+        return ExplanationsTask(config.explanations, config.equations)
+    raise InputError(f"task.name: unknown task {config.name!r}, choose equations, jokes or explanations")

@@ -1,0 +1,181 @@
+"""Rankings in files: JSONL, Parquet, and TRL's preference pairs (prompt, chosen, rejected).
+
+JSONL holds `Ranking.json` a line. Parquet holds the same fields as columns, those of free form (`data`,
+`responses`, `flags`) as JSON text. Every complaint about a file is one InputError that names file, line
+(or row) and field.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from practicum.errors import InputError
+from practicum.run import atomic_write
+from practicum.types import Prompt, Ranking, Response
+
+Format = Literal["jsonl", "parquet", "trl"]
+
+_NESTED = ("data", "responses", "flags")
+
+
+def read(path: Path, kind: Format | None = None) -> list[Ranking]:
+    """All rankings of a file. `kind` None tells by name (.parquet or not) and columns (chosen: TRL's).
+
+    Raises InputError for a file that cannot be read or holds none, and for the first bad row.
+    """
+    parquet = path.suffix == ".parquet"
+    rows = list(_parquet_rows(path) if parquet else _jsonl_rows(path))
+    if not rows:
+        raise InputError(f"{path}: holds no rankings")
+    if kind is None:
+        first = rows[0][1]
+        kind = "trl" if isinstance(first, dict) and "chosen" in first else "jsonl"
+    if kind == "trl":
+        return [_from_pair(row, origin) for origin, row in rows]
+    return [Ranking.from_json(row, origin) for origin, row in rows]
+
+
+def write(path: Path, rankings: Sequence[Ranking], kind: Format | None = None) -> int:
+    """Write rankings and return the number of rows; TRL's format has one row per pair, see `pairs`.
+
+    `kind` None tells by name: .parquet or JSONL. TRL's rows go to JSONL or Parquet, also by name. The file
+    appears whole or not at all. Raises InputError for a folder that is not there.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: folder {path.parent} does not exist")
+    rows = list(pairs(rankings)) if kind == "trl" else [ranking.json() for ranking in rankings]
+    if kind == "parquet" or path.suffix == ".parquet":
+        _write_parquet(path, rows, "trl" if kind == "trl" else "rankings")
+    else:
+        atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return len(rows)
+
+
+def pairs(rankings: Iterable[Ranking]) -> Iterator[dict[str, Any]]:
+    """TRL's preference rows: prompt, chosen, rejected; ties make no row.
+
+    `weight` is 1 over the pairs of the ranking, so that each ranking weighs 1 however many pairs it has
+    (InstructGPT, Ouyang et al. 2022, 2203.02155, section 3.5). TRL ignores this column unless told, as it
+    does `margin`, the difference in rank, and `rater`.
+    """
+    for ranking in rankings:
+        ordered = list(ranking.pairs())
+        for better, worse in ordered:
+            yield {
+                "prompt": ranking.prompt.text,
+                "chosen": ranking.responses[better].text,
+                "rejected": ranking.responses[worse].text,
+                "weight": 1.0 / len(ordered),
+                "margin": float(ranking.ranks[worse] - ranking.ranks[better]),
+                "rater": ranking.rater,
+            }
+
+
+def format_named(name: str) -> Format:
+    """The format of a name. Raises InputError for another."""
+    for kind in get_args(Format):
+        if kind == name:
+            return kind  # type: ignore[no-any-return]
+    raise InputError(f"format {name!r}: expected one of {', '.join(get_args(Format))}")
+
+
+# --------------------------------------------------------------------------------------------- TRL's pairs
+
+
+def _from_pair(row: Any, origin: str) -> Ranking:
+    if not isinstance(row, dict):
+        raise InputError(f"{origin}: expected an object with prompt, chosen and rejected")
+    texts = []
+    for name in ("prompt", "chosen", "rejected"):
+        if row.get(name) is None:
+            raise InputError(
+                f"{origin}: field {name!r} is missing: TRL's format has prompt, chosen, rejected"
+            )
+        texts.append(_plain_text(row[name], f"{origin}: {name}"))
+    prompt, chosen, rejected = texts
+    rater = row.get("rater") or ""
+    if not isinstance(rater, str):
+        raise InputError(f"{origin}: rater: expected a text, got {rater!r:.60}")
+    return Ranking(Prompt(prompt), (Response(chosen), Response(rejected)), (1, 2), rater)
+
+
+def _plain_text(value: Any, origin: str) -> str:
+    """The text of a column, or of the one message it holds (TRL's conversational format)."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        content = value[0].get("content")
+        if isinstance(content, str):
+            return content
+    raise InputError(f"{origin}: expected a text or one message with a content, got {value!r:.60}")
+
+
+# --------------------------------------------------------------------------------------------------- files
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """(file:line, value) of every line that is not blank."""
+    try:
+        # Bytes are split at newlines only: text may hold other characters that end a line for `splitlines`.
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield f"{path}:{number}", json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}:{number}: no JSON object ({error})") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    pyarrow, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except pyarrow.ArrowInvalid as error:
+        raise InputError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
+    for number, row in enumerate(table.to_pylist(), start=1):
+        origin = f"{path}: row {number}"
+        for name in _NESTED:
+            if isinstance(row.get(name), str):
+                try:
+                    row[name] = json.loads(row[name])
+                except ValueError as error:
+                    raise InputError(f"{origin}: {name}: expected JSON text ({error})") from error
+        yield origin, row
+
+
+def _write_parquet(path: Path, rows: Sequence[dict[str, Any]], kind: str) -> None:
+    pyarrow, parquet = _pyarrow()
+    if kind == "trl":
+        columns = {"prompt": pyarrow.string(), "chosen": pyarrow.string(), "rejected": pyarrow.string()}
+        columns |= {"weight": pyarrow.float64(), "margin": pyarrow.float64(), "rater": pyarrow.string()}
+    else:
+        columns = dict.fromkeys(("prompt", "data", "responses"), pyarrow.string())
+        columns |= {"ranks": pyarrow.list_(pyarrow.int64()), "rater": pyarrow.string()}
+        columns |= {"prompt_id": pyarrow.string(), "seconds": pyarrow.float64(), "time": pyarrow.float64()}
+        columns |= {"flags": pyarrow.string()}
+    plain = [
+        {
+            name: json.dumps(value, ensure_ascii=False) if name in _NESTED else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_pylist(plain, schema=pyarrow.schema(columns)), sink)
+    atomic_write(path, sink.getvalue().to_pybytes())
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ModuleNotFoundError as error:
+        raise InputError("Parquet needs pyarrow: pip install 'practicum[data]', or use JSONL") from error

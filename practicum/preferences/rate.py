@@ -1,0 +1,99 @@
+"""`practicum rate`: simulated raters work through a preference store, leasing and ranking as people do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from practicum.errors import InputError
+from practicum.preferences.raters import GOLDS, Gold, PeopleConfig, SimulatedRater, population, rank
+from practicum.preferences.records import Assignment
+from practicum.preferences.store import Store
+
+
+@dataclass(frozen=True)
+class RateConfig:
+    """Let simulated raters work through the prompts of a preference store."""
+
+    database: str
+    """Path of the SQLite file, or a postgresql:// URL."""
+    project: str
+    """The project to work on."""
+    task: Literal["jokes", "explanations"] = "jokes"
+    """What the prompts are of, and so what the raters weigh."""
+    people: PeopleConfig = field(default_factory=PeopleConfig)
+    """Who the raters are."""
+    overlap: int | None = None
+    """Raters per prompt; none leaves the project's number."""
+    most: int = 0
+    """Rankings made before everybody stops; 0 works until nothing is left."""
+    batch: int = 20
+    """Prompts a rater takes at a time."""
+    seed: int = 0
+    """Fixes the raters and their choices."""
+
+    def __post_init__(self) -> None:
+        if self.most < 0 or self.batch < 1:
+            raise InputError(f"most {self.most} must be at least 0 and batch {self.batch} at least 1")
+
+
+def rate(config: RateConfig) -> dict[str, Any]:
+    """Rank until nothing is left; the JSON of `practicum rate`.
+
+    Raises InputError for a missing database or project, or a prompt that is not of the task.
+    """
+    gold = GOLDS[config.task]
+    with Store.open(config.database, create=False, seed=config.seed) as store:
+        if config.overlap is not None:
+            store.set_overlap(config.project, config.overlap)
+        known = {rater.name for rater in store.raters(config.project)}
+        raters = population(config.people, gold, config.seed)
+        for rater in raters:
+            if rater.name not in known:
+                store.add_rater(config.project, rater.name, data={"simulated": True})
+        before = store.progress(config.project)
+        made = _work(store, config, raters, gold)
+        after = store.progress(config.project)
+    return {
+        "project": config.project,
+        "raters": len(raters),
+        "rankings": made,
+        "ratings": after.ratings - before.ratings,
+        "dollars": round(after.dollars_spent - before.dollars_spent, 6),
+        "left": max(after.wanted - after.done, 0),
+    }
+
+
+def _work(store: Store, config: RateConfig, raters: list[SimulatedRater], gold: Gold) -> int:
+    """Everybody takes turns until nobody gets a prompt or `most` is reached; returns the rankings made."""
+    done = {rater.name: store.rater_progress(config.project, rater.name).done for rater in raters}
+    made, busy = 0, list(raters)
+    while busy:
+        still_busy = []
+        for rater in busy:
+            wanted = min(config.batch, config.most - made) if config.most else config.batch
+            assignments = store.lease_many(config.project, rater.name, wanted) if wanted > 0 else []
+            _rank_all(store, rater, assignments, gold, done[rater.name])
+            done[rater.name] += len(assignments)
+            made += len(assignments)
+            if assignments:
+                still_busy.append(rater)
+        busy = still_busy
+    return made
+
+
+def _rank_all(
+    store: Store, rater: SimulatedRater, assignments: list[Assignment], gold: Gold, done: int
+) -> None:
+    """Judge and submit what a rater has taken."""
+    items = []
+    for number, assignment in enumerate(assignments):
+        texts = [response.text for response in assignment.responses]
+        judgement = rank(rater, assignment.prompt, texts, gold, done + number)
+        ids = [response.id for response in assignment.responses]
+        for position, kind in judgement.flags:
+            store.flag(assignment.id, rater.name, ids[position], kind)
+        tiers = [[ids[position] for position in tier] for tier in judgement.tiers]
+        items.append((assignment.id, rater.name, tiers, judgement.seconds))
+    if items:
+        store.submit_many(items)

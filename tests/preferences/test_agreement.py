@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from itertools import combinations, permutations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from practicum.errors import InputError
+from practicum.preferences.agreement import (
+    disagreements,
+    human_ceiling,
+    kendall_w,
+    krippendorff_alpha,
+    pairwise_agreement,
+)
+from practicum.types import Prompt, Ranking, Response
+from tests.preferences.crowd import crowd
+
+
+def ranked(*rows: tuple[int, ...], prompt: str = "p") -> list[Ranking]:
+    """One ranking per row of ranks, each by a rater of its own, of the responses a, b, c, ..."""
+    return [
+        Ranking(
+            Prompt(prompt),
+            tuple(Response(letter, letter) for letter in "abcdefgh"[: len(row)]),
+            row,
+            f"r{number}",
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def brute_force_alpha(rankings: list[Ranking]) -> float:
+    """1 - observed / expected disagreement, straight from the definition with the ordinal distance."""
+    units: dict[tuple[str, str], list[float]] = {}
+    for ranking in rankings:
+        for response, rank in zip(ranking.responses, rankdata(ranking.ranks), strict=True):
+            units.setdefault((ranking.prompt.text, response.text), []).append(float(rank))
+    pairable = [values for values in units.values() if len(values) > 1]
+    everything = [value for values in pairable for value in values]
+    number = {value: everything.count(value) for value in everything}
+
+    def distance(first: float, second: float) -> float:
+        low, high = min(first, second), max(first, second)
+        between = sum(count for value, count in number.items() if low <= value <= high)
+        return float(between - (number[first] + number[second]) / 2) ** 2
+
+    observed = sum(
+        distance(first, second) / (len(values) - 1)
+        for values in pairable
+        for first, second in permutations(values, 2)
+    ) / len(everything)
+    expected = sum(distance(first, second) for first, second in permutations(everything, 2)) / (
+        len(everything) * (len(everything) - 1)
+    )
+    return 1 - observed / expected
+
+
+def test_alpha_is_its_definition() -> None:
+    rankings, _ = crowd([1.0] * 6, prompts=12, responses=4, overlap=3)
+    tied = [*rankings, *ranked((1, 2, 2, 3), (1, 1, 2, 3), (2, 1, 3, 3))]
+    for given in (rankings, tied):
+        assert krippendorff_alpha(given) == pytest.approx(brute_force_alpha(given), abs=1e-12)
+
+
+def test_alpha_is_one_for_the_same_order_and_about_zero_for_chance() -> None:
+    assert krippendorff_alpha(ranked((1, 2, 3), (1, 2, 3))) == 1.0
+    chance, _ = crowd([0.0] * 10, prompts=400, overlap=3)
+    assert abs(krippendorff_alpha(chance)) < 0.05
+
+
+def test_kendalls_w_by_hand() -> None:
+    # Rank sums 4, 7, 8, 11 around 7.5: S = 25; W = 12 x 25 / (9 x 60).
+    assert kendall_w(ranked((1, 2, 3, 4), (2, 1, 3, 4), (1, 4, 2, 3)))["p"] == pytest.approx(300 / 540)
+    assert kendall_w(ranked((1, 2, 3), (1, 2, 3)))["p"] == 1.0
+    assert kendall_w(ranked((1, 2, 3), (3, 2, 1)))["p"] == 0.0
+
+
+def test_kendalls_w_with_ties_is_one_for_the_same_tied_order() -> None:
+    assert kendall_w(ranked((1, 2, 2, 3), (1, 2, 2, 3)))["p"] == pytest.approx(1.0)
+    both = kendall_w([*ranked((1, 1), (1, 1)), *ranked((1, 2), (1, 2), prompt="q")])
+    assert both == {"q": pytest.approx(1.0)}
+
+
+def test_agreement_counts_pairs_of_raters() -> None:
+    # a > b > c, a > b > c, b > a > c: the pair ab has 1 of 3 alike, ac and bc 3 of 3.
+    measured = pairwise_agreement(ranked((1, 2, 3), (1, 2, 3), (2, 1, 3)))
+    assert measured.share == pytest.approx(7 / 9)
+    assert (measured.pairs, measured.prompts) == (3, 1)
+
+
+def test_ties_are_no_opinion() -> None:
+    assert pairwise_agreement(ranked((1, 1, 2), (1, 2, 3))).share == 1.0
+    with pytest.raises(InputError, match="two raters or more"):
+        pairwise_agreement(ranked((1, 1), (1, 1)))
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("overlap", [2, 5])
+def test_the_ceiling_is_that_of_a_model_that_knows_the_truth(sharpness: float, overlap: int) -> None:
+    rankings, truth = crowd([sharpness] * 12, prompts=700, responses=4, overlap=overlap, seed=overlap)
+    best = np.mean(
+        [
+            expit(sharpness * abs(truth[f"p{prompt}", first] - truth[f"p{prompt}", second]))
+            for prompt in range(700)
+            for first, second in combinations("0123", 2)
+        ]
+    )
+    ceiling = human_ceiling(rankings)
+    # Two raters a pair say little about how far people differ, and the interval says so.
+    assert ceiling.accuracy == pytest.approx(best, abs=0.02 if overlap == 5 else 0.04)
+    assert ceiling.low - 0.01 <= best <= ceiling.high + 0.01
+    assert ceiling.at_least - 0.02 <= best <= ceiling.at_most + 0.02
+    assert ceiling.low <= ceiling.accuracy <= ceiling.high
+    assert ceiling.high - ceiling.low < (0.04 if overlap == 5 else 0.1)
+
+
+def test_counting_majorities_would_flatter_the_ceiling() -> None:
+    chance, _ = crowd([0.0] * 6, prompts=500, overlap=3)
+    # Three coin tosses have a majority of 3/4 on average; nobody can predict a coin better than 1/2.
+    assert human_ceiling(chance).accuracy < 0.56
+
+
+def test_the_bounds_hold_the_published_example() -> None:
+    # Raters who agree on 72.6% of pairs, everyone with the same noise: a perfect model is right on 83.6%.
+    generator = np.random.default_rng(0)
+    right = generator.random((4000, 2)) < 0.8362
+    rankings = [
+        Ranking(
+            Prompt(f"p{pair}"),
+            (Response("a", "a"), Response("b", "b")),
+            (1, 2) if vote else (2, 1),
+            f"r{rater}",
+        )
+        for pair, votes in enumerate(right)
+        for rater, vote in enumerate(votes)
+    ]
+    assert human_ceiling(rankings).at_most == pytest.approx(0.836, abs=0.012)
+
+
+def test_the_most_disputed_prompts_come_first() -> None:
+    rankings = [
+        *ranked((1, 2, 3), (1, 2, 3), prompt="clear"),
+        *ranked((1, 2, 3), (3, 2, 1), prompt="disputed"),
+        *ranked((1, 2, 3), (1, 3, 2), prompt="half"),
+        *ranked((1, 2, 3), prompt="alone"),
+    ]
+    found = disagreements(rankings, 2)
+    assert found == [("disputed", 1.0), ("half", pytest.approx(1 / 3))]
+
+
+@pytest.mark.parametrize(
+    "measure", [krippendorff_alpha, kendall_w, pairwise_agreement, human_ceiling, disagreements]
+)
+def test_too_few_raters_are_told(measure: object) -> None:
+    for rankings in ([], ranked((1, 2, 3)), [*ranked((1, 2)), *ranked((1, 2), prompt="q")]):
+        with pytest.raises(InputError, match="two raters or more have ranked: set the project's overlap"):
+            measure(rankings)  # type: ignore[operator]

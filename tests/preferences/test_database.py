@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from practicum.errors import InputError
+from practicum.preferences import database
+from practicum.preferences.records import NewPrompt
+from practicum.preferences.schema import APPEND_ONLY, HEAD, Base
+from practicum.preferences.store import Store
+from practicum.types import Prompt, Response
+
+WRITER = """
+import sys
+from practicum.preferences.store import Store
+
+store = Store.open(sys.argv[1])
+while (assignment := store.lease("jokes", sys.argv[2])) is not None:
+    tiers = [[response.id] for response in assignment.responses]
+    number = store.submit(assignment.id, sys.argv[2], tiers)
+    print(number, *(response.id for response in assignment.responses), flush=True)
+"""
+
+
+def fill(place: str, prompts: int) -> None:
+    with Store.open(place) as store:
+        store.create_project("jokes")
+        store.add_prompts(
+            "jokes",
+            [
+                NewPrompt(
+                    Prompt(f"joke {number}"), tuple(Response(f"{number}.{index}") for index in range(4))
+                )
+                for number in range(prompts)
+            ],
+        )
+        store.add_rater("jokes", "ann")
+
+
+def write_and_kill(place: str, rankings: int, kills: int) -> None:
+    """Kill a writing process again and again; every ranking it acknowledged must be there, and only once."""
+    fill(place, rankings)
+    acknowledged: list[list[str]] = []
+    for kill in range(1, kills + 1):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, place, "ann"], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            while len(acknowledged) < rankings * kill // kills:
+                acknowledged.append(writer.stdout.readline().split())
+            os.kill(writer.pid, signal.SIGKILL)
+            # What it had said before it died was acknowledged too; a line cut in two was not.
+            rest = writer.stdout.read().splitlines(keepends=True)
+            acknowledged += [line.split() for line in rest if line.endswith("\n")]
+        assert writer.returncode == -signal.SIGKILL
+    with Store.open(place) as store:
+        kept = [tuple(response.id for response in ranking.responses) for ranking in store.rankings("jokes")]
+        assert all(ranking.ranks == (1, 2, 3, 4) for ranking in store.rankings("jokes"))
+        assert len(store.payments("jokes")) == len(kept)
+    assert len(kept) == len(set(kept))
+    assert {tuple(words[1:]) for words in acknowledged} <= set(kept)
+    assert len(acknowledged) == len({words[0] for words in acknowledged}) >= rankings * (kills - 1) // kills
+
+
+def test_rankings_survive_kill_9(place: str) -> None:
+    write_and_kill(place, rankings=60, kills=3)
+
+
+@pytest.mark.slow
+def test_a_thousand_rankings_survive_twenty_kills(tmp_path: Path) -> None:
+    write_and_kill(str(tmp_path / "preferences.sqlite"), rankings=1000, kills=20)
+
+
+def test_the_newest_migration_is_the_schema(place: str) -> None:
+    engine = database.open_engine(place)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    settings = Config()
+    settings.set_main_option("script_location", "practicum.preferences:migrations")
+    assert ScriptDirectory.from_config(settings).get_current_head() == HEAD
+    engine.dispose()
+
+
+def test_an_older_database_is_upgraded_and_says_so(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = database._engine(database.database_url(place))
+    database.migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO projects (name, instructions, overlap, price_micros, lease_seconds, created) "
+                "VALUES ('old', '', 1, 100000, 60, 0)"
+            )
+        )
+    with Store.open(place) as store:
+        assert [project.name for project in store.projects()] == ["old"]
+    assert "upgraded from schema 0001 to 0002" in capsys.readouterr().err
+    with Store.open(place):
+        assert capsys.readouterr().err == "", "once"
+    engine.dispose()
+
+
+def test_a_newer_database_is_refused_and_left_alone(place: str) -> None:
+    Store.open(place).close()
+    engine = database._engine(database.database_url(place))
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+    with pytest.raises(InputError, match=r"newer Practicum \(schema 0007, this one knows 0002\)"):
+        Store.open(place)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0007"
+    engine.dispose()
+
+
+def test_nothing_can_be_overwritten_even_by_hand(place: str) -> None:
+    fill(place, 1)
+    with Store.open(place) as store:
+        assignment = store.lease("jokes", "ann")
+        assert assignment is not None
+        store.flag(assignment.id, "ann", assignment.responses[0].id, "unsafe")
+        store.skip(assignment.id, "ann", "no")
+        store.undo("jokes", "ann")
+        store.submit(assignment.id, "ann", [[response.id] for response in assignment.responses])
+    engine = database._engine(database.database_url(place))
+    for table in APPEND_ONLY:
+        for change in (f"UPDATE {table} SET created = 0", f"DELETE FROM {table}"):
+            with (
+                pytest.raises(DatabaseError, match=f"{table} is append-only"),
+                engine.execution_options(writes=True).begin() as connection,
+            ):
+                connection.execute(text(change))
+    engine.dispose()
+
+
+def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
+    engine = database.open_engine(tmp_path / "preferences.sqlite")
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    engine.dispose()
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    place = str(tmp_path / "preferences.sqlite")
+    fill(place, 3)
+    with Store.open(place) as store:
+        assignment = store.lease("jokes", "ann")
+        assert assignment is not None
+        store.submit(assignment.id, "ann", [[response.id] for response in assignment.responses])
+        with store._engine.connect() as connection:
+            pages = connection.execute(text("PRAGMA page_count")).scalar()
+            connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+        long = [NewPrompt(Prompt("x" * 100_000), (Response("a"), Response("b")))]
+        with pytest.raises(InputError, match="the disk is full: free some space"):
+            store.add_prompts("jokes", long)
+        assert len(store.rankings("jokes")) == 1
+        assert len(store.prompts("jokes")) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"no database at all, only some text" * 99, "not an SQLite database")]
+)
+def test_another_file_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        Store.open(path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (title TEXT)")
+    with pytest.raises(InputError, match="not of Practicum's preferences"):
+        Store.open(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("missing/folder/x.sqlite", "folder missing/folder does not exist"),
+        ("mysql://somewhere/x", "expected an SQLite path or a postgresql:// URL"),
+        ("sqlite://", "rankings must outlive the program"),
+        ("postgresql://nobody:secret@127.0.0.1:1/none", "cannot be reached"),
+        ("://x", "not a path or URL"),
+    ],
+)
+def test_a_place_that_cannot_be_opened_is_told(place: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        Store.open(place)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_database_is_not_made_for_reading(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such database"):
+        Store.open(tmp_path / "none.sqlite", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_may_open_a_new_database_at_once(place: str) -> None:
+    program = "import sys; from practicum.preferences.store import Store; Store.open(sys.argv[1]).projects()"
+    opening = [subprocess.Popen([sys.executable, "-c", program, place]) for _ in range(2)]
+    assert [process.wait() for process in opening] == [0, 0]
+
+
+def test_raw_connections_do_not_leak(new_postgresql: Callable[[], str]) -> None:
+    place = new_postgresql()
+    with Store.open(place) as store:
+        store.create_project("jokes")
+        for _ in range(40):
+            with pytest.raises(InputError):
+                store.add_prompts("jokes", [NewPrompt(Prompt("p"), (Response("only one"),))])
+        assert store.projects()[0].name == "jokes"
