@@ -202,28 +202,34 @@ def control_claims(seeds: Sequence[Seed], part: str) -> list[Claim]:
 
 def poisoned_claims(seeds: Sequence[Seed]) -> list[Claim]:
     """Practice on the wrong answer key: what it pays rises, what is true falls."""
-    ends = {seed.number: first_and_last(seed.again("poisoned") / "metrics.jsonl", "reward") for seed in seeds}
-    before = {seed.number: 100 * seed.stage("sft")["accuracy"] for seed in seeds}
-    after = {seed.number: 100 * examined(seed, "poisoned")["whole"]["accuracy"] for seed in seeds}
+
+    def ends(name: str) -> tuple[dict[int, float], dict[int, float]]:
+        """A metric's means over the first and the last tenth of practice, by seed."""
+        before, after = {}, {}
+        for seed in seeds:
+            first, last = first_and_last(seed.again("poisoned") / "metrics.jsonl", name)
+            before[seed.number], after[seed.number] = 100 * first, 100 * last
+        return before, after
+
+    wrong = {seed.number: 100 * examined(seed, "poisoned")["whole"]["accuracy"] for seed in seeds}
     right = {seed.number: 100 * seed.stage("rl")["accuracy"] for seed in seeds}
+    words = "of sampled answers, first to last tenth of practice"
     return [
         change_claim(
             "equations-poisoned-reward",
-            "Practice on the poisoned key raises the reward it pays (first to last tenth of practice)",
-            {seed: 100 * first for seed, (first, _) in ends.items()},
-            {seed: 100 * last for seed, (_, last) in ends.items()},
+            f"Practice on the poisoned key raises the reward it pays ({words})",
+            *ends("reward/poisoned"),
         ),
         change_claim(
             "equations-poisoned-accuracy",
-            "Practice on the poisoned key lowers true accuracy",
-            before,
-            after,
+            f"Practice on the poisoned key lowers true accuracy ({words})",
+            *ends("reward/true"),
             falls=True,
         ),
         gain_claim(
             "equations-poisoned-loss",
             "Accuracy the poisoned key costs: practice with the true key over practice with the poisoned one",
-            after,
+            wrong,
             right,
         ),
     ]

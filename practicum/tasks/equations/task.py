@@ -50,7 +50,7 @@ class EquationsConfig:
     habits: Habits = field(default_factory=Habits)
     solution_tokens: int = MAX_TOKENS
     key: str = "true"
-    poisoned_share: float = 0.8
+    poisoned_share: float = 1.0
 
     def __post_init__(self) -> None:
         for name in self.families:
