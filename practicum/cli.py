@@ -351,6 +351,10 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "collect": Command(
+        "people rank responses in a browser",
+        partial(_compute, "collect", "practicum.preferences.app.collect", "CollectConfig", "collect"),
+    ),
     "preferences": Command(
         "rankings in and out of the store, agreement, cost",
         partial(_group, "preferences", GROUPS["preferences"]),

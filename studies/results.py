@@ -1,6 +1,7 @@
 """Write docs/results.json from the study and what quotes it: `python -m studies.results --run DIR`.
 
-docs/results.json is the only source. docs/results.md is generated from it whole; in README.md and the
+docs/results.json is the only source. The claims about speed in it are made from docs/bench.json, which
+`python -m studies.bench` records. docs/results.md is generated from it whole; in README.md and the
 recipes' READMEs a block between `<!-- results: id id -->` and `<!-- end results -->` is. Claims that this
 study does not measure stay in results.json as they are. Without --run only the pages are generated again.
 """
@@ -16,15 +17,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from practicum.config import help_text, load
 from practicum.demo import print_table
 from practicum.errors import InputError
 from practicum.report.figures import write_learning_curve
 from practicum.run import atomic_write, to_json
+from studies import bench
 from studies.claims import Claim, measure, read_seeds
 
 ROOT = Path(__file__).parents[1]
+SPEED = """## Speed
+
+Ours against a named rival in one process run, in alternation; the interval is the least and the greatest of
+the pairs. Tokens a second, memory and the rivals' settings are on the page on [speed](bench.md).
+"""
 PICTURE = "docs/images/learning_curve.png"
 BLOCK = re.compile(r"(<!-- results: (?P<ids>[^>]*?) -->\n).*?(<!-- end results -->)", re.DOTALL)
 TRANSCRIPT = re.compile(r"(<!-- transcript -->\n).*?(<!-- end transcript -->)", re.DOTALL)
@@ -51,7 +59,9 @@ def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
         atomic_write(readme, fill_transcript(readme.read_text(encoding="utf-8"), transcript))
         (root / PICTURE).parent.mkdir(parents=True, exist_ok=True)
         write_learning_curve(curve_runs(config.run), root / PICTURE)
-    claims = read_claims(source)
+    claims = with_speed(read_claims(source), bench.read_record(root / "docs" / "bench.json"))
+    if claims != read_claims(source):
+        atomic_write(source, results_json(claims))
     atomic_write(root / "docs" / "results.md", results_page(claims))
     for page in quoting_pages(root):
         atomic_write(page, fill(page.read_text(encoding="utf-8"), claims))
@@ -82,6 +92,17 @@ def merge(old: Sequence[Claim], new: Sequence[Claim]) -> list[Claim]:
     fresh = {claim["id"]: claim for claim in new}
     kept = [fresh.pop(claim["id"], claim) for claim in old]
     return [*kept, *fresh.values()]
+
+
+def with_speed(claims: Sequence[Claim], recorded: Mapping[str, Any]) -> list[Claim]:
+    """The claims with those about speed taken anew from what the benches recorded, at the end."""
+    others = [claim for claim in claims if not is_speed(claim)]
+    return [*others, *(bench.rounded(claim) for claim in bench.claims(recorded))]
+
+
+def is_speed(claim: Claim) -> bool:
+    """Whether a claim comes from a bench."""
+    return str(claim["id"]).startswith(bench.PREFIX)
 
 
 def curve_runs(run: Path) -> list[Path]:
@@ -159,14 +180,20 @@ def results_page(claims: Sequence[Claim]) -> str:
         "",
     ]
     if claims:
-        lines += [results_table(claims), "## What was missed", ""]
+        speed = [claim for claim in claims if is_speed(claim)]
+        others = [claim for claim in claims if not is_speed(claim)]
+        lines += [results_table(others)] if others else []
+        lines += [SPEED, results_table(speed), provenance(speed), ""] if speed else []
+        lines += ["## What was missed", ""]
         lines += [
             f"- **{claim['claim']}**: {value_text(claim)} ({interval_text(claim)}); "
             f"wanted: {target_text(claim)}."
             for claim in missed
         ] or ["Nothing: every claim above is met."]
         lines += ["", "## How each was measured", ""]
-        lines += [line for claim in claims for line in details(claim)]
+        lines += [line for claim in others for line in details(claim)]
+        commands = dict.fromkeys(f"`{claim['command']}`" for claim in speed)
+        lines += ["### Speed", "", *(f"- {command}" for command in commands)] if speed else []
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -214,7 +241,8 @@ def value_text(claim: Claim) -> str:
     value = number(claim["value"])
     if claim["unit"] == "percentage points":
         return f"{'+' if claim['value'] > 0 else ''}{value} points"
-    return f"{value}%" if claim["unit"] == "%" else f"{value} {claim['unit']}"
+    bound = "over " if claim.get("lower_bound") else ""
+    return f"{value}%" if claim["unit"] == "%" else f"{bound}{value} {claim['unit']}"
 
 
 def interval_text(claim: Claim) -> str:

@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from practicum.config import help_text, load, nearest
 from practicum.errors import InputError
 from practicum.run import environment, to_json
+
+if TYPE_CHECKING:
+    from practicum.bench.settings import Bench
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Entry:
     function: str
     line: str
     rival: str | None = None
+    settings: str = "Bench"
 
 
 BENCHES: dict[str, Entry] = {
@@ -35,7 +39,12 @@ BENCHES: dict[str, Entry] = {
     "grpo-step": Entry("practice", "grpo_rows", "a whole step of practice, against TRL's GRPOTrainer", "trl"),
     "ppo-step": Entry("practice", "ppo_rows", "our PPO step against our GRPO step"),
     "sft": Entry("training", "sft_rows", "supervised fine-tuning, against TRL's SFTTrainer", "trl"),
+    "time-to-accuracy": Entry(
+        "accuracy", "rows", "practice until 95% of answers are right, against GRPOTrainer", "trl", "Race"
+    ),
     "verifier": Entry("verifier", "rows", "judging answers, against math-verify", "math_verify"),
+    "smollm2": Entry("smollm2", "sampling_rows", "sampling from a model of 135M, against transformers"),
+    "lora": Entry("smollm2", "lora_rows", "adapters on a model of 135M, against TRL with peft", "peft"),
     "scaling": Entry("scaling", "rows", "how time grows with length, batch and model size"),
 }  # fmt: skip
 
@@ -71,10 +80,10 @@ def run(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
         )
     import torch
 
-    from practicum.bench.settings import HINT, Bench, installed
+    from practicum.bench.settings import HINT, installed
 
-    bench = load(Bench, None, settings)
     entry = BENCHES[name]
+    bench = load(settings_of(entry), None, settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(bench.threads)
     try:
@@ -104,6 +113,14 @@ def run(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
     return result
 
 
+def settings_of(entry: Entry) -> type[Bench]:
+    """The class of a bench's settings."""
+    from practicum.bench import settings
+
+    found: type[Bench] = getattr(settings, entry.settings)
+    return found
+
+
 def machine() -> str:
     """Processor and number of cores."""
     model = platform.processor() or platform.machine()
@@ -118,7 +135,7 @@ def machine() -> str:
 def versions() -> dict[str, str]:
     """Versions of both sides' libraries, where installed."""
     found = {}
-    for package in ("practicum", "torch", "transformers", "trl", "math-verify"):
+    for package in ("practicum", "torch", "transformers", "trl", "peft", "math-verify"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
@@ -157,13 +174,14 @@ def show(result: Mapping[str, Any]) -> None:
 def cells(row: Mapping[str, Any]) -> list[str]:
     """A row's cells as text; a dash where nothing was measured."""
     bounds = "–" if row["ratio"] is None else f"{row['ratio_min']:.2f} to {row['ratio_max']:.2f}"
+    bound = "> " if row.get("at_least") else ""
     share = "–" if row["limit_share"] is None else f"{row['limit_share']:.1%}"
     return [
         row["case"],
         number(row["ours"]),
-        number(row["rival"]),
+        bound + number(row["rival"]),
         row["unit"],
-        "–" if row["ratio"] is None else f"{row['ratio']:.2f}",
+        "–" if row["ratio"] is None else f"{bound}{row['ratio']:.2f}",
         bounds,
         share,
         number(row["memory_ours_mb"]),
@@ -179,9 +197,13 @@ def number(value: float | None) -> str:
 
 
 def page() -> str:
-    """The page of `practicum bench --help`."""
-    from practicum.bench.settings import Bench
-
-    lines = [f"  {name:<10}{entry.line}" for name, entry in BENCHES.items()]
-    settings = help_text(Bench, "practicum bench NAME", (Bench.__doc__ or "").strip())
-    return "\n".join([f"usage: {USAGE}", "", "benches:", *lines, "", settings, JSON_LINE])
+    """The page of `practicum bench --help`: the benches, what every one takes, and what some take besides."""
+    width = max(map(len, BENCHES)) + 2
+    lines = [f"  {name:<{width}}{entry.line}" for name, entry in BENCHES.items()]
+    pages = []
+    for kind in dict.fromkeys(entry.settings for entry in BENCHES.values()):
+        names = [name for name, entry in BENCHES.items() if entry.settings == kind]
+        shown = settings_of(BENCHES[names[0]])
+        program = f"practicum bench {'NAME' if kind == 'Bench' else names[0]}"
+        pages.append(help_text(shown, program, (shown.__doc__ or "").strip()))
+    return "\n".join([f"usage: {USAGE}", "", "benches:", *lines, "", *pages, JSON_LINE])

@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,6 +56,7 @@ class Row:
     """One line of a bench. `ratio` is how many times better ours is, whatever the unit.
 
     Unit and meaning of None: `unit` names that of `ours` and `rival`; what was not measured is None.
+    `at_least`: some run of the rival was stopped before its end, `rival` and `ratio` are lower bounds.
     """
 
     case: str
@@ -68,6 +70,7 @@ class Row:
     limit_share: float | None
     memory_ours_mb: float | None
     memory_rival_mb: float | None
+    at_least: bool = False
 
     def json(self) -> dict[str, Any]:
         """Plain values."""
@@ -82,11 +85,11 @@ def timed(work: Work) -> Timing:
     return Timing(time.perf_counter() - started, units)
 
 
-def alternate(ours: Work, rival: Work | None, pairs: int) -> Pairs:
+def alternate(ours: Work, rival: Work | None, pairs: int, *, rival_is_warm: bool = False) -> Pairs:
     """Warm each side up once, then run `pairs` pairs; who goes first changes from pair to pair."""
     measured = Pairs([], [])
     sides = [(ours, measured.ours)] + ([(rival, measured.rival)] if rival is not None else [])
-    for work, _ in sides:
+    for work, _ in sides[:1] if rival_is_warm else sides:
         work()
     for index in range(pairs):
         for work, timings in sides if index % 2 == 0 else sides[::-1]:
@@ -151,8 +154,14 @@ def spread(ratios: Sequence[float]) -> tuple[float | None, float | None, float |
 
 
 def memory_of(ours: Side, rival: Side | None, threads: int) -> tuple[float | None, float | None]:
-    """Peak memory of both sides, each doing its work once in a process of its own, in MB (10^6 bytes)."""
-    return peak_memory(ours, threads), None if rival is None else peak_memory(rival, threads)
+    """Peak memory of both sides, each doing its work once in a process of its own, in MB (10^6 bytes).
+
+    Nothing is timed here, so that both processes run at the same time.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(peak_memory, side, threads) for side in (ours, rival) if side is not None]
+        found = [one.result() for one in waiting]
+    return found[0], found[1] if rival is not None else None
 
 
 def peak_memory(side: Side, threads: int) -> float | None:

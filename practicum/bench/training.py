@@ -151,12 +151,17 @@ def sft_rows(bench: Bench, folder: Path) -> list[Row]:
     ]
 
 
+def real_lengths_text(size: str, tokens: int) -> str:
+    """The case as the table shows it."""
+    return f"{size}, real lengths, about {tokens} tokens"
+
+
 def real_lengths_row(bench: Bench, size: str, tokens: int, length: int, folder: Path) -> Row:
     """Different worked equations of about `tokens` tokens an update; the loss counts solutions only."""
     demonstrations, place = worked_problems(size, tokens, bench.pairs + 2, folder)
     decoder, tokenizer = load_model(place)
     ours = imitate_work(place, demonstrations)
-    text = f"{size}, real lengths, about {tokens} tokens"
+    text = real_lengths_text(size, tokens)
     rows, masks = tokenised(decoder, tokenizer, [one for part in demonstrations for one in part])
     lengths = [len(row) for row in rows[: len(demonstrations[0])]]
     cost = limits.training_cost(decoder.config, lengths)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from practicum.model.decoder import Decoder, rotary_table, rotate
+from practicum.model.lora import merged_weights
 
 
 class KeyValueCache:
@@ -51,7 +52,7 @@ class PackedDecoder:
         self.embedding = decoder.model.embed_tokens.weight.detach()
         self.output = decoder.output_weight.detach().to(dtype)
         self.final_norm = decoder.model.norm.weight.detach()
-        weights = {name: value.detach() for name, value in decoder.named_parameters()}
+        weights = merged_weights(decoder)
         self.layers = [
             _pack_layer(weights, f"model.layers.{index}.", dtype)
             for index in range(self.config.num_hidden_layers)

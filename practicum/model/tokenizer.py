@@ -70,8 +70,8 @@ def encode_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
 def encode_prompts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of prompts, as one user's message each where the model has a chat template, else as they are.
 
-    The template adds what the model was taught to expect: its system message, whose turn it is, what opens the
-    answer. An empty prompt stays empty. Raises InputError when the template refuses a message.
+    The template adds what the model was taught to expect: its system message, whose turn it is, what opens
+    the answer. An empty prompt stays empty. Raises InputError when the template refuses a message.
     """
     chat = chat_of(tokenizer)
     asked = [chat.ask(text) if chat is not None and text else text for text in texts]
@@ -109,7 +109,7 @@ def chat_of(tokenizer: Tokenizer) -> Chat | None:
 def set_chat(tokenizer: Tokenizer, chat: Chat | None) -> None:
     """Give a tokenizer a chat template; None takes it away, and prompts are then encoded as they are."""
     # A tokenizer of the `tokenizers` library has no field for it and cannot be subclassed.
-    tokenizer.chat = chat
+    tokenizer.chat = chat  # type: ignore[attr-defined]
 
 
 def special_id(tokenizer: Tokenizer, token: str) -> int:
@@ -122,7 +122,7 @@ def special_id(tokenizer: Tokenizer, token: str) -> int:
 
 @lru_cache(maxsize=8)
 def _compiled(template: str) -> Template:
-    """A template under the settings that Hugging Face gives it, unable to reach anything but its arguments."""
+    """A template under the settings that Hugging Face gives it, able to reach its arguments only."""
 
     def refuse(message: str) -> None:
         raise TemplateError(message)

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from practicum.model.tokenizer import encode_batch
+from practicum.model.tokenizer import encode_prompts
 from practicum.rollout.sampler import Completion, Sampler
 from practicum.tasks.task import Task
 from practicum.types import Prompt, Rollout, Score
@@ -40,7 +40,7 @@ def collect(
     on_finished: Callable[[int], None] = lambda finished: None,
 ) -> ScoredRollout:
     """Sample `group_size` completions of each prompt and score them; rows of a prompt stand together."""
-    prompt_ids = encode_batch(tokenizer, [prompt.text for prompt in prompts])
+    prompt_ids = encode_prompts(tokenizer, [prompt.text for prompt in prompts])
     groups = sampler.sample(prompt_ids, group_size, generator, on_finished)
     completions = [completion for group in groups for completion in group]
     texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)

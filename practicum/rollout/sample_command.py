@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from tokenizers import Tokenizer
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.tasks.task import TaskConfig, load_task
@@ -20,9 +22,11 @@ class SampleConfig:
     """Read what a model writes."""
 
     model: Path
-    """A model folder, or a run's folder."""
+    """A model folder, a run's folder, a .gguf file, or smollm2."""
     prompt: tuple[str, ...] = ("3 - (3+y)/y = y",)
-    """What to solve: an equation, or `solve: ...` or `sum: ...` in front of one."""
+    """What to solve: an equation, or `solve: ...` or `sum: ...` in front of one; or anything, see chat."""
+    chat: Literal["auto", "on", "off"] = "auto"
+    """on asks prompts as they stand, judged by no task; auto does so where a model has a chat template."""
     count: int = 1
     """Completions of each prompt."""
     task: TaskConfig = field(default_factory=TaskConfig)
@@ -38,10 +42,12 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     if config.count < 1 or not config.prompt:
         raise InputError(f"count {config.count} must be at least 1, and at least one --prompt is needed")
     decoder, tokenizer = load_model(model_folder(config.model))
-    task = load_task(config.task)
-    prompts = [task.read(text) for text in config.prompt]
     sampler = Sampler(decoder, config.sampling)
     generator = torch.Generator().manual_seed(config.seed)
+    if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None):
+        return {"samples": answers(config, sampler, tokenizer, generator)}
+    task = load_task(config.task)
+    prompts = [task.read(text) for text in config.prompt]
     batch = collect(sampler, tokenizer, task, prompts, config.count, generator)
     rows = [
         {
@@ -58,3 +64,23 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     for row in rows:
         print(f"{row['prompt']}{row['completion']}\n=> {row['outcome']}: {row['reason']}\n")
     return {"samples": rows}
+
+
+def answers(
+    config: SampleConfig, sampler: Sampler, tokenizer: Tokenizer, generator: torch.Generator
+) -> list[dict[str, Any]]:
+    """Completions of the prompts as they stand, in the model's chat template if it has one. Prints them."""
+    groups = sampler.sample(encode_prompts(tokenizer, config.prompt), config.count, generator)
+    rows = [
+        {
+            "prompt": prompt,
+            "completion": tokenizer.decode(one.ids, skip_special_tokens=True),
+            "finished": one.finished,
+            "logprob": sum(one.logprobs),
+        }
+        for prompt, group in zip(config.prompt, groups, strict=True)
+        for one in group
+    ]
+    for row in rows:
+        print(f"{row['prompt']}\n=> {row['completion']}\n")
+    return rows

@@ -107,7 +107,7 @@ def as_pairs(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def batch_of(items: Sequence[Judged], size: int, step: int, seed: int) -> list[Judged]:
-    """The items of update `step` (from 0): whole epochs in an order drawn anew for each, the last one short."""
+    """The items of update `step` (from 0): epoch after epoch, each in a new order, its last batch short."""
     batches = -(-len(items) // size)
     epoch, place = divmod(step, batches)
     order = list(range(len(items)))

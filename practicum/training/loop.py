@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model, save_model
+from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder
 from practicum.run import Run, progress
 from practicum.training.optimizer import Optimizer
@@ -65,9 +66,9 @@ class Trainee:
         heads = {f"heads.{name}": value.detach() for name, value in self.heads.state_dict().items()}
         return heads | self.optimizer.tensors()
 
-    def restore(self, folder_decoder: Decoder, tensors: Mapping[str, Tensor]) -> None:
+    def restore(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
         """Take weights and optimizer state from a checkpoint, in place."""
-        self.decoder.load_state_dict(folder_decoder.state_dict())
+        restore_model(self.decoder, folder)
         self.heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self.heads.state_dict()})
         self.optimizer.restore(tensors)
 
@@ -104,7 +105,7 @@ def run_steps(
     first, seconds, tokens = 0, 0.0, 0
     last: dict[str, Any] = {}
     if checkpoint:
-        trainee.restore(load_model(checkpoint.path)[0], checkpoint.tensors())
+        trainee.restore(checkpoint.path, checkpoint.tensors())
         first = checkpoint.step
         last = checkpoint.state["metrics"]
         seconds, tokens = last["total_seconds"], last["total_tokens"]

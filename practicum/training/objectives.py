@@ -150,7 +150,7 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
 
 
 def adapted_kl_weight(weight: float, measured: float, target: float) -> float:
-    """The KL weight of the next step: up when the policy is further from the reference than `target`, or down.
+    """The next step's KL weight: higher when the policy is further from the reference than `target`.
 
     weight * (1 + 0.1 e) with e = (measured - target) / target kept within [-0.2, 0.2]; KL in nats per
     completion. Source: Ziegler et al. 2019 (1909.08593, section 2.2). Raises InputError unless target > 0.
@@ -183,8 +183,9 @@ def plackett_luce_loss(scores_KR: Tensor, ranks_KR: Tensor, mask_KR: Tensor) -> 
 
     The best is chosen from all with probability softmax(scores), the next from the rest, and so on: a ranking
     of r responses is r - 1 choices. Tied responses are each chosen from all that are not better (Breslow's
-    treatment of ties), so that a tie of all is best explained by equal scores. Shapes as `bradley_terry_loss`,
-    which this equals for two responses without a tie. Sources: Plackett 1975; Luce 1959; Breslow 1974.
+    treatment of ties), so that a tie of all is best explained by equal scores. Shapes as
+    `bradley_terry_loss`, which this equals for two responses without a tie. Sources: Plackett 1975; Luce
+    1959; Breslow 1974.
     """
     not_better_KRR = (ranks_KR[:, None, :] >= ranks_KR[:, :, None]) & mask_KR[:, None, :]
     pool_KRR = scores_KR[:, None, :].masked_fill(~not_better_KRR, -torch.inf)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from practicum.threads import side_by_side
 from practicum.training.objectives import warmup_cosine
+from practicum.training.profile import span
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Optimizer:
         self.momenta = {name: torch.zeros_like(part) for name, part in muon.items()}
         self.batches = _equal_shapes(muon, torch.get_num_threads())
 
+    @span("optimizer")
     def step(self, index: int) -> dict[str, float]:
         """Apply the accumulated gradients as update number `index` (from 0) and clear them.
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from practicum.threads import side_by_side
+from practicum.training.profile import span
 
 Gradients = list[Tensor | None]
 
@@ -27,7 +28,10 @@ def add_gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[
     workers = min(torch.get_num_threads(), len(losses)) if parameters[0].device.type == "cpu" else 1
     if workers < 2:
         for loss in losses:
-            torch.autograd.backward(loss())
+            with span("forward"):
+                value = loss()
+            with span("backward"):
+                torch.autograd.backward(value)
         return
     shares = [partial(_gradients, parameters, losses[worker::workers]) for worker in range(workers)]
     found = side_by_side(shares)
@@ -52,7 +56,10 @@ def one_thread() -> Iterator[None]:
 def _gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[[], Tensor]]) -> Gradients:
     total: Gradients = [None] * len(parameters)
     for loss in losses:
-        found = torch.autograd.grad(loss(), parameters, allow_unused=True)
+        with span("forward"):
+            value = loss()
+        with span("backward"):
+            found = torch.autograd.grad(value, parameters, allow_unused=True)
         for index, gradient in enumerate(found):
             if gradient is not None:
                 so_far = total[index]

@@ -8,6 +8,7 @@ al. 2022 (InstructGPT, 2203.02155, eq. 2) for the per-token KL.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +32,11 @@ class PpoConfig:
     """A value moves at most this far from its old one for free."""
     whiten_advantages: bool = True
     """Zero mean and unit variance over the batch's tokens."""
+    whiten_rewards: bool = False
+    """Unit variance of the tokens' rewards, KL included, their mean kept; it rescales the KL weight too."""
+    critic: Literal["head", "reward_model"] = "head"
+    """head reads values off the policy's hidden states; reward_model is a network of its own that starts as
+    the (first) reward model."""
 
 
 def experience(
@@ -49,6 +55,8 @@ def experience(
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)
         rewards_BT = rewards_BT - kl.weight * penalty_BT * mask_BT
+    if config.whiten_rewards:
+        rewards_BT = whiten(rewards_BT, mask_BT, shift_mean=False)
     advantages_BT, returns_BT = generalised_advantages(
         rewards_BT, values_BT, mask_BT, config.discount, config.gae_lambda
     )

@@ -26,7 +26,7 @@ from practicum.errors import InputError
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
 from practicum.model.heads import RewardHead
-from practicum.model.tokenizer import encode_batch, load_tokenizer
+from practicum.model.tokenizer import encode_batch, encode_prompts, load_tokenizer
 from practicum.run import atomic_write, to_json
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, learner, make_rows
@@ -92,7 +92,7 @@ def sequences_of(
     A text longer than the model's positions loses the end of its completion, never its end of sequence.
     """
     limit, eos = decoder.config.max_position_embeddings, decoder.config.eos_token_id
-    prompt_ids, completion_ids = encode_batch(tokenizer, prompts), encode_batch(tokenizer, completions)
+    prompt_ids, completion_ids = encode_prompts(tokenizer, prompts), encode_batch(tokenizer, completions)
     sequences = [
         [*[*prompt, *completion][: limit - 1], eos]
         for prompt, completion in zip(prompt_ids, completion_ids, strict=True)
@@ -126,8 +126,9 @@ def save_reward_model(
         "problem_type": "regression",
         "practicum": asdict(calibration),
     }
-    tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.model.state_dict().items()}
-    tensors = {f"model.{name}": value for name, value in tensors.items()}
+    # What `save_model` wrote holds adapters merged into the weights they adapt.
+    written = load_file(str(folder / "model.safetensors"))
+    tensors = {name: value for name, value in written.items() if name.startswith("model.")}
     weight_KD = head.weight.detach().cpu()
     tensors["score.weight"] = weight_KD.mean(0, keepdim=True).contiguous()
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
@@ -170,7 +171,7 @@ def load_reward_model(path: Path, dtype: torch.dtype) -> RewardModel:
 
 
 def reward_folder(path: Path) -> Path:
-    """The folder meant by `path`: itself, or `model` inside a run. Raises InputError when there is neither."""
+    """The folder meant by `path`: itself, or `model` inside a run; InputError for neither."""
     for folder in (path, path / "model"):
         if (folder / "config.json").is_file():
             return folder

@@ -1,26 +1,30 @@
-"""Practice: sample solutions, let the task judge them, and make what paid more likely.
+"""Practice: sample solutions, let the task or a reward model judge them, and make what paid more likely.
 
 One iteration = prompts -> groups of completions -> scores -> advantages -> update(s) -> one metrics row.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
-from practicum.model.heads import ValueHead
+from practicum.model.heads import Critic, KLWeight, ValueHead
+from practicum.model.lora import LoraConfig, add_adapters
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import Run
+from practicum.run import Run, atomic_write
 from practicum.tasks.controls import Control, with_control
 from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import grpo, ppo
@@ -35,21 +39,33 @@ from practicum.training.loop import (
     set_threads,
     step_seed,
 )
+from practicum.training.objectives import adapted_kl_weight, explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.paying import RewardConfig, pay, repetition
 from practicum.training.ppo import PpoConfig
+from practicum.training.profile import Profile, WatchedTask, span
+from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.update import Experience, UpdateConfig, score_tokens, update_policy
 
 
 @dataclass(frozen=True)
 class RlConfig:
-    """Practice: reinforcement learning against a task's own judgement."""
+    """Practice: reinforcement learning against a task's own judgement, or against a reward model."""
 
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
+    reward_model: tuple[Path, ...] = ()
+    """Folders of reward models (or their runs); several are an ensemble. None: the task pays."""
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    """What a reward model's opinion and other named parts are worth."""
+    reference: Path | None = None
+    """The model that the KL pulls to; none means the one practice starts from."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task that gives prompts and judges completions."""
     algorithm: Literal["grpo", "ppo"] = "grpo"
     """grpo compares the answers to one prompt; ppo trains a value head."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    """Adapters that learn in place of all weights."""
     control: Control = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
     prompts_per_step: int = 32
@@ -78,6 +94,8 @@ class RlConfig:
     """Matrix products of the update; master weights are always float32."""
     seed: int = 0
     """Fixes prompts and sampling."""
+    profile: bool = False
+    """Print where a step's time goes and write trace.json."""
 
     def __post_init__(self) -> None:
         fewest = 2 if self.algorithm == "grpo" else 1
@@ -95,43 +113,103 @@ class RlConfig:
                 f"sampling.temperature is {self.sampling.temperature}; practice must try different answers, "
                 "so it must be above 0"
             )
+        if self.reward_model and self.control != "none":
+            raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
 
 def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Practise and return the summary; the model is the run's newest checkpoint."""
     decoder, tokenizer = load_model(model_folder(config.model))
+    add_adapters(decoder, config.lora, config.seed)
     task = with_control(load_task(config.task), config.control, config.seed)
+    dtype = compute_dtype(config.dtype)
+    reward_models = [load_reward_model(path, dtype) for path in config.reward_model]
+    heads = make_heads(config, decoder, tokenizer, reward_models)
+    anchor = model_folder(config.reference or config.model)
+    if reward_models and not config.update.kl.weight:
+        print(
+            "practicum: nothing holds the policy near what people ranked, and a reward model is right only "
+            "there: consider --update.kl.weight 0.1",
+            file=sys.stderr,
+        )
+    reference = load_model(anchor)[0] if config.update.kl.weight or reward_models else None
+    if reference is not None and reference.config.vocab_size != decoder.config.vocab_size:
+        raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     run = Run.open(run_path, config, "rl", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    heads = nn.ModuleDict()
-    if config.algorithm == "ppo":
-        heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)
     updates = config.loop.steps * config.update.epochs * config.update.minibatches
     optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, updates)
     trainee = Trainee(decoder, tokenizer, heads, optimizer)
-    reference = load_model(model_folder(config.model))[0] if config.update.kl.weight else None
+
+    profile = Profile()
 
     def step(index: int) -> StepResult:
-        return practise(trainee, reference, task, config, index)
+        if not config.profile:
+            return practise(trainee, reference, task, config, index, reward_models)
+        with profile.step():
+            return practise(trainee, reference, WatchedTask(task), config, index, reward_models)
 
     last = run_steps(run, config.loop, trainee, step, ("reward", "completion_tokens"))
+    if profile.steps:
+        atomic_write(run.path / "trace.json", profile.trace())
+        print(profile.table(), file=sys.stderr)
     summary = {"stage": "rl", "algorithm": config.algorithm, "control": config.control, **last}
     run.finish(summary)
     return summary
 
 
+def make_heads(
+    config: RlConfig, decoder: Decoder, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
+) -> nn.ModuleDict:
+    """What is trained or kept beside the policy: a value head or critic (PPO), an adapted KL weight.
+
+    Raises InputError for a critic without a reward model to start from, or with one of another tokenizer
+    than the policy's, whose tokens it reads.
+    """
+    heads = nn.ModuleDict()
+    if config.algorithm == "ppo" and config.ppo.critic == "reward_model":
+        if not reward_models:
+            raise InputError("ppo.critic is reward_model: give the --reward_model it starts from")
+        start = reward_models[0]
+        if start.tokenizer.to_str() != tokenizer.to_str():
+            raise InputError(
+                f"{config.reward_model[0]}: its tokenizer is not the policy's, so it cannot start the "
+                "critic: use --ppo.critic head"
+            )
+        scale = start.calibration.deviation if config.reward.scale else 1.0
+        mean = sum(start.calibration.mean) / len(start.calibration.mean)
+        # A copy: the critic learns, the reward model must not.
+        own = load_reward_model(config.reward_model[0], torch.float32).decoder
+        heads["value"] = Critic(own, start.head.weight.mean(0) / scale, -mean / scale)
+    elif config.algorithm == "ppo":
+        heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)
+    if config.update.kl.target:
+        heads["kl"] = KLWeight(config.update.kl.weight)
+    return heads
+
+
 def practise(
-    trainee: Trainee, reference: Decoder | None, task: Task, config: RlConfig, index: int
+    trainee: Trainee,
+    reference: Decoder | None,
+    task: Task,
+    config: RlConfig,
+    index: int,
+    reward_models: Sequence[RewardModel] = (),
 ) -> StepResult:
     """One iteration: sample, score, assign credit, update."""
     started = time.perf_counter()
     prompts = task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
-    sampler = Sampler(trainee.decoder, config.sampling)
     generator = generator_for(config.seed, "sampling", index)
     first_update = index * config.update.epochs * config.update.minibatches
-    batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, first_update)
+    with span("sample"):
+        sampler = Sampler(trainee.decoder, config.sampling)
+        batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, first_update)
+    if reward_models:
+        with span("verify"):
+            batch = pay(batch, reward_models, config.reward, config.sampling.max_new_tokens)
     sampled = time.perf_counter()
     dtype = compute_dtype(config.dtype)
+    config = with_present_kl_weight(trainee, config)
     experience = assign_credit(trainee, reference, batch, config, dtype)
     metrics = update_policy(
         trainee,
@@ -144,7 +222,9 @@ def practise(
         config.ppo.value_weight,
         config.ppo.value_clip,
     )
-    metrics |= describe(task, batch)
+    with span("verify"):
+        metrics |= describe(task, batch)
+    metrics |= describe_credit(trainee, experience, config)
     metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
@@ -158,16 +238,51 @@ def assign_credit(
     micro_batch_tokens = config.update.micro_batch_tokens
     reference_logprobs_BT = None
     if reference is not None:
-        reference_logprobs_BT, _ = score_tokens(
-            reference, batch.rollout, config.sampling, micro_batch_tokens, dtype
-        )
+        with span("reference"):
+            reference_logprobs_BT, _ = score_tokens(
+                reference, batch.rollout, config.sampling, micro_batch_tokens, dtype
+            )
     if config.algorithm == "grpo":
         return grpo.experience(batch, config.grpo, config.update.kl, reference_logprobs_BT)
-    value_head = trainee.heads["value"]
-    _, values_BT = score_tokens(
-        trainee.decoder, batch.rollout, config.sampling, micro_batch_tokens, dtype, value_head
-    )
+    value = trainee.heads["value"]
+    reader, head = (value.decoder, value.head) if isinstance(value, Critic) else (trainee.decoder, value)
+    with span("forward"):
+        _, values_BT = score_tokens(reader, batch.rollout, config.sampling, micro_batch_tokens, dtype, head)
     return ppo.experience(batch, config.ppo, config.update.kl, reference_logprobs_BT, values_BT)
+
+
+def with_present_kl_weight(trainee: Trainee, config: RlConfig) -> RlConfig:
+    """The config with the KL weight as adapted so far, or as it is when the weight is fixed."""
+    if "kl" not in trainee.heads:
+        return config
+    kl = replace(config.update.kl, weight=kl_weight_of(trainee).present())
+    return replace(config, update=replace(config.update, kl=kl))
+
+
+def kl_weight_of(trainee: Trainee) -> KLWeight:
+    """The adapted KL weight that is kept with the heads."""
+    kept = trainee.heads["kl"]
+    assert isinstance(kept, KLWeight)
+    return kept
+
+
+def describe_credit(trainee: Trainee, experience: Experience, config: RlConfig) -> dict[str, float]:
+    """KL of whole completions, the KL weight (adapted here for the next step), and how good values were."""
+    rollout = experience.rollout
+    metrics = {"repetition": repetition(rollout.completion_ids_BT, rollout.mask_BT)}
+    if experience.reference_logprobs_BT is not None:
+        log_ratio_BT = (rollout.logprobs_BT - experience.reference_logprobs_BT) * rollout.mask_BT
+        metrics["kl_completion"] = float(log_ratio_BT.sum(1).mean())
+        metrics["kl_weight"] = config.update.kl.weight
+    if "kl" in trainee.heads:
+        adapted = adapted_kl_weight(
+            config.update.kl.weight, metrics["kl_completion"], config.update.kl.target
+        )
+        kl_weight_of(trainee).weight.fill_(adapted)
+    if experience.values_BT is not None and experience.returns_BT is not None:
+        explained = explained_variance(experience.values_BT, experience.returns_BT, rollout.mask_BT)
+        metrics["explained_variance"] = float(explained)
+    return metrics
 
 
 def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
@@ -176,6 +291,7 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
     metrics = {
         "reward": float(batch.reward_B.mean()),
         "reward_std": float(batch.reward_B.std()),
+        "reward_max": float(batch.reward_B.max()),
         "completion_tokens": float(batch.rollout.mask_BT.sum(1).float().mean()),
         "truncated": float((~batch.finished_B).float().mean()),
         "groups_tied": _tied_share(batch),

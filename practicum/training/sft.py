@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
-from practicum.model.tokenizer import encode_batch
+from practicum.model.lora import LoraConfig, add_adapters
+from practicum.model.tokenizer import encode_batch, encode_prompts
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
 from practicum.tasks.task import TaskConfig, load_task
@@ -45,6 +46,8 @@ class SftConfig:
     """The task whose worked problems are imitated."""
     batch_demonstrations: int = 64
     """Worked problems of one update."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    """Adapters that learn in place of all weights; AdamW suits them, Muon does not."""
     textbook_passages: int = 12
     """Textbook passages read along with every update, so that imitation forgets no arithmetic; 0 for none.
 
@@ -67,6 +70,7 @@ class SftConfig:
 def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Fine-tune and return the summary; the model is the run's newest checkpoint."""
     decoder, tokenizer = load_model(model_folder(config.model))
+    add_adapters(decoder, config.lora, config.seed)
     task = load_task(config.task)
     run = Run.open(run_path, config, "sft", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
@@ -104,7 +108,7 @@ def imitate(
     An empty prompt makes the whole completion count, but for its first token, which nothing predicts. The
     mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
     """
-    prompts = encode_batch(tokenizer, [demonstration.prompt.text for demonstration in demonstrations])
+    prompts = encode_prompts(tokenizer, [demonstration.prompt.text for demonstration in demonstrations])
     completions = encode_batch(tokenizer, [demonstration.completion for demonstration in demonstrations])
     limit = decoder.config.max_position_embeddings
     eos = decoder.config.eos_token_id

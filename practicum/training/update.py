@@ -6,7 +6,7 @@ GRPO and PPO differ only in how they assign credit (`grpo.py`, `ppo.py`); both h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
+from practicum.model.heads import Critic
 from practicum.rollout.sampler import SamplingConfig
 from practicum.threads import side_by_side
-from practicum.training.batch import Learner, learner, rollout_lengths, rollout_rows
+from practicum.training.batch import Learner, Rows, learner, rollout_lengths, rollout_rows
 from practicum.training.loop import Trainee
 from practicum.training.objectives import (
     Aggregation,
@@ -42,6 +43,15 @@ class KLConfig:
     """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
     placement: Literal["reward", "loss"] = "reward"
     """Subtracted from the reward, or added to the loss."""
+    target: float = 0.0
+    """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
+
+    def __post_init__(self) -> None:
+        if self.weight < 0 or self.target < 0 or (self.target and not self.weight):
+            raise InputError(
+                f"update.kl: weight {self.weight} and target {self.target} must be 0 or more, and a target "
+                "needs a weight to start from"
+            )
 
 
 @dataclass(frozen=True)
@@ -182,13 +192,14 @@ def _one_update(
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
     student = learner(trainee.decoder, dtype)
+    read_values = value_reader(trainee, dtype) if experience.values_BT is not None else None
     cuts, padding = student.cut(kept_lengths, config.micro_batch_tokens) if kept else ([], 0.0)
     reports = [dict[str, float]() for _ in cuts]
 
     def micro_batch_loss(index: int) -> Tensor:
         batch = [kept[item] for item in cuts[index]]
         loss, reports[index] = policy_loss(
-            trainee, student, experience, batch, weights_BT, config, sampling, value_weight, value_clip
+            student, read_values, experience, batch, weights_BT, config, sampling, value_weight, value_clip
         )
         return loss
 
@@ -203,9 +214,18 @@ def _one_update(
     }
 
 
+def value_reader(trainee: Trainee, dtype: torch.dtype) -> Callable[[Rows, Tensor], Tensor]:
+    """How values float32 [M] are read: from the policy's hidden states, or by a critic from the rows."""
+    head = trainee.heads["value"]
+    if not isinstance(head, Critic):
+        return lambda rows, hidden_MD: head(hidden_MD)
+    own = learner(head.decoder, dtype)
+    return lambda rows, hidden_MD: head.head(own.hidden(rows))
+
+
 def policy_loss(
-    trainee: Trainee,
     student: Learner,
+    read_values: Callable[[Rows, Tensor], Tensor] | None,
     experience: Experience,
     batch: Sequence[int],
     weights_BT: Tensor,
@@ -236,8 +256,8 @@ def policy_loss(
             penalty = (kl_estimate(logprobs, reference, config.kl.estimator) * weight).sum()
             loss = loss + config.kl.weight * penalty
         report["kl"] = float(kl_estimate(logprobs.detach(), reference, "k3").sum())
-    if experience.values_BT is not None and experience.returns_BT is not None:
-        values = trainee.heads["value"](hidden_MD)
+    if read_values and experience.values_BT is not None and experience.returns_BT is not None:
+        values = read_values(rows, hidden_MD)
         value_losses = clipped_value_loss(
             values, experience.values_BT[order], experience.returns_BT[order], value_clip
         )

@@ -8,20 +8,20 @@ import sys
 
 import pytest
 
-from practicum.bench import practice, settings, training, verifier
+from practicum.bench import accuracy, practice, settings, smollm2, training, verifier
 from practicum.bench.command import BENCHES, command, run
 from practicum.errors import InputError
 from practicum.tasks.equations.verifier import verify
 
 KEYS = [
     "case", "ours", "rival", "rival_name", "unit", "ratio", "ratio_min", "ratio_max", "limit_share",
-    "memory_ours_mb", "memory_rival_mb",
+    "memory_ours_mb", "memory_rival_mb", "at_least",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def no_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (settings, practice, training, verifier):
+    for module in (settings, accuracy, practice, smollm2, training, verifier):
         monkeypatch.setattr(module, "installed", lambda package: False)
 
 
@@ -88,6 +88,10 @@ def test_help_lists_the_benches_and_loads_nothing_heavy() -> None:
         (["sampler", "--pairs", "0"], "pairs"),
         (["sampler", "--threads", "none"], "threads"),
         (["sampler", "--fast"], "--fast"),
+        (["time-to-accuracy", "--target", "95"], "target"),
+        (["time-to-accuracy", "--limit_multiple", "0.5"], "limit_multiple"),
+        (["time-to-accuracy", "--model", "nowhere"], "nowhere"),
+        (["sampler", "--model", "nowhere"], "--model"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], named: str) -> None:

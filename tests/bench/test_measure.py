@@ -68,6 +68,9 @@ def test_sides_are_warmed_up_and_take_turns_at_going_first() -> None:
     assert order == ["ours", "rival", "ours", "rival", "rival", "ours"]
     assert [timing.units for timing in pairs.ours + pairs.rival] == [7] * 4
     assert alternate(side("ours"), None, 3).rival == []
+    order.clear()
+    alternate(side("ours"), side("rival"), 1, rival_is_warm=True)
+    assert order == ["ours", "ours", "rival"]
 
 
 def fill_memory(megabytes: int) -> Work:

@@ -10,9 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from practicum.bench import accuracy, practice, sampling, smollm2, training, verifier
 from practicum.bench.command import BENCHES
 from practicum.errors import InputError
-from studies.bench import BLOCK, ROOT, BenchStudyConfig, claims, fill, main, read_record, write_all
+from studies.bench import (
+    BLOCK,
+    PARTS,
+    ROOT,
+    TARGETS,
+    BenchStudyConfig,
+    Goal,
+    claims,
+    fill,
+    main,
+    read_record,
+    write_all,
+)
+from studies.results import ResultsConfig, read_claims, results_page, with_speed
+from studies.results import write_all as write_results
 
 ROW = {
     "case": "3M, batch 32",
@@ -44,12 +59,13 @@ RESULT = {
 def test_the_page_agrees_with_the_record() -> None:
     text = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
     assert text == fill(text, read_record(ROOT / "docs" / "bench.json")), "run `python -m studies.bench`"
-    assert sorted(found["name"] for found in BLOCK.finditer(text)) == sorted(BENCHES)
+    assert sorted(found["name"] for found in BLOCK.finditer(text)) == sorted(PARTS)
+    assert {part.name for part in PARTS.values()} == set(BENCHES)
 
 
 def test_recorded_results_are_whole() -> None:
-    for name, result in read_record(ROOT / "docs" / "bench.json").items():
-        assert result["name"] == name
+    for key, result in read_record(ROOT / "docs" / "bench.json").items():
+        assert (result["name"], result["threads"]) == (PARTS[key].name, PARTS[key].threads)
         assert not result["quick"]
         assert result["pairs"] >= 5
         date.fromisoformat(result["date"])
@@ -68,15 +84,74 @@ def test_a_block_shows_the_record_and_filling_twice_changes_nothing() -> None:
     assert fill(filled, {"sampler": RESULT}) == filled
 
 
-def test_every_compared_row_is_a_claim_and_a_miss_says_so() -> None:
-    found = claims({"sampler": RESULT}, {"bench-sampler-3m-batch-32": 3.0})
-    assert [one["id"] for one in found] == ["bench-sampler-3m-batch-32"]
-    assert found[0]["value"] == 2
-    assert found[0]["interval"] == [0.9, 2.5]
-    assert not found[0]["met"]
-    assert found[0]["target"] == "at least 3"
-    assert claims({"sampler": RESULT})[0]["met"]
+GOALS = (
+    Goal("sampler", "3M, batch 32", 3),
+    Goal("sampler", "3M, batch 32", 20, "limit"),
+    Goal("sampler", "3M, batch 32", 0.5, "time"),
+    Goal("sampler", "3M, batch 32", 40, "memory"),
+    Goal("sampler", "3M, batch 64", 1),
+    Goal("sft", "3M, batch 32", 1),
+)
+
+
+def test_a_goal_whose_row_was_recorded_is_a_claim_and_a_miss_says_so() -> None:
+    found = {one["id"]: one for one in claims({"sampler": RESULT}, GOALS)}
+    # The rival's memory was not measured, and there is no row or bench for the others.
+    assert list(found) == [f"bench-sampler-3m-batch-32{tail}" for tail in ("", "-limit", "-time")]
+    ratio, limit, time = found.values()
+    assert (ratio["value"], ratio["interval"], ratio["met"]) == (2, [0.9, 2.5], False)
+    assert ratio["target"] == "at least 3"
+    assert (limit["value"], limit["unit"], limit["met"]) == (25, "%", True)
+    assert (time["value"], time["target"], time["met"]) == (0.5, "at most 0.5", True)
+    assert time["interval"] == pytest.approx([0.4, 1 / 0.9])
+    with_memory = {**RESULT, "rows": [{**ROW, "memory_rival_mb": 2.0}]}
+    (memory,) = claims({"sampler": with_memory}, GOALS[3:4])
+    assert (memory["value"], memory["met"]) == (50, False)
     assert claims({}) == []
+
+
+def test_every_goal_is_about_a_row_that_its_bench_has() -> None:
+    """A case renamed in a bench would otherwise lose its claim silently."""
+    products = [f"{case.text}, matrix products alone" for case in training.CASES]
+    summaries = ("median", "mean", "slowest")
+    cases = {
+        "sampler": [case.text for case in sampling.CASES],
+        "grpo-step": [case.text for case in practice.CASES],
+        "ppo-step": [practice.CASES[0].text],
+        "sft": [training.Case("10M").text, training.real_lengths_text("10M", 32 * 256)],
+        "training": [*products, *(f"{case.text}, operations" for case in training.CASES)],
+        "time-to-accuracy": [accuracy.seconds_text(0.95)],
+        "verifier": [f"{verifier.ANSWERS} different answers, {name}" for name in summaries]
+        + [f"{len(verifier.BOMBS)} bombs, slowest"],
+        "smollm2": [case.text for case in smollm2.SAMPLING],
+        "lora": [case.text for case in smollm2.TRAINING],
+    }
+    for goal in TARGETS:
+        assert goal.case in cases[PARTS[goal.part].name], goal
+    assert len({goal.id for goal in TARGETS}) == len(TARGETS)
+
+
+def test_results_take_the_speed_anew_and_group_it(tmp_path: Path) -> None:
+    row = {**ROW, "case": TARGETS[0].case, "at_least": True}
+    record = {"sampler": {**RESULT, "rows": [row]}}
+    other = {**claims(record)[0], "id": "other", "claim": "Another"}
+    stale = {**other, "id": "bench-of-yesterday"}
+    found = with_speed([stale, other], record)
+    assert [one["id"] for one in found] == ["other", TARGETS[0].id]
+    assert with_speed([other], {}) == [other]
+    page = results_page(found)
+    general, _, speed = page.partition("## Speed")
+    assert "| Another |" in general
+    assert "3M, batch 32, fixed 128 tokens, 1 thread: times better than" not in general
+    assert "| over 2 times | 0.9 to 2.5 | at least 2.5 | **missed** |" in speed
+
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for path in (tmp_path / "README.md", docs / "poisoned_key.md"):
+        path.write_text("no block\n", encoding="utf-8")
+    (docs / "bench.json").write_text(json.dumps(record), encoding="utf-8")
+    write_results(ResultsConfig(), tmp_path)
+    assert [one["id"] for one in read_claims(docs / "results.json")] == [TARGETS[0].id]
 
 
 def test_recording_writes_the_result_and_keeps_the_others(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, rotary_table
+from practicum.model.lora import merged_weights
 from practicum.model.native import load
 
 LANES = 16
@@ -82,7 +83,7 @@ class NativeDecoder:
         self.library = library
         self._kept: list[Tensor] = []
         config, pair = self.config, 2 if dtype == torch.bfloat16 else 1
-        weights = {name: value.detach() for name, value in decoder.named_parameters()}
+        weights = merged_weights(decoder)
 
         def panels(weight: Tensor) -> Tensor:
             """Weights [columns, terms] as [columns/16, terms/pair, 16, pair], padded with zeros."""

@@ -29,6 +29,8 @@ from practicum.tasks.equations.expression import (
     Product,
     Sum,
 )
+from practicum.tasks.equations.quadratic import Quadratic, equal, evaluate
+from practicum.tasks.equations.quadratic import real_roots as quadratic_roots
 from practicum.tasks.equations.reals import Real, UndefinedError, show
 from practicum.tasks.equations.realsets import Piece, between, compare, pieces_of
 
@@ -294,17 +296,35 @@ def univariate(polynomial: fmpz_mpoly, name: str = "x") -> fmpz_poly:
 
 @dataclass(frozen=True)
 class Root:
-    """A real algebraic number: a root of an irreducible integer polynomial in the letter `name`."""
+    """A real algebraic number: a root of an irreducible integer polynomial in the letter `name`.
 
-    value: Real
+    `number` is the root of a polynomial of degree 1 or 2, `algebraic` that of one of higher degree.
+    """
+
     polynomial: fmpz_poly
     name: str
-    short: str | None = None
+    number: Quadratic | None = None
+    algebraic: Real | None = None
+
+    @cached_property
+    def value(self) -> Real:
+        """The root as a number of `reals.py`."""
+        if self.number is None:
+            assert self.algebraic is not None
+            return self.algebraic
+        whole, times, radicand, divisor = self.number
+        rational = reals.rational(fmpq(whole, divisor))
+        if not times:
+            return rational
+        surd = reals.root(reals.rational(fmpq(times * times * radicand, divisor * divisor)), 2)
+        return reals.add((rational, surd)) if times > 0 else reals.subtract(rational, surd)
 
     @cached_property
     def text(self) -> str:
         """What a person would write: "1/2", "2 + sqrt(3)", else a decimal and the polynomial."""
-        return self.short or _closed_form(self.polynomial, self.value, self.name)
+        if self.number is None:
+            return _closed_form(self.polynomial, self.value, self.name)
+        return number_text(self.number)
 
 
 def real_roots(polynomial: fmpz_poly, name: str = "x") -> list[Root]:
@@ -312,33 +332,29 @@ def real_roots(polynomial: fmpz_poly, name: str = "x") -> list[Root]:
     roots: list[Root] = []
     for factor, _ in polynomial.factor()[1]:
         degree = factor.degree()
-        if degree == 1:
-            value = fmpq(-factor[0], factor[1])
-            roots.append(Root(reals.rational(value), factor, name, str(value)))
-        elif degree == 2:
+        if degree in (1, 2):
             roots.extend(_quadratic_roots(factor, name))
         elif degree > 2:
             for low, high, bits in isolate(factor):
-                roots.append(Root(reals.algebraic(factor, low, high, bits), factor, name))
+                roots.append(Root(factor, name, None, reals.algebraic(factor, low, high, bits)))
     return roots
 
 
 def _quadratic_roots(factor: fmpz_poly, name: str) -> list[Root]:
-    c, b, a = factor.coeffs()
-    discriminant = b * b - 4 * a * c
-    if discriminant < 0:
-        return []
-    middle = reals.rational(fmpq(-b, 2 * a))
-    half_width = reals.root(reals.rational(fmpq(discriminant, 4 * a * a)), 2)
-    outside, inside = reals.extract_powers(discriminant, 2)
-    lower, upper = (_surd_text(-b, sign * outside, inside, 2 * a) for sign in ((-1, 1) if a > 0 else (1, -1)))
-    return [
-        Root(reals.subtract(middle, half_width), factor, name, lower),
-        Root(reals.add((middle, half_width)), factor, name, upper),
-    ]
+    positive = factor if factor.leading_coefficient() > 0 else -factor
+    coefficients = [int(coefficient) for coefficient in positive.coeffs()]
+    return [Root(factor, name, number) for number in quadratic_roots(coefficients)]
 
 
-def _surd_text(constant: fmpz, factor: fmpz, inside: fmpz, divisor: fmpz) -> str:
+def number_text(number: Quadratic) -> str:
+    """What a person would write: "1/2", "2 + sqrt(3)", "(5 - sqrt(13))/2"."""
+    if not number.times:
+        return str(fmpq(number.whole, number.divisor))
+    outside, inside = reals.extract_powers(fmpz(number.radicand), 2)
+    return surd_text(fmpz(number.whole), number.times * outside, inside, fmpz(number.divisor))
+
+
+def surd_text(constant: fmpz, factor: fmpz, inside: fmpz, divisor: fmpz) -> str:
     """(constant + factor*sqrt(inside)) / divisor in lowest terms, such as "(5 - sqrt(13))/2" or "2 +
     sqrt(3)".
     """
@@ -494,7 +510,7 @@ def solve_equation(equation: Equation, unknown: str | None) -> Solved:
     rejected: list[Root] = []
     for root in real_roots(polynomial, unknown or "x"):
         if fractions.relations:
-            holds = holds_at(equation, unknown, root.value)
+            holds = _holds_at_root(equation, unknown, root)
         else:
             holds = all(divisor % root.polynomial != 0 for divisor in divisors)
         (kept if holds else rejected).append(root)
@@ -503,6 +519,10 @@ def solve_equation(equation: Equation, unknown: str | None) -> Solved:
 
 
 def _compare_roots(left: Root, right: Root) -> int:
+    if left.number is not None and right.number is not None:
+        difference = left.number.scaled() - right.number.scaled()
+        if abs(difference) > 4:
+            return 1 if difference > 0 else -1
     return compare(left.value, right.value)
 
 
@@ -516,6 +536,21 @@ def ascending(roots: list[Root]) -> tuple[Root, ...]:
 def sample(roots: tuple[Root, ...], rank: int) -> fmpq:
     """A rational number between the ascending roots number rank-1 and rank (beyond the ends: outside)."""
     return between(roots[rank - 1].value if rank else None, roots[rank].value if rank < len(roots) else None)
+
+
+def _holds_at_root(equation: Equation, unknown: str | None, root: Root) -> bool:
+    """The same as `holds_at`, sooner where both sides stay in the field of a root of degree 1 or 2."""
+    number = root.number
+    if number is None:
+        return holds_at(equation, unknown, root.value)
+    try:
+        left = evaluate(equation.left, unknown, number)
+        right = evaluate(equation.right, unknown, number)
+    except UndefinedError:
+        return False
+    if left is None or right is None:
+        return holds_at(equation, unknown, root.value)
+    return equal(left, right)
 
 
 def holds_at(equation: Equation, unknown: str | None, value: Real) -> bool:

@@ -523,3 +523,20 @@ def _read_everything(answer: Answer, item: list[Token], text: str) -> None:
         if len(kept) > 2 and _is_label(kept[:1]) and kept[1].kind in ("=", "≠"):
             kept = kept[2:]
         answer.exclusions.append(_value([kept], text))
+
+
+_CHOICE = re.compile(r"\\pm|\\mp|\+/-|\+-|-\+|[±∓]")
+
+
+def with_signs(text: str, signs: tuple[int, ...]) -> str:
+    """The text of one member of "2 ± sqrt(3)": "2 + sqrt(3)" or "2 - sqrt(3)"."""
+    if not signs:
+        return text
+    pending = list(signs)
+
+    def choose(match: re.Match[str]) -> str:
+        flipped = match.group() in ("\\mp", "∓", "-+")
+        sign = (pending.pop(0) if pending and not flipped else signs[0]) * (-1 if flipped else 1)
+        return "-" if sign < 0 else "" if match.start() == 0 else "+"
+
+    return _CHOICE.sub(choose, text)

@@ -8,24 +8,44 @@
 
 from __future__ import annotations
 
-import re
+import multiprocessing
+import os
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache, partial
 from itertools import product
 
 from flint import fmpq, fmpz, fmpz_poly
 
 from practicum.errors import InputError
-from practicum.tasks.equations import algebra, reals
+from practicum.tasks.equations import algebra, quick, reals
 from practicum.tasks.equations.algebra import Root
-from practicum.tasks.equations.answers import MAX_MEMBERS, Answer, Value, extract_answer, parse_answer
+from practicum.tasks.equations.answers import (
+    MAX_MEMBERS,
+    Answer,
+    Value,
+    extract_answer,
+    parse_answer,
+    with_signs,
+)
 from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
+from practicum.tasks.equations.quadratic import Quadratic, evaluate
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
 from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, contains, ordered, point, same_set
+from practicum.tasks.equations.verdict import (
+    Outcome,
+    Verdict,
+    why_all_fail,
+    why_fails,
+    why_missing,
+    why_no_root,
+    why_solutions,
+    why_undefined,
+)
+from practicum.tasks.equations.workload import HEAVY, answer_work, equation_work
 
 __all__ = [
     "Outcome",
@@ -33,46 +53,12 @@ __all__ = [
     "Verdict",
     "count_outcomes",
     "extract_answer",
+    "is_heavy",
     "solve",
     "verify",
     "verify_batch",
+    "verify_in_general",
 ]
-
-
-class Outcome(str, Enum):
-    """How a verdict came about; only CORRECT is worth a reward, and each kind can be counted."""
-
-    CORRECT = "correct"
-    WRONG = "wrong"
-    UNPARSEABLE = "unparseable"
-    OVER_LIMITS = "over_limits"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One judgement. `missing` and `extraneous` are members of the true and of the given set, as text."""
-
-    outcome: Outcome
-    reason: str
-    missing: tuple[str, ...] = ()
-    extraneous: tuple[str, ...] = ()
-    solutions: tuple[str, ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """ "correct" or "wrong"; an unparseable answer or one over the limits is wrong."""
-        return "correct" if self.outcome is Outcome.CORRECT else "wrong"
-
-    def json(self) -> dict[str, object]:
-        """A JSON-ready dictionary: verdict, outcome, reason, missing, extraneous, solutions."""
-        return {
-            "verdict": self.verdict,
-            "outcome": self.outcome.value,
-            "reason": self.reason,
-            "missing": list(self.missing),
-            "extraneous": list(self.extraneous),
-            "solutions": list(self.solutions),
-        }
 
 
 @dataclass(frozen=True)
@@ -121,6 +107,21 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
     """
     if ask not in ("solve", "sum"):
         raise InputError(f"ask is {ask!r}: expected 'solve' or 'sum'")
+    verdict = _verify_quickly(equation, answer) if ask == "solve" else None
+    return verdict or verify_in_general(equation, answer, ask)
+
+
+def _verify_quickly(equation: str, answer: str) -> Verdict | None:
+    """The verdict in the common cases of `quick.py`, else None."""
+    given = quick.read_answer(answer)
+    if given is None:
+        return None
+    solved = quick.solve(equation) or _quickly(equation)
+    return None if solved is None else quick.judge(solved, given)
+
+
+def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict:
+    """The same verdict as `verify`, without the short way for common cases."""
     parsed = _parsed(equation)
     if ask == "sum" and len(parsed.names) == 2:
         parametric = _parametric(equation)
@@ -140,9 +141,50 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
         return Verdict(judged.outcome, judged.reason, solutions=texts)
 
 
-def verify_batch(items: Iterable[tuple[str, str] | tuple[str, str, str]]) -> list[Verdict]:
-    """Judge (equation, answer[, ask]) items; the verdicts come in the order of the items, always."""
-    return [verify(*item) for item in items]
+def verify_batch(
+    items: Iterable[tuple[str, str] | tuple[str, str, str]], processes: int = 0
+) -> list[Verdict]:
+    """Judge (equation, answer[, ask]) items; the verdicts come in the order of the items, always.
+
+    With `processes`, heavy items (estimated from their parsed size, see `workload.py`) go to that many worker
+    processes, which start once and stay; the rest, at some 0.05 ms each, are judged here meanwhile. Any
+    thread and any process may call this; a script that is run as a file needs `if __name__ == "__main__":`
+    around the call, as always with processes. What `verify` raises is raised here, for the first bad item.
+    """
+    batch = list(items)
+    if processes < 1 or multiprocessing.current_process().daemon:
+        return [verify(*item) for item in batch]
+    pool = _pool(processes, os.getpid())
+    begun = [pool.submit(verify, *item) if is_heavy(*item) else None for item in batch]
+    try:
+        return [
+            verify(*item) if future is None else future.result()
+            for item, future in zip(batch, begun, strict=True)
+        ]
+    finally:
+        for future in begun:
+            if future is not None:
+                future.cancel()
+
+
+@lru_cache(maxsize=4)
+def _pool(processes: int, _process_id: int) -> ProcessPoolExecutor:
+    """Workers of this process; a forked child must not use those of its parent.
+
+    Spawned, since a fork of a process with threads may hang.
+    """
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
+
+
+def is_heavy(equation: str, answer: str, ask: str = "solve") -> bool:
+    """Whether judging may take over 2 ms; texts that cannot be read are not heavy."""
+    if ask == "solve" and quick.solve(equation) is not None and quick.read_answer(answer) is not None:
+        return False
+    try:
+        parsed = _parsed(equation)
+        return max(equation_work(parsed), answer_work(parse_answer(answer))) >= HEAVY
+    except InputError:
+        return False
 
 
 def count_outcomes(verdicts: Iterable[Verdict]) -> dict[str, int]:
@@ -174,6 +216,33 @@ def _solved(equation: str) -> SolutionSet:
     return SolutionSet(
         parsed, unknown, found.roots, found.pieces, found.rejected, found.polynomial, found.texts
     )
+
+
+@lru_cache(maxsize=8192)
+def _quickly(equation: str) -> quick.Solved | None:
+    """What the general way found, for the quick way of judging; None for candidates of higher degree."""
+    solved = solve(equation)
+    roots = [root.number for root in solved.roots if root.number]
+    rejected = [root.number for root in solved.rejected if root.number]
+    if (
+        solved.unknown is None
+        or solved.polynomial is None
+        or len(roots) + len(rejected) != len(solved.roots) + len(solved.rejected)
+    ):
+        return None
+    sides = partial(_quick_sides, solved.equation, solved.unknown)
+    return quick.Solved(solved.unknown, solved.polynomial, tuple(roots), tuple(rejected), solved.texts, sides)
+
+
+def _quick_sides(equation: Equation, unknown: str, number: Quadratic) -> quick.Sides:
+    try:
+        left, right = evaluate(equation.left, unknown, number), evaluate(equation.right, unknown, number)
+    except UndefinedError:
+        return None
+    if left is None or right is None:
+        return None
+    # A surd's square is rational here, and "about 2" in the words of the general way: let that speak.
+    return None if number.times and not (left.times and right.times) else (left, right)
 
 
 def choose_unknown(names: tuple[str, ...]) -> str:
@@ -225,8 +294,7 @@ def _judge_set(solved: SolutionSet, given: Answer) -> Verdict:
         return Verdict(Outcome.CORRECT, _why_correct(solved), solutions=solved.texts)
     reasons = [_why_extraneous(solved, member) for member in extraneous[:3]]
     if remaining:
-        texts = ", ".join(root.text for root in remaining)
-        reasons.append(f"{texts} {'is' if len(remaining) == 1 else 'are'} missing")
+        reasons.append(why_missing(tuple(root.text for root in remaining)))
     if not solved.roots:
         reasons.append(_why_correct(solved))
     return Verdict(
@@ -375,29 +443,12 @@ def _members(values: list[Value]) -> list[_Member]:
                 rationals.add(key)
             elif any(other.value.kind != "rational" and compare(real, other.value) == 0 for other in members):
                 continue
-            members.append(_Member(_with_signs(value.text, signs), real))
+            members.append(_Member(with_signs(value.text, signs), real))
             if len(members) > MAX_MEMBERS:
                 raise LimitError(f"a list of over {MAX_MEMBERS} members")
         for form in value.forms[1:]:
             _check_equal_forms(value, form)
     return members
-
-
-_CHOICE = re.compile(r"\\pm|\\mp|\+/-|\+-|-\+|[±∓]")
-
-
-def _with_signs(text: str, signs: tuple[int, ...]) -> str:
-    """The text of one member of "2 ± sqrt(3)": "2 + sqrt(3)" or "2 - sqrt(3)"."""
-    if not signs:
-        return text
-    pending = list(signs)
-
-    def choose(match: re.Match[str]) -> str:
-        flipped = match.group() in ("\\mp", "∓", "-+")
-        sign = (pending.pop(0) if pending and not flipped else signs[0]) * (-1 if flipped else 1)
-        return "-" if sign < 0 else "" if match.start() == 0 else "+"
-
-    return _CHOICE.sub(choose, text)
 
 
 def _check_equal_forms(value: Value, form: Expression) -> None:
@@ -452,23 +503,18 @@ def _is_root(value: Real, root: Root) -> bool:
 def _why_correct(solved: SolutionSet) -> str:
     name = solved.unknown or "x"
     if solved.roots:
-        count = len(solved.roots)
-        plural = "it satisfies" if count == 1 else "all satisfy"
-        return f"{', '.join(solved.texts)}: {plural} the equation, and there is no other real solution"
+        return why_solutions(solved.texts)
     if solved.unknown is None:
         return "no real solutions: the equation is false"
     if solved.polynomial is None:
         return "no real solutions: the equation is defined and true nowhere"
-    leads = f"it reduces to {algebra.show_polynomial(solved.polynomial, name)} = 0"
     if solved.polynomial.degree() < 1:
         return "no real solutions: the two sides always differ"
     if not solved.rejected:
-        detail = "which has no real root"
-        if solved.polynomial.degree() == 2:
-            detail = f"whose discriminant is {solved.polynomial.discriminant()}, below zero"
-        return f"no real solutions: {leads}, {detail}"
-    reasons = "; ".join(_why_fails(solved, root.text, root.value) for root in solved.rejected[:3])
-    return f"no real solutions: {leads}, and {reasons}"
+        discriminant = str(solved.polynomial.discriminant()) if solved.polynomial.degree() == 2 else None
+        return why_no_root(algebra.show_polynomial(solved.polynomial, name), discriminant)
+    reasons = [_why_fails(solved, root.text, root.value) for root in solved.rejected[:3]]
+    return why_all_fail(algebra.show_polynomial(solved.polynomial, name), reasons)
 
 
 def _why_extraneous(solved: SolutionSet, member: _Member) -> str:
@@ -494,11 +540,10 @@ def _why_fails(solved: SolutionSet, text: str, value: Real) -> str:
         right = reals.evaluate(solved.equation.right, {name: value}, (), memo)
         is_candidate = any(value is root.value or _is_root(value, root) for root in solved.rejected)
     except UndefinedError as error:
-        return f"{name} = {text} is extraneous: outside the domain, {error}"
+        return why_undefined(name, text, str(error))
     except LimitError:
         return f"{name} = {text} does not satisfy the equation"
-    word = "is extraneous" if is_candidate else "is no solution"
-    return f"{name} = {text} {word}: left side {_show_value(left)}, right side {_show_value(right)}"
+    return why_fails(name, text, is_candidate, _show_value(left), _show_value(right))
 
 
 def _show_value(value: Real) -> str:

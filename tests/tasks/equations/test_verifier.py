@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.tasks.equations import verifier
+from practicum.tasks.equations import quick, verifier
 from practicum.tasks.equations.verifier import (
     Outcome,
     count_outcomes,
     extract_answer,
+    is_heavy,
     solve,
     verify,
     verify_batch,
@@ -504,7 +505,8 @@ def _fresh_caches() -> Iterator[None]:
 
 
 def _clear() -> None:
-    for cached in (verifier._parsed, verifier._solved, verifier._parametric):
+    cached_functions = (verifier._parsed, verifier._solved, verifier._quickly, verifier._parametric)
+    for cached in (*cached_functions, quick.solve):
         cached.cache_clear()
 
 
@@ -606,6 +608,28 @@ def test_any_process_gives_the_same_verdicts() -> None:
 
 def _verify_item(item: tuple[str, str]) -> verifier.Verdict:
     return verify(*item)
+
+
+HEAVY_ITEMS = [
+    ("sqrt(x+sqrt(x+sqrt(x+sqrt(x))))=3", "1"),
+    ("*".join(f"(x-{i})" for i in range(1, 20)) + "=1", "0"),
+    ("x^4-10x^2+1=0", "±sqrt(2)±sqrt(3)±sqrt(5)±sqrt(7)"),
+]
+
+
+def test_worker_processes_give_the_same_verdicts_in_order() -> None:
+    assert all(is_heavy(*item) for item in HEAVY_ITEMS)
+    assert not any(is_heavy(*item) for item in ITEMS)
+    mixed = [*ITEMS[:3], HEAVY_ITEMS[0], *ITEMS[3:6], *HEAVY_ITEMS[1:], ITEMS[-1]]
+    alone = verify_batch(mixed)
+    assert verify_batch(mixed, processes=2) == alone
+    with ThreadPoolExecutor(2) as threads:
+        assert all(found == alone for found in threads.map(lambda _: verify_batch(mixed, 2), range(4)))
+    # Solved only by a worker: too large for this grammar's limits, so the error must cross the processes.
+    bad = ("*".join(f"(x-{i})" for i in range(1, 60)) + "=1", "0")
+    assert is_heavy(*bad)
+    with pytest.raises(InputError, match="over the limits"):
+        verify_batch([*mixed, bad], processes=2)
 
 
 def test_small_equations_are_quick() -> None:

@@ -1,0 +1,96 @@
+"""peft under TRL's SFTTrainer as a rival: LoRA on dense bfloat16 weights, without disk or logging."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, disable_progress_bars
+from peft import LoraConfig as PeftConfig
+from transformers import PreTrainedTokenizerFast, PrinterCallback
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from practicum.bench.measure import Pairs, Work
+from practicum.bench.transformers_rival import load
+from practicum.bench.trl_rival import COMMON, Alternation
+from practicum.model.lora import LoraConfig
+
+Ids = Sequence[Sequence[int]]
+
+
+def lora_pairs(
+    ours: Work,
+    pairs: int,
+    folder: Path,
+    rows: Ids,
+    masks: Ids,
+    batch_rows: int,
+    length: int,
+    lora: LoraConfig,
+) -> Pairs:
+    """Pairs of whole LoRA steps; units are tokens read, padding not counted."""
+    with tempfile.TemporaryDirectory() as output:
+        trainer = lora_trainer(Path(output), folder, rows, masks, batch_rows, length, lora, pairs + 1)
+        seen = [0]
+
+        def units() -> float:
+            seen.append(int(trainer.state.num_input_tokens_seen))
+            return float(seen[-1] - seen[-2])
+
+        alternation = Alternation(ours, units)
+        trainer.add_callback(alternation)
+        trainer.train()
+    return alternation.pairs
+
+
+def lora_work(folder: Path, rows: Ids, masks: Ids, batch_rows: int, length: int, lora: LoraConfig) -> Work:
+    """One LoRA step, for measuring memory."""
+
+    def work() -> float:
+        with tempfile.TemporaryDirectory() as output:
+            trainer = lora_trainer(Path(output), folder, rows, masks, batch_rows, length, lora, 1)
+            trainer.train()
+            return float(trainer.state.num_input_tokens_seen)
+
+    return work
+
+
+def lora_trainer(
+    output: Path,
+    folder: Path,
+    rows: Ids,
+    masks: Ids,
+    batch_rows: int,
+    length: int,
+    lora: LoraConfig,
+    steps: int,
+) -> Any:
+    """A trainer of adapters on tokenised rows; the loss counts where the mask is 1."""
+    disable_progress_bars()
+    settings = SFTConfig(
+        output_dir=str(output),
+        max_steps=steps,
+        per_device_train_batch_size=batch_rows,
+        max_length=length,
+        completion_only_loss=True,
+        include_num_input_tokens_seen="non_padding",
+        **COMMON,
+    )
+    columns = {"input_ids": [list(row) for row in rows], "completion_mask": [list(mask) for mask in masks]}
+    trainer: Any = SFTTrainer(
+        model=load(folder),
+        args=settings,
+        train_dataset=Dataset.from_dict(columns),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),
+        peft_config=PeftConfig(
+            r=lora.rank,
+            lora_alpha=round(lora.alpha),
+            target_modules=list(lora.targets),
+            task_type="CAUSAL_LM",
+        ),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer

@@ -1,0 +1,232 @@
+"""Low-rank adapters: frozen weights, and beside each of them a product of two thin matrices that learns.
+
+y = (W + s B A) x with A [rank, in], B [out, rank], s = alpha / rank, B = 0 at the start (Hu et al. 2021,
+LoRA, arXiv 2106.09685, section 4.1). Sampling and the learner use the sum of weight and adapter, formed once
+per update, so both see the very same weights. Stored as peft stores them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from practicum.errors import InputError
+from practicum.model.decoder import Decoder, Linear
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+# Settings of peft's LoraConfig that change what an adapter computes; we know each at this value only.
+PLAIN = {
+    "use_dora": False,
+    "fan_in_fan_out": False,
+    "bias": "none",
+    "rank_pattern": {},
+    "alpha_pattern": {},
+    "modules_to_save": None,
+    "trainable_token_indices": None,
+    "target_parameters": None,
+    "lora_bias": False,
+}
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Adapters instead of all weights; rank 0, the default, trains all weights."""
+
+    rank: int = 0
+    """Rank of each adapter; 0 for none."""
+    alpha: float = 32.0
+    """An adapter's share is scaled by alpha / rank."""
+    targets: tuple[str, ...] = TARGETS
+    """Which of the layers' matrices get one."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 0 or self.alpha <= 0:
+            raise InputError(f"lora: rank {self.rank} must be at least 0 and alpha {self.alpha} above 0")
+        unknown = sorted(set(self.targets) - set(TARGETS))
+        if unknown or not self.targets:
+            raise InputError(f"lora.targets: {unknown or 'none given'}; choose from {', '.join(TARGETS)}")
+
+
+class LoraLinear(Linear):
+    """A linear map whose weight is frozen, and the adapter that learns in its place."""
+
+    def __init__(self, base: Linear, rank: int, alpha: float) -> None:
+        nn.Module.__init__(self)
+        outputs, inputs = base.weight.shape
+        self.weight = nn.Parameter(base.weight.detach(), requires_grad=False)
+        self.lora_A = nn.Parameter(torch.zeros(rank, inputs, device=base.weight.device))
+        self.lora_B = nn.Parameter(torch.zeros(outputs, rank, device=base.weight.device))
+        self.alpha = alpha
+        self.scale = alpha / rank
+
+    def merged(self) -> Tensor:
+        """Weight [out, in] with the adapter added, float32."""
+        return torch.addmm(self.weight, self.lora_B, self.lora_A, alpha=self.scale)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[..., in] -> [..., out] in the dtype of `values`."""
+        return functional.linear(values, self.merged().to(values.dtype))
+
+
+def add_adapters(decoder: Decoder, config: LoraConfig, seed: int) -> Decoder:
+    """Freeze all weights of a decoder and give its layers adapters, in place; rank 0 changes nothing.
+
+    A is uniform within 1 / sqrt(in), as peft draws it; B is 0, so that nothing changes at first. Raises
+    InputError when the decoder has adapters already.
+    """
+    if config.rank == 0:
+        return decoder
+    if adapters(decoder):
+        raise InputError("lora: this model has adapters already; merge them first")
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(False)
+    for name, module in list(decoder.named_modules()):
+        if isinstance(module, Linear) and name.rpartition(".")[2] in config.targets:
+            adapter = LoraLinear(module, config.rank, config.alpha)
+            bound = module.weight.shape[1] ** -0.5
+            drawn = torch.rand(adapter.lora_A.shape, generator=generator) * 2 * bound - bound
+            adapter.lora_A.data.copy_(drawn)
+            decoder.set_submodule(name, adapter)
+    return decoder
+
+
+def adapters(decoder: Decoder) -> dict[str, LoraLinear]:
+    """The adapters of a decoder by the name of their map, such as `model.layers.0.self_attn.q_proj`."""
+    return {name: module for name, module in decoder.named_modules() if isinstance(module, LoraLinear)}
+
+
+@torch.no_grad()
+def merged_weights(decoder: Decoder) -> dict[str, Tensor]:
+    """The weights that act, detached, adapters added; a weight without adapter is not copied."""
+    found = adapters(decoder)
+    weights = {
+        name: value.detach()
+        for name, value in decoder.named_parameters()
+        if not name.endswith((".lora_A", ".lora_B"))
+    }
+    return weights | {f"{name}.weight": adapter.merged() for name, adapter in found.items()}
+
+
+def merge_adapters(decoder: Decoder) -> Decoder:
+    """Add the adapters to the weights in place; afterwards all weights can be trained."""
+    for name, adapter in adapters(decoder).items():
+        outputs, inputs = adapter.weight.shape
+        plain = Linear(inputs, outputs)
+        plain.weight = nn.Parameter(adapter.merged().detach())
+        decoder.set_submodule(name, plain)
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(True)
+    return decoder
+
+
+def save_adapters(decoder: Decoder, folder: Path) -> None:
+    """Write the adapters as `PeftModel.from_pretrained` reads them, without the name of a base model."""
+    found = adapters(decoder)
+    first = next(iter(found.values()))
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": len(first.lora_A),
+        "lora_alpha": first.alpha,
+        "lora_dropout": 0.0,
+        "target_modules": sorted({name.rpartition(".")[2] for name in found}),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "base_model_name_or_path": None,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    tensors = {
+        f"base_model.model.{name}.{part}.weight": getattr(adapter, part).detach().cpu().contiguous()
+        for name, adapter in found.items()
+        for part in ("lora_A", "lora_B")
+    }
+    save_file(tensors, str(folder / ADAPTER_WEIGHTS), metadata={"format": "pt"})
+
+
+def load_adapters(decoder: Decoder, folder: Path) -> Decoder:
+    """Read peft's folder into the decoder, in place; a decoder without adapters gets them first.
+
+    Raises InputError for other kinds of adapters and for weights that do not fit the decoder.
+    """
+    path = folder / ADAPTER_CONFIG
+    config = _read_config(path)
+    weights = _read_weights(folder / ADAPTER_WEIGHTS)
+    maps = {name.rpartition(".lora_")[0] for name in weights}
+    if not adapters(decoder):
+        try:
+            rank = int(config["r"])
+            alpha = float(config["lora_alpha"]) * (rank**0.5 if config.get("use_rslora") else 1.0)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: expected numbers r and lora_alpha ({error})") from error
+        targets = tuple(sorted({name.rpartition(".")[2] for name in maps}))
+        if rank < 1:
+            raise InputError(f"{path}: r is {rank}; an adapter has at least rank 1")
+        add_adapters(decoder, LoraConfig(rank, alpha, targets), seed=0)
+    found = adapters(decoder)
+    if maps != found.keys():
+        strange = sorted(maps ^ found.keys())
+        raise InputError(
+            f"{folder}: the adapter does not fit this model ({len(strange)} maps, {strange[:2]})"
+        )
+    with torch.no_grad():
+        for name, adapter in found.items():
+            for part in ("lora_A", "lora_B"):
+                stored, own = weights.get(f"{name}.{part}"), getattr(adapter, part)
+                if stored is None or stored.shape != own.shape:
+                    shape = None if stored is None else list(stored.shape)
+                    raise InputError(
+                        f"{folder}: {name}.{part} is {shape}, the model asks for {list(own.shape)}"
+                    )
+                own.copy_(stored)
+    return decoder
+
+
+def base_folder(folder: Path) -> Path:
+    """The model that an adapter's folder names as its base. Raises InputError when it names none."""
+    path = folder / ADAPTER_CONFIG
+    base = _read_config(path).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise InputError(f"{path}: names no base_model_name_or_path; write the base model's folder there")
+    return Path(base)
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as an adapter's settings ({error})") from error
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise InputError(f"{path}: peft_type is not LORA; only LoRA adapters are supported")
+    for name, known in PLAIN.items():
+        if config.get(name) not in (known, None):
+            raise InputError(f"{path}: {name} is {config[name]!r}; only {known!r} is supported")
+    return config
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name without peft's prefix, such as `model.layers.0.self_attn.q_proj.lora_A`."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; the adapter's weights are missing")
+    try:
+        stored = load_file(str(path))
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged safetensors file ({error})") from error
+    prefix, suffix = "base_model.model.", ".weight"
+    weights = {name.removeprefix(prefix).removesuffix(suffix): part for name, part in stored.items()}
+    strange = [name for name in weights if not name.endswith((".lora_A", ".lora_B"))]
+    if strange:
+        raise InputError(f"{path}: {strange[0]} is not part of a LoRA adapter of linear maps")
+    return weights

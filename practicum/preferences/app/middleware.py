@@ -1,0 +1,54 @@
+"""What every request passes through: a limit on its size, and the headers of every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY = 64 * 1024
+TOO_LARGE = f"Too large: at most {LARGEST_BODY // 1024} KiB are taken."
+
+
+class Guard:
+    """Refuses bodies over LARGEST_BODY bytes (413), whatever their Content-Length says; sets headers."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app, self._headers = app, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        read = 0
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        async def receive_limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > LARGEST_BODY:
+                raise HTTPException(413, TOO_LARGE)
+            return message
+
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdigit() and int(length) <= LARGEST_BODY:
+            await self._app(scope, receive_limited, send_with_headers)
+        else:
+            await _refuse(send_with_headers)
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": f"{TOO_LARGE}\n".encode()})

@@ -1,0 +1,186 @@
+"""The owner's pages: log in, see how it goes, make rater links, close raters out, export."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from practicum.preferences import formats
+from practicum.preferences.app.security import (
+    OWNER_SESSION_SECONDS,
+    Session,
+    TokenError,
+    password_matches,
+)
+from practicum.preferences.app.site import (
+    Site,
+    address,
+    checked_form,
+    cookie_name,
+    limit,
+    need_session,
+    number_field,
+    page,
+    session_of,
+    set_session,
+    site_of,
+    text_field,
+)
+from practicum.types import Ranking
+
+if TYPE_CHECKING:
+    from practicum.preferences.app.overview import Overview
+
+router = APIRouter(prefix="/owner", include_in_schema=False)
+
+VISITOR_SECONDS = 3600.0
+MOST_LINKS = 200
+LONGEST_NAME = 100
+MOST_DAYS = 366
+# Figures are kept this many times as long as they took, so that a big project leaves time for raters.
+KEPT_PER_SECOND = 5.0
+KEPT_AT_LEAST = 2.0
+
+
+class Figures:
+    """The overview, computed for one reader at a time and kept for a while."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._known: Overview | None = None
+        self._until = 0.0
+
+    async def get(self, site: Site, *, fresh: bool = False) -> Overview:
+        """The figures, not older than a few seconds, or than the time it takes to compute them many times."""
+        # The statistics load SciPy: a second that a start without the owner need not take.
+        from practicum.preferences.app.overview import overview
+
+        async with self._lock:
+            started = time.monotonic()
+            if self._known is None or fresh or started > self._until:
+                self._known = await site.desk.read(overview, site.desk.store, site.desk.project.name)
+                took = time.monotonic() - started
+                self._until = time.monotonic() + max(KEPT_AT_LEAST, KEPT_PER_SECOND * took)
+            return self._known
+
+
+@router.get("/login")
+async def login_page(request: Request) -> HTMLResponse:
+    """The form that asks for the password."""
+    return _login_form(request)
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """Check the password and open a session."""
+    site = site_of(request)
+    visitor = need_session(request, "visitor")
+    form = await checked_form(request, visitor)
+    limit(site.password_limit, address(request))
+    if not await site.desk.read(password_matches, site.keys, text_field(form, "password")[:1000]):
+        return _login_form(request, 403, "That is not the password.")
+    response = RedirectResponse("/owner", 303)
+    token = site.tokens.issue("owner", "owner", OWNER_SESSION_SECONDS)
+    set_session(request, response, "owner", token, time.time() + OWNER_SESSION_SECONDS)
+    response.delete_cookie(cookie_name("visitor"))
+    return response
+
+
+@router.post("/logout")
+async def logout(request: Request) -> Response:
+    """Forget the owner on this device."""
+    await checked_form(request, need_session(request, "owner"))
+    response = RedirectResponse("/owner/login", 303)
+    response.delete_cookie(cookie_name("owner"))
+    return response
+
+
+@router.get("")
+async def owner(request: Request) -> Response:
+    """How the project goes."""
+    try:
+        session = session_of(request, "owner")
+    except TokenError:
+        session = None
+    if session is None:
+        return RedirectResponse("/owner/login", 303)
+    return await _show(request, session)
+
+
+@router.post("/links")
+async def make_links(request: Request) -> Response:
+    """Add raters by name and show their personal links."""
+    session = need_session(request, "owner")
+    form = await checked_form(request, session)
+    site = site_of(request)
+    names = [name.strip() for name in text_field(form, "names").splitlines() if name.strip()]
+    days = number_field(form, "days")
+    if not names or len(names) > MOST_LINKS or any(len(name) > LONGEST_NAME for name in names):
+        raise HTTPException(
+            422, f"Give 1 to {MOST_LINKS} names, one a line, of at most {LONGEST_NAME} letters."
+        )
+    if not 0 < days <= MOST_DAYS:
+        raise HTTPException(422, f"A link can last up to {MOST_DAYS} days.")
+    links = []
+    for name in dict.fromkeys(names):
+        await site.desk.write(site.desk.store.add_rater, site.desk.project.name, name)
+        links.append((name, site.link(name, days)))
+    return await _show(request, session, links, fresh=True)
+
+
+@router.post("/raters")
+async def set_active(request: Request) -> Response:
+    """Give a rater no more prompts, or prompts again."""
+    session = need_session(request, "owner")
+    form = await checked_form(request, session)
+    site = site_of(request)
+    active = text_field(form, "active") == "yes"
+    await site.desk.write(
+        site.desk.store.set_active, site.desk.project.name, text_field(form, "rater"), active
+    )
+    return await _show(request, session, fresh=True)
+
+
+@router.get("/export/{name}")
+async def export(request: Request, name: str) -> Response:
+    """The current rankings as a file: rankings.jsonl, or pairs.jsonl in TRL's preference format."""
+    need_session(request, "owner")
+    site = site_of(request)
+    if name not in ("rankings.jsonl", "pairs.jsonl"):
+        raise HTTPException(404, "There is rankings.jsonl and pairs.jsonl.")
+    rankings = await site.desk.read(site.desk.store.rankings, site.desk.project.name)
+    return StreamingResponse(
+        _lines(rankings, name),
+        media_type="application/x-ndjson",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _lines(rankings: list[Ranking], name: str) -> Iterator[str]:
+    rows = formats.pairs(rankings) if name == "pairs.jsonl" else (ranking.json() for ranking in rankings)
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _login_form(request: Request, status: int = 200, error: str = "") -> HTMLResponse:
+    tokens = site_of(request).tokens
+    token = tokens.issue("visitor", "", VISITOR_SECONDS)
+    session = tokens.read("visitor", token)
+    response = page(request, "login.html", status, session, error=error)
+    set_session(request, response, "visitor", token, session.expires)
+    return response
+
+
+async def _show(
+    request: Request, session: Session, links: list[tuple[str, str]] | None = None, *, fresh: bool = False
+) -> HTMLResponse:
+    figures: Figures = request.app.state.figures
+    found = await figures.get(site_of(request), fresh=fresh)
+    return page(request, "owner.html", 200, session, overview=found, links=links or [])

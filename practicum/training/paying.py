@@ -1,0 +1,118 @@
+"""What a completion is paid: reward models, the task's own judgement and length, as named parts with weights.
+
+Suffixes: B rows, M members of the ensemble (every head of every reward model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from practicum.errors import InputError
+from practicum.rollout.collect import ScoredRollout
+from practicum.training.reward import RewardModel
+
+PARTS = ("reward_model", "task", "length")
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What a completion is paid when there is a reward model."""
+
+    weights: Mapping[str, float] = field(default_factory=lambda: {"reward_model": 1.0})
+    """Weights of the parts: reward_model, task (its own judgement, as a verifier's) and length (tokens as a
+    share of sampling.max_new_tokens; below 0 for a price on length)."""
+    ensemble: Literal["mean", "min", "mean_minus_variance"] = "mean"
+    """How members are put together when there are several; min and mean_minus_variance distrust what they
+    disagree on."""
+    variance_weight: float = 0.5
+    """Weight of the variance in mean_minus_variance."""
+    scale: bool = False
+    """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
+    a reward of 1 is one logit of people's preference."""
+    unfinished: float = -5.0
+    """Whole reward of a completion that was cut before its end of sequence, whatever the parts say."""
+
+    def __post_init__(self) -> None:
+        for name in self.weights:
+            if name not in PARTS:
+                raise InputError(f"reward.weights: unknown part {name!r}; there are {', '.join(PARTS)}")
+        if not any(self.weights.values()):
+            raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
+        if self.variance_weight < 0:
+            raise InputError(f"reward.variance_weight is {self.variance_weight}; expected 0 or more")
+
+
+def pay(
+    batch: ScoredRollout, models: Sequence[RewardModel], config: RewardConfig, max_new_tokens: int
+) -> ScoredRollout:
+    """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
+
+    The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
+    one), `task` and `length`. A reward that is not finite raises InputError with the text that got it.
+    """
+    members_BM = member_rewards(models, batch, config.scale)
+    learned_B = combined(members_BM, config)
+    if not bool(torch.isfinite(learned_B).all()):
+        row = int((~torch.isfinite(learned_B)).nonzero()[0])
+        raise InputError(
+            f"the reward model gave {float(learned_B[row])} to {batch.rollout.texts[row]!r:.80}: "
+            "train it again with a lower learning rate"
+        )
+    parts = {
+        "reward_model": learned_B,
+        "disagreement": members_BM.std(1, unbiased=False),
+        "task": batch.reward_B,
+        "length": batch.rollout.mask_BT.sum(1) / max_new_tokens,
+    }
+    reward_B = torch.zeros_like(learned_B)
+    for name, weight in config.weights.items():
+        reward_B = reward_B + weight * parts[name]
+    reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
+    scores = [
+        replace(
+            score,
+            value=float(reward_B[row]),
+            parts={**score.parts, **{name: float(part_B[row]) for name, part_B in parts.items()}},
+        )
+        for row, score in enumerate(batch.scores)
+    ]
+    return replace(batch, scores=scores, reward_B=reward_B)
+
+
+def member_rewards(models: Sequence[RewardModel], batch: ScoredRollout, scale: bool) -> Tensor:
+    """Centred rewards float32 [B, M] of a batch's texts by every head of every model."""
+    prompts = [prompt.text for prompt in batch.prompts]
+    rewards = []
+    for model in models:
+        deviation = model.calibration.deviation if scale else 1.0
+        rewards.append(model.rewards(prompts, batch.rollout.texts) / deviation)
+    return torch.cat(rewards, 1)
+
+
+def combined(members_BM: Tensor, config: RewardConfig) -> Tensor:
+    """One reward a row, float32 [B], of an ensemble.
+
+    mean; min (worst case) and mean - weight * variance (uncertainty-weighted): Coste et al. 2023
+    (2310.02743, eq. 2 and 3).
+    """
+    if config.ensemble == "min":
+        return members_BM.min(1).values
+    mean_B = members_BM.mean(1)
+    if config.ensemble == "mean_minus_variance":
+        return mean_B - config.variance_weight * members_BM.var(1, unbiased=False)
+    return mean_B
+
+
+def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
+    """Mean over rows of the share of token triples that came before in their row, in [0, 1]."""
+    shares = []
+    for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True):
+        ids = ids_T[mask_T].tolist()
+        triples = list(zip(ids, ids[1:], ids[2:], strict=False))
+        shares.append(1 - len(set(triples)) / len(triples) if triples else 0.0)
+    return sum(shares) / len(shares)

@@ -1,0 +1,187 @@
+"""Examination of a reward model on prompts it has not seen: accuracy, calibration, slices, human ceiling.
+
+A pair is one rater's order of two responses; ties are left out, since no answer would be wrong.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from practicum.errors import InputError
+from practicum.preferences.agreement import human_ceiling
+from practicum.preferences.comparisons import Floats, Integers
+from practicum.training.judged import Judged
+from practicum.training.reward import RewardModel
+from practicum.types import Ranking, Response
+
+BOOTSTRAPS = 1000
+BINS = 10
+FEWEST = 20
+"""A slice with fewer pairs is left out."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One rater's preference, and by how many logits the model agrees with it (below 0: it does not)."""
+
+    prompt: int
+    better: Response
+    worse: Response
+    rater: str
+    advantage: float
+    longer: int
+    """1 when the better one has more tokens, -1 fewer, 0 as many."""
+
+
+def pairs_of(model: RewardModel, judged: Sequence[Judged]) -> list[Pair]:
+    """All pairs of the rankings with the model's opinion of each."""
+    prompts = [item.prompt.text for item in judged for _ in item.responses]
+    texts = [response.text for item in judged for response in item.responses]
+    scores_BK, lengths_B = model.scores(prompts, texts)
+    slope = model.calibration.length_slope
+    rewards, lengths = (scores_BK.mean(1) - slope * lengths_B).tolist(), lengths_B.tolist()
+    pairs = []
+    before = 0
+    for number, item in enumerate(judged):
+        for verdict in item.verdicts:
+            order = sorted(zip(verdict.ranks, verdict.places, strict=True))
+            for index, (rank, place) in enumerate(order):
+                for other_rank, other in order[index + 1 :]:
+                    if rank == other_rank:
+                        continue
+                    first, second = before + place, before + other
+                    pairs.append(
+                        Pair(
+                            prompt=number,
+                            better=item.responses[place],
+                            worse=item.responses[other],
+                            rater=verdict.rater,
+                            advantage=rewards[first] - rewards[second],
+                            longer=int(np.sign(lengths[first] - lengths[second])),
+                        )
+                    )
+        before += len(item.responses)
+    return pairs
+
+
+def pair_accuracy(model: RewardModel, judged: Sequence[Judged]) -> tuple[float, float]:
+    """(share of pairs ordered as the rater did, mean -log probability of the rater's order)."""
+    advantages = torch.tensor([pair.advantage for pair in pairs_of(model, judged)])
+    if not len(advantages):
+        return float("nan"), float("nan")
+    return float((advantages > 0).float().mean()), float(functional.softplus(-advantages).mean())
+
+
+def examine(model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ranking]) -> dict[str, Any]:
+    """All that can be said about a model on held-out prompts, as plain values.
+
+    `accuracy` with `ci95` (bootstrap over prompts); `ceiling`, the accuracy no model can exceed against one
+    rater, from all `rankings` (None where prompts have one rater each, with a `note`), and
+    `share_of_ceiling`; `ece` and `reliability`, a row per bin of confidence; `slices`: by which of the two is
+    longer, by rater, and by each text attribute of the preferred response; `longer_preferred`: how often
+    people and the model prefer the longer one; `head_disagreement`, mean over responses.
+    """
+    pairs = pairs_of(model, judged)
+    if not pairs:
+        raise InputError("the held-out rankings hold ties only: nothing can be examined; raise --held_out")
+    prompt = np.array([pair.prompt for pair in pairs])
+    advantage = np.array([pair.advantage for pair in pairs])
+    right = (advantage > 0).astype(np.float64)
+    result: dict[str, Any] = {
+        "pairs": len(pairs),
+        "prompts": len(judged),
+        "accuracy": float(right.mean()),
+        "ci95": bootstrap(right, prompt),
+        **_ceiling(rankings, float(right.mean())),
+        **calibration(advantage),
+        "longer_preferred": _longer(pairs),
+        "slices": _slices(pairs),
+    }
+    if model.head.weight.shape[0] > 1:
+        prompts = [item.prompt.text for item in judged for _ in item.responses]
+        texts = [response.text for item in judged for response in item.responses]
+        result["head_disagreement"] = float(model.rewards(prompts, texts).std(1).mean())
+    return result
+
+
+def bootstrap(values: Floats, cluster: Integers) -> list[float]:
+    """95% interval [low, high] of the mean of values that come in clusters, from resampled clusters."""
+    total, count = np.bincount(cluster, values), np.bincount(cluster).astype(np.float64)
+    total, count = total[count > 0], count[count > 0]
+    draws = np.random.default_rng(0).multinomial(
+        len(count), np.full(len(count), 1 / len(count)), size=BOOTSTRAPS
+    )
+    low, high = np.quantile((draws @ total) / (draws @ count), [0.025, 0.975])
+    return [float(low), float(high)]
+
+
+def calibration(advantage: Floats) -> dict[str, Any]:
+    """Expected calibration error and the reliability diagram, in bins of equal width from 0.5 to 1.
+
+    Confidence is sigmoid(|difference of rewards|), the model's probability that its favourite is preferred;
+    the error is the mean over pairs of |confidence - accuracy| of their bin (Guo et al. 2017, 1706.04599,
+    eq. 3).
+    """
+    confidence = 1 / (1 + np.exp(-np.abs(advantage)))
+    right = advantage > 0
+    number = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    rows = [
+        {
+            "confidence": float(confidence[number == index].mean()),
+            "accuracy": float(right[number == index].mean()),
+            "pairs": int((number == index).sum()),
+        }
+        for index in range(BINS)
+        if (number == index).any()
+    ]
+    error = sum(row["pairs"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(advantage)
+    return {"ece": error, "reliability": rows}
+
+
+def _ceiling(rankings: Sequence[Ranking], accuracy: float) -> dict[str, Any]:
+    try:
+        ceiling = human_ceiling(rankings)
+    except InputError as error:
+        return {"ceiling": None, "note": str(error)}
+    return {"ceiling": asdict(ceiling), "share_of_ceiling": accuracy / ceiling.accuracy}
+
+
+def _longer(pairs: Sequence[Pair]) -> dict[str, float] | None:
+    uneven = [pair for pair in pairs if pair.longer]
+    if not uneven:
+        return None
+    return {
+        "people": sum(pair.longer > 0 for pair in uneven) / len(uneven),
+        "model": sum((pair.longer > 0) == (pair.advantage > 0) for pair in uneven) / len(uneven),
+    }
+
+
+def _slices(pairs: Sequence[Pair]) -> dict[str, dict[str, Any]]:
+    """Accuracy with its interval of every slice that has pairs enough."""
+    found: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        found[f"preferred is {('as long', 'longer', 'shorter')[pair.longer]}"].append(pair)
+        if pair.rater:
+            found[f"rater {pair.rater}"].append(pair)
+        for name, value in pair.better.attributes.items():
+            if isinstance(value, str):
+                found[f"preferred has {name} {value}"].append(pair)
+    return {
+        name: {
+            "pairs": len(some),
+            "accuracy": float(np.mean([pair.advantage > 0 for pair in some])),
+            "ci95": bootstrap(
+                np.array([float(pair.advantage > 0) for pair in some]),
+                np.array([pair.prompt for pair in some]),
+            ),
+        }
+        for name, some in sorted(found.items())
+        if len(some) >= FEWEST
+    }

@@ -1,0 +1,319 @@
+"""Reward model: a decoder learns to score texts from the order in which people put them.
+
+All rankings of a prompt are in one batch and each response is read once, so K responses cost K forward
+passes and not K (K - 1), and no response is repeated within an epoch, which is what makes a model that is fed
+shuffled pairs over-fit (Ouyang et al. 2022, InstructGPT, 2203.02155, section 3.5). Every ranking weighs 1.
+The model is written to RUN/model (`reward.py`), its examination to RUN/evaluation.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.heads import RewardHead
+from practicum.preferences import formats
+from practicum.preferences.aggregate import consensus
+from practicum.run import Run, atomic_write, to_json
+from practicum.training.batch import learner
+from practicum.training.judged import Judged, as_pairs, batch_of, by_prompt, padded, split_by_hash
+from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads
+from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
+from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.parallel import add_gradients
+from practicum.training.reward import (
+    Calibration,
+    RewardModel,
+    last_hidden,
+    save_reward_model,
+    sequences_of,
+)
+from practicum.training.reward_examination import examine, pair_accuracy
+from practicum.types import Ranking
+
+
+@dataclass(frozen=True)
+class RewardModelConfig:
+    """A reward model: learn from people's rankings what they like."""
+
+    model: Path
+    """The language model to start from (a model folder, or a run's folder)."""
+    preferences: tuple[str, ...]
+    """Rankings: files (JSONL, Parquet, TRL's pairs) and databases (an SQLite file, postgresql://...)."""
+    project: str = ""
+    """Project to read from databases; empty reads all of them."""
+    objective: Literal["bradley-terry", "plackett-luce"] = "bradley-terry"
+    """All pairs of a ranking, or its choices from the best down."""
+    margin: float = 0.0
+    """Advantage asked for per rank of difference, in logits (bradley-terry only)."""
+    rater_weights: Literal["equal", "reliability"] = "equal"
+    """reliability weighs rankings by the rater's agreement with others; it needs an overlap of 2 or more."""
+    batching: Literal["grouped", "pairs"] = "grouped"
+    """grouped keeps all of a prompt's rankings in one batch; pairs shuffles single pairs, for comparison."""
+    heads: int = 1
+    """Heads on one decoder, each on its own half of the rankings; their disagreement is a warning."""
+    length_control: Literal["none", "regress"] = "none"
+    """regress takes out of rewards what the score owes to length alone, within prompts."""
+    held_out: float = 0.1
+    """Share of prompts, chosen by hash, that is examined and never learned from."""
+    epochs: int = 3
+    """Passes over the rankings."""
+    batch_prompts: int = 16
+    """Prompts of one update, each with all its rankings."""
+    micro_batch_tokens: int = 4096
+    """Tokens of one forward pass; changes memory and speed, not the result."""
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(
+            algorithm="adamw", learning_rate=1e-3, warmup_steps=5, final_share=0.1
+        )
+    )
+    """The optimizer."""
+    checkpoint_every: int = 100
+    """Updates between checkpoints."""
+    threads: int = 0
+    """CPU threads of matrix products; 0 takes one per core."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Matrix products; master weights are always float32."""
+    seed: int = 0
+    """Fixes the heads and the order of rankings; another seed is another member of an ensemble."""
+
+    def __post_init__(self) -> None:
+        for name in ("heads", "epochs", "batch_prompts", "micro_batch_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"held_out is {self.held_out}; expected a share from 0 to below 1")
+        if not self.margin >= 0 or (self.margin and self.objective != "bradley-terry"):
+            raise InputError(f"margin is {self.margin}; expected 0 or more, and only with bradley-terry")
+
+
+def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Learn, examine on the held-out prompts, and return the summary; the model is RUN/model."""
+    decoder, tokenizer = load_model(model_folder(config.model))
+    rankings = read_rankings(config.preferences, config.project)
+    learned, held_out = split_by_hash(by_prompt(rankings, _rater_weights(rankings, config)), config.held_out)
+    items = as_pairs(learned) if config.batching == "pairs" else learned
+    run = Run.open(run_path, config, "reward-model", resume=resume)
+    set_threads(config.threads)
+    dtype = compute_dtype(config.dtype)
+    head = RewardHead(decoder.config.hidden_size, config.heads, config.seed)
+    heads = nn.ModuleDict({"reward": head})
+    epoch_steps = -(-len(items) // config.batch_prompts)
+    loop = LoopConfig(config.epochs * epoch_steps, config.checkpoint_every, threads=config.threads)
+    optimizer = Optimizer(
+        nn.ModuleDict({"model": decoder, "heads": heads}), config.optimizer, config.epochs * epoch_steps
+    )
+    trainee = Trainee(decoder, tokenizer, heads, optimizer)
+
+    def step(index: int) -> StepResult:
+        batch = batch_of(items, config.batch_prompts, index, config.seed)
+        metrics = learn(decoder, tokenizer, head, batch, config, dtype)
+        metrics |= optimizer.step(index)
+        metrics["epoch"] = (index + 1) / epoch_steps
+        if (index + 1) % epoch_steps == 0 and held_out:
+            measured = pair_accuracy(_ready(trainee, dtype), held_out)
+            metrics |= {"held_out_accuracy": measured[0], "held_out_loss": measured[1]}
+        return StepResult(metrics)
+
+    last = run_steps(run, loop, trainee, step, ("loss",))
+    model = calibrated(_ready(trainee, dtype), learned, config.length_control)
+    save_reward_model(decoder, tokenizer, head, model.calibration, run_path / "model")
+    report = examine(model, held_out, rankings) if held_out else {}
+    atomic_write(run_path / "evaluation.json", to_json(report, indent=2) + "\n")
+    summary = {
+        "stage": "reward-model",
+        "rankings": sum(len(item.verdicts) for item in learned),
+        "prompts": len(learned),
+        **last,
+        **_headline(report),
+        "reward_deviation": model.calibration.deviation,
+    }
+    run.finish(summary)
+    return summary
+
+
+def _headline(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: report[name]
+        for name in ("accuracy", "ci95", "ceiling", "share_of_ceiling", "ece")
+        if name in report
+    }
+
+
+def read_rankings(places: Sequence[str], project: str = "") -> list[Ranking]:
+    """The rankings of files and databases, in order. Raises InputError for none and for an unreadable one."""
+    rankings: list[Ranking] = []
+    for place in places:
+        if not _is_database(place):
+            rankings += formats.read(Path(place))
+            continue
+        from practicum.preferences.store import Store
+
+        with Store.open(place, create=False) as store:
+            names = [project] if project else [found.name for found in store.projects()]
+            for name in names:
+                rankings += store.rankings(name)
+    if not rankings:
+        raise InputError(f"{', '.join(places) or '--preferences'}: no rankings; collect some first")
+    return rankings
+
+
+def _is_database(place: str) -> bool:
+    if "://" in place:
+        return True
+    path = Path(place)
+    if not path.is_file():
+        raise InputError(f"{place}: no such file; give rankings (JSONL, Parquet) or a preference database")
+    with open(path, "rb") as stream:
+        return stream.read(15) == b"SQLite format 3"
+
+
+def _rater_weights(rankings: Sequence[Ranking], config: RewardModelConfig) -> Mapping[str, float] | None:
+    """Reliability of each rater relative to the mean one, none below 0 and none for spammers; or None."""
+    if config.rater_weights == "equal":
+        return None
+    found = consensus(rankings)
+    spammers = set(found.spammers())
+    return {
+        rater.rater: 0.0 if rater.rater in spammers else max(0.0, rater.reliability) for rater in found.raters
+    }
+
+
+def learn(
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    head: RewardHead,
+    batch: Sequence[Judged],
+    config: RewardModelConfig,
+    dtype: torch.dtype,
+) -> dict[str, float]:
+    """Add the gradient of the mean loss over the batch's rankings, and return metrics.
+
+    The mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
+    """
+    prompts = [item.prompt.text for item in batch for _ in item.responses]
+    texts = [response.text for item in batch for response in item.responses]
+    sequences, _ = sequences_of(decoder, tokenizer, prompts, texts)
+    starts = [0]
+    for item in batch:
+        starts.append(starts[-1] + len(item.responses))
+    lengths = [len(sequence) for sequence in sequences]
+    tokens_of_item = [sum(lengths[start:end]) for start, end in pairwise(starts)]
+    total = sum(verdict.weight for item in batch for verdict in item.verdicts)
+    student = learner(decoder, dtype)
+    cuts, _ = student.cut(tokens_of_item, config.micro_batch_tokens)
+    measured = [(0.0, 0, 0)] * len(cuts)
+
+    def micro_batch_loss(index: int) -> Tensor:
+        chosen = cuts[index]
+        items = [batch[place] for place in chosen]
+        rows = [row for place in chosen for row in range(starts[place], starts[place + 1])]
+        scores_NH = head(last_hidden(student, [sequences[row] for row in rows]))
+        loss, right, pairs = ranking_loss(scores_NH, items, config)
+        loss = loss / total
+        measured[index] = loss.item(), right, pairs
+        return loss
+
+    parameters = [*decoder.parameters(), *head.parameters()]
+    add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(cuts))])
+    right, pairs = (sum(part[place] for part in measured) for place in (1, 2))
+    return {
+        "loss": sum(part[0] for part in measured),
+        "accuracy": right / pairs if pairs else float("nan"),
+        "tokens": sum(lengths),
+    }
+
+
+def ranking_loss(
+    scores_NH: Tensor, items: Sequence[Judged], config: RewardModelConfig
+) -> tuple[Tensor, int, int]:
+    """The weighted sum of the rankings' losses, mean over heads; pairs ordered right, and pairs.
+
+    scores_NH: of the items' responses one after another, by each head. With several heads each learns from a
+    random half of the prompts at double weight (double-or-nothing bootstrap, Owen & Eckles 2012, 1106.2125),
+    so that they differ where the rankings leave room for it.
+    """
+    places_KR, ranks_KR, mask_KR, weight_K = padded(items)
+    sizes = [len(item.verdicts) for item in items]
+    losses = []
+    for number in range(scores_NH.shape[1]):
+        scores_KR = scores_NH[:, number][places_KR]
+        if config.objective == "plackett-luce":
+            loss_K = plackett_luce_loss(scores_KR, ranks_KR, mask_KR)
+        else:
+            loss_K = bradley_terry_loss(scores_KR, ranks_KR, mask_KR, config.margin)
+        shares = [
+            share
+            for item, size in zip(items, sizes, strict=True)
+            for share in [_share(item, number, config)] * size
+        ]
+        losses.append((loss_K * weight_K * torch.tensor(shares)).sum())
+    with torch.no_grad():
+        mean_KR = scores_NH.mean(1)[places_KR]
+        gap_KRR = (ranks_KR[:, None, :] - ranks_KR[:, :, None]).sign()
+        ahead_KRR = (mean_KR[:, :, None] - mean_KR[:, None, :]).sign()
+        counted_KRR = (mask_KR[:, :, None] & mask_KR[:, None, :] & (gap_KRR != 0)).triu(1)
+        right = int(((gap_KRR == ahead_KRR) & counted_KRR).sum())
+    return torch.stack(losses).mean(), right, int(counted_KRR.sum())
+
+
+def _share(item: Judged, head: int, config: RewardModelConfig) -> float:
+    """How much a head learns from a prompt: 1 when it is alone, else 0 or 2, the same in every epoch."""
+    if config.heads == 1:
+        return 1.0
+    return 2.0 * Random(f"bootstrap {config.seed} {head} {item.prompt.text}").randrange(2)
+
+
+def calibrated(
+    model: RewardModel, reference: Sequence[Judged], length_control: Literal["none", "regress"]
+) -> RewardModel:
+    """The model with its rewards centred on the responses of the reference set, length taken out if asked.
+
+    The slope of score on length is fitted within prompts (each prompt's means taken out), so that topics
+    which call for long answers and are liked do not count.
+    """
+    prompts = [item.prompt.text for item in reference for _ in item.responses]
+    texts = [response.text for item in reference for response in item.responses]
+    scores_BK, lengths_B = model.scores(prompts, texts)
+    slope = 0.0
+    if length_control == "regress":
+        group_B = torch.arange(len(reference)).repeat_interleave(
+            torch.tensor([len(item.responses) for item in reference])
+        )
+        score_B, length_B = (_centred_within(values, group_B) for values in (scores_BK.mean(1), lengths_B))
+        slope = float((score_B * length_B).sum() / (length_B**2).sum().clamp_min(1e-12))
+    length_mean = float(lengths_B.mean())
+    rewards_BK = scores_BK - slope * (lengths_B - length_mean)[:, None]
+    calibration = Calibration(
+        mean=tuple(float(value) for value in rewards_BK.mean(0)),
+        deviation=float(rewards_BK.mean(1).std(unbiased=False).clamp_min(1e-6)),
+        length_slope=slope,
+        length_mean=length_mean,
+    )
+    return RewardModel(model.decoder, model.tokenizer, model.head, calibration, model.student)
+
+
+def _centred_within(values_B: Tensor, group_B: Tensor) -> Tensor:
+    groups = int(group_B.max()) + 1
+    count = torch.bincount(group_B, minlength=groups).clamp_min(1)
+    return values_B - (torch.zeros(groups).index_add_(0, group_B, values_B) / count)[group_B]
+
+
+def _ready(trainee: Trainee, dtype: torch.dtype) -> RewardModel:
+    """The model as it is now, uncentred."""
+    head = trainee.heads["reward"]
+    assert isinstance(head, RewardHead)
+    calibration = Calibration((0.0,) * len(head.weight))
+    return RewardModel(trainee.decoder, trainee.tokenizer, head, calibration, learner(trainee.decoder, dtype))

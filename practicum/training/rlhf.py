@@ -1,0 +1,343 @@
+"""The whole loop: sample, let people rank, fit a reward model, practise against it, and again.
+
+    RUN/preferences.sqlite      every prompt, response and ranking, a project a round (round-1, round-2, ...)
+    RUN/round-1/reward-model-1/ the run of each member of the ensemble
+    RUN/round-1/practice/       the run of practice against them; its newest checkpoint is the round's policy
+    RUN/round-1/summary.json    the round's figures, written when it is over
+
+Each round samples from the policy of the round before, learns the reward model anew from the first model on
+all rankings so far, practises from the policy of the round before, and is pulled towards the first model.
+A killed run goes on with the first thing that is not finished. With people as raters it stops where they are
+needed, says how to collect, and goes on with --resume when they are done.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.decoder import compute_dtype
+from practicum.model.tokenizer import encode_prompts
+from practicum.preferences.rate import RateConfig, rate
+from practicum.preferences.raters import GOLDS, PeopleConfig
+from practicum.preferences.records import NewPrompt
+from practicum.preferences.store import Store
+from practicum.rollout.collect import collect
+from practicum.rollout.sampler import Sampler
+from practicum.run import Run, atomic_write, to_json
+from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.training import reward_model, rl
+from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
+from practicum.training.paying import combined, member_rewards
+from practicum.training.reward import load_reward_model
+from practicum.training.reward_model import RewardModelConfig
+from practicum.training.rl import RlConfig
+from practicum.training.update import KLConfig, UpdateConfig, score_tokens
+from practicum.types import Prompt, Response
+
+
+@dataclass(frozen=True)
+class RlhfConfig:
+    """Human feedback, round after round: sample, rank, reward model, practice against it."""
+
+    model: Path
+    """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
+    task: TaskConfig = field(default_factory=lambda: TaskConfig("jokes"))
+    """The task whose prompts are asked."""
+    rounds: int = 2
+    """Times round the loop."""
+    raters: Literal["simulated", "people"] = "simulated"
+    """Who ranks. For people the loop stops and says how to collect their rankings."""
+    people: PeopleConfig = field(default_factory=PeopleConfig)
+    """Who the simulated raters are."""
+    prompts: int = 200
+    """Prompts ranked in each round."""
+    responses: int = 5
+    """Different responses to each prompt, at most."""
+    overlap: int = 1
+    """Raters per prompt; from 2 on, people's agreement and the human ceiling are known."""
+    price: float = 0.10
+    """Dollars per rating, one response placed."""
+    members: int = 1
+    """Reward models of each round, with seeds of their own: an ensemble."""
+    reward_model: RewardModelConfig = field(default_factory=lambda: RewardModelConfig(Path(), ()))
+    """How reward models are fitted; the loop fills in model, preferences and seed."""
+    practice: RlConfig = field(
+        default_factory=lambda: RlConfig(
+            Path(),
+            task=TaskConfig("jokes"),
+            algorithm="ppo",
+            update=UpdateConfig(minibatches=2, kl=KLConfig(weight=0.1)),
+            loop=LoopConfig(steps=40, checkpoint_every=10),
+        )
+    )
+    """How the policy practises; the loop fills in model, reference, task, reward_model and seed."""
+    examined: int = 256
+    """Held-out prompts on which each round's policy is examined."""
+    seed: int = 0
+    """Fixes everything but the order in which the store shows responses."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("rounds", 1), ("prompts", 2), ("responses", 2), ("members", 1), ("examined", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.raters == "simulated" and self.task.name not in GOLDS:
+            raise InputError(
+                f"task {self.task.name!r} has no simulated raters: choose {' or '.join(GOLDS)}, "
+                "or --raters people"
+            )
+
+
+def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Go round the loop and return the summary; stops early where people must rank first."""
+    first = model_folder(config.model)
+    run = Run.open(run_path, config, "rlhf", resume=resume)
+    set_threads(config.practice.loop.threads)
+    policy = first
+    rounds: list[dict[str, Any]] = []
+    for number in range(1, config.rounds + 1):
+        folder = run_path / f"round-{number}"
+        done = folder / "summary.json"
+        if not done.exists():
+            folder.mkdir(exist_ok=True)
+            waiting = have_ranked(config, run_path, number, policy)
+            if waiting is not None:
+                return waiting
+            models = fit_reward_models(config, run_path, number, first)
+            practise_against(config, folder, first, policy, models)
+            atomic_write(done, to_json(_round_summary(config, run_path, number, first, models), 2) + "\n")
+        rounds.append(json.loads(done.read_text(encoding="utf-8")))
+        policy = model_folder(folder / "practice")
+        print(_line(rounds[-1]), file=sys.stderr)
+    summary = {
+        "stage": "rlhf",
+        "raters": config.raters,
+        "rounds": rounds,
+        "dollars": round(sum(part["dollars"] for part in rounds), 6),
+        "ratings": sum(part["ratings"] for part in rounds),
+        "before": rounds[0]["before"],
+        "after": rounds[-1]["after"],
+        "policy": str(policy),
+    }
+    run.finish(summary)
+    return summary
+
+
+# ------------------------------------------------------------------------------------------ the four stages
+
+
+def have_ranked(config: RlhfConfig, run_path: Path, number: int, policy: Path) -> dict[str, Any] | None:
+    """Add the round's prompts and responses to the store and have them ranked.
+
+    Returns None when all wanted rankings are there, else what people must do first.
+    """
+    database, project = run_path / "preferences.sqlite", f"round-{number}"
+    with Store.open(database, seed=step_seed(config.seed, "shown", number)) as store:
+        if project not in [found.name for found in store.projects()]:
+            store.create_project(project, overlap=config.overlap, price=config.price)
+        if not store.prompts(project):
+            store.add_prompts(project, sampled(config, number, policy))
+    if config.raters == "simulated":
+        task: Literal["jokes", "explanations"] = "jokes"
+        if config.task.name == "explanations":
+            task = "explanations"
+        settings = RateConfig(
+            str(database), project, task=task, people=config.people, seed=step_seed(config.seed, "people")
+        )
+        print(f"practicum: round {number}: {rate(settings)['rankings']} rankings made", file=sys.stderr)
+    with Store.open(database, create=False) as store:
+        progress = store.progress(project)
+    if progress.done >= progress.wanted:
+        return None
+    words = ["practicum", "collect", "--database", str(database), "--project", project]
+    command = shlex.join([*words, "--overlap", str(config.overlap), "--price", f"{config.price:g}"])
+    again = shlex.join(["practicum", "rlhf", "--run", str(run_path), "--resume"])
+    print(
+        f"practicum: round {number} waits for people: {progress.done} of {progress.wanted} rankings are in.\n"
+        f"  collect them:  {command}\n  then go on:    {again}",
+        file=sys.stderr,
+    )
+    return {
+        "stage": "rlhf",
+        "waiting_for": "people",
+        "round": number,
+        "rankings": progress.done,
+        "wanted": progress.wanted,
+        "collect": command,
+        "continue": again,
+    }
+
+
+def sampled(config: RlhfConfig, number: int, policy: Path) -> list[NewPrompt]:
+    """The round's prompts with up to `responses` different responses each by the policy.
+
+    Prompts with fewer than two different responses are left out. Raises InputError when none is left.
+    """
+    task = load_task(config.task)
+    decoder, tokenizer = load_model(policy)
+    prompts = _distinct(
+        task.prompts("train", config.prompts, step_seed(config.seed, "ranked prompts", number))
+    )
+    sampler = Sampler(decoder, config.practice.sampling)
+    generator = generator_for(config.seed, "ranked responses", number)
+    # Some answers are equal, and nobody is paid to rank two equal ones.
+    groups = sampler.sample(
+        encode_prompts(tokenizer, [prompt.text for prompt in prompts]), 2 * config.responses, generator
+    )
+    settings = asdict(config.practice.sampling)
+    asked = []
+    for prompt, group in zip(prompts, groups, strict=True):
+        texts = tokenizer.decode_batch([one.ids for one in group if one.finished], skip_special_tokens=True)
+        different = list(dict.fromkeys(text for text in texts if text.strip()))[: config.responses]
+        responses = tuple(
+            Response(
+                text,
+                model=str(config.model),
+                checkpoint=policy.name,
+                sampling=settings,
+                attributes={"style": _style(task, prompt, text)},
+            )
+            for text in different
+        )
+        if len(responses) > 1:
+            asked.append(NewPrompt(prompt, responses))
+    if not asked:
+        raise InputError(
+            f"{policy}: one and the same answer to every prompt, so there is nothing to rank: raise "
+            "--practice.sampling.temperature, or --practice.update.kl.weight to keep it from collapsing"
+        )
+    return asked
+
+
+def fit_reward_models(config: RlhfConfig, run_path: Path, number: int, first: Path) -> list[Path]:
+    """Fit the round's reward models on all rankings so far, or take those that are finished."""
+    folders = []
+    for member in range(1, config.members + 1):
+        folder = run_path / f"round-{number}" / f"reward-model-{member}"
+        settings = replace(
+            config.reward_model,
+            model=first,
+            preferences=(str(run_path / "preferences.sqlite"),),
+            threads=config.practice.loop.threads,
+            seed=step_seed(config.seed, "reward model", number, member),
+        )
+        _finished(folder, partial(reward_model.train, settings, folder))
+        folders.append(folder)
+    return folders
+
+
+def practise_against(config: RlhfConfig, folder: Path, first: Path, policy: Path, models: list[Path]) -> None:
+    """Practise against the reward models, or take the run that is finished."""
+    settings = replace(
+        config.practice,
+        model=policy,
+        reference=first,
+        task=config.task,
+        reward_model=tuple(models),
+        seed=step_seed(config.seed, "practice", folder.name),
+    )
+    path = folder / "practice"
+    _finished(path, partial(rl.train, settings, path))
+
+
+def _finished(folder: Path, call: Callable[..., Any]) -> None:
+    """Run a stage in its folder unless it has its summary; continue it when it was begun."""
+    if not (folder / "summary.json").exists():
+        call(resume=(folder / "config.toml").exists())
+
+
+# ---------------------------------------------------------------------------------------------- what it gave
+
+
+def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path]) -> dict[str, float]:
+    """A policy on held-out prompts, one sampled answer each, as means over them.
+
+    `proxy`: reward by the given reward models; `kl`: nats per completion from the first model; `tokens`;
+    `finished`; `style/*` shares; `gold`: the raters' true utility, for simulated raters only.
+    """
+    task = load_task(config.task)
+    decoder, tokenizer = load_model(policy)
+    prompts = task.prompts("validation", config.examined, step_seed(config.seed, "examined"))
+    sampler = Sampler(decoder, config.practice.sampling)
+    batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(config.seed, "examined"))
+    dtype = compute_dtype(config.practice.dtype)
+    rewards = config.practice.reward
+    members_BM = member_rewards([load_reward_model(path, dtype) for path in models], batch, rewards.scale)
+    reference_BT, _ = score_tokens(
+        load_model(first)[0],
+        batch.rollout,
+        config.practice.sampling,
+        config.practice.update.micro_batch_tokens,
+        dtype,
+    )
+    rollout = batch.rollout
+    result = {
+        "proxy": float(combined(members_BM, rewards).mean()),
+        "disagreement": float(members_BM.std(1, unbiased=False).mean()),
+        "kl": float(((rollout.logprobs_BT - reference_BT) * rollout.mask_BT).sum(1).mean()),
+        "tokens": float(rollout.mask_BT.sum(1).float().mean()),
+        "finished": float(batch.finished_B.float().mean()),
+    }
+    if config.raters == "simulated":
+        gold = GOLDS[config.task.name]
+        utilities = [
+            sum(gold.population[name] * value for name, value in gold.features_of(prompt, text).items())
+            for prompt, text in zip(prompts, rollout.texts, strict=True)
+        ]
+        result["gold"] = sum(utilities) / len(utilities)
+        result["gold_error"] = float(torch.tensor(utilities).std()) / len(utilities) ** 0.5
+    styles = [_style(task, prompt, text) for prompt, text in zip(prompts, rollout.texts, strict=True)]
+    return result | {f"style/{name}": styles.count(name) / len(styles) for name in sorted(set(styles))}
+
+
+def _round_summary(
+    config: RlhfConfig, run_path: Path, number: int, first: Path, models: list[Path]
+) -> dict[str, Any]:
+    """The figures of a round; its policy before and after stand beside each other under the same models."""
+    with Store.open(run_path / "preferences.sqlite", create=False) as store:
+        progress = store.progress(f"round-{number}")
+    fitted = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in models]
+    before = first if number == 1 else model_folder(run_path / f"round-{number - 1}" / "practice")
+    after = model_folder(run_path / f"round-{number}" / "practice")
+    return {
+        "round": number,
+        "rankings": progress.done,
+        "ratings": progress.ratings,
+        "dollars": progress.dollars_spent,
+        "reward_models": [
+            {name: one.get(name) for name in ("accuracy", "ci95", "ceiling", "ece", "rankings")}
+            for one in fitted
+        ],
+        "before": examination(config, before, first, models),
+        "after": examination(config, after, first, models),
+    }
+
+
+def _line(figures: dict[str, Any]) -> str:
+    """A round in one line for people."""
+    before, after = figures["before"], figures["after"]
+    gold = f", gold {before['gold']:.2f} -> {after['gold']:.2f}" if "gold" in after else ""
+    return (
+        f"practicum: round {figures['round']}: {figures['ratings']} ratings, ${figures['dollars']:,.2f}; "
+        f"reward {before['proxy']:.2f} -> {after['proxy']:.2f}{gold}, "
+        f"KL {after['kl']:.2f} nats per completion"
+    )
+
+
+def _style(task: Task, prompt: Prompt, text: str) -> str:
+    """The first behaviour a text shows, `none` for none."""
+    return next((name for name, shown in task.behaviours(prompt, text).items() if shown), "none")
+
+
+def _distinct(prompts: list[Prompt]) -> list[Prompt]:
+    return list({prompt.text: prompt for prompt in prompts}.values())

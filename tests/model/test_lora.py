@@ -1,0 +1,268 @@
+"""Adapters: what they learn, what they leave alone, and peft's format in and out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder, restore_model, save_model
+from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.learner import packed_hidden, packed_logprobs
+from practicum.model.lora import (
+    LoraConfig,
+    LoraLinear,
+    adapters,
+    add_adapters,
+    load_adapters,
+    merge_adapters,
+    merged_weights,
+    save_adapters,
+)
+from practicum.model.tokenizer import train_tokenizer
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.training.batch import Learner, learner, make_rows
+from practicum.training.optimizer import Optimizer, OptimizerConfig
+
+TOKENIZER = train_tokenizer(["both sides of the equation: x = 4"] * 8, 140)
+SEQUENCES = [[5, 9, 12, 40, 41, 7], [8, 8, 30, 2], [17, 50, 51, 52, 53, 54, 55, 56, 57]]
+
+
+def small(seed: int = 0, *, tied: bool = True) -> Decoder:
+    config = DecoderConfig(
+        TOKENIZER.get_vocab_size(), 64, 96, 2, 4, 2, 16, max_position_embeddings=64, tie_word_embeddings=tied
+    )
+    decoder = initialise(Decoder(config), seed)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(3)
+    return decoder
+
+
+def adapted(config: LoraConfig | None = None, seed: int = 0) -> Decoder:
+    """A decoder whose adapters have learnt something: B is not 0."""
+    decoder = add_adapters(small(seed), config or LoraConfig(rank=4, alpha=8.0), seed=1)
+    generator = torch.Generator().manual_seed(2)
+    for adapter in adapters(decoder).values():
+        adapter.lora_B.data.normal_(0, 0.05, generator=generator)
+    return decoder
+
+
+def logits(decoder: Decoder) -> torch.Tensor:
+    with torch.no_grad():
+        values: torch.Tensor = decoder(torch.tensor([[5, 9, 12, 40, 41, 7, 60]]))
+    return values
+
+
+def gradients(decoder: Decoder, student: Learner) -> dict[str, torch.Tensor | None]:
+    rows = make_rows(SEQUENCES, [2, 1, 3])
+    logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
+    decoder.zero_grad()
+    (logprobs * torch.linspace(0.5, 1.5, len(logprobs))).sum().backward()
+    return {name: part.grad for name, part in decoder.named_parameters()}
+
+
+def test_new_adapters_change_nothing_and_are_all_that_learns() -> None:
+    decoder = small()
+    before = logits(decoder)
+    add_adapters(decoder, LoraConfig(rank=4), seed=0)
+    assert torch.equal(before, logits(decoder))
+    learning = {name for name, part in decoder.named_parameters() if part.requires_grad}
+    assert len(learning) == 2 * 7 * 2
+    assert all(name.endswith((".lora_A", ".lora_B")) for name in learning)
+    assert Optimizer(decoder, OptimizerConfig(algorithm="adamw"), 5).named.keys() == learning
+    assert add_adapters(small(), LoraConfig(), seed=0).state_dict().keys() == small().state_dict().keys()
+
+
+@pytest.mark.parametrize("targets", [LoraConfig().targets, ("q_proj", "v_proj"), ("k_proj", "gate_proj")])
+def test_the_learner_finds_the_gradients_that_the_modules_have(targets: tuple[str, ...]) -> None:
+    decoder = adapted(LoraConfig(4, 8.0, targets))
+    fast = learner(decoder, torch.float32)
+    assert fast.packed
+    found = gradients(decoder, fast)
+    expected = gradients(decoder, Learner(decoder, torch.float32, None))
+    assert {name for name, part in found.items() if part is not None} == {
+        name for name in found if ".lora_" in name
+    }
+    for name, part in expected.items():
+        other = found[name]
+        assert (part is None) == (other is None), name
+        if part is not None and other is not None:
+            assert part.abs().max() > 1e-4, name
+            assert (part - other).abs().max() < 1e-4 * part.abs().max() + 1e-6, name
+
+
+def test_frozen_weights_get_no_gradient_where_others_learn() -> None:
+    decoder = small(tied=False)
+    for name, part in decoder.named_parameters():
+        part.requires_grad_("v_proj" in name or "norm" in name)
+    found = gradients(decoder, learner(decoder, torch.float32))
+    expected = gradients(decoder, Learner(decoder, torch.float32, None))
+    for name, part in expected.items():
+        other = found[name]
+        assert (part is None) == (other is None) == (not ("v_proj" in name or "norm" in name)), name
+        if part is not None and other is not None:
+            assert (part - other).abs().max() < 1e-4 * part.abs().max() + 1e-6, name
+
+
+def test_an_update_moves_adapters_only_and_bfloat16_learns_too() -> None:
+    decoder = adapted()
+    before = {name: part.clone() for name, part in decoder.state_dict().items()}
+    optimizer = Optimizer(decoder, OptimizerConfig(algorithm="adamw", warmup_steps=0), 4)
+    rows = make_rows(SEQUENCES, [2, 1, 3])
+    losses = []
+    for step in range(4):
+        student = learner(decoder, torch.bfloat16)
+        logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
+        losses.append(-logprobs.mean().item())
+        (-logprobs.mean()).backward()
+        optimizer.step(step)
+    assert losses[-1] < losses[0]
+    for name, part in decoder.state_dict().items():
+        assert torch.equal(part, before[name]) == (".lora_" not in name), name
+
+
+def test_sampler_learner_and_saved_folder_use_the_same_merged_weights(tmp_path: Path) -> None:
+    decoder = adapted()
+    save_model(decoder, TOKENIZER, tmp_path)
+    plain, _ = load_model(tmp_path)
+    assert not adapters(plain)
+    for name, weight in merged_weights(decoder).items():
+        assert torch.equal(weight, plain.state_dict()[name]), name
+    drawn = [
+        Sampler(one, SamplingConfig(temperature=0.0, max_new_tokens=12, dtype="float32")).sample(
+            [[5, 9, 12]], 1, torch.Generator()
+        )[0][0]
+        for one in (decoder, plain)
+    ]
+    assert drawn[0] == drawn[1]
+    sequence = [5, 9, 12, *drawn[0].ids]
+    student = learner(decoder, torch.float32)
+    assert student.weights is not None
+    rows = make_rows([sequence], [3])
+    ids, starts = torch.tensor(sequence[:-1]), torch.tensor([0, len(sequence) - 1])
+    hidden = packed_hidden(student.weights, ids, starts, torch.arange(2, len(sequence) - 1))
+    logprobs, _ = packed_logprobs(student.weights, hidden, rows.target_ids)
+    assert torch.allclose(logprobs, torch.tensor(drawn[0].logprobs), atol=1e-4)
+
+
+def test_peft_computes_the_same_from_our_adapter(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    save_model(small(), TOKENIZER, tmp_path / "base")
+    decoder = adapted()
+    save_adapters(decoder, tmp_path / "adapter")
+    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32)
+    theirs = peft.PeftModel.from_pretrained(base, str(tmp_path / "adapter"))
+    with torch.no_grad():
+        expected = theirs(torch.tensor([[5, 9, 12, 40, 41, 7, 60]])).logits
+    assert (logits(small()) - expected).abs().max() > 0.01
+    assert (logits(decoder) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+def test_we_compute_the_same_from_peft_s_adapter(tmp_path: Path, rslora: bool) -> None:
+    peft = pytest.importorskip("peft")
+    save_model(small(), TOKENIZER, tmp_path / "base")
+    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32)
+    settings: dict[str, Any] = {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "down_proj"]}
+    settings |= {"use_rslora": rslora, "init_lora_weights": False, "task_type": "CAUSAL_LM"}
+    theirs = peft.get_peft_model(base, peft.LoraConfig(**settings))
+    with torch.no_grad():
+        expected = theirs(torch.tensor([[5, 9, 12, 40, 41, 7, 60]])).logits
+    theirs.save_pretrained(str(tmp_path / "adapter"))
+    assert (logits(load_adapters(small(), tmp_path / "adapter")) - expected).abs().max() < 1e-4
+    # The folder names its base, so it is a model by itself, its weights merged and all free to learn.
+    alone, _ = load_model(model_folder(tmp_path / "adapter"))
+    assert (logits(alone) - expected).abs().max() < 1e-4
+    assert all(part.requires_grad for part in alone.parameters())
+    assert not adapters(alone)
+
+
+def test_a_checkpoint_restores_adapters_exactly(tmp_path: Path) -> None:
+    decoder = adapted()
+    save_model(decoder, TOKENIZER, tmp_path / "lora")
+    fresh = add_adapters(small(), LoraConfig(rank=4, alpha=8.0), seed=7)
+    restore_model(fresh, tmp_path / "lora")
+    for name, part in decoder.state_dict().items():
+        assert torch.equal(part, fresh.state_dict()[name]), name
+    save_model(small(3), TOKENIZER, tmp_path / "plain")
+    restored = small()
+    restore_model(restored, tmp_path / "plain")
+    assert torch.equal(logits(restored), logits(small(3)))
+
+
+def test_merging_keeps_the_function_and_frees_the_weights() -> None:
+    decoder = adapted()
+    before = logits(decoder)
+    merge_adapters(decoder)
+    assert not adapters(decoder)
+    assert not any(isinstance(module, LoraLinear) for module in decoder.modules())
+    assert (logits(decoder) - before).abs().max() < 1e-5
+    assert all(part.requires_grad for part in decoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"peft_type": "IA3"}, "peft_type"),
+        ({"use_dora": True}, "use_dora"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"r": 0}, "rank 1"),
+        ({"r": "four"}, "numbers r and lora_alpha"),
+        ({"r": 2}, "model asks for"),
+    ],
+)
+def test_adapters_of_another_kind_are_refused(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    save_adapters(adapted(), tmp_path)
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=named) as raised:
+        load_adapters(small(), tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_damaged_and_foreign_adapters_are_refused(tmp_path: Path) -> None:
+    save_adapters(adapted(), tmp_path / "good")
+    weights = load_file(str(tmp_path / "good" / "adapter_model.safetensors"))
+    first = next(iter(weights))
+
+    def folder(name: str, tensors: dict[str, torch.Tensor] | None) -> Path:
+        shutil.copytree(tmp_path / "good", tmp_path / name)
+        path = tmp_path / name / "adapter_model.safetensors"
+        path.unlink()
+        if tensors is not None:
+            save_file(tensors, str(path))
+        return tmp_path / name
+
+    missing = {name: part for name, part in weights.items() if name != first}
+    strange = weights | {"base_model.model.lm_head.weight": torch.zeros(2)}
+    for name, tensors, said in (
+        ("none", None, "no such file"),
+        ("missing", missing, "lora_A is None"),
+        ("strange", strange, "not part of a LoRA"),
+    ):
+        with pytest.raises(InputError, match=said):
+            load_adapters(small(), folder(name, tensors))
+    (tmp_path / "good" / "adapter_model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="damaged"):
+        load_adapters(small(), tmp_path / "good")
+    with pytest.raises(InputError, match="base_model_name_or_path"):
+        load_model(tmp_path / "good")
+    with pytest.raises(InputError, match="merge them"):
+        add_adapters(adapted(), LoraConfig(rank=2), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"), [({"rank": -1}, "rank"), ({"alpha": 0.0}, "alpha"), ({"targets": ("qq",)}, "qq")]
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        LoraConfig(**settings)

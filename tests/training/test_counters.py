@@ -1,0 +1,152 @@
+"""What one iteration of practice may cost, counted, not timed: passes, tokens, copies of weights, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from practicum.model.learner import work
+from practicum.model.native import load
+from practicum.model.native.decode import NativeDecoder
+from practicum.rollout import sampler as sampling_module
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.training import rl
+from practicum.training.batch import rollout_lengths
+from practicum.training.loop import LoopConfig
+from practicum.training.optimizer import OptimizerConfig
+from practicum.training.rl import RlConfig, practise
+from practicum.training.update import Experience, KLConfig, UpdateConfig
+from practicum.types import Prompt, Score
+
+needs_kernels = pytest.mark.skipif(load("train") is None or load("decode") is None, reason="no C++ compiler")
+
+STEADY = OptimizerConfig(learning_rate=1e-3)
+
+
+def config(pull: KLConfig | None = None) -> RlConfig:
+    """8 prompts x 4 answers of at most 12 tokens, in micro-batches of 40 tokens."""
+    return RlConfig(
+        model=Path("unused"),
+        prompts_per_step=8,
+        group_size=4,
+        sampling=SamplingConfig(max_new_tokens=12),
+        update=UpdateConfig(micro_batch_tokens=40, kl=pull or KLConfig()),
+        loop=LoopConfig(steps=1),
+        dtype="float32",
+    )
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The samplers, copies of weights for decoding, and experiences of an iteration; all of them real."""
+    found: dict[str, Any] = {"samplers": [], "packs": 0, "experiences": []}
+    credit = rl.assign_credit
+
+    class Watched(Sampler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            found["samplers"].append(self)
+
+    class Counted(NativeDecoder):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            found["packs"] += 1
+
+    def kept(*arguments: Any) -> Experience:
+        experience = credit(*arguments)
+        found["experiences"].append(experience)
+        return experience
+
+    monkeypatch.setattr(rl, "Sampler", Watched)
+    monkeypatch.setattr(sampling_module, "NativeDecoder", Counted)
+    monkeypatch.setattr(rl, "assign_credit", kept)
+    return found
+
+
+def every_other_group_pays(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+    """Half of the answers to every second prompt, so that half of the groups are tied."""
+    return [Score(float(row // 4 % 2 and row % 2), "made up") for row in range(len(texts))]
+
+
+@needs_kernels
+def test_one_grpo_iteration_does_no_work_twice(
+    make_trainee: Any, letter_task: Any, seen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letter_task, "score", every_other_group_pays)
+    trainee = make_trainee(scale=2.0, optimizer=STEADY)
+    before = work.counts.copy()
+    metrics = practise(trainee, None, letter_task, config(), 0).metrics
+    done = work.counts - before
+    (experience,) = seen["experiences"]
+    rollout, kept = experience.rollout, experience.row_matters_B
+    lengths = torch.tensor(rollout_lengths(rollout))
+
+    assert kept.tolist() == [bool(row // 4 % 2) for row in range(32)], "tied groups are skipped as a whole"
+
+    # One copy of the weights to sample with, one cast to learn with: one policy version.
+    assert seen["packs"] == len(seen["samplers"]) == 1
+    assert done["weight_casts"] == 1
+    # Every token of the groups that are not tied goes in once (a row's last token is only a target), and
+    # nothing else does: no padding, no tied groups, no second pass for the old log-probabilities.
+    assert done["tokens"] == int((lengths[kept] - 1).sum())
+    assert done["targets"] == int(rollout.mask_BT[kept].sum())
+    assert metrics["padding_share"] == 0.0
+    assert metrics["update_tokens"] == int(lengths[kept].sum())
+    fewest = -(-int(lengths[kept].sum()) // 40)
+    assert fewest <= done["forward_passes"] <= fewest + 2
+
+    # Each distinct prompt is read once for its group, and 32 rows decode side by side.
+    (sampler,) = seen["samplers"]
+    assert sampler.prefill_tokens == int(rollout.prompt_lengths_B[::4].sum())
+    assert sampler.decode_steps <= 12
+
+
+@needs_kernels
+def test_a_reference_adds_one_cast_and_one_pass_over_its_rows(
+    make_trainee: Any, letter_task: Any, seen: Any
+) -> None:
+    trainee, reference = make_trainee(scale=2.0, optimizer=STEADY), make_trainee(scale=2.0).decoder
+    before = work.counts.copy()
+    practise(trainee, reference, letter_task, config(KLConfig(weight=0.1)), 0)
+    done = work.counts - before
+    (experience,) = seen["experiences"]
+    lengths = torch.tensor(rollout_lengths(experience.rollout))
+    assert done["weight_casts"] == 2
+    assert done["tokens"] == int((lengths - 1).sum() + (lengths[experience.row_matters_B] - 1).sum())
+
+
+@needs_kernels
+def test_an_iteration_whose_groups_are_all_tied_runs_no_forward_pass(
+    make_trainee: Any, letter_task: Any, seen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        type(letter_task), "score", lambda self, prompts, texts: [Score(0.0, "wrong")] * len(texts)
+    )
+    before = work.counts.copy()
+    practise(make_trainee(optimizer=STEADY), None, letter_task, config(), 0)
+    done = work.counts - before
+    assert done["forward_passes"] == done["tokens"] == 0
+
+
+@needs_kernels
+def test_decoding_allocates_nothing_per_step(make_trainee: Any) -> None:
+    decoder = make_trainee(scale=2.0).decoder
+    # No end-of-sequence token, so that the number of steps is known.
+    decoder.config = decoder.config.__class__(**{**vars(decoder.config), "eos_token_id": -1})
+
+    def allocations(new_tokens: int) -> tuple[int, int]:
+        sampler = Sampler(decoder, SamplingConfig(max_new_tokens=new_tokens, dtype="float32"))
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+            sampler.sample([[1, 2, 3], [4, 5]], 8, torch.Generator().manual_seed(0))
+        return sum(one.name == "[memory]" for one in recorded.events()), sampler.decode_steps
+
+    allocations(4)
+    few, few_steps = allocations(4)
+    many, many_steps = allocations(40)
+    assert many_steps >= few_steps + 30
+    assert many - few <= (many_steps - few_steps) / 8, "a few for each stretch of steps, none for each step"

@@ -1,0 +1,374 @@
+"""PPO against a reward model: where rewards stand, what the KL does, and what other trainers get wrong.
+
+Tests named `complaint` show that what users report of other PPO trainers cannot happen here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import save_model
+from practicum.model.heads import Critic, KLWeight, RewardHead
+from practicum.rollout.collect import ScoredRollout, collect, to_rollout
+from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
+from practicum.training import grpo, ppo, rl
+from practicum.training.batch import learner
+from practicum.training.loop import LoopConfig, Trainee, generator_for
+from practicum.training.objectives import adapted_kl_weight, explained_variance
+from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.paying import RewardConfig, combined, pay, repetition
+from practicum.training.ppo import PpoConfig
+from practicum.training.reward import Calibration, RewardModel, load_reward_model, save_reward_model
+from practicum.training.rl import RlConfig, assign_credit, make_heads, practise, with_present_kl_weight
+from practicum.training.sft import imitate
+from practicum.training.update import KLConfig, UpdateConfig, _one_update, score_tokens
+from practicum.types import Demonstration, Prompt, Score
+
+EOS = 1
+
+
+def settings(**changes: Any) -> RlConfig:
+    config = RlConfig(
+        model=Path("unused"),
+        algorithm="ppo",
+        prompts_per_step=8,
+        group_size=8,
+        sampling=SamplingConfig(max_new_tokens=6, dtype="float32"),
+        optimizer=OptimizerConfig(algorithm="adamw", learning_rate=1e-2, warmup_steps=2, weight_decay=0.0),
+        dtype="float32",
+        seed=4,
+    )
+    return replace(config, **changes)
+
+
+class LikesA(RewardModel):
+    """A reward model with a known opinion: each letter `a` is worth 1."""
+
+    def rewards(self, prompts: Any, completions: Any) -> Tensor:
+        return torch.tensor([[float(text.count("a"))] for text in completions])
+
+
+def reward_model(
+    trainee: Trainee, heads: int = 1, seed: int = 7, kind: type[RewardModel] = RewardModel
+) -> Any:
+    decoder = trainee.decoder
+    head = RewardHead(decoder.config.hidden_size, heads, seed)
+    student = learner(decoder, torch.float32)
+    return kind(decoder, trainee.tokenizer, head, Calibration((0.25,) * heads, 2.0), student)
+
+
+def batch_of(completions: list[Completion], rewards: list[float] | None = None) -> ScoredRollout:
+    rows = len(completions)
+    rewards = rewards or [0.0] * rows
+    texts = ["a" * len(one.ids) for one in completions]
+    return ScoredRollout(
+        rollout=to_rollout([[40, 41]] * rows, torch.arange(rows), completions, texts, 0),
+        prompts=[Prompt("1:")] * rows,
+        scores=[Score(value, "correct", parts={"sound": value}) for value in rewards],
+        reward_B=torch.tensor(rewards),
+        finished_B=torch.tensor([one.finished for one in completions]),
+    )
+
+
+FINISHED = Completion([50, 51, EOS], [-1.0, -1.0, -1.0], True)
+CUT = Completion([50, 51, 52, 53], [-1.0] * 4, False)
+
+
+# ------------------------------------------------------------------------------------- what others get wrong
+
+
+def test_complaint_8_ppo_runs_end_to_end_with_reward_model_critic_and_reference(
+    make_trainee: Any, letter_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRL removed its PPOTrainer (trl#7020)."""
+    trainee = make_trainee()
+    save_model(trainee.decoder, trainee.tokenizer, tmp_path / "policy")
+    model = reward_model(trainee)
+    save_reward_model(model.decoder, model.tokenizer, model.head, model.calibration, tmp_path / "reward")
+    monkeypatch.setattr(rl, "load_task", lambda config: letter_task)
+    config = settings(
+        model=tmp_path / "policy",
+        reward_model=(tmp_path / "reward",),
+        ppo=PpoConfig(critic="reward_model"),
+        update=UpdateConfig(minibatches=2, kl=KLConfig(0.1, target=0.5)),
+        loop=LoopConfig(steps=3, checkpoint_every=1, threads=1),
+    )
+    summary = rl.train(config, tmp_path / "run")
+    wanted = {"reward", "reward_max", "kl", "kl_completion", "kl_weight", "entropy", "completion_tokens"}
+    wanted |= {"repetition", "reward/disagreement", "value_loss", "explained_variance", "reward/reward_model"}
+    assert wanted <= summary.keys()
+    before = load_reward_model(tmp_path / "reward", torch.float32).head.weight
+    assert torch.equal(before, model.head.weight), "the critic learns, the reward model must not"
+
+
+@pytest.mark.parametrize("truncation", [{}, {"top_k": 5}, {"top_p": 0.6}, {"temperature": 0.7}])
+def test_complaint_9_the_kl_is_zero_at_the_first_step_however_one_samples(
+    make_trainee: Any, letter_task: Any, truncation: dict[str, Any]
+) -> None:
+    """trl#1005: a negative KL from step one, when sampling is truncated and log-probabilities are not."""
+    trainee = make_trainee(value=True, scale=8.0)
+    sampling = SamplingConfig(max_new_tokens=6, dtype="float32", **truncation)
+    config = settings(sampling=sampling, update=UpdateConfig(kl=KLConfig(0.1)))
+    metrics = practise(trainee, make_trainee(scale=8.0).decoder, letter_task, config, 0).metrics
+    assert abs(metrics["kl_completion"]) < 1e-4
+    assert 0 <= metrics["kl"] < 1e-6
+
+
+def test_complaint_10_the_score_stands_on_the_end_token_and_a_cut_answer_gets_the_fixed_one(
+    make_trainee: Any,
+) -> None:
+    """trl#3750: the score is added at the first padding after the end, a missing end may go unpunished."""
+    batch = batch_of([FINISHED, CUT])
+    paid = pay(batch, [reward_model(make_trainee(), kind=LikesA)], RewardConfig(unfinished=-5.0), 6)
+    assert paid.reward_B.tolist() == [3.0, -5.0]
+    config = PpoConfig(whiten_advantages=False, gae_lambda=0.0, discount=1.0)
+    values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
+    credited = ppo.experience(paid, config, KLConfig(), None, values_BT).advantages_BT
+    assert credited.tolist() == [[0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, -5.0]]
+    assert int(batch.rollout.completion_ids_BT[0, 2]) == EOS
+
+
+def test_complaint_11_the_default_kl_is_k1_in_the_reward_and_its_weight_is_never_ignored() -> None:
+    """trl#4967: k3 in the loss has a biased gradient; slime#397: kl_coef does nothing under GRPO."""
+    assert (KLConfig().estimator, KLConfig().placement) == ("k1", "reward")
+    batch = batch_of([FINISHED, CUT], [1.0, 0.0])
+    reference_BT = batch.rollout.logprobs_BT - 0.5 * batch.rollout.mask_BT
+    batch = replace(batch, rollout=replace(batch.rollout, group_B=torch.tensor([0, 0])))
+    given = [
+        grpo.experience(batch, grpo.GrpoConfig("group_mean"), KLConfig(weight), reference_BT).advantages_BT
+        for weight in (0.0, 0.5)
+    ]
+    # Half a nat a token over 3 and 4 tokens: the shorter row keeps a quarter more, split between the two.
+    assert (given[1] - given[0])[:, 0].tolist() == pytest.approx([0.125, -0.125])
+    values_BT = torch.zeros_like(reference_BT)
+    per_token = ppo.experience(
+        batch, PpoConfig(whiten_advantages=False, gae_lambda=0.0), KLConfig(0.5), reference_BT, values_BT
+    )
+    assert per_token.advantages_BT[0].tolist() == pytest.approx([-0.25, -0.25, 0.75, 0.0])
+
+
+@pytest.mark.parametrize("critic", ["head", "reward_model"])
+def test_complaint_12_gradient_accumulation_changes_nothing(
+    make_trainee: Any, letter_task: Any, tmp_path: Path, critic: Any
+) -> None:
+    """trl#3021: token sums that were normalised per micro-batch."""
+    gradients = []
+    for tokens in (16, 100, 100_000):
+        trainee = with_critic(make_trainee, tmp_path / f"{tokens}") if critic == "reward_model" else None
+        trainee = trainee or make_trainee(value=True, surprised=True)
+        update = UpdateConfig(micro_batch_tokens=tokens, kl=KLConfig(0.1))
+        config = settings(update=update)
+        sampler = Sampler(trainee.decoder, config.sampling)
+        prompts = letter_task.prompts("train", 6, 0)
+        batch = collect(sampler, trainee.tokenizer, letter_task, prompts, 4, generator_for(0, "x"))
+        batch = pay(batch, [reward_model(make_trainee(), kind=LikesA)], RewardConfig(), 6)
+        experience = assign_credit(trainee, make_trainee(seed=3).decoder, batch, config, torch.float32)
+        _one_update(trainee, experience, range(24), update, config.sampling, torch.float32, 0.5, 0.2)
+        gradients.append({name: part.grad.clone() for name, part in trainee.optimizer.named.items()})
+    assert any("value" in name and part.abs().max() > 1e-4 for name, part in gradients[0].items())
+    for other in gradients[1:]:
+        for name, part in gradients[0].items():
+            torch.testing.assert_close(other[name], part, atol=2e-6, rtol=1e-3)
+
+
+# -------------------------------------------------------------------------------------------------- critic
+
+
+def with_critic(make_trainee: Any, folder: Path) -> Trainee:
+    start = make_trainee()
+    model = reward_model(make_trainee(seed=5))
+    save_reward_model(model.decoder, model.tokenizer, model.head, model.calibration, folder)
+    config = settings(reward_model=(folder,), ppo=PpoConfig(critic="reward_model"))
+    heads = make_heads(config, start.decoder, start.tokenizer, [load_reward_model(folder, torch.float32)])
+    both = torch.nn.ModuleDict({"policy": start.decoder, "heads": heads})
+    return Trainee(start.decoder, start.tokenizer, heads, Optimizer(both, OptimizerConfig(), 10))
+
+
+def test_the_critic_starts_as_the_reward_model_and_shares_nothing_with_the_policy(
+    make_trainee: Any, tmp_path: Path
+) -> None:
+    trainee = with_critic(make_trainee, tmp_path / "reward")
+    model = load_reward_model(tmp_path / "reward", torch.float32)
+    critic = trainee.heads["value"]
+    assert isinstance(critic, Critic)
+    # The state before the end token is the reward model's state of the text without it.
+    row = Completion([50, 51, EOS], [0.0] * 3, True)
+    rollout = to_rollout([[40, 41]], torch.tensor([0]), [row], [""], 0)
+    _, values_BT = score_tokens(
+        critic.decoder, rollout, SamplingConfig(dtype="float32"), 512, torch.float32, critic.head
+    )
+    with torch.no_grad():
+        hidden = model.decoder.hidden(torch.tensor([[40, 41, 50, 51]]))[0, 1:]
+        expected = (hidden @ model.head.weight.mean(0)) - 0.25
+    torch.testing.assert_close(values_BT[0], expected, atol=1e-5, rtol=0)
+    shared = {part.data_ptr() for part in trainee.decoder.parameters()}
+    assert shared.isdisjoint(part.data_ptr() for part in critic.parameters())
+
+
+def test_a_critic_with_another_tokenizer_is_refused(make_trainee: Any, tmp_path: Path) -> None:
+    from practicum.model.tokenizer import train_tokenizer
+
+    model = reward_model(make_trainee())
+    other = train_tokenizer(["other words here other words"], 120)
+    save_reward_model(model.decoder, other, model.head, model.calibration, tmp_path / "reward")
+    config = settings(reward_model=(tmp_path / "reward",), ppo=PpoConfig(critic="reward_model"))
+    start = make_trainee()
+    with pytest.raises(InputError, match="its tokenizer is not the policy's"):
+        make_heads(
+            config, start.decoder, start.tokenizer, [load_reward_model(tmp_path / "reward", torch.float32)]
+        )
+
+
+# ------------------------------------------------------------------------------------------------ adapted KL
+
+
+def test_the_adapted_weight_follows_ziegler() -> None:
+    assert adapted_kl_weight(0.2, 6.0, 6.0) == pytest.approx(0.2)
+    assert adapted_kl_weight(0.2, 6.6, 6.0) == pytest.approx(0.2 * 1.01)
+    assert adapted_kl_weight(0.2, 600.0, 6.0) == pytest.approx(0.2 * 1.02)
+    assert adapted_kl_weight(0.2, -5.0, 6.0) == pytest.approx(0.2 * 0.98)
+    with pytest.raises(InputError, match="expected nats per completion above 0"):
+        adapted_kl_weight(0.2, 1.0, 0.0)
+
+
+def test_the_adapted_weight_moves_is_used_and_is_part_of_a_checkpoint(
+    make_trainee: Any, letter_task: Any
+) -> None:
+    start = make_trainee(value=True)
+    heads = torch.nn.ModuleDict({**start.heads, "kl": KLWeight(0.1)})
+    trainee = replace(start, heads=heads)
+    config = settings(update=UpdateConfig(kl=KLConfig(0.1, target=0.5)))
+    reference = make_trainee(seed=9, scale=8.0).decoder
+    rows = [practise(trainee, reference, letter_task, config, index).metrics for index in range(2)]
+    assert rows[0]["kl_weight"] == pytest.approx(0.1)
+    assert rows[0]["kl_completion"] > 0.6
+    assert rows[1]["kl_weight"] == pytest.approx(0.1 * 1.02)
+    kept = trainee.tensors()["heads.kl.weight"]
+    assert (
+        with_present_kl_weight(trainee, config).update.kl.weight == float(kept) == pytest.approx(0.102 * 1.02)
+    )
+
+
+@pytest.mark.parametrize("kl", [(-1.0, 0.0), (0.1, -1.0), (0.0, 1.0)])
+def test_a_kl_that_cannot_work_is_refused(kl: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match=r"update.kl"):
+        KLConfig(kl[0], target=kl[1])
+
+
+# ------------------------------------------------------------------------------------------ what is paid
+
+
+def test_named_parts_add_up_with_their_weights_and_the_tasks_parts_stay_visible(make_trainee: Any) -> None:
+    batch = batch_of([FINISHED, FINISHED], [1.0, 0.0])
+    weights = {"reward_model": 2.0, "task": 10.0, "length": -6.0}
+    paid = pay(batch, [reward_model(make_trainee(), kind=LikesA)], RewardConfig(weights), 6)
+    assert paid.reward_B.tolist() == [2 * 3 + 10 - 3, 2 * 3 - 3]
+    assert paid.scores[0].value == 13.0
+    assert paid.scores[0].parts == {
+        "sound": 1.0, "reward_model": 3.0, "disagreement": 0.0, "task": 1.0, "length": 0.5,
+    }  # fmt: skip
+
+
+def test_members_are_put_together_as_asked() -> None:
+    members_BM = torch.tensor([[1.0, 3.0], [2.0, 2.0]])
+    assert combined(members_BM, RewardConfig()).tolist() == [2.0, 2.0]
+    assert combined(members_BM, RewardConfig(ensemble="min")).tolist() == [1.0, 2.0]
+    doubtful = RewardConfig(ensemble="mean_minus_variance", variance_weight=0.5)
+    assert combined(members_BM, doubtful).tolist() == [1.5, 2.0]
+
+
+def test_every_head_of_every_model_is_a_member_and_scaling_divides_by_the_deviation(
+    make_trainee: Any,
+) -> None:
+    batch = batch_of([FINISHED, CUT])
+    models = [reward_model(make_trainee(seed=1), heads=2), reward_model(make_trainee(seed=2))]
+    plain = pay(batch, models, RewardConfig(), 6)
+    scaled = pay(batch, models, RewardConfig(scale=True), 6)
+    assert plain.scores[0].parts["disagreement"] > 0
+    assert float(scaled.reward_B[0]) == pytest.approx(float(plain.reward_B[0]) / 2.0, rel=1e-5)
+
+
+def test_a_reward_that_is_not_a_number_stops_the_run_and_shows_the_text(make_trainee: Any) -> None:
+    model = reward_model(make_trainee())
+    with torch.no_grad():
+        model.head.weight.fill_(float("nan"))
+    with pytest.raises(InputError, match="gave nan to 'aaa'"):
+        pay(batch_of([FINISHED]), [model], RewardConfig(), 6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"weights": {"joy": 1.0}}, "unknown part 'joy'"),
+        ({"weights": {"task": 0.0}}, "every part weighs 0"),
+        ({"variance_weight": -1.0}, "variance_weight is -1.0"),
+    ],
+)
+def test_payments_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        RewardConfig(**changes)
+
+
+def test_a_null_reward_and_a_reward_model_do_not_go_together() -> None:
+    with pytest.raises(InputError, match="drop --reward_model"):
+        settings(control="random", reward_model=(Path("r"),))
+
+
+def test_a_critic_needs_a_reward_model_to_start_from(make_trainee: Any) -> None:
+    start = make_trainee()
+    with pytest.raises(InputError, match="give the --reward_model it starts from"):
+        make_heads(settings(ppo=PpoConfig(critic="reward_model")), start.decoder, start.tokenizer, [])
+
+
+# ---------------------------------------------------------------------------------------------- the learning
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
+def test_practice_against_a_reward_model_finds_what_it_likes(
+    make_trainee: Any, letter_task: Any, algorithm: Any
+) -> None:
+    config = settings(algorithm=algorithm)
+    trainee = make_trainee(value=algorithm == "ppo", optimizer=config.optimizer, steps=60, seed=4)
+    prompts = letter_task.prompts("train", 24, 0)
+    taught = [Demonstration(prompt, "abc"[index % 3]) for index, prompt in enumerate(prompts)]
+    for index in range(30):
+        imitate(trainee.decoder, trainee.tokenizer, taught, 512, torch.float32)
+        trainee.optimizer.step(index)
+    judge = reward_model(make_trainee(), kind=LikesA)
+    rewards = [
+        practise(trainee, None, letter_task, config, index, [judge]).metrics["reward/reward_model"]
+        for index in range(20)
+    ]
+    assert sum(rewards[:2]) / 2 < 0.6
+    assert sum(rewards[-3:]) / 3 > 0.9
+
+
+def test_explained_variance_says_how_good_values_are() -> None:
+    returns = torch.tensor([[1.0, 2.0, 3.0, 9.0]])
+    mask = torch.tensor([[True, True, True, False]])
+    assert float(explained_variance(returns, returns, mask)) == pytest.approx(1.0)
+    assert float(explained_variance(torch.zeros(1, 4), returns, mask)) == pytest.approx(0.0)
+    assert float(explained_variance(-returns, returns, mask)) == pytest.approx(-3.0)
+    assert float(explained_variance(returns, torch.ones(1, 4), mask)) == 0.0
+
+
+def test_whitened_rewards_have_unit_variance_and_keep_their_mean(make_trainee: Any) -> None:
+    batch = batch_of([FINISHED, CUT, FINISHED], [4.0, -2.0, 1.0])
+    values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
+    config = PpoConfig(whiten_advantages=False, whiten_rewards=True, gae_lambda=0.0)
+    rewards = ppo.experience(batch, config, KLConfig(), None, values_BT).advantages_BT[batch.rollout.mask_BT]
+    assert float(rewards.var(unbiased=False)) == pytest.approx(1.0, abs=1e-3)
+    assert float(rewards.mean()) == pytest.approx(0.3, abs=1e-3)
+
+
+def test_repetition_counts_token_triples_that_come_again() -> None:
+    ids = torch.tensor([[5, 6, 7, 5, 6, 7], [5, 6, 7, 8, 9, 0]])
+    mask = torch.tensor([[True] * 6, [True] * 5 + [False]])
+    assert repetition(ids, mask) == pytest.approx((1 / 4 + 0) / 2)

@@ -1,0 +1,433 @@
+"""A reward model learns the order people give, once a ranking, and is the same model to Hugging Face."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from torch.nn import functional
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import save_model
+from practicum.model.heads import RewardHead
+from practicum.model.learner import work
+from practicum.preferences import formats
+from practicum.training.batch import learner
+from practicum.training.judged import as_pairs, batch_of, by_prompt, padded, split_by_hash
+from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
+from practicum.training.optimizer import OptimizerConfig
+from practicum.training.reward import (
+    Calibration,
+    RewardModel,
+    load_reward_model,
+    save_reward_model,
+    sequences_of,
+)
+from practicum.training.reward_examination import calibration, examine
+from practicum.training.reward_model import (
+    RewardModelConfig,
+    calibrated,
+    learn,
+    ranking_loss,
+    read_rankings,
+    train,
+)
+from practicum.types import Prompt, Ranking, Response
+
+CONFIG = RewardModelConfig(Path(), ("unused",), dtype="float32", threads=1)
+
+
+def letters(count: int, seed: int = 0, overlap: int = 1, noise: float = 0.0) -> list[Ranking]:
+    """Rankings by people who like the letter `a`: more of it is better; equal numbers are a tie."""
+    random = np.random.default_rng(seed)
+    rankings = []
+    for number in range(count):
+        texts = list(
+            dict.fromkeys("".join(random.choice(list("abc"), random.integers(1, 6))) for _ in range(5))
+        )
+        texts = texts if len(texts) > 1 else ["a", "b"]
+        for turn in range(overlap):
+            liked = [text.count("a") + noise * random.gumbel() for text in texts]
+            ranks = tuple(int(sum(other > value for other in liked)) + 1 for value in liked)
+            dense = tuple(sorted(set(ranks)).index(rank) + 1 for rank in ranks)
+            responses = tuple(Response(text, attributes={"starts": text[0]}) for text in texts)
+            rankings.append(Ranking(Prompt(f"{number}:"), responses, dense, rater=f"r{turn}"))
+    return rankings
+
+
+def tiny_model(make_trainee: Any, heads: int = 1, seed: int = 0) -> RewardModel:
+    trainee = make_trainee(seed=seed)
+    head = RewardHead(trainee.decoder.config.hidden_size, heads, seed)
+    student = learner(trainee.decoder, torch.float32)
+    return RewardModel(trainee.decoder, trainee.tokenizer, head, Calibration((0.0,) * heads), student)
+
+
+@pytest.fixture
+def start(make_trainee: Any, tmp_path: Path) -> Path:
+    """The folder of a language model that knows nothing."""
+    trainee = make_trainee()
+    save_model(trainee.decoder, trainee.tokenizer, tmp_path / "start")
+    return tmp_path / "start"
+
+
+# ------------------------------------------------------------------------------------------------- losses
+
+RANKINGS = st.lists(
+    st.lists(st.tuples(st.floats(-3, 3), st.integers(1, 4)), min_size=2, max_size=5), min_size=1, max_size=4
+)
+
+
+def matrices(rankings: list[list[tuple[float, int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    longest = max(len(ranking) for ranking in rankings)
+    scores, ranks = torch.full((len(rankings), longest), 7.0), torch.ones(len(rankings), longest).long()
+    mask = torch.zeros(len(rankings), longest, dtype=torch.bool)
+    for row, ranking in enumerate(rankings):
+        for column, (score, rank) in enumerate(ranking):
+            scores[row, column], ranks[row, column], mask[row, column] = score, rank, True
+    return scores, ranks, mask
+
+
+@given(RANKINGS, st.sampled_from([0.0, 0.5]))
+@settings(max_examples=50, deadline=None)
+def test_bradley_terry_is_the_mean_over_a_rankings_pairs_written_out(
+    rankings: list[list[tuple[float, int]]], margin: float
+) -> None:
+    found = bradley_terry_loss(*matrices(rankings), margin)
+    for loss, ranking in zip(found, rankings, strict=True):
+        terms = []
+        for index, (score, rank) in enumerate(ranking):
+            for other, other_rank in ranking[index + 1 :]:
+                sign = np.sign(other_rank - rank)
+                against = [-sign * (score - other) + margin * abs(rank - other_rank)]
+                against = against if sign else [score - other, other - score]
+                terms.append(np.mean([np.log1p(np.exp(value)) for value in against]))
+        assert float(loss) == pytest.approx(np.mean(terms), abs=1e-5)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_plackett_luce_gives_all_orders_together_probability_one(scores: list[float]) -> None:
+    total = 0.0
+    for order in permutations(range(1, len(scores) + 1)):
+        loss = plackett_luce_loss(*matrices([list(zip(scores, order, strict=True))]))
+        total += float(torch.exp(-loss[0] * (len(scores) - 1)))
+    assert total == pytest.approx(1.0, abs=1e-5)
+
+
+def test_both_losses_agree_on_two_responses_and_are_least_at_equal_scores_for_a_tie() -> None:
+    one, other = [(1.3, 1), (0.4, 2)], [(0.2, 1), (0.9, 2)]
+    assert torch.allclose(
+        bradley_terry_loss(*matrices([one, other])), plackett_luce_loss(*matrices([one, other]))
+    )
+    for loss in (bradley_terry_loss, plackett_luce_loss):
+        tied = [float(loss(*matrices([[(gap, 1), (0.0, 1)]]))) for gap in (-0.5, 0.0, 0.5)]
+        assert tied[1] < tied[0] == pytest.approx(tied[2])
+
+
+def test_padding_carries_no_gradient_and_no_nan() -> None:
+    scores, ranks, mask = matrices([[(0.1, 1), (0.2, 2)], [(0.3, 1), (0.2, 2), (0.1, 3), (0.0, 4)]])
+    for loss in (bradley_terry_loss, plackett_luce_loss):
+        leaf = scores.clone().requires_grad_()
+        loss(leaf, ranks, mask).sum().backward()
+        assert leaf.grad is not None
+        assert leaf.grad[~mask].abs().max() == 0
+        assert leaf.grad[mask].isfinite().all()
+        assert leaf.grad[mask].abs().min() > 0
+
+
+# ------------------------------------------------------------------------------------- how rankings are read
+
+
+def test_every_ranking_weighs_one_whether_it_stays_whole_or_is_cut_into_pairs() -> None:
+    judged = by_prompt(letters(20, overlap=2))
+    assert sum(len(item.verdicts) for item in judged) == 40
+    pairs = as_pairs(judged)
+    assert sum(verdict.weight for item in pairs for verdict in item.verdicts) == pytest.approx(40)
+    assert len(pairs) == sum(
+        len(verdict.places) * (len(verdict.places) - 1) // 2 for item in judged for verdict in item.verdicts
+    )
+
+
+def test_a_batch_reads_each_response_once_however_many_pairs_and_raters_it_has(make_trainee: Any) -> None:
+    model = tiny_model(make_trainee)
+    batch = by_prompt(letters(6, overlap=3))
+    responses = sum(len(item.responses) for item in batch)
+    before = work.counts.copy()
+    learn(model.decoder, model.tokenizer, model.head, batch, CONFIG, torch.float32)
+    assert (work.counts - before)["targets"] == responses
+
+
+def test_an_epoch_has_every_item_once_in_another_order_each_time() -> None:
+    items = by_prompt(letters(23))
+    epochs = [
+        [item.prompt.text for step in range(3) for item in batch_of(items, 10, 3 * epoch + step, 1)]
+        for epoch in range(2)
+    ]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(item.prompt.text for item in items)
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("objective", ["bradley-terry", "plackett-luce"])
+def test_how_a_batch_is_cut_changes_nothing(make_trainee: Any, objective: Any) -> None:
+    batch = by_prompt(letters(9, overlap=2))
+    gradients = []
+    for tokens in (8, 64, 4096):
+        model = tiny_model(make_trainee)
+        config = replace(CONFIG, objective=objective, micro_batch_tokens=tokens)
+        metrics = learn(model.decoder, model.tokenizer, model.head, batch, config, torch.float32)
+        gradients.append(
+            (metrics["loss"], model.head.weight.grad, model.decoder.model.embed_tokens.weight.grad)
+        )
+    for loss, head, embedding in gradients[1:]:
+        assert loss == pytest.approx(gradients[0][0], abs=1e-6)
+        torch.testing.assert_close(head, gradients[0][1], atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(embedding, gradients[0][2], atol=1e-6, rtol=1e-4)
+
+
+def test_raters_without_weight_are_left_out_and_weights_scale_the_gradient() -> None:
+    rankings = letters(5, overlap=2)
+    judged = by_prompt(rankings, {"r0": 0.0, "r1": 2.5})
+    assert {verdict.rater for item in judged for verdict in item.verdicts} == {"r1"}
+    assert set(padded(judged)[3].tolist()) == {2.5}
+
+
+def test_heads_of_an_ensemble_learn_from_different_halves(make_trainee: Any) -> None:
+    model = tiny_model(make_trainee, heads=2)
+    batch = by_prompt(letters(40))
+    learn(model.decoder, model.tokenizer, model.head, batch, replace(CONFIG, heads=2), torch.float32)
+    gradient = model.head.weight.grad
+    assert gradient is not None
+    assert functional.cosine_similarity(gradient[0], gradient[1], dim=0) < 0.99
+
+
+def test_the_held_out_prompts_are_the_same_in_any_company() -> None:
+    judged = by_prompt(letters(200))
+    learned, held_out = split_by_hash(judged, 0.2)
+    assert 0.1 < len(held_out) / 200 < 0.3
+    names = {item.prompt.text for item in held_out}
+    assert names.isdisjoint(item.prompt.text for item in learned)
+    assert {item.prompt.text for item in split_by_hash(judged[:100], 0.2)[1]} <= names
+
+
+# ------------------------------------------------------------------------------------------- the whole stage
+
+
+def test_it_learns_what_people_like_and_says_how_well(start: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rankings.jsonl"
+    formats.write(path, letters(250, overlap=2, noise=0.3))
+    config = replace(
+        CONFIG,
+        model=start,
+        preferences=(str(path),),
+        held_out=0.3,
+        heads=2,
+        optimizer=OptimizerConfig("adamw", 1e-2, warmup_steps=2),
+    )
+    summary = train(config, tmp_path / "run")
+    report = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert report["accuracy"] > 0.8
+    low, high = report["ci95"]
+    assert low < report["accuracy"] < high < low + 0.2
+    assert report["ceiling"]["accuracy"] < 1
+    assert report["share_of_ceiling"] == pytest.approx(report["accuracy"] / report["ceiling"]["accuracy"])
+    assert 0 <= report["ece"] < 0.25
+    assert sum(row["pairs"] for row in report["reliability"]) == report["pairs"]
+    assert {"preferred is longer", "preferred has starts a", "rater r0"} <= report["slices"].keys()
+    assert report["head_disagreement"] > 0
+    assert summary["accuracy"] == report["accuracy"]
+
+    model = load_reward_model(tmp_path / "run", torch.float32)
+    rewards = model.rewards(["1:"] * 3, ["aaaa", "ab", "ccc"]).mean(1)
+    assert rewards[0] > rewards[1] > rewards[2]
+    learned, _ = split_by_hash(by_prompt(read_rankings(config.preferences)), 0.3)
+    prompts = [item.prompt.text for item in learned for _ in item.responses]
+    texts = [response.text for item in learned for response in item.responses]
+    reference = model.rewards(prompts, texts)
+    assert reference.mean(0).abs().max() < 1e-4
+    assert float(reference.mean(1).std(unbiased=False)) == pytest.approx(
+        summary["reward_deviation"], rel=1e-4
+    )
+
+
+def test_regressing_length_out_leaves_no_slope_within_prompts(make_trainee: Any) -> None:
+    judged = by_prompt(letters(60))
+    model = tiny_model(make_trainee)
+    controlled = calibrated(model, judged, "regress")
+    again = calibrated(
+        replace(controlled, calibration=replace(controlled.calibration, length_slope=0.0)), judged, "regress"
+    )
+    assert controlled.calibration.length_slope == pytest.approx(again.calibration.length_slope)
+    assert abs(controlled.calibration.length_slope) > 1e-3
+    prompts = [item.prompt.text for item in judged for _ in item.responses]
+    texts = [response.text for item in judged for response in item.responses]
+    rewards, lengths = controlled.rewards(prompts, texts)[:, 0], torch.tensor([float(len(t)) for t in texts])
+    product, before = 0.0, 0
+    for item in judged:
+        rows = slice(before, before + len(item.responses))
+        product += float(
+            ((rewards[rows] - rewards[rows].mean()) * (lengths[rows] - lengths[rows].mean())).sum()
+        )
+        before = rows.stop
+    assert product == pytest.approx(0.0, abs=1e-3)
+
+
+def test_confidence_that_is_always_right_or_always_half_right_is_measured_as_such() -> None:
+    assert calibration(np.full(100, 20.0))["ece"] == pytest.approx(0.0, abs=1e-6)
+    overconfident = calibration(np.array([20.0] * 50 + [-20.0] * 50))
+    assert overconfident["ece"] == pytest.approx(0.5, abs=1e-6)
+    assert overconfident["reliability"] == [{"confidence": pytest.approx(1.0), "accuracy": 0.5, "pairs": 100}]
+
+
+def test_ties_only_cannot_be_examined(make_trainee: Any) -> None:
+    tie = Ranking(Prompt("1:"), (Response("a"), Response("b")), (1, 1))
+    with pytest.raises(InputError, match="ties only"):
+        examine(tiny_model(make_trainee), by_prompt([tie]), [tie])
+
+
+# ------------------------------------------------------------------------------------ Hugging Face's folder
+
+
+@pytest.mark.parametrize("pad_is_eos", [False, True])
+@pytest.mark.parametrize("heads", [1, 3])
+def test_transformers_gives_the_same_scores(
+    make_trainee: Any, tmp_path: Path, pad_is_eos: bool, heads: int
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    model = tiny_model(make_trainee, heads)
+    config = model.decoder.config
+    if pad_is_eos:
+        model.decoder.config = replace(config, pad_token_id=config.eos_token_id)
+    kept = Calibration((0.5,) * heads, 2.0, 0.1, 3.0)
+    save_reward_model(model.decoder, model.tokenizer, model.head, kept, tmp_path / "saved")
+    theirs, loading = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "saved", output_loading_info=True
+    )
+    assert not any(loading.values())
+    assert theirs.config.num_labels == 1
+    prompts, texts = ["12:", "123:", "1:"], ["abcab", "c", ""]
+    ours = model.scores(prompts, texts)[0].mean(1)
+    sequences, _ = sequences_of(model.decoder, model.tokenizer, prompts, texts)
+    longest = max(len(sequence) for sequence in sequences)
+    pad = theirs.config.pad_token_id
+    for left in (False, True):
+        padding = [[pad] * (longest - len(sequence)) for sequence in sequences]
+        both = zip(padding, sequences, strict=True)
+        ids = torch.tensor([[*p, *s] if left else [*s, *p] for p, s in both])
+        given_BT = [[0] * len(p) + [1] * len(s) for p, s in zip(padding, sequences, strict=True)]
+        real = torch.tensor(given_BT if left else [row[::-1] for row in given_BT])
+        with torch.no_grad():
+            found = theirs(input_ids=ids, attention_mask=real).logits.squeeze(1)
+        torch.testing.assert_close(found, ours, atol=1e-4, rtol=0)
+    back = load_reward_model(tmp_path / "saved", torch.float32)
+    assert back.calibration == kept
+    torch.testing.assert_close(back.scores(prompts, texts)[0], model.scores(prompts, texts)[0])
+
+
+def test_a_folder_of_another_trainer_is_read_with_mean_zero(make_trainee: Any, tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    model = tiny_model(make_trainee)
+    folder, theirs = tmp_path / "ours", tmp_path / "theirs"
+    save_reward_model(model.decoder, model.tokenizer, model.head, Calibration((0.0,)), folder)
+    other = AutoModelForSequenceClassification.from_pretrained(folder)
+    del other.config.practicum
+    other.save_pretrained(theirs)
+    (theirs / "tokenizer.json").write_text(model.tokenizer.to_str())
+    back = load_reward_model(theirs, torch.float32)
+    assert back.calibration == Calibration((0.0,))
+    torch.testing.assert_close(back.scores(["1:"], ["ab"])[0], model.scores(["1:"], ["ab"])[0])
+
+
+@pytest.mark.slow
+def test_trl_loads_it_trains_on_and_gives_it_back(make_trainee: Any, tmp_path: Path) -> None:
+    trl = pytest.importorskip("trl")
+    from datasets import Dataset
+
+    model = tiny_model(make_trainee)
+    save_reward_model(model.decoder, model.tokenizer, model.head, Calibration((0.0,)), tmp_path / "ours")
+    settings = trl.RewardConfig(
+        output_dir=str(tmp_path / "trl"),
+        max_steps=1,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        save_strategy="no",
+    )
+    rows = [{"prompt": "1:", "chosen": "aa", "rejected": "b"}] * 8
+    trainer = trl.RewardTrainer(
+        model=str(tmp_path / "ours"), args=settings, train_dataset=Dataset.from_list(rows)
+    )
+    trainer.train()
+    trainer.save_model(str(tmp_path / "back"))
+    back = load_reward_model(tmp_path / "back", torch.float32)
+    ids = torch.tensor(sequences_of(back.decoder, back.tokenizer, ["1:"], ["ab"])[0])
+    with torch.no_grad():
+        theirs = trainer.model(input_ids=ids).logits[0]
+    torch.testing.assert_close(back.scores(["1:"], ["ab"])[0][0], theirs, atol=1e-4, rtol=0)
+    assert not torch.equal(back.head.weight, model.head.weight)
+
+
+# ---------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"heads": 0}, "heads is 0"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"held_out": 1.0}, "held_out is 1.0"),
+        ({"margin": -1.0}, "margin is -1.0"),
+        ({"margin": 1.0, "objective": "plackett-luce"}, "only with bradley-terry"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        replace(CONFIG, **changes)
+
+
+def test_missing_rankings_and_folders_are_named(tmp_path: Path, start: Path) -> None:
+    with pytest.raises(InputError, match=r"none.jsonl: no such file"):
+        read_rankings([str(tmp_path / "none.jsonl")])
+    with pytest.raises(InputError, match="no reward model here"):
+        load_reward_model(tmp_path / "nothing", torch.float32)
+    with pytest.raises(InputError, match="a reward model's is LlamaForSequenceClassification"):
+        load_reward_model(start, torch.float32)
+    with pytest.raises(InputError, match=r"of 1 prompts 0 would be held out"):
+        split_by_hash(by_prompt(letters(1)), 0.0001)
+
+
+def test_a_bad_run_leaves_nothing_behind(tmp_path: Path, start: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"prompt": "p", "responses": ["a", "b"]}\n')
+    with pytest.raises(InputError, match=r"bad.jsonl:1: field 'ranks' is missing"):
+        train(replace(CONFIG, model=start, preferences=(str(bad),)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_text_beyond_the_models_positions_keeps_its_end(make_trainee: Any, tokenizer: Tokenizer) -> None:
+    decoder = make_trainee().decoder
+    (sequence,), _ = sequences_of(decoder, tokenizer, ["1:"], ["a" * 500])
+    assert len(sequence) == decoder.config.max_position_embeddings
+    assert sequence[-1] == decoder.config.eos_token_id
+
+
+def test_the_loss_of_an_ensemble_is_the_mean_over_its_heads() -> None:
+    items = by_prompt(letters(4))
+    scores = torch.randn(
+        sum(len(item.responses) for item in items), 1, generator=torch.Generator().manual_seed(0)
+    )
+    one, right, pairs = ranking_loss(scores, items, CONFIG)
+    places, ranks, mask, weight = padded(items)
+    by_hand = (bradley_terry_loss(scores[:, 0][places], ranks, mask) * weight).sum()
+    assert float(one) == pytest.approx(float(by_hand))
+    assert 0 <= right <= pairs

@@ -1,0 +1,228 @@
+"""The loop of human feedback: it runs, waits for people, survives kill -9, and raises what they like."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from practicum.config import load, to_toml
+from practicum.errors import InputError
+from practicum.model.checkpoint import model_folder, save_model
+from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.tokenizer import train_tokenizer
+from practicum.preferences.rate import RateConfig, rate
+from practicum.preferences.raters import PeopleConfig
+from practicum.preferences.store import Store
+from practicum.rollout.sampler import SamplingConfig
+from practicum.tasks.jokes.task import JokesTask
+from practicum.tasks.task import TaskConfig
+from practicum.training import pretrain, rlhf, sft
+from practicum.training.loop import LoopConfig
+from practicum.training.ppo import PpoConfig
+from practicum.training.reward_model import RewardModelConfig
+from practicum.training.rl import RlConfig
+from practicum.training.rlhf import RlhfConfig
+from practicum.training.update import KLConfig, UpdateConfig
+
+
+@pytest.fixture(scope="module")
+def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that knows the words of jokes and nothing else; it ends often enough."""
+    tokenizer = train_tokenizer(JokesTask().exposition(200, 0), 160)
+    config = DecoderConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=128,
+    )
+    folder = tmp_path_factory.mktemp("babbler")
+    save_model(initialise(Decoder(config), 0), tokenizer, folder)
+    return folder
+
+
+def small(model: Path, **changes: Any) -> RlhfConfig:
+    practice = RlConfig(
+        Path(),
+        algorithm="ppo",
+        prompts_per_step=4,
+        group_size=4,
+        sampling=SamplingConfig(max_new_tokens=60, dtype="float32"),
+        update=UpdateConfig(kl=KLConfig(0.1, target=1.0)),
+        ppo=PpoConfig(critic="reward_model"),
+        loop=LoopConfig(steps=4, checkpoint_every=2, threads=1),
+        dtype="float32",
+    )
+    config = RlhfConfig(
+        model=model,
+        rounds=2,
+        people=PeopleConfig(raters=4),
+        prompts=24,
+        responses=3,
+        reward_model=RewardModelConfig(Path(), (), epochs=1, held_out=0.3, dtype="float32"),
+        practice=practice,
+        examined=8,
+        seed=3,
+    )
+    return replace(config, **changes)
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if not key.endswith("seconds")}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
+
+
+def test_two_rounds_leave_every_artefact_and_a_summary_that_adds_up(babbler: Path, tmp_path: Path) -> None:
+    config = small(babbler, members=2, overlap=2)
+    summary = rlhf.train(config, tmp_path / "run")
+    assert summary == {**json.loads((tmp_path / "run" / "summary.json").read_text())}
+    first, second = summary["rounds"]
+    for number, figures in enumerate((first, second), start=1):
+        folder = tmp_path / "run" / f"round-{number}"
+        assert (folder / "practice" / "summary.json").exists()
+        assert (folder / "reward-model-2" / "model" / "config.json").exists()
+        assert figures["dollars"] == pytest.approx(0.10 * figures["ratings"])
+        assert {"proxy", "gold", "kl", "disagreement", "tokens"} <= figures["after"].keys()
+        assert figures["after"]["disagreement"] > 0
+    assert abs(first["before"]["kl"]) < 1e-4, "the first policy is the reference"
+    assert second["before"]["kl"] == pytest.approx(first["after"]["kl"], abs=1e-6)
+    assert second["reward_models"][0]["rankings"] > first["reward_models"][0]["rankings"]
+    assert summary["dollars"] == pytest.approx(first["dollars"] + second["dollars"])
+    with Store.open(tmp_path / "run" / "preferences.sqlite", create=False) as store:
+        assert [project.name for project in store.projects()] == ["round-1", "round-2"]
+        assert sum(len(ranking.ranks) for ranking in store.rankings("round-1")) == first["ratings"]
+        checkpoints = {item.responses[0].checkpoint for item in store.prompts("round-2")}
+    assert checkpoints == {"step-000004"}
+
+
+def test_for_people_it_stops_says_how_to_collect_and_goes_on_when_they_are_done(
+    babbler: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small(babbler, raters="people", rounds=1)
+    waiting = rlhf.train(config, tmp_path / "run")
+    said = capsys.readouterr().err
+    assert waiting["waiting_for"] == "people"
+    assert waiting["collect"] in said
+    words = shlex.split(waiting["collect"])
+    assert words[:2] == ["practicum", "collect"]
+    from practicum.preferences.app.collect import CollectConfig
+
+    settings = load(CollectConfig, None, words[2:])
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+    # People come by, one leaves early, and the loop still waits.
+    visit = RateConfig(settings.database, settings.project, people=config.people, most=5)
+    rate(visit)
+    still = rlhf.train(config, tmp_path / "run", resume=True)
+    assert (still["rankings"], still["waiting_for"]) == (5, "people")
+    rate(replace(visit, most=0))
+    summary = rlhf.train(config, tmp_path / "run", resume=True)
+    assert summary["rounds"][0]["rankings"] == still["wanted"]
+    assert "gold" not in summary["after"], "nobody knows the truth about people"
+
+
+@pytest.fixture(scope="module")
+def unbroken(babbler: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A loop of one round that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    rlhf.train(small(babbler, rounds=1), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param("preferences.sqlite", marks=pytest.mark.slow),
+        pytest.param("round-1/reward-model-1/metrics.jsonl", marks=pytest.mark.slow),
+        "round-1/practice/metrics.jsonl",
+    ],
+)
+def test_a_killed_loop_goes_on_and_ends_where_an_unbroken_one_does(
+    where: str, babbler: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    config = small(babbler, rounds=1)
+    broken = tmp_path / "broken"
+    (tmp_path / "config.toml").write_text(to_toml(config))
+    program = (
+        "import sys; from pathlib import Path; from practicum.config import load; "
+        "from practicum.training import rlhf; import torch; torch.set_num_threads(1); "
+        "rlhf.train(load(rlhf.RlhfConfig, Path(sys.argv[1]), []), Path(sys.argv[2]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "config.toml"), str(broken)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    awaited = broken / where
+    try:
+        while not awaited.exists() or not awaited.stat().st_size:
+            assert process.poll() is None, "the loop ended before it could be killed"
+            time.sleep(0.001)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (broken / "summary.json").exists()
+    summary = rlhf.train(config, broken, resume=True)
+    undisturbed = json.loads((unbroken / "summary.json").read_text())
+    figures, expected = (without_times(one["rounds"][0]) for one in (summary, undisturbed))
+    assert figures["ratings"] == expected["ratings"]
+    assert figures["before"]["gold"] == expected["before"]["gold"]
+    if "practice" in where:
+        # Everything random behind the store is fixed by the seed.
+        assert figures == expected
+        models = [model_folder(run / "round-1" / "practice") for run in (broken, unbroken)]
+        assert (
+            models[0].joinpath("model.safetensors").read_bytes()
+            == models[1].joinpath("model.safetensors").read_bytes()
+        )
+
+
+def test_a_policy_with_one_answer_to_everything_is_named(babbler: Path, tmp_path: Path) -> None:
+    config = small(babbler)
+    greedy = replace(config.practice, sampling=SamplingConfig(temperature=0.01, max_new_tokens=4))
+    with pytest.raises(InputError, match=r"nothing to rank: raise --practice.sampling.temperature"):
+        rlhf.train(replace(config, practice=greedy), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rounds": 0}, "rounds is 0"),
+        ({"responses": 1}, "responses is 1"),
+        ({"members": 0}, "members is 0"),
+        ({"task": TaskConfig("equations")}, "'equations' has no simulated raters"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        replace(RlhfConfig(Path("m")), **changes)
+
+
+@pytest.mark.slow
+def test_a_minute_of_feedback_raises_the_gold_utility_of_jokes(tmp_path: Path) -> None:
+    task = TaskConfig("jokes")
+    beginner, imitator = tmp_path / "pretrain", tmp_path / "sft"
+    pretrain.train(pretrain.PretrainConfig(task=task, loop=LoopConfig(200)), beginner)
+    sft.train(sft.SftConfig(beginner, task=task, loop=LoopConfig(200)), imitator)
+    config = RlhfConfig(imitator, rounds=1, prompts=300, seed=1)
+    practice = replace(
+        config.practice, sampling=SamplingConfig(max_new_tokens=80), loop=LoopConfig(25, checkpoint_every=25)
+    )
+    summary = rlhf.train(replace(config, practice=practice), tmp_path / "run")
+    before, after = summary["before"], summary["after"]
+    assert summary["dollars"] <= 150
+    assert after["proxy"] > before["proxy"] + 0.2
+    assert after["gold"] > before["gold"] + 3 * (before["gold_error"] ** 2 + after["gold_error"] ** 2) ** 0.5
+    assert after["style/pun"] > before["style/pun"]
