@@ -32,6 +32,7 @@ FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = ("", "sh", "bash", "shell", "console", "text")
 QUICK = ("verify", "report", "preferences")
 SMALL = {
+    "bench": "--quick --pairs=1",
     "demo": (
         "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2"
     ),

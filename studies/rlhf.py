@@ -1,0 +1,142 @@
+"""What rankings of jokes by simulated people buy: `python -m studies.rlhf --model runs/jokes --run runs/study`.
+
+```
+RUN/seed-0/loop          one round of the loop: people rank, a reward model learns, PPO follows
+RUN/seed-0/gold          PPO paid the gold utility itself, as if people rated every sample
+RUN/seed-0/grouped       the reward model again, a ranking's pairs together, examined after every epoch
+RUN/seed-0/pairs         ... on shuffled pairs
+RUN/results.json         per seed: gain in gold utility of both, their dollars, accuracy beside the ceiling,
+                         held-out loss after each epoch of both batchings
+```
+A part that is finished is skipped and one that was killed is resumed, so the same command continues.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from practicum.config import help_text, load
+from practicum.errors import InputError
+from practicum.model.checkpoint import model_folder
+from practicum.run import atomic_write, to_json
+from practicum.tasks.jokes.task import JokesConfig
+from practicum.tasks.task import TaskConfig
+from practicum.training import reward_model, rl, rlhf
+from practicum.training.rlhf import RlhfConfig
+
+Part = Literal["gain", "batching"]
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """PPO on a reward model against PPO on the truth, and a ranking's pairs together against shuffled pairs."""
+
+    model: Path
+    """A model that has learned to tell jokes (a model folder, or a run's folder)."""
+    run: Path
+    """Folder of the study."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Every part is run with each of them."""
+    parts: tuple[Part, ...] = ("gain", "batching")
+    """Which parts; batching needs the loop of gain and runs it too."""
+    epochs: int = 6
+    """Epochs of the comparison of batchings."""
+    loop: RlhfConfig = field(
+        default_factory=lambda: RlhfConfig(Path(), rounds=1, prompts=1000, overlap=5, responses=5)
+    )
+    """The loop; model and seed are filled in."""
+
+
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Run what is missing, write RUN/results.json and return it."""
+    results = {f"seed-{seed}": _one_seed(config, seed) for seed in config.seeds}
+    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
+    return results
+
+
+def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
+    folder = config.run / f"seed-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    loop = replace(config.loop, model=config.model, seed=seed)
+    summary = _finished(folder / "loop", partial(rlhf.train, loop))
+    result: dict[str, Any] = {"reward_model": summary["rounds"][0]["reward_models"][0]}
+    if "gain" in config.parts:
+        result["gain"] = _gain(loop, folder, summary)
+    if "batching" in config.parts:
+        result["held_out_loss"] = {
+            name: _held_out_losses(loop, folder, name, config.epochs) for name in ("grouped", "pairs")
+        }
+    return result
+
+
+def _gain(loop: RlhfConfig, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """Gold utility gained by the loop and by PPO on the gold utility, with what the labels of each cost."""
+    task = TaskConfig("jokes", jokes=JokesConfig(reward="gold"))
+    practice = replace(loop.practice, model=loop.model, task=task, seed=loop.seed)
+    _finished(folder / "gold", partial(rl.train, practice))
+    models = [folder / "loop" / "round-1" / f"reward-model-{member + 1}" for member in range(loop.members)]
+    gold = rlhf.examination(loop, model_folder(folder / "gold"), model_folder(loop.model), models)
+    before = summary["before"]["gold"]
+    samples = practice.loop.steps * practice.prompts_per_step * practice.group_size
+    learned_gain, gold_gain = summary["after"]["gold"] - before, gold["gold"] - before
+    return {
+        "before": before,
+        "reward_model": learned_gain,
+        "gold": gold_gain,
+        "share": learned_gain / gold_gain if gold_gain > 0 else None,
+        "reward_model_dollars": summary["dollars"],
+        "gold_dollars": samples * loop.price,
+    }
+
+
+def _held_out_losses(
+    loop: RlhfConfig, folder: Path, batching: Literal["grouped", "pairs"], epochs: int
+) -> list[float]:
+    """Held-out loss after each epoch. Both see as many pairs an update, so they make as many updates."""
+    pairs = loop.responses * (loop.responses - 1) // 2 * loop.overlap
+    size = loop.reward_model.batch_prompts * (pairs if batching == "pairs" else 1)
+    settings = replace(
+        loop.reward_model,
+        model=loop.model,
+        preferences=(str(folder / "loop" / "preferences.sqlite"),),
+        batching=batching,
+        batch_prompts=size,
+        epochs=epochs,
+        seed=loop.seed,
+    )
+    path = folder / batching
+    _finished(path, partial(reward_model.train, settings))
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [row["held_out_loss"] for row in rows if "held_out_loss" in row]
+
+
+def _finished(folder: Path, train: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """The summary of a part, run or continued unless it is there."""
+    done = folder / "summary.json"
+    if not done.exists():
+        train(folder, resume=(folder / "config.toml").exists())
+    summary: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+    return summary
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the study and print its results; 0 done, 2 bad input."""
+    if "--help" in arguments or "-h" in arguments:
+        print(help_text(StudyConfig, "python -m studies.rlhf", (StudyConfig.__doc__ or "").strip()))
+        return 0
+    try:
+        print(to_json(study(load(StudyConfig, None, arguments)), 2))
+    except InputError as error:
+        print(f"study: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
