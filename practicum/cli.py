@@ -351,6 +351,18 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "reward-model": _stage(
+        "reward-model",
+        "human feedback: a model learns what people like",
+        "practicum.training.reward_model",
+        "RewardModelConfig",
+    ),
+    "rlhf": _stage(
+        "rlhf",
+        "the whole loop: sample, rank, reward model, PPO, again",
+        "practicum.training.rlhf",
+        "RlhfConfig",
+    ),
     "collect": Command(
         "people rank responses in a browser",
         partial(_compute, "collect", "practicum.preferences.app.collect", "CollectConfig", "collect"),

@@ -1,4 +1,4 @@
-"""What rankings of jokes by simulated people buy: `python -m studies.rlhf --model runs/jokes --run runs/study`.
+"""What simulated people's rankings buy: `python -m studies.rlhf --model runs/jokes --run runs/study`.
 
 ```
 RUN/seed-0/loop          one round of the loop: people rank, a reward model learns, PPO follows
@@ -35,7 +35,7 @@ Part = Literal["gain", "batching"]
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """PPO on a reward model against PPO on the truth, and a ranking's pairs together against shuffled pairs."""
+    """PPO on a reward model against PPO on the truth, and whole rankings against shuffled pairs."""
 
     model: Path
     """A model that has learned to tell jokes (a model folder, or a run's folder)."""

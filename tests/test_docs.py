@@ -33,6 +33,12 @@ SHELL = ("", "sh", "bash", "shell", "console", "text")
 QUICK = ("verify", "report", "preferences")
 SMALL = {
     "bench": "--quick --pairs=1",
+    "reward-model": "--epochs=1 --held_out=0.4 --threads=1",
+    "rlhf": (
+        "--rounds=1 --prompts=40 --responses=2 --examined=4 --people.raters=4 --reward_model.epochs=1 "
+        "--reward_model.held_out=0.4 --practice.prompts_per_step=4 --practice.group_size=2 "
+        "--practice.sampling.max_new_tokens=80 --practice.loop.steps=2 --practice.loop.threads=1"
+    ),
     "demo": (
         "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2"
     ),

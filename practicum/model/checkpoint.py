@@ -104,7 +104,7 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
         return merge_adapters(decoder), tokenizer
     config = load_decoder_config(folder)
     tokenizer = load_tokenizer(folder)
-    tensors = _load_tensors(folder)
+    tensors = load_tensors(folder)
     if config.tie_word_embeddings:
         tensors.pop("lm_head.weight", None)
     with torch.device("meta"):
@@ -233,7 +233,7 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
         raise InputError(f"{path}: {error}") from error
 
 
-def _load_tensors(folder: Path) -> dict[str, torch.Tensor]:
+def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
     index = folder / "model.safetensors.index.json"
     names = ["model.safetensors"]
     if index.is_file():

@@ -148,7 +148,7 @@ def load_reward_model(path: Path, dtype: torch.dtype) -> RewardModel:
     stored = _read_config(folder)
     # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
     config = replace(checkpoint.load_decoder_config(folder), tie_word_embeddings=True)
-    tensors = checkpoint._load_tensors(folder)
+    tensors = checkpoint.load_tensors(folder)
     weight_KD = tensors.pop("score.weight", None)
     if weight_KD is None or weight_KD.shape != (1, config.hidden_size):
         found = "missing" if weight_KD is None else f"of shape {list(weight_KD.shape)}"

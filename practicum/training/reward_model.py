@@ -68,7 +68,7 @@ class RewardModelConfig:
     """regress takes out of rewards what the score owes to length alone, within prompts."""
     held_out: float = 0.1
     """Share of prompts, chosen by hash, that is examined and never learned from."""
-    epochs: int = 3
+    epochs: int = 2
     """Passes over the rankings."""
     batch_prompts: int = 16
     """Prompts of one update, each with all its rankings."""

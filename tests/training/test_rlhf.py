@@ -216,7 +216,7 @@ def test_a_minute_of_feedback_raises_the_gold_utility_of_jokes(tmp_path: Path) -
     beginner, imitator = tmp_path / "pretrain", tmp_path / "sft"
     pretrain.train(pretrain.PretrainConfig(task=task, loop=LoopConfig(200)), beginner)
     sft.train(sft.SftConfig(beginner, task=task, loop=LoopConfig(200)), imitator)
-    config = RlhfConfig(imitator, rounds=1, prompts=300, seed=1)
+    config = RlhfConfig(imitator, rounds=1, prompts=300, examined=1000, seed=1)
     practice = replace(
         config.practice, sampling=SamplingConfig(max_new_tokens=80), loop=LoopConfig(25, checkpoint_every=25)
     )
