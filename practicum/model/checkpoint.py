@@ -234,6 +234,7 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
 
 
 def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """Every tensor of a model folder by name; InputError names the file that is missing or broken."""
     index = folder / "model.safetensors.index.json"
     names = ["model.safetensors"]
     if index.is_file():
