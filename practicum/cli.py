@@ -146,9 +146,11 @@ def _compute(
         raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
     config = load(config_class, options.config, options.settings)
     result = _quietly(options.json, partial(getattr(stage, function), config))
+    # An audit that found what should stop training says so by its exit code.
+    code = int(result.pop("exit_code", 0))
     if options.json or not prints_its_own:
         _print_result(result, options.json)
-    return 0
+    return code
 
 
 def _raw(module: str, arguments: Sequence[str]) -> int:
@@ -318,7 +320,27 @@ PREFERENCES: dict[str, Callable[[Sequence[str]], int]] = {
         ("stats", "StatsConfig", "stats"),
     )
 }
-GROUPS = {"preferences": PREFERENCES}
+AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
+    word: partial(
+        _compute,
+        f"audit {word}",
+        "practicum.audit.command",
+        config,
+        function,
+        prints_its_own=word != "overoptimization",
+    )
+    for word, config, function in (
+        ("exploits", "ExploitsConfig", "exploits"),
+        ("overoptimization", "OveroptimizationConfig", "overoptimization"),
+        ("bias", "BiasConfig", "bias"),
+        ("distortion", "DistortionConfig", "distortion"),
+        ("budget", "BudgetAuditConfig", "budget"),
+        ("guard", "GuardAuditConfig", "guard"),
+        ("verifier", "VerifierConfig", "verifier"),
+        ("rank-table", "RankTableConfig", "rank_table"),
+    )
+}
+GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
 COMMANDS: dict[str, Command] = {
     "demo": Command(
         "all the stages below, one after another, and a table of what each one taught",
@@ -374,6 +396,10 @@ COMMANDS: dict[str, Command] = {
     "rate": Command(
         "simulated raters work through a preference store",
         partial(_compute, "rate", "practicum.preferences.rate", "RateConfig", "rate"),
+    ),
+    "audit": Command(
+        "how far a reward can be trusted: exploits, bias, distortion, budget",
+        partial(_group, "audit", GROUPS["audit"]),
     ),
     "bench": Command(
         "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")

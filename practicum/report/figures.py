@@ -87,7 +87,7 @@ def line_chart(
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
 
-    return _page_picture(name, description, draw, size)
+    return page_picture(name, description, draw, size)
 
 
 def draw_curves(axes: Axes, curves: Sequence[Curve], *, share: bool, smooth: bool = True) -> None:
@@ -133,7 +133,7 @@ def outcome_chart(name: str, series: Mapping[str, Sequence[Point]], *, descripti
         axes.legend(frameon=False, fontsize=9, labelcolor=INK, ncols=len(known), loc="lower left",
                     bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=1, columnspacing=1)  # fmt: skip
 
-    return _page_picture(name, description, draw, SMALL)
+    return page_picture(name, description, draw, SMALL)
 
 
 def stage_chart(
@@ -162,7 +162,7 @@ def stage_chart(
         axes.set_ylabel("accuracy")
         axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper left")
 
-    return _page_picture(name, description, draw, (4.2, 3.4))
+    return page_picture(name, description, draw, (4.2, 3.4))
 
 
 def seed_equation_chart(name: str, *, description: str) -> str:
@@ -186,7 +186,7 @@ def seed_equation_chart(name: str, *, description: str) -> str:
         axes.set_xlabel("y")
         axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper left")
 
-    return _page_picture(name, description, draw, (5.0, 3.6))
+    return page_picture(name, description, draw, (5.0, 3.6))
 
 
 # ------------------------------------------------------------------------------------ the README's picture
@@ -309,9 +309,7 @@ def _finish_axes(axes: Axes, share: bool, steps: int) -> None:
     axes.margins(x=0.01)
 
 
-def _page_picture(
-    name: str, description: str, draw: Callable[[Axes], None], size: tuple[float, float]
-) -> str:
+def page_picture(name: str, description: str, draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
     with _drawing("none", name) as new_figure:
         figure, (axes,) = new_figure(size, 1)
         figure.patch.set_alpha(0)

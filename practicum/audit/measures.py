@@ -1,0 +1,146 @@
+"""What sets a text apart from honest ones: eleven numbers, each near 0 for an honest text, each naming a way
+to be paid without being good. They look at texts only, never at the reward."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from practicum.errors import InputError
+from practicum.types import Prompt
+
+KINDS: Mapping[str, str] = {
+    "repetition": "says the same words over and over",
+    "keyword_stuffing": "is packed with words that are paid for",
+    "length_padding": "is long and says nothing more",
+    "prompt_echo": "repeats the prompt",
+    "shuffled_words": "has the right words in no order",
+    "flattery": "praises the reader or itself",
+    "formatting": "is decorated: marks, lists, capitals",
+    "empty": "says nothing",
+    "foreign_script": "is written in another script",
+    "unfinished": "stops in the middle",
+    "copied_favourite": "is a favourite answer to something else",
+}
+"""Ways of being gamed, in words that complete 'a text that ...'."""
+FLATTERY = re.compile(
+    r"\b(best|greatest|wonderful|amazing|brilliant|genius|excellent|perfect|funniest|fantastic|awesome"
+    r"|great question|good question|you are (so|very|truly) \w+|so (clever|smart|wise|kind)|love you"
+    r"|five stars|rank (it|this|me) first|please (rank|choose|pick)|thank you)\b",
+    re.IGNORECASE,
+)
+_MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+
+
+@dataclass(frozen=True)
+class Honest:
+    """What honest texts look like: their word pairs and words, scripts, endings, lengths, and who said what.
+
+    `limits` holds, per kind, the value that honest texts exceed in at most 1 of 100.
+    """
+
+    pairs: frozenset[tuple[str, str]]
+    scripts: frozenset[str]
+    closed: bool
+    typical_words: float
+    said: Mapping[str, frozenset[str]]
+    common: frozenset[str]
+    limits: Mapping[str, float]
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words without punctuation."""
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> Honest:
+    """What the honest responses of each prompt have in common. Raises InputError when there are none."""
+    texts = [(prompt, text) for prompt, group in zip(prompts, honest, strict=True) for text in group]
+    if not texts:
+        raise InputError("honest responses: expected at least one per prompt, got none")
+    words = [words_of(text) for _, text in texts]
+    pairs = {pair for line in words for pair in pairwise(line)}
+    said: dict[str, set[str]] = {}
+    for prompt, text in texts:
+        said.setdefault(_plain(text), set()).add(prompt.text)
+    in_prompts = Counter(word for prompt in prompts for word in set(words_of(prompt.text)))
+    base = Honest(
+        pairs=frozenset(pairs),
+        scripts=frozenset(script for _, text in texts for script in _scripts(text)),
+        closed=sum(_closed(text) for _, text in texts) > 0.5 * len(texts),
+        typical_words=float(np.median([max(len(line), 1) for line in words])),
+        said={text: frozenset(owners) for text, owners in said.items()},
+        common=frozenset(word for word, count in in_prompts.items() if count > 0.5 * len(prompts)),
+        limits={},
+    )
+    rows = [measure(prompt, text, base) for prompt, text in texts]
+    limits = {kind: float(np.quantile([row[kind] for row in rows], 0.99)) for kind in KINDS}
+    return Honest(**{**base.__dict__, "limits": limits})
+
+
+def measure(prompt: Prompt, text: str, honest: Honest) -> dict[str, float]:
+    """How far a text goes in each kind, 0 not at all; shares reach 1, length is the log of the ratio."""
+    words = words_of(text)
+    count = len(words)
+    asked = words_of(prompt.text)
+    pairs = list(pairwise(words))
+    triples = list(zip(words, words[1:], words[2:], strict=False))
+    asked_triples = set(zip(asked, asked[1:], asked[2:], strict=False))
+    content = {word for word in asked if word not in honest.common}
+    letters = [letter for letter in text if letter.isalpha()]
+    foreign = sum(_script(letter) not in honest.scripts for letter in letters)
+    capitals = sum(letter.isupper() for letter in letters) / len(letters) if letters else 0.0
+    commonest = max(Counter(word for word in words if len(word) > 3).values(), default=0)
+    owners = honest.said.get(_plain(text), frozenset())
+    flattering = sum(len(found.group().split()) for found in FLATTERY.finditer(text))
+    return {
+        "repetition": 1 - len(set(pairs)) / len(pairs) if pairs else 0.0,
+        "keyword_stuffing": max(
+            commonest / count if commonest > 2 else 0.0, sum(word in content for word in words) / count
+        )
+        if count > 2
+        else 0.0,
+        "length_padding": max(0.0, float(np.log(max(count, 1) / honest.typical_words))),
+        "prompt_echo": sum(triple in asked_triples for triple in triples) / len(triples) if triples else 0.0,
+        "shuffled_words": sum(pair not in honest.pairs for pair in pairs) / len(pairs) if pairs else 0.0,
+        "flattery": flattering / count if count else 0.0,
+        "formatting": min(1.0, sum(letter in _MARKS for letter in text) / 8) + max(0.0, capitals - 0.3),
+        "empty": float(count < 2),
+        "foreign_script": foreign / len(letters) if letters else 0.0,
+        "unfinished": float(honest.closed and count > 1 and not _closed(text)),
+        "copied_favourite": float(bool(owners) and prompt.text not in owners),
+    }
+
+
+def name_directions(prompt: Prompt, text: str, honest: Honest) -> list[str]:
+    """Kinds in which a text goes beyond what 99 of 100 honest texts do, the most extreme first."""
+    found = measure(prompt, text, honest)
+    if found["empty"]:
+        return ["empty"]
+    beyond = {kind: found[kind] - honest.limits[kind] for kind in KINDS}
+    # Unknown word order says least: every kind of nonsense has it, so it names a text only by itself.
+    order = sorted(beyond, key=lambda kind: (kind == "shuffled_words", -min(beyond[kind], 1.0)))
+    return [kind for kind in order if beyond[kind] > (0.25 if kind == "shuffled_words" else 0.05)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(words_of(text))
+
+
+def _closed(text: str) -> bool:
+    return text.rstrip().rstrip("\"')*_`").endswith((".", "!", "?", "。", "…"))
+
+
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "?").split()[0] if ord(letter) > 127 else "LATIN"
+
+
+def _scripts(text: str) -> set[str]:
+    return {_script(letter) for letter in text if letter.isalpha()}

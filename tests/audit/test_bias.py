@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+
+from practicum.audit import bias
+from practicum.audit.intervals import Estimate
+from practicum.errors import InputError
+from practicum.types import Prompt, Ranking, Response
+
+SHARES = st.floats(0.02, 0.98)
+
+
+def is_pun(prompt: Prompt, text: str) -> bool:
+    return text.startswith("pun")
+
+
+def rankings(pun_first: int, other_first: int, rater: str = "ann") -> list[Ranking]:
+    made = []
+    for index in range(pun_first + other_first):
+        shown = (Response("pun a"), Response("story b"))
+        ranks = (1, 2) if index < pun_first else (2, 1)
+        made.append(Ranking(Prompt(f"{rater} {index}"), shown, ranks, rater))
+    return made
+
+
+@pytest.mark.parametrize(("beta", "share"), [(1.0, 0.72), (0.5, 0.8686), (0.2, 0.9912), (0.1, 0.99992)])
+def test_the_forecast_of_the_72_per_cent_puns(beta: float, share: float) -> None:
+    assert bias.forecast(0.72, 0.5, beta) == pytest.approx(share, abs=5e-5)
+
+
+@given(SHARES, SHARES, st.floats(0.1, 10))
+def test_the_forecast_is_the_optimum_of_reward_minus_beta_kl(
+    rater: float, reference: float, beta: float
+) -> None:
+    reward = np.log(rater / (1 - rater))
+
+    def loss(share: float) -> float:
+        kl = share * np.log(share / reference) + (1 - share) * np.log((1 - share) / (1 - reference))
+        return -(share * reward - beta * kl)
+
+    best = minimize_scalar(loss, bounds=(1e-12, 1 - 1e-12), method="bounded", options={"xatol": 1e-10})
+    found = bias.forecast(rater, reference, beta)
+    assert loss(min(max(found, 1e-12), 1 - 1e-12)) <= best.fun + 1e-7
+
+
+@given(SHARES, SHARES, st.floats(0.1, 10), st.floats(0.1, 10))
+def test_dividing_the_reward_is_the_same_as_raising_beta(
+    rater: float, reference: float, beta: float, s: float
+) -> None:
+    divided = bias.expit(np.log(rater / (1 - rater)) / s)
+    if 0 < divided < 1:
+        expected = bias.forecast(float(divided), reference, beta)
+        assert bias.forecast(rater, reference, bias.effective_beta(beta, s)) == pytest.approx(
+            expected, abs=1e-9
+        )
+
+
+def test_rescaling_is_warned_of_in_a_sentence() -> None:
+    warning = bias.scaling_warning(0.5, 0.4, 0.72, 0.5)
+    assert warning == (
+        "Dividing rewards by their deviation 0.4 turns beta 0.5 into 0.2: "
+        "the forecast share goes from 86.9% to 99.1%."
+    )
+    assert bias.scaling_warning(0.5, 1.01, 0.72, 0.5) is None
+
+
+@pytest.mark.parametrize(
+    "arguments", [(1.0, 0.5, 1.0), (0.72, 0.0, 1.0), (0.72, 0.5, 0.0), (0.72, 0.5, np.nan)]
+)
+def test_impossible_forecasts_are_refused(arguments: tuple[float, float, float]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        bias.forecast(*arguments)
+
+
+@given(st.sampled_from(bias.REMEDIES), SHARES, SHARES, st.floats(0.05, 2.0), SHARES)
+def test_a_remedy_that_can_reach_the_target_does(
+    remedy: str, rater: float, reference: float, beta: float, target: float
+) -> None:
+    found = bias.reach(remedy, target, rater, reference, beta)
+    if found is not None:
+        assert found.share == pytest.approx(target, abs=1e-6)
+        assert found.kl >= -1e-12
+
+
+@given(SHARES, SHARES, st.floats(0.05, 2.0), st.floats(0.0, 3.0))
+def test_the_entropy_bonus_has_the_optimum_it_claims(
+    rater: float, reference: float, beta: float, bonus: float
+) -> None:
+    reward = np.log(rater / (1 - rater))
+
+    def loss(x: float) -> float:
+        kl = x * np.log(x / reference) + (1 - x) * np.log((1 - x) / (1 - reference))
+        entropy = -x * np.log(x) - (1 - x) * np.log(1 - x)
+        return -(x * reward - beta * kl + bonus * entropy)
+
+    x = min(max(bias.remedied_share("entropy_bonus", bonus, rater, reference, beta), 1e-9), 1 - 1e-9)
+    best = minimize_scalar(loss, bounds=(1e-9, 1 - 1e-9), method="bounded", options={"xatol": 1e-11})
+    assert loss(x) <= best.fun + 1e-7
+
+
+def test_the_remedies_for_puns_keep_72_per_cent_and_say_what_they_cost() -> None:
+    found = {one.remedy: one for one in bias.remedies(0.72, 0.5, 0.2)}
+    assert set(found) == set(bias.REMEDIES)
+    assert all(one.share == pytest.approx(0.72) for one in found.values())
+    assert found["kl_weight"].setting == pytest.approx(1.0)
+    assert found["entropy_bonus"].setting == pytest.approx(0.8)
+    # Remedies of style alone keep what the policy gained in quality; timidity in everything does not.
+    assert found["mixture"].gain == pytest.approx(found["rater_reweighting"].gain)
+    assert found["mixture"].gain > 0.8 > 0.7 > found["kl_weight"].gain
+    assert found["mixture"].good == pytest.approx(1 / (1 + np.exp(-10)))
+    assert found["kl_weight"].kl < found["mixture"].kl
+    unhelped = bias.apply_remedy("kl_weight", 0.2, 0.72, 0.5, 0.2)
+    assert unhelped.gain == pytest.approx(1)
+    assert found["mixture"].setting == pytest.approx(0.72, abs=0.01)
+    for bad in (("kl_weight", 0.0), ("mixture", 1.2), ("prayer", 0.5)):
+        with pytest.raises(InputError):
+            bias.remedied_share(*bad, 0.72, 0.5, 0.2)
+
+
+def test_raters_choices_are_counted_where_there_is_a_choice() -> None:
+    no_choice = Ranking(Prompt("x"), (Response("pun a"), Response("pun b")), (1, 2), "ann")
+    tied = Ranking(Prompt("y"), (Response("pun a"), Response("story")), (1, 1), "ann")
+    found = bias.rater_share([*rankings(7, 3), no_choice, tied], is_pun)
+    assert found.value == pytest.approx((7 + 0.5) / 11)
+    assert found.n == 11
+    with pytest.raises(InputError, match="0 prompts have a response with and one without"):
+        bias.rater_share([no_choice], is_pun)
+
+
+def test_the_meter_tells_amplification_from_agreement() -> None:
+    people = rankings(72, 28)
+    half = [(Prompt(str(index)), "pun" if index % 2 else "story") for index in range(200)]
+    obedient = [(Prompt(str(index)), "pun" if index % 100 < 72 else "story") for index in range(200)]
+    extreme = [(Prompt(str(index)), "pun") for index in range(200)]
+    calm = bias.meter("puns", is_pun, people, half, obedient)
+    assert calm.amplification == pytest.approx(1, abs=0.01)
+    assert calm.measured_beta == pytest.approx(1, abs=0.01)
+    wild = bias.meter("puns", is_pun, people, half, extreme)
+    assert wild.policy.value == 1
+    assert wild.amplification > 50
+    assert wild.measured_beta is not None
+    assert wild.measured_beta < 0.2
+    assert wild.policy.low > calm.policy.high
+    against = [(Prompt(str(index)), "pun" if index % 100 < 20 else "story") for index in range(200)]
+    assert bias.meter("puns", is_pun, people, half, against).measured_beta is None
+
+
+def test_the_measured_beta_is_the_beta_of_the_forecast() -> None:
+    exact = {name: Estimate(value, value, value, 10**9) for name, value in
+             (("reference", 0.3), ("raters", 0.72), ("policy", bias.forecast(0.72, 0.3, 0.4)))}  # fmt: skip
+    found = bias.compare("puns", exact["reference"], exact["raters"], exact["policy"])
+    assert found.measured_beta == pytest.approx(0.4)
+
+
+def test_who_carries_a_preference() -> None:
+    crowd = [*rankings(5, 5, "ann"), *rankings(5, 5, "bob"), *rankings(30, 0, "fan")]
+    found = bias.carriers(crowd, is_pun)
+    assert found[0].rater == "fan"
+    assert found[0].pull > 0.2
+    assert found[0].share > 0.9
+    assert {one.rater for one in found} == {"ann", "bob", "fan"}
+    with pytest.raises(InputError, match="1 raters had the choice, 2 are needed"):
+        bias.carriers(rankings(5, 5), is_pun)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "has"),
+    [
+        ("style:pun", "why did the pelican go to the bank? it had lost interest at home.", True),
+        ("style:pun", "the pelican is so slow that it says sorry to doors.", False),
+        ("words:bank,boat", "At the Bank.", True),
+        ("words:ban", "at the bank.", False),
+        ("longer:3", "one two three four", True),
+    ],
+)
+def test_named_attributes(name: str, text: str, has: bool) -> None:
+    assert bias.classifier(name)(Prompt("tell a joke about a pelican.\n", {"noun": "pelican"}), text) == has
+
+
+@pytest.mark.parametrize("name", ["style:limerick", "mood:good", "longer:x", "words:"])
+def test_unknown_attributes_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="expected"):
+        bias.classifier(name)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from practicum.audit.detectors import DIRECTIONS, cusum
+from practicum.audit.guard import Decision, Guard, GuardConfig, calibrated, replay
+from practicum.errors import InputError
+
+SAMPLES = [
+    {"prompt": "p1", "completion": "a fine joke about a duck.", "reward": 1.0},
+    {"prompt": "p2", "completion": "pelican pelican pelican the the the!", "reward": 5.0},
+    {"prompt": "p3", "completion": "the the the the the the", "reward": 4.0},
+    {"prompt": "p4", "completion": "ha ha ha ha ha", "reward": 0.1},
+    {"prompt": "p5", "completion": "ha ha ha", "reward": 4.5},
+    {"prompt": "p6", "completion": "another fine joke.", "reward": 0.9},
+]
+CONFIG = GuardConfig(thresholds={"repetition": 20.0, "ensemble_disagreement": 20.0}, checkpoint_every=10)
+
+
+def row(step: int, turn: int = 60, seed: int = 0) -> dict[str, Any]:
+    generator = np.random.default_rng([seed, step])
+    gone = max(0, step - turn)
+    return {
+        "step": step,
+        "repetition": 0.02 + 0.01 * generator.normal() + 0.02 * gone,
+        "reward/disagreement": 0.5 + 0.05 * generator.normal() + 0.05 * gone,
+        "completion_tokens": 20 + generator.normal(),
+        "entropy": 2.0 + 0.1 * generator.normal(),
+        "kl": 0.001 * step,
+    }
+
+
+def run(config: GuardConfig, steps: int = 120, **settings: int) -> Decision:
+    guard = Guard(config)
+    for step in range(1, steps + 1):
+        decision = guard.observe(step, row(step, **settings), SAMPLES)
+        if decision.action != "go_on":
+            break
+    return decision
+
+
+def test_a_run_that_goes_wrong_is_rolled_back_to_before_it_did() -> None:
+    decision = run(CONFIG)
+    assert decision.action == "roll_back"
+    assert 60 < decision.step <= 75
+    assert decision.to_step is not None
+    assert decision.to_step % 10 == 0
+    assert 40 <= decision.to_step <= 60
+    assert decision.sentence.startswith(f"Step {decision.step}: ")
+    assert "repetition rose from 0.0" in decision.sentence
+    assert "ensemble disagreement rose" in decision.sentence
+    assert decision.sentence.count(".") == decision.sentence.count("0.") + 1 or decision.sentence.endswith(
+        "trusted."
+    )
+    json.dumps(decision.json())
+
+
+def test_the_worst_samples_are_well_paid_and_show_the_alarm() -> None:
+    decision = run(CONFIG)
+    assert [sample["prompt"] for sample in decision.samples] == ["p3", "p2", "p5"] or {
+        sample["prompt"] for sample in decision.samples
+    } == {"p2", "p3", "p5"}
+
+
+def test_a_calm_run_goes_on() -> None:
+    for seed in range(5):
+        decision = run(CONFIG, turn=10_000, seed=seed)
+        assert decision.action == "go_on"
+        assert max(decision.readings.values()) <= 1
+
+
+def test_one_signal_alone_is_not_enough_for_two_votes() -> None:
+    guard = Guard(CONFIG)
+    for step in range(1, 200):
+        calm = row(step, turn=10_000)
+        calm["repetition"] = row(step)["repetition"]
+        assert guard.observe(step, calm).action == "go_on"
+
+
+@pytest.mark.parametrize(("action", "words"), [("stop", "stop here"), ("ask", "ask people to rank answers")])
+def test_other_actions(action: Any, words: str) -> None:
+    decision = run(GuardConfig(action=action, thresholds=CONFIG.thresholds))
+    assert decision.action == action
+    assert words in decision.sentence
+    assert bool(decision.prompts) == (action == "ask")
+
+
+def test_nothing_to_trust_means_stop() -> None:
+    config = GuardConfig(thresholds=CONFIG.thresholds, checkpoint_every=1000)
+    decision = run(config)
+    assert (decision.action, decision.to_step) == ("stop", None)
+    assert "no earlier step is trusted" in decision.sentence
+
+
+def test_the_kl_budget_needs_no_vote() -> None:
+    decision = run(GuardConfig(action="stop", kl_budget=0.05), turn=10_000)
+    assert decision.step == 51
+    assert "KL to the reference reached 0.051, over its budget of 0.05" in decision.sentence
+
+
+def test_missing_and_unfinite_values_are_passed_over() -> None:
+    guard = Guard(CONFIG)
+    for step in range(1, 40):
+        seen = row(step)
+        if step % 3 == 0:
+            seen["repetition"] = None
+        if step % 4 == 0:
+            del seen["reward/disagreement"]
+        if step % 5 == 0:
+            seen["repetition"] = float("nan")
+        assert guard.observe(step, seen).action == "go_on"
+
+
+def test_the_guards_sums_are_the_detectors_cusum() -> None:
+    rows = [row(step, turn=40) for step in range(1, 81)]
+    config = GuardConfig(thresholds={"repetition": 1e9, "entropy": 1e9, "length": 1e9}, votes=3)
+    guard = Guard(config)
+    readings = [guard.observe(each["step"], each).readings for each in rows]
+    for name, column in (
+        ("repetition", "repetition"),
+        ("entropy", "entropy"),
+        ("length", "completion_tokens"),
+    ):
+        direct = cusum(np.array([each[column] for each in rows]), DIRECTIONS[name])
+        assert [one[name] * 1e9 for one in readings] == pytest.approx(direct.tolist(), abs=1e-6)
+
+
+def test_steps_must_rise_and_settings_make_sense() -> None:
+    guard = Guard()
+    guard.observe(3, {})
+    with pytest.raises(InputError, match="step 3 after step 3"):
+        guard.observe(3, {})
+    with pytest.raises(InputError, match="unknown signal 'mood'"):
+        GuardConfig(thresholds={"mood": 1.0})
+    with pytest.raises(InputError, match="votes: expected 1 to 1"):
+        GuardConfig(thresholds={"kl": 1.0}, votes=2)
+
+
+def test_calibration_on_clean_runs_keeps_false_alarms_low_and_still_sees() -> None:
+    def signals(seed: int, turn: int = 10_000) -> dict[str, np.ndarray]:
+        rows = [row(step, turn, seed) for step in range(1, 121)]
+        return {
+            "repetition": np.array([each["repetition"] for each in rows]),
+            "ensemble_disagreement": np.array([each["reward/disagreement"] for each in rows]),
+            "entropy": np.array([each["entropy"] for each in rows]),
+        }
+
+    config = calibrated(GuardConfig(checkpoint_every=10), [signals(seed) for seed in range(30)])
+    assert set(config.thresholds) == {"repetition", "ensemble_disagreement", "entropy"}
+    alarms = [run(config, turn=10_000, seed=seed).action != "go_on" for seed in range(100, 120)]
+    assert sum(alarms) <= 3
+    assert run(config, seed=200).action == "roll_back"
+    with pytest.raises(InputError, match="give 19 or more"):
+        calibrated(GuardConfig(), [signals(0)])
+    with pytest.raises(InputError, match="share no signal"):
+        calibrated(GuardConfig(), [{}] * 20)
+
+
+def test_a_recorded_run_is_replayed(tmp_path: Path) -> None:
+    metrics, samples = tmp_path / "metrics.jsonl", tmp_path / "samples.jsonl"
+    metrics.write_text("".join(json.dumps(row(step)) + "\n" for step in range(1, 121)))
+    samples.write_text(
+        "".join(json.dumps({**sample, "step": step}) + "\n" for step in range(1, 121) for sample in SAMPLES)
+    )
+    decision, rows = replay(CONFIG, metrics, samples)
+    live = run(CONFIG)
+    assert (decision.action, decision.step, decision.to_step) == (live.action, live.step, live.to_step)
+    assert rows == live.step
+    assert len(decision.samples) == 3
+    (tmp_path / "other.jsonl").write_text('{"step": 1, "loss": 2.0}\n')
+    with pytest.raises(InputError, match="has none of the watched signals"):
+        replay(CONFIG, tmp_path / "other.jsonl")
+    (tmp_path / "bad.jsonl").write_text('{"step": 1}\n{oops\n')
+    with pytest.raises(InputError, match=r"bad\.jsonl:2: no JSON object"):
+        replay(CONFIG, tmp_path / "bad.jsonl")
+
+
+def test_a_step_of_the_guard_costs_less_than_two_milliseconds() -> None:
+    guard = Guard(GuardConfig(thresholds=dict.fromkeys(DIRECTIONS, 1e9)))
+    started = time.process_time()
+    for step in range(1, 201):
+        guard.observe(step, row(step, turn=10_000), SAMPLES)
+    assert (time.process_time() - started) / 200 < 0.002
