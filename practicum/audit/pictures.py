@@ -15,8 +15,7 @@ from practicum.audit.exploits import ExploitReport
 from practicum.audit.intervals import Estimate
 from practicum.audit.overoptimization import Bands
 from practicum.audit.rewards import Floats
-from practicum.report.figures import INK, SERIES, SMALL, WIDE
-from practicum.report.figures import page_picture
+from practicum.report.figures import INK, SERIES, SMALL, WIDE, page_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -310,6 +310,7 @@ def _finish_axes(axes: Axes, share: bool, steps: int) -> None:
 
 
 def page_picture(name: str, description: str, draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
+    """A picture as inline SVG in the page's colours: `draw` fills its one axes; `size` in inches."""
     with _drawing("none", name) as new_figure:
         figure, (axes,) = new_figure(size, 1)
         figure.patch.set_alpha(0)
