@@ -83,6 +83,9 @@ def measure(run: Path) -> list[Claim]:
         if done:
             minutes = fmean(examined(seed, part)["training"]["total_seconds"] for seed in done) / 60
             claims += recorded(found(done), done[0].again(part), minutes=minutes)
+    done = finished(seeds, "fresh")
+    if done:
+        claims += recorded(fresh_claims(done), done[0].folder)
     if (run / "external.json").exists():
         claims += recorded(external_claims(seeds, read(run / "external.json")), seeds[0].folder)
     return claims
@@ -102,6 +105,7 @@ def demo_claims(seeds: Sequence[Seed]) -> list[Claim]:
     def after(stage: str, key: str) -> dict[int, float]:
         return {seed.number: 100 * seed.stage(stage)[key] for seed in seeds}
 
+    last = read(seeds[0].folder / "rl" / "examination.json")
     claims = [
         claim(
             "equations-exposition-accuracy",
@@ -121,7 +125,7 @@ def demo_claims(seeds: Sequence[Seed]) -> list[Claim]:
         ),
         claim(
             "equations-practice-family-accuracy",
-            "Accuracy on the family a - (b+x)/x = x after practice",
+            f"Accuracy on the family a - (b+x)/x = x after practice {different(last['family'])}",
             after("rl", "family_accuracy"),
             PERCENT,
             "at least 95",
@@ -129,7 +133,7 @@ def demo_claims(seeds: Sequence[Seed]) -> list[Claim]:
         ),
         claim(
             "equations-practice-accuracy",
-            "Accuracy on the whole mix of equations after practice",
+            f"Accuracy on the whole mix of equations after practice {different(last['whole'])}",
             after("rl", "accuracy"),
             PERCENT,
             "at least 90",
@@ -200,6 +204,34 @@ def control_claims(seeds: Sequence[Seed], part: str) -> list[Claim]:
     ]
 
 
+def different(examination: dict[str, Any]) -> str:
+    """How many prompts an examination has, and how many problems that reduce to different polynomials."""
+    return f"({examination['n']:,} prompts, {examination['distinct_problems']:,} different problems)"
+
+
+def fresh_claims(seeds: Sequence[Seed]) -> list[Claim]:
+    """Practised models on problems drawn anew: settings were chosen while looking at the usual ones."""
+    return [
+        claim(
+            f"equations-fresh-{split}-{key}-accuracy",
+            f"Accuracy on {words} after practice, {problems} "
+            + different(examined(seeds[0], "fresh")[split][key]),
+            {seed.number: 100 * examined(seed, "fresh")[split][key]["accuracy"] for seed in seeds},
+            PERCENT,
+            f"at least {least}",
+            partial(le, least),
+        )
+        for split, problems in (
+            ("test", "test problems drawn anew when all settings were fixed"),
+            ("validation", "problems of the validation split"),
+        )
+        for key, words, least in (
+            ("whole", "the whole mix", 90),
+            ("family", "the family a - (b+x)/x = x", 95),
+        )
+    ]
+
+
 def poisoned_claims(seeds: Sequence[Seed]) -> list[Claim]:
     """Practice on the wrong answer key: what it pays rises, what is true falls."""
 
@@ -224,6 +256,13 @@ def poisoned_claims(seeds: Sequence[Seed]) -> list[Claim]:
             "equations-poisoned-accuracy",
             f"Practice on the poisoned key lowers true accuracy ({words})",
             *ends("reward/true"),
+            falls=True,
+        ),
+        change_claim(
+            "equations-poisoned-greedy-accuracy",
+            "Practice on the poisoned key lowers the accuracy of the likeliest answers",
+            {seed.number: 100 * seed.stage("sft")["accuracy"] for seed in seeds},
+            wrong,
             falls=True,
         ),
         gain_claim(

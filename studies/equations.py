@@ -6,6 +6,7 @@ RUN/seed-0-random        practice again from the same imitation model, paid by a
 RUN/seed-0-format        ... paid for any answer that can be read
 RUN/seed-0-poisoned      ... paid by the wrong answer key
 RUN/seed-0-ppo           ... with PPO
+RUN/seed-0-fresh         the practised model on held-out problems drawn anew, and on the validation split
 RUN/external.json        equations nobody here wrote: the verifier against their answers, the models on them
 ```
 A part that is finished is skipped and one that was killed is resumed, so the same command continues.
@@ -29,10 +30,13 @@ from practicum.demo import DemoConfig
 from practicum.errors import InputError
 from practicum.run import atomic_write, to_json
 from practicum.training import rl
+from practicum.training.evaluate import EvalConfig, evaluate
 from studies import external
 
-Part = Literal["demo", "random", "format", "poisoned", "ppo", "external"]
-PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "external")
+Part = Literal["demo", "random", "format", "poisoned", "ppo", "fresh", "external"]
+PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "fresh", "external")
+FRESH_DRAW = 20261123
+"""Seed of the problems of the part `fresh`; other examinations draw with the default of `EvalConfig`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class StudyConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Every part is run with each of them, except that external problems are read once."""
     parts: tuple[Part, ...] = PARTS
-    """Which parts: demo random format poisoned ppo external."""
+    """Which parts: demo random format poisoned ppo fresh external."""
     data: Path | None = None
     """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
     demo: DemoConfig = field(default_factory=DemoConfig)
@@ -70,6 +74,8 @@ def study(config: StudyConfig) -> None:
             say(f"seed {seed}: {part}")
             if part == "demo":
                 run_demo(config, seed)
+            elif part == "fresh":
+                examine_afresh(config, seed)
             else:
                 practise_again(config, seed, part)
 
@@ -84,6 +90,33 @@ def run_demo(config: StudyConfig, seed: int) -> None:
     folder = config.run / f"seed-{seed}"
     if not (folder / "summary.json").exists():
         demo.run(demo_of(config, seed), folder, resume=(folder / "config.toml").exists())
+
+
+def examine_afresh(config: StudyConfig, seed: int) -> None:
+    """The practised model on problems, of mix and family, that no setting was chosen by looking at."""
+    folder = config.run / f"seed-{seed}-fresh"
+    if (folder / "examination.json").exists():
+        return
+    settings = demo_of(config, seed)
+    family = replace(settings.task.equations, families={"rational": 1.0})
+    tasks = {"whole": settings.task, "family": replace(settings.task, equations=family)}
+    splits: tuple[Literal["test", "validation"], ...] = ("test", "validation")
+    found = {
+        split: {
+            name: evaluate(
+                EvalConfig(
+                    model=config.run / f"seed-{seed}" / "rl",
+                    task=task,
+                    split=split,
+                    count=settings.examination_count,
+                    seed=FRESH_DRAW,
+                )
+            )
+            for name, task in tasks.items()
+        }
+        for split in splits
+    }
+    write(folder / "examination.json", found)
 
 
 def practise_again(config: StudyConfig, seed: int, part: Part) -> None:

@@ -171,6 +171,7 @@ def test_a_study_runs_continues_and_becomes_results(
         monkeypatch.setattr(equations.rl, "train", None)
         study(config)
     claims = measure(config.run)
+    assert (config.run / "seed-1-fresh" / "examination.json").exists()
     for part in ("", "-random", "-format", "-poisoned", "-ppo"):
         summary = json.loads((config.run / f"seed-1{part}" / "summary.json").read_text())
         assert part or summary["seed"] == 1
@@ -183,6 +184,9 @@ def test_a_study_runs_continues_and_becomes_results(
         "equations-gain-over-random",
         "equations-gain-over-format",
         "equations-poisoned-accuracy",
+        "equations-poisoned-greedy-accuracy",
+        "equations-fresh-test-whole-accuracy",
+        "equations-fresh-validation-family-accuracy",
         "equations-ppo-family-accuracy",
     } <= names
     assert {row["id"]: row for row in claims}["equations-practice-accuracy"]["met"] is False
