@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from practicum.demo import DemoConfig
 from practicum.model.checkpoint import save_model
@@ -68,19 +69,28 @@ def small_demo() -> DemoConfig:
 
 
 @pytest.fixture(scope="session")
-def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def save_untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Tokenizer, int], Path]:
+    """(tokenizer, longest sequence) -> the folder of a tiny model of random weights."""
+
+    def save(tokenizer: Tokenizer, positions: int) -> Path:
+        config = DecoderConfig(
+            vocab_size=tokenizer.get_vocab_size(),
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=16,
+            max_position_embeddings=positions,
+        )
+        folder = tmp_path_factory.mktemp("untrained")
+        save_model(initialise(Decoder(config), 0), tokenizer, folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def untrained_model(save_untrained: Callable[[Tokenizer, int], Path]) -> Path:
     """The folder of a model that knows nothing."""
-    tokenizer = train_tokenizer(["solve answer domain"], 120)
-    config = DecoderConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=512,
-    )
-    folder = tmp_path_factory.mktemp("untrained")
-    save_model(initialise(Decoder(config), 0), tokenizer, folder)
-    return folder
+    return save_untrained(train_tokenizer(["solve answer domain"], 120), 512)

@@ -9,7 +9,7 @@ The model is written to RUN/model (`reward.py`), its examination to RUN/evaluati
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ from practicum.training.parallel import add_gradients
 from practicum.training.reward import (
     Calibration,
     RewardModel,
+    centred,
     last_hidden,
     save_reward_model,
     sequences_of,
@@ -294,13 +295,12 @@ def calibrated(
         )
         score_B, length_B = (_centred_within(values, group_B) for values in (scores_BK.mean(1), lengths_B))
         slope = float((score_B * length_B).sum() / (length_B**2).sum().clamp_min(1e-12))
-    length_mean = float(lengths_B.mean())
-    rewards_BK = scores_BK - slope * (lengths_B - length_mean)[:, None]
-    calibration = Calibration(
+    off_centre = Calibration((0.0,) * scores_BK.shape[1], 1.0, slope, float(lengths_B.mean()))
+    rewards_BK = centred(scores_BK, lengths_B, off_centre)
+    calibration = replace(
+        off_centre,
         mean=tuple(float(value) for value in rewards_BK.mean(0)),
         deviation=float(rewards_BK.mean(1).std(unbiased=False).clamp_min(1e-6)),
-        length_slope=slope,
-        length_mean=length_mean,
     )
     return RewardModel(model.decoder, model.tokenizer, model.head, calibration, model.student)
 

@@ -7,16 +7,17 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
 
 from practicum.config import load, to_toml
 from practicum.errors import InputError
-from practicum.model.checkpoint import model_folder, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.checkpoint import model_folder
 from practicum.model.tokenizer import train_tokenizer
 from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import PeopleConfig
@@ -34,22 +35,9 @@ from practicum.training.update import KLConfig, UpdateConfig
 
 
 @pytest.fixture(scope="module")
-def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def babbler(save_untrained: Callable[[Tokenizer, int], Path]) -> Path:
     """The folder of a model that knows the words of jokes and nothing else; it ends often enough."""
-    tokenizer = train_tokenizer(JokesTask().exposition(200, 0), 160)
-    config = DecoderConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=128,
-    )
-    folder = tmp_path_factory.mktemp("babbler")
-    save_model(initialise(Decoder(config), 0), tokenizer, folder)
-    return folder
+    return save_untrained(train_tokenizer(JokesTask().exposition(200, 0), 160), 128)
 
 
 def small(model: Path, **changes: Any) -> RlhfConfig:
