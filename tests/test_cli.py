@@ -96,6 +96,7 @@ def test_bad_input_ends_the_process_with_one_line_and_code_2(
             ["did you mean --optimizer.learning_rate?"],
         ),
         (["pretrain", "--seed", "x"], ["--seed", "whole number", "'x'"]),
+        (["sft", "--model", "x", "--textbook_passages", "-1"], ["textbook_passages is -1", "at least 0"]),
         (["pretrain", "--config", "absent.toml"], ["absent.toml"]),
         (["pretrain", "--config"], ["--config needs a path"]),
         (["pretrain", "--resume"], ["--resume needs --run"]),

@@ -15,6 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
@@ -33,7 +34,7 @@ from practicum.training.loop import (
 )
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.parallel import add_gradients
-from practicum.types import Demonstration, Prompt
+from practicum.types import Demonstration
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class SftConfig:
     seed: int = 0
     """Fixes the demonstrations drawn."""
 
+    def __post_init__(self) -> None:
+        for name, least in (("batch_demonstrations", 1), ("textbook_passages", 0), ("micro_batch_tokens", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+
 
 def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Fine-tune and return the summary; the model is the run's newest checkpoint."""
@@ -82,8 +88,7 @@ def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[st
         seed = step_seed(config.seed, "demonstrations", index)
         demonstrations = task.demonstrations(config.batch_demonstrations, seed)
         passages = task.exposition(config.textbook_passages, step_seed(config.seed, "textbook", index))
-        read = [*demonstrations, *(Demonstration(Prompt("", {}), passage) for passage in passages)]
-        metrics = imitate(decoder, tokenizer, read, config.micro_batch_tokens, dtype)
+        metrics = imitate(decoder, tokenizer, demonstrations, config.micro_batch_tokens, dtype, passages)
         samples = [
             {"step": index + 1, "prompt": demonstration.prompt.text, "completion": demonstration.completion}
             for demonstration in demonstrations[:2]
@@ -102,14 +107,17 @@ def imitate(
     demonstrations: Sequence[Demonstration],
     micro_batch_tokens: int,
     dtype: torch.dtype,
+    passages: Sequence[str] = (),
 ) -> dict[str, float]:
     """Add the gradient of the mean next-token loss over all completion tokens, and return metrics.
 
-    An empty prompt makes the whole completion count, but for its first token, which nothing predicts. The
-    mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
+    Passages are read whole: every token counts but the first, which nothing predicts. The mean is over the
+    whole batch, so how it is cut into micro-batches changes nothing but rounding.
     """
-    prompts = encode_prompts(tokenizer, [demonstration.prompt.text for demonstration in demonstrations])
-    completions = encode_batch(tokenizer, [demonstration.completion for demonstration in demonstrations])
+    asked = [demonstration.prompt.text for demonstration in demonstrations]
+    prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
+    written = [demonstration.completion for demonstration in demonstrations]
+    completions = encode_batch(tokenizer, [*written, *passages])
     limit = decoder.config.max_position_embeddings
     eos = decoder.config.eos_token_id
     sequences = [

@@ -255,6 +255,22 @@ def test_imitation_counts_the_completion_and_its_end_and_nothing_of_the_prompt(
     assert metrics["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
 
 
+def test_passages_are_read_whole_beside_the_worked_problems(make_trainee: Any, letter_task: Any) -> None:
+    trainee = make_trainee(scale=2.0)
+    demonstrations = letter_task.demonstrations(4, 0)
+    passages = [demonstration.completion for demonstration in letter_task.demonstrations(3, 1)]
+    metrics = imitate(trainee.decoder, trainee.tokenizer, demonstrations, 64, torch.float32, passages)
+    losses = []
+    texts = [(demonstration.prompt.text, demonstration.completion) for demonstration in demonstrations]
+    for prompt, completion in [*texts, *(("", passage) for passage in passages)]:
+        asked = trainee.tokenizer.encode(prompt).ids
+        ids = [*asked, *trainee.tokenizer.encode(completion).ids, EOS]
+        with torch.no_grad():
+            logprobs = trainee.decoder(torch.tensor([ids]))[0].log_softmax(-1)
+        losses += [-float(logprobs[at - 1, ids[at]]) for at in range(max(1, len(asked)), len(ids))]
+    assert metrics["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+
+
 # --------------------------------------------------------------------------- sampler and learner agree
 
 
