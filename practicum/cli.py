@@ -133,12 +133,23 @@ def _compute(
     function: str,
     arguments: Sequence[str],
     prints_its_own: bool = False,
+    extra: str = "",
 ) -> int:
-    """A command that only answers: `function(config) -> dict`; `prints_its_own` as in `_train`."""
+    """A command that only answers: `function(config) -> dict`; `prints_its_own` as in `_train`.
+
+    `extra` names the optional dependencies that the command's module imports.
+    """
     from practicum.config import load
 
     options = _read_arguments(arguments)
-    stage = importlib.import_module(module)
+    try:
+        stage = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not extra or f"{error.name}.".startswith("practicum."):
+            raise
+        raise InputError(
+            f"practicum {name} needs {error.name}, which is not installed: pip install 'practicum[{extra}]'"
+        ) from error
     config_class = getattr(stage, config_name)
     if options.help:
         return _print_help(name, config_class, ANSWER_OPTIONS)
@@ -387,7 +398,14 @@ COMMANDS: dict[str, Command] = {
     ),
     "collect": Command(
         "people rank responses in a browser",
-        partial(_compute, "collect", "practicum.preferences.app.collect", "CollectConfig", "collect"),
+        partial(
+            _compute,
+            "collect",
+            "practicum.preferences.app.collect",
+            "CollectConfig",
+            "collect",
+            extra="web",
+        ),
     ),
     "preferences": Command(
         "rankings in and out of the store, agreement, cost",

@@ -241,3 +241,16 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     output = capsys.readouterr()
     assert f"practicum {name}" in output.out
     assert output.err == ""
+
+
+def test_a_command_whose_extra_is_not_installed_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in [name for name in sys.modules if name.startswith("practicum.preferences.app")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "argon2", None)
+    assert main(["collect", "--help"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "argon2" in error
+    assert "practicum[web]" in error
