@@ -70,7 +70,7 @@ def _dispatch(arguments: list[str]) -> int:
         from practicum.config import nearest
 
         raise InputError(
-            f"unknown command {name!r}{nearest(name, list(COMMANDS))} `practicum --help` lists all"
+            f"unknown command {name!r}{nearest(name, list(COMMANDS)) or ';'} `practicum --help` lists all"
         )
     return COMMANDS[name].call(rest)
 

@@ -76,7 +76,7 @@ def run(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Run a bench and return its JSON object. Raises InputError for an unknown name or setting."""
     if name not in BENCHES:
         raise InputError(
-            f"unknown bench {name!r}{nearest(name, list(BENCHES))} There are {', '.join(BENCHES)}"
+            f"unknown bench {name!r}{nearest(name, list(BENCHES)) or ';'} there are {', '.join(BENCHES)}"
         )
     import torch
 

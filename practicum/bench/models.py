@@ -46,6 +46,13 @@ def shape(size: str, ending: Ending, positions: int = 512) -> DecoderConfig:
     return replace(config, vocab_size=round(1 + (MEAN_LENGTH - 1) / math.exp(variance / 2)))
 
 
+def lengths_text(ending: Ending, new_tokens: int) -> str:
+    """How long completions are, as the tables show it."""
+    if ending == "never":
+        return f"fixed {new_tokens} tokens"
+    return f"lengths as they fall (mean {MEAN_LENGTH}, at most {new_tokens})"
+
+
 def character_tokenizer(config: DecoderConfig) -> Tokenizer:
     """A token for each character, as many as the vocabulary holds, and the end where the config has it."""
     vocabulary = {PAD: config.pad_token_id, EOS: config.eos_token_id}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from practicum.bench.measure import Pairs, Work
 from practicum.bench.transformers_rival import load
-from practicum.bench.trl_rival import COMMON, Alternation
+from practicum.bench.trl_rival import COMMON, Ids, alternated, one_step
 from practicum.model.lora import LoraConfig
-
-Ids = Sequence[Sequence[int]]
 
 
 def lora_pairs(
@@ -32,30 +29,18 @@ def lora_pairs(
     lora: LoraConfig,
 ) -> Pairs:
     """Pairs of whole LoRA steps; units are tokens read, padding not counted."""
-    with tempfile.TemporaryDirectory() as output:
-        trainer = lora_trainer(Path(output), folder, rows, masks, batch_rows, length, lora, pairs + 1)
-        seen = [0]
-
-        def units() -> float:
-            seen.append(int(trainer.state.num_input_tokens_seen))
-            return float(seen[-1] - seen[-2])
-
-        alternation = Alternation(ours, units)
-        trainer.add_callback(alternation)
-        trainer.train()
-    return alternation.pairs
+    return alternated(
+        ours,
+        pairs,
+        lambda output, steps: lora_trainer(output, folder, rows, masks, batch_rows, length, lora, steps),
+    )
 
 
 def lora_work(folder: Path, rows: Ids, masks: Ids, batch_rows: int, length: int, lora: LoraConfig) -> Work:
     """One LoRA step, for measuring memory."""
-
-    def work() -> float:
-        with tempfile.TemporaryDirectory() as output:
-            trainer = lora_trainer(Path(output), folder, rows, masks, batch_rows, length, lora, 1)
-            trainer.train()
-            return float(trainer.state.num_input_tokens_seen)
-
-    return work
+    return partial(
+        one_step, lambda output: lora_trainer(output, folder, rows, masks, batch_rows, length, lora, 1)
+    )
 
 
 def lora_trainer(

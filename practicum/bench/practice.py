@@ -42,11 +42,7 @@ class Case:
     @property
     def text(self) -> str:
         """As the table shows it."""
-        lengths = (
-            f"fixed {self.new_tokens} tokens"
-            if self.ending == "never"
-            else f"lengths as they fall (mean {models.MEAN_LENGTH}, at most {self.new_tokens})"
-        )
+        lengths = models.lengths_text(self.ending, self.new_tokens)
         return f"{self.size}, {self.prompts} prompts x {self.group}, {lengths}"
 
 

@@ -12,7 +12,6 @@ from practicum.bench.measure import Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench
 from practicum.rollout.sampler import Sampler, SamplingConfig
 
-NAME = "sampler"
 RIVAL = "practicum.bench.transformers_rival"
 
 
@@ -29,11 +28,7 @@ class Case:
     @property
     def text(self) -> str:
         """As the table shows it."""
-        lengths = (
-            f"fixed {self.new_tokens} tokens"
-            if self.ending == "never"
-            else f"lengths as they fall (mean {models.MEAN_LENGTH}, at most {self.new_tokens})"
-        )
+        lengths = models.lengths_text(self.ending, self.new_tokens)
         return f"{self.size}, batch {self.rows}, {lengths}"
 
 

@@ -6,6 +6,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,20 @@ def sft_pairs(
     ours: Work, pairs: int, folder: Path, rows: Ids, masks: Ids | None, batch_rows: int, length: int
 ) -> Pairs:
     """Pairs of whole SFT steps; units are tokens read, padding not counted."""
+    return alternated(
+        ours, pairs, lambda output, steps: sft_trainer(output, folder, rows, masks, batch_rows, length, steps)
+    )
+
+
+def sft_work(folder: Path, rows: Ids, masks: Ids | None, batch_rows: int, length: int) -> Work:
+    """One SFT step, for measuring memory."""
+    return partial(one_step, lambda output: sft_trainer(output, folder, rows, masks, batch_rows, length, 1))
+
+
+def alternated(ours: Work, pairs: int, trainer_of: Callable[[Path, int], Any]) -> Pairs:
+    """Pairs of a trainer's whole steps and ours; `trainer_of(output folder, steps)` makes the trainer."""
     with tempfile.TemporaryDirectory() as output:
-        trainer = sft_trainer(Path(output), folder, rows, masks, batch_rows, length, pairs + 1)
+        trainer = trainer_of(Path(output), pairs + 1)
         seen = [0]
 
         def units() -> float:
@@ -149,16 +162,12 @@ def sft_pairs(
     return alternation.pairs
 
 
-def sft_work(folder: Path, rows: Ids, masks: Ids | None, batch_rows: int, length: int) -> Work:
-    """One SFT step, for measuring memory."""
-
-    def work() -> float:
-        with tempfile.TemporaryDirectory() as output:
-            trainer = sft_trainer(Path(output), folder, rows, masks, batch_rows, length, 1)
-            trainer.train()
-            return float(trainer.state.num_input_tokens_seen)
-
-    return work
+def one_step(trainer_of: Callable[[Path], Any]) -> float:
+    """Train for the single step that a trainer was made for; the tokens it read."""
+    with tempfile.TemporaryDirectory() as output:
+        trainer = trainer_of(Path(output))
+        trainer.train()
+        return float(trainer.state.num_input_tokens_seen)
 
 
 def sft_trainer(

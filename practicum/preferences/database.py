@@ -77,7 +77,9 @@ def _engine(url: URL) -> Engine:
             return create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise InputError(f"no driver for PostgreSQL ({error}): pip install 'practicum[web]'") from error
+        raise InputError(
+            f"no driver for PostgreSQL ({error}): pip install 'practicum[postgresql]'"
+        ) from error
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

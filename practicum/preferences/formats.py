@@ -11,7 +11,7 @@ import importlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from practicum.errors import InputError
 from practicum.run import atomic_write
@@ -73,14 +73,6 @@ def pairs(rankings: Iterable[Ranking]) -> Iterator[dict[str, Any]]:
                 "margin": float(ranking.ranks[worse] - ranking.ranks[better]),
                 "rater": ranking.rater,
             }
-
-
-def format_named(name: str) -> Format:
-    """The format of a name. Raises InputError for another."""
-    for kind in get_args(Format):
-        if kind == name:
-            return kind  # type: ignore[no-any-return]
-    raise InputError(f"format {name!r}: expected one of {', '.join(get_args(Format))}")
 
 
 # --------------------------------------------------------------------------------------------- TRL's pairs

@@ -206,21 +206,3 @@ def _padded_hidden(
     device = decoder.output_weight.device
     hidden = decoder.hidden(ids_BT.to(device), dtype)
     return hidden[row_N[predicting_M].to(device), place_N[predicting_M].to(device)]
-
-
-def target_hidden(decoder: Decoder, rows: Rows, dtype: torch.dtype) -> Tensor:
-    """Hidden states float32 [M, D] at the positions that predict the M targets, of one batch of rows."""
-    return learner(decoder, dtype).hidden(rows)
-
-
-def target_logprobs(
-    decoder: Decoder,
-    hidden_MD: Tensor,
-    rows: Rows,
-    sampling: SamplingConfig,
-    dtype: torch.dtype,
-    *,
-    entropy_gradient: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy, float32 [M], of each target of one batch of rows."""
-    return learner(decoder, dtype).logprobs(hidden_MD, rows, sampling, entropy_gradient=entropy_gradient)

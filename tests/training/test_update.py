@@ -24,8 +24,6 @@ from practicum.training.batch import (
     padding_share,
     rollout_lengths,
     rollout_rows,
-    target_hidden,
-    target_logprobs,
 )
 from practicum.training.loop import Trainee
 from practicum.training.objectives import kl_estimate
@@ -568,8 +566,8 @@ def test_rollout_rows_are_the_sampled_ids_and_targets_come_back_in_order(make_tr
     rollout = made_up_batch(trainee).rollout
     chosen = [7, 0, 20]
     rows = rollout_rows(rollout, chosen)
-    hidden = target_hidden(trainee.decoder, rows, torch.float32)
-    logprobs, entropy = target_logprobs(trainee.decoder, hidden, rows, SAMPLING, torch.float32)
+    student = learner(trainee.decoder, torch.float32)
+    logprobs, entropy = student.logprobs(student.hidden(rows), rows, SAMPLING)
     expected, entropies = [], []
     for row in chosen:
         prompt = rollout.prompt_ids_BP[row, -int(rollout.prompt_lengths_B[row]) :].tolist()
