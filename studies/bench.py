@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum.bench.command import cells, run
-from practicum.config import help_text, load
 from practicum.errors import InputError
 from practicum.run import atomic_write, to_json
+from studies.entry import run_main
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- bench: (?P<name>[\w-]+) -->\n).*?(<!-- end bench -->)", re.DOTALL)
@@ -315,15 +315,7 @@ def slug(case: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Record and write; 0 done, 2 bad input."""
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text(BenchStudyConfig, "python -m studies.bench", (__doc__ or "").partition("\n\n")[0]))
-        return 0
-    try:
-        write_all(load(BenchStudyConfig, None, arguments))
-    except InputError as error:
-        print(f"bench: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_main(BenchStudyConfig, "studies.bench", __doc__, write_all, arguments)
 
 
 if __name__ == "__main__":

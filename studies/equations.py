@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum import demo
-from practicum.config import help_text, load
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
 from practicum.run import atomic_write, to_json
 from practicum.training import rl
 from practicum.training.evaluate import EvalConfig, evaluate
 from studies import external
+from studies.entry import run_main
 
 Part = Literal["demo", "random", "format", "poisoned", "ppo", "fresh", "external"]
 PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "fresh", "external")
@@ -186,15 +186,7 @@ def say(line: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the study; 0 done, 2 bad input."""
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text(StudyConfig, "python -m studies.equations", (StudyConfig.__doc__ or "").strip()))
-        return 0
-    try:
-        study(load(StudyConfig, None, arguments))
-    except InputError as error:
-        print(f"study: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_main(StudyConfig, "studies.equations", StudyConfig.__doc__, study, arguments)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from practicum.config import help_text, load
 from practicum.demo import print_table
 from practicum.errors import InputError
 from practicum.report.figures import write_learning_curve
 from practicum.run import atomic_write, to_json
 from studies import bench
 from studies.claims import Claim, measure, read_seeds
+from studies.entry import run_main
 
 ROOT = Path(__file__).parents[1]
 SPEED = """## Speed
@@ -273,15 +273,7 @@ def _rounded(value: object) -> object:
 
 def main(arguments: Sequence[str]) -> int:
     """Write results; 0 done, 2 bad input."""
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text(ResultsConfig, "python -m studies.results", (__doc__ or "").partition("\n\n")[0]))
-        return 0
-    try:
-        write_all(load(ResultsConfig, None, arguments))
-    except InputError as error:
-        print(f"results: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_main(ResultsConfig, "studies.results", __doc__, write_all, arguments)
 
 
 if __name__ == "__main__":

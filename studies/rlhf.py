@@ -21,14 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from practicum.config import help_text, load
-from practicum.errors import InputError
 from practicum.model.checkpoint import model_folder
 from practicum.run import atomic_write, to_json
 from practicum.tasks.jokes.task import JokesConfig
 from practicum.tasks.task import TaskConfig
 from practicum.training import reward_model, rl, rlhf
 from practicum.training.rlhf import RlhfConfig
+from studies.entry import run_main
 
 Part = Literal["gain", "batching"]
 
@@ -127,15 +126,13 @@ def _finished(folder: Path, train: Callable[..., dict[str, Any]]) -> dict[str, A
 
 def main(arguments: Sequence[str]) -> int:
     """Run the study and print its results; 0 done, 2 bad input."""
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text(StudyConfig, "python -m studies.rlhf", (StudyConfig.__doc__ or "").strip()))
-        return 0
-    try:
-        print(to_json(study(load(StudyConfig, None, arguments)), 2))
-    except InputError as error:
-        print(f"study: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_main(
+        StudyConfig,
+        "studies.rlhf",
+        StudyConfig.__doc__,
+        lambda config: print(to_json(study(config), 2)),
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""The command line that every study has: settings as flags, one line for bad input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from practicum.config import help_text, load
+from practicum.errors import InputError
+
+Config = TypeVar("Config")
+
+
+def run_main(
+    config_class: type[Config],
+    module: str,
+    description: str | None,
+    work: Callable[[Config], Any],
+    arguments: Sequence[str],
+) -> int:
+    """Read the arguments of `python -m MODULE` and do the work: 0 done, 2 bad input.
+
+    The first paragraph of `description` heads the help.
+    """
+    if "--help" in arguments or "-h" in arguments:
+        print(
+            help_text(config_class, f"python -m {module}", (description or "").strip().partition("\n\n")[0])
+        )
+        return 0
+    try:
+        work(load(config_class, None, arguments))
+    except InputError as error:
+        print(f"{module}: error: {error}", file=sys.stderr)
+        return 2
+    return 0
