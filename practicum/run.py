@@ -5,6 +5,7 @@ config.toml        the complete resolved config: running it again repeats the ru
 environment.json   versions, commit, machine, seed, command, times
 metrics.jsonl      one row a step
 samples.jsonl      prompt, completion, reward, advantage, step
+untrusted/step-000150/     the newest of the checkpoints that a guard took back, if it took any
 checkpoints/step-000143/   model files, trainer.safetensors, trainer.json
 summary.json       the final figures
 ```
@@ -81,7 +82,7 @@ class Run:
         run = cls(Path(path), keep)
         with _writing(run.path):
             if resume:
-                run._check_same_config(config)
+                run.check_config(config)
                 run._cut_logs()
             else:
                 if run.path.is_dir() and any(not _is_temporary(item) for item in run.path.iterdir()):
@@ -132,9 +133,7 @@ class Run:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
             shutil.rmtree(_hidden(final, REPLACED), ignore_errors=True)
-            for old in self._steps()[: -self.keep or None]:
-                os.rename(old, _hidden(old, TEMPORARY))
-                shutil.rmtree(_hidden(old, TEMPORARY))
+            self.prune(self.keep)
         return final
 
     def latest(self) -> Checkpoint | None:
@@ -151,6 +150,23 @@ class Run:
             return None
         record = _read_json(steps[-1] / "trainer.json")
         return Checkpoint(record["step"], steps[-1], record["state"])
+
+    def distrust(self, step: int) -> None:
+        """Take back the checkpoints after `step`: the newest of them moves to untrusted/, the others go."""
+        with _writing(self.path / "untrusted"):
+            later = [folder for folder in self._steps() if int(folder.name[5:]) > step]
+            if later:
+                (self.path / "untrusted").mkdir(exist_ok=True)
+                kept = self.path / "untrusted" / later[-1].name
+                shutil.rmtree(kept, ignore_errors=True)
+                shutil.copytree(later[-1], kept)
+            for folder in reversed(later):
+                _remove(folder)
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the newest `keep` checkpoints."""
+        for old in self._steps()[: -keep or None]:
+            _remove(old)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, whole or not at all. Raises InputError when writing fails."""
@@ -173,7 +189,8 @@ class Run:
             if (self.path / name).exists():
                 _sync_path(self.path / name)
 
-    def _check_same_config(self, config: object) -> None:
+    def check_config(self, config: object) -> None:
+        """Raise InputError unless the run was started with this config, naming the first key that differs."""
         stored_path = self.path / "config.toml"
         if not stored_path.exists():
             raise InputError(
@@ -407,6 +424,12 @@ def _read_json(path: Path) -> Any:
 
 def _length(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _remove(folder: Path) -> None:
+    """Remove a checkpoint; killed on the way it is one no more."""
+    os.rename(folder, _hidden(folder, TEMPORARY))
+    shutil.rmtree(_hidden(folder, TEMPORARY))
 
 
 def _hidden(folder: Path, suffix: str) -> Path:

@@ -42,6 +42,9 @@ FORBIDDEN = {
     "data": {"tasks", "model"},
     "rollout": {"report"},
 }
+# The pure part of the audit: functions of metric rows, rankings and texts, which training may use. They know
+# nothing but each other and what carries data.
+PURE_AUDIT = {f"practicum.audit.{name}" for name in ("controls", "detectors", "guard", "measures", "rewards")}
 
 
 def modules() -> list[Path]:
@@ -78,8 +81,20 @@ def test_imports_point_down(path: Path) -> None:
             continue
         assert LAYERS[other] <= LAYERS[part], f"{path}:{line}: {part} may not import {other}"
         for refused in FORBIDDEN.get(part, ()):
+            if refused == "audit" and module in PURE_AUDIT:
+                continue
             inside = f"{module}.".startswith(f"practicum.{refused}.")
             assert not inside, f"{path}:{line}: {part} may not import {module}"
+
+
+@pytest.mark.parametrize("name", sorted(PURE_AUDIT))
+def test_the_pure_part_of_the_audit_knows_only_data(name: str) -> None:
+    path = PACKAGE.parent / f"{name.replace('.', '/')}.py"
+    for line, module in imported(path):
+        if module.split(".")[0] == "practicum":
+            allowed = {*PURE_AUDIT, "practicum.errors", "practicum.types"}
+            assert module in allowed, f"{path}:{line}: {name} may not import {module}"
+        assert module.split(".")[0] not in ("torch", "transformers", "scipy"), f"{path}:{line}"
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "tasks").rglob("*.py")), ids=lambda path: path.stem)

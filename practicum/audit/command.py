@@ -133,6 +133,8 @@ class GuardAuditConfig:
     """Its samples.jsonl, for the three worst samples."""
     guard: GuardConfig = field(default_factory=GuardConfig)
     """What the guard watches."""
+    checkpoint_every: int = 1
+    """Steps between the run's checkpoints: a roll-back goes to a multiple of it."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +350,7 @@ def guard(config: GuardAuditConfig) -> dict[str, Any]:
     """Run `practicum audit guard`; `exit_code` is 3 when the guard would have stepped in."""
     from practicum.audit.guard import replay
 
-    decision, rows = replay(config.guard, config.metrics, config.samples)
+    decision, rows = replay(config.guard, config.metrics, config.samples, config.checkpoint_every)
     print(decision.sentence)
     for sample in decision.samples:
         print(f"  reward {sample.get('reward', '?')}: {str(sample.get('completion', ''))!r:.100}")

@@ -14,7 +14,6 @@ from itertools import pairwise
 from math import ceil
 
 import numpy as np
-from scipy.stats import rankdata
 
 from practicum.audit.measures import words_of
 from practicum.audit.rewards import Floats
@@ -88,12 +87,18 @@ def rank_correlation(proxy_N: Floats, reference_N: Floats) -> float:
 
     Reward hacking as a correlation that breaks down: Laidlaw et al. 2024 (2403.03185).
     """
-    first, second = rankdata(proxy_N), rankdata(reference_N)
+    first, second = _ranks(proxy_N), _ranks(reference_N)
     if len(first) != len(second) or len(first) < 3:
         raise InputError(f"a correlation needs 3 pairs or more, got {len(first)} and {len(second)} rewards")
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def _ranks(values_N: Floats) -> Floats:
+    """Ranks from 1, equal values sharing their mean rank."""
+    _, place, count = np.unique(np.asarray(values_N), return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
 
 
 # ------------------------------------------------------------------------------------------------ alarms

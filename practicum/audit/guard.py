@@ -45,8 +45,9 @@ SHOWN = 3
 class GuardConfig:
     """What the guard watches and what it does about it."""
 
-    action: Literal["stop", "roll_back", "ask"] = "roll_back"
-    """What to do when enough signals alarm: stop, go back to the last trusted checkpoint, or ask people."""
+    action: Literal["roll_back", "stop", "ask", "off"] = "roll_back"
+    """What to do when enough signals alarm: go back to the last trusted checkpoint, stop, or ask people; off
+    never alarms."""
     thresholds: Mapping[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
     votes: int = 2
@@ -55,8 +56,6 @@ class GuardConfig:
     """Most KL to the reference, in the metric's own unit; none: no budget. It needs no votes."""
     baseline: int = BASELINE
     """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
-    checkpoint_every: int = 1
-    """Steps between checkpoints: a roll-back goes to a multiple of it."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.thresholds if name not in DIRECTIONS]
@@ -70,13 +69,11 @@ class GuardConfig:
             raise InputError(
                 f"guard.votes: expected 1 to {len(self.thresholds)}, the watched signals, got {self.votes}"
             )
-        if self.checkpoint_every < 1:
-            raise InputError(f"guard.checkpoint_every: expected 1 or more, got {self.checkpoint_every}")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do after a step. `to_step` is the step to roll back to (None when there is none to trust);
+    """What to do after a step. `to_step` is the step to roll back to, 0 the model the run began with;
     `prompts` are those to ask people about; `samples` the three worst samples; `readings` each signal's CUSUM
     as a share of its threshold."""
 
@@ -150,10 +147,14 @@ class _Watch:
 
 
 class Guard:
-    """Feed it every step in order; act on what it returns."""
+    """Feed it every step in order; act on what it returns. A roll-back goes to a multiple of
+    `checkpoint_every`, the steps between the run's checkpoints."""
 
-    def __init__(self, config: GuardConfig | None = None) -> None:
+    def __init__(self, config: GuardConfig | None = None, checkpoint_every: int = 1) -> None:
+        if checkpoint_every < 1:
+            raise InputError(f"checkpoint_every: expected 1 or more, got {checkpoint_every}")
         self.config = config or GuardConfig()
+        self.checkpoint_every = checkpoint_every
         self._watches = {name: _Watch(DIRECTIONS[name]) for name in self.config.thresholds}
         self._last_step = 0
 
@@ -176,7 +177,8 @@ class Guard:
         alarmed = sorted((name for name in readings if readings[name] > 1), key=lambda name: -readings[name])
         distance = reading(signals, "kl")
         over_budget = self.config.kl_budget is not None and (distance or 0.0) > self.config.kl_budget
-        if len(alarmed) < self.config.votes and not over_budget:
+        voted = len(alarmed) >= self.config.votes
+        if self.config.action == "off" or not (voted or over_budget):
             return Decision("go_on", step, f"Step {step}: nothing unusual.", readings=readings)
         return self._alarm(step, alarmed, distance if over_budget else None, samples, readings)
 
@@ -197,17 +199,14 @@ class Guard:
             )
         worst = worst_samples(samples, alarmed, self._normal_length())
         prompts = tuple(dict.fromkeys(str(sample.get("prompt", "")) for sample in worst))
+        assert self.config.action != "off"
         action: Action = self.config.action
         to_step, end = None, "stop here"
         if action == "roll_back":
             calm = min((self._watches[name].calm() for name in alarmed), default=step - 1)
-            to_step = calm // self.config.checkpoint_every * self.config.checkpoint_every or None
-            end = (
-                f"go back to step {to_step}, the last one to be trusted"
-                if to_step
-                else "stop: no earlier step is trusted"
-            )
-            action = "roll_back" if to_step else "stop"
+            to_step = calm // self.checkpoint_every * self.checkpoint_every
+            which = "the last one to be trusted" if to_step else "the model the run began with"
+            end = f"go back to step {to_step}, {which}"
         elif action == "ask":
             end = "ask people to rank answers to the prompts shown before going on"
         return Decision(
@@ -286,16 +285,16 @@ def calibrated(
     return replace(config, thresholds=thresholds, votes=votes)
 
 
-def replay(config: GuardConfig, metrics: Path, samples: Path | None = None) -> tuple[Decision, int]:
+def replay(
+    config: GuardConfig, metrics: Path, samples: Path | None = None, checkpoint_every: int = 1
+) -> tuple[Decision, int]:
     """What the guard would have said first about a recorded run, and the rows it read.
 
     The decision is the last row's `go_on` when it never alarmed. Raises InputError for a file that cannot be
     read, is empty, or lacks every watched signal.
     """
-    by_step: dict[int, list[Mapping[str, Any]]] = {}
-    for row in read_rows(samples) if samples is not None else ():
-        by_step.setdefault(int(row.get("step", 0)), []).append(row)
-    guard, decision, count = Guard(config), None, 0
+    by_step = samples_by_step(samples) if samples is not None else {}
+    guard, decision, count = Guard(config, checkpoint_every), None, 0
     watched = (*config.thresholds, *(("kl",) if config.kl_budget is not None else ()))
     found = False
     for count, row in enumerate(read_rows(metrics), start=1):
@@ -310,6 +309,14 @@ def replay(config: GuardConfig, metrics: Path, samples: Path | None = None) -> t
         names = ", ".join(COLUMNS[name][-1] for name in watched)
         raise InputError(f"{metrics}: has none of the watched signals: log one of {names}")
     return decision, count
+
+
+def samples_by_step(path: Path) -> dict[int, list[Mapping[str, Any]]]:
+    """The rows of a samples.jsonl under their step. Raises InputError as `read_rows`."""
+    by_step: dict[int, list[Mapping[str, Any]]] = {}
+    for row in read_rows(path):
+        by_step.setdefault(int(row.get("step", 0)), []).append(row)
+    return by_step
 
 
 def read_rows(path: Path) -> Iterable[Mapping[str, Any]]:

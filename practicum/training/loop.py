@@ -27,10 +27,14 @@ from practicum.training.optimizer import Optimizer
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples."""
+    """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples.
+
+    `ends` is True when the run is to end with this step.
+    """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
+    ends: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,21 @@ def run_steps(
     trainee: Trainee,
     step: Callable[[int], StepResult],
     shown: tuple[str, ...],
+    keep_start: bool = False,
 ) -> dict[str, Any]:
     """Make the updates that are still to do, and return the last row of metrics with the seconds it all took.
 
-    `shown` names the metrics on the progress bar.
+    `shown` names the metrics on the progress bar; with `keep_start` the untrained model is checkpoint 0.
     """
+
+    def save(step: int, metrics: dict[str, Any]) -> None:
+        run.save(
+            step,
+            lambda folder: save_model(trainee.decoder, trainee.tokenizer, folder),
+            trainee.tensors(),
+            {"metrics": metrics},
+        )
+
     checkpoint = run.latest()
     first, seconds, tokens = 0, 0.0, 0
     last: dict[str, Any] = {}
@@ -108,7 +122,9 @@ def run_steps(
         trainee.restore(checkpoint.path, checkpoint.tensors())
         first = checkpoint.step
         last = checkpoint.state["metrics"]
-        seconds, tokens = last["total_seconds"], last["total_tokens"]
+        seconds, tokens = last.get("total_seconds", 0.0), last.get("total_tokens", 0)
+    elif keep_start:
+        save(0, {})
     with progress(run.path.name, config.steps) as bar:
         bar.update(first)
         for index in range(first, config.steps):
@@ -121,11 +137,8 @@ def run_steps(
             run.log(last)
             run.log_samples(result.samples)
             bar.update(index + 1, **{name: last[name] for name in shown})
-            if (index + 1) % config.checkpoint_every == 0 or index + 1 == config.steps:
-                run.save(
-                    index + 1,
-                    lambda folder: save_model(trainee.decoder, trainee.tokenizer, folder),
-                    trainee.tensors(),
-                    {"metrics": last},
-                )
+            if (index + 1) % config.checkpoint_every == 0 or index + 1 == config.steps or result.ends:
+                save(index + 1, last)
+            if result.ends:
+                break
     return last

@@ -53,7 +53,8 @@ def pay(
     """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
 
     The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
-    one), `task` and `length`. A reward that is not finite raises InputError with the text that got it.
+    one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
+    finite raises InputError with the text that got it.
     """
     members_BM = member_rewards(models, batch, config.scale)
     learned_B = combined(members_BM, config)
@@ -69,6 +70,8 @@ def pay(
         "task": batch.reward_B,
         "length": batch.rollout.mask_BT.sum(1) / max_new_tokens,
     }
+    if members_BM.shape[1] > 1:
+        parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
     reward_B = torch.zeros_like(learned_B)
     for name, weight in config.weights.items():
         reward_B = reward_B + weight * parts[name]

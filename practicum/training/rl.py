@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
@@ -30,6 +31,7 @@ from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import grpo, ppo
 from practicum.training.batch import rollout_lengths
 from practicum.training.grpo import GrpoConfig
+from practicum.training.guarding import act, ended_by_guard, warning_signals, watched, woken
 from practicum.training.loop import (
     LoopConfig,
     StepResult,
@@ -46,6 +48,7 @@ from practicum.training.ppo import PpoConfig
 from practicum.training.profile import Profile, WatchedTask, span
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.update import Experience, UpdateConfig, score_tokens, update_policy
+from practicum.types import Prompt, Score
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class RlConfig:
     """Folders of reward models (or their runs); several are an ensemble. None: the task pays."""
     reward: RewardConfig = field(default_factory=RewardConfig)
     """What a reward model's opinion and other named parts are worth."""
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    """What watches a run against reward models, and ends it when they no longer speak for people."""
     reference: Path | None = None
     """The model that the KL pulls to; none means the one practice starts from."""
     task: TaskConfig = field(default_factory=TaskConfig)
@@ -118,7 +123,13 @@ class RlConfig:
 
 
 def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
-    """Practise and return the summary; the model is the run's newest checkpoint."""
+    """Practise and return the summary; the model is the run's newest checkpoint.
+
+    Against reward models the guard watches. A run that it ended is over: resuming it changes nothing.
+    """
+    if resume and (ended := ended_by_guard(Run(run_path))):
+        Run(run_path).check_config(config)
+        return ended
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
     task = with_control(load_task(config.task), config.control, config.seed)
@@ -135,25 +146,51 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
     reference = load_model(anchor)[0] if config.update.kl.weight or reward_models else None
     if reference is not None and reference.config.vocab_size != decoder.config.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
-    run = Run.open(run_path, config, "rl", resume=resume, keep=config.loop.keep_checkpoints)
+    guarded = bool(reward_models) and config.guard.action != "off"
+    goes_back = guarded and config.guard.action == "roll_back"
+    # Where the guard will want to go back to is known when it alarms, so until then every checkpoint stays.
+    keep = config.loop.steps + 1 if goes_back else config.loop.keep_checkpoints
+    run = Run.open(run_path, config, "rl", resume=resume, keep=keep)
     set_threads(config.loop.threads)
     updates = config.loop.steps * config.update.epochs * config.update.minibatches
     optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, updates)
     trainee = Trainee(decoder, tokenizer, heads, optimizer)
 
+    guard, decision = woken(config.guard, run, config.loop.checkpoint_every)
     profile = Profile()
 
-    def step(index: int) -> StepResult:
+    def practise_once(index: int) -> StepResult:
         if not config.profile:
             return practise(trainee, reference, task, config, index, reward_models)
         with profile.step():
             return practise(trainee, reference, WatchedTask(task), config, index, reward_models)
 
-    last = run_steps(run, config.loop, trainee, step, ("reward", "completion_tokens"))
+    def step(index: int) -> StepResult:
+        nonlocal decision
+        result = practise_once(index)
+        if guarded:
+            result, decision = watched(guard, index + 1, result)
+        return result
+
+    loop = config.loop
+    if guarded and decision is not None and decision.action != "go_on":
+        # Killed between the checkpoint of the alarm and the summary.
+        loop = replace(loop, steps=decision.step)
+    last = run_steps(run, loop, trainee, step, ("reward", "completion_tokens"), keep_start=goes_back)
     if profile.steps:
         atomic_write(run.path / "trace.json", profile.trace())
         print(profile.table(), file=sys.stderr)
-    summary = {"stage": "rl", "algorithm": config.algorithm, "control": config.control, **last}
+    summary: dict[str, Any] = {
+        "stage": "rl",
+        "algorithm": config.algorithm,
+        "control": config.control,
+    }
+    if guarded and decision is not None:
+        if decision.action != "go_on":
+            last = act(decision, run, step_prompts(task, config, decision.step - 1), last)
+        summary["guard"] = decision.json()
+    run.prune(config.loop.keep_checkpoints)
+    summary |= last
     run.finish(summary)
     return summary
 
@@ -198,7 +235,7 @@ def practise(
 ) -> StepResult:
     """One iteration: sample, score, assign credit, update."""
     started = time.perf_counter()
-    prompts = task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
+    prompts = step_prompts(task, config, index)
     generator = generator_for(config.seed, "sampling", index)
     first_update = index * config.update.epochs * config.update.minibatches
     with span("sample"):
@@ -225,10 +262,19 @@ def practise(
     with span("verify"):
         metrics |= describe(task, batch)
     metrics |= describe_credit(trainee, experience, config)
+    if reward_models:
+        watching = time.perf_counter()
+        metrics |= warning_signals(batch)
+        metrics["guard_seconds"] = time.perf_counter() - watching
     metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
     return StepResult(metrics, sample_rows(batch, experience, config.samples_per_step, index))
+
+
+def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
+    """The prompts of one iteration."""
+    return task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
 
 
 def assign_credit(
@@ -329,6 +375,13 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
             "advantage": float(experience.advantages_BT[row].sum() / batch.rollout.mask_BT[row].sum()),
             "outcome": batch.scores[row].outcome,
             "reason": batch.scores[row].reason,
+            **_learned_parts(batch.scores[row]),
         }
         for row in chosen
     ]
+
+
+def _learned_parts(score: Score) -> dict[str, dict[str, float]]:
+    """What reward models said of a sample; nothing where there were none."""
+    found = {name: score.parts[name] for name in ("reward_model", "disagreement") if name in score.parts}
+    return {"parts": found} if found else {}

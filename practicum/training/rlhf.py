@@ -7,6 +7,8 @@
 
 Each round samples from the policy of the round before, learns the reward model anew from the first model on
 all rankings so far, practises from the policy of the round before, and is pulled towards the first model.
+When the guard of practice asks for people, the round ends there and the next one has its prompts ranked
+first; in the last round, which no other follows, it goes back to the last trusted checkpoint instead.
 A killed run goes on with the first thing that is not finished. With people as raters it stops where they are
 needed, says how to collect, and goes on with --resume when they are done.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,7 @@ from practicum.rollout.sampler import Sampler
 from practicum.run import Run, atomic_write, to_json
 from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import reward_model, rl
+from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
 from practicum.training.paying import combined, member_rewards
 from practicum.training.reward import load_reward_model
@@ -114,7 +117,7 @@ def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[s
             if waiting is not None:
                 return waiting
             models = fit_reward_models(config, run_path, number, first)
-            practise_against(config, folder, first, policy, models)
+            practise_against(config, number, folder, first, policy, models)
             atomic_write(done, to_json(_round_summary(config, run_path, number, first, models), 2) + "\n")
         rounds.append(json.loads(done.read_text(encoding="utf-8")))
         policy = model_folder(folder / "practice")
@@ -146,7 +149,8 @@ def have_ranked(config: RlhfConfig, run_path: Path, number: int, policy: Path) -
         if project not in [found.name for found in store.projects()]:
             store.create_project(project, overlap=config.overlap, price=config.price)
         if not store.prompts(project):
-            store.add_prompts(project, sampled(config, number, policy))
+            asked = asked_prompts(run_path / f"round-{number - 1}" / "practice")
+            store.add_prompts(project, sampled(config, number, policy, asked))
     if config.raters == "simulated":
         task: Literal["jokes", "explanations"] = "jokes"
         if config.task.name == "explanations":
@@ -178,16 +182,19 @@ def have_ranked(config: RlhfConfig, run_path: Path, number: int, policy: Path) -
     }
 
 
-def sampled(config: RlhfConfig, number: int, policy: Path) -> list[NewPrompt]:
+def sampled(
+    config: RlhfConfig, number: int, policy: Path, asked_first: Sequence[Prompt] = ()
+) -> list[NewPrompt]:
     """The round's prompts with up to `responses` different responses each by the policy.
 
-    Prompts with fewer than two different responses are left out. Raises InputError when none is left.
+    The prompts of `asked_first`, which the guard wants ranked, are among them and come first. Prompts with
+    fewer than two different responses are left out. Raises InputError when none is left.
     """
     task = load_task(config.task)
     decoder, tokenizer = load_model(policy)
-    prompts = _distinct(
-        task.prompts("train", config.prompts, step_seed(config.seed, "ranked prompts", number))
-    )
+    drawn = task.prompts("train", config.prompts, step_seed(config.seed, "ranked prompts", number))
+    prompts = _distinct([*asked_first, *drawn])[: config.prompts]
+    urgent = {prompt.text for prompt in asked_first}
     sampler = Sampler(decoder, config.practice.sampling)
     generator = generator_for(config.seed, "ranked responses", number)
     # Some answers are equal, and nobody is paid to rank two equal ones.
@@ -210,7 +217,7 @@ def sampled(config: RlhfConfig, number: int, policy: Path) -> list[NewPrompt]:
             for text in different
         )
         if len(responses) > 1:
-            asked.append(NewPrompt(prompt, responses))
+            asked.append(NewPrompt(prompt, responses, priority=float(prompt.text in urgent)))
     if not asked:
         raise InputError(
             f"{policy}: one and the same answer to every prompt, so there is nothing to rank: raise "
@@ -236,14 +243,20 @@ def fit_reward_models(config: RlhfConfig, run_path: Path, number: int, first: Pa
     return folders
 
 
-def practise_against(config: RlhfConfig, folder: Path, first: Path, policy: Path, models: list[Path]) -> None:
+def practise_against(
+    config: RlhfConfig, number: int, folder: Path, first: Path, policy: Path, models: list[Path]
+) -> None:
     """Practise against the reward models, or take the run that is finished."""
+    guard = config.practice.guard
+    if guard.action == "ask" and number == config.rounds:
+        guard = replace(guard, action="roll_back")
     settings = replace(
         config.practice,
         model=policy,
         reference=first,
         task=config.task,
         reward_model=tuple(models),
+        guard=guard,
         seed=step_seed(config.seed, "practice", folder.name),
     )
     path = folder / "practice"
@@ -308,7 +321,9 @@ def _round_summary(
         progress = store.progress(f"round-{number}")
     fitted = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in models]
     before = first if number == 1 else model_folder(run_path / f"round-{number - 1}" / "practice")
-    after = model_folder(run_path / f"round-{number}" / "practice")
+    practice = run_path / f"round-{number}" / "practice"
+    after = model_folder(practice)
+    practised = json.loads((practice / "summary.json").read_text(encoding="utf-8"))
     return {
         "round": number,
         "rankings": progress.done,
@@ -318,6 +333,7 @@ def _round_summary(
             {name: one.get(name) for name in ("accuracy", "ci95", "ceiling", "ece", "rankings")}
             for one in fitted
         ],
+        "guard": practised.get("guard"),
         "before": examination(config, before, first, models),
         "after": examination(config, after, first, models),
     }

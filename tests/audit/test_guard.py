@@ -20,7 +20,7 @@ SAMPLES = [
     {"prompt": "p5", "completion": "ha ha ha", "reward": 4.5},
     {"prompt": "p6", "completion": "another fine joke.", "reward": 0.9},
 ]
-CONFIG = GuardConfig(thresholds={"repetition": 20.0, "ensemble_disagreement": 20.0}, checkpoint_every=10)
+CONFIG = GuardConfig(thresholds={"repetition": 20.0, "ensemble_disagreement": 20.0})
 
 
 def row(step: int, turn: int = 60, seed: int = 0) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def row(step: int, turn: int = 60, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def run(config: GuardConfig, steps: int = 120, **settings: int) -> Decision:
-    guard = Guard(config)
+def run(config: GuardConfig, steps: int = 120, every: int = 10, **settings: int) -> Decision:
+    guard = Guard(config, every)
     for step in range(1, steps + 1):
         decision = guard.observe(step, row(step, **settings), SAMPLES)
         if decision.action != "go_on":
@@ -91,11 +91,14 @@ def test_other_actions(action: Any, words: str) -> None:
     assert bool(decision.prompts) == (action == "ask")
 
 
-def test_nothing_to_trust_means_stop() -> None:
-    config = GuardConfig(thresholds=CONFIG.thresholds, checkpoint_every=1000)
-    decision = run(config)
-    assert (decision.action, decision.to_step) == ("stop", None)
-    assert "no earlier step is trusted" in decision.sentence
+def test_with_no_checkpoint_to_trust_it_goes_back_to_the_beginning() -> None:
+    decision = run(CONFIG, every=1000)
+    assert (decision.action, decision.to_step) == ("roll_back", 0)
+    assert "go back to step 0, the model the run began with" in decision.sentence
+
+
+def test_off_never_alarms() -> None:
+    assert run(GuardConfig(action="off", thresholds=CONFIG.thresholds, kl_budget=0.0)).action == "go_on"
 
 
 def test_the_kl_budget_needs_no_vote() -> None:
@@ -151,7 +154,7 @@ def test_calibration_on_clean_runs_keeps_false_alarms_low_and_still_sees() -> No
             "entropy": np.array([each["entropy"] for each in rows]),
         }
 
-    config = calibrated(GuardConfig(checkpoint_every=10), [signals(seed) for seed in range(30)])
+    config = calibrated(GuardConfig(), [signals(seed) for seed in range(30)])
     assert set(config.thresholds) == {"repetition", "ensemble_disagreement", "entropy"}
     alarms = [run(config, turn=10_000, seed=seed).action != "go_on" for seed in range(100, 120)]
     assert sum(alarms) <= 3
@@ -168,7 +171,7 @@ def test_a_recorded_run_is_replayed(tmp_path: Path) -> None:
     samples.write_text(
         "".join(json.dumps({**sample, "step": step}) + "\n" for step in range(1, 121) for sample in SAMPLES)
     )
-    decision, rows = replay(CONFIG, metrics, samples)
+    decision, rows = replay(CONFIG, metrics, samples, 10)
     live = run(CONFIG)
     assert (decision.action, decision.step, decision.to_step) == (live.action, live.step, live.to_step)
     assert rows == live.step

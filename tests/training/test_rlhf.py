@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
+from practicum.audit.guard import GuardConfig
 from practicum.config import load, to_toml
 from practicum.errors import InputError
 from practicum.model.checkpoint import model_folder
@@ -26,6 +27,7 @@ from practicum.rollout.sampler import SamplingConfig
 from practicum.tasks.jokes.task import JokesTask
 from practicum.tasks.task import TaskConfig
 from practicum.training import pretrain, rlhf, sft
+from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig
 from practicum.training.ppo import PpoConfig
 from practicum.training.reward_model import RewardModelConfig
@@ -119,6 +121,27 @@ def test_for_people_it_stops_says_how_to_collect_and_goes_on_when_they_are_done(
     summary = rlhf.train(config, tmp_path / "run", resume=True)
     assert summary["rounds"][0]["rankings"] == still["wanted"]
     assert "gold" not in summary["after"], "nobody knows the truth about people"
+
+
+def test_where_the_guard_asks_the_next_round_comes_early_with_its_prompts_first(
+    babbler: Path, tmp_path: Path
+) -> None:
+    config = small(babbler)
+    # The smallest step away from the first model is already too far.
+    practice = replace(config.practice, guard=GuardConfig(action="ask", kl_budget=1e-9))
+    summary = rlhf.train(replace(config, practice=practice), tmp_path / "run")
+    first, second = (round["guard"] for round in summary["rounds"])
+    assert (first["action"], first["step"]) == ("ask", 2)
+    asked = asked_prompts(tmp_path / "run" / "round-1" / "practice")
+    with Store.open(tmp_path / "run" / "preferences.sqlite", create=False) as store:
+        ranked = {item.prompt.text: item.priority for item in store.prompts("round-2")}
+    assert {text for text, priority in ranked.items() if priority} <= {prompt.text for prompt in asked}
+    assert any(ranked.values()), "none of the prompts asked for has two different answers"
+    assert not any(priority for text, priority in ranked.items() if text not in {p.text for p in asked})
+    # No round follows the last one, so nobody could be asked: it goes back.
+    assert (second["action"], second["to_step"]) == ("roll_back", 0)
+    assert summary["policy"].endswith("step-000000")
+    assert summary["after"]["kl"] == pytest.approx(summary["rounds"][1]["before"]["kl"], abs=1e-6)
 
 
 @pytest.fixture(scope="module")
