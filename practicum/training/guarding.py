@@ -43,24 +43,31 @@ def warning_signals(batch: ScoredRollout) -> dict[str, float]:
     return signals
 
 
-def woken(config: GuardConfig, run: Run, checkpoint_every: int) -> tuple[Guard, Decision | None]:
-    """The guard as it was at the newest checkpoint, and its alarm when the run had ended there."""
-    guard, decision = Guard(config, checkpoint_every), None
-    metrics, samples = run.path / "metrics.jsonl", run.path / "samples.jsonl"
-    if metrics.exists():
-        by_step = samples_by_step(samples) if samples.exists() else {}
-        for row in read_rows(metrics):
-            decision = guard.observe(int(row["step"]), row, by_step.get(int(row["step"]), ()))
-    return guard, decision
+class Watch:
+    """The guard beside one run and what it last decided, as both were at the run's newest checkpoint."""
 
+    def __init__(self, config: GuardConfig, run: Run, checkpoint_every: int) -> None:
+        self.guard, self.run = Guard(config, checkpoint_every), run
+        self.decision: Decision | None = None
+        metrics, samples = run.path / "metrics.jsonl", run.path / "samples.jsonl"
+        if metrics.exists():
+            by_step = samples_by_step(samples) if samples.exists() else {}
+            for row in read_rows(metrics):
+                step = int(row["step"])
+                self.decision = self.guard.observe(step, row, by_step.get(step, ()))
 
-def watched(guard: Guard, step: int, result: StepResult) -> tuple[StepResult, Decision]:
-    """The step's result with the guard's own time in it, ending the run where the guard alarms."""
-    started = time.perf_counter()
-    decision = guard.observe(step, result.metrics, result.samples)
-    spent = result.metrics.get("guard_seconds", 0.0) + time.perf_counter() - started
-    metrics = {**result.metrics, "guard_seconds": spent}
-    return replace(result, metrics=metrics, ends=decision.action != "go_on"), decision
+    @property
+    def alarm(self) -> Decision | None:
+        """The decision that ends the run, if there was one."""
+        return self.decision if self.decision and self.decision.action != "go_on" else None
+
+    def see(self, step: int, result: StepResult) -> StepResult:
+        """The step's result with the guard's own time in it, ending the run where the guard alarms."""
+        started = time.perf_counter()
+        self.decision = self.guard.observe(step, result.metrics, result.samples)
+        spent = result.metrics.get("guard_seconds", 0.0) + time.perf_counter() - started
+        metrics = {**result.metrics, "guard_seconds": spent}
+        return replace(result, metrics=metrics, ends=self.alarm is not None)
 
 
 def act(decision: Decision, run: Run, prompts: Sequence[Prompt], last: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import grpo, ppo
 from practicum.training.batch import rollout_lengths
 from practicum.training.grpo import GrpoConfig
-from practicum.training.guarding import act, ended_by_guard, warning_signals, watched, woken
+from practicum.training.guarding import Watch, act, ended_by_guard, warning_signals
 from practicum.training.loop import (
     LoopConfig,
     StepResult,
@@ -156,7 +156,7 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
     optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, updates)
     trainee = Trainee(decoder, tokenizer, heads, optimizer)
 
-    guard, decision = woken(config.guard, run, config.loop.checkpoint_every)
+    watch = Watch(config.guard, run, config.loop.checkpoint_every) if guarded else None
     profile = Profile()
 
     def practise_once(index: int) -> StepResult:
@@ -166,31 +166,23 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
             return practise(trainee, reference, WatchedTask(task), config, index, reward_models)
 
     def step(index: int) -> StepResult:
-        nonlocal decision
         result = practise_once(index)
-        if guarded:
-            result, decision = watched(guard, index + 1, result)
-        return result
+        return watch.see(index + 1, result) if watch else result
 
     loop = config.loop
-    if guarded and decision is not None and decision.action != "go_on":
-        # Killed between the checkpoint of the alarm and the summary.
-        loop = replace(loop, steps=decision.step)
+    if watch and watch.alarm:
+        # It was killed between the checkpoint of the alarm and the summary.
+        loop = replace(loop, steps=watch.alarm.step)
     last = run_steps(run, loop, trainee, step, ("reward", "completion_tokens"), keep_start=goes_back)
     if profile.steps:
         atomic_write(run.path / "trace.json", profile.trace())
         print(profile.table(), file=sys.stderr)
-    summary: dict[str, Any] = {
-        "stage": "rl",
-        "algorithm": config.algorithm,
-        "control": config.control,
-    }
-    if guarded and decision is not None:
-        if decision.action != "go_on":
-            last = act(decision, run, step_prompts(task, config, decision.step - 1), last)
-        summary["guard"] = decision.json()
+    if watch and watch.alarm:
+        last = act(watch.alarm, run, step_prompts(task, config, watch.alarm.step - 1), last)
     run.prune(config.loop.keep_checkpoints)
-    summary |= last
+    summary = {"stage": "rl", "algorithm": config.algorithm, "control": config.control, **last}
+    if watch and watch.decision:
+        summary["guard"] = watch.decision.json()
     run.finish(summary)
     return summary
 

@@ -185,9 +185,11 @@ def test_a_run_without_alarm_goes_to_its_end_and_keeps_two_checkpoints(
     names = sorted(folder.name for folder in (tmp_path / "run" / "checkpoints").iterdir())
     assert names == ["step-000036", "step-000040"]
     assert not (tmp_path / "run" / "untrusted").exists()
-    for row in rows(tmp_path / "run" / "metrics.jsonl"):
-        assert 0 < row["guard_seconds"] < 0.2 * row["seconds"], "a tiny model's step is some milliseconds"
+    logged = rows(tmp_path / "run" / "metrics.jsonl")
+    for row in logged:
         assert {"kl", "entropy", "completion_tokens", "repetition", "tail_index"} <= row.keys()
+    assert all(row["guard_seconds"] > 0 for row in logged)
+    assert sum(row["guard_seconds"] for row in logged) <= 0.05 * sum(row["seconds"] for row in logged)
 
 
 def test_turned_off_it_ends_nothing_and_says_nothing(
