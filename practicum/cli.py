@@ -352,6 +352,18 @@ AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
     )
 }
 GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
+
+
+def _audit(arguments: Sequence[str]) -> int:
+    """One instrument by its name, or, with settings at once, all of them on a policy and its reward."""
+    if not arguments or not arguments[0].startswith("-"):
+        return _group("audit", AUDIT, arguments)
+    if set(arguments) & {"-h", "--help"}:
+        _group("audit", AUDIT, ["--help"])
+        print()
+    return _compute("audit", "practicum.audit.whole", "AuditConfig", "audit", arguments, prints_its_own=True)
+
+
 COMMANDS: dict[str, Command] = {
     "demo": Command(
         "all the stages below, one after another, and a table of what each one taught",
@@ -417,7 +429,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "audit": Command(
         "how far a reward can be trusted: exploits, bias, distortion, budget",
-        partial(_group, "audit", GROUPS["audit"]),
+        _audit,
     ),
     "bench": Command(
         "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")

@@ -21,7 +21,7 @@ command line wins over `--config FILE.toml`, that over `--size`, and that over t
 run's folder holds its complete `config.toml`: running the command again with that file repeats the run.
 
 Exit codes: 0 done, 1 a wrong answer (`verify`), 2 bad input, with one line on stderr saying what to do,
-130 interrupted.
+3 the guard would stop (`audit`), 130 interrupted.
 """
 
 

@@ -75,7 +75,7 @@ class GuardConfig:
 class Decision:
     """What to do after a step. `to_step` is the step to roll back to, 0 the model the run began with;
     `prompts` are those to ask people about; `samples` the three worst samples; `readings` each signal's CUSUM
-    as a share of its threshold."""
+    as a share of its threshold; `seen` what alarmed, in words."""
 
     action: Action
     step: int
@@ -84,6 +84,7 @@ class Decision:
     prompts: tuple[str, ...] = ()
     samples: tuple[Mapping[str, Any], ...] = ()
     readings: Mapping[str, float] = field(default_factory=dict)
+    seen: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
         """Plain values, ready for `json.dumps`."""
@@ -92,6 +93,7 @@ class Decision:
             "prompts": list(self.prompts),
             "samples": [dict(sample) for sample in self.samples],
             "readings": dict(self.readings),
+            "seen": list(self.seen),
         }
 
 
@@ -211,7 +213,7 @@ class Guard:
             end = "ask people to rank answers to the prompts shown before going on"
         return Decision(
             action, step, f"Step {step}: {' and '.join(seen)}; {end}.", to_step,
-            prompts if action == "ask" else (), worst, readings,
+            prompts if action == "ask" else (), worst, readings, tuple(seen),
         )  # fmt: skip
 
     def _normal_length(self) -> float | None:

@@ -119,6 +119,44 @@ def distortion_picture(links: Sequence[Link]) -> str:
     return _points_picture("audit-distortion", parts, "pairs ordered alike", 0.5, WIDE)
 
 
+def rewards_picture(reference_B: Floats, policy_B: Floats) -> str:
+    """How rewards are spread over the reference's answers and over the policy's."""
+
+    def draw(axes: Axes) -> None:
+        edges = np.histogram_bin_edges(np.concatenate([reference_B, policy_B]), 30).tolist()
+        for values, name, colour in ((reference_B, "reference", SERIES[0]), (policy_B, "policy", SERIES[1])):
+            axes.hist(values, edges, color=colour, alpha=0.5, label=name)
+        axes.set_xlabel("reward of an answer")
+        axes.set_ylabel("answers")
+        axes.legend(**LEGEND)
+
+    told = f"mean {reference_B.mean():.2f} of the reference, {policy_B.mean():.2f} of the policy"
+    return page_picture("audit-rewards", f"Rewards of answers: {told}", draw, SMALL)
+
+
+def opinion_picture(reward: Estimate, people: Estimate) -> str:
+    """How often the policy's answer is called the better one, by the reward and by people."""
+    parts = [("the reward", reward), ("people", people)]
+    return _points_picture("audit-opinion", parts, "policy's answer is better", 0.0, SMALL)
+
+
+def attributes_picture(meters: Sequence[Meter]) -> str:
+    """The share of each attribute in the reference's and in the policy's answers."""
+
+    def draw(axes: Axes) -> None:
+        places = np.arange(len(meters))[::-1]
+        for offset, name, colour in ((0.2, "reference", SERIES[0]), (-0.2, "policy", SERIES[1])):
+            values = [getattr(one, name).value for one in meters]
+            axes.barh(places + offset, values, height=0.38, color=colour, label=name)
+        axes.set_yticks(places, [one.attribute.replace("_", " ") for one in meters])
+        axes.set_xlim(0, 1.02)
+        axes.set_xlabel("share of answers")
+        axes.legend(**LEGEND)
+
+    told = ", ".join(f"{one.attribute} {one.reference.value:.0%} to {one.policy.value:.0%}" for one in meters)
+    return page_picture("audit-attributes", f"Shares before and after: {told}", draw, SMALL)
+
+
 def _points_picture(
     name: str,
     parts: Sequence[tuple[str, Estimate]],

@@ -288,6 +288,135 @@ def guard_section(decision: Decision) -> Section:
     )
 
 
+def verdict_section(decision: Decision) -> Section:
+    """Whether the guard would stop a policy that writes such answers."""
+    stopped = decision.action != "go_on"
+    sentence = (
+        f"The guard would stop this policy: {' and '.join(decision.seen)}."
+        if stopped
+        else "The guard would let this policy go on: no two warning signs stand out."
+    )
+    rows = [(name.replace("_", " "), f"{share:.0%}") for name, share in decision.readings.items()]
+    texts = [
+        {"heading": f"paid {sample['reward']:.2f}: {sample['prompt']}", "text": str(sample["completion"])}
+        for sample in decision.samples
+    ]
+    return Section(
+        "guard",
+        "Would the guard stop it?",
+        "bad" if stopped else "good",
+        sentence,
+        {**decision.json(), "sentence": sentence, "stopped": stopped},
+        (),
+        ("signal", "of its threshold"),
+        rows,
+        texts,
+    )
+
+
+def drift_section(
+    signals: Mapping[str, tuple[float, float]], kl: float, reference_B: Floats, policy_B: Floats
+) -> Section:
+    """What the reward gained, and how far from the reference: (reference, policy) of each signal."""
+    before, after = signals["reward"]
+    sentence = (
+        f"Reward went from {before:.2f} to {after:.2f}, at {kl:.1f} nats per completion from the reference."
+    )
+    data = {
+        "kl": kl,
+        "reference": {name: pair[0] for name, pair in signals.items()},
+        "policy": {name: pair[1] for name, pair in signals.items()},
+    }
+    return Section(
+        "drift",
+        "How far has it gone?",
+        "open",
+        sentence,
+        data,
+        [(pictures.rewards_picture(reference_B, policy_B), "Rewards of all answers.")],
+        ("mean of", "reference", "policy"),
+        [(name.replace("_", " "), f"{pair[0]:.3g}", f"{pair[1]:.3g}") for name, pair in signals.items()],
+    )
+
+
+def opinion_section(reward: Estimate, people: Estimate) -> Section:
+    """Whether people see the improvement that the reward sees."""
+    worse = people.high < 0.5 < reward.value
+    sentence = (
+        f"The reward calls the policy's answer better in {reward.value:.0%} of cases, "
+        f"people in {people.value:.0%}"
+    )
+    end = ": more of this reward makes it worse for people." if worse else "."
+    return Section(
+        "overoptimization",
+        "Would people agree that it is better?",
+        "bad" if worse else "open" if people.low < 0.5 else "good",
+        sentence + end,
+        {"reward": reward.json(), "people": people.json()},
+        [(pictures.opinion_picture(reward, people), "The policy's answer against the reference's.")],
+        ("judge", "policy better", "95% interval"),
+        [_estimate_row("the reward", reward), _estimate_row("people", people)],
+    )
+
+
+def attributes_section(
+    meters: Sequence[Meter], people: Mapping[str, Estimate], notes: Sequence[str] = ()
+) -> Section:
+    """What the policy exaggerates; `raters` of each meter is the reward's own preference."""
+    moved = [
+        one for one in meters if one.policy.low > one.reference.high or one.policy.high < one.reference.low
+    ]
+    most = max(moved, key=lambda one: abs(one.policy.value - one.reference.value), default=None)
+    if most is None:
+        sentence = "No attribute's share has moved beyond its interval."
+    else:
+        name = most.attribute.replace("_", " ")
+        sentence = (
+            f"Most moved: {name}, from {most.reference.value:.0%} of answers to {most.policy.value:.0%}; the "
+            f"reward prefers it in {most.raters.value:.0%} of pairs"
+            + (f", people in {people[most.attribute].value:.0%}" if most.attribute in people else "")
+            + "."
+        )
+    beyond = [
+        one
+        for one in moved
+        if one.attribute in people and one.policy.low > max(people[one.attribute].high, one.reference.high)
+    ]
+    data = {
+        "attributes": {
+            one.attribute: {
+                "reference": one.reference.json(),
+                "policy": one.policy.json(),
+                "reward": one.raters.json(),
+                "people": people[one.attribute].json() if one.attribute in people else None,
+                "amplification": one.amplification,
+            }
+            for one in meters
+        }
+    }
+    rows = [
+        (
+            one.attribute.replace("_", " "),
+            f"{one.reference.value:.1%}",
+            f"{one.policy.value:.1%}",
+            f"{one.raters.value:.1%}",
+            f"{people[one.attribute].value:.1%}" if one.attribute in people else "\N{EN DASH}",
+        )
+        for one in meters
+    ]
+    return Section(
+        "bias",
+        "What does it exaggerate?",
+        "bad" if beyond else "open" if moved else "good",
+        sentence,
+        data,
+        [(pictures.attributes_picture(meters), "Shares before and after training.")],
+        ("attribute", "reference", "policy", "reward prefers it", "people prefer it"),
+        rows,
+        notes=notes,
+    )
+
+
 def verifier_section(audit: VerifierAudit) -> Section:
     """Whether a verifier or answer key can be trusted."""
     sentence = audit.flagged or "The reward agrees with substitution on everything it was asked."
