@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from practicum.audit.rewards import Floats, Reward
 from practicum.errors import InputError
 from practicum.types import Prompt, Ranking
+
+RankingControl = Literal["none", "shuffled-labels", "length-only"]
 
 
 def shuffled_labels(rankings: Sequence[Ranking], seed: int = 0) -> list[Ranking]:
@@ -33,6 +36,13 @@ def length_only_labels(rankings: Sequence[Ranking]) -> list[Ranking]:
         levels = {length: rank for rank, length in enumerate(sorted(set(lengths), reverse=True), start=1)}
         relabelled.append(replace(ranking, ranks=tuple(levels[length] for length in lengths), flags=()))
     return relabelled
+
+
+def with_null_labels(rankings: Sequence[Ranking], control: RankingControl, seed: int = 0) -> list[Ranking]:
+    """The rankings themselves for `none`, else relabelled."""
+    if control == "shuffled-labels":
+        return shuffled_labels(rankings, seed)
+    return length_only_labels(rankings) if control == "length-only" else list(rankings)
 
 
 def length_only(scale: float = 100.0) -> Reward:

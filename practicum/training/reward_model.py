@@ -20,6 +20,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.audit.controls import RankingControl, with_null_labels
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
@@ -38,6 +39,7 @@ from practicum.training.reward import (
     RewardModel,
     centred,
     last_hidden,
+    load_reward_model,
     save_reward_model,
     sequences_of,
 )
@@ -49,10 +51,13 @@ from practicum.types import Ranking
 class RewardModelConfig:
     """A reward model: learn from people's rankings what they like."""
 
-    model: Path
+    model: Path | None = None
     """The language model to start from (a model folder, or a run's folder)."""
-    preferences: tuple[str, ...]
+    preferences: tuple[str, ...] = ()
     """Rankings: files (JSONL, Parquet, TRL's pairs) and databases (an SQLite file, postgresql://...)."""
+    average: tuple[Path, ...] = ()
+    """In place of learning: average the weights of these reward models, which began as one model and with one
+    head_seed (WARM), and calibrate the average on the preferences."""
     project: str = ""
     """Project to read from databases; empty reads all of them."""
     objective: Literal["bradley-terry", "plackett-luce"] = "bradley-terry"
@@ -65,6 +70,9 @@ class RewardModelConfig:
     """grouped keeps all of a prompt's rankings in one batch; pairs shuffles single pairs, for comparison."""
     heads: int = 1
     """Heads on one decoder, each on its own half of the rankings; their disagreement is a warning."""
+    control: RankingControl = "none"
+    """Learn from null labels, to show what a gain is worth: shuffled-labels deals each ranking's ranks
+    anew, length-only puts the longest first. The examination stays people's."""
     length_control: Literal["none", "regress"] = "none"
     """regress takes out of rewards what the score owes to length alone, within prompts."""
     held_out: float = 0.1
@@ -89,6 +97,8 @@ class RewardModelConfig:
     """Matrix products; master weights are always float32."""
     seed: int = 0
     """Fixes the heads and the order of rankings; another seed is another member of an ensemble."""
+    head_seed: int | None = None
+    """Fixes the heads apart from the order; give members the same to average them. None: as seed."""
 
     def __post_init__(self) -> None:
         for name in ("heads", "epochs", "batch_prompts", "micro_batch_tokens"):
@@ -96,20 +106,32 @@ class RewardModelConfig:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 <= self.held_out < 1:
             raise InputError(f"held_out is {self.held_out}; expected a share from 0 to below 1")
+        if self.average and self.control != "none":
+            raise InputError(f"control {self.control} is about learning: drop --average")
+        if bool(self.average) == (self.model is not None):
+            raise InputError("give either --model to learn from, or --average and reward models")
+        if len(self.average) == 1:
+            raise InputError("average: expected two reward models or more, got 1")
         if not self.margin >= 0 or (self.margin and self.objective != "bradley-terry"):
             raise InputError(f"margin is {self.margin}; expected 0 or more, and only with bradley-terry")
 
 
 def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Learn, examine on the held-out prompts, and return the summary; the model is RUN/model."""
+    if config.average:
+        return average(config, run_path, resume=resume)
+    assert config.model is not None
     decoder, tokenizer = load_model(model_folder(config.model))
     rankings = read_rankings(config.preferences, config.project)
     learned, held_out = split_by_hash(by_prompt(rankings, _rater_weights(rankings, config)), config.held_out)
-    items = as_pairs(learned) if config.batching == "pairs" else learned
+    labels = with_null_labels(rankings, config.control, config.seed)
+    taught, _ = split_by_hash(by_prompt(labels, _rater_weights(rankings, config)), config.held_out)
+    items = as_pairs(taught) if config.batching == "pairs" else taught
     run = Run.open(run_path, config, "reward-model", resume=resume)
     set_threads(config.threads)
     dtype = compute_dtype(config.dtype)
-    head = RewardHead(decoder.config.hidden_size, config.heads, config.seed)
+    head_seed = config.seed if config.head_seed is None else config.head_seed
+    head = RewardHead(decoder.config.hidden_size, config.heads, head_seed)
     heads = nn.ModuleDict({"reward": head})
     epoch_steps = -(-len(items) // config.batch_prompts)
     loop = LoopConfig(config.epochs * epoch_steps, config.checkpoint_every, threads=config.threads)
@@ -129,12 +151,73 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
         return StepResult(metrics)
 
     last = run_steps(run, loop, trainee, step, ("loss",))
-    model = calibrated(_ready(trainee, dtype), learned, config.length_control)
-    save_reward_model(decoder, tokenizer, head, model.calibration, run_path / "model")
+    return concluded(run, _ready(trainee, dtype), rankings, learned, held_out, config, last)
+
+
+def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Write RUN/model, whose weights are the mean of those of `config.average`, and return the summary.
+
+    WARM (Rame et al. 2024, 2401.12187, eq. 1): weights of models that were fine-tuned from one model, heads
+    included, are averaged, since between them the loss is no higher than at them. Raises InputError when
+    shapes or tokenizers differ.
+    """
+    dtype = compute_dtype(config.dtype)
+    models = [load_reward_model(folder, dtype) for folder in config.average]
+    rankings = read_rankings(config.preferences, config.project)
+    learned, held_out = split_by_hash(by_prompt(rankings, _rater_weights(rankings, config)), config.held_out)
+    first = models[0]
+    for folder, other in zip(config.average, models, strict=True):
+        _check_alike(config.average[0], first, folder, other)
+    run = Run.open(run_path, config, "reward-model", resume=resume)
+    set_threads(config.threads)
+    decoder, head = first.decoder, first.head
+    with torch.no_grad():
+        for name in ("decoder", "head"):
+            parts = [getattr(model, name).state_dict() for model in models]
+            mean = {
+                key: torch.stack([part[key].double() for part in parts]).mean(0).float() for key in parts[0]
+            }
+            getattr(first, name).load_state_dict(mean)
+    merged = RewardModel(decoder, first.tokenizer, head, first.calibration, learner(decoder, dtype))
+    return concluded(run, merged, rankings, learned, held_out, config, {"averaged": len(models)})
+
+
+def _check_alike(first_folder: Path, first: RewardModel, folder: Path, other: RewardModel) -> None:
+    shapes, other_shapes = (
+        {
+            f"{part}.{key}": tuple(tensor.shape)
+            for part in ("decoder", "head")
+            for key, tensor in getattr(model, part).state_dict().items()
+        }
+        for model in (first, other)
+    )
+    for name in [*shapes, *other_shapes]:
+        if shapes.get(name) != other_shapes.get(name):
+            raise InputError(
+                f"{folder}: {name} is {other_shapes.get(name)}, that of {first_folder} {shapes.get(name)}: "
+                "only reward models that began as the same model can be averaged"
+            )
+    if first.tokenizer.to_str() != other.tokenizer.to_str():
+        raise InputError(f"{folder}: its tokenizer is not that of {first_folder}, so they cannot be averaged")
+
+
+def concluded(
+    run: Run,
+    model: RewardModel,
+    rankings: Sequence[Ranking],
+    learned: Sequence[Judged],
+    held_out: Sequence[Judged],
+    config: RewardModelConfig,
+    last: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Calibrate, save and examine the finished model, and write and return the run's summary."""
+    model = calibrated(model, learned, config.length_control)
+    save_reward_model(model.decoder, model.tokenizer, model.head, model.calibration, run.path / "model")
     report = examine(model, held_out, rankings) if held_out else {}
-    atomic_write(run_path / "evaluation.json", to_json(report, indent=2) + "\n")
+    atomic_write(run.path / "evaluation.json", to_json(report, indent=2) + "\n")
     summary = {
         "stage": "reward-model",
+        "control": config.control,
         "rankings": sum(len(item.verdicts) for item in learned),
         "prompts": len(learned),
         **last,

@@ -24,12 +24,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
+from practicum.audit.controls import RankingControl, length_part
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
-from practicum.model.tokenizer import encode_prompts
+from practicum.model.tokenizer import encode_batch, encode_prompts
 from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import GOLDS, PeopleConfig
 from practicum.preferences.records import NewPrompt
@@ -73,6 +75,9 @@ class RlhfConfig:
     """Dollars per rating, one response placed."""
     members: int = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
+    control: RankingControl = "none"
+    """Fit reward models on null labels, everything else alike: what the loop gains when it learns nothing
+    (shuffled-labels) or only length (length-only)."""
     reward_model: RewardModelConfig = field(default_factory=lambda: RewardModelConfig(Path(), ()))
     """How reward models are fitted; the loop fills in model, preferences and seed."""
     practice: RlConfig = field(
@@ -125,6 +130,7 @@ def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[s
     summary = {
         "stage": "rlhf",
         "raters": config.raters,
+        "control": config.control,
         "rounds": rounds,
         "dollars": round(sum(part["dollars"] for part in rounds), 6),
         "ratings": sum(part["ratings"] for part in rounds),
@@ -234,6 +240,7 @@ def fit_reward_models(config: RlhfConfig, run_path: Path, number: int, first: Pa
         settings = replace(
             config.reward_model,
             model=first,
+            control=config.control,
             preferences=(str(run_path / "preferences.sqlite"),),
             threads=config.practice.loop.threads,
             seed=step_seed(config.seed, "reward model", number, member),
@@ -324,6 +331,7 @@ def _round_summary(
     practice = run_path / f"round-{number}" / "practice"
     after = model_folder(practice)
     practised = json.loads((practice / "summary.json").read_text(encoding="utf-8"))
+    figures = [examination(config, policy, first, models) for policy in (before, after)]
     return {
         "round": number,
         "rankings": progress.done,
@@ -334,8 +342,46 @@ def _round_summary(
             for one in fitted
         ],
         "guard": practised.get("guard"),
-        "before": examination(config, before, first, models),
-        "after": examination(config, after, first, models),
+        "before": figures[0],
+        "after": figures[1],
+        "gain": gain_apart_from_length(config, run_path, number, models, *figures),
+    }
+
+
+def gain_apart_from_length(
+    config: RlhfConfig,
+    run_path: Path,
+    number: int,
+    models: list[Path],
+    before: dict[str, float],
+    after: dict[str, float],
+) -> dict[str, float]:
+    """The gain in reward, and what of it longer answers alone would have brought.
+
+    `reward_per_token` is the slope of reward on tokens within prompts, over the responses that were ranked,
+    which the policy before wrote (`controls.length_part`).
+    """
+    with Store.open(run_path / "preferences.sqlite", create=False) as store:
+        asked = store.prompts(f"round-{number}")
+    prompts = [item.prompt.text for item in asked for _ in item.responses]
+    texts = [response.text for item in asked for response in item.responses]
+    group = [place for place, item in enumerate(asked) for _ in item.responses]
+    dtype, rewards = compute_dtype(config.practice.dtype), config.practice.reward
+    loaded = [load_reward_model(path, dtype) for path in models]
+    members = [model.rewards(prompts, texts) for model in loaded]
+    if rewards.scale:
+        members = [part / model.calibration.deviation for part, model in zip(members, loaded, strict=True)]
+    worth_N = combined(torch.cat(members, 1), rewards).double().numpy()
+    _, tokenizer = load_model(model_folder(config.model))
+    tokens_N = np.array([len(one) for one in encode_batch(tokenizer, texts)], dtype=np.float64)
+    slope = length_part(worth_N, tokens_N, worth_N, tokens_N, group).slope
+    gain = after["proxy"] - before["proxy"]
+    from_length = slope * (after["tokens"] - before["tokens"])
+    return {
+        "reward": gain,
+        "reward_per_token": slope,
+        "from_length": from_length,
+        "beyond_length": gain - from_length,
     }
 
 
@@ -343,9 +389,11 @@ def _line(figures: dict[str, Any]) -> str:
     """A round in one line for people."""
     before, after = figures["before"], figures["after"]
     gold = f", gold {before['gold']:.2f} -> {after['gold']:.2f}" if "gold" in after else ""
+    gain = figures["gain"]
     return (
         f"practicum: round {figures['round']}: {figures['ratings']} ratings, ${figures['dollars']:,.2f}; "
-        f"reward {before['proxy']:.2f} -> {after['proxy']:.2f}{gold}, "
+        f"reward {before['proxy']:.2f} -> {after['proxy']:.2f} "
+        f"({gain['from_length']:+.2f} of it by length){gold}, "
         f"KL {after['kl']:.2f} nats per completion"
     )
 

@@ -431,3 +431,108 @@ def test_the_loss_of_an_ensemble_is_the_mean_over_its_heads() -> None:
     by_hand = (bradley_terry_loss(scores[:, 0][places], ranks, mask) * weight).sum()
     assert float(one) == pytest.approx(float(by_hand))
     assert 0 <= right <= pairs
+
+
+# ---------------------------------------------------------------------------------------- averages, controls
+
+
+def fitted(start: Path, folder: Path, rankings: Path, **changes: Any) -> Path:
+    train(replace(CONFIG, model=start, preferences=(str(rankings),), head_seed=3, **changes), folder)
+    return folder
+
+
+@pytest.fixture
+def rankings(tmp_path: Path) -> Path:
+    formats.write(tmp_path / "rankings.jsonl", letters(80, overlap=2, noise=0.3))
+    return tmp_path / "rankings.jsonl"
+
+
+def averaged(folders: list[Path], rankings: Path, run: Path) -> RewardModel:
+    train(replace(CONFIG, model=None, average=tuple(folders), preferences=(str(rankings),)), run)
+    return load_reward_model(run, torch.float32)
+
+
+def test_the_average_of_a_model_with_itself_is_itself_and_hugging_face_loads_it(
+    start: Path, rankings: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    member = fitted(start, tmp_path / "member", rankings, epochs=2)
+    mean = averaged([member, member], rankings, tmp_path / "mean")
+    single = load_reward_model(member, torch.float32)
+    prompts, texts = ["1:"] * 3, ["a", "bca", "aaa"]
+    assert torch.allclose(mean.rewards(prompts, texts), single.rewards(prompts, texts), atol=1e-6)
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "mean" / "model")
+    ids = torch.tensor(sequences_of(mean.decoder, mean.tokenizer, prompts[:1], texts[:1])[0])
+    assert float(theirs(ids).logits[0, 0].detach()) == pytest.approx(
+        float(mean.scores(prompts[:1], texts[:1])[0][0, 0]), abs=1e-4
+    )
+
+
+def test_the_average_of_members_is_the_mean_of_their_weights_centred_anew_and_as_good(
+    start: Path, rankings: Path, tmp_path: Path
+) -> None:
+    members = [fitted(start, tmp_path / f"m{seed}", rankings, epochs=4, seed=seed) for seed in (1, 2)]
+    mean = averaged(members, rankings, tmp_path / "mean")
+    loaded = [load_reward_model(member, torch.float32) for member in members]
+    for name, tensor in mean.decoder.state_dict().items():
+        parts = [model.decoder.state_dict()[name] for model in loaded]
+        assert torch.allclose(tensor, (parts[0] + parts[1]) / 2, atol=1e-6)
+    judged = by_prompt(read_rankings((str(rankings),)))
+    learned, _ = split_by_hash(judged, CONFIG.held_out)
+    prompts = [item.prompt.text for item in learned for _ in item.responses]
+    texts = [response.text for item in learned for response in item.responses]
+    assert float(mean.rewards(prompts, texts).mean()) == pytest.approx(0, abs=1e-5)
+    summaries = [
+        json.loads((folder / "summary.json").read_text()) for folder in (*members, tmp_path / "mean")
+    ]
+    assert summaries[2]["averaged"] == 2
+    assert summaries[2]["accuracy"] > min(one["accuracy"] for one in summaries[:2]) - 0.05
+
+
+def test_models_of_other_shapes_are_not_averaged(start: Path, rankings: Path, tmp_path: Path) -> None:
+    one = fitted(start, tmp_path / "one", rankings)
+    two = fitted(start, tmp_path / "two", rankings, heads=2)
+    with pytest.raises(InputError, match=r"two: head\.weight is \(2, 32\), that of .*one \(1, 32\)"):
+        averaged([one, two], rankings, tmp_path / "mean")
+    assert not (tmp_path / "mean").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": None}, "either --model"),
+        ({"average": (Path("a"), Path("b"))}, "either --model"),
+        ({"model": None, "average": (Path("a"),)}, "two reward models or more"),
+        ({"model": None, "average": (Path("a"), Path("b")), "control": "length-only"}, "drop --average"),
+    ],
+)
+def test_averaging_and_learning_are_two_things(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        replace(CONFIG, **changes)
+
+
+@pytest.mark.parametrize("control", ["none", "shuffled-labels", "length-only"])
+def test_a_control_learns_null_labels_and_is_examined_on_peoples(
+    control: Any, start: Path, tmp_path: Path
+) -> None:
+    formats.write(tmp_path / "rankings.jsonl", letters(150))
+    settings = replace(
+        CONFIG,
+        model=start,
+        preferences=(str(tmp_path / "rankings.jsonl"),),
+        epochs=6,
+        held_out=0.3,
+        control=control,
+    )
+    summary = train(settings, tmp_path / "run")
+    assert summary["control"] == control
+    model = load_reward_model(tmp_path / "run", torch.float32)
+    longer, liked = model.rewards(["1:"] * 2, ["bbbbb", "a"]).mean(1).tolist()
+    if control == "none":
+        assert summary["accuracy"] > 0.85
+        assert liked > longer
+    if control == "shuffled-labels":
+        assert summary["accuracy"] < 0.75
+    if control == "length-only":
+        assert longer > liked

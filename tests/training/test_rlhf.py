@@ -237,3 +237,20 @@ def test_a_minute_of_feedback_raises_the_gold_utility_of_jokes(tmp_path: Path) -
     assert after["proxy"] > before["proxy"] + 0.2
     assert after["gold"] > before["gold"] + 3 * (before["gold_error"] ** 2 + after["gold_error"] ** 2) ** 0.5
     assert after["style/pun"] > before["style/pun"]
+
+
+@pytest.mark.parametrize("control", ["none", "shuffled-labels"])
+def test_every_gain_stands_beside_its_length_and_the_control_is_told(
+    control: Any, babbler: Path, tmp_path: Path
+) -> None:
+    summary = rlhf.train(small(babbler, rounds=1, control=control), tmp_path / "run")
+    assert summary["control"] == control
+    fitted = json.loads((tmp_path / "run" / "round-1" / "reward-model-1" / "summary.json").read_text())
+    assert fitted["control"] == control
+    (figures,) = summary["rounds"]
+    gain, before, after = figures["gain"], figures["before"], figures["after"]
+    assert gain["reward"] == pytest.approx(after["proxy"] - before["proxy"])
+    assert gain["from_length"] + gain["beyond_length"] == pytest.approx(gain["reward"])
+    assert gain["from_length"] == pytest.approx(
+        gain["reward_per_token"] * (after["tokens"] - before["tokens"])
+    )
