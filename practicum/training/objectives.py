@@ -17,6 +17,8 @@ from practicum.errors import InputError
 AdvantageKind = Literal["group_mean", "group_standardised", "leave_one_out"]
 Aggregation = Literal["token_mean", "sequence_mean", "constant"]
 KLEstimator = Literal["k1", "k2", "k3"]
+PROPORTIONAL = 20.0
+"""Weight of a step's own violation against the summed one in a budget's multiplier."""
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -147,6 +149,21 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     left = masked_mean((error - masked_mean(error, mask)) ** 2, mask)
     whole = masked_mean((wanted - masked_mean(wanted, mask)) ** 2, mask)
     return torch.where(whole > 0, 1 - left / whole.clamp_min(1e-12), torch.zeros_like(whole))
+
+
+def adapted_multiplier(
+    summed: float, mean: float, budget: float, rate: float, most: float
+) -> tuple[float, float]:
+    """(multiplier, sum to go on with) of the constraint mean <= budget after a step, both in [0, most].
+
+    Maximising a reward with the constraint is maximising reward - multiplier x part at the right multiplier.
+    Dual ascent alone, summed + rate (mean - budget), swings about it, so PROPORTIONAL times a step's ascent
+    is added for that step only. Sources: Moskovitz et al. 2023 (2310.04373), who hold reward models to where
+    they still tell the truth; the proportional part: Stooke et al. 2020 (2007.03964).
+    """
+    ascent = rate * (mean - budget)
+    summed = min(max(0.0, summed + ascent), most)
+    return min(max(0.0, summed + PROPORTIONAL * ascent), most), summed
 
 
 def adapted_kl_weight(weight: float, measured: float, target: float) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -31,6 +32,12 @@ class RewardConfig:
     disagree on."""
     variance_weight: float = 0.5
     """Weight of the variance in mean_minus_variance."""
+    budgets: Mapping[str, float] = field(default_factory=dict)
+    """Value of a part beyond which more of it is not paid, on average over completions: a multiplier that is
+    adapted each step takes its weight away, and at most turns it round, while the mean lies above
+    (Moskovitz et al. 2023)."""
+    budget_rate: float = 0.05
+    """What such a multiplier gains a step for each unit above the budget."""
     scale: bool = False
     """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
     a reward of 1 is one logit of people's preference."""
@@ -38,9 +45,12 @@ class RewardConfig:
     """Whole reward of a completion that was cut before its end of sequence, whatever the parts say."""
 
     def __post_init__(self) -> None:
-        for name in self.weights:
-            if name not in PARTS:
-                raise InputError(f"reward.weights: unknown part {name!r}; there are {', '.join(PARTS)}")
+        for setting, parts in (("weights", self.weights), ("budgets", self.budgets)):
+            for name in parts:
+                if name not in PARTS:
+                    raise InputError(f"reward.{setting}: unknown part {name!r}; there are {', '.join(PARTS)}")
+        if not self.budget_rate > 0:
+            raise InputError(f"reward.budget_rate is {self.budget_rate}; expected above 0")
         if not any(self.weights.values()):
             raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
         if self.variance_weight < 0:
@@ -48,10 +58,15 @@ class RewardConfig:
 
 
 def pay(
-    batch: ScoredRollout, models: Sequence[RewardModel], config: RewardConfig, max_new_tokens: int
+    batch: ScoredRollout,
+    models: Sequence[RewardModel],
+    config: RewardConfig,
+    max_new_tokens: int,
+    multipliers: Mapping[str, float] = MappingProxyType({}),
 ) -> ScoredRollout:
     """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
 
+    `multipliers`, of parts with a budget, are taken off their weights.
     The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
     finite raises InputError with the text that got it.
@@ -73,7 +88,8 @@ def pay(
     if members_BM.shape[1] > 1:
         parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
     reward_B = torch.zeros_like(learned_B)
-    for name, weight in config.weights.items():
+    for name in (*config.weights, *(name for name in multipliers if name not in config.weights)):
+        weight = config.weights.get(name, 0.0) - multipliers.get(name, 0.0)
         reward_B = reward_B + weight * parts[name]
     reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
     scores = [

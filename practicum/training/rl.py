@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
-from practicum.model.heads import Critic, KLWeight, ValueHead
+from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
@@ -41,7 +41,7 @@ from practicum.training.loop import (
     set_threads,
     step_seed,
 )
-from practicum.training.objectives import adapted_kl_weight, explained_variance
+from practicum.training.objectives import adapted_kl_weight, adapted_multiplier, explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.paying import RewardConfig, pay, repetition
 from practicum.training.ppo import PpoConfig
@@ -118,6 +118,8 @@ class RlConfig:
                 f"sampling.temperature is {self.sampling.temperature}; practice must try different answers, "
                 "so it must be above 0"
             )
+        if self.reward.budgets and not self.reward_model:
+            raise InputError("reward.budgets hold parts of a --reward_model's reward: give one")
         if self.reward_model and self.control != "none":
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
@@ -190,7 +192,8 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
 def make_heads(
     config: RlConfig, decoder: Decoder, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
 ) -> nn.ModuleDict:
-    """What is trained or kept beside the policy: a value head or critic (PPO), an adapted KL weight.
+    """What is trained or kept beside the policy: a value head or critic (PPO), an adapted KL weight, the
+    multipliers of budgets.
 
     Raises InputError for a critic without a reward model to start from, or with one of another tokenizer
     than the policy's, whose tokens it reads.
@@ -214,6 +217,8 @@ def make_heads(
         heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)
     if config.update.kl.target:
         heads["kl"] = KLWeight(config.update.kl.weight)
+    if config.reward.budgets:
+        heads["budgets"] = Multipliers(sorted(config.reward.budgets))
     return heads
 
 
@@ -235,7 +240,8 @@ def practise(
         batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, first_update)
     if reward_models:
         with span("verify"):
-            batch = pay(batch, reward_models, config.reward, config.sampling.max_new_tokens)
+            multipliers = multipliers_of(trainee).present()
+            batch = pay(batch, reward_models, config.reward, config.sampling.max_new_tokens, multipliers)
     sampled = time.perf_counter()
     dtype = compute_dtype(config.dtype)
     config = with_present_kl_weight(trainee, config)
@@ -254,6 +260,7 @@ def practise(
     with span("verify"):
         metrics |= describe(task, batch)
     metrics |= describe_credit(trainee, experience, config)
+    metrics |= hold_budgets(trainee, metrics, config.reward)
     if reward_models:
         watching = time.perf_counter()
         metrics |= warning_signals(batch)
@@ -295,6 +302,32 @@ def with_present_kl_weight(trainee: Trainee, config: RlConfig) -> RlConfig:
         return config
     kl = replace(config.update.kl, weight=kl_weight_of(trainee).present())
     return replace(config, update=replace(config.update, kl=kl))
+
+
+def multipliers_of(trainee: Trainee) -> Multipliers:
+    """The multipliers of the reward's budgets that are kept with the heads; none without budgets."""
+    kept = trainee.heads["budgets"] if "budgets" in trainee.heads else Multipliers(())
+    assert isinstance(kept, Multipliers)
+    return kept
+
+
+def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """The multipliers this step used, as metrics; they are adapted here for the next step."""
+    kept = multipliers_of(trainee)
+    used = kept.present()
+    adapted: list[float] = []
+    summed: list[float] = []
+    for name in kept.names:
+        # At most, a part's weight is turned round; one that is not paid at all can cost 1.
+        most = 2 * config.weights.get(name, 0.0) or 1.0
+        mean, budget = metrics[f"reward/{name}"], config.budgets[name]
+        before = float(kept.sums[len(summed)])
+        multiplier, total = adapted_multiplier(before, mean, budget, config.budget_rate, abs(most))
+        adapted.append(multiplier)
+        summed.append(total)
+    kept.values.copy_(torch.tensor(adapted, dtype=torch.float64))
+    kept.sums.copy_(torch.tensor(summed, dtype=torch.float64))
+    return {f"multiplier/{name}": value for name, value in used.items()}
 
 
 def kl_weight_of(trainee: Trainee) -> KLWeight:

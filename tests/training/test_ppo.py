@@ -5,23 +5,25 @@ Tests named `complaint` show that what users report of other PPO trainers cannot
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
-from practicum.model.heads import Critic, KLWeight, RewardHead
+from practicum.model.heads import Critic, KLWeight, Multipliers, RewardHead
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
 from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
 from practicum.training import grpo, ppo, rl
 from practicum.training.batch import learner
 from practicum.training.loop import LoopConfig, Trainee, generator_for
-from practicum.training.objectives import adapted_kl_weight, explained_variance
+from practicum.training.objectives import adapted_kl_weight, adapted_multiplier, explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.paying import RewardConfig, combined, pay, repetition
 from practicum.training.ppo import PpoConfig
@@ -372,3 +374,92 @@ def test_repetition_counts_token_triples_that_come_again() -> None:
     ids = torch.tensor([[5, 6, 7, 5, 6, 7], [5, 6, 7, 8, 9, 0]])
     mask = torch.tensor([[True] * 6, [True] * 5 + [False]])
     assert repetition(ids, mask) == pytest.approx((1 / 4 + 0) / 2)
+
+
+# ------------------------------------------------------------------------------------------------ budgets
+
+
+def liked_letters(make_trainee: Any, letter_task: Any, rewards: RewardConfig, steps: int = 80) -> list[Any]:
+    """Metrics of practice by a policy that says a few letters, paid one for each `a`."""
+    sampling = SamplingConfig(max_new_tokens=8, dtype="float32")
+    config = settings(
+        algorithm="grpo",
+        reward=rewards,
+        reward_model=(Path("unused"),),
+        sampling=sampling,
+        update=UpdateConfig(entropy_weight=0.05),
+        optimizer=OptimizerConfig(algorithm="adamw", learning_rate=3e-3, warmup_steps=2, weight_decay=0.0),
+    )
+    trainee = make_trainee(optimizer=config.optimizer, steps=steps + 30, seed=4)
+    prompts = letter_task.prompts("train", 24, 0)
+    taught = [Demonstration(prompt, "abcab"[index % 3 :][:3]) for index, prompt in enumerate(prompts)]
+    for index in range(30):
+        imitate(trainee.decoder, trainee.tokenizer, taught, 512, torch.float32)
+        trainee.optimizer.step(index)
+    heads = torch.nn.ModuleDict({"budgets": Multipliers(sorted(rewards.budgets))})
+    trainee = replace(trainee, heads=heads)
+    judge = reward_model(make_trainee(), kind=LikesA)
+    return [practise(trainee, None, letter_task, config, index, [judge]).metrics for index in range(steps)]
+
+
+def test_a_part_with_a_budget_stays_near_it_and_one_without_goes_far_beyond(
+    make_trainee: Any, letter_task: Any
+) -> None:
+    free = liked_letters(make_trainee, letter_task, RewardConfig())
+    held = liked_letters(make_trainee, letter_task, RewardConfig(budgets={"reward_model": 2.0}))
+    last = [sum(row["reward/reward_model"] for row in rows[-20:]) / 20 for rows in (free, held)]
+    assert last[0] > 3.0
+    assert abs(last[1] - 2.0) < 0.4
+    assert held[0]["multiplier/reward_model"] == 0
+    assert max(row["multiplier/reward_model"] for row in held) <= 2, "at most, a weight of 1 is turned round"
+    assert "multiplier/reward_model" not in free[0]
+
+
+def test_multipliers_are_taken_off_weights_and_hold_parts_that_are_not_paid(make_trainee: Any) -> None:
+    batch = batch_of([FINISHED, FINISHED], [1.0, 0.0])
+    models = [reward_model(make_trainee(), kind=LikesA)]
+    paid = pay(batch, models, RewardConfig(), 6, {"reward_model": 0.25, "length": 2.0})
+    assert paid.reward_B.tolist() == [0.75 * 3 - 2 * 0.5] * 2
+
+
+def test_a_multiplier_rises_above_its_budget_falls_below_and_stays_in_its_bounds() -> None:
+    assert adapted_multiplier(0.0, 3.0, 2.0, 0.05, 2.0) == pytest.approx((0.05 + 20 * 0.05, 0.05))
+    assert adapted_multiplier(0.5, 1.9, 2.0, 0.05, 2.0) == pytest.approx((0.495 - 0.1, 0.495))
+    assert adapted_multiplier(0.1, -100.0, 2.0, 0.05, 2.0) == (0.0, 0.0)
+    assert adapted_multiplier(0.1, 100.0, 2.0, 0.05, 2.0) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
+def test_multipliers_are_part_of_a_checkpoint(
+    algorithm: Any, make_trainee: Any, letter_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainee = make_trainee()
+    save_model(trainee.decoder, trainee.tokenizer, tmp_path / "policy")
+    model = reward_model(trainee)
+    save_reward_model(model.decoder, model.tokenizer, model.head, model.calibration, tmp_path / "reward")
+    monkeypatch.setattr(rl, "load_task", lambda config: letter_task)
+    config = settings(
+        model=tmp_path / "policy",
+        reward_model=(tmp_path / "reward",),
+        algorithm=algorithm,
+        reward=RewardConfig(budgets={"reward_model": -9.0, "length": 0.1}),
+        loop=LoopConfig(steps=3, checkpoint_every=1, threads=1),
+    )
+    rl.train(config, tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["multiplier/reward_model"] > 0 for row in rows] == [False, True, True]
+    assert rows[1]["multiplier/length"] == pytest.approx(
+        adapted_multiplier(0.0, rows[0]["reward/length"], 0.1, 0.05, 1.0)[0]
+    )
+    stored = load_file(tmp_path / "run" / "checkpoints" / "step-000003" / "trainer.safetensors")
+    assert stored["heads.budgets.values"].shape == stored["heads.budgets.sums"].shape == (2,)
+    assert float(stored["heads.budgets.sums"].min()) > 0
+
+
+def test_a_budget_needs_a_reward_model_and_a_part_that_exists() -> None:
+    with pytest.raises(InputError, match=r"reward\.budgets: unknown part 'joy'"):
+        RewardConfig(budgets={"joy": 1.0})
+    with pytest.raises(InputError, match="budget_rate is 0"):
+        RewardConfig(budget_rate=0.0)
+    with pytest.raises(InputError, match="give one"):
+        settings(reward=RewardConfig(budgets={"length": 0.2}))
