@@ -6,7 +6,7 @@ RUN/seed-0/gold          PPO paid the gold utility itself, as if people rated ev
 RUN/seed-0/grouped       the reward model again, a ranking's pairs together, examined after every epoch
 RUN/seed-0/pairs         ... on shuffled pairs
 RUN/results.json         per seed: gain in gold utility of both, their dollars, accuracy beside the ceiling,
-                         held-out loss after each epoch of both batchings
+                         held-out loss after each epoch of both batchings, what the guard did and its time
 ```
 A part that is finished is skipped and one that was killed is resumed, so the same command continues.
 """
@@ -64,7 +64,10 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     loop = replace(config.loop, model=config.model, seed=seed)
     summary = _finished(folder / "loop", partial(rlhf.train, loop))
-    result: dict[str, Any] = {"reward_model": summary["rounds"][0]["reward_models"][0]}
+    result: dict[str, Any] = {
+        "reward_model": summary["rounds"][0]["reward_models"][0],
+        "guard": _guard(folder / "loop" / "round-1" / "practice", summary),
+    }
     if "gain" in config.parts:
         result["gain"] = _gain(loop, folder, summary)
     if "batching" in config.parts:
@@ -72,6 +75,15 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
             name: _held_out_losses(loop, folder, name, config.epochs) for name in ("grouped", "pairs")
         }
     return result
+
+
+def _guard(practice: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """What the guard of practice did, and its share of the time of a step."""
+    text = (practice / "metrics.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    spent, seconds = (sum(row.get(name, 0.0) for row in rows) for name in ("guard_seconds", "seconds"))
+    said = summary["rounds"][0].get("guard") or {"action": "off", "sentence": ""}
+    return {"action": said["action"], "sentence": said["sentence"], "share_of_time": spent / seconds}
 
 
 def _gain(loop: RlhfConfig, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from practicum.audit.budget import (
 )
 from practicum.audit.linear_reward import LinearReward, fit_linear, text_features
 from practicum.errors import InputError
-from tests.audit.planted import gold, honest_set, preferences
+from studies.planted import gold, honest_set, preferences
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -11,7 +11,7 @@ from practicum.config import load
 from practicum.errors import InputError
 from practicum.preferences import formats
 from practicum.types import Prompt, Ranking, Response
-from tests.audit.planted import preferences
+from studies.planted import preferences
 from tests.audit.test_guard import row
 
 

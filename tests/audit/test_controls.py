@@ -7,7 +7,7 @@ from practicum.audit.controls import length_only, length_only_labels, length_par
 from practicum.audit.linear_reward import fit_linear
 from practicum.errors import InputError
 from practicum.types import Prompt, Ranking, Response
-from tests.audit.planted import gold, honest_set, preferences
+from studies.planted import gold, honest_set, preferences
 
 
 def test_shuffled_labels_keep_all_but_the_order() -> None:

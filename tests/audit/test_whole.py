@@ -19,7 +19,7 @@ from practicum.preferences import formats
 from practicum.tasks.jokes.task import JokesTask
 from practicum.training import reward_model
 from practicum.training.reward_model import RewardModelConfig
-from tests.audit.planted import preferences
+from studies.planted import preferences
 
 
 @pytest.fixture(scope="module")

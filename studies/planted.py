@@ -17,15 +17,18 @@ from practicum.types import Prompt, Ranking, Response
 
 
 def gold(prompts: Sequence[Prompt], texts: Sequence[str]) -> np.ndarray:
+    """The population's true utility of each text, float64 [N]."""
     return np.array([gold_utility(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
 
 
 def joke_prompts(split: str, count: int, seed: int) -> list[Prompt]:
+    """Different prompts of a split, `count` at most."""
     known = {prompt.text: prompt for prompt in JokesTask().prompts(split, count, seed)}
     return list(known.values())
 
 
 def jokes(prompt: Prompt, count: int, random: Random, mistakes: float = 0.0) -> list[str]:
+    """`count` different jokes on a prompt's subject, that share of them spoiled."""
     found: list[str] = []
     while len(found) < count:
         joke = draw_joke(subject_of(prompt), random.choice(STYLES), random)
@@ -36,6 +39,7 @@ def jokes(prompt: Prompt, count: int, random: Random, mistakes: float = 0.0) -> 
 
 
 def honest_set(count: int = 46, seed: int = 5, responses: int = 4) -> tuple[list[Prompt], list[list[str]]]:
+    """Held-out prompts, each with honest responses."""
     random = Random(f"honest {seed}")
     prompts = joke_prompts("validation", count, seed)
     return prompts, [jokes(prompt, responses, random) for prompt in prompts]
