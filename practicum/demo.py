@@ -1,24 +1,33 @@
-"""The whole curriculum on one machine: exposition, worked problems, practice, each then examined.
+"""The whole curriculum on one machine: exposition, worked problems, practice, human feedback, audit.
 
 The stages run with their own defaults, so `practicum pretrain`, `sft` and `rl` repeat any of them alone.
 Every stage has a run folder of its own inside the demo's; a demo that is killed continues with --resume.
+
+    RUN/pretrain, sft, rl             a model learns to solve equations, judged by the exact verifier
+    RUN/jokes/pretrain, sft           another learns to tell jokes, which no verifier can judge
+    RUN/rlhf                          simulated people rank its jokes; a reward model and PPO follow
+    RUN/audit                         what that reward model is worth, as audit.html and audit.json
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from practicum.audit import whole
 from practicum.run import Run, atomic_write, energy_counter, to_json
 from practicum.tasks.controls import Control
 from practicum.tasks.equations.verifier import verify
 from practicum.tasks.task import TaskConfig
-from practicum.training import pretrain, rl, sft
-from practicum.training.evaluate import EvalConfig, evaluate
+from practicum.training import pretrain, rl, rlhf, sft
+from practicum.training.evaluate import EvalConfig, evaluate, wilson
 
 SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
 SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
@@ -42,6 +51,16 @@ class DemoConfig:
     """The task; every stage and every examination uses it."""
     examination_count: int = 1000
     """Held-out problems of each examination: so many of the whole mix, and so many of the seed family."""
+    human_feedback: bool = True
+    """Go on to jokes, simulated people's rankings, PPO against a model of them, and the audit of that."""
+    jokes_pretrain_steps: int = 300
+    """Updates of exposition on jokes."""
+    jokes_sft_steps: int = 300
+    """Updates on jokes told by people."""
+    ranked_prompts: int = 400
+    """Prompts whose answers are ranked, five to each."""
+    rlhf_steps: int = 60
+    """Iterations of PPO against the model of people's rankings."""
     sampled_count: int = 200
     """Problems of the pass@k estimate."""
     samples: int = 16
@@ -60,6 +79,10 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
         _stage(run_path, name, train, config)
         for name, train in (("pretrain", _pretrain), ("sft", _sft), ("rl", _rl))
     ]
+    feedback: dict[str, Any] = {}
+    if config.human_feedback:
+        row, feedback = human_feedback(config, run_path)
+        stages.append(row)
     verdict = verify(SEED_EQUATION, CLAIMED_ANSWER)
     summary = {
         "seconds": sum(stage["seconds"] for stage in stages),
@@ -73,6 +96,7 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
         "seed": config.seed,
         "algorithm": config.algorithm,
         "control": config.control,
+        **feedback,
     }
     after = energy_counter()
     if before is not None and after is not None and after > before and not resume:
@@ -155,6 +179,99 @@ def _with_steps(stage: Any, steps: int) -> Any:
     return replace(stage, loop=replace(stage.loop, steps=steps))
 
 
+# ------------------------------------------------------------------------ human feedback, and its audit
+
+
+def human_feedback(config: DemoConfig, run_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Teach jokes, go once round the loop of human feedback, audit; (row of the stage, `human_feedback`)."""
+    result = run_path / "rlhf" / "demo.json"
+    if not result.exists():
+        seconds = {}
+        for name, step in (("learn", _learn_jokes), ("rlhf", _rlhf), ("audit", _audit)):
+            started = time.perf_counter()
+            step(config, run_path)
+            seconds[name] = time.perf_counter() - started
+        atomic_write(result, to_json(seconds) + "\n")
+    seconds = json.loads(result.read_text(encoding="utf-8"))
+    loop = json.loads((run_path / "rlhf" / "summary.json").read_text(encoding="utf-8"))
+    audited = json.loads((run_path / "audit" / "audit.json").read_text(encoding="utf-8"))
+    return _rlhf_row(config, loop, sum(seconds.values())), {"human_feedback": _feedback(loop, audited)}
+
+
+def _learn_jokes(config: DemoConfig, run_path: Path) -> None:
+    task, folder = TaskConfig("jokes"), run_path / "jokes"
+    reading = _with_steps(pretrain.PretrainConfig(task=task, seed=config.seed), config.jokes_pretrain_steps)
+    _finished(folder / "pretrain", partial(pretrain.train, reading, folder / "pretrain"))
+    imitating = sft.SftConfig(model=folder / "pretrain", task=task, seed=config.seed)
+    imitating = _with_steps(imitating, config.jokes_sft_steps)
+    _finished(folder / "sft", partial(sft.train, imitating, folder / "sft"))
+
+
+def _rlhf(config: DemoConfig, run_path: Path) -> None:
+    loop = rlhf.RlhfConfig(
+        model=run_path / "jokes" / "sft", rounds=1, prompts=config.ranked_prompts, overlap=2, seed=config.seed
+    )
+    loop = replace(loop, practice=_with_steps(loop.practice, config.rlhf_steps))
+    _finished(run_path / "rlhf", partial(rlhf.train, loop, run_path / "rlhf"))
+
+
+def _audit(config: DemoConfig, run_path: Path) -> None:
+    settings = whole.AuditConfig(
+        reward_model=(run_path / "rlhf" / "round-1" / "reward-model-1",),
+        policy=run_path / "rlhf" / "round-1" / "practice",
+        reference=run_path / "jokes" / "sft",
+        report=run_path / "audit",
+        seed=config.seed,
+    )
+    # The audit tells its findings one by one; the demo's own table comes at the end.
+    with redirect_stdout(sys.stderr):
+        whole.audit(settings)
+
+
+def _finished(folder: Path, train: Callable[..., Any]) -> None:
+    """Run a stage in its folder, continue it when it was begun, or leave it when it is done."""
+    if not (folder / "summary.json").exists():
+        train(resume=(folder / "config.toml").exists())
+
+
+def _rlhf_row(config: DemoConfig, loop: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The stage as a row of `stages`: accuracy is the share of well-formed jokes about what was asked for."""
+    count = int(loop["after"]["examined"])
+    sound = round(loop["after"]["correct"] * count)
+    return {
+        "name": "rlhf",
+        "accuracy": sound / count,
+        "n": count,
+        "ci95": wilson(sound, count),
+        "iterations": config.rlhf_steps,
+        "seconds": seconds,
+        # Jokes have no steps to check, so none of an equation's behaviours is shown.
+        "behaviours": dict.fromkeys(SHOWN_BEHAVIOURS, 0.0),
+    }
+
+
+def _feedback(loop: dict[str, Any], audited: dict[str, Any]) -> dict[str, Any]:
+    """What people's rankings cost and bought, and what the audit says, for summary.json."""
+    before, after = loop["before"], loop["after"]
+    return {
+        "ratings": loop["ratings"],
+        "dollars": loop["dollars"],
+        "reward_model": loop["rounds"][0]["reward_models"][0],
+        "guard": loop["rounds"][0]["guard"],
+        "proxy": [before["proxy"], after["proxy"]],
+        "gold": [before["gold"], after["gold"]],
+        "correct": [before["correct"], after["correct"]],
+        "puns": [before.get("style/pun", 0.0), after.get("style/pun", 0.0)],
+        "kl_completion": after["kl"],
+        "audit": {
+            name: {"verdict": found["verdict"], "sentence": found["sentence"]}
+            for name, found in audited.items()
+            if isinstance(found, dict)
+        },
+        "audit_report": "audit/audit.html",
+    }
+
+
 def print_table(summary: dict[str, Any]) -> None:
     """The table of stages, to the terminal."""
     from rich.console import Console
@@ -168,7 +285,7 @@ def print_table(summary: dict[str, Any]) -> None:
     names = [name for name in SHOWN_BEHAVIOURS if name in summary["stages"][0]["behaviours"]]
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
-    for stage in summary["stages"]:
+    for stage in (stage for stage in summary["stages"] if stage["name"] != "rlhf"):
         low, high = stage["ci95"]
         table.add_row(
             stage["name"],
@@ -181,6 +298,32 @@ def print_table(summary: dict[str, Any]) -> None:
             *(f"{stage['behaviours'][name]:.0%}" for name in names),
         )
     Console(width=150).print(table)
+    if "human_feedback" in summary:
+        print(feedback_text(summary["human_feedback"], summary["stages"][-1]))
     seed = summary["seed_equation"]
     print(f"{seed['equation']}   claimed {seed['claimed']}: {seed['verdict']} ({seed['reason']})")
     print(f"report: {summary['report']}")
+
+
+def feedback_text(feedback: dict[str, Any], stage: dict[str, Any]) -> str:
+    """What human feedback did to the jokes, in a few lines."""
+    model = feedback["reward_model"]
+    ceiling = model["ceiling"]["accuracy"]
+    lines = [
+        f"human feedback on jokes ({stage['iterations']} iterations, {stage['seconds']:.0f} s): "
+        f"{feedback['ratings']:,} ratings by simulated people, ${feedback['dollars']:,.2f}",
+        f"  reward model: {model['accuracy']:.1%} of held-out pairs, people's own ceiling is {ceiling:.1%}",
+        f"  reward by the model {_change(feedback['proxy'])}, people's utility {_change(feedback['gold'])}",
+        f"  well-formed {_percents(feedback['correct'])}, puns {_percents(feedback['puns'])}, "
+        f"KL {feedback['kl_completion']:.1f} nats a joke",
+        *(f"  audit, {name}: {found['sentence']}" for name, found in feedback["audit"].items()),
+    ]
+    return "\n".join(lines)
+
+
+def _change(pair: Sequence[float]) -> str:
+    return f"{pair[0]:+.2f} -> {pair[1]:+.2f}"
+
+
+def _percents(pair: Sequence[float]) -> str:
+    return f"{pair[0]:.0%} -> {pair[1]:.0%}"

@@ -51,8 +51,8 @@ class StudyConfig:
     """Which parts: demo random format poisoned ppo fresh external."""
     data: Path | None = None
     """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
-    demo: DemoConfig = field(default_factory=DemoConfig)
-    """Settings of the demo; practice with other rewards takes its task, lengths and examinations."""
+    demo: DemoConfig = field(default_factory=lambda: DemoConfig(human_feedback=False))
+    """Settings of the demo, without human feedback; other rewards take its task, lengths, examinations."""
 
 
 def study(config: StudyConfig) -> None:

@@ -62,6 +62,7 @@ def small_demo() -> DemoConfig:
         pretrain_steps=2,
         sft_steps=2,
         rl_steps=2,
+        human_feedback=False,
         examination_count=24,
         sampled_count=2,
         samples=2,

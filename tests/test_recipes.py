@@ -67,7 +67,8 @@ def test_a_recipe_trains(
         return
     config = settings(recipe)
     assert isinstance(config, DemoConfig)
-    steps = {name: getattr(small_demo, name) for name in ("pretrain_steps", "sft_steps", "rl_steps")}
+    small = ("pretrain_steps", "sft_steps", "rl_steps", "human_feedback")
+    steps = {name: getattr(small_demo, name) for name in small}
     counts = {"examination_count": 4, "sampled_count": 2, "samples": 2}
     with small_stages():
         result = demo.run(replace(config, **steps, **counts), tmp_path / "run")

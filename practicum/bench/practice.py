@@ -54,6 +54,7 @@ class CoinTask:
     """Prompts of a fixed length, each completion paid by the toss of a coin: only speed is of interest."""
 
     name = "coin"
+    vocabulary_size = 384
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts

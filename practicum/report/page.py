@@ -70,6 +70,7 @@ def render(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> str:
         poisoned=dig(run.config, "task", "equations", "key") == "poisoned",
         stages=results.stage_rows(run, others),
         headline=results.headline(run),
+        feedback=results.feedback(run),
         hero=charts.hero_figures(run, runs),
         teaching=results.teaching(run),
         curves=charts.curve_figures(runs),

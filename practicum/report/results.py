@@ -23,6 +23,9 @@ def stage_rows(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> list[Jso
         return []
     rows = []
     for stored in run.summary["stages"]:
+        # Human feedback is about jokes: it has a section of its own and no place among equations.
+        if stored["name"] == "rlhf" and "human_feedback" in run.summary:
+            continue
         whole = examination(run, stored["name"], "whole")
         sampled = pass_rates(whole) or pass_rates({"sampled": stored.get("pass_at_k")})
         repeats = [run, *(other for other in others if other.control == run.control)]
@@ -45,6 +48,33 @@ def stage_rows(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> list[Jso
             }
         )
     return rows
+
+
+def feedback(run: ReportedRun) -> Json | None:
+    """What human feedback cost and bought, as rows (measure, before, after), and what its audit says."""
+    found = run.summary.get("human_feedback")
+    if not isinstance(found, dict):
+        return None
+    rows = [
+        (title, *found[name])
+        for name, title in (("proxy", "reward by the model of people"), ("gold", "people's true utility"))
+    ]
+    shares = [
+        (title, *found[name])
+        for name, title in (("correct", "well-formed jokes"), ("puns", "puns among them"))
+    ]
+    return {
+        "rows": rows,
+        "shares": shares,
+        "accuracy": dig(found, "reward_model", "accuracy"),
+        "ci95": interval(dig(found, "reward_model", "ci95")),
+        "ceiling": number(dig(found, "reward_model", "ceiling", "accuracy")),
+        "ratings": found["ratings"],
+        "dollars": found["dollars"],
+        "kl": found["kl_completion"],
+        "audit": found["audit"],
+        "audit_report": found["audit_report"],
+    }
 
 
 def headline(run: ReportedRun) -> str | None:

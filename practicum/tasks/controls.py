@@ -23,7 +23,7 @@ class _Controlled:
 
     def __init__(self, task: Task, control: Control, seed: int) -> None:
         self.task, self.control, self.seed = task, control, seed
-        self.name = task.name
+        self.name, self.vocabulary_size = task.name, task.vocabulary_size
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """The task's scores with the value replaced and the true one kept as the part `true`."""

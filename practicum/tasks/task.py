@@ -17,6 +17,8 @@ class Task(Protocol):
     """A source of prompts and a judge of completions. All texts are deterministic in their arguments."""
 
     name: str
+    vocabulary_size: int
+    """Tokens that a tokenizer learned from the textbook should have."""
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         """`count` prompts of `train`, `validation` or `test`; the splits share no problem."""

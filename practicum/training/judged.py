@@ -106,6 +106,45 @@ def as_pairs(judged: Sequence[Judged]) -> list[Judged]:
     return items
 
 
+def contrasted(item: Judged, others: Sequence[Judged], random: Random) -> Judged:
+    """A prompt's answers, each above a spoiled one, in place of what people said of them.
+
+    Spoiled is the answer to another prompt (Liu et al. 2024, 2409.13156), the answer with another's end, with
+    its own end again, or cut. That such an answer is worse needs no rating; how much it matters beside what
+    people like does, so this comes before their rankings and not among them (Askell et al. 2021, 2112.00861,
+    section 4: preference model pretraining).
+    """
+    spoiled = []
+    for response in item.responses:
+        other = random.choice(others)
+        while other is item and len(others) > 1:
+            other = random.choice(others)
+        foreign = random.choice(other.responses).text
+        start, end = _halves(response.text, random)
+        worse = random.choice(
+            (
+                foreign,
+                foreign,
+                f"{start} {_halves(foreign, random)[1]}",
+                f"{response.text} {end}",
+                start,
+            )
+        )
+        # A single word can be neither cut nor continued.
+        spoiled.append(Response(worse if worse.strip() != response.text.strip() else foreign))
+    size = len(item.responses)
+    verdicts = tuple(Verdict((place, size + place), (1, 2), "", 1 / size) for place in range(size))
+    return Judged(item.prompt, (*item.responses, *spoiled), verdicts)
+
+
+def _halves(text: str, random: Random) -> tuple[str, str]:
+    """A text cut behind one of its sentences but the last, or, with one sentence alone, at any word."""
+    words = text.split(" ")
+    ends = [place for place, word in enumerate(words[:-1], 1) if word.endswith((".", "?", "!", ":"))]
+    cut = random.choice(ends or range(1, max(2, len(words))))
+    return " ".join(words[:cut]), " ".join(words[cut:])
+
+
 def batch_of(items: Sequence[Judged], size: int, step: int, seed: int) -> list[Judged]:
     """The items of update `step` (from 0): epoch after epoch, each in a new order, its last batch short."""
     batches = -(-len(items) // size)

@@ -80,8 +80,8 @@ class PretrainConfig:
     """The task whose textbook is read."""
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
-    vocabulary_size: int = 384
-    """Tokens: all printable ASCII characters, then the textbook's commonest words."""
+    vocabulary_size: int = 0
+    """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it."""
     sequence_length: int = 128
     """Tokens of a row."""
     batch_rows: int = 64
@@ -103,7 +103,9 @@ def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> di
     task = load_task(config.task)
     run = Run.open(run_path, config, "pretrain", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), config.vocabulary_size)
+    tokenizer = train_tokenizer(
+        textbook(task, config.seed, "tokenizer", 4000), config.vocabulary_size or task.vocabulary_size
+    )
     decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)

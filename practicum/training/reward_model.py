@@ -29,7 +29,7 @@ from practicum.preferences import formats
 from practicum.preferences.aggregate import consensus
 from practicum.run import Run, atomic_write, to_json
 from practicum.training.batch import learner
-from practicum.training.judged import Judged, as_pairs, batch_of, by_prompt, padded, split_by_hash
+from practicum.training.judged import Judged, as_pairs, batch_of, by_prompt, contrasted, padded, split_by_hash
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import Optimizer, OptimizerConfig
@@ -77,6 +77,9 @@ class RewardModelConfig:
     """regress takes out of rewards what the score owes to length alone, within prompts."""
     held_out: float = 0.1
     """Share of prompts, chosen by hash, that is examined and never learned from."""
+    contrast_steps: int = 0
+    """Updates before the rankings, on the ranked answers above spoiled ones (another prompt's, mixed, cut,
+    repeated), which teach a small model to see what an answer has to do with its prompt."""
     epochs: int = 2
     """Passes over the rankings."""
     batch_prompts: int = 16
@@ -104,6 +107,8 @@ class RewardModelConfig:
         for name in ("heads", "epochs", "batch_prompts", "micro_batch_tokens"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.contrast_steps < 0:
+            raise InputError(f"contrast_steps is {self.contrast_steps}; expected 0 or more")
         if not 0 <= self.held_out < 1:
             raise InputError(f"held_out is {self.held_out}; expected a share from 0 to below 1")
         if self.average and self.control != "none":
@@ -134,16 +139,22 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     head = RewardHead(decoder.config.hidden_size, config.heads, head_seed)
     heads = nn.ModuleDict({"reward": head})
     epoch_steps = -(-len(items) // config.batch_prompts)
-    loop = LoopConfig(config.epochs * epoch_steps, config.checkpoint_every, threads=config.threads)
-    optimizer = Optimizer(
-        nn.ModuleDict({"model": decoder, "heads": heads}), config.optimizer, config.epochs * epoch_steps
-    )
+    steps = config.contrast_steps + config.epochs * epoch_steps
+    loop = LoopConfig(steps, config.checkpoint_every, threads=config.threads)
+    optimizer = Optimizer(nn.ModuleDict({"model": decoder, "heads": heads}), config.optimizer, steps)
     trainee = Trainee(decoder, tokenizer, heads, optimizer)
 
     def step(index: int) -> StepResult:
+        if index < config.contrast_steps:
+            random = Random(f"contrasts {config.seed} {index}")
+            asked = batch_of(learned, config.batch_prompts, index, config.seed)
+            batch = [contrasted(item, learned, random) for item in asked]
+            metrics = learn(decoder, tokenizer, head, batch, config, dtype)
+            return StepResult(metrics | optimizer.step(index))
+        index, place = index - config.contrast_steps, index
         batch = batch_of(items, config.batch_prompts, index, config.seed)
         metrics = learn(decoder, tokenizer, head, batch, config, dtype)
-        metrics |= optimizer.step(index)
+        metrics |= optimizer.step(place)
         metrics["epoch"] = (index + 1) / epoch_steps
         if (index + 1) % epoch_steps == 0 and held_out:
             measured = pair_accuracy(_ready(trainee, dtype), held_out)

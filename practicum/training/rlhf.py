@@ -282,8 +282,9 @@ def _finished(folder: Path, call: Callable[..., Any]) -> None:
 def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path]) -> dict[str, float]:
     """A policy on held-out prompts, one sampled answer each, as means over them.
 
-    `proxy`: reward by the given reward models; `kl`: nats per completion from the first model; `tokens`;
-    `finished`; `style/*` shares; `gold`: the raters' true utility, for simulated raters only.
+    `examined`: how many; `proxy`: reward by the given reward models; `kl`: nats per completion from the first
+    model; `tokens`; `finished`; `correct`: share the task itself judges right; `style/*` shares; `gold`: the
+    raters' true utility, for simulated raters only.
     """
     task = load_task(config.task)
     decoder, tokenizer = load_model(policy)
@@ -302,6 +303,8 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     )
     rollout = batch.rollout
     result = {
+        "examined": float(len(prompts)),
+        "correct": sum(score.outcome == "correct" for score in batch.scores) / len(prompts),
         "proxy": float(combined(members_BM, rewards).mean()),
         "disagreement": float(members_BM.std(1, unbiased=False).mean()),
         "kl": float(((rollout.logprobs_BT - reference_BT) * rollout.mask_BT).sum(1).mean()),

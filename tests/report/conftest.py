@@ -24,7 +24,7 @@ SHORT = SamplingConfig(max_new_tokens=24)
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stages trained small, each with its examination; the demo finds them done, sums up and reports."""
     path = tmp_path_factory.mktemp("report") / "demo"
-    config = demo.DemoConfig(pretrain_steps=4, sft_steps=4, rl_steps=6)
+    config = demo.DemoConfig(pretrain_steps=4, sft_steps=4, rl_steps=6, human_feedback=False)
     Run.open(path, config, "demo")
     shape = pretrain.ModelShape(
         hidden_size=16, intermediate_size=32, layers=1, heads=2, key_value_heads=1, head_dim=8

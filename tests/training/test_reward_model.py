@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from practicum.model.heads import RewardHead
 from practicum.model.learner import work
 from practicum.preferences import formats
 from practicum.training.batch import learner
-from practicum.training.judged import as_pairs, batch_of, by_prompt, padded, split_by_hash
+from practicum.training.judged import Judged, as_pairs, batch_of, by_prompt, contrasted, padded, split_by_hash
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward import (
@@ -191,6 +192,29 @@ def test_how_a_batch_is_cut_changes_nothing(make_trainee: Any, objective: Any) -
         assert loss == pytest.approx(gradients[0][0], abs=1e-6)
         torch.testing.assert_close(head, gradients[0][1], atol=1e-6, rtol=1e-4)
         torch.testing.assert_close(embedding, gradients[0][2], atol=1e-6, rtol=1e-4)
+
+
+def test_contrasts_put_every_answer_above_a_spoiled_one_and_need_no_rating() -> None:
+    def judged(subject: str) -> Judged:
+        texts = (f"why did the {subject} sing? it had to.", f"the {subject} left. nobody saw.")
+        return Judged(Prompt(f"about {subject}"), tuple(Response(text) for text in texts), ())
+
+    cat, dog = judged("cat"), judged("dog")
+    seen = set()
+    for seed in range(60):
+        made = contrasted(cat, [cat, dog], Random(seed))
+        assert made.prompt == cat.prompt
+        assert made.responses[:2] == cat.responses
+        assert [verdict.places for verdict in made.verdicts] == [(0, 2), (1, 3)]
+        assert all(verdict.ranks == (1, 2) and verdict.weight == 0.5 for verdict in made.verdicts)
+        for honest, spoiled in zip(made.responses[:2], made.responses[2:], strict=True):
+            assert spoiled.text != honest.text
+            seen.add(spoiled.text)
+    assert {response.text for response in dog.responses} < seen
+    assert "the cat left. nobody saw. nobody saw." in seen
+    assert "the cat left." in seen
+    assert "the cat left. it had to." in seen
+    assert contrasted(cat, [cat, dog], Random(1)) == contrasted(cat, [cat, dog], Random(1))
 
 
 def test_raters_without_weight_are_left_out_and_weights_scale_the_gradient() -> None:

@@ -77,6 +77,7 @@ class EquationsTask:
     """The equations task of `practicum.tasks.task.Task`."""
 
     name = "equations"
+    vocabulary_size = 384
 
     def __init__(self, config: EquationsConfig | None = None) -> None:
         self.config = config or EquationsConfig()

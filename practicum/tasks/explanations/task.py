@@ -44,6 +44,7 @@ class ExplanationsTask:
     """The explanations task of `practicum.tasks.task.Task`, on the equations of an equations task."""
 
     name = "explanations"
+    vocabulary_size = 384
 
     def __init__(
         self, config: ExplanationsConfig | None = None, equations: EquationsConfig | None = None
