@@ -67,30 +67,17 @@ def rows(bench: Bench, folder: Path) -> list[Row]:
 def row(bench: Bench, case: Case, folder: Path) -> Row:
     """Both sides on the same decoder and the same rankings, which the rival reads as pairs."""
     place = write_model(case, folder)
-    decoder, tokenizer = load_model(place)
-    items = by_prompt(joke_rankings(case) if case.tokens is None else random_rankings(case, decoder.config))
+    decoder, _ = load_model(place)
+    items = by_prompt(rankings(case, decoder.config))
     ours = learn_work(place, items)
-    ids = [
-        sequences_of(
-            decoder,
-            tokenizer,
-            [item.prompt.text] * case.responses,
-            [response.text for response in item.responses],
-        )[0]
-        for item in items
-    ]
-    limit = limit_rate(case, decoder.config, [len(sequence) for one in ids for sequence in one])
+    limit = limit_rate(case, place, items)
     if not installed("trl"):
         return rate_row(case.text, "pairs/s", alternate(ours, None, bench.pairs), None, limit)
     from practicum.bench import trl_rival
 
-    pairs_of_ids = [
-        (one[better], one[worse])
-        for one, item in zip(ids, items, strict=True)
-        for better, worse in ordered_pairs(item)
-    ]
-    micro = trl_rival.best_micro_batch(place, pairs_of_ids)
-    arguments = (place, pairs_of_ids, micro)
+    ids = pairs_of_ids(place, items)
+    micro = trl_rival.best_micro_batch(place, ids)
+    arguments = (place, ids, micro)
     pairs = trl_rival.reward_pairs(ours, bench.pairs, *arguments)
     memory = bench.memory(
         Side(learn_work, (place, items), (__name__,)), Side(trl_rival.reward_work, arguments, (RIVAL,))
@@ -129,10 +116,35 @@ def ordered_pairs(item: Judged) -> list[tuple[int, int]]:
     ]
 
 
-def limit_rate(case: Case, config: DecoderConfig, lengths: Sequence[int]) -> float:
-    """Pairs a second that the machine would allow when each response is read once, without a head of words."""
+def pairs_of_ids(folder: Path, items: Sequence[Judged]) -> list[tuple[list[int], list[int]]]:
+    """Token ids of the better and the worse text of every pair, as `learn` reads them."""
+    return [
+        (ids[better], ids[worse])
+        for item, ids in zip(items, ids_of_items(folder, items), strict=True)
+        for better, worse in ordered_pairs(item)
+    ]
+
+
+def ids_of_items(folder: Path, items: Sequence[Judged]) -> list[list[list[int]]]:
+    """Token ids of prompt, response and end, for each response of each prompt."""
+    decoder, tokenizer = load_model(folder)
+    found = []
+    for item in items:
+        texts = [response.text for response in item.responses]
+        found.append(sequences_of(decoder, tokenizer, [item.prompt.text] * len(texts), texts)[0])
+    return found
+
+
+def limit_rate(case: Case, folder: Path, items: Sequence[Judged]) -> float:
+    """Pairs a second that the machine would allow when each response is read once.
+
+    The last layer is counted in full, although only its keys and values need all tokens; the head is one row.
+    """
+    config = load_model(folder)[0].config
+    lengths = [len(ids) for one in ids_of_items(folder, items) for ids in one]
     cost = limits.training_cost(replace(config, vocab_size=1), lengths)
-    return case.pairs / limits.machine_limit(config, min(sum(lengths), 4096), cost)
+    rows = min(sum(lengths), RewardModelConfig(folder, ()).micro_batch_tokens)
+    return case.pairs / limits.machine_limit(config, rows, cost)
 
 
 # --------------------------------------------------------------------------------------------------- data
@@ -153,6 +165,11 @@ def write_model(case: Case, folder: Path) -> Path:
 def joke_tokenizer() -> Tokenizer:
     """The tokenizer of a joke model: learned from the textbook."""
     return train_tokenizer(JokesTask().exposition(1000, seed=0), VOCABULARY)
+
+
+def rankings(case: Case, config: DecoderConfig) -> list[Ranking]:
+    """One of each prompt: texts of equal length, or jokes."""
+    return joke_rankings(case) if case.tokens is None else random_rankings(case, config)
 
 
 def random_rankings(case: Case, config: DecoderConfig) -> list[Ranking]:
