@@ -39,7 +39,7 @@ BENCHES: dict[str, Entry] = {
     "grpo-step": Entry("practice", "grpo_rows", "a whole step of practice, against TRL's GRPOTrainer", "trl"),
     "ppo-step": Entry("ppo", "rows", "our PPO step, against our GRPO step and TRL's PPOTrainer", None, "Ppo"),
     "sft": Entry("training", "sft_rows", "supervised fine-tuning, against TRL's SFTTrainer", "trl"),
-    "reward-model": Entry("reward_model", "rows", "learning from rankings, against TRL's RewardTrainer", "trl"),
+    "reward-model": Entry("reward_model", "rows", "rankings learned, against TRL's RewardTrainer", "trl"),
     "time-to-accuracy": Entry(
         "accuracy", "rows", "practice until 95% of answers are right, against GRPOTrainer", "trl", "Race"
     ),

@@ -1,10 +1,10 @@
-"""One step of PPO: against our GRPO step, and against TRL's PPOTrainer in an environment that still has it."""
+"""One step of PPO: against our GRPO step, and against TRL's PPOTrainer in an environment that has one."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +48,7 @@ def grpo_row(bench: Bench, case: practice.Case, place: Path) -> Row:
 
 
 def trl_rows(bench: Bench, python: Path, case: practice.Case, place: Path) -> list[Row]:
-    """Our PPO as it is used and with a critic, a reward model and a reference of its own, on the same prompts."""
+    """Our PPO as it is used, and with a critic, a reward model and a reference of its own; the same prompts."""
     reward = write_reward_model(case, place.with_name(f"{place.name}-reward"))
     found = []
     with PpoTrainer(python, place, case, 2 * bench.pairs + 1, bench.threads) as trainer:
@@ -121,7 +121,7 @@ class PpoTrainer:
             answer = ""
         if not answer:
             raise InputError(
-                f"--trl_python {self.python}: its process ended with {self.process.wait()} before it answered; "
+                f"--trl_python {self.python}: its process ended with {self.process.wait()} and no answer; "
                 "expected the Python of an environment with trl 1.12.0 (docs/bench.md tells how to make it)"
             )
         return json.loads(answer)

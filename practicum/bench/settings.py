@@ -49,7 +49,7 @@ class Ppo(Bench):
     """A step of PPO against a step of our GRPO, and against TRL's PPOTrainer where it is installed."""
 
     trl_python: Path | None = None
-    """Python of an environment with trl 1.12.0, the last that had a PPOTrainer; none leaves those rows out."""
+    """Python of an environment with trl 1.12.0, the last with a PPOTrainer; none leaves those rows out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,10 +1,11 @@
-"""A process of its own that makes steps of TRL's PPOTrainer when told to, in the environment of a TRL that has it.
+"""A process that makes steps of TRL's PPOTrainer when told to, in the environment of a TRL that has one.
 
 It runs under another Python than ours, so it imports nothing of Practicum. One JSON object a line: the first
-line of stdin says what to do (`folder`, `prompts` as token ids, `new_tokens`, `steps`, `threads`, and how many
-rows are sampled and learned from at a time, `rollout_rows` and `update_rows`) and is answered with the `versions`
-of the libraries; after that each line asks for one step, which is answered when it is made with the `tokens`
-sampled and the peak memory so far (`peak_mb`, less that after importing). What libraries print goes to stderr.
+line of stdin says what to do (`folder`, `prompts` as token ids, `new_tokens`, `steps`, `threads`, and how
+many rows are sampled and learned from at a time, `rollout_rows` and `update_rows`) and is answered with the
+`versions` of the libraries. After that each line asks for one step, which is answered when it is made with
+the `tokens` sampled and the peak memory so far (`peak_mb`, less that after importing). What libraries print
+goes to stderr.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def main() -> None:
     os.dup2(2, 1)
     order = json.loads(sys.stdin.readline())
     import torch
-    import torch._dynamo  # noqa: F401  loaded on first use: it belongs to no side's work
+
+    # Loaded on first use; it belongs to no side's work.
+    import torch._dynamo
 
     torch.set_num_threads(order["threads"])
     from trl.experimental.ppo import PPOTrainer  # noqa: F401  so that its import is not counted as memory
@@ -38,7 +41,7 @@ def main() -> None:
 
 
 def ppo_trainer(output: Path, order: dict[str, Any], replies: TextIO, before: float) -> Any:
-    """A trainer that waits for a line before each step; policy, value, reward and reference model are alike."""
+    """A trainer that waits for a line before each step; its four models are of one shape."""
     import torch
     from datasets import Dataset
     from transformers import (

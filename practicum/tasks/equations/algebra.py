@@ -539,8 +539,8 @@ def sample(roots: tuple[Root, ...], rank: int) -> fmpq:
 
 
 def _holds_at_root(equation: Equation, unknown: str | None, root: Root) -> bool:
-    """The same as `holds_at`, sooner at a root of degree 1 or 2: where both sides stay in its field, and where
-    bounds prove that they differ or that one of them has no value.
+    """The same as `holds_at`, sooner at a root of degree 1 or 2: where both sides stay in its field, and
+    where bounds prove that they differ or that one of them has no value.
     """
     number = root.number
     if number is None:

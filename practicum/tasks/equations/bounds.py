@@ -1,9 +1,9 @@
 """Between which numbers the value of an expression lies: most candidates fail by far, and this proves it.
 
-A value is a fraction, exact, for as long as nothing irrational takes part, and else an interval whose ends are
-integers over 2**64. Every operation on intervals rounds the low end down and the high end up in integer
-arithmetic, so the true value never leaves them; no floating-point number takes part. What the interval cannot
-decide raises UndecidedError, and `reals.py` decides it exactly.
+A value is a fraction, exact, for as long as nothing irrational takes part, and else an interval whose ends
+are integers over 2**64. Every operation on intervals rounds the low end down and the high end up in integer
+arithmetic, so the true value never leaves them; no floating-point number takes part in a decision. What the
+interval cannot decide raises UndecidedError, and `reals.py` decides it exactly.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_BITS = 1000
 """Larger fractions and ends of intervals are left to `reals.py`, and so are powers above MAX_POWER."""
 MAX_POWER = 8
 SHOWN_MARGIN = 1 << 20
-"""How far the ends of an interval are moved apart, in units of 2**-64, before a decimal of them is trusted."""
+"""How far the ends of an interval are moved out, in units of 2**-64, before a decimal of it is trusted."""
 
 
 class UndecidedError(ArithmeticError):

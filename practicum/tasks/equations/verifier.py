@@ -32,7 +32,6 @@ from practicum.tasks.equations.answers import (
 )
 from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
-from practicum.tasks.equations.quadratic import Quadratic
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
 from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, contains, ordered, point, same_set
 from practicum.tasks.equations.verdict import (
