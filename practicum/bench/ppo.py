@@ -48,7 +48,7 @@ def grpo_row(bench: Bench, case: practice.Case, place: Path) -> Row:
 
 
 def trl_rows(bench: Bench, python: Path, case: practice.Case, place: Path) -> list[Row]:
-    """Our PPO as it is used, and with a critic, a reward model and a reference of its own; the same prompts."""
+    """Our PPO as it is used, and with a critic, a reward model and a reference of its own."""
     reward = write_reward_model(case, place.with_name(f"{place.name}-reward"))
     found = []
     with PpoTrainer(python, place, case, 2 * bench.pairs + 1, bench.threads) as trainer:

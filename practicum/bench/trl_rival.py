@@ -1,4 +1,4 @@
-"""TRL as a rival: whole steps of GRPOTrainer, SFTTrainer and RewardTrainer in bfloat16, no disk or logging."""
+"""TRL as a rival: whole steps of GRPO-, SFT- and RewardTrainer in bfloat16, without disk or logging."""
 
 from __future__ import annotations
 
