@@ -55,6 +55,7 @@ PARTS: dict[str, Part] = {
         Part("grpo-step", 2),
         Part("ppo-step"),
         Part("sft"),
+        Part("reward-model"),
         Part("training"),
         Part("time-to-accuracy", 2),
         Part("verifier"),
@@ -112,8 +113,12 @@ TARGETS: tuple[Goal, ...] = (
         )
     ),
     Goal("ppo-step", STEP_FIXED, 1.5, "time"),
+    Goal("ppo-step", f"{STEP_FIXED}, PPOTrainer", 4),
+    Goal("ppo-step", f"{STEP_FIXED}, PPOTrainer, four models on both sides", 4),
     Goal("sft", "10M, real lengths, about 8192 tokens", 4),
     Goal("sft", "10M, 32 x 256", 2),
+    Goal("reward-model", "3M, 64 pairs of 64 tokens", 4),
+    Goal("reward-model", "3M, 32 rankings of 5, real lengths", 4),
     *(
         goal
         for size in ("3M", "10M")
@@ -147,6 +152,9 @@ class BenchStudyConfig:
     model: Path | None = None
     """Where time-to-accuracy starts; none takes the newest model of worked problems in runs/."""
 
+    trl_python: Path | None = None
+    """Python of the environment with a PPOTrainer that ppo-step compares with; none leaves those rows out."""
+
 
 def write_all(config: BenchStudyConfig, root: Path = ROOT) -> None:
     """Record what is asked for, each bench as soon as it is done, and write the page."""
@@ -161,6 +169,8 @@ def write_all(config: BenchStudyConfig, root: Path = ROOT) -> None:
         settings += ["--no_peaks"] if part.threads > 1 else []
         if part.name == "time-to-accuracy" and config.model is not None:
             settings += ["--model", str(config.model)]
+        if part.name == "ppo-step" and config.trl_python is not None:
+            settings += ["--trl_python", str(config.trl_python)]
         started = time.perf_counter()
         result = rounded(run(part.name, settings))
         print(f"bench: {key} took {time.perf_counter() - started:.0f} s", file=sys.stderr)

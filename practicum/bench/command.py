@@ -37,8 +37,9 @@ BENCHES: dict[str, Entry] = {
     "sampler": Entry("sampling", "rows", "tokens a second of sampling, against transformers"),
     "training": Entry("training", "training_rows", "tokens a second of an update; the products' share of it"),
     "grpo-step": Entry("practice", "grpo_rows", "a whole step of practice, against TRL's GRPOTrainer", "trl"),
-    "ppo-step": Entry("practice", "ppo_rows", "our PPO step against our GRPO step"),
+    "ppo-step": Entry("ppo", "rows", "our PPO step, against our GRPO step and TRL's PPOTrainer", None, "Ppo"),
     "sft": Entry("training", "sft_rows", "supervised fine-tuning, against TRL's SFTTrainer", "trl"),
+    "reward-model": Entry("reward_model", "rows", "rankings learned, against TRL's RewardTrainer", "trl"),
     "time-to-accuracy": Entry(
         "accuracy", "rows", "practice until 95% of answers are right, against GRPOTrainer", "trl", "Race"
     ),
@@ -110,6 +111,8 @@ def run(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
         result["misjudged"] = misjudged
     if entry.rival is not None and not installed(entry.rival):
         result["hint"] = f"no rival: {HINT}"
+    elif bench.hint is not None:
+        result["hint"] = bench.hint
     return result
 
 

@@ -1,4 +1,4 @@
-"""One step of practice: ours against TRL's GRPOTrainer, and our PPO against our GRPO on the same tokens."""
+"""One step of practice: ours against TRL's GRPOTrainer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from practicum.bench import limits, models
 from practicum.bench.measure import Pairs, Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench, installed
 from practicum.model.checkpoint import load_model
-from practicum.model.decoder import DecoderConfig
-from practicum.model.heads import ValueHead
+from practicum.model.decoder import DecoderConfig, compute_dtype
 from practicum.rollout.sampler import SamplingConfig
 from practicum.training.loop import LoopConfig, Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.rl import RlConfig, practise
-from practicum.training.update import UpdateConfig
+from practicum.training.ppo import PpoConfig
+from practicum.training.reward import load_reward_model
+from practicum.training.rl import RlConfig, make_heads, practise
+from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Demonstration, Prompt, Score
 
 RIVAL = "practicum.bench.trl_rival"
 Algorithm = Literal["grpo", "ppo"]
+KL_WEIGHT = 0.05
+"""Where there is a reference: the default of TRL's PPOTrainer."""
 
 
 @dataclass(frozen=True)
@@ -120,17 +123,6 @@ def grpo_row(bench: Bench, case: Case, folder: Path) -> Row:
     return rate_row(case.text, "tokens/s", pairs, name, limit(case, pairs), memory)
 
 
-def ppo_rows(bench: Bench, folder: Path) -> list[Row]:
-    """Our PPO step against our GRPO step at fixed lengths: what the value head and its pass cost."""
-    case = (QUICK if bench.quick else CASES)[0]
-    place = write_model(case, folder)
-    ppo, grpo = (practice_work(place, case, algorithm) for algorithm in ("ppo", "grpo"))
-    pairs: Pairs = alternate(ppo, grpo, bench.pairs)
-    sides = [Side(practice_work, (place, case, algorithm), (__name__,)) for algorithm in ("ppo", "grpo")]
-    memory = bench.memory(sides[0], sides[1])
-    return [rate_row(case.text, "tokens/s", pairs, "practicum GRPO", None, memory)]
-
-
 def case_config(case: Case) -> DecoderConfig:
     """The model's shape."""
     return models.shape(case.size, case.ending, case.prompt_tokens + case.new_tokens)
@@ -149,29 +141,35 @@ def prompt_texts(case: Case) -> list[str]:
     ]
 
 
-def practice_work(folder: Path, case: Case, algorithm: Algorithm) -> Work:
-    """Whole iterations of `practicum rl` on one trainee; counts completion tokens."""
+def practice_work(folder: Path, case: Case, algorithm: Algorithm, reward_model: Path | None = None) -> Work:
+    """Whole iterations of `practicum rl` on one trainee; counts completion tokens.
+
+    With a reward model, PPO is also held to a reference, and its critic is a network of its own.
+    """
     decoder, tokenizer = load_model(folder)
-    heads = nn.ModuleDict()
-    if algorithm == "ppo":
-        heads["value"] = ValueHead(decoder.config.hidden_size, 0)
     settings = OptimizerConfig(algorithm="adamw", learning_rate=1e-4)
-    optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), settings, 10_000)
-    trainee = Trainee(decoder, tokenizer, heads, optimizer)
     config = RlConfig(
         model=folder,
+        reward_model=() if reward_model is None else (reward_model,),
         algorithm=algorithm,
         prompts_per_step=case.prompts,
         group_size=case.group,
         sampling=SamplingConfig(max_new_tokens=case.new_tokens),
+        update=UpdateConfig(kl=KLConfig(weight=0.0 if reward_model is None else KL_WEIGHT)),
+        ppo=PpoConfig(critic="head" if reward_model is None else "reward_model"),
         optimizer=settings,
         loop=LoopConfig(steps=10_000),
     )
+    judges = [load_reward_model(path, compute_dtype("auto")) for path in config.reward_model]
+    heads = make_heads(config, decoder, tokenizer, judges)
+    reference = load_model(folder)[0] if judges else None
+    optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), settings, 10_000)
+    trainee = Trainee(decoder, tokenizer, heads, optimizer)
     task = CoinTask(prompt_texts(case))
     steps = iter(range(10_000))
 
     def work() -> float:
-        metrics = practise(trainee, None, task, config, next(steps)).metrics
+        metrics = practise(trainee, reference, task, config, next(steps), judges).metrics
         return metrics["completion_tokens"] * case.prompts * case.group
 
     return work

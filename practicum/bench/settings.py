@@ -10,6 +10,10 @@ from practicum.bench.measure import Side, memory_of
 from practicum.errors import InputError
 
 HINT = "install the rivals with: pip install 'practicum[bench]'"
+PPO_HINT = (
+    "make its environment with: python3 -m venv .venv-ppo && .venv-ppo/bin/pip install trl==1.12.0 "
+    "torch==2.13.0 transformers==5.23.0; then add: --trl_python .venv-ppo/bin/python"
+)
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,32 @@ class Bench:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
+    @property
+    def hint(self) -> str | None:
+        """What to do for rows that these settings leave out."""
+        return None
+
     def memory(self, ours: Side, rival: Side | None) -> tuple[float | None, float | None]:
         """Peak memory of both sides in MB, where it is measured; never when quick."""
         return (None, None) if self.quick or not self.peaks else memory_of(ours, rival, self.threads)
+
+
+@dataclass(frozen=True)
+class Ppo(Bench):
+    """A step of PPO against a step of our GRPO, and against TRL's PPOTrainer where it is installed."""
+
+    trl_python: Path | None = None
+    """Python of an environment with trl 1.12.0, the last with a PPOTrainer; none leaves those rows out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.trl_python is not None and not self.trl_python.is_file():
+            raise InputError(f"trl_python: {self.trl_python} is no file; {PPO_HINT}")
+
+    @property
+    def hint(self) -> str | None:
+        """How to make the environment."""
+        return f"no rows against TRL's PPOTrainer: {PPO_HINT}" if self.trl_python is None else None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""TRL as a rival: whole steps of GRPOTrainer and SFTTrainer in bfloat16, without disk or logging."""
+"""TRL as a rival: whole steps of GRPO-, SFT- and RewardTrainer in bfloat16, without disk or logging."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 
 from datasets import Dataset, disable_progress_bars
 from transformers import PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
+from transformers.utils.logging import disable_progress_bar
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.reward_config import RewardConfig
+from trl.trainer.reward_trainer import RewardTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -21,6 +24,8 @@ from practicum.bench.measure import Pairs, Timing, Work, timed
 from practicum.bench.transformers_rival import load
 
 Ids = Sequence[Sequence[int]]
+PairsOfIds = Sequence[tuple[Sequence[int], Sequence[int]]]
+"""Token ids of the better and the worse response, each with its prompt and end of sequence."""
 COMMON: dict[str, Any] = {
     "gradient_checkpointing": False,
     "use_cpu": True,
@@ -196,6 +201,67 @@ def sft_trainer(
     )
     trainer: Any = SFTTrainer(
         model=load(folder),
+        args=settings,
+        train_dataset=Dataset.from_dict(columns),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def reward_pairs(ours: Work, pairs: int, folder: Path, ids: PairsOfIds, micro: int) -> Pairs:
+    """Pairs of whole RewardTrainer steps; units are pairs of responses."""
+    with tempfile.TemporaryDirectory() as output:
+        trainer = reward_trainer(Path(output), folder, ids, micro, pairs + 1)
+        alternation = Alternation(ours, lambda: float(len(ids)))
+        trainer.add_callback(alternation)
+        trainer.train()
+    return alternation.pairs
+
+
+def reward_work(folder: Path, ids: PairsOfIds, micro: int) -> Work:
+    """One RewardTrainer step, for measuring memory."""
+
+    def work() -> float:
+        with tempfile.TemporaryDirectory() as output:
+            reward_trainer(Path(output), folder, ids, micro, 1).train()
+        return float(len(ids))
+
+    return work
+
+
+def best_micro_batch(folder: Path, ids: PairsOfIds) -> int:
+    """How many pairs of an update are read at a time in the fastest of two steps: all, or down to a tenth."""
+    sizes = [len(ids) // parts for parts in (1, 2, 4, 10) if len(ids) % parts == 0]
+
+    def seconds(micro: int) -> float:
+        pairs = reward_pairs(lambda: 1.0, 2, folder, ids, micro)
+        return min(timing.seconds for timing in pairs.rival)
+
+    return min(sizes, key=seconds)
+
+
+def reward_trainer(output: Path, folder: Path, ids: PairsOfIds, micro: int, steps: int) -> Any:
+    """A trainer whose every update reads all pairs, `micro` at a time, those of like length together."""
+    disable_progress_bars()
+    disable_progress_bar()
+    in_order = sorted(ids, key=lambda pair: max(map(len, pair)))
+    settings = RewardConfig(
+        output_dir=str(output),
+        max_steps=steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=len(ids) // micro,
+        train_sampling_strategy="sequential",
+        max_length=None,
+        model_init_kwargs={"dtype": "bfloat16"},
+        **COMMON,
+    )
+    columns = {
+        name: [list(pair[place]) for pair in in_order]
+        for place, name in enumerate(("chosen_ids", "rejected_ids"))
+    }
+    trainer: Any = RewardTrainer(
+        model=str(folder),
         args=settings,
         train_dataset=Dataset.from_dict(columns),
         processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),

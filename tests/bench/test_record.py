@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.bench import accuracy, practice, sampling, smollm2, training, verifier
+from practicum.bench import accuracy, ppo, practice, reward_model, sampling, smollm2, training, verifier
 from practicum.bench.command import BENCHES
 from practicum.errors import InputError
 from studies.bench import (
@@ -117,7 +117,12 @@ def test_every_goal_is_about_a_row_that_its_bench_has() -> None:
     cases = {
         "sampler": [case.text for case in sampling.CASES],
         "grpo-step": [case.text for case in practice.CASES],
-        "ppo-step": [practice.CASES[0].text],
+        "ppo-step": [
+            practice.CASES[0].text,
+            ppo.trl_text(practice.CASES[0]),
+            ppo.four_models_text(practice.CASES[0]),
+        ],
+        "reward-model": [case.text for case in reward_model.CASES],
         "sft": [training.Case("10M").text, training.real_lengths_text("10M", 32 * 256)],
         "training": [*products, *(f"{case.text}, operations" for case in training.CASES)],
         "time-to-accuracy": [accuracy.seconds_text(0.95)],

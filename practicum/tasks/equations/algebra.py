@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from flint import Ordering, fmpq, fmpz, fmpz_mpoly, fmpz_mpoly_ctx, fmpz_poly
 
-from practicum.tasks.equations import reals
+from practicum.tasks.equations import bounds, reals
 from practicum.tasks.equations.expression import (
     Absolute,
     Equation,
@@ -539,18 +539,26 @@ def sample(roots: tuple[Root, ...], rank: int) -> fmpq:
 
 
 def _holds_at_root(equation: Equation, unknown: str | None, root: Root) -> bool:
-    """The same as `holds_at`, sooner where both sides stay in the field of a root of degree 1 or 2."""
+    """The same as `holds_at`, sooner at a root of degree 1 or 2: where both sides stay in its field, and
+    where bounds prove that they differ or that one of them has no value.
+    """
     number = root.number
     if number is None:
         return holds_at(equation, unknown, root.value)
     try:
         left = evaluate(equation.left, unknown, number)
         right = evaluate(equation.right, unknown, number)
+        if left is not None and right is not None:
+            return equal(left, right)
+        if bounds.differ(
+            bounds.bound(equation.left, unknown, number), bounds.bound(equation.right, unknown, number)
+        ):
+            return False
     except UndefinedError:
         return False
-    if left is None or right is None:
-        return holds_at(equation, unknown, root.value)
-    return equal(left, right)
+    except bounds.UndecidedError:
+        pass
+    return holds_at(equation, unknown, root.value)
 
 
 def holds_at(equation: Equation, unknown: str | None, value: Real) -> bool:

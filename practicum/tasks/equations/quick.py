@@ -20,9 +20,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from flint import fmpz_poly
 
+from practicum.tasks.equations import bounds
 from practicum.tasks.equations.algebra import number_text, show_polynomial
 from practicum.tasks.equations.answers import with_signs
-from practicum.tasks.equations.expression import parse_expression
+from practicum.tasks.equations.expression import parse_equation, parse_expression
 from practicum.tasks.equations.quadratic import Quadratic, equal, quadratic, real_roots, sign_at
 from practicum.tasks.equations.reals import show
 from practicum.tasks.equations.verdict import (
@@ -70,8 +71,8 @@ class Divisor(NamedTuple):
     text: str
 
 
-Sides: TypeAlias = "tuple[Quadratic, Quadratic] | Divisor | None"
-"""Both sides at a number, or the denominator that is zero there, or None: the general way must see to it."""
+Sides: TypeAlias = "tuple[str, str] | str | None"
+"""Both sides at a number in words, or why one has no value, or None: the general way must see to it."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,10 @@ def _why_fails(solved: Solved, text: str, number: Quadratic) -> str | None:
     sides = solved.sides(number)
     if sides is None:
         return None
-    if isinstance(sides, Divisor):
-        return why_undefined(solved.name, text, zero_denominator(show(parse_expression(sides.text))))
+    if isinstance(sides, str):
+        return why_undefined(solved.name, text, sides)
     is_candidate = any(equal(number, root) for root in solved.rejected)
-    return why_fails(solved.name, text, is_candidate, sides[0].text(), sides[1].text())
+    return why_fails(solved.name, text, is_candidate, *sides)
 
 
 # -- equations ---------------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def solve(equation: str) -> Solved | None:
         reader.take("=")
         right = reader.sum()
         reader.take("")
-        return _solved(reader, left, right)
+        return _solved(reader, left, right, equation)
     except _OtherForm:
         return None
 
@@ -338,7 +339,7 @@ def _add(left: Side, right: Side, sign: int) -> Side:
     return total if divisor is _ONE else _checked(total)
 
 
-def _solved(reader: _Reader, left: Side, right: Side) -> Solved:
+def _solved(reader: _Reader, left: Side, right: Side, equation: str) -> Solved:
     plain, letter, divisor = _add(left, right, -1)
     if letter is None:
         common = plain.gcd(divisor) if divisor.degree() > 0 else _ONE
@@ -369,24 +370,26 @@ def _solved(reader: _Reader, left: Side, right: Side) -> Solved:
         tuple(kept),
         tuple(rejected),
         tuple(number_text(root) for root in kept),
-        partial(_sides, reader, left, right),
+        partial(_sides, reader, left, right, equation),
     )
 
 
 # -- explaining --------------------------------------------------------------------------------------------
 
 
-def _sides(reader: _Reader, left: Side, right: Side, number: Quadratic) -> Sides:
-    """None at irrational numbers, under a root of a negative number, and where several denominators are zero
-    (the general way names the first it meets).
+def _sides(reader: _Reader, left: Side, right: Side, equation: str, number: Quadratic) -> Sides:
+    """None where several denominators are zero (the general way names the first it meets), and under a root
+    of a negative number.
     """
+    if number.times:
+        return bounds.sides(parse_equation(equation), reader.name, number)
     zero = [divisor for divisor in reader.divisors if _sign_at(divisor.polynomial, number) == 0]
-    if number.times or len({divisor.text for divisor in zero}) > 1:
+    if len({divisor.text for divisor in zero}) > 1:
         return None
     if zero:
-        return zero[0]
+        return zero_denominator(show(parse_expression(zero[0].text)))
     values = _side_at(reader, left, number), _side_at(reader, right, number)
-    return None if values[0] is None or values[1] is None else (values[0], values[1])
+    return None if values[0] is None or values[1] is None else (values[0].text(), values[1].text())
 
 
 def _side_at(reader: _Reader, side: Side, number: Quadratic) -> Quadratic | None:

@@ -37,6 +37,7 @@ from practicum.tasks.equations.expression import (
     Product,
     Sum,
 )
+from practicum.tasks.equations.verdict import even_root, zero_denominator
 
 MAX_BITS = 4000
 """Most bits in numerator plus denominator of a number, whether rational (exact) or not (bound)."""
@@ -583,7 +584,7 @@ def _evaluate_compound(
         for divisor in expression.divisors:
             value = evaluate(divisor, values, signs, memo)
             if value.sign() == 0:
-                raise UndefinedError(f"the denominator {show(divisor)} is zero")
+                raise UndefinedError(zero_denominator(show(divisor)))
             result = divide(result, value)
         return result
     if isinstance(expression, Power):
@@ -602,9 +603,9 @@ def _evaluate_power(expression: Power, base: Real) -> Real:
     if sign == 0 and expression.numerator <= 0:
         if expression.numerator == 0:
             raise UndefinedError("0^0 is undefined")
-        raise UndefinedError(f"the denominator {show(expression.base)} is zero")
+        raise UndefinedError(zero_denominator(show(expression.base)))
     if sign < 0 and expression.denominator % 2 == 0:
-        raise UndefinedError(f"an even root of {show(expression.base)}, which is negative, is not real")
+        raise UndefinedError(even_root(show(expression.base)))
     return power(root(base, expression.denominator), expression.numerator)
 
 

@@ -78,6 +78,11 @@ def zero_denominator(text: str) -> str:
     return f"the denominator {text} is zero"
 
 
+def even_root(text: str) -> str:
+    """Why an expression has no value."""
+    return f"an even root of {text}, which is negative, is not real"
+
+
 def why_undefined(name: str, text: str, reason: str) -> str:
     """That a number is outside an equation's domain."""
     return f"{name} = {text} is extraneous: outside the domain, {reason}"

@@ -20,7 +20,7 @@ from itertools import product
 from flint import fmpq, fmpz, fmpz_poly
 
 from practicum.errors import InputError
-from practicum.tasks.equations import algebra, quick, reals
+from practicum.tasks.equations import algebra, bounds, quick, reals
 from practicum.tasks.equations.algebra import Root
 from practicum.tasks.equations.answers import (
     MAX_MEMBERS,
@@ -32,7 +32,6 @@ from practicum.tasks.equations.answers import (
 )
 from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
-from practicum.tasks.equations.quadratic import Quadratic, evaluate
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
 from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, contains, ordered, point, same_set
 from practicum.tasks.equations.verdict import (
@@ -230,19 +229,8 @@ def _quickly(equation: str) -> quick.Solved | None:
         or len(roots) + len(rejected) != len(solved.roots) + len(solved.rejected)
     ):
         return None
-    sides = partial(_quick_sides, solved.equation, solved.unknown)
+    sides = partial(bounds.sides, solved.equation, solved.unknown)
     return quick.Solved(solved.unknown, solved.polynomial, tuple(roots), tuple(rejected), solved.texts, sides)
-
-
-def _quick_sides(equation: Equation, unknown: str, number: Quadratic) -> quick.Sides:
-    try:
-        left, right = evaluate(equation.left, unknown, number), evaluate(equation.right, unknown, number)
-    except UndefinedError:
-        return None
-    if left is None or right is None:
-        return None
-    # A surd's square is rational here, and "about 2" in the words of the general way: let that speak.
-    return None if number.times and not (left.times and right.times) else (left, right)
 
 
 def choose_unknown(names: tuple[str, ...]) -> str:
