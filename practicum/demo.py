@@ -30,6 +30,8 @@ from practicum.training import pretrain, rl, rlhf, sft
 from practicum.training.evaluate import EvalConfig, evaluate, wilson
 
 SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
+CONTRAST_STEPS = 100
+"""Updates in which the reward model learns to tell an answer from a spoiled one, before people's rankings."""
 SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 
 
@@ -83,7 +85,9 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
     if config.human_feedback:
         row, feedback = human_feedback(config, run_path)
         stages.append(row)
-    verdict = verify(SEED_EQUATION, CLAIMED_ANSWER)
+    verdict = verify(CONTRAST_STEPS = 100
+"""Updates in which the reward model learns to tell an answer from a spoiled one, before people's rankings."""
+SEED_EQUATION, CLAIMED_ANSWER)
     summary = {
         "seconds": sum(stage["seconds"] for stage in stages),
         "stages": stages,
@@ -211,7 +215,8 @@ def _rlhf(config: DemoConfig, run_path: Path) -> None:
     loop = rlhf.RlhfConfig(
         model=run_path / "jokes" / "sft", rounds=1, prompts=config.ranked_prompts, overlap=2, seed=config.seed
     )
-    loop = replace(loop, practice=_with_steps(loop.practice, config.rlhf_steps))
+    fitted = replace(loop.reward_model, contrast_steps=CONTRAST_STEPS, epochs=3)
+    loop = replace(loop, practice=_with_steps(loop.practice, config.rlhf_steps), reward_model=fitted)
     _finished(run_path / "rlhf", partial(rlhf.train, loop, run_path / "rlhf"))
 
 

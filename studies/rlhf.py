@@ -26,6 +26,7 @@ from practicum.run import atomic_write, to_json
 from practicum.tasks.jokes.task import JokesConfig
 from practicum.tasks.task import TaskConfig
 from practicum.training import reward_model, rl, rlhf
+from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rlhf import RlhfConfig
 from studies.entry import run_main
 
@@ -47,7 +48,15 @@ class StudyConfig:
     epochs: int = 6
     """Epochs of the comparison of batchings."""
     loop: RlhfConfig = field(
-        default_factory=lambda: RlhfConfig(Path(), rounds=1, prompts=1000, overlap=5, responses=5)
+        default_factory=lambda: RlhfConfig(
+            Path(),
+            rounds=1,
+            prompts=1000,
+            overlap=5,
+            responses=5,
+            members=3,
+            reward_model=RewardModelConfig(Path(), (), contrast_steps=200, epochs=3),
+        )
     )
     """The loop; model and seed are filled in."""
 
