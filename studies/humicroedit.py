@@ -1,0 +1,349 @@
+"""Which edited headline is funnier: `python -m studies.humicroedit --data FOLDER --run runs/humicroedit`.
+
+```
+RUN/train.jsonl, dev.jsonl   the official pairs as rankings, ties left out of train
+RUN/reading-0                a small model that has read the training headlines
+RUN/own-0                    a reward model from it, on all training pairs; -0 is the seed
+RUN/smollm2-0                a reward model from SmolLM2-135M with LoRA, on all training pairs
+RUN/same-0                   the same on the pairs that TRL gets
+RUN/trl-0                    TRL's RewardTrainer with peft, on these pairs, from the same weights
+RUN/results.json             accuracy of each on the dev pairs, beside what people themselves reach
+```
+The data are Humicroedit (Hossain, Krumm & Gamon 2019, NAACL) in the pairs of SemEval-2020 task 7, subtask 2
+(Hossain, Krumm, Gamon & Kautz 2020). A part that is finished is skipped and one that was killed is resumed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import numpy as np
+from scipy.stats import norm
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder, save_model
+from practicum.model.decoder import compute_dtype
+from practicum.model.heads import RewardHead
+from practicum.model.lora import LoraConfig
+from practicum.preferences import formats
+from practicum.run import atomic_write, to_json
+from practicum.training import reward_model
+from practicum.training.judged import batch_of, by_prompt
+from practicum.training.loop import set_threads
+from practicum.training.optimizer import OptimizerConfig
+from practicum.training.reward import Calibration, load_reward_model, save_reward_model, sequences_of
+from practicum.training.reward_examination import examine, pairs_of
+from practicum.training.reward_model import RewardModelConfig
+from practicum.types import Prompt, Ranking, Response
+from studies.entry import run_main
+from studies.equations import machine, read, write
+from studies.reading import ReadingConfig, read_texts
+from studies.rlhf import finished
+
+EDIT = re.compile(r"<(.*?)/>")
+Part = Literal["own", "smollm2", "same", "trl"]
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Reward models of funnier headlines, from a model of one's own and from SmolLM2, beside TRL."""
+
+    data: Path
+    """Folder with task2_train.csv and task2_dev.csv."""
+    run: Path
+    """Folder of the study."""
+    seeds: tuple[int, ...] = (0,)
+    """Every part is run with each of them."""
+    parts: tuple[Part, ...] = ("own", "smollm2", "same", "trl")
+    """Which parts: own and smollm2 learn from all pairs, same and trl from as many as `pairs` says."""
+    pairs: int = 1500
+    """Training pairs of the comparison with TRL."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    """How the small model reads."""
+    own: RewardModelConfig = field(
+        default_factory=lambda: RewardModelConfig(
+            Path(),
+            (),
+            held_out=0.0,
+            epochs=2,
+            optimizer=OptimizerConfig("adamw", 1e-3, warmup_steps=20, final_share=0.1, weight_decay=0.1),
+        )
+    )
+    """How the small model becomes a reward model; model, preferences and seed are filled in."""
+    smollm2: RewardModelConfig = field(
+        default_factory=lambda: RewardModelConfig(
+            Path(),
+            (),
+            held_out=0.0,
+            epochs=1,
+            lora=LoraConfig(rank=16),
+            micro_batch_tokens=2048,
+            optimizer=OptimizerConfig("adamw", 5e-4, warmup_steps=10, final_share=0.1),
+        )
+    )
+    """How SmolLM2 becomes one; TRL gets the same settings."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """Two edits of one headline and what the panels graded them, each grade from 0 to 3."""
+
+    headline: str
+    texts: tuple[str, str]
+    grades: tuple[tuple[int, ...], tuple[int, ...]]
+    label: int
+    """1 or 2, the funnier one by the mean grade, or 0 for a tie."""
+
+
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Run what is missing, write RUN/results.json and return it."""
+    train, dev = (read_pairs(config.data / f"task2_{split}.csv") for split in ("train", "dev"))
+    write(config.run / "machine.json", machine())
+    files = {"train": [pair for pair in train if pair.label], "dev": dev}
+    files["some"] = some_headlines(files["train"], config.pairs)
+    for name, pairs in files.items():
+        if not (config.run / f"{name}.jsonl").exists():
+            formats.write(config.run / f"{name}.jsonl", [ranking_of(pair) for pair in pairs])
+    results: dict[str, Any] = {"people": people(dev), "pairs": {name: len(files[name]) for name in files}}
+    for seed in config.seeds:
+        for part in config.parts:
+            results[f"{part}-{seed}"] = one_part(config, part, seed)
+    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
+    return results
+
+
+def one_part(config: StudyConfig, part: Part, seed: int) -> dict[str, Any]:
+    """Train unless it is done, and examine on the dev pairs."""
+    folder = config.run / f"{part}-{seed}"
+    settings = settings_of(config, part, seed)
+    if part == "trl":
+        if not (folder / "summary.json").exists():
+            write(folder / "summary.json", train_trl(config, folder, seed))
+    else:
+        finished(folder, partial(reward_model.train, settings))
+    summary = read(folder / "summary.json")
+    model = load_reward_model(folder, compute_dtype(settings.dtype))
+    rankings = formats.read(config.run / "dev.jsonl")
+    found = examine(model, by_prompt(rankings), rankings)
+    write(folder / "opinions.json", opinions(config, part, seed))
+    return {name: found[name] for name in ("accuracy", "ci95", "pairs", "ece", "longer_preferred")} | {
+        "seconds": summary["total_seconds"],
+        "tokens": summary["total_tokens"],
+    }
+
+
+def settings_of(config: StudyConfig, part: Part, seed: int) -> RewardModelConfig:
+    """A part's settings, its first model made where that is missing."""
+    file = "train" if part in ("own", "smollm2") else "some"
+    preferences = (str(config.run / f"{file}.jsonl"),)
+    if part == "own":
+        start = config.run / f"reading-{seed}"
+        texts = list(dict.fromkeys(text for pair in headlines(config) for text in pair))
+        finished(start, partial(read_texts, texts, replace(config.reading, seed=seed)))
+        return replace(config.own, model=start, preferences=preferences, seed=seed)
+    return replace(config.smollm2, model=without_chat(config.run), preferences=preferences, seed=seed)
+
+
+def headlines(config: StudyConfig) -> list[tuple[str, ...]]:
+    """The training headlines, each as it was and as it was edited."""
+    return [
+        (ranking.prompt.text.strip(), *(response.text for response in ranking.responses))
+        for ranking in formats.read(config.run / "train.jsonl")
+    ]
+
+
+def without_chat(run: Path) -> Path:
+    """SmolLM2 without its chat template: a headline is no message to it, and 30 tokens shorter so."""
+    folder = run / "smollm2-plain"
+    if not (folder / "tokenizer.json").exists():
+        decoder, tokenizer = load_model(model_folder(Path("smollm2")))
+        save_model(decoder, tokenizer, folder)
+        path = folder / "tokenizer_config.json"
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored.pop("chat_template", None)
+        write(path, stored)
+    return folder
+
+
+def train_trl(config: StudyConfig, folder: Path, seed: int) -> dict[str, Any]:
+    """TRL on the token ids, in the order and from the weights, head included, that ours starts with."""
+    from studies.trl_reward import train_pairs
+
+    settings = settings_of(config, "trl", seed)
+    set_threads(settings.threads)
+    decoder, tokenizer = load_model(settings.model)
+    start = config.run / f"trl-start-{seed}"
+    head = RewardHead(decoder.config.hidden_size, 1, seed)
+    save_reward_model(decoder, tokenizer, head, Calibration((0.0,)), start)
+    judged = by_prompt(formats.read(Path(settings.preferences[0])))
+    steps = settings.epochs * -(-len(judged) // settings.batch_prompts)
+    rows = []
+    for step in range(steps):
+        for item in batch_of(judged, settings.batch_prompts, step, seed):
+            for verdict in item.verdicts:
+                best, worst = (item.responses[verdict.places[verdict.ranks.index(rank)]] for rank in (1, 2))
+                texts = [best.text, worst.text]
+                rows.append(sequences_of(decoder, tokenizer, [item.prompt.text] * 2, texts)[0])
+    began = time.perf_counter()
+    tokens = train_pairs(start, rows, folder / "model", settings, steps)
+    return {"total_seconds": time.perf_counter() - began, "total_tokens": tokens, "pairs": len(rows)}
+
+
+def opinions(config: StudyConfig, part: Part, seed: int, count: int = 20) -> list[dict[str, Any]]:
+    """What a model thinks of some dev pairs, for people to read; drawn once, the same for all models."""
+    rankings = formats.read(config.run / "dev.jsonl")
+    chosen = Random("headlines to read").sample([one for one in rankings if len(set(one.ranks)) > 1], count)
+    model = load_reward_model(config.run / f"{part}-{seed}", compute_dtype("auto"))
+    return [
+        {
+            "headline": one.prompt.text.strip(),
+            "people prefer": pair.better.text,
+            "to": pair.worse.text,
+            "model": "agrees" if pair.advantage > 0 else "disagrees",
+            "logits": round(abs(pair.advantage), 2),
+        }
+        for one in chosen
+        for pair in pairs_of(model, by_prompt([one]))
+    ]
+
+
+# -------------------------------------------------------------------------------------------------- the data
+
+
+def read_pairs(path: Path) -> list[Edited]:
+    """The pairs of a file. Raises InputError naming the file and line that is not as expected."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; --data is a folder with task2_train.csv and task2_dev.csv")
+    with open(path, encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    pairs = []
+    for number, row in enumerate(rows):
+        try:
+            pairs.append(
+                Edited(
+                    clean(EDIT.sub(r"\1", row["original1"])),
+                    (edited(row["original1"], row["edit1"]), edited(row["original2"], row["edit2"])),
+                    (
+                        grades(row["grades1"], float(row["meanGrade1"])),
+                        grades(row["grades2"], float(row["meanGrade2"])),
+                    ),
+                    ("0", "1", "2").index(row["label"]),
+                )
+            )
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path}:{number + 2}: {error}; expected Humicroedit's columns") from error
+    return pairs
+
+
+def edited(original: str, edit: str) -> str:
+    """A headline with the marked words replaced."""
+    return clean(EDIT.sub(lambda _: edit, original))
+
+
+def clean(text: str) -> str:
+    """Single spaces, and none at the ends."""
+    return " ".join(text.split())
+
+
+def grades(digits: str, mean: float) -> tuple[int, ...]:
+    """A panel's grades, 5 or 10 of them, whose leading zeros a spreadsheet may have dropped.
+
+    Raises ValueError when no such panel has the mean.
+    """
+    for size in (5, 10):
+        found = tuple(int(digit) for digit in digits.zfill(size))
+        if len(found) == size and abs(sum(found) / size - mean) < 0.051:
+            return found
+    raise ValueError(f"grades {digits!r} do not have the mean {mean}")
+
+
+def ranking_of(pair: Edited) -> Ranking:
+    """A pair as a ranking of two edits of the headline."""
+    ranks = {0: (1, 1), 1: (1, 2), 2: (2, 1)}[pair.label]
+    return Ranking(Prompt(pair.headline + "\n"), tuple(Response(text) for text in pair.texts), ranks, "panel")
+
+
+def some_headlines(pairs: Sequence[Edited], count: int) -> list[Edited]:
+    """All pairs of randomly chosen headlines, at least `count` pairs (or all of them)."""
+    names = list(dict.fromkeys(pair.headline for pair in pairs))
+    Random("some headlines").shuffle(names)
+    by_name: dict[str, list[Edited]] = {name: [] for name in names}
+    for pair in pairs:
+        by_name[pair.headline].append(pair)
+    chosen: list[Edited] = []
+    for name in names:
+        if len(chosen) >= count:
+            break
+        chosen += by_name[name]
+    return chosen
+
+
+# ---------------------------------------------------------------------------------------- what people reach
+
+
+def people(pairs: Sequence[Edited]) -> dict[str, float]:
+    """What people reach on the pairs that are no tie: `ceiling` and `one_person`.
+
+    `ceiling`: how often the better mean grade is that of the truly funnier text, "truly" meaning by the mean
+    over all people who might have graded; a model that knew the truth would be right as often. Grades vary
+    within a panel with variance s^2, pooled over texts, so a difference D of means has the error variance
+    e = s^2 (1/n1 + 1/n2); what the differences of all pairs, ties included, vary beyond e is the truth's
+    variance. With both normal the truth given D is normal with mean r D and variance r e, r the truth's share
+    of the variance, and lies on D's side with probability Phi(sqrt(r) |D| / sqrt(e)).
+
+    `one_person`: how often one grader of each text (by turns each) puts them in the order of the others'
+    means; equal grades are half right, equal means left out.
+    """
+    differences = np.array([np.mean(first) - np.mean(second) for first, second in each(pairs)])
+    within = np.mean([np.var(panel, ddof=1) for both in each(pairs) for panel in both])
+    errors = np.array([within * (1 / len(first) + 1 / len(second)) for first, second in each(pairs)])
+    share = max(0.0, 1 - errors.mean() / (differences**2).mean())
+    apart = differences != 0
+    certain = norm.cdf(share**0.5 * np.abs(differences[apart]) / errors[apart] ** 0.5)
+    alone = [right for first, second in each(pairs) for right in one_against_rest(first, second)]
+    return {
+        "ceiling": float(certain.mean()),
+        "one_person": float(np.mean(alone)),
+        "truth_share": float(share),
+    }
+
+
+def each(pairs: Sequence[Edited]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The panels' grades of each pair."""
+    return [pair.grades for pair in pairs]
+
+
+def one_against_rest(first: Sequence[int], second: Sequence[int]) -> list[float]:
+    """1 where a grader of each orders the two as the rest's means do, 0.5 where they grade alike."""
+    found = []
+    for one in first:
+        for other in second:
+            rest = (sum(first) - one) / (len(first) - 1) - (sum(second) - other) / (len(second) - 1)
+            if abs(rest) > 1e-9:
+                found.append((np.sign(one - other) * np.sign(rest) + 1) / 2)
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the study and print its results; 0 done, 2 bad input."""
+    return run_main(
+        StudyConfig,
+        "studies.humicroedit",
+        StudyConfig.__doc__,
+        lambda config: print(to_json(study(config), 2)),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
