@@ -1,28 +1,29 @@
 """Which edited headline is funnier: `python -m studies.humicroedit --data FOLDER --run runs/humicroedit`.
 
 ```
-RUN/train.jsonl, dev.jsonl   the official pairs as rankings, ties left out of train
-RUN/reading-0                a small model that has read the training headlines
-RUN/own-0                    a reward model from it, on all training pairs; -0 is the seed
-RUN/smollm2-0                a reward model from SmolLM2-135M with LoRA, on all training pairs
-RUN/same-0                   the same on the pairs that TRL gets
-RUN/trl-0                    TRL's RewardTrainer with peft, on these pairs, from the same weights
-RUN/results.json             accuracy of each on the dev pairs, beside what people themselves reach
+RUN/train.jsonl         the official training pairs as rankings, ties left out; some.jsonl: `--pairs` of them
+RUN/reading-0           a small model that has read the training headlines; -0 is the seed
+RUN/own-0               a reward model from it, on all training pairs
+RUN/smollm2-0           a reward model from SmolLM2-135M with LoRA, on some pairs
+RUN/trl-0               TRL's RewardTrainer with peft, on the same pairs, from the same weights
+RUN/own-0/opinions.json what a model thinks of 20 dev pairs, for people to read
+RUN/results.json        accuracy of each on the dev pairs, beside what people themselves reach
 ```
 The data are Humicroedit (Hossain, Krumm & Gamon 2019, NAACL) in the pairs of SemEval-2020 task 7, subtask 2
-(Hossain, Krumm, Gamon & Kautz 2020). A part that is finished is skipped and one that was killed is resumed.
+(Hossain, Krumm, Gamon & Kautz 2020). A model reads the edited headline alone. A part that
+is finished is skipped and one that was killed is resumed.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -31,27 +32,35 @@ import numpy as np
 from scipy.stats import norm
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model, model_folder, save_model
+from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
 from practicum.preferences import formats
-from practicum.run import atomic_write, to_json
+from practicum.preferences.comparisons import Floats
+from practicum.run import Run, atomic_write, to_json
 from practicum.training import reward_model
-from practicum.training.judged import batch_of, by_prompt
+from practicum.training.judged import as_pairs, batch_of, by_prompt
 from practicum.training.loop import set_threads
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward import Calibration, load_reward_model, save_reward_model, sequences_of
-from practicum.training.reward_examination import examine, pairs_of
+from practicum.training.reward import (
+    Calibration,
+    RewardModel,
+    load_reward_model,
+    save_reward_model,
+    sequences_of,
+)
+from practicum.training.reward_examination import bootstrap, calibration
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import run_main
-from studies.equations import machine, read, write
+from studies.equations import machine, write
 from studies.reading import ReadingConfig, read_texts
 from studies.rlhf import finished
 
 EDIT = re.compile(r"<(.*?)/>")
-Part = Literal["own", "smollm2", "same", "trl"]
+Part = Literal["own", "smollm2", "trl"]
+PROMPT = Prompt("")
 
 
 @dataclass(frozen=True)
@@ -62,18 +71,22 @@ class StudyConfig:
     """Folder with task2_train.csv and task2_dev.csv."""
     run: Path
     """Folder of the study."""
+    model: Path = Path("smollm2")
+    """The model that gets adapters, and that TRL starts from too."""
     seeds: tuple[int, ...] = (0,)
     """Every part is run with each of them."""
-    parts: tuple[Part, ...] = ("own", "smollm2", "same", "trl")
-    """Which parts: own and smollm2 learn from all pairs, same and trl from as many as `pairs` says."""
-    pairs: int = 1500
-    """Training pairs of the comparison with TRL."""
+    parts: tuple[Part, ...] = ("own", "smollm2", "trl")
+    """Which parts; own learns from all pairs, smollm2 and trl from as many as `pairs` says."""
+    pairs: int = 2500
+    """Training pairs of SmolLM2 and of TRL."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     """How the small model reads."""
     own: RewardModelConfig = field(
         default_factory=lambda: RewardModelConfig(
             Path(),
             (),
+            batching="pairs",
+            batch_prompts=32,
             held_out=0.0,
             epochs=2,
             optimizer=OptimizerConfig("adamw", 1e-3, warmup_steps=20, final_share=0.1, weight_decay=0.1),
@@ -84,6 +97,8 @@ class StudyConfig:
         default_factory=lambda: RewardModelConfig(
             Path(),
             (),
+            batching="pairs",
+            batch_prompts=32,
             held_out=0.0,
             epochs=1,
             lora=LoraConfig(rank=16),
@@ -104,116 +119,121 @@ class Edited:
     label: int
     """1 or 2, the funnier one by the mean grade, or 0 for a tie."""
 
+    @property
+    def funnier(self) -> str:
+        """The text that the panels found funnier; of a tie the first."""
+        return self.texts[max(self.label, 1) - 1]
+
+    @property
+    def other(self) -> str:
+        """The other text."""
+        return self.texts[2 - max(self.label, 1)]
+
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
     train, dev = (read_pairs(config.data / f"task2_{split}.csv") for split in ("train", "dev"))
     write(config.run / "machine.json", machine())
-    files = {"train": [pair for pair in train if pair.label], "dev": dev}
-    files["some"] = some_headlines(files["train"], config.pairs)
-    for name, pairs in files.items():
+    strict = [pair for pair in train if pair.label]
+    some = some_headlines(strict, config.pairs)
+    for name, pairs in (("train", strict), ("some", some)):
         if not (config.run / f"{name}.jsonl").exists():
             formats.write(config.run / f"{name}.jsonl", [ranking_of(pair) for pair in pairs])
-    results: dict[str, Any] = {"people": people(dev), "pairs": {name: len(files[name]) for name in files}}
+    results: dict[str, Any] = {
+        "people": people(dev),
+        "pairs": {"train": len(strict), "some": len(some), "dev": sum(pair.label > 0 for pair in dev)},
+    }
     for seed in config.seeds:
         for part in config.parts:
-            results[f"{part}-{seed}"] = one_part(config, part, seed)
+            results[f"{part}-{seed}"] = one_part(config, strict, dev, part, seed)
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
 
 
-def one_part(config: StudyConfig, part: Part, seed: int) -> dict[str, Any]:
+def one_part(
+    config: StudyConfig, train: Sequence[Edited], dev: Sequence[Edited], part: Part, seed: int
+) -> dict[str, Any]:
     """Train unless it is done, and examine on the dev pairs."""
     folder = config.run / f"{part}-{seed}"
-    settings = settings_of(config, part, seed)
-    if part == "trl":
-        if not (folder / "summary.json").exists():
-            write(folder / "summary.json", train_trl(config, folder, seed))
-    else:
-        finished(folder, partial(reward_model.train, settings))
-    summary = read(folder / "summary.json")
-    model = load_reward_model(folder, compute_dtype(settings.dtype))
-    rankings = formats.read(config.run / "dev.jsonl")
-    found = examine(model, by_prompt(rankings), rankings)
-    write(folder / "opinions.json", opinions(config, part, seed))
-    return {name: found[name] for name in ("accuracy", "ci95", "pairs", "ece", "longer_preferred")} | {
-        "seconds": summary["total_seconds"],
-        "tokens": summary["total_tokens"],
-    }
-
-
-def settings_of(config: StudyConfig, part: Part, seed: int) -> RewardModelConfig:
-    """A part's settings, its first model made where that is missing."""
-    file = "train" if part in ("own", "smollm2") else "some"
-    preferences = (str(config.run / f"{file}.jsonl"),)
     if part == "own":
         start = config.run / f"reading-{seed}"
-        texts = list(dict.fromkeys(text for pair in headlines(config) for text in pair))
+        texts = list(dict.fromkeys(text for pair in train for text in (pair.headline, *pair.texts)))
         finished(start, partial(read_texts, texts, replace(config.reading, seed=seed)))
-        return replace(config.own, model=start, preferences=preferences, seed=seed)
-    return replace(config.smollm2, model=without_chat(config.run), preferences=preferences, seed=seed)
+        settings = replace(config.own, model=start, preferences=(str(config.run / "train.jsonl"),), seed=seed)
+    else:
+        some = (str(config.run / "some.jsonl"),)
+        settings = replace(config.smollm2, model=config.model, preferences=some, seed=seed)
+    summary = finished(folder, partial(train_trl if part == "trl" else reward_model.train, settings))
+    model = load_reward_model(folder, compute_dtype(settings.dtype))
+    found = examined(model, dev)
+    write(folder / "opinions.json", opinions(model, dev))
+    return found | {"seconds": summary["total_seconds"], "tokens": summary["total_tokens"]}
 
 
-def headlines(config: StudyConfig) -> list[tuple[str, ...]]:
-    """The training headlines, each as it was and as it was edited."""
-    return [
-        (ranking.prompt.text.strip(), *(response.text for response in ranking.responses))
-        for ranking in formats.read(config.run / "train.jsonl")
-    ]
-
-
-def without_chat(run: Path) -> Path:
-    """SmolLM2 without its chat template: a headline is no message to it, and 30 tokens shorter so."""
-    folder = run / "smollm2-plain"
-    if not (folder / "tokenizer.json").exists():
-        decoder, tokenizer = load_model(model_folder(Path("smollm2")))
-        save_model(decoder, tokenizer, folder)
-        path = folder / "tokenizer_config.json"
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        stored.pop("chat_template", None)
-        write(path, stored)
-    return folder
-
-
-def train_trl(config: StudyConfig, folder: Path, seed: int) -> dict[str, Any]:
+def train_trl(settings: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """TRL on the token ids, in the order and from the weights, head included, that ours starts with."""
     from studies.trl_reward import train_pairs
 
-    settings = settings_of(config, "trl", seed)
+    run = Run.open(run_path, settings, "trl", resume=resume)
     set_threads(settings.threads)
-    decoder, tokenizer = load_model(settings.model)
-    start = config.run / f"trl-start-{seed}"
-    head = RewardHead(decoder.config.hidden_size, 1, seed)
-    save_reward_model(decoder, tokenizer, head, Calibration((0.0,)), start)
-    judged = by_prompt(formats.read(Path(settings.preferences[0])))
-    steps = settings.epochs * -(-len(judged) // settings.batch_prompts)
+    decoder, tokenizer = load_model(model_folder(settings.model))
+    head = RewardHead(decoder.config.hidden_size, 1, settings.seed)
+    save_reward_model(decoder, tokenizer, head, Calibration((0.0,)), run_path / "start")
+    items = as_pairs(by_prompt(reward_model.read_rankings(settings.preferences)))
+    steps = settings.epochs * -(-len(items) // settings.batch_prompts)
     rows = []
     for step in range(steps):
-        for item in batch_of(judged, settings.batch_prompts, step, seed):
-            for verdict in item.verdicts:
-                best, worst = (item.responses[verdict.places[verdict.ranks.index(rank)]] for rank in (1, 2))
-                texts = [best.text, worst.text]
-                rows.append(sequences_of(decoder, tokenizer, [item.prompt.text] * 2, texts)[0])
+        for item in batch_of(items, settings.batch_prompts, step, settings.seed):
+            ranked = sorted(zip(item.verdicts[0].ranks, item.responses, strict=True), key=itemgetter(0))
+            texts = [response.text for _, response in ranked]
+            rows.append(sequences_of(decoder, tokenizer, [item.prompt.text] * 2, texts)[0])
     began = time.perf_counter()
-    tokens = train_pairs(start, rows, folder / "model", settings, steps)
-    return {"total_seconds": time.perf_counter() - began, "total_tokens": tokens, "pairs": len(rows)}
+    tokens = train_pairs(run_path / "start", rows, run_path / "model", settings, steps)
+    summary = {
+        "stage": "trl",
+        "pairs": len(rows),
+        "total_tokens": tokens,
+        "total_seconds": time.perf_counter() - began,
+    }
+    run.finish(summary)
+    return summary
 
 
-def opinions(config: StudyConfig, part: Part, seed: int, count: int = 20) -> list[dict[str, Any]]:
-    """What a model thinks of some dev pairs, for people to read; drawn once, the same for all models."""
-    rankings = formats.read(config.run / "dev.jsonl")
-    chosen = Random("headlines to read").sample([one for one in rankings if len(set(one.ranks)) > 1], count)
-    model = load_reward_model(config.run / f"{part}-{seed}", compute_dtype("auto"))
+def examined(model: RewardModel, pairs: Sequence[Edited]) -> dict[str, Any]:
+    """Accuracy on the pairs that are no tie, with its 95% interval (bootstrap over headlines)."""
+    strict = [pair for pair in pairs if pair.label]
+    advantage = advantages(model, strict)
+    right = (advantage > 0).astype(np.float64)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(pair.headline for pair in strict))}
+    return {
+        "accuracy": float(right.mean()),
+        "ci95": bootstrap(right, np.array([numbers[pair.headline] for pair in strict])),
+        "pairs": len(strict),
+        "ece": calibration(advantage)["ece"],
+    }
+
+
+def advantages(model: RewardModel, pairs: Sequence[Edited]) -> Floats:
+    """By how many logits the model agrees with the panel about each pair; below 0 it does not."""
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair.texts))
+    rewards = model.rewards([PROMPT.text] * len(texts), texts).mean(1).tolist()
+    of = dict(zip(texts, rewards, strict=True))
+    return np.array([of[pair.funnier] - of[pair.other] for pair in pairs])
+
+
+def opinions(model: RewardModel, pairs: Sequence[Edited], count: int = 20) -> list[dict[str, Any]]:
+    """What a model thinks of some pairs, for people to read; drawn once, the same for all models."""
+    strict = [pair for pair in pairs if pair.label]
+    chosen = Random("headlines to read").sample(strict, min(count, len(strict)))
     return [
         {
-            "headline": one.prompt.text.strip(),
-            "people prefer": pair.better.text,
-            "to": pair.worse.text,
-            "model": "agrees" if pair.advantage > 0 else "disagrees",
-            "logits": round(abs(pair.advantage), 2),
+            "headline": pair.headline,
+            "people prefer": pair.funnier,
+            "to": pair.other,
+            "model": "agrees" if advantage > 0 else "disagrees",
+            "logits": round(abs(advantage), 2),
         }
-        for one in chosen
-        for pair in pairs_of(model, by_prompt([one]))
+        for pair, advantage in zip(chosen, advantages(model, chosen).tolist(), strict=True)
     ]
 
 
@@ -270,7 +290,7 @@ def grades(digits: str, mean: float) -> tuple[int, ...]:
 def ranking_of(pair: Edited) -> Ranking:
     """A pair as a ranking of two edits of the headline."""
     ranks = {0: (1, 1), 1: (1, 2), 2: (2, 1)}[pair.label]
-    return Ranking(Prompt(pair.headline + "\n"), tuple(Response(text) for text in pair.texts), ranks, "panel")
+    return Ranking(PROMPT, tuple(Response(text) for text in pair.texts), ranks, "panel")
 
 
 def some_headlines(pairs: Sequence[Edited], count: int) -> list[Edited]:

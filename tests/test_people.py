@@ -201,23 +201,22 @@ def test_pairs_are_read_as_the_panels_saw_them(headlines: Path, tmp_path: Path) 
 
 
 def small_study(headlines: Path, run: Path) -> humicroedit.StudyConfig:
-    """The study with SmolLM2's place taken by a tiny model, which lies where the study keeps SmolLM2."""
+    """The study with a tiny model in SmolLM2's place."""
     tokenizer = train_tokenizer(
         ["Senate votes on the budget, pelican, tax or law of year 1 , again"] * 4, 160
     )
     shape = DecoderConfig(tokenizer.get_vocab_size(), 32, 32, 1, 2, 1, 16, max_position_embeddings=128)
-    save_model(initialise(Decoder(shape), 0), tokenizer, run / "smollm2-plain")
-    adapters = replace(
-        QUICK, epochs=4, batch_prompts=8, lora=LoraConfig(rank=4, targets=("q_proj", "up_proj"))
-    )
+    save_model(initialise(Decoder(shape), 0), tokenizer, run / "tiny")
+    pairs = replace(QUICK, epochs=8, batch_prompts=16, batching="pairs")
     return humicroedit.StudyConfig(
         headlines,
         run,
-        parts=("own", "smollm2", "same"),
+        model=run / "tiny",
+        parts=("own", "smollm2"),
         pairs=30,
         reading=READING,
-        own=replace(QUICK, epochs=4, batch_prompts=8),
-        smollm2=adapters,
+        own=pairs,
+        smollm2=replace(pairs, lora=LoraConfig(rank=4, targets=("q_proj", "up_proj"))),
     )
 
 
@@ -226,13 +225,13 @@ def test_the_headlines_study_finds_the_funny_word_with_all_weights_and_with_adap
 ) -> None:
     config = small_study(headlines, tmp_path / "run")
     found = humicroedit.study(config)
-    assert found["pairs"] == {"train": 90, "dev": 45, "some": 30}
-    for part in ("own-0", "smollm2-0", "same-0"):
+    assert found["pairs"] == {"train": 90, "some": 30, "dev": 30}
+    for part in ("own-0", "smollm2-0"):
         assert found[part]["accuracy"] > 0.9, part
         assert found[part]["pairs"] == 30, "ties are no question"
-    read = json.loads((tmp_path / "run" / "own-0" / "opinions.json").read_text())
-    assert len(read) == 20
-    assert all("pelican" in row["people prefer"] for row in read)
+    opinions = json.loads((tmp_path / "run" / "own-0" / "opinions.json").read_text())
+    assert len(opinions) == 20
+    assert all("pelican" in row["people prefer"] and "tax" in row["to"] for row in opinions)
     assert humicroedit.study(config) == found
 
 
@@ -243,11 +242,12 @@ def test_the_headlines_study_finds_the_funny_word_with_all_weights_and_with_adap
 def test_trl_gets_the_same_pairs_and_its_model_is_examined_the_same_way(
     headlines: Path, tmp_path: Path
 ) -> None:
-    config = replace(small_study(headlines, tmp_path / "run"), parts=("same", "trl"))
+    config = replace(small_study(headlines, tmp_path / "run"), parts=("smollm2", "trl"))
     found = humicroedit.study(config)
     assert found["trl-0"]["accuracy"] > 0.9
     summary = json.loads((tmp_path / "run" / "trl-0" / "summary.json").read_text())
-    assert summary["pairs"] == 4 * found["pairs"]["some"]
+    assert summary["pairs"] == 8 * found["pairs"]["some"]
+    assert found["trl-0"]["tokens"] == found["smollm2-0"]["tokens"]
 
 
 @needs_data
