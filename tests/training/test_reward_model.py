@@ -282,7 +282,8 @@ def test_with_adapters_only_they_and_the_head_learn_and_the_folder_is_whole(
     before, written = (
         load_file(folder / "model.safetensors") for folder in (start, tmp_path / "run" / "model")
     )
-    changed = {name for name in written.keys() & before.keys() if not torch.equal(before[name], written[name])}
+    both = written.keys() & before.keys()
+    changed = {name for name in both if not torch.equal(before[name], written[name])}
     assert {name.split(".")[-2] for name in changed} == {"q_proj", "v_proj", "up_proj"}
     assert not torch.equal(written["score.weight"], RewardHead(32, 1, config.seed).weight)
     assert not (tmp_path / "run" / "model" / "adapter").exists()
