@@ -54,7 +54,7 @@ from practicum.training.reward_examination import bootstrap, calibration
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import run_main
-from studies.equations import machine, write
+from studies.equations import machine, read, write
 from studies.reading import ReadingConfig, read_texts
 from studies.rlhf import finished
 
@@ -131,7 +131,7 @@ class Edited:
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
-    """Run what is missing, write RUN/results.json and return it."""
+    """Run what is missing, write RUN/results.json and return it; what it said of other parts stays."""
     train, dev = (read_pairs(config.data / f"task2_{split}.csv") for split in ("train", "dev"))
     write(config.run / "machine.json", machine())
     strict = [pair for pair in train if pair.label]
@@ -139,14 +139,16 @@ def study(config: StudyConfig) -> dict[str, Any]:
     for name, pairs in (("train", strict), ("some", some)):
         if not (config.run / f"{name}.jsonl").exists():
             formats.write(config.run / f"{name}.jsonl", [ranking_of(pair) for pair in pairs])
-    results: dict[str, Any] = {
+    file = config.run / "results.json"
+    results: dict[str, Any] = read(file) if file.exists() else {}
+    results |= {
         "people": people(dev),
         "pairs": {"train": len(strict), "some": len(some), "dev": sum(pair.label > 0 for pair in dev)},
     }
     for seed in config.seeds:
         for part in config.parts:
             results[f"{part}-{seed}"] = one_part(config, strict, dev, part, seed)
-    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
+    atomic_write(file, to_json(results, 2) + "\n")
     return results
 
 
