@@ -19,10 +19,12 @@ from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.pretrain import ModelShape
 from practicum.training.reward_model import RewardModelConfig
-from studies import humicroedit, jester
+from studies import humicroedit, jester, people_claims
+from studies.claims import claim
 from studies.humicroedit import Edited, grades, people, read_pairs, some_headlines
 from studies.jester import Pairs, ceiling, divided, pairs_of, ranking_of, read_jester, sets_of
 from studies.reading import ReadingConfig
+from studies.results import ResultsConfig, read_claims, results_json, write_all
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the repository")
@@ -85,18 +87,56 @@ def test_people_teach_or_are_held_out_and_a_set_holds_jokes_they_rated(jokes: Pa
     assert data.texts.index(best.text) == max(sets[0], key=lambda joke: data.ratings_PJ[0, joke])
 
 
-def test_the_jester_study_learns_what_held_out_people_like_and_continues(jokes: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def jester_run(jokes: Path, tmp_path_factory: pytest.TempPathFactory) -> jester.StudyConfig:
+    """The settings of a small study that is finished."""
     config = jester.StudyConfig(
-        jokes, tmp_path / "run", seeds=(0,), sets=2, jokes=4, reading=READING, reward_model=QUICK
+        jokes,
+        tmp_path_factory.mktemp("run") / "jester",
+        seeds=(0, 1),
+        sets=2,
+        jokes=4,
+        reading=READING,
+        reward_model=QUICK,
     )
-    found = jester.study(config)["seed-0"]
-    assert found["reward_model"]["rank_correlation"] > 0.8
-    assert found["aggregate"]["rank_correlation"] > 0.8
-    assert found["reward_model"]["accuracy"] > 0.6
-    assert found["reward_model"]["ci95"][0] < found["ceiling"]["accuracy"] < 1
-    before = (tmp_path / "run" / "seed-0" / "reward-model" / "metrics.jsonl").read_bytes()
-    assert jester.study(config)["seed-0"] == found
-    assert (tmp_path / "run" / "seed-0" / "reward-model" / "metrics.jsonl").read_bytes() == before
+    jester.study(config)
+    return config
+
+
+def test_the_jester_study_learns_what_held_out_people_like_and_continues(
+    jester_run: jester.StudyConfig,
+) -> None:
+    results = json.loads((jester_run.run / "results.json").read_text())
+    for found in results.values():
+        assert found["reward_model"]["rank_correlation"] > 0.8
+        assert found["aggregate"]["rank_correlation"] > 0.8
+        assert found["reward_model"]["accuracy"] > 0.6
+        assert found["reward_model"]["ci95"][0] < found["ceiling"]["accuracy"] < 1
+    metrics = jester_run.run / "seed-0" / "reward-model" / "metrics.jsonl"
+    before = metrics.read_bytes()
+    assert jester.study(jester_run) == results
+    assert metrics.read_bytes() == before
+
+
+def test_its_claims_join_those_of_other_studies(jester_run: jester.StudyConfig, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for page in ("README.md", "docs/poisoned_key.md"):
+        (tmp_path / page).write_text("<!-- results: jester-share* -->\n<!-- end results -->\n")
+    other = claim("equations-seconds", "Time", {0: 400.0}, "s", "at most 600", lambda value: value <= 600)
+    other |= {"machine": "m", "date": "2026-01-02", "commit": "c"}
+    (tmp_path / "docs" / "results.json").write_text(results_json([other]))
+    write_all(ResultsConfig(people=(jester_run.run,)), tmp_path)
+    written = {row["id"]: row for row in read_claims(tmp_path / "docs" / "results.json")}
+    assert written["equations-seconds"]["value"] == 400.0
+    share = written["jester-share-of-ceiling"]
+    assert share["seeds"] == [0, 1]
+    assert share["interval"][0] <= share["value"] <= share["interval"][1]
+    assert share["met"] == (min(share["per_seed"].values()) >= 95)
+    assert share["command"] == "python -m studies.jester --data FOLDER --run runs/jester"
+    assert f"| {share['claim']} |" in (tmp_path / "README.md").read_text()
+    (tmp_path / "results.json").write_text('{"seed-0": {"gain": 1}}')
+    with pytest.raises(InputError, match=r"neither of studies.jester nor"):
+        people_claims.measure(tmp_path)
 
 
 def test_data_that_is_not_jesters_is_named(jokes: Path, tmp_path: Path) -> None:
@@ -233,6 +273,10 @@ def test_the_headlines_study_finds_the_funny_word_with_all_weights_and_with_adap
     assert len(opinions) == 20
     assert all("pelican" in row["people prefer"] and "tax" in row["to"] for row in opinions)
     assert humicroedit.study(config) == found
+    claims = {row["id"]: row for row in people_claims.measure(config.run)}
+    assert claims.keys() == {"humicroedit-smollm2-accuracy", "humicroedit-own-accuracy"}
+    row = claims["humicroedit-own-accuracy"]
+    assert (row["value"], row["met"], row["n"]) == (100 * found["own-0"]["accuracy"], True, 30)
 
 
 @pytest.mark.slow
