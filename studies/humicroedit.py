@@ -176,6 +176,7 @@ def train_trl(settings: RewardModelConfig, run_path: Path, *, resume: bool = Fal
     """TRL on the token ids, in the order and from the weights, head included, that ours starts with."""
     from studies.trl_reward import train_pairs
 
+    assert settings.model is not None
     run = Run.open(run_path, settings, "trl", resume=resume)
     set_threads(settings.threads)
     decoder, tokenizer = load_model(model_folder(settings.model))

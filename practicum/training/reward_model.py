@@ -314,9 +314,7 @@ def learn(
         measured[index] = loss.item(), right, pairs
         return loss
 
-    parameters = [
-        part for module in (decoder, head) for part in module.parameters() if part.requires_grad
-    ]
+    parameters = [part for module in (decoder, head) for part in module.parameters() if part.requires_grad]
     add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(cuts))])
     right, pairs = (sum(part[place] for part in measured) for place in (1, 2))
     return {
