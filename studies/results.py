@@ -23,7 +23,7 @@ from practicum.demo import print_table
 from practicum.errors import InputError
 from practicum.report.figures import write_learning_curve
 from practicum.run import atomic_write, to_json
-from studies import bench
+from studies import bench, people_claims
 from studies.claims import Claim, measure, read_seeds
 from studies.entry import run_main
 
@@ -44,6 +44,8 @@ class ResultsConfig:
 
     run: Path | None = None
     """The study's folder; none leaves the numbers and only writes the pages again."""
+    people: tuple[Path, ...] = ()
+    """Folders of studies.jester and studies.humicroedit; claims of those not given stay as they are."""
 
 
 def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
@@ -59,6 +61,8 @@ def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
         atomic_write(readme, fill_transcript(readme.read_text(encoding="utf-8"), transcript))
         (root / PICTURE).parent.mkdir(parents=True, exist_ok=True)
         write_learning_curve(curve_runs(config.run), root / PICTURE)
+    for folder in config.people:
+        atomic_write(source, results_json(merge(read_claims(source), people_claims.measure(folder))))
     claims = with_speed(read_claims(source), bench.read_record(root / "docs" / "bench.json"))
     if claims != read_claims(source):
         atomic_write(source, results_json(claims))

@@ -72,7 +72,7 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
     folder = config.run / f"seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     loop = replace(config.loop, model=config.model, seed=seed)
-    summary = _finished(folder / "loop", partial(rlhf.train, loop))
+    summary = finished(folder / "loop", partial(rlhf.train, loop))
     result: dict[str, Any] = {
         "reward_model": summary["rounds"][0]["reward_models"][0],
         "guard": _guard(folder / "loop" / "round-1" / "practice", summary),
@@ -99,7 +99,7 @@ def _gain(loop: RlhfConfig, folder: Path, summary: dict[str, Any]) -> dict[str, 
     """Gold utility gained by the loop and by PPO on the gold utility, with what the labels of each cost."""
     task = TaskConfig("jokes", jokes=JokesConfig(reward="gold"))
     practice = replace(loop.practice, model=loop.model, task=task, seed=loop.seed)
-    _finished(folder / "gold", partial(rl.train, practice))
+    finished(folder / "gold", partial(rl.train, practice))
     models = [folder / "loop" / "round-1" / f"reward-model-{member + 1}" for member in range(loop.members)]
     gold = rlhf.examination(loop, model_folder(folder / "gold"), model_folder(loop.model), models)
     before = summary["before"]["gold"]
@@ -131,12 +131,12 @@ def _held_out_losses(
         seed=loop.seed,
     )
     path = folder / batching
-    _finished(path, partial(reward_model.train, settings))
+    finished(path, partial(reward_model.train, settings))
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [row["held_out_loss"] for row in rows if "held_out_loss" in row]
 
 
-def _finished(folder: Path, train: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+def finished(folder: Path, train: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """The summary of a part, run or continued unless it is there."""
     done = folder / "summary.json"
     if not done.exists():

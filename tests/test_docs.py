@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -15,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from practicum import cli, demo
+from practicum.config import load
 from practicum.demo import DemoConfig
 from practicum.tasks.equations.task import EquationsConfig
 from practicum.tasks.task import TaskConfig
-from studies import cli_page, equations, results
+from studies import cli_page, equations, humicroedit, jester, results
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -109,6 +111,8 @@ def test_the_commands_of_a_page_run(
         program, *arguments = shown.words
         if program == "make":
             check_make(arguments)
+        elif program == "python":
+            check_study(arguments)
         elif program == "practicum" and is_usage(arguments):
             assert arguments[0] in cli.COMMANDS
         elif program == "practicum":
@@ -137,6 +141,14 @@ def run_small(arguments: list[str], model: Path) -> int:
     return cli.main([*arguments, *SMALL[name].split()])
 
 
+def check_study(arguments: list[str]) -> None:
+    """The study exists and understands its settings; it is not run, since its data are elsewhere."""
+    assert arguments[0] == "-m", arguments
+    module = importlib.import_module(arguments[1])
+    config = getattr(module, "StudyConfig", None) or module.ResultsConfig
+    load(config, None, arguments[2:])
+
+
 def check_make(arguments: list[str]) -> None:
     """The target exists, and so does every command it would run."""
     plan = subprocess.run(
@@ -149,7 +161,10 @@ def check_make(arguments: list[str]) -> None:
     assert plan.returncode == 0, plan.stderr
 
 
-@pytest.mark.parametrize(("module", "words"), [(equations, "--parts"), (results, "--run")])
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [(equations, "--parts"), (results, "--run"), (jester, "--sets"), (humicroedit, "--pairs")],
+)
 def test_the_studies_explain_themselves(
     module: object, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

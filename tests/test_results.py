@@ -73,11 +73,14 @@ def test_pages_agree_with_the_recorded_results() -> None:
 
 def test_every_block_of_results_names_ids_that_a_study_writes() -> None:
     """A misspelt id would leave a block silently empty."""
-    source = (ROOT / "studies" / "claims.py").read_text(encoding="utf-8")
-    prefixes = set(re.findall(r'f?"((?:equations|verifier)-[a-z-]+)', source))
+    sources = [
+        (ROOT / "studies" / name).read_text(encoding="utf-8") for name in ("claims.py", "people_claims.py")
+    ]
+    ids = r'f?"((?:equations|verifier|jester|humicroedit)-[a-z0-9-]+)'
+    prefixes = {found for source in sources for found in re.findall(ids, source)}
     for page in quoting_pages(ROOT):
-        for ids in re.findall(r"<!-- results: (.*?) -->", page.read_text(encoding="utf-8")):
-            for pattern in ids.split():
+        for named in re.findall(r"<!-- results: (.*?) -->", page.read_text(encoding="utf-8")):
+            for pattern in named.split():
                 start = pattern.rstrip("*")
                 assert any(one.startswith(start) or start.startswith(one) for one in prefixes), pattern
 

@@ -11,6 +11,7 @@ Suffixes: B texts, K heads, D hidden width.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -135,6 +136,8 @@ def save_reward_model(
     if len(weight_KD) > 1:
         save_file({"weight": weight_KD.contiguous()}, str(folder / "heads.safetensors"))
     (folder / "generation_config.json").unlink()
+    # An adapter without the head it was trained with is no reward model.
+    shutil.rmtree(folder / checkpoint.ADAPTER_FOLDER, ignore_errors=True)
     atomic_write(folder / "config.json", to_json(stored, indent=2) + "\n")
 
 

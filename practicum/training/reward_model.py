@@ -25,6 +25,7 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import RewardHead
+from practicum.model.lora import LoraConfig, add_adapters
 from practicum.preferences import formats
 from practicum.preferences.aggregate import consensus
 from practicum.run import Run, atomic_write, to_json
@@ -68,6 +69,8 @@ class RewardModelConfig:
     """reliability weighs rankings by the rater's agreement with others; it needs an overlap of 2 or more."""
     batching: Literal["grouped", "pairs"] = "grouped"
     """grouped keeps all of a prompt's rankings in one batch; pairs shuffles single pairs, for comparison."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    """Adapters that learn in place of all of the decoder's weights; heads are always trained whole."""
     heads: int = 1
     """Heads on one decoder, each on its own half of the rankings; their disagreement is a warning."""
     control: RankingControl = "none"
@@ -127,6 +130,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
         return average(config, run_path, resume=resume)
     assert config.model is not None
     decoder, tokenizer = load_model(model_folder(config.model))
+    add_adapters(decoder, config.lora, config.seed)
     rankings = read_rankings(config.preferences, config.project)
     learned, held_out = split_by_hash(by_prompt(rankings, _rater_weights(rankings, config)), config.held_out)
     labels = with_null_labels(rankings, config.control, config.seed)
@@ -321,7 +325,7 @@ def learn(
         measured[index] = loss.item(), right, pairs
         return loss
 
-    parameters = [*decoder.parameters(), *head.parameters()]
+    parameters = [part for module in (decoder, head) for part in module.parameters() if part.requires_grad]
     add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(cuts))])
     right, pairs = (sum(part[place] for part in measured) for place in (1, 2))
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional
 
@@ -21,6 +23,7 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
 from practicum.model.heads import RewardHead
 from practicum.model.learner import work
+from practicum.model.lora import LoraConfig
 from practicum.preferences import formats
 from practicum.training.batch import learner
 from practicum.training.judged import Judged, as_pairs, batch_of, by_prompt, contrasted, padded, split_by_hash
@@ -280,6 +283,59 @@ def test_it_learns_what_people_like_and_says_how_well(start: Path, tmp_path: Pat
     assert float(reference.mean(1).std(unbiased=False)) == pytest.approx(
         summary["reward_deviation"], rel=1e-4
     )
+
+
+def test_with_adapters_only_they_and_the_head_learn_and_the_folder_is_whole(
+    start: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    path = tmp_path / "rankings.jsonl"
+    formats.write(path, letters(150))
+    config = replace(
+        CONFIG,
+        model=start,
+        preferences=(str(path),),
+        held_out=0.3,
+        epochs=3,
+        lora=LoraConfig(rank=4, alpha=8.0, targets=("q_proj", "v_proj", "up_proj")),
+        optimizer=OptimizerConfig("adamw", 2e-2, warmup_steps=2),
+    )
+    summary = train(config, tmp_path / "run")
+    assert summary["accuracy"] > 0.8
+    before, written = (
+        load_file(folder / "model.safetensors") for folder in (start, tmp_path / "run" / "model")
+    )
+    both = written.keys() & before.keys()
+    changed = {name for name in both if not torch.equal(before[name], written[name])}
+    assert {name.split(".")[-2] for name in changed} == {"q_proj", "v_proj", "up_proj"}
+    assert not torch.equal(written["score.weight"], RewardHead(32, 1, config.seed).weight)
+    assert not (tmp_path / "run" / "model" / "adapter").exists()
+
+    ours = load_reward_model(tmp_path / "run", torch.float32)
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "model")
+    sequences, _ = sequences_of(ours.decoder, ours.tokenizer, ["1:"] * 3, ["aaaa", "ab", "c"])
+    with torch.no_grad():
+        found = torch.cat([theirs(input_ids=torch.tensor([ids])).logits for ids in sequences])
+    torch.testing.assert_close(ours.scores(["1:"] * 3, ["aaaa", "ab", "c"])[0], found, atol=1e-4, rtol=0)
+
+
+def test_a_run_with_adapters_goes_on_from_its_checkpoint_bit_for_bit(start: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rankings.jsonl"
+    formats.write(path, letters(60))
+    config = replace(
+        CONFIG, model=start, preferences=(str(path),), checkpoint_every=4, lora=LoraConfig(rank=2)
+    )
+    train(config, tmp_path / "whole")
+    train(config, tmp_path / "broken")
+    # As after a kill between the checkpoint of update 4 and the end.
+    for name in ("summary.json", "model", "checkpoints/step-000008"):
+        gone = tmp_path / "broken" / name
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    assert (tmp_path / "broken" / "checkpoints" / "step-000004").is_dir()
+    train(config, tmp_path / "broken", resume=True)
+    weights = [tmp_path / run / "model" / "model.safetensors" for run in ("whole", "broken")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_regressing_length_out_leaves_no_slope_within_prompts(make_trainee: Any) -> None:

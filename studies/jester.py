@@ -1,0 +1,275 @@
+"""What thousands of people found funny: `python -m studies.jester --data FOLDER --run runs/jester`.
+
+```
+RUN/seed-0/rankings.jsonl    sets of five jokes as the people of the learning side ranked them
+RUN/seed-0/reading           a small model that has read the hundred jokes (without --model)
+RUN/seed-0/reward-model      the reward model learned from the rankings
+RUN/results.json             per seed: accuracy on the pairs of people who taught nothing, of the reward model
+                             and of the aggregate, beside the human ceiling on the same pairs; rank
+                             correlation with those people's mean ratings
+```
+The data are Jester's ratings (Goldberg, Roeder, Gupta & Perkins 2001, Eigentaste, Information Retrieval 4(2)
+133-151): 5,000 people, 100 jokes. With a hundred texts a model can learn all of them; what is held out is
+people, not jokes. A part that is finished is skipped and one that was killed is resumed.
+
+Suffixes: P people, J jokes, N pairs.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from practicum.errors import InputError
+from practicum.model.decoder import compute_dtype
+from practicum.preferences import formats
+from practicum.preferences.aggregate import consensus
+from practicum.preferences.comparisons import Floats, Integers
+from practicum.run import atomic_write, to_json
+from practicum.training import reward_model
+from practicum.training.loop import LoopConfig
+from practicum.training.optimizer import OptimizerConfig
+from practicum.training.reward import load_reward_model
+from practicum.training.reward_examination import bootstrap
+from practicum.training.reward_model import RewardModelConfig
+from practicum.types import Prompt, Ranking, Response
+from studies.entry import run_main
+from studies.equations import machine, write
+from studies.reading import ReadingConfig, read_texts
+from studies.rlhf import finished
+
+RATINGS, JOKES = "jester5k_ratings.csv", "jester_jokes.jsonl"
+PROMPT = Prompt("Tell a joke.\n")
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A reward model from people's ratings of jokes, examined on other people."""
+
+    data: Path
+    """Folder with jester5k_ratings.csv and jester_jokes.jsonl."""
+    run: Path
+    """Folder of the study."""
+    model: Path | None = None
+    """The model to start from; none reads the hundred jokes into a small model of the study's own."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Each draws other people to hold out, other sets of jokes and other weights."""
+    held_out: float = 0.2
+    """Share of people who teach nothing."""
+    sets: int = 4
+    """Sets of jokes that each person ranks, at most."""
+    jokes: int = 5
+    """Jokes of a set."""
+    reading: ReadingConfig = field(
+        default_factory=lambda: ReadingConfig(
+            vocabulary_size=1000, loop=LoopConfig(steps=60, checkpoint_every=60)
+        )
+    )
+    """How the small model reads."""
+    reward_model: RewardModelConfig = field(
+        default_factory=lambda: RewardModelConfig(
+            Path(),
+            (),
+            held_out=0.0,
+            epochs=40,
+            optimizer=OptimizerConfig("adamw", 2e-3, warmup_steps=5, final_share=0.1),
+        )
+    )
+    """How the reward model is fitted; the study fills in model, preferences and seed. All rankings are of one
+    prompt, so an epoch is one update, on all of them."""
+
+
+@dataclass(frozen=True)
+class Jester:
+    """Ratings [P, J], from -10 to 10 and NaN where a person did not rate; the jokes' texts [J]."""
+
+    people: tuple[str, ...]
+    ratings_PJ: Floats
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of jokes by number, as a person ordered them; ties left out."""
+
+    person_N: Integers
+    better_N: Integers
+    worse_N: Integers
+
+
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Run what is missing, write RUN/results.json and return it."""
+    data = read_jester(config.data)
+    if not (config.run / "machine.json").exists():
+        write(config.run / "machine.json", machine())
+    results = {f"seed-{seed}": one_seed(config, data, seed) for seed in config.seeds}
+    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
+    return results
+
+
+def one_seed(config: StudyConfig, data: Jester, seed: int) -> dict[str, Any]:
+    """Teach with some people, examine on the others."""
+    folder = config.run / f"seed-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    learning, held_out = divided(len(data.people), config.held_out, seed)
+    rankings = [
+        ranking_of(data, person, jokes)
+        for person in learning
+        for jokes in sets_of(data.ratings_PJ[person], config, Random(f"jester {seed} {person}"))
+    ]
+    file = folder / "rankings.jsonl"
+    if not file.exists():
+        formats.write(file, rankings)
+    start = config.model
+    if start is None:
+        start = folder / "reading"
+        finished(start, partial(read_texts, data.texts, replace(config.reading, seed=seed)))
+    settings = replace(config.reward_model, model=start, preferences=(str(file),), seed=seed)
+    summary = finished(folder / "reward-model", partial(reward_model.train, settings))
+    scored = load_reward_model(folder / "reward-model", compute_dtype(settings.dtype))
+    pairs = pairs_of(data, config, held_out, seed)
+    found = consensus(rankings)
+    aggregate_J = np.array([found.scores[PROMPT.text, f"j{joke + 1}"] for joke in range(len(data.texts))])
+    rewards_J = scored.rewards([PROMPT.text] * len(data.texts), data.texts).mean(1).double().numpy()
+    return {
+        "rankings": len(rankings),
+        "people_learning": len(learning),
+        "people_held_out": len(held_out),
+        "pairs": len(pairs.better_N),
+        "seconds": summary["total_seconds"],
+        "reward_model": examined(rewards_J, data, pairs, held_out),
+        "aggregate": examined(aggregate_J, data, pairs, held_out),
+        "ceiling": ceiling(data.ratings_PJ, pairs),
+    }
+
+
+# -------------------------------------------------------------------------------------------------- the data
+
+
+def read_jester(folder: Path) -> Jester:
+    """Read both files. Raises InputError naming the file and line that is not as expected."""
+    jokes = [json.loads(line) for line in _lines(folder / JOKES)]
+    names = [f"j{number + 1}" for number in range(len(jokes))]
+    if [joke.get("id") for joke in jokes] != names:
+        raise InputError(f"{folder / JOKES}: expected jokes with ids j1, j2, ... in order")
+    rows = list(csv.reader(_lines(folder / RATINGS)))
+    if rows[0] != ["user", *names]:
+        raise InputError(f"{folder / RATINGS}:1: expected the columns user, j1, ..., {names[-1]}")
+    ratings_PJ = np.full((len(rows) - 1, len(jokes)), np.nan)
+    for number, row in enumerate(rows[1:]):
+        try:
+            ratings_PJ[number] = [float(value) if value else np.nan for value in row[1:]]
+        except ValueError as error:
+            raise InputError(
+                f"{folder / RATINGS}:{number + 2}: {error}; expected ratings or blanks"
+            ) from error
+    return Jester(tuple(row[0] for row in rows[1:]), ratings_PJ, tuple(joke["text"] for joke in jokes))
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; --data is a folder with {RATINGS} and {JOKES}")
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def divided(people: int, held_out: float, seed: int) -> tuple[list[int], list[int]]:
+    """(who teaches, who is held out), by number; InputError when a side would be empty."""
+    order = list(range(people))
+    Random(f"jester people {seed}").shuffle(order)
+    cut = round(people * held_out)
+    if not 0 < cut < people:
+        raise InputError(f"held_out {held_out} of {people} people leaves one side empty")
+    return sorted(order[cut:]), sorted(order[:cut])
+
+
+def sets_of(ratings_J: Floats, config: StudyConfig, random: Random) -> list[list[int]]:
+    """Sets of different jokes among those a person rated, no joke in two sets."""
+    rated = [int(joke) for joke in np.flatnonzero(~np.isnan(ratings_J))]
+    random.shuffle(rated)
+    whole = min(config.sets, len(rated) // config.jokes)
+    return [rated[number * config.jokes : (number + 1) * config.jokes] for number in range(whole)]
+
+
+def ranking_of(data: Jester, person: int, jokes: Sequence[int]) -> Ranking:
+    """A person's ratings of some jokes as a ranking; equal ratings are a tie."""
+    ratings = [float(data.ratings_PJ[person, joke]) for joke in jokes]
+    levels = sorted(set(ratings), reverse=True)
+    return Ranking(
+        PROMPT,
+        tuple(Response(data.texts[joke], id=f"j{joke + 1}") for joke in jokes),
+        tuple(levels.index(rating) + 1 for rating in ratings),
+        rater=data.people[person],
+    )
+
+
+def pairs_of(data: Jester, config: StudyConfig, people: Sequence[int], seed: int) -> Pairs:
+    """All pairs of the sets that these people ranked."""
+    rows = [
+        (person, better, worse)
+        for person in people
+        for jokes in sets_of(data.ratings_PJ[person], config, Random(f"jester {seed} {person}"))
+        for better in jokes
+        for worse in jokes
+        if data.ratings_PJ[person, better] > data.ratings_PJ[person, worse]
+    ]
+    person_N, better_N, worse_N = np.array(rows, dtype=np.int64).T
+    return Pairs(person_N, better_N, worse_N)
+
+
+# ------------------------------------------------------------------------------------------- the examination
+
+
+def examined(scores_J: Floats, data: Jester, pairs: Pairs, people: Sequence[int]) -> dict[str, Any]:
+    """Accuracy on pairs with its interval over people, and rank correlation with these people's means."""
+    right_N = (scores_J[pairs.better_N] > scores_J[pairs.worse_N]).astype(np.float64)
+    means_J = np.nanmean(data.ratings_PJ[list(people)], axis=0)
+    return {
+        "accuracy": float(right_N.mean()),
+        "ci95": bootstrap(right_N, pairs.person_N),
+        "rank_correlation": float(spearmanr(scores_J, means_J).statistic),
+    }
+
+
+def ceiling(ratings_PJ: Floats, pairs: Pairs) -> dict[str, Any]:
+    """The share of these pairs that are ordered as the majority of all other people order them.
+
+    Nobody who does not know the person can do better on average: for each pair of jokes the majority's order
+    is the best guess. All people count, those held out too, but not the pair's own person; an even vote is
+    half right.
+    """
+    votes_JJ = majority_votes(ratings_PJ)
+    others_N = votes_JJ[pairs.better_N, pairs.worse_N] - 1 - votes_JJ[pairs.worse_N, pairs.better_N]
+    right_N = (np.sign(others_N) + 1) / 2
+    return {"accuracy": float(right_N.mean()), "ci95": bootstrap(right_N, pairs.person_N)}
+
+
+def majority_votes(ratings_PJ: Floats) -> NDArray[np.int64]:
+    """How many people rate joke i above joke k, int64 [J, J]."""
+    # A comparison with NaN is False: who has not rated both does not vote.
+    return np.stack([(ratings_PJ[:, [joke]] > ratings_PJ).sum(0) for joke in range(ratings_PJ.shape[1])])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the study and print its results; 0 done, 2 bad input."""
+    return run_main(
+        StudyConfig,
+        "studies.jester",
+        StudyConfig.__doc__,
+        lambda config: print(to_json(study(config), 2)),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

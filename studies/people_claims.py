@@ -1,0 +1,175 @@
+"""What the studies of real people's rankings measured, as claims: the objects of docs/results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from practicum.errors import InputError
+from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
+from studies.equations import read
+
+BOOTSTRAP = "95% interval, bootstrap over headlines"
+
+
+def measure(run: Path) -> list[Claim]:
+    """The claims of a folder of studies.jester or studies.humicroedit; InputError for another."""
+    results = read(run / "results.json")
+    of: Callable[[Mapping[str, Any]], list[Claim]]
+    if "people" in results:
+        of, module = headlines, "humicroedit"
+        trained = sorted(run.glob("smollm2-*"))
+    elif any("ceiling" in row for row in results.values()):
+        of, module = jester, "jester"
+        trained = sorted(run.glob("seed-*/reward-model"))
+    else:
+        raise InputError(f"{run}: results.json is neither of studies.jester nor of studies.humicroedit")
+    environment = read(trained[0] / "environment.json")
+    origin = {
+        "command": f"python -m studies.{module} --data FOLDER --run runs/{module}",
+        "machine": read(run / "machine.json")["machine"],
+        "date": environment["started"][:10],
+        "commit": environment["commit"] or "unknown",
+    }
+    return [{**one, **origin} for one in of(results)]
+
+
+def jester(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims over seeds, each with other people held out."""
+    seeds = {int(name[5:]): row for name, row in results.items()}
+    first = next(iter(seeds.values()))
+
+    def of(kind: str, key: str = "accuracy") -> dict[int, float]:
+        return {seed: 100 * row[kind][key] for seed, row in seeds.items()}
+
+    reached, most = of("reward_model"), of("ceiling")
+    held_out = f"people held out ({first['people_held_out']:,} of them, {first['pairs']:,} pairs of jokes)"
+    return [
+        over_seeds(
+            "jester-held-out-people-accuracy",
+            f"Jester: accuracy of the reward model on {held_out}; the majority of all others as a lookup "
+            f"table, which is the ceiling, reaches {fmean(most.values()):.1f}%",
+            reached,
+            "interval above 50",
+            50,
+        ),
+        over_seeds(
+            "jester-share-of-ceiling",
+            "Jester: the reward model's accuracy as a share of the ceiling",
+            {seed: 100 * reached[seed] / most[seed] for seed in seeds},
+            "at least 95",
+            95,
+        ),
+        over_seeds(
+            "jester-share-of-ceiling-above-chance",
+            "Jester: the same with chance, 50%, taken off both",
+            {seed: 100 * (reached[seed] - 50) / (most[seed] - 50) for seed in seeds},
+            "at least 90",
+            90,
+        ),
+        over_seeds(
+            "jester-aggregate-accuracy",
+            f"Jester: accuracy of the rater-aware aggregate on {held_out}",
+            of("aggregate"),
+            "interval above 50",
+            50,
+        ),
+        over_seeds(
+            "jester-rank-correlation",
+            "Jester: rank correlation of the reward model with the held-out people's mean ratings, times 100",
+            of("reward_model", "rank_correlation"),
+            "at least 90",
+            90,
+            "of 100",
+        ),
+        over_seeds(
+            "jester-aggregate-rank-correlation",
+            "Jester: rank correlation of the aggregate with the held-out people's mean ratings, times 100",
+            of("aggregate", "rank_correlation"),
+            "at least 90",
+            90,
+            "of 100",
+        ),
+    ]
+
+
+def over_seeds(
+    name: str, text: str, per_seed: Mapping[int, float], target: str, least: float, unit: str = PERCENT
+) -> Claim:
+    """A mean over seeds with its 95% interval; met when all seeds, and an interval asked for, are above."""
+    found = claim(name, text, per_seed, unit, target, lambda value: value >= least)
+    bounds = student_interval(list(per_seed.values()))
+    if bounds is None:
+        return found
+    inside = "interval" not in target or bounds[0] > least
+    return {**found, "interval": bounds, "interval_kind": STUDENT, "met": found["met"] and inside}
+
+
+def headlines(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims about each model's accuracy on the dev pairs."""
+    people, pairs = results["people"], results["pairs"]
+    beside = f"{100 * people['ceiling']:.1f}% for one that knew the truth, {100 * people['one_person']:.1f}%"
+    own, smollm2, trl = (
+        {int(name.partition("-")[2]): row for name, row in results.items() if name.startswith(part)}
+        for part in ("own-", "smollm2-", "trl-")
+    )
+    claims = []
+    if smollm2:
+        claims.append(
+            on_dev(
+                "humicroedit-smollm2-accuracy",
+                f"Humicroedit: accuracy of the reward model from SmolLM2-135M with LoRA, {pairs['some']:,} "
+                f"training pairs, on the dev pairs (beside {beside} for one person)",
+                smollm2,
+                "interval above 50",
+                above=50,
+            )
+        )
+    if own:
+        claims.append(
+            on_dev(
+                "humicroedit-own-accuracy",
+                f"Humicroedit: accuracy of the reward model from a small model that read the headlines, "
+                f"{pairs['train']:,} training pairs, on the dev pairs",
+                own,
+                "interval above 50",
+                above=50,
+            )
+        )
+    if smollm2 and trl:
+        ours = fmean(100 * row["ci95"][1] for row in smollm2.values())
+        claims.append(
+            on_dev(
+                "humicroedit-trl-accuracy",
+                f"Humicroedit: accuracy of TRL's RewardTrainer with peft on the same {pairs['some']:,} "
+                "pairs, from the same SmolLM2-135M, same epochs and settings",
+                trl,
+                f"not above the interval of ours (to {ours:.1f}%)",
+                below=ours,
+            )
+        )
+    return claims
+
+
+def on_dev(
+    name: str,
+    text: str,
+    rows: Mapping[int, Mapping[str, Any]],
+    target: str,
+    above: float | None = None,
+    below: float | None = None,
+) -> Claim:
+    """Accuracy on the dev pairs: of one seed with its bootstrap interval, of several with their range."""
+    reached = {seed: 100 * row["accuracy"] for seed, row in rows.items()}
+    bounds = [[100 * bound for bound in row["ci95"]] for row in rows.values()]
+    met = all(above is None or low > above for low, _ in bounds) and all(
+        below is None or value <= below for value in reached.values()
+    )
+    found = {
+        **claim(name, text, reached, PERCENT, target, bool),
+        "met": met,
+        "n": next(iter(rows.values()))["pairs"],
+    }
+    return found if len(rows) > 1 else {**found, "interval": bounds[0], "interval_kind": BOOTSTRAP}
