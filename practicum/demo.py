@@ -85,9 +85,7 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
     if config.human_feedback:
         row, feedback = human_feedback(config, run_path)
         stages.append(row)
-    verdict = verify(CONTRAST_STEPS = 100
-"""Updates in which the reward model learns to tell an answer from a spoiled one, before people's rankings."""
-SEED_EQUATION, CLAIMED_ANSWER)
+    verdict = verify(SEED_EQUATION, CLAIMED_ANSWER)
     summary = {
         "seconds": sum(stage["seconds"] for stage in stages),
         "stages": stages,
