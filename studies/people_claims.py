@@ -8,27 +8,36 @@ from statistics import fmean
 from typing import Any
 
 from practicum.errors import InputError
-from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
+from studies import feedback_claims
+from studies.claims import PERCENT, Claim, claim
 from studies.equations import read
+from studies.feedback_claims import over_seeds
 
 BOOTSTRAP = "95% interval, bootstrap over headlines"
 
 
+COMMANDS = {"jester": "--data FOLDER", "humicroedit": "--data FOLDER", "rlhf": "--model runs/jokes"}
+"""What each study must be told beside its folder."""
+
+
 def measure(run: Path) -> list[Claim]:
-    """The claims of a folder of studies.jester or studies.humicroedit; InputError for another."""
+    """The claims of a folder of studies.jester, humicroedit or rlhf; InputError for another."""
     results = read(run / "results.json")
     of: Callable[[Mapping[str, Any]], list[Claim]]
     if "people" in results:
         of, module = headlines, "humicroedit"
         trained = sorted(run.glob("smollm2-*"))
+    elif any("reward_model" in row and "guard" in row for row in results.values()):
+        of, module = feedback_claims.rlhf, "rlhf"
+        trained = sorted(run.glob("seed-*/loop"))
     elif any("ceiling" in row for row in results.values()):
         of, module = jester, "jester"
         trained = sorted(run.glob("seed-*/reward-model"))
     else:
-        raise InputError(f"{run}: results.json is neither of studies.jester nor of studies.humicroedit")
+        raise InputError(f"{run}: results.json is of none of the studies {', '.join(COMMANDS)}")
     environment = read(trained[0] / "environment.json")
     origin = {
-        "command": f"python -m studies.{module} --data FOLDER --run runs/{module}",
+        "command": f"python -m studies.{module} {COMMANDS[module]} --run runs/{module}",
         "machine": read(run / "machine.json")["machine"],
         "date": environment["started"][:10],
         "commit": environment["commit"] or "unknown",
@@ -93,18 +102,6 @@ def jester(results: Mapping[str, Any]) -> list[Claim]:
             "of 100",
         ),
     ]
-
-
-def over_seeds(
-    name: str, text: str, per_seed: Mapping[int, float], target: str, least: float, unit: str = PERCENT
-) -> Claim:
-    """A mean over seeds with its 95% interval; met when all seeds, and an interval asked for, are above."""
-    found = claim(name, text, per_seed, unit, target, lambda value: value >= least)
-    bounds = student_interval(list(per_seed.values()))
-    if bounds is None:
-        return found
-    inside = "interval" not in target or bounds[0] > least
-    return {**found, "interval": bounds, "interval_kind": STUDENT, "met": found["met"] and inside}
 
 
 def headlines(results: Mapping[str, Any]) -> list[Claim]:

@@ -29,6 +29,7 @@ from practicum.training import reward_model, rl, rlhf
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rlhf import RlhfConfig
 from studies.entry import run_main
+from studies.equations import machine, write
 
 Part = Literal["gain", "batching"]
 
@@ -63,6 +64,9 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
+    config.run.mkdir(parents=True, exist_ok=True)
+    if not (config.run / "machine.json").exists():
+        write(config.run / "machine.json", machine())
     results = {f"seed-{seed}": _one_seed(config, seed) for seed in config.seeds}
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
@@ -126,6 +130,8 @@ def _held_out_losses(
         model=loop.model,
         preferences=(str(folder / "loop" / "preferences.sqlite"),),
         batching=batching,
+        # Only what people said: spoiled answers beforehand would blur the comparison.
+        contrast_steps=0,
         batch_prompts=size,
         epochs=epochs,
         seed=loop.seed,

@@ -1,0 +1,93 @@
+"""What the studies of human feedback measured, as claims: the objects of docs/results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
+
+DOLLARS = "dollars"
+
+
+def over_seeds(
+    name: str, text: str, per_seed: Mapping[int, float], target: str, least: float, unit: str = PERCENT
+) -> Claim:
+    """A mean over seeds with its 95% interval; met when all seeds, and an interval asked for, are above."""
+    found = claim(name, text, per_seed, unit, target, lambda value: value >= least)
+    bounds = student_interval(list(per_seed.values()))
+    if bounds is None:
+        return found
+    inside = "interval" not in target or bounds[0] > least
+    return {**found, "interval": bounds, "interval_kind": STUDENT, "met": found["met"] and inside}
+
+
+def rlhf(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.rlhf: the reward model beside the ceiling, its gain beside that of the truth."""
+    seeds = {int(name[5:]): row for name, row in results.items() if name.startswith("seed-")}
+    model = {seed: row["reward_model"] for seed, row in seeds.items()}
+    claims = [
+        over_seeds(
+            "rlhf-reward-model-share-of-ceiling",
+            "Jokes, 1,000 prompts of five answers, five rankings each: accuracy of the reward model on "
+            "held-out pairs as a share of the human ceiling",
+            {seed: 100 * row["accuracy"] / row["ceiling"]["accuracy"] for seed, row in model.items()},
+            "at least 95",
+            95,
+        )
+    ]
+    gains = {seed: row["gain"] for seed, row in seeds.items() if "gain" in row}
+    if gains:
+        claims += [
+            over_seeds(
+                "rlhf-gain-share",
+                "Jokes: gain in people's true utility by PPO against the model of their rankings, as a share "
+                "of the gain by as many updates of PPO paid the true utility of every sample",
+                {seed: 100 * row["reward_model"] / row["gold"] for seed, row in gains.items()},
+                "at least 90",
+                90,
+            ),
+            over_seeds(
+                "rlhf-dollars",
+                "Dollars that those rankings would cost, at $0.10 a rating",
+                {seed: row["reward_model_dollars"] for seed, row in gains.items()},
+                "below what rating every sample costs",
+                0,
+                DOLLARS,
+            ),
+            over_seeds(
+                "rlhf-dollars-of-every-sample",
+                "Dollars that rating every sample of PPO would cost, at $0.10 a rating",
+                {seed: row["gold_dollars"] for seed, row in gains.items()},
+                "for comparison",
+                0,
+                DOLLARS,
+            ),
+        ]
+    claims.append(
+        claim(
+            "rlhf-guard-share-of-time",
+            "The guard's share of the time of practice against a reward model",
+            {seed: 100 * row["guard"]["share_of_time"] for seed, row in seeds.items()},
+            PERCENT,
+            "at most 5",
+            lambda value: value <= 5,
+        )
+    )
+    batching = {seed: row["held_out_loss"] for seed, row in seeds.items() if "held_out_loss" in row}
+    if batching:
+        claims.append(
+            over_seeds(
+                "rlhf-pairs-over-fit",
+                "Held-out loss of the reward model after one epoch on shuffled pairs, above that on whole "
+                "rankings (InstructGPT reports that shuffled pairs over-fit), in thousandths of a nat",
+                {
+                    seed: 1000 * (losses["pairs"][0] - losses["grouped"][0])
+                    for seed, losses in batching.items()
+                },
+                "interval above 0",
+                0,
+                "thousandths",
+            )
+        )
+    return claims
