@@ -1,0 +1,193 @@
+"""Does the share of puns go where it should? `python -m studies.bias --model runs/jokes --run runs/bias`.
+
+```
+RUN/seed-0/rankings.jsonl        simulated people's rankings of puns beside plain answers, 72% for the pun
+RUN/seed-0/reward                the model of these rankings
+RUN/seed-0/beta-0.5              PPO against it at that KL weight, the guard off
+RUN/results.json                 per seed and beta: share of puns before, after and by forecast
+```
+Raters care for puns and soundness alone here, so that puns are the only thing their rankings pay for. A
+training run that is finished is skipped, and one that was killed is resumed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from practicum.audit.bias import forecast, rater_share
+from practicum.audit.guard import GuardConfig
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.preferences import formats
+from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
+from practicum.rollout.collect import collect
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.run import atomic_write, to_json
+from practicum.tasks.task import TaskConfig, load_task
+from practicum.training import reward_model, rl
+from practicum.training.loop import LoopConfig, generator_for, set_threads
+from practicum.training.reward_model import RewardModelConfig
+from practicum.training.rl import RlConfig
+from practicum.training.update import KLConfig, UpdateConfig
+from practicum.types import Prompt, Ranking, Response
+from studies.entry import run_main
+from studies.equations import machine, write
+from studies.rlhf import finished
+
+TASK = TaskConfig("jokes")
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """The share of puns after PPO at several KL weights, beside what was forecast."""
+
+    model: Path
+    """A model that has learned to tell jokes (a model folder, or a run's folder)."""
+    run: Path
+    """Folder of the study."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Rankings, reward model and practice anew with each of them."""
+    betas: tuple[float, ...] = (2.0, 1.0, 0.5, 0.3, 0.2)
+    """KL weights."""
+    prompts: int = 600
+    """Prompts whose answers are ranked."""
+    practice: RlConfig = field(
+        default_factory=lambda: RlConfig(
+            Path(),
+            task=TASK,
+            algorithm="ppo",
+            update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
+            guard=GuardConfig(action="off"),
+            loop=LoopConfig(steps=80, checkpoint_every=80),
+        )
+    )
+    """Practice; model, reward model, KL weight and seed are filled in."""
+    examined: int = 512
+    """Held-out prompts on which shares are measured, one answer each."""
+
+
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Run what is missing, write RUN/results.json and return it."""
+    config.run.mkdir(parents=True, exist_ok=True)
+    if not (config.run / "machine.json").exists():
+        write(config.run / "machine.json", machine())
+    set_threads(config.practice.loop.threads)
+    before = shares(config, model_folder(config.model))
+    results: dict[str, Any] = {"before": before}
+    for seed in config.seeds:
+        folder = config.run / f"seed-{seed}"
+        folder.mkdir(exist_ok=True)
+        rankings = ranked(config, folder / "rankings.jsonl", seed)
+        raters = rater_share([well_formed(ranking) for ranking in rankings], is_pun).value
+        fit = RewardModelConfig(
+            config.model, (str(folder / "rankings.jsonl"),), contrast_steps=100, seed=seed
+        )
+        finished(folder / "reward", partial(reward_model.train, fit))
+        rows = []
+        for beta in config.betas:
+            settings = replace(
+                config.practice,
+                model=config.model,
+                reward_model=(folder / "reward",),
+                update=replace(config.practice.update, kl=KLConfig(weight=beta)),
+                seed=seed,
+            )
+            path = folder / f"beta-{beta:g}"
+            finished(path, partial(rl.train, settings))
+            rows.append(
+                {
+                    "beta": beta,
+                    "puns": shares(config, model_folder(path))["puns"],
+                    "forecast": forecast(raters, before["puns"], beta),
+                }
+            )
+        results[f"seed-{seed}"] = {"raters": raters, "rows": rows}
+        atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
+    return results
+
+
+def ranked(config: StudyConfig, path: Path, seed: int) -> list[Ranking]:
+    """Rankings of the model's own answers by raters who weigh soundness and puns alone, made when missing."""
+    if path.exists():
+        return formats.read(path)
+    gold = GOLDS["jokes"]
+    taste = {name: value if name in ("soundness", "pun") else 0.0 for name, value in gold.population.items()}
+    people = PeopleConfig(
+        style_spread=0.0, quality_spread=0.0, position_bias=0.0, spammers=0.0, tie_width=0.0
+    )
+    prompts = load_task(TASK).prompts("train", config.prompts, seed)
+    batch = answers(config, model_folder(config.model), prompts, 5, seed)
+    asked: dict[str, tuple[Prompt, dict[str, Response]]] = {}
+    for prompt, text in batch:
+        asked.setdefault(prompt.text, (prompt, {}))[1].setdefault(text, Response(text))
+    several = [(prompt, list(texts.values())) for prompt, texts in asked.values() if len(texts) > 1]
+    raters = population(people, replace(gold, population=taste), seed)
+    rankings = simulate(raters, several, gold, 2, seed)
+    formats.write(path, rankings)
+    return rankings
+
+
+def answers(
+    config: StudyConfig, folder: Path, prompts: Sequence[Prompt], each: int, seed: int
+) -> list[tuple[Prompt, str]]:
+    """Sampled answers of a model, `each` to a prompt."""
+    decoder, tokenizer = load_model(folder)
+    batch = collect(
+        Sampler(decoder, SamplingConfig()),
+        tokenizer,
+        load_task(TASK),
+        prompts,
+        each,
+        generator_for(seed, "bias study", folder.name),
+    )
+    return list(zip(batch.prompts, batch.rollout.texts, strict=True))
+
+
+def shares(config: StudyConfig, folder: Path) -> dict[str, float]:
+    """Share of puns among a model's well-formed answers to held-out prompts, and of well-formed ones."""
+    task = load_task(TASK)
+    prompts = task.prompts("validation", config.examined, 0)
+    pairs = answers(config, folder, prompts, 1, 0)
+    scores = task.score([prompt for prompt, _ in pairs], [text for _, text in pairs])
+    sound = [score for score in scores if score.outcome == "correct"]
+    return {
+        "puns": sum(score.parts["pun"] for score in sound) / len(sound),
+        "correct": len(sound) / len(scores),
+    }
+
+
+def well_formed(ranking: Ranking) -> Ranking:
+    """The ranking without answers that are no well-formed joke: among those nobody chooses a style."""
+    texts = [response.text for response in ranking.responses]
+    scores = load_task(TASK).score([ranking.prompt] * len(texts), texts)
+    kept = [place for place, score in enumerate(scores) if score.outcome == "correct"]
+    return replace(
+        ranking,
+        responses=tuple(ranking.responses[place] for place in kept),
+        ranks=tuple(ranking.ranks[place] for place in kept),
+        flags=(),
+    )
+
+
+def is_pun(prompt: Prompt, text: str) -> bool:
+    """Whether a text is a pun."""
+    return load_task(TASK).behaviours(prompt, text)["pun"]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the study and print its results; 0 done, 2 bad input."""
+    return run_main(
+        StudyConfig,
+        "studies.bias",
+        StudyConfig.__doc__,
+        lambda config: print(to_json(study(config), 2)),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
