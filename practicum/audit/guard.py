@@ -37,15 +37,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Where each signal stands in a row of metrics.jsonl, the first name present."""
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {
-        "ensemble_disagreement": 60.0,
-        "length": 60.0,
-        "repetition": 60.0,
-        "entropy": 60.0,
+        "ensemble_disagreement": 100.0,
+        "length": 100.0,
+        "repetition": 150.0,
+        "entropy": 200.0,
         "proxy_reference_correlation": 30.0,
     }
 )
-"""Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning drifts too; that does
-not move the agreement of an ensemble's members, so half as much of it is enough."""
+"""Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning moves these too,
+entropy most of all; it does not move the agreement of an ensemble's members."""
 NEAR = 0.25
 """Share of the KL budget up to which a step is still to be trusted once the budget was exceeded."""
 SHOWN = 3
