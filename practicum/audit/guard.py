@@ -25,6 +25,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ensemble_disagreement": ("ensemble_disagreement", "reward/disagreement", "disagreement"),
         "kl": ("kl",),
+        "kl_completion": ("kl_completion",),
         "length": ("length", "completion_tokens"),
         "repetition": ("repetition",),
         "entropy": ("entropy",),
@@ -36,15 +37,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Where each signal stands in a row of metrics.jsonl, the first name present."""
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {
-        "ensemble_disagreement": 60.0,
-        "length": 60.0,
-        "repetition": 60.0,
-        "entropy": 60.0,
+        "ensemble_disagreement": 100.0,
+        "length": 100.0,
+        "repetition": 150.0,
+        "entropy": 200.0,
         "proxy_reference_correlation": 30.0,
     }
 )
-"""Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning drifts too; that does
-not move the agreement of an ensemble's members, so half as much of it is enough."""
+"""Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning moves these too,
+entropy most of all; it does not move the agreement of an ensemble's members."""
+NEAR = 0.25
+"""Share of the KL budget up to which a step is still to be trusted once the budget was exceeded."""
 SHOWN = 3
 
 
@@ -59,8 +62,9 @@ class GuardConfig:
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
     votes: int = 2
     """Signals that must stand above their thresholds at once."""
-    kl_budget: float | None = None
-    """Most KL to the reference, in the metric's own unit; none: no budget. It needs no votes."""
+    kl_budget: float | None = 10.0
+    """Most KL to the reference, nats a completion: what is that far, the reference writes once in 22,000
+    times, and raters have seen nothing like it. It needs no votes; none: no budget."""
     baseline: int = BASELINE
     """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
 
@@ -165,7 +169,7 @@ class Guard:
         self.config = config or GuardConfig()
         self.checkpoint_every = checkpoint_every
         self._watches = {name: _Watch(DIRECTIONS[name]) for name in self.config.thresholds}
-        self._last_step = 0
+        self._last_step = self._near = 0
 
     def observe(
         self, step: int, signals: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] = ()
@@ -184,8 +188,10 @@ class Guard:
                 watch.see(step, value, self.config.baseline)
         readings = {name: watch.sum / self.config.thresholds[name] for name, watch in self._watches.items()}
         alarmed = sorted((name for name in readings if readings[name] > 1), key=lambda name: -readings[name])
-        distance = reading(signals, "kl")
-        over_budget = self.config.kl_budget is not None and (distance or 0.0) > self.config.kl_budget
+        budget, distance = self.config.kl_budget, reading(signals, "kl_completion") or 0.0
+        over_budget = budget is not None and distance > budget
+        if budget is not None and distance <= NEAR * budget:
+            self._near = step
         voted = len(alarmed) >= self.config.votes
         if self.config.action == "off" or not (voted or over_budget):
             return Decision("go_on", step, f"Step {step}: nothing unusual.", readings=readings)
@@ -203,7 +209,7 @@ class Guard:
         if over_budget is not None:
             seen.insert(
                 0,
-                f"KL to the reference reached {over_budget:.3g}, "
+                f"KL to the reference reached {over_budget:.3g} nats a completion, "
                 f"over its budget of {self.config.kl_budget:.3g}",
             )
         worst = worst_samples(samples, alarmed, self._normal_length())
@@ -212,8 +218,10 @@ class Guard:
         action: Action = self.config.action
         to_step, end = None, "stop here"
         if action == "roll_back":
-            calm = min((self._watches[name].calm() for name in alarmed), default=step - 1)
-            to_step = calm // self.checkpoint_every * self.checkpoint_every
+            calm = [self._watches[name].calm() for name in alarmed]
+            # The samples of a step are those of the checkpoint before it.
+            last = min([*calm, *([self._near - 1] if over_budget is not None else [])])
+            to_step = max(0, last) // self.checkpoint_every * self.checkpoint_every
             which = "the last one to be trusted" if to_step else "the model the run began with"
             end = f"go back to step {to_step}, {which}"
         elif action == "ask":
@@ -304,7 +312,7 @@ def replay(
     """
     by_step = samples_by_step(samples) if samples is not None else {}
     guard, decision, count = Guard(config, checkpoint_every), None, 0
-    watched = (*config.thresholds, *(("kl",) if config.kl_budget is not None else ()))
+    watched = (*config.thresholds, *(("kl_completion",) if config.kl_budget is not None else ()))
     found = False
     for count, row in enumerate(read_rows(metrics), start=1):
         found = found or any(reading(row, name) is not None for name in watched)

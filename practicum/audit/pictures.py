@@ -137,7 +137,7 @@ def rewards_picture(reference_B: Floats, policy_B: Floats) -> str:
 def opinion_picture(reward: Estimate, people: Estimate) -> str:
     """How often the policy's answer is called the better one, by the reward and by people."""
     parts = [("the reward", reward), ("people", people)]
-    return _points_picture("audit-opinion", parts, "policy's answer is better", 0.0, SMALL)
+    return _points_picture("audit-opinion", parts, "policy's answer is better", None, SMALL)
 
 
 def attributes_picture(meters: Sequence[Meter]) -> str:

@@ -96,11 +96,12 @@ class AuditConfig:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered, the reward models' parts among the scores. kl_BT: per token, k3, in nats."""
+    """What a model answered, the reward models' parts among the scores. kl_BT: k3 of each token, kl_B: k1 of
+    each completion, in nats."""
 
     batch: ScoredRollout
     kl_BT: torch.Tensor
-    kl_completion: float
+    kl_B: torch.Tensor
 
     def pairs(self) -> list[tuple[Prompt, str]]:
         """Prompt and text of every answer."""
@@ -123,7 +124,7 @@ def audit(config: AuditConfig) -> dict[str, Any]:
         report.verdict_section(decision),
         report.drift_section(
             drift(reference, policy),
-            policy.kl_completion,
+            float(policy.kl_B.mean()),
             reference.part("reward_model"),
             policy.part("reward_model"),
         ),
@@ -193,7 +194,7 @@ def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) 
         )
         log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
         kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT
-        answers.append(Answers(paid, kl_BT, float(log_ratio_BT.sum(1).mean())))
+        answers.append(Answers(paid, kl_BT, log_ratio_BT.sum(1)))
     return answers[0], answers[1]
 
 
@@ -221,6 +222,7 @@ def metrics_row(answers: Answers, rows: Sequence[int]) -> dict[str, float]:
         "entropy": -float(rollout.logprobs_BT[chosen].sum()) / tokens,
         "truncated": float((~answers.batch.finished_B[chosen]).float().mean()),
         "kl": float(answers.kl_BT[chosen].sum()) / tokens,
+        "kl_completion": float(answers.kl_B[chosen].mean()),
         **warning_signals(part),
     }
 

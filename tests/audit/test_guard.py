@@ -33,6 +33,7 @@ def row(step: int, turn: int = 60, seed: int = 0) -> dict[str, Any]:
         "completion_tokens": 20 + generator.normal(),
         "entropy": 2.0 + 0.1 * generator.normal(),
         "kl": 0.001 * step,
+        "kl_completion": 0.02 * step,
     }
 
 
@@ -101,10 +102,14 @@ def test_off_never_alarms() -> None:
     assert run(GuardConfig(action="off", thresholds=CONFIG.thresholds, kl_budget=0.0)).action == "go_on"
 
 
-def test_the_kl_budget_needs_no_vote() -> None:
-    decision = run(GuardConfig(action="stop", kl_budget=0.05), turn=10_000)
+def test_the_kl_budget_needs_no_vote_and_goes_back_to_where_it_was_near() -> None:
+    decision = run(GuardConfig(kl_budget=1.0), turn=10_000, every=1)
     assert decision.step == 51
-    assert "KL to the reference reached 0.051, over its budget of 0.05" in decision.sentence
+    assert "KL to the reference reached 1.02 nats a completion, over its budget of 1" in decision.sentence
+    # A quarter of the budget is reached in step 12, whose samples are those of checkpoint 11.
+    assert (decision.action, decision.to_step) == ("roll_back", 11)
+    assert run(GuardConfig(kl_budget=1.0), turn=10_000).to_step == 10
+    assert run(GuardConfig(kl_budget=None), turn=10_000).action == "go_on"
 
 
 def test_missing_and_unfinite_values_are_passed_over() -> None:
