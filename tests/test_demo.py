@@ -1,0 +1,55 @@
+"""The demo's second half on a very small model: jokes, people's rankings, PPO, audit, and what it reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from practicum import demo
+from practicum.demo import DemoConfig
+
+
+def test_human_feedback_and_its_audit_stand_in_summary_and_report(
+    tmp_path: Path,
+    small_stages: Callable[[], AbstractContextManager[None]],
+    small_demo: DemoConfig,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = replace(
+        small_demo,
+        human_feedback=True,
+        jokes_pretrain_steps=200,
+        jokes_sft_steps=200,
+        ranked_prompts=60,
+        rlhf_steps=3,
+    )
+    with small_stages():
+        summary = demo.run(config, tmp_path / "run")
+        kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.safetensors")}
+        again = demo.run(config, tmp_path / "run", resume=True)
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.safetensors")}
+    assert again["stages"] == summary["stages"]
+    assert [stage["name"] for stage in summary["stages"]] == ["pretrain", "sft", "rl", "rlhf"]
+    stage, feedback = summary["stages"][-1], summary["human_feedback"]
+    low, high = stage["ci95"]
+    assert low <= stage["accuracy"] <= high
+    assert stage["accuracy"] == pytest.approx(feedback["correct"][1])
+    assert stage["n"] == 256
+    assert stage["iterations"] == 3
+    assert set(stage["behaviours"]) == {"domain_check", "factoring", "verification"}
+    loop = json.loads((tmp_path / "run" / "rlhf" / "summary.json").read_text())
+    assert feedback["ratings"] == loop["ratings"] > 0
+    assert feedback["dollars"] == pytest.approx(0.1 * feedback["ratings"])
+    assert {"guard", "drift", "exploits", "bias", "distortion"} <= set(feedback["audit"])
+    assert (tmp_path / "run" / "audit" / "audit.html").read_text().startswith("<!doctype html>")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert feedback["audit"]["guard"]["sentence"] in page
+    assert 'href="audit/audit.html"' in page
+    printed = capsys.readouterr().out
+    assert "human feedback on jokes (3 iterations" in printed
+    assert "audit, guard: " in printed
