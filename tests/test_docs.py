@@ -37,7 +37,7 @@ SMALL = {
     "bench": "--quick --pairs=1",
     "reward-model": "--epochs=1 --held_out=0.4 --threads=1",
     "rlhf": (
-        "--rounds=1 --prompts=40 --responses=2 --examined=4 --people.raters=4 --reward_model.epochs=1 "
+        "--rounds=1 --prompts=40 --responses=8 --examined=4 --people.raters=4 --reward_model.epochs=1 "
         "--reward_model.held_out=0.4 --practice.prompts_per_step=4 --practice.group_size=2 "
         "--practice.sampling.max_new_tokens=80 --practice.loop.steps=2 --practice.loop.threads=1"
     ),
