@@ -30,7 +30,7 @@ from practicum.training import pretrain, rl, rlhf, sft
 from practicum.training.evaluate import EvalConfig, evaluate, wilson
 
 SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
-CONTRAST_STEPS = 100
+CONTRAST_STEPS = 150
 """Updates in which the reward model learns to tell an answer from a spoiled one, before people's rankings."""
 SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 
@@ -211,7 +211,12 @@ def _learn_jokes(config: DemoConfig, run_path: Path) -> None:
 
 def _rlhf(config: DemoConfig, run_path: Path) -> None:
     loop = rlhf.RlhfConfig(
-        model=run_path / "jokes" / "sft", rounds=1, prompts=config.ranked_prompts, overlap=2, seed=config.seed
+        model=run_path / "jokes" / "sft",
+        reward_start=run_path / "jokes" / "pretrain",
+        rounds=1,
+        prompts=config.ranked_prompts,
+        overlap=2,
+        seed=config.seed,
     )
     fitted = replace(loop.reward_model, contrast_steps=CONTRAST_STEPS, epochs=3)
     loop = replace(loop, practice=_with_steps(loop.practice, config.rlhf_steps), reward_model=fitted)

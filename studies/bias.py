@@ -47,6 +47,8 @@ class StudyConfig:
 
     model: Path
     """A model that has learned to tell jokes (a model folder, or a run's folder)."""
+    reward_start: Path
+    """The model that has read about jokes, from which reward models start."""
     run: Path
     """Folder of the study."""
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -84,7 +86,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
         rankings = ranked(config, folder / "rankings.jsonl", seed)
         raters = rater_share([well_formed(ranking) for ranking in rankings], is_pun).value
         fit = RewardModelConfig(
-            config.model, (str(folder / "rankings.jsonl"),), contrast_steps=100, seed=seed
+            config.reward_start, (str(folder / "rankings.jsonl"),), contrast_steps=200, epochs=3, seed=seed
         )
         finished(folder / "reward", partial(reward_model.train, fit))
         rows = []

@@ -29,12 +29,22 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
     claims = [
         over_seeds(
             "rlhf-reward-model-share-of-ceiling",
-            "Jokes, 1,000 prompts of five answers, five rankings each: accuracy of the reward model on "
-            "held-out pairs as a share of the human ceiling",
+            "Jokes, 1,000 prompts of five answers, five rankings each: accuracy of the reward model (the mean "
+            "of three) on held-out pairs as a share of the human ceiling",
+            {
+                seed: 100 * row["ensemble"]["accuracy"] / row["reward_model"]["ceiling"]["accuracy"]
+                for seed, row in seeds.items()
+            },
+            "at least 95",
+            95,
+        ),
+        over_seeds(
+            "rlhf-one-reward-model-share-of-ceiling",
+            "Jokes: the same of one reward model alone",
             {seed: 100 * row["accuracy"] / row["ceiling"]["accuracy"] for seed, row in model.items()},
             "at least 95",
             95,
-        )
+        ),
     ]
     gains = {seed: row["gain"] for seed, row in seeds.items() if "gain" in row}
     if gains:

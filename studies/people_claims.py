@@ -16,7 +16,11 @@ from studies.feedback_claims import over_seeds
 BOOTSTRAP = "95% interval, bootstrap over headlines"
 
 
-COMMANDS = {"jester": "--data FOLDER", "humicroedit": "--data FOLDER", "rlhf": "--model runs/jokes"}
+COMMANDS = {
+    "jester": "--data FOLDER",
+    "humicroedit": "--data FOLDER",
+    "rlhf": "--model runs/jokes --reward_start runs/jokes-pretrain",
+}
 """What each study must be told beside its folder."""
 
 

@@ -1,6 +1,8 @@
-"""What simulated people's rankings buy: `python -m studies.rlhf --model runs/jokes --run runs/study`.
+"""What simulated people's rankings buy.
 
 ```
+python -m studies.rlhf --model runs/jokes --reward_start runs/jokes-pretrain --run runs/rlhf
+
 RUN/seed-0/loop          one round of the loop: people rank, a reward model learns, PPO follows
 RUN/seed-0/gold          PPO paid the gold utility itself, as if people rated every sample
 RUN/seed-0/grouped       the reward model again, a ranking's pairs together, examined after every epoch
@@ -27,11 +29,17 @@ from practicum.tasks.jokes.task import JokesConfig
 from practicum.tasks.task import TaskConfig
 from practicum.training import reward_model, rl, rlhf
 from practicum.training.reward_model import RewardModelConfig
+from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
 from studies.entry import run_main
 from studies.equations import machine, write
 
 Part = Literal["gain", "batching"]
+
+
+def longer(practice: RlConfig, steps: int) -> RlConfig:
+    """The same practice with another number of iterations."""
+    return replace(practice, loop=replace(practice.loop, steps=steps))
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class StudyConfig:
 
     model: Path
     """A model that has learned to tell jokes (a model folder, or a run's folder)."""
+    reward_start: Path
+    """The model that has read about jokes, from which reward models start."""
     run: Path
     """Folder of the study."""
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -56,10 +66,11 @@ class StudyConfig:
             overlap=5,
             responses=5,
             members=3,
-            reward_model=RewardModelConfig(Path(), (), contrast_steps=200, epochs=3),
+            reward_model=RewardModelConfig(Path(), (), contrast_steps=400, epochs=3),
+            practice=longer(RlhfConfig(Path()).practice, 80),
         )
     )
-    """The loop; model and seed are filled in."""
+    """The loop; models and seed are filled in."""
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
@@ -75,10 +86,11 @@ def study(config: StudyConfig) -> dict[str, Any]:
 def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
     folder = config.run / f"seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    loop = replace(config.loop, model=config.model, seed=seed)
+    loop = replace(config.loop, model=config.model, reward_start=config.reward_start, seed=seed)
     summary = finished(folder / "loop", partial(rlhf.train, loop))
     result: dict[str, Any] = {
         "reward_model": summary["rounds"][0]["reward_models"][0],
+        "ensemble": summary["rounds"][0]["ensemble"],
         "guard": _guard(folder / "loop" / "round-1" / "practice", summary),
     }
     if "gain" in config.parts:
@@ -127,7 +139,7 @@ def _held_out_losses(
     size = loop.reward_model.batch_prompts * (pairs if batching == "pairs" else 1)
     settings = replace(
         loop.reward_model,
-        model=loop.model,
+        model=loop.reward_start,
         preferences=(str(folder / "loop" / "preferences.sqlite"),),
         batching=batching,
         # Only what people said: spoiled answers beforehand would blur the comparison.

@@ -104,16 +104,21 @@ def _ranks(values_N: Floats) -> Floats:
 # ------------------------------------------------------------------------------------------------ alarms
 
 
+NOTICEABLE = 0.1
+"""Share of a signal's size below which a change is no news, however exactly a large batch measures it."""
+
+
 def standardised(signal_T: Floats, baseline: int = BASELINE) -> Floats:
     """A signal in standard deviations of its first `baseline` steps, which become about 0 themselves.
 
-    The deviation is at least a hundredth of the mean's size, so that a constant start makes no division by 0.
+    The deviation is at least NOTICEABLE of the mean's size: larger batches make it small, and would turn the
+    drift of ordinary learning into ever more deviations.
     """
     signal = np.asarray(signal_T, dtype=np.float64)
     start = signal[:baseline]
     if len(start) < 2:
         raise InputError(f"a baseline needs 2 steps or more, got {len(start)}")
-    spread = max(float(start.std(ddof=1)), 0.01 * abs(float(start.mean())), 1e-9)
+    spread = max(float(start.std(ddof=1)), NOTICEABLE * abs(float(start.mean())), 1e-9)
     return np.asarray((signal - start.mean()) / spread)
 
 

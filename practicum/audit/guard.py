@@ -16,7 +16,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from practicum.audit.detectors import BASELINE, DIRECTIONS, SLACK, calibrate, cusum, length, repetition
+from practicum.audit.detectors import (
+    BASELINE,
+    DIRECTIONS,
+    NOTICEABLE,
+    SLACK,
+    calibrate,
+    cusum,
+    length,
+    repetition,
+)
 from practicum.audit.rewards import Floats
 from practicum.errors import InputError
 
@@ -40,12 +49,11 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
         "ensemble_disagreement": 100.0,
         "length": 100.0,
         "repetition": 150.0,
-        "entropy": 200.0,
         "proxy_reference_correlation": 30.0,
     }
 )
-"""Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning moves these too,
-entropy most of all; it does not move the agreement of an ensemble's members."""
+"""Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning moves these too.
+Entropy has none, for all learning lowers it: give it one from clean runs (`calibrated`)."""
 NEAR = 0.25
 """Share of the KL budget up to which a step is still to be trusted once the budget was exceeded."""
 SHOWN = 3
@@ -128,7 +136,7 @@ class _Watch:
             self.mean = sum(self.start) / len(self.start)
             squares = sum((one - self.mean) ** 2 for one in self.start)
             spread = sqrt(squares / max(1, len(self.start) - 1))
-            self.spread = max(spread, 0.01 * abs(self.mean), 1e-9)
+            self.spread = max(spread, NOTICEABLE * abs(self.mean), 1e-9)
             return
         z = (value - self.mean) / self.spread
         self.past.append((step, z))

@@ -79,6 +79,15 @@ def pair_accuracy(model: RewardModel, judged: Sequence[Judged]) -> tuple[float, 
     return float((advantages > 0).float().mean()), float(functional.softplus(-advantages).mean())
 
 
+def ensemble_accuracy(models: Sequence[RewardModel], judged: Sequence[Judged]) -> dict[str, Any]:
+    """`accuracy` with `ci95` of the mean of several models' rewards, as `examine` has them of one."""
+    pairs = [pairs_of(model, judged) for model in models]
+    advantage = np.array([[pair.advantage for pair in of_one] for of_one in pairs]).mean(0)
+    right = (advantage > 0).astype(np.float64)
+    prompt = np.array([pair.prompt for pair in pairs[0]])
+    return {"accuracy": float(right.mean()), "ci95": bootstrap(right, prompt)}
+
+
 def examine(model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ranking]) -> dict[str, Any]:
     """All that can be said about a model on held-out prompts, as plain values.
 

@@ -42,10 +42,12 @@ from practicum.run import Run, atomic_write, to_json
 from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
+from practicum.training.judged import by_prompt, split_by_hash
 from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
 from practicum.training.paying import combined, member_rewards
 from practicum.training.reward import load_reward_model
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_examination import ensemble_accuracy
+from practicum.training.reward_model import RewardModelConfig, read_rankings
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig, score_tokens
 from practicum.types import Prompt, Response
@@ -73,6 +75,8 @@ class RlhfConfig:
     """Raters per prompt; from 2 on, people's agreement and the human ceiling are known."""
     price: float = 0.10
     """Dollars per rating, one response placed."""
+    reward_start: Path | None = None
+    """The model that reward models start from, as the one that only read; none: `model`."""
     members: int = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
     control: RankingControl = "none"
@@ -239,7 +243,7 @@ def fit_reward_models(config: RlhfConfig, run_path: Path, number: int, first: Pa
         folder = run_path / f"round-{number}" / f"reward-model-{member}"
         settings = replace(
             config.reward_model,
-            model=first,
+            model=first if config.reward_start is None else model_folder(config.reward_start),
             control=config.control,
             preferences=(str(run_path / "preferences.sqlite"),),
             threads=config.practice.loop.threads,
@@ -335,6 +339,10 @@ def _round_summary(
     after = model_folder(practice)
     practised = json.loads((practice / "summary.json").read_text(encoding="utf-8"))
     figures = [examination(config, policy, first, models) for policy in (before, after)]
+    rankings = read_rankings((str(run_path / "preferences.sqlite"),))
+    _, held_out = split_by_hash(by_prompt(rankings), config.reward_model.held_out)
+    dtype = compute_dtype(config.practice.dtype)
+    loaded = [load_reward_model(folder, dtype) for folder in models]
     return {
         "round": number,
         "rankings": progress.done,
@@ -344,6 +352,7 @@ def _round_summary(
             {name: one.get(name) for name in ("accuracy", "ci95", "ceiling", "ece", "rankings")}
             for one in fitted
         ],
+        "ensemble": ensemble_accuracy(loaded, held_out) if held_out and len(models) > 1 else None,
         "guard": practised.get("guard"),
         "before": figures[0],
         "after": figures[1],
