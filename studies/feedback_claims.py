@@ -29,8 +29,8 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
     claims = [
         over_seeds(
             "rlhf-reward-model-share-of-ceiling",
-            "Jokes, 1,000 prompts of five answers, five rankings each: accuracy of the reward model (the mean "
-            "of three) on held-out pairs as a share of the human ceiling",
+            "Jokes, 1,000 prompts of five answers, five rankings each: accuracy of the reward model (the "
+            "mean of three) on held-out pairs as a share of the human ceiling",
             {
                 seed: 100 * row["ensemble"]["accuracy"] / row["reward_model"]["ceiling"]["accuracy"]
                 for seed, row in seeds.items()
