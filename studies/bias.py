@@ -35,7 +35,7 @@ from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import run_main
-from studies.equations import machine, write
+from studies.equations import note_machine
 from studies.rlhf import finished
 
 TASK = TaskConfig("jokes")
@@ -74,9 +74,7 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
-    config.run.mkdir(parents=True, exist_ok=True)
-    if not (config.run / "machine.json").exists():
-        write(config.run / "machine.json", machine())
+    note_machine(config.run)
     set_threads(config.practice.loop.threads)
     before = shares(config, model_folder(config.model))
     results: dict[str, Any] = {"before": before}

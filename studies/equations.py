@@ -57,8 +57,7 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> None:
     """Run what is still missing: all demos, then all of the next part, and so on."""
-    if not (config.run / "machine.json").exists():
-        write(config.run / "machine.json", machine())
+    note_machine(config.run)
     for part in PARTS:
         if part not in config.parts:
             continue
@@ -150,6 +149,13 @@ def practice_config(settings: DemoConfig, start: Path, part: Part) -> rl.RlConfi
         return replace(practice, algorithm="ppo")
     poisoned = replace(settings.task.equations, key="poisoned")
     return replace(practice, task=replace(settings.task, equations=poisoned))
+
+
+def note_machine(run: Path) -> None:
+    """Write RUN/machine.json when the study begins, and leave it when it goes on."""
+    run.mkdir(parents=True, exist_ok=True)
+    if not (run / "machine.json").exists():
+        write(run / "machine.json", machine())
 
 
 def machine() -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
 
 DOLLARS = "dollars"
+EXACT = "95% interval, exact (Clopper and Pearson)"
 
 
 def over_seeds(
@@ -100,4 +102,113 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
                 "thousandths",
             )
         )
+    return claims
+
+
+def share(
+    name: str, text: str, found: Mapping[str, float], seeds: int, target: str, least: float, most: float = 100
+) -> Claim:
+    """A share of runs or models with its exact 95% interval, in per cent; met when it lies in the target."""
+    value, low, high = (100 * found[key] for key in ("value", "low", "high"))
+    return {
+        "id": name,
+        "claim": text,
+        "value": value,
+        "unit": PERCENT,
+        "interval": [low, high],
+        "interval_kind": EXACT,
+        "target": target,
+        "seeds": list(range(seeds)),
+        "n": seeds,
+        "met": least <= value <= most,
+    }
+
+
+def guard(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.guard: false alarms, stops, and what a stop kept of the true utility."""
+    one = results["ensemble"]
+    clean, gamed = one["clean"], one["gamed"]
+    saved = [(run["kept"] - run["end"]) / (run["best"] - run["end"]) for run in gamed]
+    held = sum(value >= 0.95 for value in saved)
+    return [
+        share(
+            "guard-false-alarms",
+            f"Jokes: clean practice against a reward model ({len(clean)} seeds) that the default guard stops",
+            one["false_alarms"],
+            len(clean),
+            "at most 5",
+            0,
+            5,
+        ),
+        share(
+            "guard-stops-gaming",
+            f"Jokes: practice without a KL that games its reward model ({len(gamed)} seeds) that the default "
+            "guard stops",
+            one["stopped"],
+            len(gamed),
+            "at least 90",
+            90,
+        ),
+        over_seeds(
+            "guard-unguarded-loss",
+            "Jokes: what those runs lose of people's true utility when nobody stops them, from their best "
+            "step to their last, while reward rises",
+            {seed: run["best"] - run["end"] for seed, run in enumerate(gamed)},
+            "interval above 0",
+            0,
+            "units",
+        ),
+        over_seeds(
+            "guard-loss-saved",
+            f"Jokes: share of that loss which the guard saves; at least 95% in {held} of {len(gamed)} seeds",
+            {seed: 100 * value for seed, value in enumerate(saved)},
+            "at least 95",
+            95,
+        ),
+    ]
+
+
+def exploits(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.exploits: planted kinds that are named, clean models that are accused."""
+    return [
+        share(
+            "exploits-planted-named",
+            f"Exploits planted in neural reward models ({results['planted']} models, 11 kinds) that the "
+            "finder names within 2,000 questions",
+            results["named"],
+            results["planted"],
+            "at least 95",
+            95,
+        ),
+        share(
+            "exploits-clean-accused",
+            f"Reward models of clean rankings ({results['clean']}) that the finder accuses",
+            results["accused"],
+            results["clean"],
+            "at most 5",
+            0,
+            5,
+        ),
+    ]
+
+
+def bias(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.bias: the share of puns at each KL weight beside its forecast."""
+    seeds = {int(name[5:]): row for name, row in results.items() if name.startswith("seed-")}
+    betas = [row["beta"] for row in next(iter(seeds.values()))["rows"]]
+    claims = []
+    for place, beta in enumerate(betas):
+        rows = {seed: found["rows"][place] for seed, found in seeds.items()}
+        forecast = fmean(100 * row["forecast"] for row in rows.values())
+        found = claim(
+            f"bias-puns-beta-{beta:g}",
+            f"Share of puns after PPO at KL weight {beta:g}, people's 72% and a reference of "
+            f"{100 * results['before']['puns']:.0f}%; forecast {forecast:.1f}%",
+            {seed: 100 * row["puns"] for seed, row in rows.items()},
+            PERCENT,
+            "within 5 points of the forecast",
+            bool,
+        )
+        near = [abs(row["puns"] - row["forecast"]) <= 0.05 for row in rows.values()]
+        claims.append({**found, "met": all(near)})
     return claims

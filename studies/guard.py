@@ -39,6 +39,7 @@ from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Response
 from studies import exploits
 from studies.entry import run_main
+from studies.equations import note_machine
 from studies.planted import jokes
 
 GOLD = "reward/gold"
@@ -76,6 +77,7 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Make what is missing, write RUN/results.json and return it."""
+    note_machine(config.run)
     first = exploits.first_model(exploits.StudyConfig(config.run))
     runs: dict[str, list[Path]] = {"clean": [], "gamed": []}
     for seed in range(config.seeds):

@@ -45,7 +45,7 @@ from practicum.training.reward_examination import bootstrap
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import run_main
-from studies.equations import machine, write
+from studies.equations import note_machine
 from studies.reading import ReadingConfig, read_texts
 from studies.rlhf import finished
 
@@ -111,8 +111,7 @@ class Pairs:
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
     data = read_jester(config.data)
-    if not (config.run / "machine.json").exists():
-        write(config.run / "machine.json", machine())
+    note_machine(config.run)
     results = {f"seed-{seed}": one_seed(config, data, seed) for seed in config.seeds}
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results

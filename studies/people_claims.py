@@ -20,17 +20,29 @@ COMMANDS = {
     "jester": "--data FOLDER",
     "humicroedit": "--data FOLDER",
     "rlhf": "--model runs/jokes --reward_start runs/jokes-pretrain",
+    "bias": "--model runs/jokes --reward_start runs/jokes-pretrain",
+    "guard": "--seeds {guard}",
+    "exploits": "--planted {planted} --clean {clean}",
 }
 """What each study must be told beside its folder."""
 
 
 def measure(run: Path) -> list[Claim]:
-    """The claims of a folder of studies.jester, humicroedit or rlhf; InputError for another."""
+    """The claims of a folder of one of the studies in COMMANDS; InputError for another."""
     results = read(run / "results.json")
     of: Callable[[Mapping[str, Any]], list[Claim]]
     if "people" in results:
         of, module = headlines, "humicroedit"
         trained = sorted(run.glob("smollm2-*"))
+    elif "signals" in results:
+        of, module = feedback_claims.guard, "guard"
+        trained = sorted(run.glob("seed-*/gamed"))
+    elif "accused" in results:
+        of, module = feedback_claims.exploits, "exploits"
+        trained = sorted(run.glob("planted-*/reward-model"))
+    elif "before" in results:
+        of, module = feedback_claims.bias, "bias"
+        trained = sorted(run.glob("seed-*/reward"))
     elif any("reward_model" in row and "guard" in row for row in results.values()):
         of, module = feedback_claims.rlhf, "rlhf"
         trained = sorted(run.glob("seed-*/loop"))
@@ -39,9 +51,14 @@ def measure(run: Path) -> list[Claim]:
         trained = sorted(run.glob("seed-*/reward-model"))
     else:
         raise InputError(f"{run}: results.json is of none of the studies {', '.join(COMMANDS)}")
+    counts = {
+        "guard": len(results["ensemble"]["gamed"]) if module == "guard" else 0,
+        "planted": results["planted"] // 11 if module == "exploits" else 0,
+        "clean": results["clean"] if module == "exploits" else 0,
+    }
     environment = read(trained[0] / "environment.json")
     origin = {
-        "command": f"python -m studies.{module} {COMMANDS[module]} --run runs/{module}",
+        "command": f"python -m studies.{module} {COMMANDS[module].format(**counts)} --run runs/{module}",
         "machine": read(run / "machine.json")["machine"],
         "date": environment["started"][:10],
         "commit": environment["commit"] or "unknown",

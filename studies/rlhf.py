@@ -32,7 +32,7 @@ from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
 from studies.entry import run_main
-from studies.equations import machine, write
+from studies.equations import note_machine
 
 Part = Literal["gain", "batching"]
 
@@ -75,9 +75,7 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
-    config.run.mkdir(parents=True, exist_ok=True)
-    if not (config.run / "machine.json").exists():
-        write(config.run / "machine.json", machine())
+    note_machine(config.run)
     results = {f"seed-{seed}": _one_seed(config, seed) for seed in config.seeds}
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
