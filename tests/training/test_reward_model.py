@@ -36,7 +36,13 @@ from practicum.training.reward import (
     save_reward_model,
     sequences_of,
 )
-from practicum.training.reward_examination import calibration, examine
+from practicum.training.reward_examination import (
+    calibration,
+    ensemble_accuracy,
+    examine,
+    pair_accuracy,
+    pairs_of,
+)
 from practicum.training.reward_model import (
     RewardModelConfig,
     calibrated,
@@ -283,6 +289,18 @@ def test_it_learns_what_people_like_and_says_how_well(start: Path, tmp_path: Pat
     assert float(reference.mean(1).std(unbiased=False)) == pytest.approx(
         summary["reward_deviation"], rel=1e-4
     )
+
+
+def test_the_accuracy_of_an_ensemble_is_that_of_its_mean_reward(make_trainee: Any) -> None:
+    models = [tiny_model(make_trainee, seed=seed) for seed in (0, 1)]
+    judged = by_prompt(letters(12))
+    alone = ensemble_accuracy([models[0], models[0]], judged)
+    assert alone["accuracy"] == pytest.approx(pair_accuracy(models[0], judged)[0])
+    rewards = [[pair.advantage for pair in pairs_of(model, judged)] for model in models]
+    right = [first + second > 0 for first, second in zip(*rewards, strict=True)]
+    both = ensemble_accuracy(models, judged)
+    assert both["accuracy"] == pytest.approx(sum(right) / len(right))
+    assert both["ci95"][0] <= both["accuracy"] <= both["ci95"][1]
 
 
 def test_with_adapters_only_they_and_the_head_learn_and_the_folder_is_whole(

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from practicum.audit.guard import GuardConfig
@@ -92,6 +94,8 @@ def test_two_rounds_leave_every_artefact_and_a_summary_that_adds_up(babbler: Pat
         assert figures["dollars"] == pytest.approx(0.10 * figures["ratings"])
         assert {"proxy", "gold", "kl", "disagreement", "tokens"} <= figures["after"].keys()
         assert figures["after"]["disagreement"] > 0
+        low, high = figures["ensemble"]["ci95"]
+        assert low <= figures["ensemble"]["accuracy"] <= high
     assert abs(first["before"]["kl"]) < 1e-4, "the first policy is the reference"
     assert second["before"]["kl"] == pytest.approx(first["after"]["kl"], abs=1e-6)
     assert second["reward_models"][0]["rankings"] > first["reward_models"][0]["rankings"]
@@ -127,6 +131,23 @@ def test_for_people_it_stops_says_how_to_collect_and_goes_on_when_they_are_done(
     summary = rlhf.train(config, tmp_path / "run", resume=True)
     assert summary["rounds"][0]["rankings"] == still["wanted"]
     assert "gold" not in summary["after"], "nobody knows the truth about people"
+
+
+def test_reward_models_may_start_from_another_model_and_one_alone_is_no_ensemble(
+    babbler: Path, tmp_path: Path
+) -> None:
+    start = tmp_path / "start"
+    shutil.copytree(babbler, start)
+    weights = load_file(start / "model.safetensors")
+    name = "model.layers.0.input_layernorm.weight"
+    save_file({**weights, name: weights[name] * 2}, start / "model.safetensors", metadata={"format": "pt"})
+    frozen = OptimizerConfig("adamw", 0.0, warmup_steps=0)
+    config = small(babbler, rounds=1, reward_start=start)
+    config = replace(config, reward_model=replace(config.reward_model, optimizer=frozen))
+    (figures,) = rlhf.train(config, tmp_path / "run")["rounds"]
+    assert figures["ensemble"] is None
+    fitted = load_file(tmp_path / "run" / "round-1" / "reward-model-1" / "model" / "model.safetensors")
+    assert torch.equal(fitted[name], weights[name] * 2)
 
 
 def test_where_the_guard_asks_the_next_round_comes_early_with_its_prompts_first(
