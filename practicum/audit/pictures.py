@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,7 +116,7 @@ def meter_picture(found: Meter) -> str:
 
 def distortion_picture(links: Sequence[Link]) -> str:
     """Agreement link by link: where the line falls, the message is lost."""
-    parts = [(LINKS[link.name].replace(", ", ",\n"), link.accuracy) for link in links]
+    parts = [(fill(LINKS[link.name], 20), link.accuracy) for link in links]
     return _points_picture("audit-distortion", parts, "pairs ordered alike", 0.5, WIDE)
 
 
