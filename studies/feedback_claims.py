@@ -41,6 +41,14 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
             95,
         ),
         over_seeds(
+            "rlhf-reward-model-share-of-truth",
+            "Jokes: the same as a share of what people's true utility reaches on these pairs, which only "
+            "simulated people tell",
+            {seed: 100 * row["ensemble"]["accuracy"] / row["truth"] for seed, row in seeds.items()},
+            "at least 95",
+            95,
+        ),
+        over_seeds(
             "rlhf-one-reward-model-share-of-ceiling",
             "Jokes: the same of one reward model alone",
             {seed: 100 * row["accuracy"] / row["ceiling"]["accuracy"] for seed, row in model.items()},

@@ -21,13 +21,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
+
+import torch
 
 from practicum.model.checkpoint import model_folder
 from practicum.run import atomic_write, to_json
+from practicum.tasks.jokes.gold import gold_utility
 from practicum.tasks.jokes.task import JokesConfig
 from practicum.tasks.task import TaskConfig
 from practicum.training import reward_model, rl, rlhf
+from practicum.training.judged import by_prompt, split_by_hash
+from practicum.training.reward import load_reward_model
+from practicum.training.reward_examination import pairs_of
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
@@ -89,6 +96,7 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
     result: dict[str, Any] = {
         "reward_model": summary["rounds"][0]["reward_models"][0],
         "ensemble": summary["rounds"][0]["ensemble"],
+        "truth": truth_accuracy(loop, folder / "loop"),
         "guard": _guard(folder / "loop" / "round-1" / "practice", summary),
     }
     if "gain" in config.parts:
@@ -98,6 +106,21 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
             name: _held_out_losses(loop, folder, name, config.epochs) for name in ("grouped", "pairs")
         }
     return result
+
+
+def truth_accuracy(loop: RlhfConfig, folder: Path) -> float:
+    """Share of held-out pairs that people's true utility orders as the rater did, equal ones half right."""
+    rankings = reward_model.read_rankings((str(folder / "preferences.sqlite"),))
+    _, held_out = split_by_hash(by_prompt(rankings), loop.reward_model.held_out)
+    first = load_reward_model(folder / "round-1" / "reward-model-1", torch.float32)
+    right = []
+    for pair in pairs_of(first, held_out):
+        better, worse = (
+            gold_utility(held_out[pair.prompt].prompt, response.text)
+            for response in (pair.better, pair.worse)
+        )
+        right.append(0.5 + 0.5 * ((better > worse) - (better < worse)))
+    return fmean(right)
 
 
 def _guard(practice: Path, summary: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ def seed(accuracy: float, learned: float) -> dict[str, Any]:
     return {
         "reward_model": {"accuracy": 0.6, "ceiling": {"accuracy": 0.7}},
         "ensemble": {"accuracy": accuracy},
+        "truth": 0.69,
         "guard": {"share_of_time": 0.001},
         "gain": {
             "reward_model": learned,
@@ -32,6 +33,7 @@ def test_a_share_of_the_ceiling_is_met_when_every_seed_meets_it() -> None:
     assert good["rlhf-reward-model-share-of-ceiling"]["met"]
     assert good["rlhf-reward-model-share-of-ceiling"]["value"] == pytest.approx(100 * 0.685 / 0.7)
     assert not good["rlhf-one-reward-model-share-of-ceiling"]["met"]
+    assert good["rlhf-reward-model-share-of-truth"]["per_seed"]["0"] == pytest.approx(100)
     assert good["rlhf-gain-share"]["met"]
     assert good["rlhf-pairs-over-fit"]["value"] == pytest.approx(20)
     bad = {
