@@ -160,7 +160,7 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
         over_seeds(
             "guard-unguarded-loss",
             "Jokes: what those runs lose of people's true utility when nobody stops them, from their best "
-            "step to their last, while reward rises",
+            "checkpoint to their end, while reward rises",
             {seed: run["best"] - run["end"] for seed, run in enumerate(gamed)},
             "interval above 0",
             0,

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ from studies.equations import note_machine
 from studies.planted import jokes
 
 GOLD = "reward/gold"
+CHECKPOINT_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class StudyConfig:
     """Folder of the study."""
     seeds: int = 20
     """Clean and gamed runs of each kind."""
+    first_seed: int = 0
+    """The first of the seeds: others than those a setting was chosen on show what it is worth."""
     rankings: int = 300
     """Rankings that each seed's reward models learn from."""
     guard: GuardConfig = field(default_factory=GuardConfig)
@@ -80,7 +84,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
     note_machine(config.run)
     first = exploits.first_model(exploits.StudyConfig(config.run))
     runs: dict[str, list[Path]] = {"clean": [], "gamed": []}
-    for seed in range(config.seeds):
+    for seed in range(config.first_seed, config.first_seed + config.seeds):
         folder = config.run / f"seed-{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         models = tuple(fitted(config, first, folder, seed, member) for member in (1, 2))
@@ -154,7 +158,7 @@ def judged(config: StudyConfig, clean: Sequence[Path], gamed: Sequence[Path]) ->
 
 def decided(config: StudyConfig, run: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Where the guard would have alarmed and gone back to, None: nowhere; checkpoints are 10 steps apart."""
-    guard = Guard(config.guard, 10)
+    guard = Guard(config.guard, CHECKPOINT_EVERY)
     for row in run:
         decision = guard.observe(int(row["step"]), row)
         if decision.action != "go_on":
@@ -163,11 +167,16 @@ def decided(config: StudyConfig, run: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 
 def gold_of(run: Sequence[Mapping[str, Any]], told: dict[str, Any]) -> dict[str, float]:
-    """True utility at the start, at the end, at its best and where the guard would have gone back to."""
+    """True utility at the start, the end, the best checkpoint, and where the guard would have gone back to.
+
+    A checkpoint's is the mean over the three steps from it on, to quieten the noise of one step's answers.
+    """
     gold = [float(row[GOLD]) for row in run]
     # Row s + 1 is sampled from the policy of checkpoint s.
-    kept = gold[-1] if told["step"] is None else gold[min(told["to_step"] or 0, len(gold) - 1)]
-    return {"start": gold[0], "end": gold[-1], "best": max(gold), "kept": kept}
+    at = {step: fmean(gold[step : step + 3]) for step in range(0, len(gold) - 2, CHECKPOINT_EVERY)}
+    end = fmean(gold[-3:])
+    kept = end if told["step"] is None else at.get(told["to_step"] or 0, end)
+    return {"start": at[0], "end": end, "best": max(*at.values(), end), "kept": kept}
 
 
 def records(clean: Sequence[Any], gamed: Sequence[Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_it_counts_alarms_and_what_was_kept(tmp_path: Path) -> None:
         assert results[kind]["false_alarms"]["value"] == 0
         assert results[kind]["stopped"]["value"] == 1
         for run in results[kind]["gamed"]:
-            assert run["step"] == 28, "the first step above 10 nats"
+            assert run["step"] == 25, "the first step above 6 nats"
             assert run["to_step"] == 20
             assert run["kept"] > run["start"] > run["end"]
     assert results["signals"]["entropy"]["detection_rate"] < 0.3

@@ -70,9 +70,9 @@ class GuardConfig:
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
     votes: int = 2
     """Signals that must stand above their thresholds at once."""
-    kl_budget: float | None = 10.0
-    """Most KL to the reference, nats a completion: what is that far, the reference writes once in 22,000
-    times, and raters have seen nothing like it. It needs no votes; none: no budget."""
+    kl_budget: float | None = 6.0
+    """Most KL to the reference, nats a completion: what is that far, the reference writes once in 400 times,
+    and raters have hardly seen anything like it. Long answers need more. It needs no votes; none: no budget."""
     baseline: int = BASELINE
     """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
 
