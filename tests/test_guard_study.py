@@ -14,10 +14,10 @@ from studies.guard import StudyConfig, judged
 
 
 def recorded(folder: Path, seed: int, gamed: bool) -> Path:
-    """The metrics of a made-up run; a gamed one leaves the reference from step 22 on and loses utility."""
+    """The metrics of a made-up run; a gamed one leaves the reference from step 26 on and loses utility."""
     generator, rows = np.random.default_rng(seed), []
     for step in range(1, 41):
-        gone = max(0, step - 21) if gamed else 0
+        gone = max(0, step - 25) if gamed else 0
         rows.append(
             {
                 "step": step,
@@ -45,7 +45,7 @@ def test_it_counts_alarms_and_what_was_kept(tmp_path: Path) -> None:
         assert results[kind]["false_alarms"]["value"] == 0
         assert results[kind]["stopped"]["value"] == 1
         for run in results[kind]["gamed"]:
-            assert run["step"] == 25, "the first step above 6 nats"
+            assert run["step"] == 29, "the first step above 6 nats"
             assert run["to_step"] == 20
             assert run["kept"] > run["start"] > run["end"]
     assert results["signals"]["entropy"]["detection_rate"] < 0.3

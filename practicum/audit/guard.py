@@ -72,7 +72,7 @@ class GuardConfig:
     """Signals that must stand above their thresholds at once."""
     kl_budget: float | None = 6.0
     """Most KL to the reference, nats a completion: what is that far, the reference writes once in 400 times,
-    and raters have hardly seen anything like it. Long answers need more. It needs no votes; none: no budget."""
+    and raters have hardly seen the like. Long answers need more. It needs no votes; none: no budget."""
     baseline: int = BASELINE
     """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
 
