@@ -99,7 +99,14 @@ def study(config: StudyConfig) -> dict[str, Any]:
             if not (path / "summary.json").exists():
                 rl.train(settings, path, resume=(path / "config.toml").exists())
             runs[name].append(path / "metrics.jsonl")
-    results = judged(config, runs["clean"], runs["gamed"])
+    results = judged(config, runs["clean"], runs["gamed"]) | {
+        "settings": {
+            "seeds": config.seeds,
+            "first_seed": config.first_seed,
+            "practice.loop.steps": config.practice.loop.steps,
+            "gamed_rate": config.gamed_rate,
+        }
+    }
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "humicroedit": "--data FOLDER",
     "rlhf": "--model runs/jokes --reward_start runs/jokes-pretrain",
     "bias": "--model runs/jokes --reward_start runs/jokes-pretrain",
-    "guard": "--seeds {guard}",
+    "guard": "{guard}",
     "exploits": "--planted {planted} --clean {clean}",
 }
 """What each study must be told beside its folder."""
@@ -52,7 +52,7 @@ def measure(run: Path) -> list[Claim]:
     else:
         raise InputError(f"{run}: results.json is of none of the studies {', '.join(COMMANDS)}")
     counts = {
-        "guard": len(results["ensemble"]["gamed"]) if module == "guard" else 0,
+        "guard": " ".join(f"--{name} {value:g}" for name, value in results.get("settings", {}).items()),
         "planted": results["planted"] // 11 if module == "exploits" else 0,
         "clean": results["clean"] if module == "exploits" else 0,
     }

@@ -76,7 +76,7 @@ def quoting_pages(root: Path) -> list[Path]:
     return [
         root / "README.md",
         *sorted((root / "recipes").glob("*/README.md")),
-        root / "docs/poisoned_key.md",
+        *sorted((root / "docs").glob("*.md")),
     ]
 
 

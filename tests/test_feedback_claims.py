@@ -55,6 +55,7 @@ def test_the_guard_is_judged_by_false_alarms_stops_and_what_it_saved() -> None:
             "gamed": gamed,
         },
         "signals": {},
+        "settings": {"seeds": 3, "first_seed": 0, "practice.loop.steps": 40, "gamed_rate": 6e-4},
     }
     claims = {row["id"]: row for row in feedback_claims.guard(results)}
     assert claims["guard-false-alarms"]["met"]
