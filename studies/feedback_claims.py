@@ -143,12 +143,13 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
     ]
     held = sum(value >= 0.95 for value in saved)
     first, prefix = settings["first_seed"], "guard-fresh" if settings["first_seed"] else "guard"
+    chosen = "" if settings["first_seed"] else ", whose KL budget was chosen on these runs"
     steps = f"{settings['practice.loop.steps']} steps, gamed at a learning rate of {settings['gamed_rate']:g}"
     return [
         share(
             f"{prefix}-false-alarms",
             f"Jokes: clean practice against a reward model ({len(clean)} seeds, {steps}) that the default "
-            "guard stops",
+            f"guard stops{chosen}",
             one["false_alarms"],
             len(clean),
             "at most 5",
@@ -158,7 +159,7 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
         share(
             f"{prefix}-stops-gaming",
             f"Jokes: practice without a KL that games its reward model ({len(gamed)} seeds, {steps}) that "
-            "the default guard stops",
+            f"the default guard stops{chosen}",
             one["stopped"],
             len(gamed),
             "at least 90",
