@@ -8,7 +8,6 @@ from typing import Any
 
 from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
 
-DOLLARS = "dollars"
 EXACT = "95% interval, exact (Clopper and Pearson)"
 
 
@@ -58,6 +57,7 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
     ]
     gains = {seed: row["gain"] for seed, row in seeds.items() if "gain" in row}
     if gains:
+        first = next(iter(gains.values()))
         claims += [
             over_seeds(
                 "rlhf-gain-share",
@@ -67,21 +67,18 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
                 "at least 90",
                 90,
             ),
-            over_seeds(
-                "rlhf-dollars",
-                "Dollars that those rankings would cost, at $0.10 a rating",
-                {seed: row["reward_model_dollars"] for seed, row in gains.items()},
-                "below what rating every sample costs",
-                0,
-                DOLLARS,
-            ),
-            over_seeds(
-                "rlhf-dollars-of-every-sample",
-                "Dollars that rating every sample of PPO would cost, at $0.10 a rating",
-                {seed: row["gold_dollars"] for seed, row in gains.items()},
-                "for comparison",
-                0,
-                DOLLARS,
+            claim(
+                "rlhf-dollars-share",
+                f"Dollars that those rankings would cost (${first['reward_model_dollars']:,.0f} at $0.10 a "
+                "rating), as a share of what one rating of every sample of PPO would "
+                f"(${first['gold_dollars']:,.0f})",
+                {
+                    seed: 100 * row["reward_model_dollars"] / row["gold_dollars"]
+                    for seed, row in gains.items()
+                },
+                PERCENT,
+                "below 100",
+                lambda value: value < 100,
             ),
         ]
     claims.append(

@@ -35,6 +35,8 @@ def test_a_share_of_the_ceiling_is_met_when_every_seed_meets_it() -> None:
     assert not good["rlhf-one-reward-model-share-of-ceiling"]["met"]
     assert good["rlhf-reward-model-share-of-truth"]["per_seed"]["0"] == pytest.approx(100)
     assert good["rlhf-gain-share"]["met"]
+    assert good["rlhf-dollars-share"]["value"] == pytest.approx(2.5)
+    assert good["rlhf-dollars-share"]["met"]
     assert good["rlhf-pairs-over-fit"]["value"] == pytest.approx(20)
     bad = {
         row["id"]: row
