@@ -132,7 +132,7 @@ def share(
 def guard(results: Mapping[str, Any]) -> list[Claim]:
     """Claims of studies.guard: false alarms, stops, and what a stop kept of the true utility."""
     one, settings = results["ensemble"], results["settings"]
-    clean, gamed = one["clean"], one["gamed"]
+    clean, gamed, curve = one["clean"], one["gamed"], results["curve"]
     # Where nothing was lost there was nothing to save.
     saved = [
         (run["kept"] - run["end"]) / (run["best"] - run["end"]) if run["best"] > run["end"] else 1.0
@@ -177,6 +177,27 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
             {first + seed: 100 * value for seed, value in enumerate(saved)},
             "at least 95",
             95,
+        ),
+        {
+            "id": f"{prefix}-curve-held-out-r2",
+            "claim": "Jokes: R^2 on held-out blocks of d(a - b log d), d the square root of the KL, fitted "
+            f"to people's true utility over those gamed runs; it peaks at d = {curve['peak_distance']:.2f}",
+            "value": 100 * curve["held_out_r2"],
+            "unit": PERCENT,
+            "interval": None,
+            "interval_kind": None,
+            "target": "above 50",
+            "seeds": [first + seed for seed in range(len(gamed))],
+            "met": curve["held_out_r2"] > 0.5,
+        },
+        share(
+            f"{prefix}-peak-foreseen",
+            "Jokes: those gamed runs whose peak of true utility is foreseen from their first half, within "
+            "20% of the square root of the KL",
+            curve["foreseen"],
+            len(gamed),
+            "at least 80",
+            80,
         ),
     ]
 

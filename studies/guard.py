@@ -22,9 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from practicum.audit.command import OveroptimizationConfig, gold_curve
 from practicum.audit.detectors import DIRECTIONS, onset, record
 from practicum.audit.guard import Guard, GuardConfig, read_rows, reading
 from practicum.audit.intervals import exact_share
+from practicum.audit.overoptimization import bands, fit_curve, predict_peak
 from practicum.errors import InputError
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
@@ -100,12 +102,13 @@ def study(config: StudyConfig) -> dict[str, Any]:
                 rl.train(settings, path, resume=(path / "config.toml").exists())
             runs[name].append(path / "metrics.jsonl")
     results = judged(config, runs["clean"], runs["gamed"]) | {
+        "curve": curve(runs["gamed"]),
         "settings": {
             "seeds": config.seeds,
             "first_seed": config.first_seed,
             "practice.loop.steps": config.practice.loop.steps,
             "gamed_rate": config.gamed_rate,
-        }
+        },
     }
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
@@ -161,6 +164,27 @@ def judged(config: StudyConfig, clean: Sequence[Path], gamed: Sequence[Path]) ->
         }
     results["signals"] = records(rows["clean"], rows["gamed"])
     return results
+
+
+def curve(metrics: Sequence[Path]) -> dict[str, Any]:
+    """The fit of d(a - b log d) to all gamed runs (Gao et al. 2022), and its peak foreseen from half of each.
+
+    `foreseen` counts the runs whose peak, predicted from their first half, lies within 20% of sqrt(KL) of the
+    peak fitted to the whole of them; a run whose fit has no peak is not foreseen.
+    """
+    settings = OveroptimizationConfig(tuple(metrics))
+    points = [gold_curve(path, settings) for path in metrics]
+    fitted = bands(points, "rl")
+    foreseen = []
+    for kl, gold in points:
+        peak, said = fit_curve(kl, gold, "rl").peak_distance, predict_peak(kl, gold, "rl", 0.5)[0]
+        foreseen.append(peak is not None and said is not None and abs(said - peak) <= 0.2 * peak)
+    return {
+        **fitted.fit.__dict__,
+        "peak_distance": fitted.fit.peak_distance,
+        "peak_distance_ci95": list(fitted.peak_distance),
+        "foreseen": exact_share(sum(foreseen), len(foreseen)).json(),
+    }
 
 
 def decided(config: StudyConfig, run: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -57,12 +57,19 @@ def test_the_guard_is_judged_by_false_alarms_stops_and_what_it_saved() -> None:
             "gamed": gamed,
         },
         "signals": {},
+        "curve": {
+            "held_out_r2": 0.4,
+            "peak_distance": 0.5,
+            "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0},
+        },
         "settings": {"seeds": 3, "first_seed": 0, "practice.loop.steps": 40, "gamed_rate": 6e-4},
     }
     claims = {row["id"]: row for row in feedback_claims.guard(results)}
     assert claims["guard-false-alarms"]["met"]
     assert not claims["guard-stops-gaming"]["met"]
     assert claims["guard-unguarded-loss"]["value"] == 4.0
+    assert not claims["guard-curve-held-out-r2"]["met"]
+    assert claims["guard-peak-foreseen"]["met"]
     assert claims["guard-loss-saved"]["per_seed"] == pytest.approx({"0": 97.5, "1": 98.75, "2": 0.0})
     assert not claims["guard-loss-saved"]["met"]
     assert "2 of 3 seeds" in claims["guard-loss-saved"]["claim"]
