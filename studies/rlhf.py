@@ -155,9 +155,7 @@ def _gain(loop: RlhfConfig, folder: Path, summary: dict[str, Any]) -> dict[str, 
 def _held_out_losses(
     loop: RlhfConfig, folder: Path, batching: Literal["grouped", "pairs"], epochs: int
 ) -> list[float]:
-    """Held-out loss after each epoch. Both see as many pairs an update, so they make as many updates."""
-    pairs = loop.responses * (loop.responses - 1) // 2 * loop.overlap
-    size = loop.reward_model.batch_prompts * (pairs if batching == "pairs" else 1)
+    """Held-out loss after each epoch. A batch has as many items of either kind: prompts, or single pairs."""
     settings = replace(
         loop.reward_model,
         model=loop.reward_start,
@@ -165,7 +163,6 @@ def _held_out_losses(
         batching=batching,
         # Only what people said: spoiled answers beforehand would blur the comparison.
         contrast_steps=0,
-        batch_prompts=size,
         epochs=epochs,
         seed=loop.seed,
     )
