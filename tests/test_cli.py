@@ -203,7 +203,8 @@ def test_report_writes_a_page_that_stands_alone(
 
 def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_unbroken(trained: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "practicum", "pretrain", *TINY, "--run=broken"],
+        # Nice, so that on a busy machine it does not end before this test has looked at it.
+        ["nice", "-n", "19", sys.executable, "-m", "practicum", "pretrain", *TINY, "--run=broken"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,7 +23,12 @@ class _Controlled:
 
     def __init__(self, task: Task, control: Control, seed: int) -> None:
         self.task, self.control, self.seed = task, control, seed
-        self.name, self.vocabulary_size = task.name, task.vocabulary_size
+        self.name = task.name
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Unchanged."""
+        return self.task.vocabulary_size
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """The task's scores with the value replaced and the true one kept as the part `true`."""

@@ -17,8 +17,11 @@ class Task(Protocol):
     """A source of prompts and a judge of completions. All texts are deterministic in their arguments."""
 
     name: str
-    vocabulary_size: int
-    """Tokens that a tokenizer learned from the textbook should have."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens that a tokenizer learned from the textbook should have; only `pretrain` asks."""
+        ...
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         """`count` prompts of `train`, `validation` or `test`; the splits share no problem."""
