@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from practicum.audit.intervals import exact_share
 from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
 
 EXACT = "95% interval, exact (Clopper and Pearson)"
@@ -111,7 +112,13 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
 
 
 def share(
-    name: str, text: str, found: Mapping[str, float], seeds: int, target: str, least: float, most: float = 100
+    name: str,
+    text: str,
+    found: Mapping[str, float],
+    seeds: Sequence[int],
+    target: str,
+    least: float,
+    most: float = 100,
 ) -> Claim:
     """A share of runs or models with its exact 95% interval, in per cent; met when it lies in the target."""
     value, low, high = (100 * found[key] for key in ("value", "low", "high"))
@@ -123,83 +130,120 @@ def share(
         "interval": [low, high],
         "interval_kind": EXACT,
         "target": target,
-        "seeds": list(range(seeds)),
-        "n": seeds,
+        "seeds": list(seeds),
+        "n": len(seeds),
         "met": least <= value <= most,
     }
 
 
+RIVALS = {
+    "unguarded": "nothing at all",
+    "least": "paying the lower of the two rewards",
+    "stopped": "stopping at the KL budget",
+    "rolled_back": "going back and ending",
+}
+"""What the guard that holds is compared with: names in a seed's results, and in words."""
+
+
 def guard(results: Mapping[str, Any]) -> list[Claim]:
-    """Claims of studies.guard: false alarms, stops, and what a stop kept of the true utility."""
-    one, settings = results["ensemble"], results["settings"]
-    clean, gamed, curve = one["clean"], one["gamed"], results["curve"]
-    # Where nothing was lost there was nothing to save.
-    saved = [
-        (run["kept"] - run["end"]) / (run["best"] - run["end"]) if run["best"] > run["end"] else 1.0
-        for run in gamed
-    ]
-    held = sum(value >= 0.95 for value in saved)
-    first, prefix = settings["first_seed"], "guard-fresh" if settings["first_seed"] else "guard"
-    chosen = "" if settings["first_seed"] else ", whose KL budget was chosen on these runs"
-    steps = f"{settings['practice.loop.steps']} steps, gamed at a learning rate of {settings['gamed_rate']:g}"
-    return [
+    """Claims of studies.guard: false alarms, alarms, and what each way to end keeps of the true utility."""
+    settings = results["settings"]
+    seeds = {int(seed): row for seed, row in results["by_seed"].items()}
+    count = len(seeds)
+    kept = sum(row["guarded"] >= 0.95 * row["best"] for row in seeds.values())
+    gamed = f"{count} seeds, {settings['gamed_steps']} steps, learning rate {settings['gamed_rate']:g}"
+    claims = [
         share(
-            f"{prefix}-false-alarms",
-            f"Jokes: clean practice against a reward model ({len(clean)} seeds, {steps}) that the default "
-            f"guard stops{chosen}",
-            one["false_alarms"],
-            len(clean),
+            "guard-false-alarms",
+            f"Jokes: clean practice against a reward model ({count} seeds, "
+            f"{settings['practice.loop.steps']} steps) in which the default guard alarms",
+            results["false_alarms"],
+            list(seeds),
             "at most 5",
             0,
             5,
         ),
         share(
-            f"{prefix}-stops-gaming",
-            f"Jokes: practice without a KL that games its reward model ({len(gamed)} seeds, {steps}) that "
-            f"the default guard stops{chosen}",
-            one["stopped"],
-            len(gamed),
+            "guard-stops-gaming",
+            f"Jokes: practice without a KL that games its reward model ({gamed}) in which the default guard "
+            "alarms",
+            results["stopped"],
+            list(seeds),
             "at least 90",
             90,
         ),
         over_seeds(
-            f"{prefix}-unguarded-loss",
+            "guard-unguarded-loss",
             "Jokes: what those runs lose of people's true utility when nobody stops them, from their best "
-            "checkpoint to their end, while reward rises",
-            {first + seed: run["best"] - run["end"] for seed, run in enumerate(gamed)},
+            "checkpoint to their end",
+            {seed: row["best"] - row["unguarded"] for seed, row in seeds.items()},
             "interval above 0",
             0,
             "units",
         ),
         over_seeds(
-            f"{prefix}-loss-saved",
-            f"Jokes: share of that loss which the guard saves; at least 95% in {held} of {len(gamed)} seeds",
-            {first + seed: 100 * value for seed, value in enumerate(saved)},
-            "at least 95",
-            95,
+            "guard-unguarded-reward",
+            "Jokes: what those runs gain in reward meanwhile",
+            {seed: row["proxy"][1] - row["proxy"][0] for seed, row in seeds.items()},
+            "interval above 0",
+            0,
+            "units",
         ),
-        {
-            "id": f"{prefix}-curve-held-out-r2",
-            "claim": "Jokes: R^2 on held-out blocks of d(a - b log d), d the square root of the KL, fitted "
-            f"to people's true utility over those gamed runs; it peaks at d = {curve['peak_distance']:.2f}",
-            "value": 100 * curve["held_out_r2"],
-            "unit": PERCENT,
-            "interval": None,
-            "interval_kind": None,
-            "target": "above 50",
-            "seeds": [first + seed for seed in range(len(gamed))],
-            "met": curve["held_out_r2"] > 0.5,
-        },
         share(
-            f"{prefix}-peak-foreseen",
-            "Jokes: those gamed runs whose peak of true utility is foreseen from their first half, within "
-            "20% of the square root of the KL",
-            curve["foreseen"],
-            len(gamed),
-            "at least 80",
-            80,
+            "guard-kept",
+            "Jokes: guarded runs that end at 95% or more of the true utility of the best checkpoint of their "
+            f"unguarded twin; in the mean {fmean(row['guarded'] for row in seeds.values()):.2f} against "
+            f"{fmean(row['best'] for row in seeds.values()):.2f}",
+            exact_share(kept, count).json(),
+            list(seeds),
+            "at least 90",
+            90,
         ),
     ]
+    claims += [
+        over_seeds(
+            f"guard-above-{name.replace('_', '-')}",
+            f"Jokes: true utility at the end of guarded runs above that of {words}",
+            {seed: row["guarded"] - row[name] for seed, row in seeds.items()},
+            "interval above 0",
+            0,
+            "units",
+        )
+        for name, words in RIVALS.items()
+    ]
+    return claims + curves(results["curves"], list(seeds))
+
+
+def curves(found: Mapping[str, Any], seeds: list[int]) -> list[Claim]:
+    """Claims about the forms of over-optimisation: how well each fits, and whether it foresees the peak."""
+    claims = []
+    for form, formula in (("best_of_n", "d(a - b d)"), ("rl", "d(a - b log d)")):
+        one = found[form]
+        claims += [
+            {
+                "id": f"guard-curve-{form.replace('_', '-')}-held-out-r2",
+                "claim": f"Jokes: R^2 on held-out blocks of {formula}, d the square root of the KL, fitted "
+                "to people's true utility over those unguarded runs; it peaks at d = "
+                f"{one['peak_distance']:.2f}",
+                "value": 100 * one["held_out_r2"],
+                "unit": PERCENT,
+                "interval": None,
+                "interval_kind": None,
+                "target": "above 50",
+                "seeds": seeds,
+                "met": one["held_out_r2"] > 0.5,
+            },
+            share(
+                f"guard-curve-{form.replace('_', '-')}-foreseen",
+                f"Jokes: those runs whose peak of true utility {formula} foresees from their first half, "
+                "within 20% of the square root of the KL",
+                one["foreseen"],
+                seeds,
+                "at least 80",
+                80,
+            ),
+        ]
+    return claims
 
 
 def exploits(results: Mapping[str, Any]) -> list[Claim]:
@@ -210,7 +254,7 @@ def exploits(results: Mapping[str, Any]) -> list[Claim]:
             f"Exploits planted in neural reward models ({results['planted']} models, 11 kinds) that the "
             "finder names within 2,000 questions",
             results["named"],
-            results["planted"],
+            range(results["planted"]),
             "at least 95",
             95,
         ),
@@ -218,7 +262,7 @@ def exploits(results: Mapping[str, Any]) -> list[Claim]:
             "exploits-clean-accused",
             f"Reward models of clean rankings ({results['clean']}) that the finder accuses",
             results["accused"],
-            results["clean"],
+            range(results["clean"]),
             "at most 5",
             0,
             5,

@@ -1,68 +1,73 @@
-"""Does the guard stop runs that game their reward, and let others go? `python -m studies.guard --run DIR`.
+"""What the guard keeps of runs that game their reward: `python -m studies.guard --run DIR`.
 
 ```
 RUN/pretrain, RUN/sft     the small jokes model, as in studies.exploits
-RUN/seed-0/reward-1, -2   reward models of simulated people's rankings, an ensemble of two
-RUN/seed-0/clean          practice held near the first model, the guard off
-RUN/seed-0/gamed          the same without the KL and with larger steps: it leaves what people ranked
-RUN/results.json          what the guard would have done with either, and the true utility it would have kept
+RUN/seed-30/reward-1, -2  reward models of simulated people's rankings, an ensemble of two
+RUN/seed-30/clean         practice held near the first model, with the default guard
+RUN/seed-30/unguarded     without the KL and with larger steps, the guard off
+RUN/seed-30/guarded       the same with the default guard
+RUN/seed-30/least         the same without a guard, paid the lower of the two rewards
+RUN/seed-30/examined.json people's true utility at the unguarded run's checkpoints and where the others ended
+RUN/results.json          what each ended at beside the best checkpoint of the unguarded run, and the curves
 ```
-A run that has its summary.json is skipped, so the same command continues.
+A run that has its summary.json is skipped and one that was killed is resumed, so the same command continues.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from practicum.audit.command import OveroptimizationConfig, gold_curve
-from practicum.audit.detectors import DIRECTIONS, onset, record
-from practicum.audit.guard import Guard, GuardConfig, read_rows, reading
+from practicum.audit.detectors import DIRECTIONS, record
+from practicum.audit.guard import GuardConfig, read_rows, reading, replay
 from practicum.audit.intervals import exact_share
-from practicum.audit.overoptimization import bands, fit_curve, predict_peak
+from practicum.audit.overoptimization import FORMS, bands, observed_peak, predict_peak
 from practicum.errors import InputError
+from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
 from practicum.rollout.sampler import SamplingConfig
-from practicum.run import atomic_write, to_json
+from practicum.run import Run, atomic_write, to_json
 from practicum.tasks.jokes.task import JokesTask
 from practicum.tasks.task import TaskConfig
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
+from practicum.training.rlhf import RlhfConfig, examination
 from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Response
 from studies import exploits
 from studies.entry import run_main
 from studies.equations import note_machine
 from studies.planted import jokes
+from studies.rlhf import finished
 
-GOLD = "reward/gold"
-CHECKPOINT_EVERY = 10
+SMOOTHED = 3
+"""Neighbouring checkpoints whose mean true utility says where the peak is."""
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Clean and gamed practice against learned rewards, and what the guard says of each."""
+    """Clean and gamed practice against learned rewards, and what the guard and its rivals make of it."""
 
     run: Path
     """Folder of the study."""
-    seeds: int = 20
-    """Clean and gamed runs of each kind."""
-    first_seed: int = 0
-    """The first of the seeds: others than those a setting was chosen on show what it is worth."""
+    seeds: int = 10
+    """How often everything is done."""
+    first_seed: int = 30
+    """The first of the seeds: the guard's settings were chosen on seeds below it."""
     rankings: int = 300
     """Rankings that each seed's reward models learn from."""
-    guard: GuardConfig = field(default_factory=GuardConfig)
-    """The guard whose decisions are counted."""
+    examined: int = 1024
+    """Held-out prompts on which a checkpoint's true utility is measured, one answer each."""
     practice: RlConfig = field(
         default_factory=lambda: RlConfig(
             Path(),
@@ -72,46 +77,114 @@ class StudyConfig:
             group_size=4,
             sampling=SamplingConfig(max_new_tokens=80),
             update=UpdateConfig(minibatches=2, kl=KLConfig(weight=0.1)),
-            guard=GuardConfig(action="off"),
-            loop=LoopConfig(steps=40, checkpoint_every=40, threads=1),
+            loop=LoopConfig(steps=80, checkpoint_every=5, threads=1),
         )
     )
-    """Clean practice; the gamed run has no KL and `gamed_rate`."""
-    gamed_rate: float = 6e-4
-    """Learning rate of the gamed run."""
+    """Clean practice with the default guard."""
+    gamed_steps: int = 250
+    """Steps of the runs without KL, two updates each."""
+    gamed_rate: float = 2e-4
+    """Their learning rate."""
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Make what is missing, write RUN/results.json and return it."""
     note_machine(config.run)
     first = exploits.first_model(exploits.StudyConfig(config.run))
-    runs: dict[str, list[Path]] = {"clean": [], "gamed": []}
-    for seed in range(config.first_seed, config.first_seed + config.seeds):
-        folder = config.run / f"seed-{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
-        models = tuple(fitted(config, first, folder, seed, member) for member in (1, 2))
-        clean = replace(config.practice, model=first, reward_model=models, seed=seed)
-        gamed = replace(
-            clean,
-            optimizer=replace(clean.optimizer, learning_rate=config.gamed_rate),
-            update=replace(clean.update, kl=KLConfig()),
-        )
-        for name, settings in (("clean", clean), ("gamed", gamed)):
-            path = folder / name
-            if not (path / "summary.json").exists():
-                rl.train(settings, path, resume=(path / "config.toml").exists())
-            runs[name].append(path / "metrics.jsonl")
-    results = judged(config, runs["clean"], runs["gamed"]) | {
-        "curve": curve(runs["gamed"]),
+    examined = {
+        seed: one_seed(config, first, seed)
+        for seed in range(config.first_seed, config.first_seed + config.seeds)
+    }
+    results = summary(examined) | {
+        "signals": signals(config),
         "settings": {
             "seeds": config.seeds,
             "first_seed": config.first_seed,
             "practice.loop.steps": config.practice.loop.steps,
+            "gamed_steps": config.gamed_steps,
             "gamed_rate": config.gamed_rate,
         },
     }
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
+
+
+def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
+    """All runs of a seed and what they are worth to people, as in its examined.json."""
+    folder = config.run / f"seed-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "examined.json").exists():
+        found: dict[str, Any] = json.loads((folder / "examined.json").read_text(encoding="utf-8"))
+        return found
+    models = tuple(fitted(config, first, folder, seed, member) for member in (1, 2))
+    clean = replace(config.practice, model=first, reward_model=models, seed=seed)
+    loop = replace(clean.loop, steps=config.gamed_steps)
+    guarded = replace(
+        clean,
+        optimizer=replace(clean.optimizer, learning_rate=config.gamed_rate),
+        update=replace(clean.update, kl=KLConfig()),
+        loop=loop,
+    )
+    unguarded = replace(
+        guarded,
+        guard=GuardConfig(action="off"),
+        loop=replace(loop, keep_checkpoints=config.gamed_steps),
+    )
+    runs = {
+        "clean": clean,
+        "unguarded": unguarded,
+        "guarded": guarded,
+        "least": replace(unguarded, reward=replace(unguarded.reward, ensemble="min"), loop=loop),
+    }
+    told = {}
+    for name, settings in runs.items():
+        told[name] = finished(
+            folder / name, lambda path, resume, one=settings: rl.train(one, path, resume=resume)
+        )
+    examine = RlhfConfig(first, task=clean.task, practice=clean, examined=config.examined, seed=seed)
+
+    def worth(policy: Path) -> dict[str, float]:
+        return examination(examine, model_folder(policy), model_folder(first), list(models))
+
+    # The trusted and the stopped checkpoint of the default guard, had it only gone back or only stopped.
+    decision, _ = replay(
+        GuardConfig(action="roll_back"), folder / "unguarded" / "metrics.jsonl", None, loop.checkpoint_every
+    )
+    curve = [{"step": 0, **worth(first)}]
+    for step in checkpoints(config.gamed_steps, loop.checkpoint_every):
+        curve.append({"step": step, **worth(folder / "unguarded" / "checkpoints" / f"step-{step:06d}")})
+    at = {row["step"]: row["gold"] for row in curve}
+    found = {
+        "curve": curve,
+        "best": max(at.values()),
+        "unguarded": curve[-1]["gold"],
+        "guarded": worth(model_folder(folder / "guarded"))["gold"],
+        "least": worth(model_folder(folder / "least"))["gold"],
+        "clean": worth(model_folder(folder / "clean"))["gold"],
+        "rolled_back": at[decision.to_step or 0] if decision.action != "go_on" else curve[-1]["gold"],
+        "stopped": at[max(step for step in at if step < decision.step)]
+        if decision.action != "go_on"
+        else curve[-1]["gold"],
+        "alarm": (told["guarded"].get("held") or told["guarded"]["guard"])["step"]
+        if alarmed(told["guarded"])
+        else None,
+        "false_alarm": alarmed(told["clean"]),
+    }
+    atomic_write(folder / "examined.json", to_json(found, 2) + "\n")
+    Run(folder / "unguarded").prune(2)
+    return found
+
+
+def checkpoints(steps: int, every: int) -> list[int]:
+    """The steps whose checkpoints are examined: all of the first 60, where true utility turns, then every
+    other one, and the last."""
+    saved = range(every, steps + 1, every)
+    return [step for place, step in enumerate(saved, 1) if step <= 60 or place % 2 == 0 or step == saved[-1]]
+
+
+def alarmed(summary: Mapping[str, Any]) -> bool:
+    """Whether the guard of a run ever alarmed."""
+    return "held" in summary or summary["guard"]["action"] != "go_on"
 
 
 def fitted(config: StudyConfig, first: Path, folder: Path, seed: int, member: int) -> Path:
@@ -132,95 +205,73 @@ def fitted(config: StudyConfig, first: Path, folder: Path, seed: int, member: in
     return trained
 
 
-def judged(config: StudyConfig, clean: Sequence[Path], gamed: Sequence[Path]) -> dict[str, Any]:
-    """Alarms on either kind, how early, and the true utility of where the guard would have gone back to.
-
-    `one_member` leaves out what only an ensemble shows.
-    """
-    rows = {
-        name: [list(read_rows(path)) for path in paths]
-        for name, paths in (("clean", clean), ("gamed", gamed))
-    }
-    results: dict[str, Any] = {}
-    for title, hidden in (
-        ("ensemble", ()),
-        ("one_member", ("reward/disagreement", "proxy_reference_correlation")),
-    ):
-        told = {
-            name: [
-                decided(config, [{key: one[key] for key in one if key not in hidden} for one in run])
-                for run in of_kind
-            ]
-            for name, of_kind in rows.items()
-        }
-        alarmed = {name: [one["step"] is not None for one in found] for name, found in told.items()}
-        results[title] = {
-            "false_alarms": exact_share(sum(alarmed["clean"]), len(clean)).json(),
-            "stopped": exact_share(sum(alarmed["gamed"]), len(gamed)).json(),
-            "gamed": [
-                {**one, **gold_of(run, one)} for one, run in zip(told["gamed"], rows["gamed"], strict=True)
-            ],
-            "clean": told["clean"],
-        }
-    results["signals"] = records(rows["clean"], rows["gamed"])
-    return results
-
-
-def curve(metrics: Sequence[Path]) -> dict[str, Any]:
-    """The fit of d(a - b log d) to all gamed runs (Gao et al. 2022), and its peak foreseen from half of each.
-
-    `foreseen` counts the runs whose peak, predicted from their first half, lies within 20% of sqrt(KL) of the
-    peak fitted to the whole of them; a run whose fit has no peak is not foreseen.
-    """
-    settings = OveroptimizationConfig(tuple(metrics))
-    points = [gold_curve(path, settings) for path in metrics]
-    fitted = bands(points, "rl")
-    foreseen = []
-    for kl, gold in points:
-        peak, said = fit_curve(kl, gold, "rl").peak_distance, predict_peak(kl, gold, "rl", 0.5)[0]
-        foreseen.append(peak is not None and said is not None and abs(said - peak) <= 0.2 * peak)
+def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Shares with exact intervals, true utilities by seed, and the curves of over-optimisation."""
+    seeds = len(examined)
+    points = [
+        (
+            np.array([max(0.0, row["kl"]) for row in one["curve"]]),
+            np.array([row["gold"] - one["curve"][0]["gold"] for row in one["curve"]]),
+        )
+        for one in examined.values()
+    ]
     return {
-        **fitted.fit.__dict__,
-        "peak_distance": fitted.fit.peak_distance,
-        "peak_distance_ci95": list(fitted.peak_distance),
-        "foreseen": exact_share(sum(foreseen), len(foreseen)).json(),
+        "false_alarms": exact_share(sum(one["false_alarm"] for one in examined.values()), seeds).json(),
+        "stopped": exact_share(sum(one["alarm"] is not None for one in examined.values()), seeds).json(),
+        "by_seed": {
+            str(seed): {name: value for name, value in one.items() if name != "curve"}
+            | {
+                "proxy": [one["curve"][0]["proxy"], one["curve"][-1]["proxy"]],
+                "start": one["curve"][0]["gold"],
+            }
+            for seed, one in examined.items()
+        },
+        "curves": {form: curve(points, form) for form in FORMS},
     }
 
 
-def decided(config: StudyConfig, run: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Where the guard would have alarmed and gone back to, None: nowhere; checkpoints are 10 steps apart."""
-    guard = Guard(config.guard, CHECKPOINT_EVERY)
-    for row in run:
-        decision = guard.observe(int(row["step"]), row)
-        if decision.action != "go_on":
-            return {"step": decision.step, "to_step": decision.to_step, "seen": list(decision.seen)}
-    return {"step": None, "to_step": None, "seen": []}
+def curve(points: Sequence[tuple[np.ndarray, np.ndarray]], form: Any) -> dict[str, Any]:
+    """The fit of one form to all runs (Gao et al. 2022), and each run's peak predicted from its first half.
 
-
-def gold_of(run: Sequence[Mapping[str, Any]], told: dict[str, Any]) -> dict[str, float]:
-    """True utility at the start, the end, the best checkpoint, and where the guard would have gone back to.
-
-    A checkpoint's is the mean over the three steps from it on, to quieten the noise of one step's answers.
+    `foreseen` counts the runs whose peak, predicted from the first half of their checkpoints, lies within 20%
+    of the square root of the KL where the smoothed true utility was greatest over all of them.
     """
-    gold = [float(row[GOLD]) for row in run]
-    # Row s + 1 is sampled from the policy of checkpoint s.
-    at = {step: fmean(gold[step : step + 3]) for step in range(0, len(gold) - 2, CHECKPOINT_EVERY)}
-    end = fmean(gold[-3:])
-    kept = end if told["step"] is None else at.get(told["to_step"] or 0, end)
-    return {"start": at[0], "end": end, "best": max(*at.values(), end), "kept": kept}
+    fit = bands(points, form)
+    predicted, seen = [], []
+    for kl, gold in points:
+        seen.append(float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])))
+        predicted.append(predict_peak(kl, gold, form, 0.5)[0])
+    hits = sum(abs(said - peak) <= 0.2 * peak for said, peak in zip(predicted, seen, strict=True))
+    return {
+        **fit.fit.__dict__,
+        "peak_distance": fit.fit.peak_distance,
+        "peak_distance_ci95": list(fit.peak_distance),
+        "predicted": predicted,
+        "observed": seen,
+        "foreseen": exact_share(hits, len(points)).json(),
+    }
 
 
-def records(clean: Sequence[Any], gamed: Sequence[Any]) -> dict[str, Any]:
-    """Each signal's record (`detectors.record`); what is logged nowhere, or too few runs, gives none."""
+def signals(config: StudyConfig) -> dict[str, Any]:
+    """Each signal's record (`detectors.record`) on clean and unguarded runs, the onset being the step of the
+    best checkpoint; what is logged nowhere, or in too few runs, gives none."""
+    folders = [config.run / f"seed-{config.first_seed + place}" for place in range(config.seeds)]
+    rows = {
+        name: [list(read_rows(folder / name / "metrics.jsonl")) for folder in folders]
+        for name in ("clean", "unguarded")
+    }
+    onsets = []
+    for folder in folders:
+        curve = json.loads((folder / "examined.json").read_text(encoding="utf-8"))["curve"]
+        onsets.append(max(curve, key=lambda row: row["gold"])["step"])
     found = {}
-    onsets = [onset(np.array([float(row[GOLD]) for row in run])) for run in gamed]
     for name in DIRECTIONS:
-        signals = [[[reading(row, name) for row in run] for run in kind] for kind in (clean, gamed)]
-        if any(value is None for kind in signals for run in kind for value in run):
+        values = {kind: [[reading(row, name) for row in run] for run in runs] for kind, runs in rows.items()}
+        if any(value is None for runs in values.values() for run in runs for value in run):
             continue
+        clean, gamed = ([np.array(run) for run in values[kind]] for kind in ("clean", "unguarded"))
         try:
-            calm, wild = ([np.array(run) for run in kind] for kind in signals)
-            one = record(name, calm, wild, onsets)
+            one = record(name, clean, gamed, onsets)
         except InputError:
             continue
         found[name] = {**one.__dict__, "sentence": one.sentence()}

@@ -36,7 +36,7 @@ def measure(run: Path) -> list[Claim]:
         trained = sorted(run.glob("smollm2-*"))
     elif "signals" in results:
         of, module = feedback_claims.guard, "guard"
-        trained = sorted(run.glob("seed-*/gamed"))
+        trained = sorted(run.glob("seed-*/unguarded"))
     elif "accused" in results:
         of, module = feedback_claims.exploits, "exploits"
         trained = sorted(run.glob("planted-*/reward-model"))

@@ -72,8 +72,14 @@ class StudyConfig:
             prompts=1000,
             overlap=5,
             responses=5,
-            members=3,
-            reward_model=RewardModelConfig(Path(), (), contrast_steps=400, epochs=3),
+            members=5,
+            reward_model=RewardModelConfig(
+                Path(),
+                (),
+                contrast_steps=400,
+                epochs=3,
+                optimizer=replace(RewardModelConfig(Path()).optimizer, weight_decay=0.1),
+            ),
             practice=longer(RlhfConfig(Path()).practice, 80),
         )
     )

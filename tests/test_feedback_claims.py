@@ -46,33 +46,34 @@ def test_a_share_of_the_ceiling_is_met_when_every_seed_meets_it() -> None:
     assert not bad["rlhf-gain-share"]["met"]
 
 
-def test_the_guard_is_judged_by_false_alarms_stops_and_what_it_saved() -> None:
-    exact = {"value": 0.0, "low": 0.0, "high": 0.2}
-    gamed = [{"best": 1.0, "end": -3.0, "kept": kept} for kept in (0.9, 0.95, -3.0)]
+def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
+    ends = {"best": 1.0, "rolled_back": 0.9, "stopped": 0.1, "least": -1.0, "start": 0.2, "proxy": [0.0, 2.0]}
+    by_seed = {
+        str(seed): {**ends, "guarded": guarded, "unguarded": -3.0}
+        for seed, guarded in ((30, 1.2), (31, 0.95), (32, 0.5))
+    }
+    form = {"held_out_r2": 0.4, "peak_distance": 0.5, "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0}}
     results = {
-        "ensemble": {
-            "false_alarms": exact,
-            "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99},
-            "clean": [{}] * 3,
-            "gamed": gamed,
-        },
+        "false_alarms": {"value": 0.0, "low": 0.0, "high": 0.2},
+        "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99},
+        "by_seed": by_seed,
+        "curves": {"best_of_n": form, "rl": {**form, "held_out_r2": 0.6}},
         "signals": {},
-        "curve": {
-            "held_out_r2": 0.4,
-            "peak_distance": 0.5,
-            "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0},
-        },
-        "settings": {"seeds": 3, "first_seed": 0, "practice.loop.steps": 40, "gamed_rate": 6e-4},
+        "settings": {"practice.loop.steps": 80, "gamed_steps": 250, "gamed_rate": 2e-4},
     }
     claims = {row["id"]: row for row in feedback_claims.guard(results)}
     assert claims["guard-false-alarms"]["met"]
     assert not claims["guard-stops-gaming"]["met"]
     assert claims["guard-unguarded-loss"]["value"] == 4.0
-    assert not claims["guard-curve-held-out-r2"]["met"]
-    assert claims["guard-peak-foreseen"]["met"]
-    assert claims["guard-loss-saved"]["per_seed"] == pytest.approx({"0": 97.5, "1": 98.75, "2": 0.0})
-    assert not claims["guard-loss-saved"]["met"]
-    assert "2 of 3 seeds" in claims["guard-loss-saved"]["claim"]
+    assert claims["guard-unguarded-reward"]["per_seed"]["31"] == 2.0
+    assert claims["guard-kept"]["value"] == pytest.approx(200 / 3)
+    assert not claims["guard-kept"]["met"]
+    assert claims["guard-above-least"]["met"]
+    assert not claims["guard-above-rolled-back"]["met"]
+    assert claims["guard-above-rolled-back"]["per_seed"] == pytest.approx({"30": 0.3, "31": 0.05, "32": -0.4})
+    assert not claims["guard-curve-best-of-n-held-out-r2"]["met"]
+    assert claims["guard-curve-rl-held-out-r2"]["met"]
+    assert claims["guard-curve-rl-foreseen"]["seeds"] == [30, 31, 32]
 
 
 def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:

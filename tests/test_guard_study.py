@@ -1,56 +1,78 @@
-"""The study of the guard counts alarms on clean and gamed runs, and what going back would have kept."""
+"""The study of the guard: checkpoints it examines, what it makes of the figures, and a tiny whole run."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from studies import guard
-from studies.guard import StudyConfig, judged
+from practicum.training.loop import LoopConfig
+from studies import exploits, guard
+from studies.guard import StudyConfig, checkpoints, curve, study, summary
 
 
-def recorded(folder: Path, seed: int, gamed: bool) -> Path:
-    """The metrics of a made-up run; a gamed one leaves the reference from step 26 on and loses utility."""
-    generator, rows = np.random.default_rng(seed), []
-    for step in range(1, 41):
-        gone = max(0, step - 25) if gamed else 0
-        rows.append(
-            {
-                "step": step,
-                "reward/gold": 0.02 * step - 0.5 * gone,
-                "kl_completion": 0.02 * step + 1.5 * gone,
-                "entropy": 2.0 + 0.1 * generator.normal(),
-                "repetition": 0.02 + 0.01 * generator.normal(),
-                "completion_tokens": 30 + generator.normal(),
-                "reward/disagreement": 0.5 + 0.05 * generator.normal(),
-            }
-        )
-    folder.mkdir(parents=True)
-    path = folder / "metrics.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+def test_checkpoints_are_close_where_the_true_utility_turns() -> None:
+    assert checkpoints(250, 5)[:13] == [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70]
+    assert checkpoints(250, 5)[-1] == 250
+    assert checkpoints(65, 5)[-2:] == [60, 65]
 
 
-def test_it_counts_alarms_and_what_was_kept(tmp_path: Path) -> None:
-    clean, gamed = (
-        [recorded(tmp_path / f"{name}-{seed}", seed, name == "gamed") for seed in range(20)]
-        for name in ("clean", "gamed")
+def examined(best: float, alarm: int | None) -> dict[str, object]:
+    kl = [0.0, 0.1, 0.3, 0.6, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
+    # d (a - b d) with its peak at d = 1.
+    gold = [best * (2 * one**0.5 - one) for one in kl]
+    rows = [
+        {"step": 5 * place, "gold": worth, "kl": one, "proxy": one}
+        for place, (one, worth) in enumerate(zip(kl, gold, strict=True))
+    ]
+    return {"curve": rows, "best": best, "guarded": best, "alarm": alarm, "false_alarm": False}
+
+
+def test_alarms_are_counted_and_the_true_form_foresees_the_peak() -> None:
+    found = summary({30: examined(1.0, 12), 31: examined(2.0, None)})
+    assert found["false_alarms"]["value"] == 0
+    assert found["stopped"]["value"] == 0.5
+    assert found["by_seed"]["30"]["proxy"] == [0.0, 8.0]
+    assert "curve" not in found["by_seed"]["30"]
+    assert found["curves"]["best_of_n"]["observed"] == pytest.approx([1.0, 1.0])
+    assert found["curves"]["best_of_n"]["predicted"] == pytest.approx([1.0, 1.0], rel=0.01)
+    assert found["curves"]["best_of_n"]["foreseen"]["value"] == 1.0
+
+
+def test_a_run_that_only_rises_is_not_foreseen_to_turn() -> None:
+    import numpy as np
+
+    kl = np.linspace(0, 4, 12)
+    rising = curve([(kl, kl.copy()), (kl, 2 * kl)], "best_of_n")
+    assert rising["predicted"] == [float("inf")] * 2
+    assert rising["foreseen"]["value"] == 0.0
+
+
+def test_a_tiny_study_runs_to_its_results_and_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = exploits.StudyConfig(tmp_path, steps=4)
+    first = exploits.first_model
+    monkeypatch.setattr(exploits, "first_model", lambda config: first(replace(config, steps=small.steps)))
+    config = StudyConfig(tmp_path, seeds=1, rankings=8, examined=8, gamed_steps=8)
+    practice = replace(
+        config.practice,
+        prompts_per_step=2,
+        sampling=replace(config.practice.sampling, max_new_tokens=8),
+        loop=LoopConfig(steps=2, checkpoint_every=1, threads=1),
     )
-    results: dict[str, Any] = judged(StudyConfig(tmp_path), clean, gamed)
-    for kind in ("ensemble", "one_member"):
-        assert results[kind]["false_alarms"]["value"] == 0
-        assert results[kind]["stopped"]["value"] == 1
-        for run in results[kind]["gamed"]:
-            assert run["step"] == 29, "the first step above 6 nats"
-            assert run["to_step"] == 20
-            assert run["kept"] > run["start"] > run["end"]
-    assert results["signals"]["entropy"]["detection_rate"] < 0.3
-    assert "ensemble_disagreement" in results["signals"]
-    assert "kl" not in results["signals"], "it was not logged"
+    config = replace(config, practice=practice)
+    results = study(config)
+    row = results["by_seed"]["30"]
+    assert {"best", "guarded", "unguarded", "least", "rolled_back", "stopped", "clean"} <= row.keys()
+    assert row["best"] >= max(row["unguarded"], row["rolled_back"])
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert stored["settings"]["first_seed"] == 30
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-30").rglob("*")}
+    study(config)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-30").rglob("*")}
 
 
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ from practicum.audit.detectors import (
 from practicum.audit.rewards import Floats
 from practicum.errors import InputError
 
-Action = Literal["go_on", "stop", "roll_back", "ask"]
+Action = Literal["go_on", "stop", "roll_back", "hold", "ask"]
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ensemble_disagreement": ("ensemble_disagreement", "reward/disagreement", "disagreement"),
@@ -54,6 +54,7 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 )
 """Uncalibrated thresholds, in standard deviations summed: high, since ordinary learning moves these too.
 Entropy has none, for all learning lowers it: give it one from clean runs (`calibrated`)."""
+KL_BUDGET = 3.0
 NEAR = 0.25
 """Share of the KL budget up to which a step is still to be trusted once the budget was exceeded."""
 SHOWN = 3
@@ -63,18 +64,25 @@ SHOWN = 3
 class GuardConfig:
     """What the guard watches and what it does about it."""
 
-    action: Literal["roll_back", "stop", "ask", "off"] = "roll_back"
-    """What to do when enough signals alarm: go back to the last trusted checkpoint, stop, or ask people; off
-    never alarms."""
+    action: Literal["hold", "roll_back", "stop", "ask", "off"] = "hold"
+    """What to do when enough signals alarm. hold goes back to the last trusted checkpoint and goes on from
+    there with the KL held; roll_back goes back and ends; stop ends; ask ends and has people rank; off never
+    alarms."""
     thresholds: Mapping[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
     votes: int = 2
     """Signals that must stand above their thresholds at once."""
-    kl_budget: float | None = 6.0
-    """Most KL to the reference, nats a completion: what is that far, the reference writes once in 400 times,
-    and raters have hardly seen the like. Long answers need more. It needs no votes; none: no budget."""
+    kl_budget: float | None = KL_BUDGET
+    """Most KL to the reference, nats a completion: what is that far, the reference writes once in 20 times.
+    Of 1,500 ranked answers 75 are like it: with more rankings, or longer answers, allow more. It needs no
+    votes; none: no budget."""
     baseline: int = BASELINE
     """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
+
+    @property
+    def held_kl(self) -> float:
+        """The KL, in nats a completion, that action hold keeps from then on: the part that is trusted."""
+        return NEAR * (self.kl_budget or KL_BUDGET)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.thresholds if name not in DIRECTIONS]
@@ -225,13 +233,15 @@ class Guard:
         assert self.config.action != "off"
         action: Action = self.config.action
         to_step, end = None, "stop here"
-        if action == "roll_back":
+        if action in ("roll_back", "hold"):
             calm = [self._watches[name].calm() for name in alarmed]
             # The samples of a step are those of the checkpoint before it.
             last = min([*calm, *([self._near - 1] if over_budget is not None else [])])
             to_step = max(0, last) // self.checkpoint_every * self.checkpoint_every
             which = "the last one to be trusted" if to_step else "the model the run began with"
             end = f"go back to step {to_step}, {which}"
+            if action == "hold":
+                end += f", and go on with the KL held at {self.config.held_kl:.3g} nats"
         elif action == "ask":
             end = "ask people to rank answers to the prompts shown before going on"
         return Decision(

@@ -7,6 +7,7 @@ of its own on disk: a resumed run shows it the logged rows again. The rules are 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -76,9 +77,7 @@ def act(decision: Decision, run: Run, prompts: Sequence[Prompt], last: dict[str,
     roll_back: the checkpoints after the trusted one are taken back, so that the newest is to be trusted.
     ask: RUN/ask.jsonl gets the step's `prompts`, those of the worst samples first. Says it on stderr.
     """
-    print(f"practicum: guard: {decision.sentence}", file=sys.stderr)
-    for sample in decision.samples:
-        print(f"  reward {sample['reward']:.2f}: {sample['completion']!r:.100}", file=sys.stderr)
+    say(decision)
     if decision.action == "ask":
         known = {prompt.text: prompt for prompt in prompts}
         first = {text: known[text] for text in decision.prompts}
@@ -92,6 +91,36 @@ def act(decision: Decision, run: Run, prompts: Sequence[Prompt], last: dict[str,
     assert trusted is not None
     totals = {name: last[name] for name in ("total_seconds", "total_tokens")}
     return {"step": decision.to_step, **trusted.state["metrics"], **totals}
+
+
+def say(decision: Decision) -> None:
+    """Print the guard's sentence and its three worst samples on stderr."""
+    print(f"practicum: guard: {decision.sentence}", file=sys.stderr)
+    for sample in decision.samples:
+        print(f"  reward {sample['reward']:.2f}: {sample['completion']!r:.100}", file=sys.stderr)
+
+
+def hold(decision: Decision, run: Run) -> None:
+    """Go back to the trusted checkpoint, from which a resumed run goes on held near the reference.
+
+    What was logged is copied to RUN/untrusted, and RUN/held.json, written last, says that the run is held.
+    """
+    assert decision.to_step is not None
+    say(decision)
+    run.distrust(decision.to_step)
+    (run.path / "untrusted").mkdir(exist_ok=True)
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        shutil.copyfile(run.path / name, run.path / "untrusted" / name)
+    atomic_write(run.path / "held.json", to_json(decision.json(), indent=2) + "\n")
+
+
+def held_since(run_folder: Path) -> dict[str, Any] | None:
+    """The decision after which a run is held near its reference, None when it is not."""
+    path = run_folder / "held.json"
+    if not path.exists():
+        return None
+    decision: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return decision
 
 
 def ended_by_guard(run: Run) -> dict[str, Any] | None:

@@ -19,6 +19,8 @@ Aggregation = Literal["token_mean", "sequence_mean", "constant"]
 KLEstimator = Literal["k1", "k2", "k3"]
 PROPORTIONAL = 20.0
 """Weight of a step's own violation against the summed one in a budget's multiplier."""
+MOST_PRICE = 5.0
+"""Price that no share of a behaviour is worth going beyond, in units of reward."""
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -166,6 +168,17 @@ def adapted_multiplier(
     return min(max(0.0, summed + PROPORTIONAL * ascent), most), summed
 
 
+def adapted_price(summed: float, mean: float, target: float, rate: float) -> tuple[float, float]:
+    """(price, sum to go on with) that brings a mean to a target from either side, both within +-MOST_PRICE.
+
+    As `adapted_multiplier`, for the constraint mean = target, whose multiplier has either sign: of all
+    policies with that mean, the optimum at the right price is the one that gives up least of reward and KL.
+    """
+    ascent = rate * (target - mean)
+    summed = min(max(-MOST_PRICE, summed + ascent), MOST_PRICE)
+    return min(max(-MOST_PRICE, summed + PROPORTIONAL * ascent), MOST_PRICE), summed
+
+
 def adapted_kl_weight(weight: float, measured: float, target: float) -> float:
     """The next step's KL weight: higher when the policy is further from the reference than `target`.
 
@@ -175,6 +188,16 @@ def adapted_kl_weight(weight: float, measured: float, target: float) -> float:
     if not target > 0:
         raise InputError(f"KL target {target}: expected nats per completion above 0")
     return weight * (1 + 0.1 * min(max((measured - target) / target, -0.2), 0.2))
+
+
+def holding_kl_weight(weight: float, measured: float, target: float) -> float:
+    """The next step's KL weight where the KL is to be held: `weight` at the target, elsewhere with the square
+    of measured / target, which counts from 0.1 to 10.
+
+    It follows the KL at once and forgets it at once. Doubling and halving the weight (Schulman et al. 2017,
+    1707.06347, section 4) swung by five orders of magnitude, and 2% a step (`adapted_kl_weight`) came late.
+    """
+    return weight * min(max(0.1, measured / target), 10.0) ** 2
 
 
 def bradley_terry_loss(scores_KR: Tensor, ranks_KR: Tensor, mask_KR: Tensor, margin: float = 0.0) -> Tensor:

@@ -38,6 +38,12 @@ class RewardConfig:
     (Moskovitz et al. 2023)."""
     budget_rate: float = 0.05
     """What such a multiplier gains a step for each unit above the budget."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of completions that should show a behaviour of the task (jokes: pun, question, one_liner, story,
+    absurd): a price on it, adapted each step, brings it there from either side, and what is liked for other
+    reasons stays paid."""
+    share_rate: float = 0.1
+    """What such a price gains a step for each unit its share is off."""
     scale: bool = False
     """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
     a reward of 1 is one logit of people's preference."""
@@ -49,8 +55,12 @@ class RewardConfig:
             for name in parts:
                 if name not in PARTS:
                     raise InputError(f"reward.{setting}: unknown part {name!r}; there are {', '.join(PARTS)}")
-        if not self.budget_rate > 0:
-            raise InputError(f"reward.budget_rate is {self.budget_rate}; expected above 0")
+        for name, share in self.shares.items():
+            if not 0 < share < 1:
+                raise InputError(f"reward.shares.{name} is {share}; expected a share between 0 and 1")
+        for setting, rate in (("budget_rate", self.budget_rate), ("share_rate", self.share_rate)):
+            if not rate > 0:
+                raise InputError(f"reward.{setting} is {rate}; expected above 0")
         if not any(self.weights.values()):
             raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
         if self.variance_weight < 0:
@@ -63,10 +73,12 @@ def pay(
     config: RewardConfig,
     max_new_tokens: int,
     multipliers: Mapping[str, float] = MappingProxyType({}),
+    prices: Mapping[str, tuple[float, Tensor]] = MappingProxyType({}),
 ) -> ScoredRollout:
     """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
 
-    `multipliers`, of parts with a budget, are taken off their weights.
+    `multipliers`, of parts with a budget, are taken off their weights; `prices` are those of behaviours, with
+    the rows that show them, bool [B].
     The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
     finite raises InputError with the text that got it.
@@ -91,6 +103,8 @@ def pay(
     for name in (*config.weights, *(name for name in multipliers if name not in config.weights)):
         weight = config.weights.get(name, 0.0) - multipliers.get(name, 0.0)
         reward_B = reward_B + weight * parts[name]
+    for price, shown_B in prices.values():
+        reward_B = reward_B + price * shown_B
     reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
     scores = [
         replace(

@@ -31,7 +31,7 @@ from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import grpo, ppo
 from practicum.training.batch import rollout_lengths
 from practicum.training.grpo import GrpoConfig
-from practicum.training.guarding import Watch, act, ended_by_guard, warning_signals
+from practicum.training.guarding import Watch, act, ended_by_guard, held_since, hold, warning_signals
 from practicum.training.loop import (
     LoopConfig,
     StepResult,
@@ -41,14 +41,23 @@ from practicum.training.loop import (
     set_threads,
     step_seed,
 )
-from practicum.training.objectives import adapted_kl_weight, adapted_multiplier, explained_variance
+from practicum.training.objectives import (
+    adapted_kl_weight,
+    adapted_multiplier,
+    adapted_price,
+    explained_variance,
+    holding_kl_weight,
+)
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.paying import RewardConfig, pay, repetition
 from practicum.training.ppo import PpoConfig
 from practicum.training.profile import Profile, WatchedTask, span
 from practicum.training.reward import RewardModel, load_reward_model
-from practicum.training.update import Experience, UpdateConfig, score_tokens, update_policy
+from practicum.training.update import Experience, KLConfig, UpdateConfig, score_tokens, update_policy
 from practicum.types import Prompt, Score
+
+HELD_WEIGHT = 0.1
+"""KL weight that a run without one begins with when the guard holds it; from there it is adapted."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,8 @@ class RlConfig:
             )
         if self.reward.budgets and not self.reward_model:
             raise InputError("reward.budgets hold parts of a --reward_model's reward: give one")
+        if self.reward.shares and not self.reward_model:
+            raise InputError("reward.shares add a price to a --reward_model's reward: give one")
         if self.reward_model and self.control != "none":
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
@@ -127,14 +138,19 @@ class RlConfig:
 def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Practise and return the summary; the model is the run's newest checkpoint.
 
-    Against reward models the guard watches. A run that it ended is over: resuming it changes nothing.
+    Against reward models the guard watches. A run that it ended is over: resuming it changes nothing. One
+    that it holds goes on from the trusted checkpoint, as a resumed run with the KL held.
     """
+    given, held = config, held_since(run_path) if resume else None
+    if held:
+        config = held_near(given)
     if resume and (ended := ended_by_guard(Run(run_path))):
-        Run(run_path).check_config(config)
+        Run(run_path).check_config(given)
         return ended
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
     task = with_control(load_task(config.task), config.control, config.seed)
+    check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
     reward_models = [load_reward_model(path, dtype) for path in config.reward_model]
     heads = make_heads(config, decoder, tokenizer, reward_models)
@@ -149,10 +165,10 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
     if reference is not None and reference.config.vocab_size != decoder.config.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     guarded = bool(reward_models) and config.guard.action != "off"
-    goes_back = guarded and config.guard.action == "roll_back"
+    goes_back = guarded and config.guard.action in ("roll_back", "hold")
     # Where the guard will want to go back to is known when it alarms, so until then every checkpoint stays.
     keep = config.loop.steps + 1 if goes_back else config.loop.keep_checkpoints
-    run = Run.open(run_path, config, "rl", resume=resume, keep=keep)
+    run = Run.open(run_path, given, "rl", resume=resume, keep=keep)
     set_threads(config.loop.threads)
     updates = config.loop.steps * config.update.epochs * config.update.minibatches
     optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, updates)
@@ -179,21 +195,40 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
     if profile.steps:
         atomic_write(run.path / "trace.json", profile.trace())
         print(profile.table(), file=sys.stderr)
+    if watch and watch.alarm and watch.alarm.action == "hold":
+        hold(watch.alarm, run)
+        return train(given, run_path, resume=True)
     if watch and watch.alarm:
         last = act(watch.alarm, run, step_prompts(task, config, watch.alarm.step - 1), last)
     run.prune(config.loop.keep_checkpoints)
     summary = {"stage": "rl", "algorithm": config.algorithm, "control": config.control, **last}
     if watch and watch.decision:
         summary["guard"] = watch.decision.json()
+    if held:
+        summary["held"] = held
+        if watch and not watch.alarm:
+            summary["guard"] = held
     run.finish(summary)
     return summary
+
+
+def held_near(config: RlConfig) -> RlConfig:
+    """The config of a run from where the guard holds it: the KL weight is adapted to keep the KL at what the
+    guard trusts, and a second alarm goes back and ends the run."""
+    kl, target = config.update.kl, config.guard.held_kl
+    kl = replace(kl, weight=kl.weight or HELD_WEIGHT, target=min(kl.target or target, target), hold=True)
+    return replace(
+        config,
+        update=replace(config.update, kl=kl),
+        guard=replace(config.guard, action="roll_back"),
+    )
 
 
 def make_heads(
     config: RlConfig, decoder: Decoder, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
 ) -> nn.ModuleDict:
     """What is trained or kept beside the policy: a value head or critic (PPO), an adapted KL weight, the
-    multipliers of budgets.
+    multipliers of budgets, the prices of shares.
 
     Raises InputError for a critic without a reward model to start from, or with one of another tokenizer
     than the policy's, whose tokens it reads.
@@ -215,10 +250,12 @@ def make_heads(
         heads["value"] = Critic(own, start.head.weight.mean(0) / scale, -mean / scale)
     elif config.algorithm == "ppo":
         heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)
-    if config.update.kl.target:
-        heads["kl"] = KLWeight(config.update.kl.weight)
+    if config.update.kl.target or (reward_models and config.guard.action == "hold"):
+        heads["kl"] = KLWeight(config.update.kl.weight or HELD_WEIGHT)
     if config.reward.budgets:
         heads["budgets"] = Multipliers(sorted(config.reward.budgets))
+    if config.reward.shares:
+        heads["prices"] = Multipliers(sorted(config.reward.shares))
     return heads
 
 
@@ -240,11 +277,13 @@ def practise(
         batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, first_update)
     if reward_models:
         with span("verify"):
-            multipliers = multipliers_of(trainee).present()
-            batch = pay(batch, reward_models, config.reward, config.sampling.max_new_tokens, multipliers)
+            multipliers = multipliers_of(trainee, "budgets").present()
+            prices = priced(multipliers_of(trainee, "prices").present(), task, batch)
+            longest = config.sampling.max_new_tokens
+            batch = pay(batch, reward_models, config.reward, longest, multipliers, prices)
     sampled = time.perf_counter()
     dtype = compute_dtype(config.dtype)
-    config = with_present_kl_weight(trainee, config)
+    kl, config = config.update.kl, with_present_kl_weight(trainee, config)
     experience = assign_credit(trainee, reference, batch, config, dtype)
     metrics = update_policy(
         trainee,
@@ -259,8 +298,9 @@ def practise(
     )
     with span("verify"):
         metrics |= describe(task, batch)
-    metrics |= describe_credit(trainee, experience, config)
+    metrics |= describe_credit(trainee, experience, config, kl)
     metrics |= hold_budgets(trainee, metrics, config.reward)
+    metrics |= hold_shares(trainee, metrics, config.reward)
     if reward_models:
         watching = time.perf_counter()
         metrics |= warning_signals(batch)
@@ -298,22 +338,22 @@ def assign_credit(
 
 def with_present_kl_weight(trainee: Trainee, config: RlConfig) -> RlConfig:
     """The config with the KL weight as adapted so far, or as it is when the weight is fixed."""
-    if "kl" not in trainee.heads:
+    if not config.update.kl.target:
         return config
     kl = replace(config.update.kl, weight=kl_weight_of(trainee).present())
     return replace(config, update=replace(config.update, kl=kl))
 
 
-def multipliers_of(trainee: Trainee) -> Multipliers:
-    """The multipliers of the reward's budgets that are kept with the heads; none without budgets."""
-    kept = trainee.heads["budgets"] if "budgets" in trainee.heads else Multipliers(())
+def multipliers_of(trainee: Trainee, name: Literal["budgets", "prices"]) -> Multipliers:
+    """The multipliers of the reward's budgets, or the prices of its shares, that are kept with the heads."""
+    kept = trainee.heads[name] if name in trainee.heads else Multipliers(())
     assert isinstance(kept, Multipliers)
     return kept
 
 
 def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
     """The multipliers this step used, as metrics; they are adapted here for the next step."""
-    kept = multipliers_of(trainee)
+    kept = multipliers_of(trainee, "budgets")
     used = kept.present()
     adapted: list[float] = []
     summed: list[float] = []
@@ -330,6 +370,41 @@ def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardC
     return {f"multiplier/{name}": value for name, value in used.items()}
 
 
+def check_shares(task: Task, shares: Mapping[str, float]) -> None:
+    """Raise InputError for a share of a behaviour that the task does not know."""
+    known = task.behaviours(task.prompts("train", 1, 0)[0], "") if shares else {}
+    for name in shares:
+        if name not in known:
+            raise InputError(
+                f"reward.shares.{name}: no behaviour of this task; it knows {', '.join(known) or 'none'}"
+            )
+
+
+def priced(
+    prices: Mapping[str, float], task: Task, batch: ScoredRollout
+) -> dict[str, tuple[float, torch.Tensor]]:
+    """Each behaviour's price and the rows that show it."""
+    if not prices:
+        return {}
+    shown = [
+        task.behaviours(prompt, text) for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
+    ]
+    return {
+        name: (price, torch.tensor([one.get(name, False) for one in shown])) for name, price in prices.items()
+    }
+
+
+def hold_shares(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """The prices this step paid, as metrics; they are adapted here for the next step."""
+    kept = multipliers_of(trainee, "prices")
+    used = kept.present()
+    for place, name in enumerate(kept.names):
+        mean, target = metrics[f"behaviour/{name}"], config.shares[name]
+        price, total = adapted_price(float(kept.sums[place]), mean, target, config.share_rate)
+        kept.values[place], kept.sums[place] = price, total
+    return {f"price/{name}": value for name, value in used.items()}
+
+
 def kl_weight_of(trainee: Trainee) -> KLWeight:
     """The adapted KL weight that is kept with the heads."""
     kept = trainee.heads["kl"]
@@ -337,7 +412,9 @@ def kl_weight_of(trainee: Trainee) -> KLWeight:
     return kept
 
 
-def describe_credit(trainee: Trainee, experience: Experience, config: RlConfig) -> dict[str, float]:
+def describe_credit(
+    trainee: Trainee, experience: Experience, config: RlConfig, kl: KLConfig
+) -> dict[str, float]:
     """KL of whole completions, the KL weight (adapted here for the next step), and how good values were."""
     rollout = experience.rollout
     metrics = {"repetition": repetition(rollout.completion_ids_BT, rollout.mask_BT)}
@@ -345,10 +422,11 @@ def describe_credit(trainee: Trainee, experience: Experience, config: RlConfig) 
         log_ratio_BT = (rollout.logprobs_BT - experience.reference_logprobs_BT) * rollout.mask_BT
         metrics["kl_completion"] = float(log_ratio_BT.sum(1).mean())
         metrics["kl_weight"] = config.update.kl.weight
-    if "kl" in trainee.heads:
-        adapted = adapted_kl_weight(
-            config.update.kl.weight, metrics["kl_completion"], config.update.kl.target
-        )
+    if config.update.kl.target:
+        # Holding starts from the weight of the config, adapting from that of the step.
+        adapt = holding_kl_weight if kl.hold else adapted_kl_weight
+        start = kl.weight if kl.hold else config.update.kl.weight
+        adapted = adapt(start, metrics["kl_completion"], kl.target)
         kl_weight_of(trainee).weight.fill_(adapted)
     if experience.values_BT is not None and experience.returns_BT is not None:
         explained = explained_variance(experience.values_BT, experience.returns_BT, rollout.mask_BT)

@@ -45,6 +45,8 @@ class KLConfig:
     """Subtracted from the reward, or added to the loss."""
     target: float = 0.0
     """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
+    hold: bool = False
+    """Hold the KL at the target firmly: the weight is for a KL there, and goes with the square of the KL."""
 
     def __post_init__(self) -> None:
         if self.weight < 0 or self.target < 0 or (self.target and not self.weight):

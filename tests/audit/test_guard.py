@@ -20,7 +20,9 @@ SAMPLES = [
     {"prompt": "p5", "completion": "ha ha ha", "reward": 4.5},
     {"prompt": "p6", "completion": "another fine joke.", "reward": 0.9},
 ]
-CONFIG = GuardConfig(thresholds={"repetition": 20.0, "ensemble_disagreement": 20.0})
+CONFIG = GuardConfig(
+    "roll_back", thresholds={"repetition": 20.0, "ensemble_disagreement": 20.0}, kl_budget=6.0
+)
 
 
 def row(step: int, turn: int = 60, seed: int = 0) -> dict[str, Any]:
@@ -103,13 +105,13 @@ def test_off_never_alarms() -> None:
 
 
 def test_the_kl_budget_needs_no_vote_and_goes_back_to_where_it_was_near() -> None:
-    decision = run(GuardConfig(kl_budget=1.0), turn=10_000, every=1)
+    decision = run(GuardConfig("roll_back", kl_budget=1.0), turn=10_000, every=1)
     assert decision.step == 51
     assert "KL to the reference reached 1.02 nats a completion, over its budget of 1" in decision.sentence
     # A quarter of the budget is reached in step 12, whose samples are those of checkpoint 11.
     assert (decision.action, decision.to_step) == ("roll_back", 11)
-    assert run(GuardConfig(kl_budget=1.0), turn=10_000).to_step == 10
-    assert run(GuardConfig(kl_budget=None), turn=10_000).action == "go_on"
+    assert run(GuardConfig("roll_back", kl_budget=1.0), turn=10_000).to_step == 10
+    assert run(GuardConfig("roll_back", kl_budget=None), turn=10_000).action == "go_on"
 
 
 def test_missing_and_unfinite_values_are_passed_over() -> None:
@@ -159,7 +161,7 @@ def test_calibration_on_clean_runs_keeps_false_alarms_low_and_still_sees() -> No
             "entropy": np.array([each["entropy"] for each in rows]),
         }
 
-    config = calibrated(GuardConfig(), [signals(seed) for seed in range(30)])
+    config = calibrated(GuardConfig("roll_back"), [signals(seed) for seed in range(30)])
     assert set(config.thresholds) == {"repetition", "ensemble_disagreement", "entropy"}
     alarms = [run(config, turn=10_000, seed=seed).action != "go_on" for seed in range(100, 120)]
     assert sum(alarms) <= 3

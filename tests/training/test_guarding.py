@@ -25,11 +25,13 @@ from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
+from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Demonstration, Prompt, Ranking, Response, Score
 
 LETTERS = "abcdefgh"
 WATCHED = {"length": 40.0, "repetition": 40.0, "entropy": 40.0}
-GUARD = GuardConfig(thresholds=WATCHED, baseline=4)
+GUARD = GuardConfig("roll_back", thresholds=WATCHED, baseline=4, kl_budget=6.0)
+HELD = GuardConfig("hold", thresholds={}, votes=1, kl_budget=1.0)
 
 
 class WordTask:
@@ -103,6 +105,14 @@ def gamed_reward(speller: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     settings = RewardModelConfig(speller, (str(folder / "rankings.jsonl"),), epochs=4, threads=1)
     assert reward_model.train(replace(settings, dtype="float32"), folder / "run")["accuracy"] > 0.9
     return folder / "run"
+
+
+def held_settings(speller: Path, reward: Path) -> RlConfig:
+    """A run whose policy moves slowly enough to be held."""
+    slow = OptimizerConfig(algorithm="adamw", learning_rate=2e-4, warmup_steps=2, weight_decay=0.0)
+    loop = LoopConfig(steps=60, checkpoint_every=4, threads=1)
+    update = UpdateConfig(kl=KLConfig(weight=0.3))
+    return settings(speller, reward, guard=HELD, optimizer=slow, loop=loop, update=update)
 
 
 def settings(speller: Path, reward: Path, **changes: Any) -> RlConfig:
@@ -203,6 +213,84 @@ def test_turned_off_it_ends_nothing_and_says_nothing(
     # The guard only watches: up to its alarm the guarded run was the same run.
     seen = [without_times(row) for row in rows(gamed / "metrics.jsonl")]
     assert seen == [without_times(row) for row in rows(tmp_path / "run" / "metrics.jsonl")][: len(seen)]
+
+
+@pytest.fixture(scope="module")
+def held(speller: Path, gamed_reward: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same run under a guard that holds it."""
+    folder = tmp_path_factory.mktemp("held") / "run"
+    rl.train(held_settings(speller, gamed_reward), folder)
+    return folder
+
+
+def test_resuming_a_held_run_that_is_over_changes_nothing(
+    speller: Path, gamed_reward: Path, held: Path
+) -> None:
+    before = {path: path.read_bytes() for path in held.rglob("*") if path.is_file()}
+    rl.train(held_settings(speller, gamed_reward), held, resume=True)
+    assert {path: path.read_bytes() for path in held.rglob("*") if path.is_file()} == before
+
+
+def test_a_held_run_goes_on_from_the_trusted_checkpoint_near_the_reference(
+    speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
+) -> None:
+    config = held_settings(speller, gamed_reward)
+    free = replace(config, guard=GuardConfig(action="off"), loop=replace(config.loop, checkpoint_every=60))
+    rl.train(free, tmp_path / "run")
+
+    summary = json.loads((held / "summary.json").read_text())
+    decision = summary["guard"]
+    assert decision == summary["held"]
+    assert decision["action"] == "hold"
+    assert decision["to_step"] < decision["step"] < 60
+    assert decision["sentence"].endswith("and go on with the KL held at 0.25 nats.")
+    # It goes on to the end, and what the alarm was about stays to be looked at.
+    assert summary["step"] == 60
+    assert model_folder(held).name == "step-000060"
+    logged, before = rows(held / "metrics.jsonl"), rows(held / "untrusted" / "metrics.jsonl")
+    assert [row["step"] for row in logged] == list(range(1, 61))
+    assert [without_times(row) for row in before] == [
+        without_times(row) for row in rows(tmp_path / "run" / "metrics.jsonl")[: decision["step"]]
+    ]
+    trusted = decision["to_step"]
+    assert logged[:trusted] == before[:trusted]
+    assert all(row["kl_weight"] == 0.3 for row in logged[:trusted])
+    assert len({row["kl_weight"] for row in logged[trusted:]}) > 10
+    assert max(row["kl_completion"] for row in logged) < before[-1]["kl_completion"]
+
+
+@pytest.mark.parametrize("method", ["distrust", "finish", "_cut_logs"])
+def test_a_run_killed_while_it_is_held_ends_the_same(
+    method: str, speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
+) -> None:
+    config = held_settings(speller, gamed_reward)
+
+    def die(*arguments: Any) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, method, die)
+        with pytest.raises(Killed):
+            rl.train(config, tmp_path / "run")
+    ends_like(held, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
+
+
+def test_a_run_killed_after_it_was_held_ends_the_same(
+    speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
+) -> None:
+    config = held_settings(speller, gamed_reward)
+    log = Run.log
+
+    def log_and_die(run: Run, row: Any) -> None:
+        log(run, row)
+        if row["step"] == 59 and (run.path / "held.json").exists():
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "log", log_and_die)
+        with pytest.raises(Killed):
+            rl.train(config, tmp_path / "run")
+    ends_like(held, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 
 def test_several_members_give_a_second_opinion(speller: Path, gamed_reward: Path, tmp_path: Path) -> None:

@@ -23,7 +23,13 @@ from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
 from practicum.training import grpo, ppo, rl
 from practicum.training.batch import learner
 from practicum.training.loop import LoopConfig, Trainee, generator_for
-from practicum.training.objectives import adapted_kl_weight, adapted_multiplier, explained_variance
+from practicum.training.objectives import (
+    adapted_kl_weight,
+    adapted_multiplier,
+    adapted_price,
+    explained_variance,
+    holding_kl_weight,
+)
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.paying import RewardConfig, combined, pay, repetition
 from practicum.training.ppo import PpoConfig
@@ -376,10 +382,58 @@ def test_repetition_counts_token_triples_that_come_again() -> None:
     assert repetition(ids, mask) == pytest.approx((1 / 4 + 0) / 2)
 
 
+def test_a_held_kl_costs_by_the_square_of_its_distance_and_never_nothing() -> None:
+    assert holding_kl_weight(0.1, 0.75, 0.75) == pytest.approx(0.1)
+    assert holding_kl_weight(0.1, 1.5, 0.75) == pytest.approx(0.4)
+    assert holding_kl_weight(0.1, -0.2, 0.75) == pytest.approx(0.001)
+    assert holding_kl_weight(0.1, 1e6, 0.75) == pytest.approx(10.0)
+
+
+# ------------------------------------------------------------------------------------------------ shares
+
+
+def test_a_price_moves_towards_its_share_from_either_side_and_stays_in_its_bounds() -> None:
+    assert adapted_price(0.0, 0.9, 0.7, 0.1) == pytest.approx((-0.02 - 20 * 0.02, -0.02))
+    assert adapted_price(-0.3, 0.6, 0.7, 0.1) == pytest.approx((-0.29 + 0.2, -0.29))
+    assert adapted_price(4.9, -100.0, 0.7, 0.1) == (5.0, 5.0)
+    assert adapted_price(-4.9, 100.0, 0.7, 0.1) == (-5.0, -5.0)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.7])
+def test_a_behaviour_comes_to_its_share_from_either_side(
+    share: float, make_trainee: Any, letter_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reward likes every `a`; how many texts begin with one is set apart from that."""
+    shown = lambda self, prompt, text: {"a first": text.startswith("a")}  # noqa: E731
+    monkeypatch.setattr(type(letter_task), "behaviours", shown)
+    free, held = (
+        liked_letters(make_trainee, letter_task, rewards, 120, entropy=0.1)
+        for rewards in (RewardConfig(), RewardConfig(shares={"a first": share}))
+    )
+    last = [sum(row["behaviour/a first"] for row in rows[-60:]) / 60 for rows in (free, held)]
+    assert abs(last[0] - share) > 0.2
+    assert abs(last[1] - share) < abs(last[0] - share) / 2
+    assert held[0]["price/a first"] == 0
+    assert "price/a first" not in free[0]
+
+
+def test_a_share_needs_a_behaviour_of_the_task_and_a_reward_model(letter_task: Any) -> None:
+    with pytest.raises(InputError, match=r"reward\.shares\.pun is 1\.2; expected a share between 0 and 1"):
+        RewardConfig(shares={"pun": 1.2})
+    with pytest.raises(InputError, match="share_rate is 0"):
+        RewardConfig(share_rate=0.0)
+    with pytest.raises(InputError, match="give one"):
+        settings(reward=RewardConfig(shares={"pun": 0.5}))
+    with pytest.raises(InputError, match=r"reward\.shares\.joy: no behaviour of this task"):
+        rl.check_shares(letter_task, {"joy": 0.5})
+
+
 # ------------------------------------------------------------------------------------------------ budgets
 
 
-def liked_letters(make_trainee: Any, letter_task: Any, rewards: RewardConfig, steps: int = 80) -> list[Any]:
+def liked_letters(
+    make_trainee: Any, letter_task: Any, rewards: RewardConfig, steps: int = 80, entropy: float = 0.05
+) -> list[Any]:
     """Metrics of practice by a policy that says a few letters, paid one for each `a`."""
     sampling = SamplingConfig(max_new_tokens=8, dtype="float32")
     config = settings(
@@ -387,7 +441,7 @@ def liked_letters(make_trainee: Any, letter_task: Any, rewards: RewardConfig, st
         reward=rewards,
         reward_model=(Path("unused"),),
         sampling=sampling,
-        update=UpdateConfig(entropy_weight=0.05),
+        update=UpdateConfig(entropy_weight=entropy),
         optimizer=OptimizerConfig(algorithm="adamw", learning_rate=3e-3, warmup_steps=2, weight_decay=0.0),
     )
     trainee = make_trainee(optimizer=config.optimizer, steps=steps + 30, seed=4)
@@ -396,7 +450,9 @@ def liked_letters(make_trainee: Any, letter_task: Any, rewards: RewardConfig, st
     for index in range(30):
         imitate(trainee.decoder, trainee.tokenizer, taught, 512, torch.float32)
         trainee.optimizer.step(index)
-    heads = torch.nn.ModuleDict({"budgets": Multipliers(sorted(rewards.budgets))})
+    heads = torch.nn.ModuleDict(
+        {"budgets": Multipliers(sorted(rewards.budgets)), "prices": Multipliers(sorted(rewards.shares))}
+    )
     trainee = replace(trainee, heads=heads)
     judge = reward_model(make_trainee(), kind=LikesA)
     return [practise(trainee, None, letter_task, config, index, [judge]).metrics for index in range(steps)]
