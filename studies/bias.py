@@ -4,7 +4,8 @@
 RUN/seed-0/rankings.jsonl        simulated people's rankings of puns beside plain answers, 72% for the pun
 RUN/seed-0/reward                the model of these rankings
 RUN/seed-0/beta-0.5              PPO against it at that KL weight, the guard off
-RUN/results.json                 per seed and beta: share of puns before, after and by forecast
+RUN/seed-0/remedy                the same at the smallest KL weight, with a price that brings puns to 72%
+RUN/results.json                 per seed and beta: share of puns before, after and by forecast, true utility
 ```
 Raters care for puns and soundness alone here, so that puns are the only thing their rankings pay for. A
 training run that is finished is skipped, and one that was killed is resumed.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from practicum.audit.bias import forecast, rater_share
@@ -27,9 +29,11 @@ from practicum.preferences.raters import GOLDS, PeopleConfig, population, simula
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import atomic_write, to_json
+from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utility
 from practicum.tasks.task import TaskConfig, load_task
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig, generator_for, set_threads
+from practicum.training.paying import RewardConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig
@@ -39,6 +43,8 @@ from studies.equations import note_machine
 from studies.rlhf import finished
 
 TASK = TaskConfig("jokes")
+TASTE = {name: value if name in ("soundness", "pun") else 0.0 for name, value in POPULATION.items()}
+"""What these raters weigh: whether a joke is sound, and whether it is a pun."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,12 @@ class StudyConfig:
             algorithm="ppo",
             update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
             guard=GuardConfig(action="off"),
-            loop=LoopConfig(steps=80, checkpoint_every=80),
+            optimizer=replace(RlConfig(Path()).optimizer, learning_rate=3e-4),
+            loop=LoopConfig(steps=160, checkpoint_every=80),
         )
     )
     """Practice; model, reward model, KL weight and seed are filled in."""
-    examined: int = 512
+    examined: int = 1024
     """Held-out prompts on which shares are measured, one answer each."""
 
 
@@ -98,14 +105,13 @@ def study(config: StudyConfig) -> dict[str, Any]:
             )
             path = folder / f"beta-{beta:g}"
             finished(path, partial(rl.train, settings))
-            rows.append(
-                {
-                    "beta": beta,
-                    "puns": shares(config, model_folder(path))["puns"],
-                    "forecast": forecast(raters, before["puns"], beta),
-                }
-            )
-        results[f"seed-{seed}"] = {"raters": raters, "rows": rows}
+            after = shares(config, model_folder(path))
+            rows.append({"beta": beta, **after, "forecast": forecast(raters, before["puns"], beta)})
+        # The loop ends at the smallest KL weight, where there is most to remedy.
+        priced = replace(settings, reward=RewardConfig(shares={"pun": PUN_SHARE}))
+        finished(folder / "remedy", partial(rl.train, priced))
+        remedy = shares(config, model_folder(folder / "remedy"))
+        results[f"seed-{seed}"] = {"raters": raters, "rows": rows, "remedy": remedy}
         atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
 
@@ -114,8 +120,7 @@ def ranked(config: StudyConfig, path: Path, seed: int) -> list[Ranking]:
     """Rankings of the model's own answers by raters who weigh soundness and puns alone, made when missing."""
     if path.exists():
         return formats.read(path)
-    gold = GOLDS["jokes"]
-    taste = {name: value if name in ("soundness", "pun") else 0.0 for name, value in gold.population.items()}
+    gold = replace(GOLDS["jokes"], population=TASTE)
     people = PeopleConfig(
         style_spread=0.0, quality_spread=0.0, position_bias=0.0, spammers=0.0, tie_width=0.0
     )
@@ -125,7 +130,7 @@ def ranked(config: StudyConfig, path: Path, seed: int) -> list[Ranking]:
     for prompt, text in batch:
         asked.setdefault(prompt.text, (prompt, {}))[1].setdefault(text, Response(text))
     several = [(prompt, list(texts.values())) for prompt, texts in asked.values() if len(texts) > 1]
-    raters = population(people, replace(gold, population=taste), seed)
+    raters = population(people, gold, seed)
     rankings = simulate(raters, several, gold, 2, seed)
     formats.write(path, rankings)
     return rankings
@@ -148,13 +153,16 @@ def answers(
 
 
 def shares(config: StudyConfig, folder: Path) -> dict[str, float]:
-    """Share of puns among a model's well-formed answers to held-out prompts, and of well-formed ones."""
+    """Share of puns among a model's well-formed answers to held-out prompts, of well-formed ones, and what
+    they are worth to these raters (gold)."""
     task = load_task(TASK)
     prompts = task.prompts("validation", config.examined, 0)
     pairs = answers(config, folder, prompts, 1, 0)
     scores = task.score([prompt for prompt, _ in pairs], [text for _, text in pairs])
     sound = [score for score in scores if score.outcome == "correct"]
+    gold = [utility(features_of(prompt, text), TASTE) for prompt, text in pairs]
     return {
+        "gold": fmean(gold),
         "puns": sum(score.parts["pun"] for score in sound) / len(sound),
         "correct": len(sound) / len(scores),
     }

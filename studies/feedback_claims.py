@@ -289,4 +289,27 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
         )
         near = [abs(row["puns"] - row["forecast"]) <= 0.05 for row in rows.values()]
         claims.append({**found, "met": all(near)})
-    return claims
+    remedied = {seed: row for seed, row in seeds.items() if "remedy" in row}
+    if not remedied:
+        return claims
+    puns = claim(
+        "bias-remedy-puns",
+        f"Share of puns at KL weight {betas[-1]:g} with a price that is to bring them to people's 72% "
+        f"(without it {fmean(100 * row['rows'][-1]['puns'] for row in remedied.values()):.0f}%)",
+        {seed: 100 * row["remedy"]["puns"] for seed, row in remedied.items()},
+        PERCENT,
+        "67 to 77",
+        lambda value: 67 <= value <= 77,
+    )
+    start = results["before"]["gold"]
+    kept = over_seeds(
+        "bias-remedy-gain-kept",
+        "Gain in people's true utility with that price, as a share of the gain without it",
+        {
+            seed: 100 * (row["remedy"]["gold"] - start) / (row["rows"][-1]["gold"] - start)
+            for seed, row in remedied.items()
+        },
+        "at least 90",
+        90,
+    )
+    return [*claims, puns, kept]

@@ -5,7 +5,7 @@ python -m studies.rlhf --model runs/jokes --reward_start runs/jokes-pretrain --r
 
 RUN/seed-0/loop          one round of the loop: people rank, a reward model learns, PPO follows
 RUN/seed-0/gold          PPO paid the gold utility itself, as if people rated every sample
-RUN/seed-0/grouped       the reward model again, a ranking's pairs together, examined after every epoch
+RUN/seed-0/grouped       a reward model of one ranking a prompt, all its pairs in one batch, epoch after epoch
 RUN/seed-0/pairs         ... on shuffled pairs
 RUN/results.json         per seed: gain in gold utility of both, their dollars, accuracy beside the ceiling,
                          held-out loss after each epoch of both batchings, what the guard did and its time
@@ -27,6 +27,7 @@ from typing import Any, Literal
 import torch
 
 from practicum.model.checkpoint import model_folder
+from practicum.preferences import formats
 from practicum.run import atomic_write, to_json
 from practicum.tasks.jokes.gold import gold_utility
 from practicum.tasks.jokes.task import JokesConfig
@@ -63,7 +64,7 @@ class StudyConfig:
     """Every part is run with each of them."""
     parts: tuple[Part, ...] = ("gain", "batching")
     """Which parts; batching needs the loop of gain and runs it too."""
-    epochs: int = 6
+    epochs: int = 4
     """Epochs of the comparison of batchings."""
     loop: RlhfConfig = field(
         default_factory=lambda: RlhfConfig(
@@ -161,11 +162,19 @@ def _gain(loop: RlhfConfig, folder: Path, summary: dict[str, Any]) -> dict[str, 
 def _held_out_losses(
     loop: RlhfConfig, folder: Path, batching: Literal["grouped", "pairs"], epochs: int
 ) -> list[float]:
-    """Held-out loss after each epoch. A batch has as many items of either kind: prompts, or single pairs."""
+    """Held-out loss after each epoch, of one ranking a prompt, as few people's as InstructGPT's.
+
+    A batch has as many items of either kind: prompts, or single pairs.
+    """
+    rankings = folder / "one-each.jsonl"
+    if not rankings.exists():
+        everyone = reward_model.read_rankings((str(folder / "loop" / "preferences.sqlite"),))
+        formats.write(rankings, list({ranking.prompt.text: ranking for ranking in everyone}.values()))
     settings = replace(
         loop.reward_model,
         model=loop.reward_start,
-        preferences=(str(folder / "loop" / "preferences.sqlite"),),
+        preferences=(str(rankings),),
+        threads=loop.practice.loop.threads,
         batching=batching,
         # Only what people said: spoiled answers beforehand would blur the comparison.
         contrast_steps=0,
