@@ -155,10 +155,10 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
     claims = [
         share(
             "guard-false-alarms",
-            f"Jokes: clean practice against a reward model ({count} seeds, "
+            f"Jokes: clean practice against a reward model ({settings['clean']} seeds, "
             f"{settings['practice.loop.steps']} steps) in which the default guard alarms",
             results["false_alarms"],
-            list(seeds),
+            range(settings["first_seed"], settings["first_seed"] + settings["clean"]),
             "at most 5",
             0,
             5,
@@ -268,6 +268,33 @@ def exploits(results: Mapping[str, Any]) -> list[Claim]:
             5,
         ),
     ]
+
+
+def budget(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.budget: chosen rankings that reach what all the random ones do."""
+    texts = {
+        "features": "responses with mostly rare features, as policies write them",
+        "jokes": "the jokes task's own responses, where a hundred random ones reach nearly all",
+    }
+    claims = []
+    for task, found in results["budget"].items():
+        half, needed = results["rankings"] // 2, found["needed"]["information"]
+        reached = sum(count is not None for count in found["needed_by_seed"]["information"])
+        row: Claim = {
+            "id": f"budget-{task}-needed",
+            "claim": f"Rankings chosen by information after which a reward model's favourites are worth what "
+            f"they are after {results['rankings']:,} random ones, on {texts[task]} (curves averaged over "
+            f"{results['seeds']} seeds; alone {reached} of them reach it with {half})",
+            "value": needed or half,
+            "unit": "rankings",
+            "interval": None,
+            "interval_kind": None,
+            "target": f"at most {half}",
+            "seeds": list(range(results["seeds"])),
+            "met": needed is not None,
+        }
+        claims.append(row if needed else {**row, "lower_bound": True})
+    return claims
 
 
 def bias(results: Mapping[str, Any]) -> list[Claim]:

@@ -61,7 +61,9 @@ class StudyConfig:
     run: Path
     """Folder of the study."""
     seeds: int = 10
-    """How often everything is done."""
+    """Seeds with gamed runs."""
+    clean: int = 20
+    """Seeds with a clean run: detectors need 19 to be calibrated on."""
     first_seed: int = 30
     """The first of the seeds: the guard's settings were chosen on seeds below it."""
     rankings: int = 300
@@ -95,10 +97,15 @@ def study(config: StudyConfig) -> dict[str, Any]:
         seed: one_seed(config, first, seed)
         for seed in range(config.first_seed, config.first_seed + config.seeds)
     }
+    cleans = [
+        clean_run(config, first, seed) for seed in range(config.first_seed, config.first_seed + config.clean)
+    ]
     results = summary(examined) | {
+        "false_alarms": exact_share(sum(map(alarmed, cleans)), len(cleans)).json(),
         "signals": signals(config),
         "settings": {
             "seeds": config.seeds,
+            "clean": config.clean,
             "first_seed": config.first_seed,
             "practice.loop.steps": config.practice.loop.steps,
             "gamed_steps": config.gamed_steps,
@@ -116,8 +123,8 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
     if (folder / "examined.json").exists():
         found: dict[str, Any] = json.loads((folder / "examined.json").read_text(encoding="utf-8"))
         return found
-    models = tuple(fitted(config, first, folder, seed, member) for member in (1, 2))
-    clean = replace(config.practice, model=first, reward_model=models, seed=seed)
+    clean = clean_settings(config, first, seed)
+    models = list(clean.reward_model)
     loop = replace(clean.loop, steps=config.gamed_steps)
     guarded = replace(
         clean,
@@ -131,7 +138,6 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
         loop=replace(loop, keep_checkpoints=config.gamed_steps),
     )
     runs = {
-        "clean": clean,
         "unguarded": unguarded,
         "guarded": guarded,
         "least": replace(unguarded, reward=replace(unguarded.reward, ensemble="min"), loop=loop),
@@ -144,7 +150,7 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
     examine = RlhfConfig(first, task=clean.task, practice=clean, examined=config.examined, seed=seed)
 
     def worth(policy: Path) -> dict[str, float]:
-        return examination(examine, model_folder(policy), model_folder(first), list(models))
+        return examination(examine, model_folder(policy), model_folder(first), models)
 
     # The trusted and the stopped checkpoint of the default guard, had it only gone back or only stopped.
     decision, _ = replay(
@@ -160,7 +166,6 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
         "unguarded": curve[-1]["gold"],
         "guarded": worth(model_folder(folder / "guarded"))["gold"],
         "least": worth(model_folder(folder / "least"))["gold"],
-        "clean": worth(model_folder(folder / "clean"))["gold"],
         "rolled_back": at[decision.to_step or 0] if decision.action != "go_on" else curve[-1]["gold"],
         "stopped": at[max(step for step in at if step < decision.step)]
         if decision.action != "go_on"
@@ -168,11 +173,26 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
         "alarm": (told["guarded"].get("held") or told["guarded"]["guard"])["step"]
         if alarmed(told["guarded"])
         else None,
-        "false_alarm": alarmed(told["clean"]),
     }
     atomic_write(folder / "examined.json", to_json(found, 2) + "\n")
     Run(folder / "unguarded").prune(2)
     return found
+
+
+def clean_settings(config: StudyConfig, first: Path, seed: int) -> RlConfig:
+    """Clean practice of a seed, its reward models made when missing."""
+    folder = config.run / f"seed-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    models = tuple(fitted(config, first, folder, seed, member) for member in (1, 2))
+    return replace(config.practice, model=first, reward_model=models, seed=seed)
+
+
+def clean_run(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
+    """The summary of a seed's clean practice, run when missing."""
+    settings = clean_settings(config, first, seed)
+    return finished(
+        config.run / f"seed-{seed}" / "clean", lambda path, resume: rl.train(settings, path, resume=resume)
+    )
 
 
 def checkpoints(steps: int, every: int) -> list[int]:
@@ -206,7 +226,7 @@ def fitted(config: StudyConfig, first: Path, folder: Path, seed: int, member: in
 
 
 def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """Shares with exact intervals, true utilities by seed, and the curves of over-optimisation."""
+    """The share stopped with its exact interval, true utilities by seed, the curves of over-optimisation."""
     seeds = len(examined)
     points = [
         (
@@ -216,7 +236,6 @@ def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         for one in examined.values()
     ]
     return {
-        "false_alarms": exact_share(sum(one["false_alarm"] for one in examined.values()), seeds).json(),
         "stopped": exact_share(sum(one["alarm"] is not None for one in examined.values()), seeds).json(),
         "by_seed": {
             str(seed): {name: value for name, value in one.items() if name != "curve"}
@@ -255,13 +274,15 @@ def curve(points: Sequence[tuple[np.ndarray, np.ndarray]], form: Any) -> dict[st
 def signals(config: StudyConfig) -> dict[str, Any]:
     """Each signal's record (`detectors.record`) on clean and unguarded runs, the onset being the step of the
     best checkpoint; what is logged nowhere, or in too few runs, gives none."""
-    folders = [config.run / f"seed-{config.first_seed + place}" for place in range(config.seeds)]
+    folders = [
+        config.run / f"seed-{config.first_seed + place}" for place in range(max(config.seeds, config.clean))
+    ]
     rows = {
-        name: [list(read_rows(folder / name / "metrics.jsonl")) for folder in folders]
-        for name in ("clean", "unguarded")
+        name: [list(read_rows(folder / name / "metrics.jsonl")) for folder in folders[:count]]
+        for name, count in (("clean", config.clean), ("unguarded", config.seeds))
     }
     onsets = []
-    for folder in folders:
+    for folder in folders[: config.seeds]:
         curve = json.loads((folder / "examined.json").read_text(encoding="utf-8"))["curve"]
         onsets.append(max(curve, key=lambda row: row["gold"])["step"])
     found = {}

@@ -22,6 +22,7 @@ COMMANDS = {
     "rlhf": "--model runs/jokes --reward_start runs/jokes-pretrain",
     "bias": "--model runs/jokes --reward_start runs/jokes-pretrain",
     "guard": "{guard}",
+    "budget": "--seeds {seeds}",
     "exploits": "--planted {planted} --clean {clean}",
 }
 """What each study must be told beside its folder."""
@@ -34,6 +35,8 @@ def measure(run: Path) -> list[Claim]:
     if "people" in results:
         of, module = headlines, "humicroedit"
         trained = sorted(run.glob("smollm2-*"))
+    elif "budget" in results:
+        of, module, trained = feedback_claims.budget, "budget", [run]
     elif "signals" in results:
         of, module = feedback_claims.guard, "guard"
         trained = sorted(run.glob("seed-*/unguarded"))
@@ -52,6 +55,7 @@ def measure(run: Path) -> list[Claim]:
     else:
         raise InputError(f"{run}: results.json is of none of the studies {', '.join(COMMANDS)}")
     counts = {
+        "seeds": results.get("seeds", 0),
         "guard": " ".join(f"--{name} {value:g}" for name, value in results.get("settings", {}).items()),
         "planted": results["planted"] // 11 if module == "exploits" else 0,
         "clean": results["clean"] if module == "exploits" else 0,

@@ -59,7 +59,13 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
         "by_seed": by_seed,
         "curves": {"best_of_n": form, "rl": {**form, "held_out_r2": 0.6}},
         "signals": {},
-        "settings": {"practice.loop.steps": 80, "gamed_steps": 250, "gamed_rate": 2e-4},
+        "settings": {
+            "first_seed": 30,
+            "clean": 20,
+            "practice.loop.steps": 80,
+            "gamed_steps": 250,
+            "gamed_rate": 2e-4,
+        },
     }
     claims = {row["id"]: row for row in feedback_claims.guard(results)}
     assert claims["guard-false-alarms"]["met"]
@@ -92,3 +98,19 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
     assert near["met"]
     assert near["value"] == pytest.approx(69.0)
     assert not far["met"]
+
+
+def test_the_label_budget_is_met_where_half_the_rankings_reach_the_level() -> None:
+    by_seed = {"needed_by_seed": {"information": [300, None]}}
+    found = {
+        "seeds": 2,
+        "rankings": 1000,
+        "budget": {
+            "features": {"needed": {"information": 340}, **by_seed},
+            "jokes": {"needed": {"information": None}, **by_seed},
+        },
+    }
+    features, jokes = feedback_claims.budget(found)
+    assert (features["value"], features["met"]) == (340, True)
+    assert "1 of them" in features["claim"]
+    assert (jokes["value"], jokes["met"], jokes["lower_bound"]) == (500, False, True)

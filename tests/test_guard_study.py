@@ -27,12 +27,11 @@ def examined(best: float, alarm: int | None) -> dict[str, object]:
         {"step": 5 * place, "gold": worth, "kl": one, "proxy": one}
         for place, (one, worth) in enumerate(zip(kl, gold, strict=True))
     ]
-    return {"curve": rows, "best": best, "guarded": best, "alarm": alarm, "false_alarm": False}
+    return {"curve": rows, "best": best, "guarded": best, "alarm": alarm}
 
 
 def test_alarms_are_counted_and_the_true_form_foresees_the_peak() -> None:
     found = summary({30: examined(1.0, 12), 31: examined(2.0, None)})
-    assert found["false_alarms"]["value"] == 0
     assert found["stopped"]["value"] == 0.5
     assert found["by_seed"]["30"]["proxy"] == [0.0, 8.0]
     assert "curve" not in found["by_seed"]["30"]
@@ -56,7 +55,7 @@ def test_a_tiny_study_runs_to_its_results_and_continues(
     small = exploits.StudyConfig(tmp_path, steps=4)
     first = exploits.first_model
     monkeypatch.setattr(exploits, "first_model", lambda config: first(replace(config, steps=small.steps)))
-    config = StudyConfig(tmp_path, seeds=1, rankings=8, examined=8, gamed_steps=8)
+    config = StudyConfig(tmp_path, seeds=1, clean=2, rankings=8, examined=8, gamed_steps=8)
     practice = replace(
         config.practice,
         prompts_per_step=2,
@@ -66,10 +65,11 @@ def test_a_tiny_study_runs_to_its_results_and_continues(
     config = replace(config, practice=practice)
     results = study(config)
     row = results["by_seed"]["30"]
-    assert {"best", "guarded", "unguarded", "least", "rolled_back", "stopped", "clean"} <= row.keys()
+    assert {"best", "guarded", "unguarded", "least", "rolled_back", "stopped"} <= row.keys()
     assert row["best"] >= max(row["unguarded"], row["rolled_back"])
     stored = json.loads((tmp_path / "results.json").read_text())
     assert stored["settings"]["first_seed"] == 30
+    assert stored["false_alarms"]["n"] == 2
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-30").rglob("*")}
     study(config)
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-30").rglob("*")}

@@ -1,0 +1,100 @@
+"""How many rankings does active asking save? `python -m studies.budget --run runs/budget`.
+
+A linear reward model learns from simulated rankings, asked at random or where they tell most; what the
+answers it likes best are worth says what the labels bought. On responses with mostly rare features, as
+policies write them, and on the jokes task's own. A minute; RUN/results.json has every curve.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from practicum.audit.budget import (
+    STRATEGIES,
+    BudgetConfig,
+    LabelCurve,
+    Pool,
+    Strategy,
+    jokes_pool,
+    label_curve,
+    mean_curve,
+    savings,
+    simulated_pool,
+)
+from practicum.run import atomic_write, environment, to_json
+from studies.entry import run_main
+from studies.equations import note_machine
+
+TASKS = ("features", "jokes")
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Random rankings against half as many that are chosen."""
+
+    run: Path
+    """Folder of the study."""
+    seeds: int = 10
+    """Pools, tastes and noise anew with each of them."""
+    rankings: int = 1000
+    """Rankings asked at random; chosen ones are half as many."""
+    prompts: int = 400
+    """Prompts that may be asked about, 12 responses each."""
+
+
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Measure every curve, write RUN/results.json and return it."""
+    note_machine(config.run)
+    atomic_write(config.run / "environment.json", to_json(environment("studies.budget", None), 2) + "\n")
+    results: dict[str, Any] = {"seeds": config.seeds, "rankings": config.rankings, "budget": {}}
+    for task in TASKS:
+        curves: dict[Strategy, list[LabelCurve]] = {name: [] for name in STRATEGIES}
+        for seed in range(config.seeds):
+            pool, test = pools(task, config.prompts, seed)
+            for name in STRATEGIES:
+                count = config.rankings if name == "random" else config.rankings // 2
+                curves[name].append(label_curve(name, pool, test, BudgetConfig(rankings=count, seed=seed)))
+        mean = {name: mean_curve(of_seeds) for name, of_seeds in curves.items()}
+        results["budget"][task] = {
+            "curves": {name: asdict(one) for name, one in mean.items()},
+            "level": savings(mean["random"], mean["random"])[0],
+            "needed": {name: savings(mean["random"], mean[name])[1] for name in STRATEGIES},
+            "needed_by_seed": {
+                name: [
+                    savings(random, chosen)[1]
+                    for random, chosen in zip(curves["random"], curves[name], strict=True)
+                ]
+                for name in STRATEGIES
+            },
+        }
+    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
+    return results
+
+
+def pools(task: str, prompts: int, seed: int) -> tuple[Pool, Pool]:
+    """What may be asked about, and the responses that show what a reward model is worth."""
+    if task == "jokes":
+        return jokes_pool(prompts, 12, seed), jokes_pool(prompts // 2, 32, seed, "validation")
+    return (
+        simulated_pool(prompts, 12, 40, seed, taste_seed=seed),
+        simulated_pool(prompts // 2, 32, 40, seed + 1000, taste_seed=seed),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the study and print its results; 0 done, 2 bad input."""
+    return run_main(
+        StudyConfig,
+        "studies.budget",
+        StudyConfig.__doc__,
+        lambda config: print(to_json(study(config), 2)),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
