@@ -32,7 +32,7 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
         over_seeds(
             "rlhf-reward-model-share-of-ceiling",
             "Jokes, 1,000 prompts of five answers, five rankings each: accuracy of the reward model (the "
-            "mean of three) on held-out pairs as a share of the human ceiling",
+            "mean of four) on held-out pairs as a share of the human ceiling",
             {
                 seed: 100 * row["ensemble"]["accuracy"] / row["reward_model"]["ceiling"]["accuracy"]
                 for seed, row in seeds.items()
@@ -95,17 +95,22 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
     batching = {seed: row["held_out_loss"] for seed, row in seeds.items() if "held_out_loss" in row}
     if batching:
         claims.append(
-            over_seeds(
+            claim(
                 "rlhf-pairs-over-fit",
-                "Held-out loss of the reward model after one epoch on shuffled pairs, above that on whole "
-                "rankings (InstructGPT reports that shuffled pairs over-fit), in thousandths of a nat",
+                "Held-out loss of the reward model after four epochs on shuffled pairs, above that on whole "
+                "rankings (InstructGPT reports that shuffled pairs over-fit), in thousandths of a nat; after "
+                "one epoch "
+                + ", ".join(
+                    f"{1000 * (losses['pairs'][0] - losses['grouped'][0]):.0f}"
+                    for losses in batching.values()
+                ),
                 {
-                    seed: 1000 * (losses["pairs"][0] - losses["grouped"][0])
+                    seed: 1000 * (losses["pairs"][-1] - losses["grouped"][-1])
                     for seed, losses in batching.items()
                 },
-                "interval above 0",
-                0,
                 "thousandths",
+                "above 0",
+                lambda value: value > 0,
             )
         )
     return claims

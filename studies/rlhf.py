@@ -73,11 +73,11 @@ class StudyConfig:
             prompts=1000,
             overlap=5,
             responses=5,
-            members=5,
+            members=4,
             reward_model=RewardModelConfig(
                 Path(),
                 (),
-                contrast_steps=400,
+                contrast_steps=500,
                 epochs=3,
                 optimizer=replace(RewardModelConfig(Path()).optimizer, weight_decay=0.1),
             ),

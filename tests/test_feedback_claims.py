@@ -37,7 +37,8 @@ def test_a_share_of_the_ceiling_is_met_when_every_seed_meets_it() -> None:
     assert good["rlhf-gain-share"]["met"]
     assert good["rlhf-dollars-share"]["value"] == pytest.approx(2.5)
     assert good["rlhf-dollars-share"]["met"]
-    assert good["rlhf-pairs-over-fit"]["value"] == pytest.approx(20)
+    assert good["rlhf-pairs-over-fit"]["value"] == pytest.approx(70)
+    assert "after one epoch 20, 20" in good["rlhf-pairs-over-fit"]["claim"]
     bad = {
         row["id"]: row
         for row in feedback_claims.rlhf({"seed-0": seed(0.69, 0.95), "seed-1": seed(0.60, 0.5)})

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaln
-from scipy.stats import rankdata
+from scipy.special import betainc, betaln
+from scipy.stats import binom, rankdata
 
 from practicum.errors import InputError
 from practicum.preferences.comparisons import Comparisons, Floats, Integers, comparisons, count, names
 from practicum.types import Ranking
 
 BOOTSTRAPS = 1000
+CERTAINTIES = 50
+"""Cells of the majority's share when the ceiling is fitted."""
+EM_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -142,43 +145,62 @@ def human_ceiling(rankings: Sequence[Ranking], seed: int = 0) -> Ceiling:
     """The accuracy of a model that knows, for each pair, what most people prefer; see `Ceiling`.
 
     If a share p of people prefers one of a pair, the best guess about one of them is right with probability
-    max(p, 1 - p). p varies from pair to pair as a symmetric Beta(a, a) (which of the two stands first is
-    arbitrary), a is fitted to the votes by maximum likelihood (beta-binomial; Skellam 1948), and the ceiling
-    is E max(p, 1 - p) = 1/2 + 1 / (a B(a, a) 4^a), half plus the mean absolute deviation of the Beta
-    distribution. Counting each pair's majority instead would be too high: a few votes make chance majorities.
+    max(p, 1 - p). How p varies from pair to pair is fitted to the votes by maximum likelihood: first as a
+    symmetric Beta(a, a) (which of the two stands first is arbitrary; beta-binomial, Skellam 1948), and from
+    there freely on a grid by EM (Laird 1978), as far as the votes tell: two a pair leave the Beta as it is,
+    five correct half or more of its error where people are sure of some pairs and undecided about others;
+    the rest errs on the high side. Counting each pair's
+    majority instead would be too high: a few votes make chance majorities.
     The bounds: two raters agree with probability q = E[p^2 + (1 - p)^2], hence, with d = |2p - 1|,
     E d^2 = 2q - 1 and E d^2 <= E d <= sqrt(E d^2), so the ceiling lies in [q, (1 + sqrt(2q - 1)) / 2].
     Raises InputError when no pair has two raters.
     """
     votes = _votes(comparisons(rankings), "the human ceiling")
-    shapes = np.exp(np.linspace(np.log(0.01), np.log(200.0), 600))
     kinds, kind_V = np.unique(
         np.stack([votes.ordered, np.minimum(votes.wins, votes.ordered - votes.wins)]),
         axis=1,
         return_inverse=True,
     )
     ordered_K, wins_K = kinds
-    likelihood_KS = betaln(
-        wins_K[:, None] + shapes[None], (ordered_K - wins_K)[:, None] + shapes[None]
-    ) - betaln(shapes, shapes)
     counts_PK = np.zeros((votes.prompt.max() + 1, kinds.shape[1]))
     np.add.at(counts_PK, (votes.prompt, kind_V.reshape(-1)), 1.0)
     counts_PK = counts_PK[counts_PK.sum(axis=1) > 0]
-    ceilings = 0.5 + np.exp(-np.log(shapes) - betaln(shapes, shapes) - shapes * np.log(4.0))
 
+    found = _mean_certainty(counts_PK.sum(axis=0)[None], ordered_K, wins_K)[0]
     draws = _resamples(len(counts_PK), seed) @ counts_PK
-    low, high = np.quantile(ceilings[np.argmax(draws @ likelihood_KS, axis=1)], [0.025, 0.975])
+    low, high = np.quantile(_mean_certainty(draws, ordered_K, wins_K), [0.025, 0.975])
     alike_P, total_P = votes.alike_and_total()
     share = float(alike_P.sum() / total_P.sum())
     return Ceiling(
-        accuracy=float(ceilings[np.argmax(counts_PK.sum(axis=0) @ likelihood_KS)]),
-        low=float(low),
-        high=float(high),
+        accuracy=float(found),
+        low=float(min(low, found)),
+        high=float(max(high, found)),
         at_least=max(share, 0.5),
         at_most=(1 + max(2 * share - 1, 0.0) ** 0.5) / 2,
         pairs=len(votes.ordered),
         prompts=len(counts_PK),
     )
+
+
+def _mean_certainty(counts_BK: Floats, ordered_K: Integers, wins_K: Integers) -> Floats:
+    """E max(p, 1 - p), float64 [B], for B counts of K kinds of pairs, each with its votes and lesser wins."""
+    shapes = np.exp(np.linspace(np.log(0.01), np.log(200.0), 600))
+    likelihood_KS = betaln(
+        wins_K[:, None] + shapes[None], (ordered_K - wins_K)[:, None] + shapes[None]
+    ) - betaln(shapes, shapes)
+    shape_B = shapes[np.argmax(counts_BK @ likelihood_KS, axis=1)]
+    # The share q of the majority, from 1/2 to 1, in cells of equal width: Beta's mass in each to begin with.
+    edges = np.linspace(0.5, 1.0, CERTAINTIES + 1)
+    share_Q = (edges[1:] + edges[:-1]) / 2
+    weight_BQ = np.diff(betainc(shape_B[:, None], shape_B[:, None], edges[None]), axis=1)
+    weight_BQ /= weight_BQ.sum(axis=1, keepdims=True)
+    chance_KQ = binom.pmf(wins_K[:, None], ordered_K[:, None], share_Q) + binom.pmf(
+        (ordered_K - wins_K)[:, None], ordered_K[:, None], share_Q
+    )
+    for _ in range(EM_STEPS):
+        weight_BQ = weight_BQ * ((counts_BK / (weight_BQ @ chance_KQ.T)) @ chance_KQ)
+        weight_BQ /= weight_BQ.sum(axis=1, keepdims=True)
+    return np.asarray(weight_BQ @ share_Q)
 
 
 def disagreements(rankings: Sequence[Ranking], count: int = 10) -> list[tuple[str, float]]:

@@ -8,6 +8,7 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from practicum.errors import InputError
+from practicum.preferences import agreement
 from practicum.preferences.agreement import (
     disagreements,
     human_ceiling,
@@ -117,6 +118,35 @@ def test_the_ceiling_is_that_of_a_model_that_knows_the_truth(sharpness: float, o
     assert ceiling.high - ceiling.low < (0.04 if overlap == 5 else 0.1)
 
 
+def voted(shares: np.ndarray, overlap: int) -> list[Ranking]:
+    """Rankings of a pair a prompt by `overlap` raters each, of whom these shares put the first text first."""
+    generator = np.random.default_rng(0)
+    return [
+        Ranking(
+            Prompt(f"p{pair}"),
+            (Response("a", "a"), Response("b", "b")),
+            (1, 2) if vote else (2, 1),
+            f"r{rater}",
+        )
+        for pair, share in enumerate(shares)
+        for rater, vote in enumerate(generator.random(overlap) < share)
+    ]
+
+
+@pytest.mark.parametrize(("sure", "of_how_many"), [(0.91, 0.35), (0.95, 0.5), (0.98, 0.3)])
+def test_where_people_are_sure_of_some_pairs_and_undecided_about_others_votes_correct_the_beta(
+    sure: float, of_how_many: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = np.where(np.random.default_rng(1).random(4000) < of_how_many, sure, 0.5)
+    rankings, truth = voted(shares, 5), float(shares.mean())
+    found = human_ceiling(rankings).accuracy
+    monkeypatch.setattr(agreement, "EM_STEPS", 0)
+    beta = human_ceiling(rankings).accuracy
+    # Five votes a pair cannot tell all of it, and what they cannot tell stays as the Beta has it: too high.
+    assert truth - 0.005 < found < truth + 0.6 * (beta - truth)
+    assert beta > truth + 0.05
+
+
 def test_counting_majorities_would_flatter_the_ceiling() -> None:
     chance, _ = crowd([0.0] * 6, prompts=500, overlap=3)
     # Three coin tosses have a majority of 3/4 on average; nobody can predict a coin better than 1/2.
@@ -125,18 +155,7 @@ def test_counting_majorities_would_flatter_the_ceiling() -> None:
 
 def test_the_bounds_hold_the_published_example() -> None:
     # Raters who agree on 72.6% of pairs, everyone with the same noise: a perfect model is right on 83.6%.
-    generator = np.random.default_rng(0)
-    right = generator.random((4000, 2)) < 0.8362
-    rankings = [
-        Ranking(
-            Prompt(f"p{pair}"),
-            (Response("a", "a"), Response("b", "b")),
-            (1, 2) if vote else (2, 1),
-            f"r{rater}",
-        )
-        for pair, votes in enumerate(right)
-        for rater, vote in enumerate(votes)
-    ]
+    rankings = voted(np.full(4000, 0.8362), 2)
     assert human_ceiling(rankings).at_most == pytest.approx(0.836, abs=0.012)
 
 
