@@ -68,6 +68,7 @@ class StudyConfig:
             Path(),
             task=TASK,
             algorithm="ppo",
+            prompts_per_step=16,
             update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
             guard=GuardConfig(action="off"),
             optimizer=replace(RlConfig(Path()).optimizer, learning_rate=3e-4),
