@@ -28,7 +28,7 @@ import numpy as np
 from practicum.audit.detectors import DIRECTIONS, record
 from practicum.audit.guard import GuardConfig, read_rows, reading, replay
 from practicum.audit.intervals import exact_share
-from practicum.audit.overoptimization import FORMS, bands, observed_peak, predict_peak
+from practicum.audit.overoptimization import FEWEST_POINTS, FORMS, bands, observed_peak, predict_peak
 from practicum.errors import InputError
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
@@ -252,14 +252,16 @@ def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 def curve(points: Sequence[tuple[np.ndarray, np.ndarray]], form: Any) -> dict[str, Any]:
     """The fit of one form to all runs (Gao et al. 2022), and each run's peak predicted from its first half.
 
-    `foreseen` counts the runs whose peak, predicted from the first half of their checkpoints, lies within 20%
-    of the square root of the KL where the smoothed true utility was greatest over all of them.
+    That is what it had shown when it first was half as far, in the square root of the KL, as it ever came.
+    `foreseen` counts the runs whose peak lies within 20%, in that square root, of where the smoothed true
+    utility was greatest over the whole run.
     """
     fit = bands(points, form)
     predicted, seen = [], []
     for kl, gold in points:
         seen.append(float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])))
-        predicted.append(predict_peak(kl, gold, form, 0.5)[0])
+        half = max(FEWEST_POINTS, int(np.argmax(4 * kl > kl.max())))
+        predicted.append(predict_peak(kl[:half], gold[:half], form, 1.0)[0])
     hits = sum(abs(said - peak) <= 0.2 * peak for said, peak in zip(predicted, seen, strict=True))
     return {
         **fit.fit.__dict__,
