@@ -38,7 +38,7 @@ from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import run_main
+from studies.entry import study_main
 from studies.equations import note_machine
 from studies.rlhf import finished
 
@@ -187,15 +187,7 @@ def is_pun(prompt: Prompt, text: str) -> bool:
     return load_task(TASK).behaviours(prompt, text)["pun"]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the study and print its results; 0 done, 2 bad input."""
-    return run_main(
-        StudyConfig,
-        "studies.bias",
-        StudyConfig.__doc__,
-        lambda config: print(to_json(study(config), 2)),
-        arguments,
-    )
+main = study_main(StudyConfig, "studies.bias", study)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ policies write them, and on the jokes task's own. A minute; RUN/results.json has
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from practicum.audit.budget import (
     simulated_pool,
 )
 from practicum.run import atomic_write, environment, to_json
-from studies.entry import run_main
+from studies.entry import study_main
 from studies.equations import note_machine
 
 TASKS = ("features", "jokes")
@@ -85,15 +84,7 @@ def pools(task: str, prompts: int, seed: int) -> tuple[Pool, Pool]:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the study and print its results; 0 done, 2 bad input."""
-    return run_main(
-        StudyConfig,
-        "studies.budget",
-        StudyConfig.__doc__,
-        lambda config: print(to_json(study(config), 2)),
-        arguments,
-    )
+main = study_main(StudyConfig, "studies.budget", study)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from practicum.config import help_text, load
 from practicum.errors import InputError
+from practicum.run import to_json
 
 Config = TypeVar("Config")
 
@@ -34,3 +35,17 @@ def run_main(
         print(f"{module}: error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def study_main(
+    config_class: type[Config], module: str, study: Callable[[Config], Any]
+) -> Callable[[Sequence[str]], int]:
+    """The `main` of a study that prints its results as JSON; the config's docstring heads the help."""
+
+    def main(arguments: Sequence[str]) -> int:
+        def work(config: Config) -> None:
+            print(to_json(study(config), 2))
+
+        return run_main(config_class, module, config_class.__doc__, work, arguments)
+
+    return main

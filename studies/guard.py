@@ -45,7 +45,7 @@ from practicum.training.rlhf import RlhfConfig, examination
 from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Response
 from studies import exploits
-from studies.entry import run_main
+from studies.entry import study_main
 from studies.equations import note_machine
 from studies.planted import jokes
 from studies.rlhf import finished
@@ -301,15 +301,7 @@ def signals(config: StudyConfig) -> dict[str, Any]:
     return found
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the study and print its results; 0 done, 2 bad input."""
-    return run_main(
-        StudyConfig,
-        "studies.guard",
-        StudyConfig.__doc__,
-        lambda config: print(to_json(study(config), 2)),
-        arguments,
-    )
+main = study_main(StudyConfig, "studies.guard", study)
 
 
 if __name__ == "__main__":

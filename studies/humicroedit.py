@@ -53,7 +53,7 @@ from practicum.training.reward import (
 from practicum.training.reward_examination import bootstrap, calibration
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import run_main
+from studies.entry import study_main
 from studies.equations import machine, read, write
 from studies.reading import ReadingConfig, read_texts
 from studies.rlhf import finished
@@ -357,15 +357,7 @@ def one_against_rest(first: Sequence[int], second: Sequence[int]) -> list[float]
     return found
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the study and print its results; 0 done, 2 bad input."""
-    return run_main(
-        StudyConfig,
-        "studies.humicroedit",
-        StudyConfig.__doc__,
-        lambda config: print(to_json(study(config), 2)),
-        arguments,
-    )
+main = study_main(StudyConfig, "studies.humicroedit", study)
 
 
 if __name__ == "__main__":

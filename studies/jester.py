@@ -44,7 +44,7 @@ from practicum.training.reward import load_reward_model
 from practicum.training.reward_examination import bootstrap
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import run_main
+from studies.entry import study_main
 from studies.equations import note_machine
 from studies.reading import ReadingConfig, read_texts
 from studies.rlhf import finished
@@ -259,15 +259,7 @@ def majority_votes(ratings_PJ: Floats) -> NDArray[np.int64]:
     return np.stack([(ratings_PJ[:, [joke]] > ratings_PJ).sum(0) for joke in range(ratings_PJ.shape[1])])
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the study and print its results; 0 done, 2 bad input."""
-    return run_main(
-        StudyConfig,
-        "studies.jester",
-        StudyConfig.__doc__,
-        lambda config: print(to_json(study(config), 2)),
-        arguments,
-    )
+main = study_main(StudyConfig, "studies.jester", study)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from practicum.training.reward_examination import pairs_of
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
-from studies.entry import run_main
+from studies.entry import study_main
 from studies.equations import note_machine
 
 Part = Literal["gain", "batching"]
@@ -196,15 +196,7 @@ def finished(folder: Path, train: Callable[..., dict[str, Any]]) -> dict[str, An
     return summary
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the study and print its results; 0 done, 2 bad input."""
-    return run_main(
-        StudyConfig,
-        "studies.rlhf",
-        StudyConfig.__doc__,
-        lambda config: print(to_json(study(config), 2)),
-        arguments,
-    )
+main = study_main(StudyConfig, "studies.rlhf", study)
 
 
 if __name__ == "__main__":
