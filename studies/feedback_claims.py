@@ -275,6 +275,67 @@ def exploits(results: Mapping[str, Any]) -> list[Claim]:
     ]
 
 
+def best_of_n(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.best_of_n: what rankings and layers are worth, and how well d(a - b d) fits."""
+    seeds = {int(seed): row for seed, row in results["best_of_n"].items()}
+    few, middle, many = results["rankings"]
+    best, small = results["answers"], f"{middle}-{results['layers']}"
+
+    def gains(name: str) -> dict[int, float]:
+        return {seed: row[name]["gold"][-1] for seed, row in seeds.items()}
+
+    def above(name: str, other: str) -> dict[int, float]:
+        one, than = gains(name), gains(other)
+        return {seed: one[seed] - than[seed] for seed in seeds}
+
+    def mean(name: str) -> float:
+        return fmean(gains(name).values())
+
+    fit = results["fits"][f"{middle}-0"]
+    peak = fit["peak_distance"]
+    turns = "nowhere" if peak is None or peak > 100 else f"at d = {peak:.1f}"
+    return [
+        over_seeds(
+            "best-of-n-gain",
+            f"Jokes: true utility gained by the best of {best} answers by a model of {middle} rankings",
+            gains(f"{middle}-0"),
+            "interval above 0",
+            0,
+            "units",
+        ),
+        over_seeds(
+            "best-of-n-more-rankings",
+            f"Jokes: what {many:,} rankings gain beyond {few} ({mean(f'{many}-0'):.2f} and "
+            f"{mean(f'{few}-0'):.2f}; {middle}: {mean(f'{middle}-0'):.2f})",
+            above(f"{many}-0", f"{few}-0"),
+            "interval above 0",
+            0,
+            "units",
+        ),
+        over_seeds(
+            "best-of-n-more-layers",
+            f"Jokes: what a reward model of all layers gains beyond one of {results['layers']} layer "
+            f"({mean(f'{middle}-0'):.2f} and {mean(small):.2f}), {middle} rankings each",
+            above(f"{middle}-0", small),
+            "interval above 0",
+            0,
+            "units",
+        ),
+        {
+            "id": "best-of-n-curve-held-out-r2",
+            "claim": "Jokes: R^2 on held-out blocks of d(a - b d), d the square root of the KL, fitted to the "
+            f"true utility of the best of 1 to {best} over all seeds ({middle} rankings); it turns {turns}",
+            "value": 100 * fit["held_out_r2"],
+            "unit": PERCENT,
+            "interval": None,
+            "interval_kind": None,
+            "target": "above 50",
+            "seeds": list(seeds),
+            "met": fit["held_out_r2"] > 0.5,
+        },
+    ]
+
+
 def budget(results: Mapping[str, Any]) -> list[Claim]:
     """Claims of studies.budget: chosen rankings that reach what all the random ones do."""
     texts = {

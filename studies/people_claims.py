@@ -23,6 +23,7 @@ COMMANDS = {
     "bias": "--model runs/jokes --reward_start runs/jokes-pretrain",
     "guard": "{guard}",
     "budget": "--seeds {seeds}",
+    "best_of_n": "",
     "exploits": "--planted {planted} --clean {clean}",
 }
 """What each study must be told beside its folder."""
@@ -35,6 +36,9 @@ def measure(run: Path) -> list[Claim]:
     if "people" in results:
         of, module = headlines, "humicroedit"
         trained = sorted(run.glob("smollm2-*"))
+    elif "best_of_n" in results:
+        of, module = feedback_claims.best_of_n, "best_of_n"
+        trained = sorted(run.glob("seed-*/*-0"))
     elif "budget" in results:
         of, module, trained = feedback_claims.budget, "budget", [run]
     elif "signals" in results:
@@ -61,8 +65,9 @@ def measure(run: Path) -> list[Claim]:
         "clean": results["clean"] if module == "exploits" else 0,
     }
     environment = read(trained[0] / "environment.json")
+    settings = COMMANDS[module].format(**counts)
     origin = {
-        "command": f"python -m studies.{module} {COMMANDS[module].format(**counts)} --run runs/{module}",
+        "command": " ".join(f"python -m studies.{module} {settings} --run runs/{module}".split()),
         "machine": read(run / "machine.json")["machine"],
         "date": environment["started"][:10],
         "commit": environment["commit"] or "unknown",

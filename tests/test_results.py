@@ -77,7 +77,9 @@ def test_every_block_of_results_names_ids_that_a_study_writes() -> None:
         (ROOT / "studies" / f"{name}.py").read_text(encoding="utf-8")
         for name in ("claims", "people_claims", "feedback_claims")
     ]
-    ids = r'f?"((?:equations|verifier|jester|humicroedit|rlhf|guard|exploits|bias|budget)-[a-z0-9-]+)'
+    ids = (
+        r'f?"((?:equations|verifier|jester|humicroedit|rlhf|guard|exploits|bias|budget|best-of-n)-[a-z0-9-]+)'
+    )
     prefixes = {found for source in sources for found in re.findall(ids, source)}
     for page in quoting_pages(ROOT):
         for named in re.findall(r"<!-- results: (.*?) -->", page.read_text(encoding="utf-8")):
