@@ -324,7 +324,7 @@ def best_of_n(results: Mapping[str, Any]) -> list[Claim]:
         {
             "id": "best-of-n-curve-held-out-r2",
             "claim": "Jokes: R^2 on held-out blocks of d(a - b d), d the square root of the KL, fitted to "
-            f"the true utility of the best of 1 to {best} over all seeds ({middle} rankings); it turns {turns}",
+            f"the true utility of the best of 1 to {best} over all seeds; it turns {turns}",
             "value": 100 * fit["held_out_r2"],
             "unit": PERCENT,
             "interval": None,
