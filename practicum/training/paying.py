@@ -14,7 +14,11 @@ import torch
 from torch import Tensor
 
 from practicum.errors import InputError
+from practicum.model.heads import Multipliers
 from practicum.rollout.collect import ScoredRollout
+from practicum.tasks.task import Task
+from practicum.training.loop import Trainee
+from practicum.training.objectives import adapted_multiplier, adapted_price
 from practicum.training.reward import RewardModel
 
 PARTS = ("reward_model", "task", "length")
@@ -149,3 +153,62 @@ def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
         triples = list(zip(ids, ids[1:], ids[2:], strict=False))
         shares.append(1 - len(set(triples)) / len(triples) if triples else 0.0)
     return sum(shares) / len(shares)
+
+
+def multipliers_of(trainee: Trainee, name: Literal["budgets", "prices"]) -> Multipliers:
+    """The multipliers of the reward's budgets, or the prices of its shares, that are kept with the heads."""
+    kept = trainee.heads[name] if name in trainee.heads else Multipliers(())
+    assert isinstance(kept, Multipliers)
+    return kept
+
+
+def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """The multipliers this step used, as metrics; they are adapted here for the next step."""
+    kept = multipliers_of(trainee, "budgets")
+    used = kept.present()
+    adapted: list[float] = []
+    summed: list[float] = []
+    for name in kept.names:
+        # At most, a part's weight is turned round; one that is not paid at all can cost 1.
+        most = 2 * config.weights.get(name, 0.0) or 1.0
+        mean, budget = metrics[f"reward/{name}"], config.budgets[name]
+        before = float(kept.sums[len(summed)])
+        multiplier, total = adapted_multiplier(before, mean, budget, config.budget_rate, abs(most))
+        adapted.append(multiplier)
+        summed.append(total)
+    kept.values.copy_(torch.tensor(adapted, dtype=torch.float64))
+    kept.sums.copy_(torch.tensor(summed, dtype=torch.float64))
+    return {f"multiplier/{name}": value for name, value in used.items()}
+
+
+def check_shares(task: Task, shares: Mapping[str, float]) -> None:
+    """Raise InputError for a share of a behaviour that the task does not know."""
+    known = task.behaviours(task.prompts("train", 1, 0)[0], "") if shares else {}
+    for name in shares:
+        if name not in known:
+            raise InputError(
+                f"reward.shares.{name}: no behaviour of this task; it knows {', '.join(known) or 'none'}"
+            )
+
+
+def priced(prices: Mapping[str, float], task: Task, batch: ScoredRollout) -> dict[str, tuple[float, Tensor]]:
+    """Each behaviour's price and the rows that show it."""
+    if not prices:
+        return {}
+    shown = [
+        task.behaviours(prompt, text) for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
+    ]
+    return {
+        name: (price, torch.tensor([one.get(name, False) for one in shown])) for name, price in prices.items()
+    }
+
+
+def hold_shares(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """The prices this step paid, as metrics; they are adapted here for the next step."""
+    kept = multipliers_of(trainee, "prices")
+    used = kept.present()
+    for place, name in enumerate(kept.names):
+        mean, target = metrics[f"behaviour/{name}"], config.shares[name]
+        price, total = adapted_price(float(kept.sums[place]), mean, target, config.share_rate)
+        kept.values[place], kept.sums[place] = price, total
+    return {f"price/{name}": value for name, value in used.items()}

@@ -31,7 +31,7 @@ from practicum.training.objectives import (
     holding_kl_weight,
 )
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.paying import RewardConfig, combined, pay, repetition
+from practicum.training.paying import RewardConfig, check_shares, combined, pay, repetition
 from practicum.training.ppo import PpoConfig
 from practicum.training.reward import Calibration, RewardModel, load_reward_model, save_reward_model
 from practicum.training.rl import RlConfig, assign_credit, make_heads, practise, with_present_kl_weight
@@ -425,7 +425,7 @@ def test_a_share_needs_a_behaviour_of_the_task_and_a_reward_model(letter_task: A
     with pytest.raises(InputError, match="give one"):
         settings(reward=RewardConfig(shares={"pun": 0.5}))
     with pytest.raises(InputError, match=r"reward\.shares\.joy: no behaviour of this task"):
-        rl.check_shares(letter_task, {"joy": 0.5})
+        check_shares(letter_task, {"joy": 0.5})
 
 
 # ------------------------------------------------------------------------------------------------ budgets
