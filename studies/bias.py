@@ -21,7 +21,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from practicum.audit.bias import forecast, rater_share
+from practicum.audit.bias import forecast, paid_share, rater_share
+from practicum.audit.command import reward_of
 from practicum.audit.guard import GuardConfig
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.preferences import formats
@@ -72,7 +73,7 @@ class StudyConfig:
             update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
             guard=GuardConfig(action="off"),
             optimizer=replace(RlConfig(Path()).optimizer, learning_rate=3e-4),
-            loop=LoopConfig(steps=160, checkpoint_every=80),
+            loop=LoopConfig(steps=120, checkpoint_every=60),
         )
     )
     """Practice; model, reward model, KL weight and seed are filled in."""
@@ -90,11 +91,13 @@ def study(config: StudyConfig) -> dict[str, Any]:
         folder = config.run / f"seed-{seed}"
         folder.mkdir(exist_ok=True)
         rankings = ranked(config, folder / "rankings.jsonl", seed)
-        raters = rater_share([well_formed(ranking) for ranking in rankings], is_pun).value
+        sound = [well_formed(ranking) for ranking in rankings]
+        raters = rater_share(sound, is_pun).value
         fit = RewardModelConfig(
             config.reward_start, (str(folder / "rankings.jsonl"),), contrast_steps=200, epochs=3, seed=seed
         )
         finished(folder / "reward", partial(reward_model.train, fit))
+        paid = paid_share(sound, is_pun, reward_of([folder / "reward"], [])).value
         rows = []
         for beta in config.betas:
             settings = replace(
@@ -107,12 +110,19 @@ def study(config: StudyConfig) -> dict[str, Any]:
             path = folder / f"beta-{beta:g}"
             finished(path, partial(rl.train, settings))
             after = shares(config, model_folder(path))
-            rows.append({"beta": beta, **after, "forecast": forecast(raters, before["puns"], beta)})
+            rows.append(
+                {
+                    "beta": beta,
+                    **after,
+                    "forecast": forecast(raters, before["puns"], beta),
+                    "forecast_of_reward": forecast(paid, before["puns"], beta),
+                }
+            )
         # The loop ends at the smallest KL weight, where there is most to remedy.
         priced = replace(settings, reward=RewardConfig(shares={"pun": PUN_SHARE}))
         finished(folder / "remedy", partial(rl.train, priced))
         remedy = shares(config, model_folder(folder / "remedy"))
-        results[f"seed-{seed}"] = {"raters": raters, "rows": rows, "remedy": remedy}
+        results[f"seed-{seed}"] = {"raters": raters, "paid": paid, "rows": rows, "remedy": remedy}
         atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
 

@@ -370,17 +370,20 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
     claims = []
     for place, beta in enumerate(betas):
         rows = {seed: found["rows"][place] for seed, found in seeds.items()}
-        forecast = fmean(100 * row["forecast"] for row in rows.values())
+        forecast, people = (
+            fmean(100 * row[name] for row in rows.values()) for name in ("forecast_of_reward", "forecast")
+        )
         found = claim(
             f"bias-puns-beta-{beta:g}",
-            f"Share of puns after PPO at KL weight {beta:g}, people's 72% and a reference of "
-            f"{100 * results['before']['puns']:.0f}%; forecast {forecast:.1f}%",
+            f"Share of puns after PPO at KL weight {beta:g} from a reference of "
+            f"{100 * results['before']['puns']:.0f}%; {forecast:.1f}% forecast from what the reward model "
+            f"prefers, {people:.1f}% from what people do",
             {seed: 100 * row["puns"] for seed, row in rows.items()},
             PERCENT,
             "within 5 points of the forecast",
             bool,
         )
-        near = [abs(row["puns"] - row["forecast"]) <= 0.05 for row in rows.values()]
+        near = [abs(row["puns"] - row["forecast_of_reward"]) <= 0.05 for row in rows.values()]
         claims.append({**found, "met": all(near)})
     remedied = {seed: row for seed, row in seeds.items() if "remedy" in row}
     if not remedied:

@@ -88,17 +88,26 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
         return {
             "raters": 0.72,
             "rows": [
-                {"beta": 1.0, "puns": puns, "forecast": 0.70},
-                {"beta": 0.5, "puns": 0.95, "forecast": 0.86},
+                {"beta": 1.0, "puns": puns, "gold": 0.5, "forecast": 0.9, "forecast_of_reward": 0.70},
+                {"beta": 0.5, "puns": 0.95, "gold": 0.9, "forecast": 0.9, "forecast_of_reward": 0.86},
             ],
         }
 
-    near, far = feedback_claims.bias(
-        {"before": {"puns": 0.4, "correct": 0.8}, "seed-0": rows(0.72), "seed-1": rows(0.66)}
+    near, far, share, kept = feedback_claims.bias(
+        {
+            "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
+            "seed-0": rows(0.72) | {"remedy": {"puns": 0.74, "gold": 0.84}},
+            "seed-1": rows(0.66) | {"remedy": {"puns": 0.70, "gold": 0.80}},
+        }
     )
     assert near["met"]
     assert near["value"] == pytest.approx(69.0)
+    assert "70.0% forecast from what the reward model prefers, 90.0% from what people do" in near["claim"]
     assert not far["met"]
+    assert share["met"]
+    assert share["value"] == pytest.approx(72)
+    assert kept["per_seed"]["0"] == pytest.approx(100 * 0.74 / 0.8)
+    assert not kept["met"], "one seed keeps less than 90%"
 
 
 def test_the_label_budget_is_met_where_half_the_rankings_reach_the_level() -> None:

@@ -19,8 +19,10 @@ from math import isfinite
 
 import numpy as np
 from scipy.special import expit, logit
+from scipy.stats import t as student
 
 from practicum.audit.intervals import Estimate, Integers, clustered_share
+from practicum.audit.rewards import Reward, checked
 from practicum.errors import InputError
 from practicum.types import Prompt, Ranking
 
@@ -146,6 +148,32 @@ def rater_share(rankings: Sequence[Ranking], classify: Classifier) -> Estimate:
             "2 are needed: rank more varied responses"
         )
     return clustered_share(np.array(shares), _numbers(prompts))
+
+
+def paid_share(rankings: Sequence[Ranking], classify: Classifier, reward: Reward) -> Estimate:
+    """How often a reward prefers the attribute: sigmoid of what it pays more for it, mean within prompts.
+
+    A learned reward has shrunk what raters prefer, and the policy goes where the reward pays, so this share
+    in place of theirs makes the better forecast. The 95% interval is Student's t over prompts. Raises
+    InputError when fewer than two prompts offer the choice.
+    """
+    asked = {ranking.prompt.text: ranking for ranking in rankings}
+    gaps = []
+    for ranking in asked.values():
+        texts = [response.text for response in ranking.responses]
+        has = np.array([bool(classify(ranking.prompt, text)) for text in texts], dtype=bool)
+        if has.any() and not has.all():
+            paid = checked(reward, [ranking.prompt] * len(texts), texts)
+            gaps.append(float(paid[has].mean() - paid[~has].mean()))
+    if len(gaps) < 2:
+        raise InputError(
+            f"rankings: {len(gaps)} prompts have a response with and one without the attribute, "
+            "2 are needed: rank more varied responses"
+        )
+    reach = float(student.ppf(0.975, len(gaps) - 1)) * np.std(gaps, ddof=1) / len(gaps) ** 0.5
+    middle = float(np.mean(gaps))
+    value, low, high = (float(expit(gap)) for gap in (middle, middle - reach, middle + reach))
+    return Estimate(value, low, high, len(gaps))
 
 
 @dataclass(frozen=True)

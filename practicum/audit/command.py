@@ -78,6 +78,8 @@ class BiasConfig:
     """What is counted: style:NAME (jokes), words:WORD,WORD or longer:COUNT."""
     preferences: Path | None = None
     """Rankings to measure raters' choices in."""
+    reward_model: tuple[Path, ...] = ()
+    """Reward models (or their runs), averaged: forecast from what they prefer among the --preferences too."""
     reference: Path | None = None
     """JSONL with prompt and completion: what the model wrote before training."""
     policy: Path | None = None
@@ -242,6 +244,15 @@ def bias(config: BiasConfig) -> dict[str, Any]:
     print(
         f"forecast: {result['forecast']:.1%} at beta {beta:g} (raters {raters:.1%}, reference {before:.1%})"
     )
+    if config.reward_model:
+        if config.preferences is None:
+            raise InputError("bias: give --preferences, whose responses the --reward_model is asked about")
+        paid = measures.paid_share(rankings, classify, reward_of(config.reward_model, ()))
+        result |= {"paid": paid.json(), "forecast_of_reward": measures.forecast(paid.value, before, beta)}
+        print(
+            f"forecast of the reward model: {result['forecast_of_reward']:.1%} (it prefers "
+            f"{paid.value:.1%} [{paid.low:.1%}, {paid.high:.1%}])"
+        )
     warning = measures.scaling_warning(config.beta, config.reward_deviation, raters, before)
     if warning is not None:
         result["warning"] = warning

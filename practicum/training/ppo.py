@@ -27,7 +27,8 @@ class PpoConfig:
     gae_lambda: float = 1.0
     """1 is the Monte-Carlo return minus the value; lower trusts the value head more."""
     value_weight: float = 0.5
-    """Weight of the value loss, whose gradient reaches the shared backbone."""
+    """Weight of the value loss, whose gradient reaches the shared backbone; it counts in variances of the
+    returns where these exceed 1."""
     value_clip: float = 0.2
     """A value moves at most this far from its old one for free."""
     whiten_advantages: bool = True

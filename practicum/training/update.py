@@ -142,6 +142,7 @@ def update_policy(
     `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
     and sampler disagree about tokens the same weights have chosen.
     """
+    value_weight /= value_scale(experience)
     reported: dict[str, list[float]] = {}
     updates = 0
     ratio_error = 0.0
@@ -214,6 +215,18 @@ def _one_update(
         "update_tokens": float(sum(kept_lengths)),
         "padding_share": padding,
     }
+
+
+def value_scale(experience: Experience) -> float:
+    """Variance of the batch's returns, at least 1, by which the value loss is divided; 1 without values.
+
+    The value's gradient reaches the policy's backbone. Where returns grow large, as with a heavy KL weight,
+    it would drown the policy's, carry the policy off, and make returns larger still.
+    """
+    if experience.returns_BT is None:
+        return 1.0
+    returns = experience.returns_BT[experience.rollout.mask_BT]
+    return max(1.0, float(returns.var(unbiased=False)))
 
 
 def value_reader(trainee: Trainee, dtype: torch.dtype) -> Callable[[Rows, Tensor], Tensor]:

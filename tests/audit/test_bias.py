@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from practicum.audit import bias
 from practicum.audit.intervals import Estimate
@@ -185,3 +188,23 @@ def test_named_attributes(name: str, text: str, has: bool) -> None:
 def test_unknown_attributes_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="expected"):
         bias.classifier(name)
+
+
+def test_what_a_reward_prefers_is_measured_within_prompts() -> None:
+    """It pays 0.8 more for a pun, and much more for everything on one prompt, which is no preference."""
+    texts = ("pun 1", "plain", "pun 2")
+    asked = [Ranking(Prompt(f"p{number}"), tuple(map(Response, texts)), (1, 2, 3)) for number in range(20)]
+    noise = np.random.default_rng(0).normal(0, 0.1, (20, 3))
+
+    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> np.ndarray:
+        number = int(prompts[0].text[1:])
+        return (
+            np.array([0.8 * text.startswith("pun") for text in texts]) + noise[number] + 100 * (number == 3)
+        )
+
+    found = bias.paid_share(asked, is_pun, reward)
+    assert found.value == pytest.approx(expit(0.8), abs=0.02)
+    assert found.low < expit(0.8) < found.high
+    assert found.n == 20
+    with pytest.raises(InputError, match="0 prompts have a response with and one without"):
+        bias.paid_share(asked, lambda prompt, text: True, reward)

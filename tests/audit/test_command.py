@@ -61,6 +61,31 @@ def test_bias_measures_files_and_reports(tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "audit" / "audit.html").exists()
 
 
+def test_bias_forecasts_from_what_a_reward_model_prefers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rankings = [
+        Ranking(Prompt(f"p{index}"), (Response("a pun"), Response("a tale")), (1, 2) if index % 4 else (2, 1))
+        for index in range(80)
+    ]
+    formats.write(tmp_path / "preferences.jsonl", rankings)
+    # A reward that has halved, in logits, what raters prefer.
+    half = np.log(3) / 2
+    monkeypatch.setattr(
+        command,
+        "reward_of",
+        lambda folders, given: lambda prompts, texts: np.array(["pun" in t for t in texts]) * half,
+    )
+    files = ["--preferences", str(tmp_path / "preferences.jsonl"), "--reward_model", str(tmp_path)]
+    flags = ["--attribute", "words:pun", "--beta", "0.5"]
+    result = command.bias(load(command.BiasConfig, None, [*flags, *files]))
+    assert result["forecast"] == pytest.approx(0.9)
+    assert result["forecast_of_reward"] == pytest.approx(0.75)
+    assert "forecast of the reward model: 75.0% (it prefers 63.4%" in capsys.readouterr().out
+    with pytest.raises(InputError, match="give --preferences"):
+        command.bias(load(command.BiasConfig, None, ["--rater_share", "0.7", *files[2:]]))
+
+
 def test_bias_needs_something_to_go_by() -> None:
     with pytest.raises(InputError, match="give --rater_share, or --preferences"):
         command.bias(command.BiasConfig())

@@ -36,6 +36,7 @@ from practicum.training.update import (
     score_tokens,
     split_groups,
     update_policy,
+    value_scale,
 )
 from practicum.types import Prompt, Score
 
@@ -408,6 +409,20 @@ def test_the_reward_of_ppo_sits_on_the_last_chosen_token_whether_finished_or_cut
     assert torch.equal(monte_carlo.advantages_BT, batch.reward_B[:, None] * mask_BT)
     assert monte_carlo.returns_BT is not None
     assert torch.equal(monte_carlo.returns_BT, batch.reward_B[:, None] * mask_BT)
+
+
+def test_large_returns_do_not_enlarge_the_value_loss_and_small_ones_do_not_shrink_it(
+    make_trainee: Any,
+) -> None:
+    trainee = make_trainee(value=True)
+    experience = credit("ppo", trainee, made_up_batch(trainee), KLConfig(), None)
+    assert experience.returns_BT is not None
+    chosen = experience.returns_BT[experience.rollout.mask_BT]
+    assert float(chosen.var(unbiased=False)) < 1
+    assert value_scale(experience) == 1.0
+    large = replace(experience, returns_BT=experience.returns_BT * 100)
+    assert value_scale(large) == pytest.approx(1e4 * float(chosen.var(unbiased=False)), rel=1e-4)
+    assert value_scale(replace(experience, returns_BT=None)) == 1.0
 
 
 def test_whitened_advantages_are_zero_on_padding() -> None:
