@@ -64,6 +64,8 @@ class StudyConfig:
     """Every part is run with each of them."""
     parts: tuple[Part, ...] = ("gain", "batching")
     """Which parts; batching needs the loop of gain and runs it too."""
+    examined: int = 2048
+    """Held-out prompts on which what both gained is measured: on 256 chance makes a fifth of the gain."""
     epochs: int = 4
     """Epochs of the comparison of batchings."""
     loop: RlhfConfig = field(
@@ -107,7 +109,7 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
         "guard": _guard(folder / "loop" / "round-1" / "practice", summary),
     }
     if "gain" in config.parts:
-        result["gain"] = _gain(loop, folder, summary)
+        result["gain"] = _gain(replace(loop, examined=config.examined), folder, summary["dollars"])
     if "batching" in config.parts:
         result["held_out_loss"] = {
             name: _held_out_losses(loop, folder, name, config.epochs) for name in ("grouped", "pairs")
@@ -139,22 +141,25 @@ def _guard(practice: Path, summary: dict[str, Any]) -> dict[str, Any]:
     return {"action": said["action"], "sentence": said["sentence"], "share_of_time": spent / seconds}
 
 
-def _gain(loop: RlhfConfig, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+def _gain(loop: RlhfConfig, folder: Path, dollars: float) -> dict[str, Any]:
     """Gold utility gained by the loop and by PPO on the gold utility, with what the labels of each cost."""
     task = TaskConfig("jokes", jokes=JokesConfig(reward="gold"))
     practice = replace(loop.practice, model=loop.model, task=task, seed=loop.seed)
     finished(folder / "gold", partial(rl.train, practice))
     models = [folder / "loop" / "round-1" / f"reward-model-{member + 1}" for member in range(loop.members)]
-    gold = rlhf.examination(loop, model_folder(folder / "gold"), model_folder(loop.model), models)
-    before = summary["before"]["gold"]
+    first, practised = model_folder(loop.model), folder / "loop" / "round-1" / "practice"
+    before, learned, gold = (
+        rlhf.examination(loop, model_folder(policy), first, models)["gold"]
+        for policy in (loop.model, practised, folder / "gold")
+    )
     samples = practice.loop.steps * practice.prompts_per_step * practice.group_size
-    learned_gain, gold_gain = summary["after"]["gold"] - before, gold["gold"] - before
+    learned_gain, gold_gain = learned - before, gold - before
     return {
         "before": before,
         "reward_model": learned_gain,
         "gold": gold_gain,
         "share": learned_gain / gold_gain if gold_gain > 0 else None,
-        "reward_model_dollars": summary["dollars"],
+        "reward_model_dollars": dollars,
         "gold_dollars": samples * loop.price,
     }
 
