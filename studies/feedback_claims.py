@@ -342,12 +342,13 @@ def budget(results: Mapping[str, Any]) -> list[Claim]:
         "features": "responses with mostly rare features, as policies write them",
         "jokes": "the jokes task's own responses, where a hundred random ones reach nearly all",
     }
+    ids = {"features": "budget-features-needed", "jokes": "budget-jokes-needed"}
     claims = []
     for task, found in results["budget"].items():
         half, needed = results["rankings"] // 2, found["needed"]["information"]
         reached = sum(count is not None for count in found["needed_by_seed"]["information"])
         row: Claim = {
-            "id": f"budget-{task}-needed",
+            "id": ids[task],
             "claim": f"Rankings chosen by information after which a reward model's favourites are worth what "
             f"they are after {results['rankings']:,} random ones, on {texts[task]} (curves averaged over "
             f"{results['seeds']} seeds; alone {reached} of them reach it with {half})",
