@@ -119,7 +119,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
                 }
             )
         # The loop ends at the smallest KL weight, where there is most to remedy.
-        priced = replace(settings, reward=RewardConfig(shares={"pun": PUN_SHARE}))
+        priced = replace(settings, reward=RewardConfig(shares={"pun": PUN_SHARE}, share_rate=0.2))
         finished(folder / "remedy", partial(rl.train, priced))
         remedy = shares(config, model_folder(folder / "remedy"))
         results[f"seed-{seed}"] = {"raters": raters, "paid": paid, "rows": rows, "remedy": remedy}
@@ -164,8 +164,8 @@ def answers(
 
 
 def shares(config: StudyConfig, folder: Path) -> dict[str, float]:
-    """Share of puns among a model's well-formed answers to held-out prompts, of well-formed ones, and what
-    they are worth to these raters (gold)."""
+    """Share of puns among a model's well-formed answers to held-out prompts and among all of them, of
+    well-formed ones, and what the answers are worth to these raters (gold)."""
     task = load_task(TASK)
     prompts = task.prompts("validation", config.examined, 0)
     pairs = answers(config, folder, prompts, 1, 0)
@@ -174,6 +174,7 @@ def shares(config: StudyConfig, folder: Path) -> dict[str, float]:
     gold = [utility(features_of(prompt, text), TASTE) for prompt, text in pairs]
     return {
         "gold": fmean(gold),
+        "puns_of_all": fmean(is_pun(prompt, text) for prompt, text in pairs),
         "puns": sum(score.parts["pun"] for score in sound) / len(sound),
         "correct": len(sound) / len(scores),
     }

@@ -389,11 +389,12 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
     remedied = {seed: row for seed, row in seeds.items() if "remedy" in row}
     if not remedied:
         return claims
+    free = fmean(row["rows"][-1]["puns_of_all"] for row in remedied.values())
     puns = claim(
         "bias-remedy-puns",
-        f"Share of puns at KL weight {betas[-1]:g} with a price that is to bring them to people's 72% "
-        f"(without it {fmean(100 * row['rows'][-1]['puns'] for row in remedied.values()):.0f}%)",
-        {seed: 100 * row["remedy"]["puns"] for seed, row in remedied.items()},
+        f"Share of puns among all answers at KL weight {betas[-1]:g} with a price that is to bring them to "
+        f"people's 72% (without it {100 * free:.0f}%)",
+        {seed: 100 * row["remedy"]["puns_of_all"] for seed, row in remedied.items()},
         PERCENT,
         "67 to 77",
         lambda value: 67 <= value <= 77,

@@ -88,16 +88,30 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
         return {
             "raters": 0.72,
             "rows": [
-                {"beta": 1.0, "puns": puns, "gold": 0.5, "forecast": 0.9, "forecast_of_reward": 0.70},
-                {"beta": 0.5, "puns": 0.95, "gold": 0.9, "forecast": 0.9, "forecast_of_reward": 0.86},
+                {
+                    "beta": 1.0,
+                    "puns": puns,
+                    "puns_of_all": puns,
+                    "gold": 0.5,
+                    "forecast": 0.9,
+                    "forecast_of_reward": 0.70,
+                },
+                {
+                    "beta": 0.5,
+                    "puns": 0.95,
+                    "puns_of_all": 0.9,
+                    "gold": 0.9,
+                    "forecast": 0.9,
+                    "forecast_of_reward": 0.86,
+                },
             ],
         }
 
     near, far, share, kept = feedback_claims.bias(
         {
             "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
-            "seed-0": rows(0.72) | {"remedy": {"puns": 0.74, "gold": 0.84}},
-            "seed-1": rows(0.66) | {"remedy": {"puns": 0.70, "gold": 0.80}},
+            "seed-0": rows(0.72) | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}},
+            "seed-1": rows(0.66) | {"remedy": {"puns_of_all": 0.70, "gold": 0.80}},
         }
     )
     assert near["met"]
