@@ -216,7 +216,16 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
         )
         for name, words in RIVALS.items()
     ]
-    return claims + curves(results["curves"], list(seeds))
+    foreseen = share(
+        "guard-peak-without-gold",
+        "Jokes: those runs whose true utility peaks where the guard stops to trust the reward, which sees KL "
+        "and no true utility, within 20% of its square root",
+        results["foreseen_without_gold"],
+        list(seeds),
+        "at least 80",
+        80,
+    )
+    return [*claims, *curves(results["curves"], list(seeds)), foreseen]
 
 
 def curves(found: Mapping[str, Any], seeds: list[int]) -> list[Claim]:

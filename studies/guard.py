@@ -27,7 +27,7 @@ import numpy as np
 
 from practicum.audit.detectors import DIRECTIONS, record
 from practicum.audit.guard import GuardConfig, read_rows, reading, replay
-from practicum.audit.intervals import exact_share
+from practicum.audit.intervals import Estimate, exact_share
 from practicum.audit.overoptimization import FEWEST_POINTS, FORMS, bands, observed_peak, predict_peak
 from practicum.errors import InputError
 from practicum.model.checkpoint import model_folder
@@ -246,6 +246,7 @@ def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
             for seed, one in examined.items()
         },
         "curves": {form: curve(points, form) for form in FORMS},
+        "foreseen_without_gold": without_gold(points).json(),
     }
 
 
@@ -271,6 +272,16 @@ def curve(points: Sequence[tuple[np.ndarray, np.ndarray]], form: Any) -> dict[st
         "observed": seen,
         "foreseen": exact_share(hits, len(points)).json(),
     }
+
+
+def without_gold(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> Estimate:
+    """Runs whose peak lies where the guard stops to trust the reward, which it says from the KL alone.
+
+    Within 20% in the square root of the KL, as in `curve`.
+    """
+    said = GuardConfig().held_kl ** 0.5
+    seen = [float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])) for kl, gold in points]
+    return exact_share(sum(abs(said - peak) <= 0.2 * peak for peak in seen), len(seen))
 
 
 def signals(config: StudyConfig) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
         "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99},
         "by_seed": by_seed,
         "curves": {"best_of_n": form, "rl": {**form, "held_out_r2": 0.6}},
+        "foreseen_without_gold": {"value": 0.5, "low": 0.2, "high": 0.8},
         "signals": {},
         "settings": {
             "first_seed": 30,
@@ -81,6 +82,10 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
     assert not claims["guard-curve-best-of-n-held-out-r2"]["met"]
     assert claims["guard-curve-rl-held-out-r2"]["met"]
     assert claims["guard-curve-rl-foreseen"]["seeds"] == [30, 31, 32]
+    assert (claims["guard-peak-without-gold"]["value"], claims["guard-peak-without-gold"]["met"]) == (
+        50,
+        False,
+    )
 
 
 def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:

@@ -38,6 +38,8 @@ def test_alarms_are_counted_and_the_true_form_foresees_the_peak() -> None:
     assert found["curves"]["best_of_n"]["observed"] == pytest.approx([1.0, 1.0])
     assert found["curves"]["best_of_n"]["predicted"] == pytest.approx([1.0, 1.0], rel=0.01)
     assert found["curves"]["best_of_n"]["foreseen"]["value"] == 1.0
+    # The guard trusts up to sqrt(0.75) = 0.87, within 20% of 1.
+    assert found["foreseen_without_gold"]["value"] == 1.0
 
 
 def test_a_run_that_only_rises_is_not_foreseen_to_turn() -> None:
