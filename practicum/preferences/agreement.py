@@ -149,8 +149,8 @@ def human_ceiling(rankings: Sequence[Ranking], seed: int = 0) -> Ceiling:
     symmetric Beta(a, a) (which of the two stands first is arbitrary; beta-binomial, Skellam 1948), and from
     there freely on a grid by EM (Laird 1978), as far as the votes tell: two a pair leave the Beta as it is,
     five correct half or more of its error where people are sure of some pairs and undecided about others;
-    the rest errs on the high side. Counting each pair's
-    majority instead would be too high: a few votes make chance majorities.
+    the rest errs on the high side. Counting each pair's majority instead would be too high: a few votes make
+    chance majorities.
     The bounds: two raters agree with probability q = E[p^2 + (1 - p)^2], hence, with d = |2p - 1|,
     E d^2 = 2q - 1 and E d^2 <= E d <= sqrt(E d^2), so the ceiling lies in [q, (1 + sqrt(2q - 1)) / 2].
     Raises InputError when no pair has two raters.

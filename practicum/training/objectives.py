@@ -191,8 +191,8 @@ def adapted_kl_weight(weight: float, measured: float, target: float) -> float:
 
 
 def holding_kl_weight(weight: float, measured: float, target: float) -> float:
-    """The next step's KL weight where the KL is to be held: `weight` at the target, elsewhere with the square
-    of measured / target, which counts from 0.1 to 10.
+    """The next step's KL weight where the KL is to be held: `weight` at the target (above 0, in nats a
+    completion), elsewhere with the square of measured / target, which counts from 0.1 to 10.
 
     It follows the KL at once and forgets it at once. Doubling and halving the weight (Schulman et al. 2017,
     1707.06347, section 4) swung by five orders of magnitude, and 2% a step (`adapted_kl_weight`) came late.

@@ -208,7 +208,10 @@ def hold_shares(trainee: Trainee, metrics: Mapping[str, float], config: RewardCo
     kept = multipliers_of(trainee, "prices")
     used = kept.present()
     for place, name in enumerate(kept.names):
-        mean, target = metrics[f"behaviour/{name}"], config.shares[name]
+        mean, target = metrics.get(f"behaviour/{name}"), config.shares[name]
+        if mean is None:
+            # No prompt of this step calls for the behaviour, so its share is unknown.
+            continue
         price, total = adapted_price(float(kept.sums[place]), mean, target, config.share_rate)
         kept.values[place], kept.sums[place] = price, total
     return {f"price/{name}": value for name, value in used.items()}

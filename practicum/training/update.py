@@ -54,6 +54,8 @@ class KLConfig:
                 f"update.kl: weight {self.weight} and target {self.target} must be 0 or more, and a target "
                 "needs a weight to start from"
             )
+        if self.hold and not self.target:
+            raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
 
 
 @dataclass(frozen=True)

@@ -259,11 +259,12 @@ def test_a_held_run_goes_on_from_the_trusted_checkpoint_near_the_reference(
     assert max(row["kl_completion"] for row in logged) < before[-1]["kl_completion"]
 
 
-@pytest.mark.parametrize("method", ["distrust", "finish", "_cut_logs"])
-def test_a_run_killed_while_it_is_held_ends_the_same(
-    method: str, speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
-) -> None:
-    config = held_settings(speller, gamed_reward)
+class Killed(BaseException):
+    """In place of kill -9: nothing after it runs."""
+
+
+def killed_in(method: str, config: RlConfig, folder: Path) -> None:
+    """Train until the run's method is called, and die there."""
 
     def die(*arguments: Any) -> None:
         raise Killed
@@ -271,7 +272,15 @@ def test_a_run_killed_while_it_is_held_ends_the_same(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, method, die)
         with pytest.raises(Killed):
-            rl.train(config, tmp_path / "run")
+            rl.train(config, folder)
+
+
+@pytest.mark.parametrize("method", ["distrust", "finish", "_cut_logs"])
+def test_a_run_killed_while_it_is_held_ends_the_same(
+    method: str, speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
+) -> None:
+    config = held_settings(speller, gamed_reward)
+    killed_in(method, config, tmp_path / "run")
     ends_like(held, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 
@@ -301,10 +310,6 @@ def test_several_members_give_a_second_opinion(speller: Path, gamed_reward: Path
     assert row["reward/member_1"] == row["reward/member_2"]
 
 
-class Killed(BaseException):
-    """In place of kill -9: nothing after it runs."""
-
-
 @pytest.mark.parametrize("before_alarm", [1, 6])
 def test_a_run_killed_before_the_alarm_ends_the_same(
     before_alarm: int, speller: Path, gamed_reward: Path, gamed: Path, tmp_path: Path
@@ -331,14 +336,7 @@ def test_a_run_killed_while_it_goes_back_ends_the_same(
     method: str, speller: Path, gamed_reward: Path, gamed: Path, tmp_path: Path
 ) -> None:
     config = settings(speller, gamed_reward)
-
-    def die(*arguments: Any) -> None:
-        raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, method, die)
-        with pytest.raises(Killed):
-            rl.train(config, tmp_path / "run")
+    killed_in(method, config, tmp_path / "run")
     ends_like(gamed, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 

@@ -31,7 +31,15 @@ from practicum.training.objectives import (
     holding_kl_weight,
 )
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.paying import RewardConfig, check_shares, combined, pay, repetition
+from practicum.training.paying import (
+    RewardConfig,
+    check_shares,
+    combined,
+    hold_shares,
+    multipliers_of,
+    pay,
+    repetition,
+)
 from practicum.training.ppo import PpoConfig
 from practicum.training.reward import Calibration, RewardModel, load_reward_model, save_reward_model
 from practicum.training.rl import RlConfig, assign_credit, make_heads, practise, with_present_kl_weight
@@ -382,6 +390,11 @@ def test_repetition_counts_token_triples_that_come_again() -> None:
     assert repetition(ids, mask) == pytest.approx((1 / 4 + 0) / 2)
 
 
+def test_a_kl_can_only_be_held_at_a_target() -> None:
+    with pytest.raises(InputError, match=r"update\.kl\.hold: there is no KL to hold"):
+        KLConfig(weight=0.1, hold=True)
+
+
 def test_a_held_kl_costs_by_the_square_of_its_distance_and_never_nothing() -> None:
     assert holding_kl_weight(0.1, 0.75, 0.75) == pytest.approx(0.1)
     assert holding_kl_weight(0.1, 1.5, 0.75) == pytest.approx(0.4)
@@ -415,6 +428,15 @@ def test_a_behaviour_comes_to_its_share_from_either_side(
     assert abs(last[1] - share) < abs(last[0] - share) / 2
     assert held[0]["price/a first"] == 0
     assert "price/a first" not in free[0]
+
+
+def test_a_step_whose_prompts_do_not_call_for_a_behaviour_leaves_its_price(make_trainee: Any) -> None:
+    trainee = replace(make_trainee(), heads=torch.nn.ModuleDict({"prices": Multipliers(["joy", "pun"])}))
+    rewards = RewardConfig(shares={"joy": 0.5, "pun": 0.7})
+    assert hold_shares(trainee, {"behaviour/pun": 0.4}, rewards) == {"price/joy": 0, "price/pun": 0}
+    kept = multipliers_of(trainee, "prices").present()
+    assert kept["joy"] == 0
+    assert kept["pun"] == pytest.approx(0.03 + 20 * 0.03)
 
 
 def test_a_share_needs_a_behaviour_of_the_task_and_a_reward_model(letter_task: Any) -> None:
