@@ -105,7 +105,7 @@ def _train(
         return _print_help(name, config_class, RUN_OPTIONS)
     if options.resume and options.run is None:
         raise InputError("--resume needs --run DIR, the run to continue")
-    run_path = options.run or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     config_path = options.config
     if options.resume and config_path is None and (run_path / "config.toml").exists():
         config_path = run_path / "config.toml"
@@ -118,7 +118,7 @@ def _train(
     except KeyboardInterrupt:
         if not (run_path / "config.toml").exists():
             raise
-        again = shlex.join(["practicum", name, "--run", str(run_path), "--resume"])
+        again = shlex.join(["practicum", *name.split(), "--run", str(run_path), "--resume"])
         print(f"practicum: interrupted; continue with: {again}", file=sys.stderr)
         return INTERRUPTED
     if options.json or not prints_its_own:
@@ -352,6 +352,26 @@ AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
     )
 }
 GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
+
+
+def _overoptimization(arguments: Sequence[str]) -> int:
+    """Fit recorded runs where `metrics` names them, else run the whole experiment in a folder."""
+    from practicum.config import read_toml
+
+    options = _read_arguments(arguments)
+    named = {word.partition("=")[0] for word in options.settings} & {"--metrics"}
+    if named or (options.config and "metrics" in read_toml(options.config)):
+        return RECORDED_CURVES(arguments)
+    if options.help:
+        RECORDED_CURVES(["--help"])
+        print("\nWithout --metrics the whole experiment, from rankings to curves, in a run's folder:\n")
+    return _train(
+        "audit overoptimization", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True
+    )
+
+
+RECORDED_CURVES = AUDIT["overoptimization"]
+AUDIT["overoptimization"] = _overoptimization
 
 
 def _audit(arguments: Sequence[str]) -> int:

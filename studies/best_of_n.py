@@ -27,24 +27,23 @@ import numpy as np
 import torch
 
 from practicum.audit.command import reward_of
+from practicum.audit.lab import answered
 from practicum.audit.overoptimization import bands, best_of_n_curve
 from practicum.audit.rewards import Floats
 from practicum.model.checkpoint import load_model, model_folder, save_model
 from practicum.model.decoder import Decoder
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
-from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import atomic_write, to_json
 from practicum.tasks.jokes.task import JokesTask
 from practicum.training import reward_model
-from practicum.training.loop import generator_for, set_threads
+from practicum.training.loop import set_threads
 from practicum.training.reward_model import RewardModelConfig
-from practicum.types import Prompt, Response
+from practicum.types import Response
 from studies import exploits
 from studies.entry import study_main
 from studies.equations import note_machine
-from studies.planted import gold, jokes
+from studies.planted import jokes
 from studies.rlhf import finished
 
 
@@ -112,16 +111,12 @@ def one_seed(config: StudyConfig, first: Path, lowest: Path, seed: int) -> dict[
         f"{count}-{layers}": taught(config, folder, lowest if layers else first, count, layers, seed)
         for count, layers in wanted
     }
-    prompts, texts_QN = answered(config, first, seed)
-    flat = [prompt for prompt in prompts for _ in range(config.answers)]
-    texts = [text for group in texts_QN for text in group]
-    shape = (len(prompts), config.answers)
-    worth_QN = gold(flat, texts).reshape(shape)
+    flat, texts, worth_QN = answered(first, config.prompts, config.answers, seed)
     ns = [2**power for power in range(config.answers.bit_length())]
     curves = {}
     for name, trained in models.items():
         with torch.no_grad():
-            proxy_QN: Floats = reward_of([trained], [])(flat, texts).reshape(shape)
+            proxy_QN: Floats = reward_of([trained], [])(flat, texts).reshape(worth_QN.shape)
         kl, proxy, true = best_of_n_curve(list(proxy_QN), list(worth_QN), ns)
         curves[name] = {"n": ns, "kl": kl.tolist(), "reward": proxy.tolist(), "gold": true.tolist()}
     atomic_write(done, to_json(curves, 2) + "\n")
@@ -143,17 +138,6 @@ def taught(config: StudyConfig, folder: Path, start: Path, count: int, layers: i
     trained = folder / f"{count}-{layers}"
     finished(trained, partial(reward_model.train, settings))
     return trained
-
-
-def answered(config: StudyConfig, first: Path, seed: int) -> tuple[list[Prompt], list[list[str]]]:
-    """Held-out prompts and the policy's answers to each."""
-    decoder, tokenizer = load_model(first)
-    prompts = JokesTask().prompts("validation", config.prompts, seed)
-    sampler = Sampler(decoder, SamplingConfig(max_new_tokens=80))
-    generator = generator_for(seed, "best of n")
-    batch = collect(sampler, tokenizer, JokesTask(), prompts, config.answers, generator)
-    texts = batch.rollout.texts
-    return prompts, [texts[start : start + config.answers] for start in range(0, len(texts), config.answers)]
 
 
 def fitted(curves: Sequence[dict[str, Any]]) -> dict[str, Any]:

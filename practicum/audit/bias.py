@@ -12,10 +12,12 @@ Ziegler et al. 2019, 1909.08593; the collapse of minorities: Xiao et al. 2024, 2
 
 from __future__ import annotations
 
+import runpy
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 
 import numpy as np
 from scipy.special import expit, logit
@@ -382,17 +384,63 @@ def word_classifier(words: Sequence[str]) -> Classifier:
     return lambda prompt, text: not wanted.isdisjoint(words_of(text))
 
 
+def sentiment_classifier(wanted: str) -> Classifier:
+    """Whether a text sounds positive (or negative): TextBlob's polarity beyond 0.1, from its English lexicon.
+
+    Raises InputError for another word, or when TextBlob is not installed.
+    """
+    if wanted not in ("positive", "negative"):
+        raise InputError(f"sentiment {wanted!r}: expected positive or negative")
+    try:
+        from textblob import TextBlob
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"attribute sentiment:{wanted} needs {error.name}, which is not installed: "
+            "pip install 'practicum[sentiment]'"
+        ) from error
+    sign = 1 if wanted == "positive" else -1
+    return lambda prompt, text: sign * TextBlob(text).sentiment.polarity > 0.1
+
+
+def own_classifier(path: Path, function: str) -> Classifier:
+    """A user's own classifier: `function(prompt, text)`, both texts, from a Python file, true or false.
+
+    Raises InputError when the file or the function is missing or fails to load.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected python:FILE.py:FUNCTION")
+    try:
+        names = runpy.run_path(str(path), run_name="practicum_attribute")
+    except Exception as error:
+        raise InputError(f"{path}: {type(error).__name__} while loading it: {error}") from error
+    own = names.get(function)
+    if not callable(own):
+        raise InputError(f"{path}: no function {function!r}; expected python:FILE.py:FUNCTION")
+    return lambda prompt, text: bool(own(prompt.text, text))
+
+
+def _own(argument: str) -> Classifier:
+    path, _, function = argument.rpartition(":")
+    return own_classifier(Path(path), function)
+
+
 ATTRIBUTES: Mapping[str, Callable[[str], Classifier]] = {
     "style": style_classifier,
     "words": lambda words: word_classifier(words.split(",")),
     "longer": lambda count: lambda prompt, text: len(text.split()) > int(count),
+    "sentiment": sentiment_classifier,
+    "python": _own,
 }
-"""Attributes by name for the command line: `style:pun`, `words:pelican,bird`, `longer:20`."""
+"""Attributes by name for the command line: `style:pun`, `words:pelican,bird` (a topic), `longer:20`,
+`sentiment:positive`, `python:mine.py:is_rude`."""
 
 
 def classifier(name: str) -> Classifier:
     """The classifier of `kind:argument`. Raises InputError for another kind."""
     kind, _, argument = name.partition(":")
     if kind not in ATTRIBUTES or not argument or (kind == "longer" and not argument.isdigit()):
-        raise InputError(f"attribute {name!r}: expected style:NAME, words:WORD,WORD or longer:COUNT")
+        raise InputError(
+            f"attribute {name!r}: expected style:NAME, words:WORD,WORD, longer:COUNT, sentiment:positive, "
+            "sentiment:negative or python:FILE.py:FUNCTION"
+        )
     return ATTRIBUTES[kind](argument)

@@ -75,7 +75,8 @@ class BiasConfig:
     target: float | None = None
     """Share that a remedy should reach; none: the raters' own."""
     attribute: str = "style:pun"
-    """What is counted: style:NAME (jokes), words:WORD,WORD or longer:COUNT."""
+    """What is counted: style:NAME (jokes), words:WORD,WORD (a topic), longer:COUNT, sentiment:positive or
+    :negative, or python:FILE.py:FUNCTION, your own function(prompt, text)."""
     preferences: Path | None = None
     """Rankings to measure raters' choices in."""
     reward_model: tuple[Path, ...] = ()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,3 +209,47 @@ def test_what_a_reward_prefers_is_measured_within_prompts() -> None:
     assert found.n == 20
     with pytest.raises(InputError, match="0 prompts have a response with and one without"):
         bias.paid_share(asked, lambda prompt, text: True, reward)
+
+
+def test_sentiment_is_read_from_a_lexicon() -> None:
+    positive, negative = bias.classifier("sentiment:positive"), bias.classifier("sentiment:negative")
+    told = {
+        "what a wonderful, lovely joke": (True, False),
+        "this is a terrible, sad story": (False, True),
+        "two cows stood there": (False, False),
+    }
+    for text, (good, bad) in told.items():
+        assert (positive(Prompt(""), text), negative(Prompt(""), text)) == (good, bad)
+
+
+def test_a_classifier_of_ones_own_counts(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("def is_rude(prompt, text):\n    return 'please' in prompt and 'no' in text\n")
+    rude = bias.classifier(f"python:{mine}:is_rude")
+    assert rude(Prompt("please"), "no!")
+    assert not rude(Prompt("hey"), "no!")
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("sentiment:happy", "positive or negative"),
+        ("python:absent.py:f", "no such file"),
+        ("longer:many", "longer:COUNT"),
+        ("colour:red", "style:NAME"),
+    ],
+)
+def test_an_attribute_that_nobody_knows_is_refused(name: str, word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        bias.classifier(name)
+
+
+def test_a_broken_classifier_is_named_with_its_file(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("1 / 0\n")
+    with pytest.raises(InputError, match=r"broken\.py: ZeroDivisionError"):
+        bias.classifier(f"python:{broken}:f")
+    empty = tmp_path / "empty.py"
+    empty.write_text("")
+    with pytest.raises(InputError, match="no function 'f'"):
+        bias.classifier(f"python:{empty}:f")

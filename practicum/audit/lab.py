@@ -1,0 +1,297 @@
+"""The over-optimisation lab: from a known true utility to the curves of Gao et al. in one command.
+
+```
+RUN/pretrain, RUN/sft       the policy it begins with: a small model that tells jokes (unless one is given)
+RUN/seed-0/                 one round of `practicum rlhf`: simulated people rank the policy's answers, reward
+                            models learn from the rankings, PPO against them without KL and without guard
+RUN/seed-0/curves.json      KL, reward and true utility at its checkpoints, and of the best of n answers
+RUN/results.json            what was fitted to all of it
+RUN/audit.html, audit.json  the same in pictures
+```
+(Gao, Schulman & Hilton 2022, 2210.10760: a gold reward labels, a proxy learns, and both are watched.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from practicum.audit.guard import GuardConfig
+from practicum.audit.intervals import exact_share
+from practicum.audit.overoptimization import (
+    FEWEST_POINTS,
+    FORMS,
+    Form,
+    bands,
+    best_of_n_curve,
+    observed_peak,
+    predict_peak,
+)
+from practicum.audit.report import Section, overoptimization_section, write
+from practicum.audit.rewards import Floats
+from practicum.audit.whole import reward_of
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.preferences.raters import GOLDS
+from practicum.rollout.collect import collect
+from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.run import Run, atomic_write, progress, to_json
+from practicum.tasks.task import TaskConfig, load_task
+from practicum.training import pretrain, rlhf, sft
+from practicum.training.loop import LoopConfig, generator_for, set_threads
+from practicum.training.reward import load_reward_model
+from practicum.training.rlhf import RlhfConfig
+from practicum.training.update import KLConfig
+from practicum.types import Prompt
+
+TASK = TaskConfig("jokes")
+WITHIN = 0.2
+"""How far from the peak, as a share of its sqrt(KL), a forecast of it may lie."""
+BEST_OF = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""The n of the best of n, as far as there are answers."""
+SMOOTHED = 5
+"""Neighbouring checkpoints whose mean true utility says where the peak is."""
+
+
+@dataclass(frozen=True)
+class LabConfig:
+    """Over-optimise on purpose, where the truth is known: rankings, reward models, best of n, PPO, curves."""
+
+    model: Path | None = None
+    """A policy that tells jokes (a model folder, or a run's folder). None: a small one is made."""
+    model_steps: int = 200
+    """Steps of each of its two stages."""
+    seeds: int = 3
+    """Repeats, each with its own raters, reward models and practice."""
+    rankings: int = 300
+    """Prompts whose answers are ranked, once each."""
+    members: int = 2
+    """Reward models of each seed, averaged."""
+    steps: int = 120
+    """Steps of PPO, two updates each."""
+    learning_rate: float = 2e-4
+    """Its learning rate."""
+    checkpoint_every: int = 2
+    """Steps between checkpoints. All of the first half are examined, then every fourth."""
+    examined: int = 2048
+    """Held-out prompts on which a checkpoint's reward and true utility are measured, one answer each."""
+    best_of: int = 64
+    """Answers of the policy to a prompt, the most that n can be."""
+    best_of_prompts: int = 100
+    """Held-out prompts for the best of n."""
+    first: float = 0.5
+    """Share of a run's way, in sqrt(KL), from which its peak is predicted."""
+    threads: int = 0
+    """CPU threads of matrix products; 0 takes one per core."""
+    seed: int = 0
+    """The first of the seeds."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("seeds", 1), ("rankings", 20), ("members", 1), ("best_of", 8), ("examined", 2)):
+            if getattr(self, name) < least:
+                raise InputError(f"lab.{name} is {getattr(self, name)}; expected at least {least}")
+        if len(examined_steps(self)) < FEWEST_POINTS:
+            raise InputError(
+                f"lab.steps is {self.steps} with a checkpoint every {self.checkpoint_every}: a curve needs "
+                f"{FEWEST_POINTS} checkpoints"
+            )
+
+
+def lab(config: LabConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Run the experiment, write results.json and the pages, and return the summary: what was fitted."""
+    run = Run.open(run_path, config, "overoptimization", resume=resume)
+    set_threads(config.threads)
+    first = model_folder(config.model or first_model(run_path, config.model_steps, config.threads))
+    seeds = range(config.seed, config.seed + config.seeds)
+    found = {seed: one_seed(config, run_path, first, seed) for seed in seeds}
+    results: dict[str, Any] = {"seeds": found, "settings": settings_of(config)}
+    sections = []
+    for way in ("rl", "best_of_n"):
+        curves = [one[way] for one in found.values()]
+        results[way] = {form: fitted(curves, form, config.first) for form in FORMS}
+        sections.append(section(way, curves, results[way]))
+    atomic_write(run_path / "results.json", to_json(results, 2) + "\n")
+    page, _ = write(
+        sections, f"{config.rankings} rankings by simulated people, {config.seeds} seeds", run_path
+    )
+    for one in sections:
+        print(f"{one.title} {one.sentence}")
+    print(f"report: {page}")
+    summary = {"stage": "overoptimization", "rl": results["rl"], "best_of_n": results["best_of_n"]}
+    run.finish(summary)
+    return summary
+
+
+def settings_of(config: LabConfig) -> dict[str, Any]:
+    """The settings that say which experiment it was."""
+    names = ("seed", "seeds", "rankings", "members", "steps", "learning_rate", "best_of")
+    return {name: getattr(config, name) for name in names}
+
+
+def first_model(folder: Path, steps: int, threads: int) -> Path:
+    """A small model that has read about jokes and learned to tell them, made in the folder when missing."""
+    loop = LoopConfig(steps, threads=threads)
+    read, told = folder / "pretrain", folder / "sft"
+    if not (read / "summary.json").exists():
+        pretrain.train(
+            pretrain.PretrainConfig(task=TASK, loop=loop), read, resume=(read / "config.toml").exists()
+        )
+    if not (told / "summary.json").exists():
+        sft.train(sft.SftConfig(read, task=TASK, loop=loop), told, resume=(told / "config.toml").exists())
+    return told
+
+
+def one_seed(config: LabConfig, run: Path, first: Path, seed: int) -> dict[str, Any]:
+    """Both curves of a seed, as in its curves.json: lists of kl, proxy and gold, gained since the start."""
+    folder = run / f"seed-{seed}"
+    done = folder / "curves.json"
+    if done.exists():
+        curves: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        return curves
+    round_of = round_config(config, first, seed)
+    if not (folder / "summary.json").exists():
+        rlhf.train(round_of, folder, resume=(folder / "config.toml").exists())
+    models = [folder / "round-1" / f"reward-model-{one + 1}" for one in range(config.members)]
+    practice = folder / "round-1" / "practice"
+    folders = [first] + [
+        practice / "checkpoints" / f"step-{step:06d}" for step in examined_steps(config) if step
+    ]
+    rows = []
+    with progress(f"seed {seed}: examining checkpoints", len(folders)) as bar:
+        for place, policy in enumerate(folders, start=1):
+            rows.append(rlhf.examination(round_of, policy, first, models))
+            bar.update(place, gold=rows[-1]["gold"])
+    curves = {
+        "rl": {
+            "step": examined_steps(config),
+            # The first is the reference itself, whose KL is 0 whatever rounding makes of it.
+            "kl": [0.0] + [max(0.0, row["kl"]) for row in rows[1:]],
+            "proxy": [row["proxy"] - rows[0]["proxy"] for row in rows],
+            "gold": [row["gold"] - rows[0]["gold"] for row in rows],
+            "gold_error": [row["gold_error"] for row in rows],
+        },
+        "best_of_n": best_of_n(config, first, models, seed),
+    }
+    atomic_write(done, to_json(curves, 2) + "\n")
+    Run(practice).prune(2)
+    return curves
+
+
+def round_config(config: LabConfig, first: Path, seed: int) -> RlhfConfig:
+    """One round of human feedback with nothing that holds the policy back."""
+    base = RlhfConfig(first, task=TASK)
+    practice = replace(
+        base.practice,
+        prompts_per_step=16,
+        group_size=4,
+        sampling=SamplingConfig(max_new_tokens=80),
+        update=replace(base.practice.update, kl=KLConfig()),
+        guard=GuardConfig(action="off"),
+        optimizer=replace(base.practice.optimizer, learning_rate=config.learning_rate),
+        loop=LoopConfig(
+            config.steps,
+            checkpoint_every=config.checkpoint_every,
+            keep_checkpoints=config.steps,
+            threads=config.threads,
+        ),
+    )
+    return replace(
+        base,
+        rounds=1,
+        prompts=config.rankings,
+        members=config.members,
+        reward_model=replace(base.reward_model, held_out=0.0),
+        practice=practice,
+        examined=config.examined,
+        seed=seed,
+    )
+
+
+def examined_steps(config: LabConfig) -> list[int]:
+    """Step 0 and the steps whose checkpoints are examined: closely where true utility turns, then thinly."""
+    saved = list(range(config.checkpoint_every, config.steps + 1, config.checkpoint_every))
+    half = len(saved) // 2
+    return [0, *saved[:half], *saved[half::4]]
+
+
+def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int) -> dict[str, Any]:
+    """KL, reward and true utility gained by the best of 1, 2, 3, 4, 6 ... answers of the policy."""
+    prompts, texts, gold_QN = answered(first, config.best_of_prompts, config.best_of, seed)
+    with torch.no_grad():
+        reward = reward_of([load_reward_model(path, torch.float32) for path in models])
+        proxy_QN: Floats = reward(prompts, texts).reshape(gold_QN.shape)
+    ns = [n for n in BEST_OF if n <= config.best_of]
+    kl, proxy, true = best_of_n_curve(list(proxy_QN), list(gold_QN), ns)
+    return {"n": ns, "kl": kl.tolist(), "proxy": proxy.tolist(), "gold": true.tolist()}
+
+
+def answered(policy: Path, count: int, each: int, seed: int) -> tuple[list[Prompt], list[str], Floats]:
+    """A policy's answers to held-out prompts, `each` to a prompt: prompts and texts by answer, and people's
+    true utility of each, float64 [prompts, each]."""
+    decoder, tokenizer = load_model(policy)
+    task, gold = load_task(TASK), GOLDS[TASK.name]
+    asked = task.prompts("validation", count, seed)
+    sampler = Sampler(decoder, SamplingConfig(max_new_tokens=80))
+    batch = collect(sampler, tokenizer, task, asked, each, generator_for(seed, "lab", "best of n"))
+    worth = [
+        sum(gold.population[name] * value for name, value in gold.features_of(prompt, text).items())
+        for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
+    ]
+    return list(batch.prompts), batch.rollout.texts, np.array(worth).reshape(len(asked), each)
+
+
+# ---------------------------------------------------------------------------------------------- what it says
+
+
+def fitted(curves: Sequence[dict[str, Any]], form: Form, first: float) -> dict[str, Any]:
+    """The fit of one form to all seeds' curves, and each seed's peak foreseen from the first part of its way.
+
+    That part ends where the curve first was `first` as far, in sqrt(KL), as it ever came. `foreseen` is the
+    share of seeds whose forecast lies WITHIN of the peak of the smoothed true utility, with its interval.
+    """
+    points = [(np.array(one["kl"]), np.array(one["gold"])) for one in curves]
+    fit = bands(points, form)
+    predicted, observed = [], []
+    for kl, gold in points:
+        observed.append(float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])))
+        seen = max(FEWEST_POINTS, int(np.argmax(kl > first**2 * kl.max())))
+        predicted.append(predict_peak(kl[:seen], gold[:seen], form, 1.0)[0])
+    hits = sum(abs(said - peak) <= WITHIN * peak for said, peak in zip(predicted, observed, strict=True))
+    return {
+        **fit.fit.__dict__,
+        "peak_distance": fit.fit.peak_distance,
+        "peak_distance_ci95": list(fit.peak_distance),
+        "predicted": predicted,
+        "observed": observed,
+        "foreseen": exact_share(hits, len(points)).json(),
+    }
+
+
+def section(way: str, curves: Sequence[dict[str, Any]], found: dict[str, Any]) -> Section:
+    """One way's page: points of all seeds and the fit of the form that explains held-out points better."""
+    form: Form = max(FORMS, key=lambda one: found[one]["held_out_r2"] or 0.0)
+    points = [(np.array(one["kl"]), np.array(one["gold"])) for one in curves]
+    kl, gold, proxy = (
+        np.concatenate([np.array(one[name]) for one in curves]) for name in ("kl", "gold", "proxy")
+    )
+    made = overoptimization_section(bands(points, form), kl, gold, proxy)
+    titles = {
+        "rl": "When does more training hurt?",
+        "best_of_n": "When does choosing among more answers hurt?",
+    }
+    rows = [
+        *made.rows,
+        ("form", {"rl": "d(a - b log d)", "best_of_n": "d(a - b d)"}[form], ""),
+        (
+            "peaks foreseen from the first part",
+            f"{found[form]['foreseen']['value']:.0%}",
+            f"of {len(curves)}",
+        ),
+    ]
+    return replace(made, name=f"overoptimization_{way}", title=titles[way], rows=rows)

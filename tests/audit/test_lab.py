@@ -1,0 +1,80 @@
+"""The over-optimisation lab: one tiny experiment from an empty folder, and curves that are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from practicum import cli
+from practicum.audit.lab import LabConfig, examined_steps, fitted
+from practicum.errors import InputError
+
+SMALL = {
+    "model_steps": 4,
+    "seeds": 1,
+    "rankings": 20,
+    "members": 1,
+    "steps": 8,
+    "checkpoint_every": 1,
+    "examined": 8,
+    "best_of": 8,
+    "best_of_prompts": 4,
+    "threads": 1,
+}
+TINY = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
+
+
+def test_one_command_goes_from_nothing_to_both_curves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "lab"
+    assert cli.main(["audit", "overoptimization", "--run", str(run), "--json", *TINY]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["run"] == str(run)
+    assert {"best_of_n", "rl"} == printed["rl"].keys() == printed["best_of_n"].keys()
+    curves = json.loads((run / "seed-0" / "curves.json").read_text())
+    assert curves["rl"]["step"] == [0, 1, 2, 3, 4, 5]
+    assert curves["rl"]["gold"][0] == curves["rl"]["kl"][0] == 0.0
+    assert curves["best_of_n"]["n"] == [1, 2, 3, 4, 6, 8]
+    assert curves["best_of_n"]["kl"][-1] == pytest.approx(np.log(8) - 7 / 8)
+    page = (run / "audit.html").read_text()
+    assert "When does more training hurt?" in page
+    assert "When does choosing among more answers hurt?" in page
+    # A finished part is never made again, and the same folder without --resume is refused.
+    before = (run / "seed-0" / "curves.json").stat().st_mtime_ns
+    assert cli.main(["audit", "overoptimization", "--run", str(run), "--resume"]) == 0
+    assert (run / "seed-0" / "curves.json").stat().st_mtime_ns == before
+    assert cli.main(["audit", "overoptimization", "--run", str(run), *TINY]) == 2
+
+
+def test_both_ways_explain_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["audit", "overoptimization", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--metrics" in text
+    assert "--rankings" in text
+
+
+def test_checkpoints_are_examined_closely_where_true_utility_turns() -> None:
+    steps = examined_steps(LabConfig(steps=24, checkpoint_every=2))
+    assert steps == [0, 2, 4, 6, 8, 10, 12, 14, 22]
+
+
+def test_the_peak_of_a_known_curve_is_foreseen_from_its_first_half() -> None:
+    distance = np.linspace(0, 4, 40)
+    curve = {"kl": list(distance**2), "gold": list(distance * (2 - distance))}
+    found = fitted([curve, curve], "best_of_n", 0.5)
+    assert found["observed"] == pytest.approx([1.0, 1.0], abs=0.06)
+    assert found["predicted"] == pytest.approx([1.0, 1.0], rel=0.01)
+    assert found["foreseen"]["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [({"rankings": 3}, "rankings"), ({"steps": 4}, "checkpoints"), ({"seeds": 0}, "seeds")],
+)
+def test_an_experiment_too_small_for_a_curve_is_refused(settings: dict[str, int], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        LabConfig(**settings)  # type: ignore[arg-type]
