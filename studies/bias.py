@@ -5,7 +5,9 @@ RUN/seed-0/rankings.jsonl        simulated people's rankings of puns beside plai
 RUN/seed-0/reward                the model of these rankings
 RUN/seed-0/beta-0.5              PPO against it at that KL weight, the guard off
 RUN/seed-0/remedy                the same at the smallest KL weight, with a price that brings puns to 72%
-RUN/results.json                 per seed and beta: share of puns before, after and by forecast, true utility
+RUN/seed-0/unguarded             the same without any KL, every checkpoint examined
+RUN/seed-0/found.json            share of puns before, after and by forecast, true utility
+RUN/results.json                 all seeds' together
 ```
 Raters care for puns and soundness alone here, so that puns are the only thing their rankings pay for. A
 training run that is finished is skipped, and one that was killed is resumed.
@@ -13,6 +15,7 @@ training run that is finished is skipped, and one that was killed is resumed.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +32,7 @@ from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import atomic_write, to_json
+from practicum.run import Run, atomic_write, to_json
 from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utility
 from practicum.tasks.task import TaskConfig, load_task
 from practicum.training import reward_model, rl
@@ -58,12 +61,20 @@ class StudyConfig:
     """The model that has read about jokes, from which reward models start."""
     run: Path
     """Folder of the study."""
-    seeds: tuple[int, ...] = (0, 1, 2)
-    """Rankings, reward model and practice anew with each of them."""
+    seeds: tuple[int, ...] = tuple(range(10, 20))
+    """Rankings, reward model and practice anew with each of them; settings were chosen on seeds 0 to 2."""
     betas: tuple[float, ...] = (2.0, 1.0, 0.5, 0.3, 0.2)
     """KL weights."""
+    steps: tuple[int, ...] = (80, 80, 100, 160, 160)
+    """Steps of practice at each of them: the smaller the weight, the further there is to go."""
+    unguarded_steps: int = 80
+    """Steps without any KL."""
     prompts: int = 600
     """Prompts whose answers are ranked."""
+    reward_model: RewardModelConfig = field(
+        default_factory=lambda: RewardModelConfig(Path(), contrast_steps=200, epochs=3)
+    )
+    """How reward models learn; model, preferences and seed are filled in."""
     practice: RlConfig = field(
         default_factory=lambda: RlConfig(
             Path(),
@@ -72,11 +83,11 @@ class StudyConfig:
             prompts_per_step=16,
             update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
             guard=GuardConfig(action="off"),
-            optimizer=replace(RlConfig(Path()).optimizer, learning_rate=3e-4),
-            loop=LoopConfig(steps=120, checkpoint_every=60),
+            optimizer=replace(RlConfig(Path()).optimizer, learning_rate=4e-4),
+            loop=LoopConfig(checkpoint_every=40, threads=1),
         )
     )
-    """Practice; model, reward model, KL weight and seed are filled in."""
+    """Practice; model, reward model, KL weight, steps and seed are filled in."""
     examined: int = 1024
     """Held-out prompts on which shares are measured, one answer each."""
 
@@ -85,46 +96,78 @@ def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
     note_machine(config.run)
     set_threads(config.practice.loop.threads)
-    before = shares(config, model_folder(config.model))
-    results: dict[str, Any] = {"before": before}
+    results: dict[str, Any] = {"before": shares(config, model_folder(config.model))}
     for seed in config.seeds:
-        folder = config.run / f"seed-{seed}"
-        folder.mkdir(exist_ok=True)
-        rankings = ranked(config, folder / "rankings.jsonl", seed)
-        sound = [well_formed(ranking) for ranking in rankings]
-        raters = rater_share(sound, is_pun).value
-        fit = RewardModelConfig(
-            config.reward_start, (str(folder / "rankings.jsonl"),), contrast_steps=200, epochs=3, seed=seed
-        )
-        finished(folder / "reward", partial(reward_model.train, fit))
-        paid = paid_share(sound, is_pun, reward_of([folder / "reward"], [])).value
-        rows = []
-        for beta in config.betas:
-            settings = replace(
-                config.practice,
-                model=config.model,
-                reward_model=(folder / "reward",),
-                update=replace(config.practice.update, kl=KLConfig(weight=beta)),
-                seed=seed,
-            )
-            path = folder / f"beta-{beta:g}"
-            finished(path, partial(rl.train, settings))
-            after = shares(config, model_folder(path))
-            rows.append(
-                {
-                    "beta": beta,
-                    **after,
-                    "forecast": forecast(raters, before["puns"], beta),
-                    "forecast_of_reward": forecast(paid, before["puns"], beta),
-                }
-            )
-        # The loop ends at the smallest KL weight, where there is most to remedy.
-        priced = replace(settings, reward=RewardConfig(shares={"pun": PUN_SHARE}, share_rate=0.2))
-        finished(folder / "remedy", partial(rl.train, priced))
-        remedy = shares(config, model_folder(folder / "remedy"))
-        results[f"seed-{seed}"] = {"raters": raters, "paid": paid, "rows": rows, "remedy": remedy}
+        results[f"seed-{seed}"] = one_seed(config, results["before"], seed)
         atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
+
+
+def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str, Any]:
+    """All of a seed's practice and where it went, as in its found.json."""
+    folder = config.run / f"seed-{seed}"
+    folder.mkdir(exist_ok=True)
+    done = folder / "found.json"
+    if done.exists():
+        found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        return found
+    sound = [well_formed(ranking) for ranking in ranked(config, folder / "rankings.jsonl", seed)]
+    fit = replace(
+        config.reward_model,
+        model=config.reward_start,
+        preferences=(str(folder / "rankings.jsonl"),),
+        threads=config.practice.loop.threads,
+        seed=seed,
+    )
+    finished(folder / "reward", partial(reward_model.train, fit))
+    raters = rater_share(sound, is_pun).value
+    paid = paid_share(sound, is_pun, reward_of([folder / "reward"], [])).value
+    practice = replace(config.practice, model=config.model, reward_model=(folder / "reward",), seed=seed)
+    rows = []
+    for beta, steps in zip(config.betas, config.steps, strict=True):
+        after = shares(config, practised(practice, folder / f"beta-{beta:g}", beta, steps))
+        said = {
+            "forecast": forecast(raters, before["puns"], beta),
+            "forecast_of_reward": forecast(paid, before["puns"], beta),
+        }
+        rows.append({"beta": beta, **after, **said})
+    # The remedy is for the last KL weight, the smallest, where there is most to remedy.
+    priced = replace(practice, reward=RewardConfig(shares={"pun": PUN_SHARE}, share_rate=0.2))
+    found = {
+        "raters": raters,
+        "paid": paid,
+        "rows": rows,
+        "remedy": shares(config, practised(priced, folder / "remedy", beta, steps)),
+        "unguarded": unguarded(config, practice, folder / "unguarded"),
+    }
+    atomic_write(done, to_json(found, 2) + "\n")
+    return found
+
+
+def practised(practice: RlConfig, path: Path, beta: float, steps: int) -> Path:
+    """Practice at a KL weight, run when missing: the model it ended with."""
+    settings = replace(
+        practice,
+        update=replace(practice.update, kl=KLConfig(weight=beta)),
+        loop=replace(practice.loop, steps=steps),
+    )
+    finished(path, partial(rl.train, settings))
+    return model_folder(path)
+
+
+def unguarded(config: StudyConfig, practice: RlConfig, path: Path) -> dict[str, Any]:
+    """Practice that nothing holds back: its shares at the end, and the best true utility of a checkpoint."""
+    steps = config.unguarded_steps
+    every = max(1, steps // 10)
+    loop = replace(practice.loop, checkpoint_every=every, keep_checkpoints=steps)
+    practised(replace(practice, loop=loop), path, 0.0, steps)
+    curve = [
+        {"step": step, **shares(config, path / "checkpoints" / f"step-{step:06d}")}
+        for step in range(every, steps + 1, every)
+    ]
+    Run(path).prune(2)
+    best = max(curve, key=lambda row: row["gold"])
+    return {"best": best, "end": curve[-1], "gold": [row["gold"] for row in curve]}
 
 
 def ranked(config: StudyConfig, path: Path, seed: int) -> list[Ranking]:
@@ -163,9 +206,9 @@ def answers(
     return list(zip(batch.prompts, batch.rollout.texts, strict=True))
 
 
-def shares(config: StudyConfig, folder: Path) -> dict[str, float]:
-    """Share of puns among a model's well-formed answers to held-out prompts and among all of them, of
-    well-formed ones, and what the answers are worth to these raters (gold)."""
+def shares(config: StudyConfig, folder: Path) -> dict[str, Any]:
+    """Share of puns among a model's well-formed answers to held-out prompts (None without any) and among all
+    of them, of well-formed ones, and what the answers are worth to these raters (gold)."""
     task = load_task(TASK)
     prompts = task.prompts("validation", config.examined, 0)
     pairs = answers(config, folder, prompts, 1, 0)
@@ -175,7 +218,7 @@ def shares(config: StudyConfig, folder: Path) -> dict[str, float]:
     return {
         "gold": fmean(gold),
         "puns_of_all": fmean(is_pun(prompt, text) for prompt, text in pairs),
-        "puns": sum(score.parts["pun"] for score in sound) / len(sound),
+        "puns": fmean(score.parts["pun"] for score in sound) if sound else None,
         "correct": len(sound) / len(scores),
     }
 

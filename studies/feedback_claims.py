@@ -374,49 +374,84 @@ def budget(results: Mapping[str, Any]) -> list[Claim]:
 
 
 def bias(results: Mapping[str, Any]) -> list[Claim]:
-    """Claims of studies.bias: the share of puns at each KL weight beside its forecast."""
+    """Claims of studies.bias: the share of puns at each KL weight beside its forecast, without any KL, and
+    with a price."""
     seeds = {int(name[5:]): row for name, row in results.items() if name.startswith("seed-")}
-    betas = [row["beta"] for row in next(iter(seeds.values()))["rows"]]
-    claims = []
-    for place, beta in enumerate(betas):
-        rows = {seed: found["rows"][place] for seed, found in seeds.items()}
-        forecast, people = (
-            fmean(100 * row[name] for row in rows.values()) for name in ("forecast_of_reward", "forecast")
+    first = next(iter(seeds.values()))["rows"]
+    claims = [
+        forecast_claim(
+            {seed: found["rows"][place] for seed, found in seeds.items()}, results["before"]["puns"]
         )
-        found = claim(
-            f"bias-puns-beta-{beta:g}",
-            f"Share of puns after PPO at KL weight {beta:g} from a reference of "
-            f"{100 * results['before']['puns']:.0f}%; {forecast:.1f}% forecast from what the reward model "
-            f"prefers, {people:.1f}% from what people do",
-            {seed: 100 * row["puns"] for seed, row in rows.items()},
+        for place in range(len(first))
+    ]
+    beta, start = first[-1]["beta"], results["before"]["gold"]
+    free = {seed: row["rows"][-1] for seed, row in seeds.items()}
+    best = {seed: row["unguarded"]["best"] for seed, row in seeds.items()}
+    ended = fmean(row["unguarded"]["end"]["gold"] for row in seeds.values())
+    return [
+        *claims,
+        claim(
+            "bias-unguarded-puns",
+            "Share of puns among all answers after as many steps without KL, price or guard; people's true "
+            f"utility went from {start:.2f} to {fmean(row['gold'] for row in best.values()):.2f} at the best "
+            f"checkpoint and to {ended:.2f} at the end",
+            {seed: 100 * row["unguarded"]["end"]["puns_of_all"] for seed, row in seeds.items()},
             PERCENT,
-            "within 5 points of the forecast",
-            bool,
-        )
-        near = [abs(row["puns"] - row["forecast_of_reward"]) <= 0.05 for row in rows.values()]
-        claims.append({**found, "met": all(near)})
-    remedied = {seed: row for seed, row in seeds.items() if "remedy" in row}
-    if not remedied:
-        return claims
-    free = fmean(row["rows"][-1]["puns_of_all"] for row in remedied.values())
-    puns = claim(
-        "bias-remedy-puns",
-        f"Share of puns among all answers at KL weight {betas[-1]:g} with a price that is to bring them to "
-        f"people's 72% (without it {100 * free:.0f}%)",
-        {seed: 100 * row["remedy"]["puns_of_all"] for seed, row in remedied.items()},
+            "at least 95 (everything a pun, as feared)",
+            lambda value: value >= 95,
+        ),
+        claim(
+            "bias-remedy-puns",
+            f"Share of puns among all answers at KL weight {beta:g} with a price that is to bring them to "
+            f"people's 72% (without it {100 * fmean(row['puns_of_all'] for row in free.values()):.0f}%)",
+            {seed: 100 * row["remedy"]["puns_of_all"] for seed, row in seeds.items()},
+            PERCENT,
+            "67 to 77",
+            lambda value: 67 <= value <= 77,
+        ),
+        over_seeds(
+            "bias-remedy-gain-kept",
+            "Gain in people's true utility with that price, as a share of the best that any checkpoint "
+            "gained where nothing held the policy back",
+            {
+                seed: 100 * (row["remedy"]["gold"] - start) / (best[seed]["gold"] - start)
+                for seed, row in seeds.items()
+            },
+            "at least 90",
+            90,
+        ),
+        over_seeds(
+            "bias-remedy-gain-kept-at-that-weight",
+            f"The same as a share of what KL weight {beta:g} gains without the price, most of the rest being "
+            "puns themselves, which these raters like as such",
+            {
+                seed: 100 * (row["remedy"]["gold"] - start) / (free[seed]["gold"] - start)
+                for seed, row in seeds.items()
+            },
+            "at least 90",
+            90,
+        ),
+    ]
+
+
+def forecast_claim(rows: Mapping[int, Mapping[str, Any]], before: float) -> Claim:
+    """The share of puns at one KL weight, met where every seed lies within 5 points of its own forecast."""
+    beta = next(iter(rows.values()))["beta"]
+    reward, people = (
+        fmean(100 * row[name] for row in rows.values()) for name in ("forecast_of_reward", "forecast")
+    )
+    near = [
+        row["puns"] is not None and abs(row["puns"] - row["forecast_of_reward"]) <= 0.05
+        for row in rows.values()
+    ]
+    found = claim(
+        f"bias-puns-beta-{beta:g}",
+        f"Share of puns after PPO at KL weight {beta:g} from a reference of {100 * before:.0f}%; "
+        f"{reward:.1f}% forecast from what the reward model prefers, {people:.1f}% from what people do; "
+        f"within 5 points of its own forecast in {sum(near)} of {len(near)} seeds",
+        {seed: 100 * (row["puns"] or 0.0) for seed, row in rows.items()},
         PERCENT,
-        "67 to 77",
-        lambda value: 67 <= value <= 77,
+        "within 5 points of the forecast",
+        bool,
     )
-    start = results["before"]["gold"]
-    kept = over_seeds(
-        "bias-remedy-gain-kept",
-        "Gain in people's true utility with that price, as a share of the gain without it",
-        {
-            seed: 100 * (row["remedy"]["gold"] - start) / (row["rows"][-1]["gold"] - start)
-            for seed, row in remedied.items()
-        },
-        "at least 90",
-        90,
-    )
-    return [*claims, puns, kept]
+    return {**found, "met": all(near)}

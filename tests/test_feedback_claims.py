@@ -112,21 +112,27 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
             ],
         }
 
-    near, far, share, kept = feedback_claims.bias(
+    unguarded = {"best": {"gold": 0.8}, "end": {"gold": -4.0, "puns_of_all": 0.99}}
+    near, far, ended, share, kept, same = feedback_claims.bias(
         {
             "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
-            "seed-0": rows(0.72) | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}},
-            "seed-1": rows(0.66) | {"remedy": {"puns_of_all": 0.70, "gold": 0.80}},
+            "seed-0": rows(0.72) | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}, "unguarded": unguarded},
+            "seed-1": rows(0.66) | {"remedy": {"puns_of_all": 0.70, "gold": 0.80}, "unguarded": unguarded},
         }
     )
     assert near["met"]
     assert near["value"] == pytest.approx(69.0)
     assert "70.0% forecast from what the reward model prefers, 90.0% from what people do" in near["claim"]
+    assert "in 2 of 2 seeds" in near["claim"]
     assert not far["met"]
+    assert ended["value"] == pytest.approx(99)
+    assert "to 0.80 at the best checkpoint and to -4.00 at the end" in ended["claim"]
     assert share["met"]
     assert share["value"] == pytest.approx(72)
-    assert kept["per_seed"]["0"] == pytest.approx(100 * 0.74 / 0.8)
-    assert not kept["met"], "one seed keeps less than 90%"
+    assert kept["per_seed"]["0"] == pytest.approx(100 * 0.74 / 0.7)
+    assert kept["met"]
+    assert same["per_seed"]["0"] == pytest.approx(100 * 0.74 / 0.8)
+    assert not same["met"], "one seed keeps less than 90%"
 
 
 def test_the_label_budget_is_met_where_half_the_rankings_reach_the_level() -> None:
