@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -185,11 +185,6 @@ def within_prompts(one_QN: Floats, other_QN: Floats) -> float:
         if np.ptp(one) > 0 and np.ptp(other) > 0
     ]
     return float(np.mean(told)) if told else 0.0
-
-
-def above(found: Mapping[str, Any], kind: str, way: str, than_kind: str, than_way: str) -> dict[int, float]:
-    """By seed, what one ensemble gains beyond another."""
-    return {int(seed): one[kind][way] - one[than_kind][than_way] for seed, one in found.items()}
 
 
 main = study_main(StudyConfig, "studies.ensembles", study)

@@ -8,7 +8,7 @@ RUN/seed-30/unguarded     without the KL and with larger steps, the guard off
 RUN/seed-30/guarded       the same with the default guard
 RUN/seed-30/least         the same without a guard, paid the lower of the two rewards
 RUN/seed-30/examined.json people's true utility at the unguarded run's checkpoints and where the others ended
-RUN/results.json          what each ended at beside the best checkpoint of the unguarded run, and the curves
+RUN/results.json          what each ended at beside the best checkpoint of the unguarded run, and the signals
 ```
 A run that has its summary.json is skipped and one that was killed is resumed, so the same command continues.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -27,8 +27,7 @@ import numpy as np
 
 from practicum.audit.detectors import DIRECTIONS, record
 from practicum.audit.guard import GuardConfig, read_rows, reading, replay
-from practicum.audit.intervals import Estimate, exact_share
-from practicum.audit.overoptimization import FEWEST_POINTS, FORMS, bands, observed_peak, predict_peak
+from practicum.audit.intervals import exact_share
 from practicum.errors import InputError
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
@@ -49,9 +48,6 @@ from studies.entry import study_main
 from studies.equations import note_machine
 from studies.planted import jokes
 from studies.rlhf import finished
-
-SMOOTHED = 3
-"""Neighbouring checkpoints whose mean true utility says where the peak is."""
 
 
 @dataclass(frozen=True)
@@ -226,17 +222,11 @@ def fitted(config: StudyConfig, first: Path, folder: Path, seed: int, member: in
 
 
 def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The share stopped with its exact interval, true utilities by seed, the curves of over-optimisation."""
-    seeds = len(examined)
-    points = [
-        (
-            np.array([max(0.0, row["kl"]) for row in one["curve"]]),
-            np.array([row["gold"] - one["curve"][0]["gold"] for row in one["curve"]]),
-        )
-        for one in examined.values()
-    ]
+    """The share stopped with its exact interval, and true utilities by seed."""
     return {
-        "stopped": exact_share(sum(one["alarm"] is not None for one in examined.values()), seeds).json(),
+        "stopped": exact_share(
+            sum(one["alarm"] is not None for one in examined.values()), len(examined)
+        ).json(),
         "by_seed": {
             str(seed): {name: value for name, value in one.items() if name != "curve"}
             | {
@@ -245,43 +235,7 @@ def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
             }
             for seed, one in examined.items()
         },
-        "curves": {form: curve(points, form) for form in FORMS},
-        "foreseen_without_gold": without_gold(points).json(),
     }
-
-
-def curve(points: Sequence[tuple[np.ndarray, np.ndarray]], form: Any) -> dict[str, Any]:
-    """The fit of one form to all runs (Gao et al. 2022), and each run's peak predicted from its first half.
-
-    That is what it had shown when it first was half as far, in the square root of the KL, as it ever came.
-    `foreseen` counts the runs whose peak lies within 20%, in that square root, of where the smoothed true
-    utility was greatest over the whole run.
-    """
-    fit = bands(points, form)
-    predicted, seen = [], []
-    for kl, gold in points:
-        seen.append(float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])))
-        half = max(FEWEST_POINTS, int(np.argmax(4 * kl > kl.max())))
-        predicted.append(predict_peak(kl[:half], gold[:half], form, 1.0)[0])
-    hits = sum(abs(said - peak) <= 0.2 * peak for said, peak in zip(predicted, seen, strict=True))
-    return {
-        **fit.fit.__dict__,
-        "peak_distance": fit.fit.peak_distance,
-        "peak_distance_ci95": list(fit.peak_distance),
-        "predicted": predicted,
-        "observed": seen,
-        "foreseen": exact_share(hits, len(points)).json(),
-    }
-
-
-def without_gold(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> Estimate:
-    """Runs whose peak lies where the guard stops to trust the reward, which it says from the KL alone.
-
-    Within 20% in the square root of the KL, as in `curve`.
-    """
-    said = GuardConfig().held_kl ** 0.5
-    seen = [float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])) for kl, gold in points]
-    return exact_share(sum(abs(said - peak) <= 0.2 * peak for peak in seen), len(seen))
 
 
 def signals(config: StudyConfig) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from practicum.errors import InputError
-from studies import feedback_claims
+from studies import audit_claims, feedback_claims
 from studies.claims import PERCENT, Claim, claim
-from studies.equations import read
+from studies.equations import machine, read
 from studies.feedback_claims import over_seeds
 
 BOOTSTRAP = "95% interval, bootstrap over headlines"
@@ -21,34 +21,41 @@ COMMANDS = {
     "humicroedit": "--data FOLDER",
     "rlhf": "--model runs/jokes --reward_start runs/jokes-pretrain",
     "bias": "--model runs/jokes --reward_start runs/jokes-pretrain",
-    "guard": "{guard}",
+    "guard": "{settings}",
     "budget": "--seeds {seeds}",
     "best_of_n": "",
     "exploits": "--planted {planted} --clean {clean}",
+    "ensembles": "",
+    "overoptimization": "{settings}",
 }
 """What each study must be told beside its folder."""
 
 
 def measure(run: Path) -> list[Claim]:
-    """The claims of a folder of one of the studies in COMMANDS; InputError for another."""
+    """The claims of a folder of one of COMMANDS; InputError for another."""
     results = read(run / "results.json")
     of: Callable[[Mapping[str, Any]], list[Claim]]
     if "people" in results:
         of, module = headlines, "humicroedit"
         trained = sorted(run.glob("smollm2-*"))
+    elif "rl" in results:
+        of, module, trained = audit_claims.overoptimization, "overoptimization", [run]
+    elif "ensembles" in results:
+        of, module = audit_claims.ensembles, "ensembles"
+        trained = sorted(run.glob("seed-*/tuned-1"))
     elif "best_of_n" in results:
-        of, module = feedback_claims.best_of_n, "best_of_n"
+        of, module = audit_claims.best_of_n, "best_of_n"
         trained = sorted(run.glob("seed-*/*-0"))
     elif "budget" in results:
-        of, module, trained = feedback_claims.budget, "budget", [run]
+        of, module, trained = audit_claims.budget, "budget", [run]
     elif "signals" in results:
-        of, module = feedback_claims.guard, "guard"
+        of, module = audit_claims.guard, "guard"
         trained = sorted(run.glob("seed-*/unguarded"))
     elif "accused" in results:
-        of, module = feedback_claims.exploits, "exploits"
+        of, module = audit_claims.exploits, "exploits"
         trained = sorted(run.glob("planted-*/reward-model"))
     elif "before" in results:
-        of, module = feedback_claims.bias, "bias"
+        of, module = audit_claims.bias, "bias"
         trained = sorted(run.glob("seed-*/reward"))
     elif any("reward_model" in row and "guard" in row for row in results.values()):
         of, module = feedback_claims.rlhf, "rlhf"
@@ -60,15 +67,17 @@ def measure(run: Path) -> list[Claim]:
         raise InputError(f"{run}: results.json is of none of the studies {', '.join(COMMANDS)}")
     counts = {
         "seeds": results.get("seeds", 0),
-        "guard": " ".join(f"--{name} {value:g}" for name, value in results.get("settings", {}).items()),
+        "settings": " ".join(f"--{name} {value:g}" for name, value in results.get("settings", {}).items()),
         "planted": results["planted"] // 11 if module == "exploits" else 0,
         "clean": results["clean"] if module == "exploits" else 0,
     }
     environment = read(trained[0] / "environment.json")
     settings = COMMANDS[module].format(**counts)
+    started = "practicum audit" if module == "overoptimization" else "python -m studies"
+    separator = " " if module == "overoptimization" else "."
     origin = {
-        "command": " ".join(f"python -m studies.{module} {settings} --run runs/{module}".split()),
-        "machine": read(run / "machine.json")["machine"],
+        "command": " ".join(f"{started}{separator}{module} {settings} --run runs/{module}".split()),
+        "machine": (read(run / "machine.json") if (run / "machine.json").exists() else machine())["machine"],
         "date": environment["started"][:10],
         "commit": environment["commit"] or "unknown",
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from studies import feedback_claims
+from studies import audit_claims, feedback_claims
 
 
 def seed(accuracy: float, learned: float) -> dict[str, Any]:
@@ -53,14 +53,12 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
         str(seed): {**ends, "guarded": guarded, "unguarded": -3.0}
         for seed, guarded in ((30, 1.2), (31, 0.95), (32, 0.5))
     }
-    form = {"held_out_r2": 0.4, "peak_distance": 0.5, "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0}}
+    late = {"early_rate": 1 / 3, "detection_rate": 1.0, "area": 0.2}
     results = {
         "false_alarms": {"value": 0.0, "low": 0.0, "high": 0.2},
         "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99},
         "by_seed": by_seed,
-        "curves": {"best_of_n": form, "rl": {**form, "held_out_r2": 0.6}},
-        "foreseen_without_gold": {"value": 0.5, "low": 0.2, "high": 0.8},
-        "signals": {},
+        "signals": {"kl": late, "tail_index": {**late, "early_rate": 0.0, "detection_rate": 0.0}},
         "settings": {
             "first_seed": 30,
             "clean": 20,
@@ -69,7 +67,7 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
             "gamed_rate": 2e-4,
         },
     }
-    claims = {row["id"]: row for row in feedback_claims.guard(results)}
+    claims = {row["id"]: row for row in audit_claims.guard(results)}
     assert claims["guard-false-alarms"]["met"]
     assert not claims["guard-stops-gaming"]["met"]
     assert claims["guard-unguarded-loss"]["value"] == 4.0
@@ -79,13 +77,53 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
     assert claims["guard-above-least"]["met"]
     assert not claims["guard-above-rolled-back"]["met"]
     assert claims["guard-above-rolled-back"]["per_seed"] == pytest.approx({"30": 0.3, "31": 0.05, "32": -0.4})
-    assert not claims["guard-curve-best-of-n-held-out-r2"]["met"]
-    assert claims["guard-curve-rl-held-out-r2"]["met"]
-    assert claims["guard-curve-rl-foreseen"]["seeds"] == [30, 31, 32]
-    assert (claims["guard-peak-without-gold"]["value"], claims["guard-peak-without-gold"]["met"]) == (
-        50,
-        False,
+    assert claims["guard-signals-early"]["value"] == pytest.approx(100 / 3)
+    assert not claims["guard-signals-early"]["met"]
+    assert "kl, the best of 2 (at any time: kl 100%, tail index 0%)" in claims["guard-signals-early"]["claim"]
+
+
+def test_curves_are_judged_by_their_fit_and_by_what_they_foresee() -> None:
+    form = {
+        "held_out_r2": 0.4,
+        "peak_distance": 0.5,
+        "observed": [0.4, 0.6],
+        "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0},
+    }
+    results = {
+        "rl": {"best_of_n": form, "rl": {**form, "held_out_r2": 0.6}},
+        "best_of_n": {"best_of_n": form, "rl": {**form, "peak_distance": None}},
+        "foreseen_without_gold": {"value": 0.5, "low": 0.2, "high": 0.8},
+        "settings": {"seed": 40, "seeds": 2, "best_of": 64},
+    }
+    claims = {row["id"]: row for row in audit_claims.overoptimization(results)}
+    assert not claims["overoptimization-ppo-quadratic-held-out-r2"]["met"]
+    assert claims["overoptimization-ppo-logarithm-held-out-r2"]["met"]
+    assert claims["overoptimization-best-of-n-quadratic-foreseen"]["met"]
+    assert claims["overoptimization-best-of-n-quadratic-foreseen"]["seeds"] == [40, 41]
+    assert "turns nowhere" in claims["overoptimization-best-of-n-logarithm-held-out-r2"]["claim"]
+    assert "the best of 1 to 64" in claims["overoptimization-best-of-n-logarithm-held-out-r2"]["claim"]
+    assert not claims["overoptimization-ppo-without-gold"]["met"]
+
+
+def test_ensembles_are_compared_seed_by_seed() -> None:
+    kinds = {"single": 0.4, "mean": 0.6, "min": 0.5, "mean_minus_variance": 0.6}
+    rows = {
+        str(seed): {
+            "tuned": {**kinds, "mean": 0.5 + 0.01 * seed, "knows_what_it_overpays": 0.1},
+            "read": {**kinds, "knows_what_it_overpays": 0.2 + 0.01 * seed},
+            "average": 0.3,
+        }
+        for seed in range(3)
+    }
+    found = audit_claims.ensembles({"ensembles": rows, "members": 4, "answers": 64})
+    claims = {row["id"]: row for row in found}
+    assert claims["ensembles-pretraining-seeds"]["per_seed"] == pytest.approx(
+        {"0": 0.1, "1": 0.09, "2": 0.08}
     )
+    assert claims["ensembles-pretraining-seeds"]["met"]
+    assert claims["ensembles-average-above-one"]["value"] == pytest.approx(-0.1)
+    assert not claims["ensembles-min"]["met"]
+    assert claims["ensembles-pretraining-seeds-know-what-they-overpay"]["met"]
 
 
 def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
@@ -113,7 +151,7 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
         }
 
     unguarded = {"best": {"gold": 0.8}, "end": {"gold": -4.0, "puns_of_all": 0.99}}
-    near, far, ended, share, kept, same = feedback_claims.bias(
+    near, far, ended, share, kept, same = audit_claims.bias(
         {
             "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
             "seed-0": rows(0.72) | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}, "unguarded": unguarded},
@@ -145,7 +183,7 @@ def test_the_label_budget_is_met_where_half_the_rankings_reach_the_level() -> No
             "jokes": {"needed": {"information": None}, **by_seed},
         },
     }
-    features, jokes = feedback_claims.budget(found)
+    features, jokes = audit_claims.budget(found)
     assert (features["value"], features["met"]) == (340, True)
     assert "1 of them" in features["claim"]
     assert (jokes["value"], jokes["met"], jokes["lower_bound"]) == (500, False, True)

@@ -10,7 +10,7 @@ import pytest
 
 from practicum.training.loop import LoopConfig
 from studies import exploits, guard
-from studies.guard import StudyConfig, checkpoints, curve, study, summary
+from studies.guard import StudyConfig, checkpoints, study, summary
 
 
 def test_checkpoints_are_close_where_the_true_utility_turns() -> None:
@@ -30,25 +30,11 @@ def examined(best: float, alarm: int | None) -> dict[str, object]:
     return {"curve": rows, "best": best, "guarded": best, "alarm": alarm}
 
 
-def test_alarms_are_counted_and_the_true_form_foresees_the_peak() -> None:
+def test_alarms_are_counted() -> None:
     found = summary({30: examined(1.0, 12), 31: examined(2.0, None)})
     assert found["stopped"]["value"] == 0.5
     assert found["by_seed"]["30"]["proxy"] == [0.0, 8.0]
     assert "curve" not in found["by_seed"]["30"]
-    assert found["curves"]["best_of_n"]["observed"] == pytest.approx([1.0, 1.0])
-    assert found["curves"]["best_of_n"]["predicted"] == pytest.approx([1.0, 1.0], rel=0.01)
-    assert found["curves"]["best_of_n"]["foreseen"]["value"] == 1.0
-    # The guard trusts up to sqrt(0.75) = 0.87, within 20% of 1.
-    assert found["foreseen_without_gold"]["value"] == 1.0
-
-
-def test_a_run_that_only_rises_is_not_foreseen_to_turn() -> None:
-    import numpy as np
-
-    kl = np.linspace(0, 4, 12)
-    rising = curve([(kl, kl.copy()), (kl, 2 * kl)], "best_of_n")
-    assert rising["predicted"] == [float("inf")] * 2
-    assert rising["foreseen"]["value"] == 0.0
 
 
 def test_a_tiny_study_runs_to_its_results_and_continues(

@@ -75,10 +75,11 @@ def test_every_block_of_results_names_ids_that_a_study_writes() -> None:
     """A misspelt id would leave a block silently empty."""
     sources = [
         (ROOT / "studies" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("claims", "people_claims", "feedback_claims")
+        for name in ("claims", "people_claims", "feedback_claims", "audit_claims")
     ]
     ids = (
-        r'f?"((?:equations|verifier|jester|humicroedit|rlhf|guard|exploits|bias|budget|best-of-n)-[a-z0-9-]+)'
+        r'f?"((?:equations|verifier|jester|humicroedit|rlhf|guard|exploits|bias|budget|best-of-n|ensembles'
+        r"|overoptimization)-[a-z0-9-]+)"
     )
     prefixes = {found for source in sources for found in re.findall(ids, source)}
     for page in quoting_pages(ROOT):

@@ -116,6 +116,7 @@ def lab(config: LabConfig, run_path: Path, *, resume: bool = False) -> dict[str,
         curves = [one[way] for one in found.values()]
         results[way] = {form: fitted(curves, form, config.first) for form in FORMS}
         sections.append(section(way, curves, results[way]))
+    results["foreseen_without_gold"] = without_gold(results["rl"]["best_of_n"]["observed"])
     atomic_write(run_path / "results.json", to_json(results, 2) + "\n")
     page, _ = write(
         sections, f"{config.rankings} rankings by simulated people, {config.seeds} seeds", run_path
@@ -130,7 +131,7 @@ def lab(config: LabConfig, run_path: Path, *, resume: bool = False) -> dict[str,
 
 def settings_of(config: LabConfig) -> dict[str, Any]:
     """The settings that say which experiment it was."""
-    names = ("seed", "seeds", "rankings", "members", "steps", "learning_rate", "best_of")
+    names = ("seed", "seeds", "rankings", "members", "steps", "learning_rate", "best_of", "best_of_prompts")
     return {name: getattr(config, name) for name in names}
 
 
@@ -271,6 +272,13 @@ def fitted(curves: Sequence[dict[str, Any]], form: Form, first: float) -> dict[s
         "observed": observed,
         "foreseen": exact_share(hits, len(points)).json(),
     }
+
+
+def without_gold(observed: Sequence[float]) -> dict[str, float]:
+    """Share of runs whose peak, in sqrt(KL), lies WITHIN of where the guard stops to trust the reward, which
+    it says from the KL alone."""
+    said = GuardConfig().held_kl ** 0.5
+    return exact_share(sum(abs(said - peak) <= WITHIN * peak for peak in observed), len(observed)).json()
 
 
 def section(way: str, curves: Sequence[dict[str, Any]], found: dict[str, Any]) -> Section:

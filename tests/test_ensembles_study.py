@@ -1,0 +1,51 @@
+"""The study of ensembles: what it makes of rewards that are known, and a tiny whole run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from studies import ensembles
+from studies.ensembles import StudyConfig, ensemble, study
+
+
+def test_members_that_err_apart_gain_most_together() -> None:
+    generator = np.random.default_rng(0)
+    gold = generator.normal(size=(200, 16))
+    noisy = [gold.ravel() + generator.normal(size=gold.size) for _ in range(4)]
+    alike = [noisy[0]] * 4
+    apart, same = (
+        ensemble(torch.tensor(np.array(one).T, dtype=torch.float32), gold, 16) for one in (noisy, alike)
+    )
+    assert apart["mean"] > apart["single"] + 0.1
+    assert same["mean"] == pytest.approx(same["single"])
+    assert abs(same["knows_its_errors"]) == 0.0, "members that agree know nothing"
+
+
+def test_disagreement_that_marks_what_is_overpaid_is_seen() -> None:
+    generator = np.random.default_rng(1)
+    gold = generator.normal(size=(50, 32))
+    overpaid = generator.random(size=gold.shape) < 0.3
+    members = torch.tensor(
+        np.stack([(gold + 3 * overpaid).ravel(), (gold + 1 * overpaid).ravel()], 1), dtype=torch.float32
+    )
+    assert ensemble(members, gold, 32)["knows_what_it_overpays"] > 0.5
+
+
+def test_a_tiny_study_runs_to_its_results_and_continues(tmp_path: Path) -> None:
+    config = StudyConfig(tmp_path, seeds=1, members=2, steps=2, rankings=20, prompts=6, answers=8)
+    results = study(config)
+    assert results["ensembles"]["0"].keys() == {"tuned", "read", "average"}
+    assert (tmp_path / "seed-0" / "average" / "model" / "config.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-0").rglob("*")}
+    study(replace(config))
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-0").rglob("*")}
+
+
+def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ensembles.main(["--help"]) == 0
+    assert "--members" in capsys.readouterr().out
