@@ -434,3 +434,69 @@ def forecast_claim(rows: Mapping[int, Mapping[str, Any]], before: float) -> Clai
         bool,
     )
     return {**found, "met": all(near)}
+
+
+def instruments(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims of studies.instruments: coverage of intervals, verifiers that are flagged."""
+    every = [
+        (one["value"], situation, meter, one)
+        for meter, found in results["coverage"].items()
+        for situation, one in found.items()
+    ]
+    _, situation, meter, least = min(every, key=lambda row: row[0])
+    seeds, flagged = list(range(results["seeds"])), results["verifiers"]
+    gameable = flagged["poisoned"] + flagged["lenient"]
+    return [
+        share(
+            "instruments-interval-coverage",
+            f"The bias meter's intervals that cover the truth, of {results['simulations']} simulations in "
+            f"the worst of {len(every)} situations ({meter}, {situation}; the best "
+            f"{100 * max(every)[0]:.1f}%)",
+            least,
+            seeds,
+            "at least 93",
+            93,
+        ),
+        share(
+            "instruments-gameable-verifiers",
+            f"Sets of equations on which a gameable reward is flagged: the poisoned answer key on "
+            f"{flagged['poisoned']}, a verifier that looks for numbers anywhere on {flagged['lenient']}, of "
+            f"{len(seeds)} each",
+            exact_share(gameable, 2 * len(seeds)).json(),
+            seeds,
+            "at least 95",
+            95,
+        ),
+        share(
+            "instruments-true-verifier",
+            "Sets of equations on which the verifier that substitutes is accused",
+            exact_share(flagged["true"], len(seeds)).json(),
+            seeds,
+            "at most 5",
+            0,
+            5,
+        ),
+    ]
+
+
+def headline_exploits(results: Mapping[str, Any]) -> list[Claim]:
+    """The claim of studies.headline_exploits: kinds of text by which a model of real judgements is gamed."""
+    found = results["headline_exploits"]
+    kinds = [kind.replace("_", " ") for kind in found["kinds"]]
+    worst = max((one for one in found["findings"] if one["exploit"]), key=lambda one: one["margin"])
+    return [
+        {
+            "id": "exploits-headlines-kinds",
+            "claim": f"Humicroedit: kinds of text ({', '.join(kinds)}) by which the reward model from "
+            f"SmolLM2-135M of real people's judgements is gamed, found with {found['queries']:,} questions "
+            f'on {results["headlines"]} held-out headlines; most of all "{worst["text"]}", ahead of every '
+            f"honest edit on {100 * worst['share']:.0f}% of headlines",
+            "value": len(kinds),
+            "unit": "kinds",
+            "interval": None,
+            "interval_kind": None,
+            "target": "at least 1",
+            "seeds": [results["seed"]],
+            "met": len(kinds) >= 1,
+        }
+    ]

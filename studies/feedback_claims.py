@@ -137,3 +137,24 @@ def share(
         "n": len(seeds),
         "met": least <= value <= most,
     }
+
+
+def demo(summary: Mapping[str, Any]) -> list[Claim]:
+    """Claims of a demo's human half: its seconds, and what it did to people's true utility."""
+    stage = next(one for one in summary["stages"] if one["name"] == "rlhf")
+    feedback = summary["human_feedback"]
+    before, after = feedback["gold"]
+    return [
+        {
+            "id": "rlhf-demo-seconds",
+            "claim": "Demo: seconds of its human half, from no model to jokes by human feedback and their "
+            f"audit ({feedback['ratings']:,} ratings; true utility {before:.2f} to {after:.2f})",
+            "value": stage["seconds"],
+            "unit": "s",
+            "interval": None,
+            "interval_kind": None,
+            "target": "at most 300",
+            "seeds": [summary["seed"]],
+            "met": stage["seconds"] <= 300,
+        }
+    ]

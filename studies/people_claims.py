@@ -26,16 +26,28 @@ COMMANDS = {
     "best_of_n": "",
     "exploits": "--planted {planted} --clean {clean}",
     "ensembles": "",
+    "instruments": "",
+    "headline_exploits": "--data FOLDER --reward_model runs/humicroedit/smollm2-0",
     "overoptimization": "{settings}",
+    "demo": "",
 }
-"""What each study must be told beside its folder."""
+"""What each study, or command, must be told beside its folder."""
+STARTED = {"overoptimization": "practicum audit overoptimization", "demo": "practicum demo"}
+"""What is a command of practicum and no study."""
 
 
 def measure(run: Path) -> list[Claim]:
     """The claims of a folder of one of COMMANDS; InputError for another."""
-    results = read(run / "results.json")
+    whole = run / "summary.json"
+    results = read(whole if whole.exists() and "stages" in read(whole) else run / "results.json")
     of: Callable[[Mapping[str, Any]], list[Claim]]
-    if "people" in results:
+    if "stages" in results:
+        of, module, trained = feedback_claims.demo, "demo", [run]
+    elif "coverage" in results:
+        of, module, trained = audit_claims.instruments, "instruments", [run]
+    elif "headline_exploits" in results:
+        of, module, trained = audit_claims.headline_exploits, "headline_exploits", [run]
+    elif "people" in results:
         of, module = headlines, "humicroedit"
         trained = sorted(run.glob("smollm2-*"))
     elif "rl" in results:
@@ -73,10 +85,9 @@ def measure(run: Path) -> list[Claim]:
     }
     environment = read(trained[0] / "environment.json")
     settings = COMMANDS[module].format(**counts)
-    started = "practicum audit" if module == "overoptimization" else "python -m studies"
-    separator = " " if module == "overoptimization" else "."
+    started = STARTED.get(module, f"python -m studies.{module}")
     origin = {
-        "command": " ".join(f"{started}{separator}{module} {settings} --run runs/{module}".split()),
+        "command": " ".join(f"{started} {settings} --run runs/{module}".split()),
         "machine": (read(run / "machine.json") if (run / "machine.json").exists() else machine())["machine"],
         "date": environment["started"][:10],
         "commit": environment["commit"] or "unknown",
