@@ -52,6 +52,10 @@ SMALL = {
     "rl": "--prompts_per_step=4 --group_size=2 --sampling.max_new_tokens=8 --loop.steps=2 --loop.threads=1",
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
+    "audit overoptimization": (
+        "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
+        "--best_of=8 --best_of_prompts=4 --threads=1"
+    ),
 }
 
 
@@ -129,6 +133,8 @@ def test_the_commands_of_a_page_run(
 def run_small(arguments: list[str], model: Path) -> int:
     """Run a command as shown, but small; a model that the page does not train is given."""
     name = arguments[0]
+    if arguments[:2] == ["audit", "overoptimization"] and "--run" in arguments:
+        return cli.main([*arguments, *SMALL["audit overoptimization"].split()])
     if "--help" in arguments or name in QUICK:
         return cli.main(arguments)
     for flag in ("--model", "--run"):
