@@ -179,14 +179,14 @@ def ensembles(results: Mapping[str, Any]) -> list[Claim]:
 
     def beyond(name: str, text: str, one: Mapping[int, float], other: Mapping[int, float]) -> Claim:
         found = {seed: one[seed] - other[seed] for seed in one}
-        return over_seeds(f"ensembles-{name}", text, found, "interval above 0", 0, "units")
+        return over_seeds(name, text, found, "interval above 0", 0, "units")
 
     tuned, read = gains("tuned", "mean"), gains("read", "mean")
     average = {seed: row["average"] for seed, row in seeds.items()}
     picks = f"true utility gained by the best of {best} answers"
     claims = [
         beyond(
-            "pretraining-seeds",
+            "ensembles-pretraining-seeds",
             f"Jokes: {picks} by the mean of {members} reward models of pretraining seeds of their own, "
             f"beyond the mean of {members} of fine-tuning seeds ({mean('read', 'mean')} and "
             f"{mean('tuned', 'mean')})",
@@ -194,20 +194,20 @@ def ensembles(results: Mapping[str, Any]) -> list[Claim]:
             tuned,
         ),
         beyond(
-            "above-one",
+            "ensembles-above-one",
             f"Jokes: the same beyond one such model alone ({mean('read', 'single')})",
             read,
             gains("read", "single"),
         ),
         beyond(
-            "tuned-above-one",
+            "ensembles-tuned-above-one",
             f"Jokes: {picks} by the mean of {members} fine-tuning seeds, beyond one of them "
             f"({mean('tuned', 'single')})",
             tuned,
             gains("tuned", "single"),
         ),
         beyond(
-            "average-above-one",
+            "ensembles-average-above-one",
             f"Jokes: {picks} by the model of the mean weights of {members} fine-tuning seeds (WARM), beyond "
             f"one of them ({fmean(average.values()):.2f})",
             average,
@@ -217,7 +217,7 @@ def ensembles(results: Mapping[str, Any]) -> list[Claim]:
     for way, words in (("min", "the lowest"), ("mean_minus_variance", "the mean less half the variance")):
         claims.append(
             beyond(
-                f"{way.replace('_', '-')}",
+                f"ensembles-{way.replace('_', '-')}",
                 f"Jokes: {picks} by {words} of {members} pretraining seeds, beyond their mean "
                 f"({mean('read', way)}; fine-tuning seeds {mean('tuned', way)})",
                 gains("read", way),
