@@ -347,6 +347,7 @@ AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
         ("distortion", "DistortionConfig", "distortion"),
         ("budget", "BudgetAuditConfig", "budget"),
         ("guard", "GuardAuditConfig", "guard"),
+        ("detectors", "DetectorsConfig", "detectors"),
         ("verifier", "VerifierConfig", "verifier"),
         ("rank-table", "RankTableConfig", "rank_table"),
     )

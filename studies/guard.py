@@ -23,11 +23,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
-
-from practicum.audit.detectors import DIRECTIONS, record
-from practicum.audit.guard import GuardConfig, read_rows, reading, replay
+from practicum.audit.guard import GuardConfig, replay
 from practicum.audit.intervals import exact_share
+from practicum.audit.record import read_run, records
 from practicum.errors import InputError
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
@@ -239,31 +237,24 @@ def summary(examined: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def signals(config: StudyConfig) -> dict[str, Any]:
-    """Each signal's record (`detectors.record`) on clean and unguarded runs, the onset being the step of the
-    best checkpoint; what is logged nowhere, or in too few runs, gives none."""
+    """Each signal's record on clean and unguarded runs, the onset being the step of the best checkpoint; none
+    from fewer clean runs than thresholds need."""
     folders = [
         config.run / f"seed-{config.first_seed + place}" for place in range(max(config.seeds, config.clean))
     ]
     rows = {
-        name: [list(read_rows(folder / name / "metrics.jsonl")) for folder in folders[:count]]
+        name: [read_run(folder / name) for folder in folders[:count]]
         for name, count in (("clean", config.clean), ("unguarded", config.seeds))
     }
     onsets = []
     for folder in folders[: config.seeds]:
         curve = json.loads((folder / "examined.json").read_text(encoding="utf-8"))["curve"]
         onsets.append(max(curve, key=lambda row: row["gold"])["step"])
-    found = {}
-    for name in DIRECTIONS:
-        values = {kind: [[reading(row, name) for row in run] for run in runs] for kind, runs in rows.items()}
-        if any(value is None for runs in values.values() for run in runs for value in run):
-            continue
-        clean, gamed = ([np.array(run) for run in values[kind]] for kind in ("clean", "unguarded"))
-        try:
-            one = record(name, clean, gamed, onsets)
-        except InputError:
-            continue
-        found[name] = {**one.__dict__, "sentence": one.sentence()}
-    return found
+    try:
+        found = records(rows["clean"], rows["unguarded"], onsets)
+    except InputError:
+        return {}
+    return {one.signal: {**one.__dict__, "sentence": one.sentence()} for one in found}
 
 
 main = study_main(StudyConfig, "studies.guard", study)

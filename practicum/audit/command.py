@@ -1,4 +1,5 @@
-"""`practicum audit`: exploits, overoptimization, bias, distortion, budget, guard, verifier, rank-table."""
+"""`practicum audit`: exploits, overoptimization, bias, distortion, budget, guard, detectors, verifier and
+rank-table."""
 
 from __future__ import annotations
 
@@ -138,6 +139,26 @@ class GuardAuditConfig:
     """What the guard watches."""
     checkpoint_every: int = 1
     """Steps between the run's checkpoints: a roll-back goes to a multiple of it."""
+
+
+@dataclass(frozen=True)
+class DetectorsConfig:
+    """The record of each warning signal on runs whose truth is known, and thresholds for the guard."""
+
+    clean: tuple[Path, ...]
+    """Runs (folders or their metrics.jsonl) that gamed nothing: 19 or more for 5% false alarms."""
+    gamed: tuple[Path, ...] = ()
+    """Runs that gamed their reward, with the true reward logged. None: thresholds only."""
+    gold: str = "reward/gold"
+    """Column of the true reward: where it is greatest is the onset."""
+    false_alarms: float = 0.05
+    """Probability that a new clean run alarms."""
+    baseline: int = 10
+    """Steps that teach what is normal in a run."""
+    thresholds: Path | None = None
+    """TOML file to write the guard's thresholds to, for `practicum rl --config`."""
+    report: Path | None = None
+    """Folder to write audit.html and audit.json to (needs gamed runs)."""
 
 
 @dataclass(frozen=True)
@@ -370,6 +391,41 @@ def guard(config: GuardAuditConfig) -> dict[str, Any]:
     return {**decision.json(), "rows": rows, "exit_code": code}
 
 
+def detectors(config: DetectorsConfig) -> dict[str, Any]:
+    """Run `practicum audit detectors`; returns each signal's record and the guard's thresholds."""
+    from practicum.audit.record import onset_of, read_run, records, thresholds_from
+
+    if config.report is not None and not config.gamed:
+        raise InputError("detectors: --report needs --gamed, whose warnings it shows")
+    clean = [read_run(path) for path in config.clean]
+    tuned = thresholds_from(clean, GuardConfig(baseline=config.baseline), config.false_alarms)
+    result: dict[str, Any] = {"thresholds": dict(tuned.thresholds), "votes": tuned.votes}
+    if config.gamed:
+        gamed = [read_run(path) for path in config.gamed]
+        onsets = [onset_of(rows, config.gold, path) for rows, path in zip(gamed, config.gamed, strict=True)]
+        found = records(clean, gamed, onsets, config.false_alarms, config.baseline)
+        result["records"] = [asdict(one) for one in found]
+        for one in found:
+            print(one.sentence())
+        if config.report is not None:
+            from practicum.audit.report import detectors_section, write
+
+            subject = f"{len(gamed)} runs that gamed their reward, beside {len(clean)} that did not"
+            result["report"] = str(write([detectors_section(found)], subject, config.report)[0])
+            print(f"report: {result['report']}")
+    for name, value in tuned.thresholds.items():
+        print(f"threshold: {name.replace('_', ' ')} {value:.3g}")
+    if config.thresholds is not None:
+        import tomli_w
+
+        from practicum.run import atomic_write
+
+        guard = {"votes": tuned.votes, "baseline": config.baseline, "thresholds": dict(tuned.thresholds)}
+        atomic_write(config.thresholds, tomli_w.dumps({"guard": guard}))
+        print(f"guard: practicum rl --config {config.thresholds}")
+    return result
+
+
 def verifier(config: VerifierConfig) -> dict[str, Any]:
     """Run `practicum audit verifier`; returns how often wrong answers are paid and right ones refused."""
     from practicum.audit.report import verifier_section
@@ -534,4 +590,6 @@ def _write(sections: Sequence[Any], subject: Sequence[Path | None], folder: Path
     from practicum.audit.report import write
 
     named = ", ".join(str(path) for path in subject if path is not None) or "a linear reward model"
-    return str(write(sections, named, folder)[0])
+    page = str(write(sections, named, folder)[0])
+    print(f"report: {page}")
+    return page

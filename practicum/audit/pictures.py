@@ -224,11 +224,14 @@ def roc_picture(records: Sequence[Record]) -> str:
     """Detection against false alarms up to the onset, one line a signal."""
 
     def draw(axes: Axes) -> None:
-        for record, colour in zip(records, (*SERIES, INK), strict=False):
+        # Colours come round a second time with dashes: there are more signals than colours.
+        looks = [(colour, dash) for dash in ("-", "--") for colour in SERIES]
+        for record, (colour, dash) in zip(records, looks, strict=False):
             axes.step(
                 *zip(*record.roc, strict=True),
                 where="post",
                 color=colour,
+                linestyle=dash,
                 label=record.signal.replace("_", " "),
             )
         axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1)
@@ -237,4 +240,4 @@ def roc_picture(records: Sequence[Record]) -> str:
         axes.legend(**LEGEND)
 
     told = ", ".join(f"{record.signal} {record.area:.2f}" for record in records)
-    return page_picture("audit-roc", f"Area under the ROC up to the onset: {told}", draw, SMALL)
+    return page_picture("audit-roc", f"Area under the ROC up to the onset: {told}", draw, WIDE)

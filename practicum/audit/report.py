@@ -261,7 +261,12 @@ def detectors_section(records: Sequence[Record]) -> Section:
         "good" if early else "bad",
         sentence,
         {"records": [one.__dict__ for one in records]},
-        [(pictures.roc_picture(records), "Up to the onset; diagonal: chance.")],
+        [
+            (
+                pictures.roc_picture(records),
+                "Gamed runs up to the onset, clean ones over their whole length; diagonal: chance.",
+            )
+        ],
         ("signal", "area under ROC", "by the onset", "median lead (steps)", "false alarms"),
         rows,
         notes=[f"{one.sentence()[0].upper()}{one.sentence()[1:]}." for one in records],
