@@ -331,6 +331,33 @@ PREFERENCES: dict[str, Callable[[Sequence[str]], int]] = {
         ("stats", "StatsConfig", "stats"),
     )
 }
+
+
+def _overoptimization(arguments: Sequence[str]) -> int:
+    """Fit recorded runs where `metrics` names them, else run the whole experiment in a folder."""
+    from practicum.config import read_toml
+
+    recorded = partial(
+        _compute,
+        "audit overoptimization",
+        "practicum.audit.command",
+        "OveroptimizationConfig",
+        "overoptimization",
+    )
+    options = _read_arguments(arguments)
+    given = {word.partition("=")[0] for word in options.settings}
+    if "--metrics" in given or (options.config and "metrics" in read_toml(options.config)):
+        return recorded(arguments)
+    if alone := sorted(given & {"--gold", "--kl", "--per_token", "--form", "--report"}):
+        raise InputError(f"{alone[0]} is about recorded runs: give them as --metrics FILE FILE ...")
+    if options.help:
+        recorded(["--help"])
+        print("\nWithout --metrics the whole experiment, from rankings to curves, in a run's folder:\n")
+    return _train(
+        "audit overoptimization", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True
+    )
+
+
 AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
     word: partial(
         _compute,
@@ -338,11 +365,10 @@ AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
         "practicum.audit.command",
         config,
         function,
-        prints_its_own=word != "overoptimization",
+        prints_its_own=True,
     )
     for word, config, function in (
         ("exploits", "ExploitsConfig", "exploits"),
-        ("overoptimization", "OveroptimizationConfig", "overoptimization"),
         ("bias", "BiasConfig", "bias"),
         ("distortion", "DistortionConfig", "distortion"),
         ("budget", "BudgetAuditConfig", "budget"),
@@ -351,28 +377,8 @@ AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
         ("verifier", "VerifierConfig", "verifier"),
         ("rank-table", "RankTableConfig", "rank_table"),
     )
-}
+} | {"overoptimization": _overoptimization}
 GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
-
-
-def _overoptimization(arguments: Sequence[str]) -> int:
-    """Fit recorded runs where `metrics` names them, else run the whole experiment in a folder."""
-    from practicum.config import read_toml
-
-    options = _read_arguments(arguments)
-    named = {word.partition("=")[0] for word in options.settings} & {"--metrics"}
-    if named or (options.config and "metrics" in read_toml(options.config)):
-        return RECORDED_CURVES(arguments)
-    if options.help:
-        RECORDED_CURVES(["--help"])
-        print("\nWithout --metrics the whole experiment, from rankings to curves, in a run's folder:\n")
-    return _train(
-        "audit overoptimization", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True
-    )
-
-
-RECORDED_CURVES = AUDIT["overoptimization"]
-AUDIT["overoptimization"] = _overoptimization
 
 
 def _audit(arguments: Sequence[str]) -> int:

@@ -235,7 +235,21 @@ def environment(command: str, seed: int | None) -> dict[str, Any]:
         "torch": metadata.version("torch"),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
+        "machine": machine(),
     }
+
+
+def machine() -> str:
+    """What this runs on, in a line: cores, whether they multiply bfloat16, system and versions."""
+    names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.partition(": ")[2] for line in names if line.startswith("model name")), "")
+    bfloat16 = any("avx512_bf16" in line or "amx_bf16" in line for line in names)
+    parts = [
+        f"{os.cpu_count()} cores of {name or platform.processor() or platform.machine()}",
+        "bfloat16 in hardware" if bfloat16 else "no bfloat16 in hardware",
+        f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}",
+    ]
+    return ", ".join(parts)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -114,12 +114,13 @@ SHAPES = {"best_of_n": ("quadratic", "d(a - b d)"), "rl": ("logarithm", "d(a - b
 def overoptimization(results: Mapping[str, Any]) -> list[Claim]:
     """Claims of `practicum audit overoptimization`: how well each form fits, whether it foresees the peak."""
     settings = results["settings"]
-    seeds = list(range(settings["seed"], settings["seed"] + settings["seeds"]))
+    seeds = [int(seed) for seed in results["seeds"]]
+    part = settings.get("first", 0.5)
     claims = [
         one
         for way, (word, words) in WAYS.items()
         for form in SHAPES
-        for one in curve_claims(word, words.format(**settings), form, results[way][form], seeds)
+        for one in curve_claims(word, words.format(**results), form, results[way][form], seeds, part)
     ]
     return [
         *claims,
@@ -135,28 +136,31 @@ def overoptimization(results: Mapping[str, Any]) -> list[Claim]:
     ]
 
 
-def curve_claims(word: str, words: str, form: str, found: Mapping[str, Any], seeds: list[int]) -> list[Claim]:
+def curve_claims(
+    word: str, words: str, form: str, found: Mapping[str, Any], seeds: list[int], part: float
+) -> list[Claim]:
     """R^2 of one form for one way to optimise, and how often it foresees where true utility peaks."""
     shape, formula = SHAPES[form]
-    peak, seen = found["peak_distance"], found["observed"]
+    peak, seen, explained = found["peak_distance"], found["observed"], found["held_out_r2"] or 0.0
     turns = "nowhere" if peak is None or peak > 100 else f"at d = {peak:.2f}"
+    beyond = f"; beyond the end in {found['unreached']} of {len(seen)}" if found["unreached"] else ""
     return [
         {
             "id": f"overoptimization-{word}-{shape}-held-out-r2",
             "claim": f"Jokes, {words}: R^2 on held-out blocks of {formula}, d the square root of the KL, "
             f"fitted to people's true utility over all seeds; it turns {turns}",
-            "value": 100 * found["held_out_r2"],
+            "value": 100 * explained,
             "unit": PERCENT,
             "interval": None,
             "interval_kind": None,
             "target": "above 50",
             "seeds": seeds,
-            "met": found["held_out_r2"] > 0.5,
+            "met": explained > 0.5,
         },
         share(
             f"overoptimization-{word}-{shape}-foreseen",
-            f"Jokes, {words}: seeds whose peak of true utility (at d = {min(seen):.2f} to {max(seen):.2f}) "
-            f"{formula} foresees from the first half of the way, within 20% of d",
+            f"Jokes, {words}: seeds whose peak of true utility (at d = {min(seen):.2f} to {max(seen):.2f}"
+            f"{beyond}) {formula} foresees from the first {part:.0%} of the way, within 20% of d",
             found["foreseen"],
             seeds,
             "at least 80",
@@ -367,11 +371,12 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
     free = {seed: row["rows"][-1] for seed, row in seeds.items()}
     best = {seed: row["unguarded"]["best"] for seed, row in seeds.items()}
     ended = fmean(row["unguarded"]["end"]["gold"] for row in seeds.values())
+    steps = results["unguarded_steps"]
     return [
         *claims,
         claim(
             "bias-unguarded-puns",
-            "Share of puns among all answers after as many steps without KL, price or guard; people's true "
+            f"Share of puns among all answers after {steps} steps without KL, price or guard; people's true "
             f"utility went from {start:.2f} to {fmean(row['gold'] for row in best.values()):.2f} at the best "
             f"checkpoint and to {ended:.2f} at the end",
             {seed: 100 * row["unguarded"]["end"]["puns_of_all"] for seed, row in seeds.items()},
@@ -392,10 +397,7 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
             "bias-remedy-gain-kept",
             "Gain in people's true utility with that price, as a share of the best that any checkpoint "
             "gained where nothing held the policy back",
-            {
-                seed: 100 * (row["remedy"]["gold"] - start) / (best[seed]["gold"] - start)
-                for seed, row in seeds.items()
-            },
+            {seed: kept(row["remedy"]["gold"], best[seed]["gold"], start) for seed, row in seeds.items()},
             "at least 90",
             90,
         ),
@@ -403,14 +405,16 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
             "bias-remedy-gain-kept-at-that-weight",
             f"The same as a share of what KL weight {beta:g} gains without the price, most of the rest being "
             "puns themselves, which these raters like as such",
-            {
-                seed: 100 * (row["remedy"]["gold"] - start) / (free[seed]["gold"] - start)
-                for seed, row in seeds.items()
-            },
+            {seed: kept(row["remedy"]["gold"], free[seed]["gold"], start) for seed, row in seeds.items()},
             "at least 90",
             90,
         ),
     ]
+
+
+def kept(ended: float, whole: float, start: float) -> float:
+    """What is kept of a gain, in per cent; nothing where there was nothing to keep."""
+    return 100 * (ended - start) / (whole - start) if whole > start else 0.0
 
 
 def forecast_claim(rows: Mapping[int, Mapping[str, Any]], before: float) -> Claim:
@@ -483,14 +487,18 @@ def headline_exploits(results: Mapping[str, Any]) -> list[Claim]:
     """The claim of studies.headline_exploits: kinds of text by which a model of real judgements is gamed."""
     found = results["headline_exploits"]
     kinds = [kind.replace("_", " ") for kind in found["kinds"]]
-    worst = max((one for one in found["findings"] if one["exploit"]), key=lambda one: one["margin"])
+    named = [one for one in found["findings"] if one["exploit"]]
+    worst = max(named, key=lambda one: one["margin"], default=None)
+    most = ""
+    if worst:
+        everywhere = f"ahead of every honest edit on {100 * worst['share']:.0f}% of headlines"
+        most = f'; most of all "{worst["text"]}", {everywhere}'
     return [
         {
             "id": "exploits-headlines-kinds",
             "claim": f"Humicroedit: kinds of text ({', '.join(kinds)}) by which the reward model from "
             f"SmolLM2-135M of real people's judgements is gamed, found with {found['queries']:,} questions "
-            f'on {results["headlines"]} held-out headlines; most of all "{worst["text"]}", ahead of every '
-            f"honest edit on {100 * worst['share']:.0f}% of headlines",
+            f"on {results['headlines']} held-out headlines{most}",
             "value": len(kinds),
             "unit": "kinds",
             "interval": None,

@@ -27,6 +27,7 @@ from typing import Any
 from practicum.audit.bias import forecast, paid_share, rater_share
 from practicum.audit.command import reward_of
 from practicum.audit.guard import GuardConfig
+from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
@@ -91,12 +92,21 @@ class StudyConfig:
     examined: int = 1024
     """Held-out prompts on which shares are measured, one answer each."""
 
+    def __post_init__(self) -> None:
+        if not self.betas or len(self.betas) != len(self.steps):
+            raise InputError(
+                f"steps: {len(self.steps)} given for {len(self.betas)} betas; expected one for each"
+            )
+
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
     note_machine(config.run)
     set_threads(config.practice.loop.threads)
-    results: dict[str, Any] = {"before": shares(config, model_folder(config.model))}
+    results: dict[str, Any] = {
+        "before": shares(config, model_folder(config.model)),
+        "unguarded_steps": config.unguarded_steps,
+    }
     for seed in config.seeds:
         results[f"seed-{seed}"] = one_seed(config, results["before"], seed)
         atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
@@ -141,6 +151,7 @@ def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str
         "unguarded": unguarded(config, practice, folder / "unguarded"),
     }
     atomic_write(done, to_json(found, 2) + "\n")
+    Run(folder / "unguarded").prune(2)
     return found
 
 
@@ -163,9 +174,8 @@ def unguarded(config: StudyConfig, practice: RlConfig, path: Path) -> dict[str, 
     practised(replace(practice, loop=loop), path, 0.0, steps)
     curve = [
         {"step": step, **shares(config, path / "checkpoints" / f"step-{step:06d}")}
-        for step in range(every, steps + 1, every)
+        for step in sorted({*range(every, steps + 1, every), steps})
     ]
-    Run(path).prune(2)
     best = max(curve, key=lambda row: row["gold"])
     return {"best": best, "end": curve[-1], "gold": [row["gold"] for row in curve]}
 

@@ -41,7 +41,7 @@ from practicum.training.reward import load_reward_model
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rlhf import RlhfConfig, sampled
 from practicum.types import Prompt
-from studies.entry import study_main
+from studies.entry import settings_of, study_main
 from studies.equations import note_machine
 from studies.rlhf import finished
 
@@ -78,6 +78,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
     found = {str(seed): one_seed(config, firsts, seed) for seed in range(config.seeds)}
     results = {
         "ensembles": found,
+        "settings": settings_of(config),
         "members": config.members,
         "rankings": config.rankings,
         "answers": config.answers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from practicum.config import help_text, load
@@ -35,6 +36,17 @@ def run_main(
         print(f"{module}: error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """The plain settings that are not as they come, without folders and threads: what repeats the study."""
+    return {
+        one.name: getattr(config, one.name)
+        for one in fields(config)
+        if isinstance(getattr(config, one.name), (int, float, str))
+        and one.name != "threads"
+        and getattr(config, one.name) != one.default
+    }
 
 
 def study_main(

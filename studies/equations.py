@@ -15,19 +15,16 @@ A part that is finished is skipped and one that was killed is resumed, so the sa
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from practicum import demo
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
-from practicum.run import atomic_write, to_json
+from practicum.run import atomic_write, machine, to_json
 from practicum.training import rl
 from practicum.training.evaluate import EvalConfig, evaluate
 from studies import external
@@ -155,20 +152,7 @@ def note_machine(run: Path) -> None:
     """Write RUN/machine.json when the study begins, and leave it when it goes on."""
     run.mkdir(parents=True, exist_ok=True)
     if not (run / "machine.json").exists():
-        write(run / "machine.json", machine())
-
-
-def machine() -> dict[str, Any]:
-    """What the study runs on, in a line."""
-    names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.partition(": ")[2] for line in names if line.startswith("model name")), "")
-    bfloat16 = any("avx512_bf16" in line or "amx_bf16" in line for line in names)
-    parts = [
-        f"{os.cpu_count()} cores of {name or platform.processor() or platform.machine()}",
-        "bfloat16 in hardware" if bfloat16 else "no bfloat16 in hardware",
-        f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}",
-    ]
-    return {"machine": ", ".join(parts)}
+        write(run / "machine.json", {"machine": machine()})
 
 
 def write(path: Path, value: Any) -> None:

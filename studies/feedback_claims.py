@@ -13,13 +13,14 @@ EXACT = "95% interval, exact (Clopper and Pearson)"
 def over_seeds(
     name: str, text: str, per_seed: Mapping[int, float], target: str, least: float, unit: str = PERCENT
 ) -> Claim:
-    """A mean over seeds with its 95% interval; met when all seeds, and an interval asked for, are above."""
+    """A mean over seeds with its 95% interval; met when the interval is above where the target asks for that,
+    else when every seed is."""
     found = claim(name, text, per_seed, unit, target, lambda value: value >= least)
     bounds = student_interval(list(per_seed.values()))
     if bounds is None:
         return found
-    inside = "interval" not in target or bounds[0] > least
-    return {**found, "interval": bounds, "interval_kind": STUDENT, "met": found["met"] and inside}
+    met = bounds[0] > least if "interval" in target else found["met"]
+    return {**found, "interval": bounds, "interval_kind": STUDENT, "met": met}
 
 
 def rlhf(results: Mapping[str, Any]) -> list[Claim]:
@@ -134,7 +135,7 @@ def share(
         "interval_kind": EXACT,
         "target": target,
         "seeds": list(seeds),
-        "n": len(seeds),
+        "n": int(found["n"]),
         "met": least <= value <= most,
     }
 

@@ -54,7 +54,7 @@ from practicum.training.reward_examination import bootstrap, calibration
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main
-from studies.equations import machine, read, write
+from studies.equations import note_machine, read, write
 from studies.reading import ReadingConfig, read_texts
 from studies.rlhf import finished
 
@@ -133,7 +133,7 @@ class Edited:
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it; what it said of other parts stays."""
     train, dev = (read_pairs(config.data / f"task2_{split}.csv") for split in ("train", "dev"))
-    write(config.run / "machine.json", machine())
+    note_machine(config.run)
     strict = [pair for pair in train if pair.label]
     some = some_headlines(strict, config.pairs)
     for name, pairs in (("train", strict), ("some", some)):

@@ -23,7 +23,7 @@ from practicum.audit.verifiable import audit_verifier, lenient_verifier, poisone
 from practicum.run import atomic_write, environment, progress, to_json
 from practicum.tasks.equations.task import EquationsTask
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import study_main
+from studies.entry import settings_of, study_main
 from studies.equations import note_machine
 
 PUN, PLAIN = "a pun", "a plain joke"
@@ -65,6 +65,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
             for meter, (measure, first) in METERS.items()
         },
         "verifiers": flagged(config),
+        "settings": settings_of(config),
         "simulations": config.simulations,
         "seeds": config.seeds,
     }

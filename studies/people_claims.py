@@ -10,7 +10,7 @@ from typing import Any
 from practicum.errors import InputError
 from studies import audit_claims, feedback_claims
 from studies.claims import PERCENT, Claim, claim
-from studies.equations import machine, read
+from studies.equations import read
 from studies.feedback_claims import over_seeds
 
 BOOTSTRAP = "95% interval, bootstrap over headlines"
@@ -25,10 +25,10 @@ COMMANDS = {
     "budget": "--seeds {seeds}",
     "best_of_n": "",
     "exploits": "--planted {planted} --clean {clean}",
-    "ensembles": "",
-    "instruments": "",
+    "ensembles": "{settings}",
+    "instruments": "{settings}",
     "headline_exploits": "--data FOLDER --reward_model runs/humicroedit/smollm2-0",
-    "overoptimization": "{settings}",
+    "overoptimization": "--model runs/guard/sft {settings}",
     "demo": "",
 }
 """What each study, or command, must be told beside its folder."""
@@ -88,12 +88,22 @@ def measure(run: Path) -> list[Claim]:
     started = STARTED.get(module, f"python -m studies.{module}")
     origin = {
         "command": " ".join(f"{started} {settings} --run runs/{module}".split()),
-        "machine": (read(run / "machine.json") if (run / "machine.json").exists() else machine())["machine"],
+        "machine": machine_of(run),
         "date": environment["started"][:10],
         "commit": environment["commit"] or "unknown",
     }
     claims = [{**one, **origin} for one in of(results)]
     return [{**one, **of_its_part(run, one)} for one in claims] if module == "humicroedit" else claims
+
+
+def machine_of(run: Path) -> str:
+    """What a study or command ran on; InputError where nobody wrote it down."""
+    for path in (run / "machine.json", run / "environment.json"):
+        known = read(path) if path.exists() else {}
+        for one in (known, *known.get("resumed", [])):
+            if "machine" in one:
+                return str(one["machine"])
+    raise InputError(f"{run}: neither machine.json nor environment.json says on what machine it ran")
 
 
 def of_its_part(run: Path, found: Claim) -> dict[str, str]:

@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from practicum.audit.lab import first_model
-from practicum.model.checkpoint import model_folder
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
 from practicum.rollout.sampler import SamplingConfig
 from practicum.types import Prompt
 from studies import bias
@@ -22,7 +23,8 @@ from studies.planted import jokes
 def told_by_the_grammar(
     config: StudyConfig, folder: Path, prompts: Sequence[Prompt], each: int, seed: int
 ) -> list[tuple[Prompt, str]]:
-    """Sound jokes of every style, which a model of two steps cannot tell yet."""
+    """Sound jokes of every style, which a model of two steps cannot tell yet; it must be there, though."""
+    load_model(folder)
     random = Random(seed)
     return [(prompt, text) for prompt in prompts for text in jokes(prompt, each, random)]
 
@@ -56,6 +58,8 @@ def test_a_tiny_study_runs_to_its_results_and_continues(
     assert len(one["unguarded"]["gold"]) == 4
     assert 0 < one["paid"] < 1
     assert json.loads((tmp_path / "study" / "results.json").read_text()) == results
+    with pytest.raises(InputError, match="expected one for each"):
+        replace(config, betas=(1.0,))
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "seed-3").rglob("*")}
     study(config)
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "seed-3").rglob("*")}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from studies import audit_claims, feedback_claims
+from studies.feedback_claims import over_seeds
 
 
 def seed(accuracy: float, learned: float) -> dict[str, Any]:
@@ -55,8 +56,8 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
     }
     late = {"early_rate": 1 / 3, "detection_rate": 1.0, "area": 0.2}
     results = {
-        "false_alarms": {"value": 0.0, "low": 0.0, "high": 0.2},
-        "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99},
+        "false_alarms": {"value": 0.0, "low": 0.0, "high": 0.2, "n": 20},
+        "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99, "n": 3},
         "by_seed": by_seed,
         "signals": {"kl": late, "tail_index": {**late, "early_rate": 0.0, "detection_rate": 0.0}},
         "settings": {
@@ -87,19 +88,24 @@ def test_curves_are_judged_by_their_fit_and_by_what_they_foresee() -> None:
         "held_out_r2": 0.4,
         "peak_distance": 0.5,
         "observed": [0.4, 0.6],
-        "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0},
+        "unreached": 1,
+        "foreseen": {"value": 0.9, "low": 0.5, "high": 1.0, "n": 2},
     }
     results = {
         "rl": {"best_of_n": form, "rl": {**form, "held_out_r2": 0.6}},
         "best_of_n": {"best_of_n": form, "rl": {**form, "peak_distance": None}},
-        "foreseen_without_gold": {"value": 0.5, "low": 0.2, "high": 0.8},
-        "settings": {"seed": 40, "seeds": 2, "best_of": 64},
+        "foreseen_without_gold": {"value": 0.5, "low": 0.2, "high": 0.8, "n": 2},
+        "seeds": {"40": {}, "41": {}},
+        "best_of": 64,
+        "settings": {"seed": 40},
     }
     claims = {row["id"]: row for row in audit_claims.overoptimization(results)}
     assert not claims["overoptimization-ppo-quadratic-held-out-r2"]["met"]
     assert claims["overoptimization-ppo-logarithm-held-out-r2"]["met"]
     assert claims["overoptimization-best-of-n-quadratic-foreseen"]["met"]
     assert claims["overoptimization-best-of-n-quadratic-foreseen"]["seeds"] == [40, 41]
+    assert "beyond the end in 1 of 2" in claims["overoptimization-ppo-quadratic-foreseen"]["claim"]
+    assert "the first 50% of the way" in claims["overoptimization-ppo-quadratic-foreseen"]["claim"]
     assert "turns nowhere" in claims["overoptimization-best-of-n-logarithm-held-out-r2"]["claim"]
     assert "the best of 1 to 64" in claims["overoptimization-best-of-n-logarithm-held-out-r2"]["claim"]
     assert not claims["overoptimization-ppo-without-gold"]["met"]
@@ -123,6 +129,10 @@ def test_ensembles_are_compared_seed_by_seed() -> None:
     assert claims["ensembles-pretraining-seeds"]["met"]
     assert claims["ensembles-average-above-one"]["value"] == pytest.approx(-0.1)
     assert not claims["ensembles-min"]["met"]
+    # One seed below 0 does not undo an interval above 0, as the page of results says.
+    mixed = dict(enumerate((0.5, 0.6, 0.5, 0.6, 0.55, 0.5, 0.6, 0.5, 0.6, -0.02)))
+    assert over_seeds("x", "y", mixed, "interval above 0", 0)["met"]
+    assert not over_seeds("x", "y", mixed, "at least 0", 0)["met"]
     assert claims["ensembles-pretraining-seeds-know-what-they-overpay"]["met"]
 
 
@@ -154,6 +164,7 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
     near, far, ended, share, kept, same = audit_claims.bias(
         {
             "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
+            "unguarded_steps": 80,
             "seed-0": rows(0.72) | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}, "unguarded": unguarded},
             "seed-1": rows(0.66) | {"remedy": {"puns_of_all": 0.70, "gold": 0.80}, "unguarded": unguarded},
         }
@@ -164,6 +175,7 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
     assert "in 2 of 2 seeds" in near["claim"]
     assert not far["met"]
     assert ended["value"] == pytest.approx(99)
+    assert "after 80 steps without KL" in ended["claim"]
     assert "to 0.80 at the best checkpoint and to -4.00 at the end" in ended["claim"]
     assert share["met"]
     assert share["value"] == pytest.approx(72)

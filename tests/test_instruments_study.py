@@ -35,7 +35,7 @@ def test_a_small_study_becomes_claims(tmp_path: Path) -> None:
     assert claims["instruments-gameable-verifiers"]["value"] == 100
     assert 80 <= claims["instruments-interval-coverage"]["value"] <= 100
     assert claims["instruments-true-verifier"]["command"] == (
-        "python -m studies.instruments --run runs/instruments"
+        "python -m studies.instruments --simulations 20 --seeds 2 --equations 12 --run runs/instruments"
     )
 
 
@@ -64,9 +64,12 @@ def test_a_demo_tells_the_seconds_of_its_human_half(tmp_path: Path) -> None:
         "seed": 0,
     }
     (tmp_path / "summary.json").write_text(json.dumps(summary))
-    (tmp_path / "environment.json").write_text(json.dumps({"started": "2026-11-25T00:00", "commit": "abc"}))
+    (tmp_path / "environment.json").write_text(
+        json.dumps({"started": "2026-11-25T00:00", "commit": "abc", "machine": "a laptop"})
+    )
     (row,) = people_claims.measure(tmp_path)
     assert (row["value"], row["met"], row["command"]) == (310.0, False, "practicum demo --run runs/demo")
+    assert row["machine"] == "a laptop"
     assert "4,000 ratings; true utility 0.05 to 1.20" in row["claim"]
     assert feedback_claims.demo({**summary, "stages": [{"name": "rlhf", "seconds": 200.0}]})[0]["met"]
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -405,22 +406,29 @@ def sentiment_classifier(wanted: str) -> Classifier:
 def own_classifier(path: Path, function: str) -> Classifier:
     """A user's own classifier: `function(prompt, text)`, both texts, from a Python file, true or false.
 
-    Raises InputError when the file or the function is missing or fails to load.
+    Raises InputError when file or function are missing, or fail.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected python:FILE.py:FUNCTION")
-    try:
-        names = runpy.run_path(str(path), run_name="practicum_attribute")
-    except Exception as error:
-        raise InputError(f"{path}: {type(error).__name__} while loading it: {error}") from error
+    names = _guarded(f"{path}: loading it", runpy.run_path, str(path), run_name="practicum_attribute")
     own = names.get(function)
     if not callable(own):
         raise InputError(f"{path}: no function {function!r}; expected python:FILE.py:FUNCTION")
-    return lambda prompt, text: bool(own(prompt.text, text))
+    return lambda prompt, text: bool(_guarded(f"{path}: {function}(prompt, text)", own, prompt.text, text))
+
+
+def _guarded(what: str, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """Call a user's code: any failure of it, whatever its kind, is bad input here, told in one line."""
+    try:
+        return call(*given, **named)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 def _own(argument: str) -> Classifier:
     path, _, function = argument.rpartition(":")
+    if not path or not function:
+        raise InputError(f"attribute python:{argument}: expected python:FILE.py:FUNCTION")
     return own_classifier(Path(path), function)
 
 

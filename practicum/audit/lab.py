@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from practicum.audit.rewards import Floats
 from practicum.audit.whole import reward_of
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
-from practicum.preferences.raters import GOLDS
+from practicum.preferences.raters import GOLDS, true_utilities
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import Run, atomic_write, progress, to_json
@@ -54,7 +55,19 @@ TASK = TaskConfig("jokes")
 WITHIN = 0.2
 """How far from the peak, as a share of its sqrt(KL), a forecast of it may lie."""
 BEST_OF = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""The n of the best of n, as far as there are answers."""
+"""The n of the best of n, as far as there are answers; all the answers are the last."""
+LEAST = {
+    "model_steps": 1,
+    "seeds": 1,
+    "rankings": 20,
+    "members": 1,
+    "steps": 1,
+    "checkpoint_every": 1,
+    "examined": 2,
+    "best_of": 8,
+    "best_of_prompts": 2,
+}
+"""The least that each setting can be."""
 SMOOTHED = 5
 """Neighbouring checkpoints whose mean true utility says where the peak is."""
 
@@ -93,24 +106,34 @@ class LabConfig:
     """The first of the seeds."""
 
     def __post_init__(self) -> None:
-        for name, least in (("seeds", 1), ("rankings", 20), ("members", 1), ("best_of", 8), ("examined", 2)):
+        for name, least in LEAST.items():
             if getattr(self, name) < least:
-                raise InputError(f"lab.{name} is {getattr(self, name)}; expected at least {least}")
+                raise InputError(f"{name} is {getattr(self, name)}; expected at least {least}")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate is {self.learning_rate}; expected above 0")
+        if not 0 < self.first < 1:
+            raise InputError(f"first is {self.first}; expected a share between 0 and 1")
         if len(examined_steps(self)) < FEWEST_POINTS:
             raise InputError(
-                f"lab.steps is {self.steps} with a checkpoint every {self.checkpoint_every}: a curve needs "
+                f"steps is {self.steps} with a checkpoint every {self.checkpoint_every}: a curve needs "
                 f"{FEWEST_POINTS} checkpoints"
             )
 
 
 def lab(config: LabConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Run the experiment, write results.json and the pages, and return the summary: what was fitted."""
+    given = model_folder(config.model) if config.model else None
     run = Run.open(run_path, config, "overoptimization", resume=resume)
     set_threads(config.threads)
-    first = model_folder(config.model or first_model(run_path, config.model_steps, config.threads))
+    first = given or model_folder(first_model(run_path, config.model_steps, config.threads))
     seeds = range(config.seed, config.seed + config.seeds)
     found = {seed: one_seed(config, run_path, first, seed) for seed in seeds}
-    results: dict[str, Any] = {"seeds": found, "settings": settings_of(config)}
+    results: dict[str, Any] = {
+        "seeds": found,
+        "best_of": config.best_of,
+        "steps": config.steps,
+        "settings": settings_of(config),
+    }
     sections = []
     for way in ("rl", "best_of_n"):
         curves = [one[way] for one in found.values()]
@@ -130,9 +153,13 @@ def lab(config: LabConfig, run_path: Path, *, resume: bool = False) -> dict[str,
 
 
 def settings_of(config: LabConfig) -> dict[str, Any]:
-    """The settings that say which experiment it was."""
-    names = ("seed", "seeds", "rankings", "members", "steps", "learning_rate", "best_of", "best_of_prompts")
-    return {name: getattr(config, name) for name in names}
+    """The settings that are not as they come, without the model: what a reader must give to repeat it."""
+    plain = LabConfig()
+    return {
+        one.name: getattr(config, one.name)
+        for one in fields(config)
+        if one.name not in ("model", "threads") and getattr(config, one.name) != getattr(plain, one.name)
+    }
 
 
 def first_model(folder: Path, steps: int, threads: int) -> Path:
@@ -151,15 +178,15 @@ def first_model(folder: Path, steps: int, threads: int) -> Path:
 def one_seed(config: LabConfig, run: Path, first: Path, seed: int) -> dict[str, Any]:
     """Both curves of a seed, as in its curves.json: lists of kl, proxy and gold, gained since the start."""
     folder = run / f"seed-{seed}"
-    done = folder / "curves.json"
+    done, practice = folder / "curves.json", folder / "round-1" / "practice"
     if done.exists():
+        Run(practice).prune(2)
         curves: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
         return curves
     round_of = round_config(config, first, seed)
     if not (folder / "summary.json").exists():
         rlhf.train(round_of, folder, resume=(folder / "config.toml").exists())
     models = [folder / "round-1" / f"reward-model-{one + 1}" for one in range(config.members)]
-    practice = folder / "round-1" / "practice"
     folders = [first] + [
         practice / "checkpoints" / f"step-{step:06d}" for step in examined_steps(config) if step
     ]
@@ -215,10 +242,11 @@ def round_config(config: LabConfig, first: Path, seed: int) -> RlhfConfig:
 
 
 def examined_steps(config: LabConfig) -> list[int]:
-    """Step 0 and the steps whose checkpoints are examined: closely where true utility turns, then thinly."""
+    """Step 0 and the steps whose checkpoints are examined: closely where true utility turns, then thinly, and
+    the last."""
     saved = list(range(config.checkpoint_every, config.steps + 1, config.checkpoint_every))
     half = len(saved) // 2
-    return [0, *saved[:half], *saved[half::4]]
+    return [0, *saved[:half], *saved[half:-1:4], *saved[-1:]]
 
 
 def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int) -> dict[str, Any]:
@@ -227,7 +255,7 @@ def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int)
     with torch.no_grad():
         reward = reward_of([load_reward_model(path, torch.float32) for path in models])
         proxy_QN: Floats = reward(prompts, texts).reshape(gold_QN.shape)
-    ns = [n for n in BEST_OF if n <= config.best_of]
+    ns = [*(n for n in BEST_OF if n < config.best_of), config.best_of]
     kl, proxy, true = best_of_n_curve(list(proxy_QN), list(gold_QN), ns)
     return {"n": ns, "kl": kl.tolist(), "proxy": proxy.tolist(), "gold": true.tolist()}
 
@@ -240,10 +268,7 @@ def answered(policy: Path, count: int, each: int, seed: int) -> tuple[list[Promp
     asked = task.prompts("validation", count, seed)
     sampler = Sampler(decoder, SamplingConfig(max_new_tokens=80))
     batch = collect(sampler, tokenizer, task, asked, each, generator_for(seed, "lab", "best of n"))
-    worth = [
-        sum(gold.population[name] * value for name, value in gold.features_of(prompt, text).items())
-        for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
-    ]
+    worth = true_utilities(gold, batch.prompts, batch.rollout.texts)
     return list(batch.prompts), batch.rollout.texts, np.array(worth).reshape(len(asked), each)
 
 
@@ -255,23 +280,37 @@ def fitted(curves: Sequence[dict[str, Any]], form: Form, first: float) -> dict[s
 
     That part ends where the curve first was `first` as far, in sqrt(KL), as it ever came. `foreseen` is the
     share of seeds whose forecast lies WITHIN of the peak of the smoothed true utility, with its interval.
+    Where that was still rising at the end (`unreached`), the peak lies beyond, and so must the forecast.
     """
     points = [(np.array(one["kl"]), np.array(one["gold"])) for one in curves]
     fit = bands(points, form)
-    predicted, observed = [], []
+    predicted, observed, unreached, hits = [], [], 0, 0
     for kl, gold in points:
-        observed.append(float(np.sqrt(observed_peak(kl, gold, SMOOTHED)[1])))
-        seen = max(FEWEST_POINTS, int(np.argmax(kl > first**2 * kl.max())))
-        predicted.append(predict_peak(kl[:seen], gold[:seen], form, 1.0)[0])
-    hits = sum(abs(said - peak) <= WITHIN * peak for said, peak in zip(predicted, observed, strict=True))
+        place, at = observed_peak(kl, gold, SMOOTHED)
+        peak, said = float(np.sqrt(at)), forecast_of(kl, gold, form, first)
+        rising = place == len(kl) - 1
+        unreached += rising
+        hits += said >= (1 - WITHIN) * peak if rising else abs(said - peak) <= WITHIN * peak
+        observed.append(peak)
+        predicted.append(said)
     return {
         **fit.fit.__dict__,
         "peak_distance": fit.fit.peak_distance,
         "peak_distance_ci95": list(fit.peak_distance),
         "predicted": predicted,
         "observed": observed,
+        "unreached": unreached,
         "foreseen": exact_share(hits, len(points)).json(),
     }
+
+
+def forecast_of(kl_P: Floats, gold_P: Floats, form: Form, first: float) -> float:
+    """sqrt(KL) of the peak as the first part of a run foresees it; infinite where that has not moved."""
+    beyond = np.flatnonzero(kl_P > first**2 * kl_P.max())
+    seen = max(FEWEST_POINTS, int(beyond[0]) if len(beyond) else len(kl_P))
+    if np.ptp(kl_P[:seen]) <= 0:
+        return inf
+    return predict_peak(kl_P[:seen], gold_P[:seen], form, 1.0)[0]
 
 
 def without_gold(observed: Sequence[float]) -> dict[str, float]:

@@ -70,6 +70,14 @@ GOLDS: Mapping[str, Gold] = MappingProxyType(
 )
 
 
+def true_utilities(gold: Gold, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float]:
+    """What the population of simulated people as a whole makes of each text, in units of utility."""
+    return [
+        sum(gold.population[name] * value for name, value in gold.features_of(prompt, text).items())
+        for prompt, text in zip(prompts, texts, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class PeopleConfig:
     """Who the simulated raters are."""

@@ -33,7 +33,7 @@ from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.tokenizer import encode_batch, encode_prompts
 from practicum.preferences.rate import RateConfig, rate
-from practicum.preferences.raters import GOLDS, PeopleConfig
+from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
 from practicum.rollout.collect import collect
@@ -316,11 +316,7 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
         "finished": float(batch.finished_B.float().mean()),
     }
     if config.raters == "simulated":
-        gold = GOLDS[config.task.name]
-        utilities = [
-            sum(gold.population[name] * value for name, value in gold.features_of(prompt, text).items())
-            for prompt, text in zip(prompts, rollout.texts, strict=True)
-        ]
+        utilities = true_utilities(GOLDS[config.task.name], prompts, rollout.texts)
         result["gold"] = sum(utilities) / len(utilities)
         result["gold_error"] = float(torch.tensor(utilities).std()) / len(utilities) ** 0.5
     styles = [_style(task, prompt, text) for prompt, text in zip(prompts, rollout.texts, strict=True)]

@@ -247,9 +247,19 @@ def test_an_attribute_that_nobody_knows_is_refused(name: str, word: str) -> None
 def test_a_broken_classifier_is_named_with_its_file(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0\n")
-    with pytest.raises(InputError, match=r"broken\.py: ZeroDivisionError"):
+    with pytest.raises(InputError, match=r"broken\.py: loading it failed: ZeroDivisionError"):
         bias.classifier(f"python:{broken}:f")
     empty = tmp_path / "empty.py"
     empty.write_text("")
     with pytest.raises(InputError, match="no function 'f'"):
         bias.classifier(f"python:{empty}:f")
+    ends = tmp_path / "ends.py"
+    ends.write_text("raise SystemExit(0)\n")
+    with pytest.raises(InputError, match="SystemExit"):
+        bias.classifier(f"python:{ends}:f")
+    one = tmp_path / "one.py"
+    one.write_text("def f(text):\n    return True\n")
+    with pytest.raises(InputError, match=r"one\.py: f\(prompt, text\) failed: TypeError"):
+        bias.classifier(f"python:{one}:f")(Prompt(""), "")
+    with pytest.raises(InputError, match=r"expected python:FILE\.py:FUNCTION"):
+        bias.classifier("python:mine.py")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from practicum import cli
-from practicum.audit.lab import LabConfig, examined_steps, fitted
+from practicum.audit.lab import LabConfig, examined_steps, fitted, forecast_of
 from practicum.errors import InputError
 
 SMALL = {
@@ -36,8 +36,8 @@ def test_one_command_goes_from_nothing_to_both_curves(
     assert printed["run"] == str(run)
     assert {"best_of_n", "rl"} == printed["rl"].keys() == printed["best_of_n"].keys()
     curves = json.loads((run / "seed-0" / "curves.json").read_text())
-    assert curves["rl"]["step"] == [0, 1, 2, 3, 4, 5]
-    assert curves["rl"]["gold"][0] == curves["rl"]["kl"][0] == 0.0
+    assert curves["rl"]["step"] == [0, 1, 2, 3, 4, 5, 8]
+    assert all(distance >= 0 for distance in curves["rl"]["kl"])
     assert curves["best_of_n"]["n"] == [1, 2, 3, 4, 6, 8]
     assert curves["best_of_n"]["kl"][-1] == pytest.approx(np.log(8) - 7 / 8)
     page = (run / "audit.html").read_text()
@@ -59,7 +59,7 @@ def test_both_ways_explain_themselves(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_checkpoints_are_examined_closely_where_true_utility_turns() -> None:
     steps = examined_steps(LabConfig(steps=24, checkpoint_every=2))
-    assert steps == [0, 2, 4, 6, 8, 10, 12, 14, 22]
+    assert steps == [0, 2, 4, 6, 8, 10, 12, 14, 22, 24]
 
 
 def test_the_peak_of_a_known_curve_is_foreseen_from_its_first_half() -> None:
@@ -71,10 +71,47 @@ def test_the_peak_of_a_known_curve_is_foreseen_from_its_first_half() -> None:
     assert found["foreseen"]["value"] == 1.0
 
 
+def test_a_peak_that_was_not_reached_asks_for_a_forecast_beyond() -> None:
+    distance = np.linspace(0, 1.8, 20)
+    rising = {"kl": list(distance**2), "gold": list(distance * (1 - 0.2 * distance))}
+    found = fitted([rising, rising], "best_of_n", 0.5)
+    assert found["unreached"] == 2
+    assert found["predicted"] == pytest.approx([2.5, 2.5])
+    assert found["foreseen"]["value"] == 1.0
+    # Foreseen to turn at 0.5, it rises on: a wrong forecast is a miss.
+    turning = np.where(distance < 0.9, distance * (1 - distance), distance)
+    wrong = fitted([{"kl": list(distance**2), "gold": list(turning)}] * 2, "best_of_n", 0.5)
+    assert wrong["foreseen"]["value"] == 0.0
+
+
+def test_a_run_that_stands_still_at_first_foresees_nothing() -> None:
+    kl, gold = np.array([0.0] * 5 + [1.2, 2.0, 4.0]), np.arange(8.0)
+    assert forecast_of(kl, gold, "rl", 0.5) == np.inf
+
+
+def test_a_model_that_is_missing_leaves_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--model", str(tmp_path / "absent"), "--run", str(tmp_path / "run")]
+    assert cli.main(["audit", "overoptimization", *words]) == 2
+    assert "absent" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_recorded_runs_ask_for_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["audit", "overoptimization", "--gold", "reward/gold"]) == 2
+    assert "--gold is about recorded runs: give them as --metrics" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("settings", "word"),
-    [({"rankings": 3}, "rankings"), ({"steps": 4}, "checkpoints"), ({"seeds": 0}, "seeds")],
+    [
+        ({"rankings": 3}, "rankings"),
+        ({"steps": 4}, "checkpoints"),
+        ({"seeds": 0}, "seeds"),
+        ({"checkpoint_every": 0}, "checkpoint_every"),
+        ({"first": 1.0}, "first"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+    ],
 )
-def test_an_experiment_too_small_for_a_curve_is_refused(settings: dict[str, int], word: str) -> None:
+def test_an_experiment_too_small_for_a_curve_is_refused(settings: dict[str, float], word: str) -> None:
     with pytest.raises(InputError, match=word):
         LabConfig(**settings)  # type: ignore[arg-type]
