@@ -45,7 +45,7 @@ class ResultsConfig:
     run: Path | None = None
     """The study's folder; none leaves the numbers and only writes the pages again."""
     people: tuple[Path, ...] = ()
-    """Folders of other studies, of `audit overoptimization` and of a demo; claims of others stay as they are."""
+    """Folders of other studies, of `audit overoptimization` and of a demo; other claims stay as they are."""
 
 
 def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
