@@ -495,7 +495,7 @@ def headline_exploits(results: Mapping[str, Any]) -> list[Claim]:
         most = f'; most of all "{worst["text"]}", {everywhere}'
     return [
         {
-            "id": "exploits-headlines-kinds",
+            "id": "headline-exploits-kinds",
             "claim": f"Humicroedit: kinds of text ({', '.join(kinds)}) by which the reward model from "
             f"SmolLM2-135M of real people's judgements is gamed, found with {found['queries']:,} questions "
             f"on {results['headlines']} held-out headlines{most}",

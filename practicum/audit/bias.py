@@ -59,6 +59,13 @@ def effective_beta(beta: float, reward_deviation: float) -> float:
     return beta * reward_deviation
 
 
+def learned_share(target: float, reference_share: float, beta: float) -> float:
+    """The share of raters' choices from which the forecast is `target`: the inverse of `forecast`."""
+    _check_share(target, "target")
+    forecast(target, reference_share, beta)
+    return float(expit(beta * (logit(target) - logit(reference_share))))
+
+
 def scaling_warning(
     beta: float, reward_deviation: float, rater_share: float, reference_share: float
 ) -> str | None:
@@ -213,6 +220,37 @@ def carriers(rankings: Sequence[Ranking], classify: Classifier) -> list[Carrier]
         for rater, values in given.items()
     ]
     return sorted(found, key=lambda one: -abs(one.pull))
+
+
+def camp_weights(rankings: Sequence[Ranking], classify: Classifier, wanted: float) -> dict[str, float]:
+    """One weight for all raters who mostly choose the attribute, by name, that makes the weighted share of
+    choices `wanted`; the others weigh 1 (the rater reweighting of `remedies`, by persons and not by votes).
+
+    Raises InputError when one camp is empty, or no weight of at least 0 does it.
+    """
+    sums: dict[str, list[float]] = defaultdict(list)
+    for ranking in rankings:
+        sums[ranking.rater] += _choices(ranking, classify)
+    given = {rater: values for rater, values in sums.items() if values}
+    camp = [rater for rater, values in given.items() if sum(values) > len(values) / 2]
+    inside, outside = (
+        [value for rater, values in given.items() if (rater in camp) is side for value in values]
+        for side in (True, False)
+    )
+    if not inside or not outside:
+        raise InputError(
+            f"all {len(given)} raters are of one mind, so no weights bring their share to {wanted:.1%}: use "
+            "--reward.shares, or more KL weight"
+        )
+    # (w A + B) / (w N + M) = wanted, with A of N choices for it inside the camp and B of M outside.
+    above, below = sum(inside) - wanted * len(inside), wanted * len(outside) - sum(outside)
+    weight = below / above if above else -1.0
+    if weight < 0:
+        raise InputError(
+            f"no weight of the {len(camp)} raters who favour it brings the share to {wanted:.1%}: it lies "
+            f"between {sum(outside) / len(outside):.1%} and {sum(inside) / len(inside):.1%}"
+        )
+    return dict.fromkeys(sorted(camp), weight)
 
 
 def _choices(ranking: Ranking, classify: Classifier) -> list[float]:

@@ -86,6 +86,9 @@ class BiasConfig:
     """JSONL with prompt and completion: what the model wrote before training."""
     policy: Path | None = None
     """JSONL with prompt and completion: what it writes now."""
+    weights: Path | None = None
+    """TOML file to write rater weights to that bring the forecast to the target, for `practicum reward-model
+    --config` (needs --preferences)."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to (needs all three files)."""
 
@@ -284,6 +287,17 @@ def bias(config: BiasConfig) -> dict[str, Any]:
             f"remedy: {one['remedy'].replace('_', ' ')} at {one['setting']:.3g} brings it to "
             f"{one['share']:.1%} and keeps {one['gain']:.0%} of the reward gained"
         )
+    if config.weights is not None:
+        if config.preferences is None:
+            raise InputError("bias: give --preferences, whose raters the --weights are for")
+        wanted = raters if config.target is None else config.target
+        weighed = measures.camp_weights(rankings, classify, measures.learned_share(wanted, before, beta))
+        result["weights"] = weighed
+        _write_toml(config.weights, {"weights": weighed})
+        print(
+            f"weights: {len(weighed)} raters who favour it weigh {next(iter(weighed.values())):.3g}: "
+            f"practicum reward-model --config {config.weights}"
+        )
     for name in ("raters", "reference", "policy"):
         if name in shares:
             result[f"measured_{name}"] = shares[name].json()
@@ -416,12 +430,8 @@ def detectors(config: DetectorsConfig) -> dict[str, Any]:
     for name, value in tuned.thresholds.items():
         print(f"threshold: {name.replace('_', ' ')} {value:.3g}")
     if config.thresholds is not None:
-        import tomli_w
-
-        from practicum.run import atomic_write
-
         guard = {"votes": tuned.votes, "baseline": config.baseline, "thresholds": dict(tuned.thresholds)}
-        atomic_write(config.thresholds, tomli_w.dumps({"guard": guard}))
+        _write_toml(config.thresholds, {"guard": guard})
         print(f"guard: practicum rl --config {config.thresholds}")
     return result
 
@@ -584,6 +594,14 @@ def _carriers(rankings: Sequence[Ranking], classify: Any) -> list[Any]:
 
 def _value(shares: Mapping[str, Any], name: str) -> float | None:
     return shares[name].value if name in shares else None
+
+
+def _write_toml(path: Path, tables: Mapping[str, Any]) -> None:
+    import tomli_w
+
+    from practicum.run import atomic_write
+
+    atomic_write(path, tomli_w.dumps(dict(tables)))
 
 
 def _write(sections: Sequence[Any], subject: Sequence[Path | None], folder: Path) -> str:

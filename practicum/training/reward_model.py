@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -67,6 +68,9 @@ class RewardModelConfig:
     """Advantage asked for per rank of difference, in logits (bradley-terry only)."""
     rater_weights: Literal["equal", "reliability"] = "equal"
     """reliability weighs rankings by the rater's agreement with others; it needs an overlap of 2 or more."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weights of single raters' rankings on top of that, by name; 0 leaves a rater out, who is not named
+    weighs 1. `practicum audit bias --weights` writes them so that a majority counts for less."""
     batching: Literal["grouped", "pairs"] = "grouped"
     """grouped keeps all of a prompt's rankings in one batch; pairs shuffles single pairs, for comparison."""
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -107,6 +111,9 @@ class RewardModelConfig:
     """Fixes the heads apart from the order; give members the same to average them. None: as seed."""
 
     def __post_init__(self) -> None:
+        for rater, weight in self.weights.items():
+            if not 0 <= weight < inf:
+                raise InputError(f"weights.{rater} is {weight}; expected 0 or more")
         for name in ("heads", "epochs", "batch_prompts", "micro_batch_tokens"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -280,13 +287,21 @@ def _is_database(place: str) -> bool:
 
 
 def _rater_weights(rankings: Sequence[Ranking], config: RewardModelConfig) -> Mapping[str, float] | None:
-    """Reliability of each rater relative to the mean one, none below 0 and none for spammers; or None."""
+    """Each rater's weight, that of the config times their reliability relative to the mean one where that
+    is asked for: none below 0 and none for spammers. None where all weigh 1. Raises InputError for a rater
+    who ranked nothing."""
+    known = {ranking.rater for ranking in rankings}
+    for rater in config.weights:
+        if rater not in known:
+            raise InputError(f"weights.{rater}: no rater of that name among the {len(known)} who ranked")
     if config.rater_weights == "equal":
-        return None
+        return config.weights or None
     found = consensus(rankings)
     spammers = set(found.spammers())
     return {
-        rater.rater: 0.0 if rater.rater in spammers else max(0.0, rater.reliability) for rater in found.raters
+        rater.rater: config.weights.get(rater.rater, 1.0)
+        * (0.0 if rater.rater in spammers else max(0.0, rater.reliability))
+        for rater in found.raters
     }
 
 

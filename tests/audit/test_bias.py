@@ -263,3 +263,26 @@ def test_a_broken_classifier_is_named_with_its_file(tmp_path: Path) -> None:
         bias.classifier(f"python:{one}:f")(Prompt(""), "")
     with pytest.raises(InputError, match=r"expected python:FILE\.py:FUNCTION"):
         bias.classifier("python:mine.py")
+
+
+@given(SHARES, SHARES, st.floats(0.1, 2))
+def test_the_share_to_learn_is_the_forecast_backwards(target: float, reference: float, beta: float) -> None:
+    share = bias.learned_share(target, reference, beta)
+    if 0 < share < 1:
+        assert bias.forecast(share, reference, beta) == pytest.approx(target, abs=1e-6)
+
+
+def test_the_majoritys_weight_brings_the_share_down() -> None:
+    """Ann and Bob choose puns 9 times of 10, Cid 2 times of 10: weighted, half of all choices."""
+    made = [*rankings(9, 1, "ann"), *rankings(9, 1, "bob"), *rankings(2, 8, "cid")]
+    weights = bias.camp_weights(made, is_pun, 0.5)
+    assert weights.keys() == {"ann", "bob"}
+    weight = weights["ann"]
+    assert (weight * 18 + 2) / (weight * 20 + 10) == pytest.approx(0.5)
+
+
+def test_raters_of_one_mind_cannot_be_weighed() -> None:
+    with pytest.raises(InputError, match="of one mind"):
+        bias.camp_weights([*rankings(9, 1, "ann"), *rankings(8, 2, "bob")], is_pun, 0.5)
+    with pytest.raises(InputError, match=r"between 20\.0% and 90\.0%"):
+        bias.camp_weights([*rankings(9, 1, "ann"), *rankings(2, 8, "cid")], is_pun, 0.95)

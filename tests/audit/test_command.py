@@ -10,6 +10,7 @@ from practicum.audit import command
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.preferences import formats
+from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.planted import preferences
 from tests.audit.test_guard import row
@@ -84,6 +85,41 @@ def test_bias_forecasts_from_what_a_reward_model_prefers(
     assert "forecast of the reward model: 75.0% (it prefers 63.4%" in capsys.readouterr().out
     with pytest.raises(InputError, match="give --preferences"):
         command.bias(load(command.BiasConfig, None, ["--rater_share", "0.7", *files[2:]]))
+
+
+def test_bias_writes_rater_weights_that_a_reward_model_reads(tmp_path: Path) -> None:
+    """Ann and Bob put puns first 9 times of 10, Cid 2 times of 10: 66.7% together."""
+    rankings = [
+        Ranking(
+            Prompt(f"p{index}"),
+            (Response("a pun"), Response("a tale")),
+            (1, 2) if index % 10 < likes else (2, 1),
+            rater,
+        )
+        for rater, likes in (("ann", 9), ("bob", 9), ("cid", 2))
+        for index in range(20)
+    ]
+    formats.write(tmp_path / "preferences.jsonl", rankings)
+    weights = tmp_path / "weights.toml"
+    flags = [
+        "--attribute",
+        "words:pun",
+        "--beta",
+        "0.5",
+        "--preferences",
+        str(tmp_path / "preferences.jsonl"),
+    ]
+    result = command.bias(load(command.BiasConfig, None, [*flags, "--weights", str(weights)]))
+    assert result["forecast"] == pytest.approx(0.8)
+    config = load(RewardModelConfig, weights, ["--model", "x", "--preferences", "y"])
+    assert config.weights == result["weights"]
+    assert config.weights.keys() == {"ann", "bob"}
+    # Weighted, choices are those whose forecast at beta 0.5 is people's own two thirds: odds of sqrt(2).
+    weight = config.weights["ann"]
+    learned = (weight * 36 + 4) / (weight * 40 + 20)
+    assert learned / (1 - learned) == pytest.approx(2**0.5)
+    with pytest.raises(InputError, match="give --preferences, whose raters"):
+        command.bias(load(command.BiasConfig, None, ["--rater_share", "0.7", "--weights", str(weights)]))
 
 
 def test_bias_needs_something_to_go_by() -> None:

@@ -485,6 +485,7 @@ def test_trl_loads_it_trains_on_and_gives_it_back(make_trainee: Any, tmp_path: P
         ({"epochs": 0}, "epochs is 0"),
         ({"held_out": 1.0}, "held_out is 1.0"),
         ({"margin": -1.0}, "margin is -1.0"),
+        ({"weights": {"ann": -1.0}}, "weights.ann is -1.0"),
         ({"margin": 1.0, "objective": "plackett-luce"}, "only with bradley-terry"),
     ],
 )
@@ -502,6 +503,21 @@ def test_missing_rankings_and_folders_are_named(tmp_path: Path, start: Path) -> 
         load_reward_model(start, torch.float32)
     with pytest.raises(InputError, match=r"of 1 prompts 0 would be held out"):
         split_by_hash(by_prompt(letters(1)), 0.0001)
+
+
+def test_a_weight_of_nobody_is_refused_and_one_of_somebody_counts(tmp_path: Path, start: Path) -> None:
+    path = tmp_path / "rankings.jsonl"
+    formats.write(path, letters(40, overlap=2))
+    settings = replace(CONFIG, model=start, preferences=(str(path),))
+    with pytest.raises(InputError, match=r"weights\.r7: no rater of that name among the 2 who ranked"):
+        train(replace(settings, weights={"r7": 2.0}), tmp_path / "nobody")
+    assert not (tmp_path / "nobody").exists()
+    alone = tmp_path / "alone.jsonl"
+    formats.write(alone, [ranking for ranking in letters(40, overlap=2) if ranking.rater == "r1"])
+    kept = train(replace(settings, weights={"r0": 0.0}), tmp_path / "kept")
+    same = train(replace(settings, preferences=(str(alone),)), tmp_path / "same")
+    assert kept["rankings"] == same["rankings"]
+    assert kept["accuracy"] == same["accuracy"]
 
 
 def test_a_bad_run_leaves_nothing_behind(tmp_path: Path, start: Path) -> None:
