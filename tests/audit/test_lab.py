@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from practicum import cli
-from practicum.audit.lab import LabConfig, examined_steps, fitted, forecast_of
+from practicum.audit.lab import LabConfig, examined_steps, first_model, fitted, forecast_of
 from practicum.errors import InputError
 
 SMALL = {
@@ -48,6 +51,30 @@ def test_one_command_goes_from_nothing_to_both_curves(
     assert cli.main(["audit", "overoptimization", "--run", str(run), "--resume"]) == 0
     assert (run / "seed-0" / "curves.json").stat().st_mtime_ns == before
     assert cli.main(["audit", "overoptimization", "--run", str(run), *TINY]) == 2
+
+
+def test_a_killed_experiment_goes_on_and_finds_the_same(tmp_path: Path) -> None:
+    told = first_model(tmp_path / "first", 4, 1)
+    words = ["audit", "overoptimization", "--model", str(told), *TINY]
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    assert cli.main([*words, "--run", str(unbroken)]) == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "practicum", *words, "--run", str(broken)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    awaited = broken / "seed-0" / "round-1" / "practice" / "metrics.jsonl"
+    try:
+        while not awaited.exists() or not awaited.stat().st_size:
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.001)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (broken / "results.json").exists()
+    assert cli.main(["audit", "overoptimization", "--run", str(broken), "--resume"]) == 0
+    found, expected = (json.loads((run / "results.json").read_text()) for run in (broken, unbroken))
+    assert found == expected
 
 
 def test_both_ways_explain_themselves(capsys: pytest.CaptureFixture[str]) -> None:
