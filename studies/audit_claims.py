@@ -403,8 +403,8 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
         ),
         over_seeds(
             "bias-remedy-gain-kept-at-that-weight",
-            f"The same as a share of what KL weight {beta:g} gains without the price, most of the rest being "
-            "puns themselves, which these raters like as such",
+            f"Gain in people's true utility with that price, as a share of what KL weight {beta:g} gains "
+            "without it, most of the rest being puns themselves, which these raters like as such",
             {seed: kept(row["remedy"]["gold"], free[seed]["gold"], start) for seed, row in seeds.items()},
             "at least 90",
             90,
