@@ -333,17 +333,23 @@ PREFERENCES: dict[str, Callable[[Sequence[str]], int]] = {
 }
 
 
+def _instrument(word: str, config: str, function: str, prints_its_own: bool = True) -> Callable[..., int]:
+    return partial(
+        _compute,
+        f"audit {word}",
+        "practicum.audit.command",
+        config,
+        function,
+        prints_its_own=prints_its_own,
+    )
+
+
 def _overoptimization(arguments: Sequence[str]) -> int:
     """Fit recorded runs where `metrics` names them, else run the whole experiment in a folder."""
     from practicum.config import read_toml
 
-    recorded = partial(
-        _compute,
-        "audit overoptimization",
-        "practicum.audit.command",
-        "OveroptimizationConfig",
-        "overoptimization",
-    )
+    name = "overoptimization"
+    recorded = _instrument(name, "OveroptimizationConfig", name, prints_its_own=False)
     options = _read_arguments(arguments)
     given = {word.partition("=")[0] for word in options.settings}
     if "--metrics" in given or (options.config and "metrics" in read_toml(options.config)):
@@ -353,31 +359,20 @@ def _overoptimization(arguments: Sequence[str]) -> int:
     if options.help:
         recorded(["--help"])
         print("\nWithout --metrics the whole experiment, from rankings to curves, in a run's folder:\n")
-    return _train(
-        "audit overoptimization", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True
-    )
+    return _train(f"audit {name}", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True)
 
 
 AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
-    word: partial(
-        _compute,
-        f"audit {word}",
-        "practicum.audit.command",
-        config,
-        function,
-        prints_its_own=True,
-    )
-    for word, config, function in (
-        ("exploits", "ExploitsConfig", "exploits"),
-        ("bias", "BiasConfig", "bias"),
-        ("distortion", "DistortionConfig", "distortion"),
-        ("budget", "BudgetAuditConfig", "budget"),
-        ("guard", "GuardAuditConfig", "guard"),
-        ("detectors", "DetectorsConfig", "detectors"),
-        ("verifier", "VerifierConfig", "verifier"),
-        ("rank-table", "RankTableConfig", "rank_table"),
-    )
-} | {"overoptimization": _overoptimization}
+    "exploits": _instrument("exploits", "ExploitsConfig", "exploits"),
+    "overoptimization": _overoptimization,
+    "bias": _instrument("bias", "BiasConfig", "bias"),
+    "distortion": _instrument("distortion", "DistortionConfig", "distortion"),
+    "budget": _instrument("budget", "BudgetAuditConfig", "budget"),
+    "guard": _instrument("guard", "GuardAuditConfig", "guard"),
+    "detectors": _instrument("detectors", "DetectorsConfig", "detectors"),
+    "verifier": _instrument("verifier", "VerifierConfig", "verifier"),
+    "rank-table": _instrument("rank-table", "RankTableConfig", "rank_table"),
+}
 GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
 
 
