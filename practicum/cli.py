@@ -351,7 +351,7 @@ def _overoptimization(arguments: Sequence[str]) -> int:
     name = "overoptimization"
     recorded = _instrument(name, "OveroptimizationConfig", name, prints_its_own=False)
     options = _read_arguments(arguments)
-    given = {word.partition("=")[0] for word in options.settings}
+    given = {"--" + word[2:].partition("=")[0].replace("-", "_") for word in options.settings}
     if "--metrics" in given or (options.config and "metrics" in read_toml(options.config)):
         return recorded(arguments)
     if alone := sorted(given & {"--gold", "--kl", "--per_token", "--form", "--report"}):

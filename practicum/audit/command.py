@@ -242,6 +242,10 @@ def bias(config: BiasConfig) -> dict[str, Any]:
     """Run `practicum audit bias`: forecast, warning, remedies, and the meter where files are given."""
     from practicum.audit import bias as measures
 
+    if config.report is not None and not (config.preferences and config.reference and config.policy):
+        raise InputError("bias: --report needs --preferences, --reference and --policy")
+    if config.weights is not None and config.preferences is None:
+        raise InputError("bias: give --preferences, whose raters the --weights are for")
     classify = measures.classifier(config.attribute)
     shares: dict[str, Any] = {}
     if config.preferences is not None:
@@ -288,8 +292,6 @@ def bias(config: BiasConfig) -> dict[str, Any]:
             f"{one['share']:.1%} and keeps {one['gain']:.0%} of the reward gained"
         )
     if config.weights is not None:
-        if config.preferences is None:
-            raise InputError("bias: give --preferences, whose raters the --weights are for")
         wanted = raters if config.target is None else config.target
         weighed = measures.camp_weights(rankings, classify, measures.learned_share(wanted, before, beta))
         result["weights"] = weighed
@@ -313,8 +315,6 @@ def bias(config: BiasConfig) -> dict[str, Any]:
             from practicum.audit.report import bias_section
 
             result["report"] = _write([bias_section(found, beta)], (config.policy,), config.report)
-    elif config.report is not None:
-        raise InputError("bias: --report needs --preferences, --reference and --policy")
     return result
 
 

@@ -142,6 +142,8 @@ def calibrate(clean: Sequence[Floats], false_alarms: float = 0.05) -> float:
     The ceil((R + 1)(1 - a))-th smallest maximum of R exchangeable clean runs (split conformal prediction,
     Vovk et al. 2005). Raises InputError when R is too small for that: 19 runs for 5%.
     """
+    if not 0 < false_alarms < 1:
+        raise InputError(f"false_alarms is {false_alarms}; expected a probability between 0 and 1")
     place = ceil((len(clean) + 1) * (1 - false_alarms) - 1e-9)
     if place > len(clean):
         raise InputError(

@@ -62,8 +62,11 @@ def thresholds_from(clean: Sequence[Sequence[Row]], config: GuardConfig, false_a
 
 
 def read_run(path: Path) -> list[Row]:
-    """The rows of a run's metrics.jsonl, given as the file or as the run's folder."""
-    return list(read_rows(path / "metrics.jsonl" if path.is_dir() else path))
+    """The rows of a run's metrics.jsonl, given as file or as the run's folder. Raises InputError for none."""
+    rows = list(read_rows(path / "metrics.jsonl" if path.is_dir() else path))
+    if not rows:
+        raise InputError(f"{path}: holds no steps; expected the metrics.jsonl of a run")
+    return rows
 
 
 def onset_of(rows: Sequence[Row], gold: str, path: Path) -> int:

@@ -118,6 +118,11 @@ def test_bias_writes_rater_weights_that_a_reward_model_reads(tmp_path: Path) -> 
     weight = config.weights["ann"]
     learned = (weight * 36 + 4) / (weight * 40 + 20)
     assert learned / (1 - learned) == pytest.approx(2**0.5)
+    weights.unlink()
+    reported = load(command.BiasConfig, None, [*flags, "--weights", str(weights), "--report", str(tmp_path)])
+    with pytest.raises(InputError, match="--report needs"):
+        command.bias(reported)
+    assert not weights.exists(), "nothing is half-written"
     with pytest.raises(InputError, match="give --preferences, whose raters"):
         command.bias(load(command.BiasConfig, None, ["--rater_share", "0.7", "--weights", str(weights)]))
 

@@ -40,7 +40,9 @@ def test_one_command_goes_from_nothing_to_both_curves(
     assert {"best_of_n", "rl"} == printed["rl"].keys() == printed["best_of_n"].keys()
     curves = json.loads((run / "seed-0" / "curves.json").read_text())
     assert curves["rl"]["step"] == [0, 1, 2, 3, 4, 5, 8]
-    assert all(distance >= 0 for distance in curves["rl"]["kl"])
+    for name in ("kl", "proxy", "gold", "gold_error"):
+        assert len(curves["rl"][name]) == 7
+    assert max(curves["rl"]["kl"]) > 0
     assert curves["best_of_n"]["n"] == [1, 2, 3, 4, 6, 8]
     assert curves["best_of_n"]["kl"][-1] == pytest.approx(np.log(8) - 7 / 8)
     page = (run / "audit.html").read_text()
@@ -126,6 +128,8 @@ def test_a_model_that_is_missing_leaves_no_run(tmp_path: Path, capsys: pytest.Ca
 def test_settings_of_recorded_runs_ask_for_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["audit", "overoptimization", "--gold", "reward/gold"]) == 2
     assert "--gold is about recorded runs: give them as --metrics" in capsys.readouterr().err
+    assert cli.main(["audit", "overoptimization", "--per-token"]) == 2
+    assert "--per_token is about recorded runs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,15 @@ def test_the_command_writes_thresholds_that_practice_reads(
         (["--clean", "{clean}", "--gamed", "{clean}", "--gold", "reward/people"], "--gold"),
         (["--clean", "{clean}", "--report", "page"], "needs --gamed"),
         (["--clean", "absent"], "absent"),
+        (["--clean", "{clean}", "--gamed", "{empty}"], "holds no steps"),
+        (["--clean", "{clean}", "--false_alarms", "0"], "false_alarms is 0"),
     ],
 )
 def test_runs_that_say_too_little_are_refused(
     given: list[str], word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clean = [written(tmp_path / f"clean-{seed}", rows(seed)) for seed in range(19)]
-    lists = {"{few}": clean[:3], "{clean}": clean}
+    lists = {"{few}": clean[:3], "{clean}": clean, "{empty}": [written(tmp_path / "empty", [])]}
     words = [one for word in given for one in lists.get(word, [word])]
     assert cli.main(["audit", "detectors", *words]) == 2
     error = capsys.readouterr().err
