@@ -12,13 +12,10 @@ Ziegler et al. 2019, 1909.08593; the collapse of minorities: Xiao et al. 2024, 2
 
 from __future__ import annotations
 
-import runpy
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -60,7 +57,10 @@ def effective_beta(beta: float, reward_deviation: float) -> float:
 
 
 def learned_share(target: float, reference_share: float, beta: float) -> float:
-    """The share of raters' choices from which the forecast is `target`: the inverse of `forecast`."""
+    """The share of raters' choices from which the forecast is `target`: the inverse of `forecast`.
+
+    Shares strictly between 0 and 1, beta above 0; InputError otherwise.
+    """
     _check_share(target, "target")
     forecast(target, reference_share, beta)
     return float(expit(beta * (logit(target) - logit(reference_share))))
@@ -203,10 +203,7 @@ def carriers(rankings: Sequence[Ranking], classify: Classifier) -> list[Carrier]
     Shrinkage is that of a Beta prior with mean the overall share and the weight of 4 choices. Raises
     InputError when no pair offers the choice, or there is one rater only.
     """
-    sums: dict[str, list[float]] = defaultdict(list)
-    for ranking in rankings:
-        sums[ranking.rater] += _choices(ranking, classify)
-    given = {rater: values for rater, values in sums.items() if values}
+    given = _choices_of_raters(rankings, classify)
     if len(given) < 2:
         raise InputError(f"{len(given)} raters had the choice, 2 are needed to tell who carries a preference")
     total, count = sum(map(sum, given.values())), sum(map(len, given.values()))
@@ -228,10 +225,7 @@ def camp_weights(rankings: Sequence[Ranking], classify: Classifier, wanted: floa
 
     Raises InputError when one camp is empty, or no weight of at least 0 does it.
     """
-    sums: dict[str, list[float]] = defaultdict(list)
-    for ranking in rankings:
-        sums[ranking.rater] += _choices(ranking, classify)
-    given = {rater: values for rater, values in sums.items() if values}
+    given = _choices_of_raters(rankings, classify)
     camp = [rater for rater, values in given.items() if sum(values) > len(values) / 2]
     inside, outside = (
         [value for rater, values in given.items() if (rater in camp) is side for value in values]
@@ -251,6 +245,14 @@ def camp_weights(rankings: Sequence[Ranking], classify: Classifier, wanted: floa
             f"between {sum(outside) / len(outside):.1%} and {sum(inside) / len(inside):.1%}"
         )
     return dict.fromkeys(sorted(camp), weight)
+
+
+def _choices_of_raters(rankings: Sequence[Ranking], classify: Classifier) -> dict[str, list[float]]:
+    """Every rater's choices as of `_choices`, of those who had any."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for ranking in rankings:
+        found[ranking.rater] += _choices(ranking, classify)
+    return {rater: values for rater, values in found.items() if values}
 
 
 def _choices(ranking: Ranking, classify: Classifier) -> list[float]:
@@ -400,93 +402,3 @@ def remedies(
 def _kl(share: float, reference: float) -> float:
     parts = [(share, reference), (1 - share, 1 - reference)]
     return float(sum(a * np.log(a / b) for a, b in parts if a > 0))
-
-
-def style_classifier(style: str) -> Classifier:
-    """Whether a joke is of a style, read by the jokes task's parser. Raises InputError for another style."""
-    from practicum.tasks.jokes.attributes import read_attributes
-    from practicum.tasks.jokes.gold import subject_of
-    from practicum.tasks.jokes.grammar import STYLES
-
-    if style not in STYLES:
-        raise InputError(f"style {style!r}: expected one of {', '.join(STYLES)}")
-    return lambda prompt, text: read_attributes(subject_of(prompt), text).style == style
-
-
-def word_classifier(words: Sequence[str]) -> Classifier:
-    """Whether a text holds one of these words, as whole words and whatever their case."""
-    from practicum.audit.measures import words_of
-
-    wanted = {word.lower() for word in words}
-    if not wanted:
-        raise InputError("words: expected at least one")
-    return lambda prompt, text: not wanted.isdisjoint(words_of(text))
-
-
-def sentiment_classifier(wanted: str) -> Classifier:
-    """Whether a text sounds positive (or negative): TextBlob's polarity beyond 0.1, from its English lexicon.
-
-    Raises InputError for another word, or when TextBlob is not installed.
-    """
-    if wanted not in ("positive", "negative"):
-        raise InputError(f"sentiment {wanted!r}: expected positive or negative")
-    try:
-        from textblob import TextBlob
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"attribute sentiment:{wanted} needs {error.name}, which is not installed: "
-            "pip install 'practicum[sentiment]'"
-        ) from error
-    sign = 1 if wanted == "positive" else -1
-    return lambda prompt, text: sign * TextBlob(text).sentiment.polarity > 0.1
-
-
-def own_classifier(path: Path, function: str) -> Classifier:
-    """A user's own classifier: `function(prompt, text)`, both texts, from a Python file, true or false.
-
-    Raises InputError when file or function are missing, or fail.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected python:FILE.py:FUNCTION")
-    names = _guarded(f"{path}: loading it", runpy.run_path, str(path), run_name="practicum_attribute")
-    own = names.get(function)
-    if not callable(own):
-        raise InputError(f"{path}: no function {function!r}; expected python:FILE.py:FUNCTION")
-    return lambda prompt, text: bool(_guarded(f"{path}: {function}(prompt, text)", own, prompt.text, text))
-
-
-def _guarded(what: str, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """Call a user's code: any failure of it, whatever its kind, is bad input here, told in one line."""
-    try:
-        return call(*given, **named)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{what} failed: {type(error).__name__}: {error}") from error
-
-
-def _own(argument: str) -> Classifier:
-    path, _, function = argument.rpartition(":")
-    if not path or not function:
-        raise InputError(f"attribute python:{argument}: expected python:FILE.py:FUNCTION")
-    return own_classifier(Path(path), function)
-
-
-ATTRIBUTES: Mapping[str, Callable[[str], Classifier]] = {
-    "style": style_classifier,
-    "words": lambda words: word_classifier(words.split(",")),
-    "longer": lambda count: lambda prompt, text: len(text.split()) > int(count),
-    "sentiment": sentiment_classifier,
-    "python": _own,
-}
-"""Attributes by name for the command line: `style:pun`, `words:pelican,bird` (a topic), `longer:20`,
-`sentiment:positive`, `python:mine.py:is_rude`."""
-
-
-def classifier(name: str) -> Classifier:
-    """The classifier of `kind:argument`. Raises InputError for another kind."""
-    kind, _, argument = name.partition(":")
-    if kind not in ATTRIBUTES or not argument or (kind == "longer" and not argument.isdigit()):
-        raise InputError(
-            f"attribute {name!r}: expected style:NAME, words:WORD,WORD, longer:COUNT, sentiment:positive, "
-            "sentiment:negative or python:FILE.py:FUNCTION"
-        )
-    return ATTRIBUTES[kind](argument)

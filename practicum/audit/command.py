@@ -241,12 +241,13 @@ def overoptimization(config: OveroptimizationConfig) -> dict[str, Any]:
 def bias(config: BiasConfig) -> dict[str, Any]:
     """Run `practicum audit bias`: forecast, warning, remedies, and the meter where files are given."""
     from practicum.audit import bias as measures
+    from practicum.audit.attributes import classifier
 
     if config.report is not None and not (config.preferences and config.reference and config.policy):
         raise InputError("bias: --report needs --preferences, --reference and --policy")
     if config.weights is not None and config.preferences is None:
         raise InputError("bias: give --preferences, whose raters the --weights are for")
-    classify = measures.classifier(config.attribute)
+    classify = classifier(config.attribute)
     shares: dict[str, Any] = {}
     if config.preferences is not None:
         from practicum.preferences import formats

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,26 +170,6 @@ def test_who_carries_a_preference() -> None:
         bias.carriers(rankings(5, 5), is_pun)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "has"),
-    [
-        ("style:pun", "why did the pelican go to the bank? it had lost interest at home.", True),
-        ("style:pun", "the pelican is so slow that it says sorry to doors.", False),
-        ("words:bank,boat", "At the Bank.", True),
-        ("words:ban", "at the bank.", False),
-        ("longer:3", "one two three four", True),
-    ],
-)
-def test_named_attributes(name: str, text: str, has: bool) -> None:
-    assert bias.classifier(name)(Prompt("tell a joke about a pelican.\n", {"noun": "pelican"}), text) == has
-
-
-@pytest.mark.parametrize("name", ["style:limerick", "mood:good", "longer:x", "words:"])
-def test_unknown_attributes_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match="expected"):
-        bias.classifier(name)
-
-
 def test_what_a_reward_prefers_is_measured_within_prompts() -> None:
     """It pays 0.8 more for a pun, and much more for everything on one prompt, which is no preference."""
     texts = ("pun 1", "plain", "pun 2")
@@ -209,60 +188,6 @@ def test_what_a_reward_prefers_is_measured_within_prompts() -> None:
     assert found.n == 20
     with pytest.raises(InputError, match="0 prompts have a response with and one without"):
         bias.paid_share(asked, lambda prompt, text: True, reward)
-
-
-def test_sentiment_is_read_from_a_lexicon() -> None:
-    positive, negative = bias.classifier("sentiment:positive"), bias.classifier("sentiment:negative")
-    told = {
-        "what a wonderful, lovely joke": (True, False),
-        "this is a terrible, sad story": (False, True),
-        "two cows stood there": (False, False),
-    }
-    for text, (good, bad) in told.items():
-        assert (positive(Prompt(""), text), negative(Prompt(""), text)) == (good, bad)
-
-
-def test_a_classifier_of_ones_own_counts(tmp_path: Path) -> None:
-    mine = tmp_path / "mine.py"
-    mine.write_text("def is_rude(prompt, text):\n    return 'please' in prompt and 'no' in text\n")
-    rude = bias.classifier(f"python:{mine}:is_rude")
-    assert rude(Prompt("please"), "no!")
-    assert not rude(Prompt("hey"), "no!")
-
-
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [
-        ("sentiment:happy", "positive or negative"),
-        ("python:absent.py:f", "no such file"),
-        ("longer:many", "longer:COUNT"),
-        ("colour:red", "style:NAME"),
-    ],
-)
-def test_an_attribute_that_nobody_knows_is_refused(name: str, word: str) -> None:
-    with pytest.raises(InputError, match=word):
-        bias.classifier(name)
-
-
-def test_a_broken_classifier_is_named_with_its_file(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.py"
-    broken.write_text("1 / 0\n")
-    with pytest.raises(InputError, match=r"broken\.py: loading it failed: ZeroDivisionError"):
-        bias.classifier(f"python:{broken}:f")
-    empty = tmp_path / "empty.py"
-    empty.write_text("")
-    with pytest.raises(InputError, match="no function 'f'"):
-        bias.classifier(f"python:{empty}:f")
-    ends = tmp_path / "ends.py"
-    ends.write_text("raise SystemExit(0)\n")
-    with pytest.raises(InputError, match="SystemExit"):
-        bias.classifier(f"python:{ends}:f")
-    one = tmp_path / "one.py"
-    one.write_text("def f(text):\n    return True\n")
-    with pytest.raises(InputError, match=r"one\.py: f\(prompt, text\) failed: TypeError"):
-        bias.classifier(f"python:{one}:f")(Prompt(""), "")
-    with pytest.raises(InputError, match=r"expected python:FILE\.py:FUNCTION"):
-        bias.classifier("python:mine.py")
 
 
 @given(SHARES, SHARES, st.floats(0.1, 2))
