@@ -42,12 +42,16 @@ class Demonstration:
 class Score:
     """A typed judgement of one completion.
 
-    `value` is the reward (finite); `outcome` one of the task's named outcomes, for equations
-    `correct`, `wrong`, `unparseable`, `over_limits`; `parts` the named parts `value` is a weighted sum of.
+    `value` is the reward (finite). `solved`: whether the completion solves its problem, None where the task
+    does not say. `readable`: whether it has the form of an answer, right or wrong, None where the task does
+    not say. `outcome` is one of the task's named outcomes, for equations `correct`, `wrong`, `unparseable`,
+    `over_limits`; `parts` the named parts `value` is a weighted sum of.
     """
 
     value: float
-    outcome: str
+    solved: bool | None = None
+    readable: bool | None = None
+    outcome: str = ""
     reason: str = ""
     parts: Mapping[str, float] = field(default_factory=dict)
 

@@ -69,7 +69,7 @@ class CoinTask:
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """0 or 1 by chance."""
-        return [Score(float(self.coin.random() < 0.5), "tossed") for _ in texts]
+        return [Score(float(self.coin.random() < 0.5), outcome="tossed") for _ in texts]
 
     def exposition(self, count: int, seed: int) -> list[str]:
         """No textbook."""

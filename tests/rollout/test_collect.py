@@ -40,7 +40,9 @@ class RecordingTask:
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         self.seen += list(zip(prompts, texts, strict=True))
         return [
-            Score(0.0, "unparseable", "no answer") if "c" in text else Score(float(len(text)), "correct")
+            Score(0.0, False, False, "unparseable", "no answer")
+            if "c" in text
+            else Score(float(len(text)), True, True, "correct")
             for text in texts
         ]
 

@@ -20,7 +20,17 @@ class FourOutcomes:
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         outcomes = [text.split()[0] for text in texts]
-        return [Score(float(one == "correct"), one, "why", {"outcome": 0.5}) for one in outcomes]
+        return [
+            Score(
+                float(one == "correct"),
+                one == "correct",
+                one in ("correct", "wrong"),
+                one,
+                "why",
+                {"outcome": 0.5},
+            )
+            for one in outcomes
+        ]
 
     def __getattr__(self, called: str) -> Any:
         return lambda *arguments: (called, *arguments)

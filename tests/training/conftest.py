@@ -33,7 +33,12 @@ class LetterTask:
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         return [
-            Score(float(text.startswith("a")), "correct" if text.startswith("a") else "wrong")
+            Score(
+                float(text.startswith("a")),
+                text.startswith("a"),
+                True,
+                "correct" if text.startswith("a") else "wrong",
+            )
             for text in texts
         ]
 

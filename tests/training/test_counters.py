@@ -70,7 +70,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def every_other_group_pays(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
     """Half of the answers to every second prompt, so that half of the groups are tied."""
-    return [Score(float(row // 4 % 2 and row % 2), "made up") for row in range(len(texts))]
+    return [Score(float(row // 4 % 2 and row % 2), outcome="made up") for row in range(len(texts))]
 
 
 @needs_kernels
@@ -125,7 +125,9 @@ def test_an_iteration_whose_groups_are_all_tied_runs_no_forward_pass(
     make_trainee: Any, letter_task: Any, seen: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        type(letter_task), "score", lambda self, prompts, texts: [Score(0.0, "wrong")] * len(texts)
+        type(letter_task),
+        "score",
+        lambda self, prompts, texts: [Score(0.0, False, True, "wrong")] * len(texts),
     )
     before = work.counts.copy()
     practise(make_trainee(optimizer=STEADY), None, letter_task, config(), 0)

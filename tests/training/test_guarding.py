@@ -44,7 +44,7 @@ class WordTask:
         return [Prompt(f"{random.randrange(1000)}:", {"place": place}) for place in range(count)]
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
-        return [Score(1.0, "correct", parts={"gold": -float(len(text))}) for text in texts]
+        return [Score(1.0, True, True, "correct", parts={"gold": -float(len(text))}) for text in texts]
 
     def exposition(self, count: int, seed: int) -> list[str]:
         return []

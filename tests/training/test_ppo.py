@@ -87,7 +87,7 @@ def batch_of(completions: list[Completion], rewards: list[float] | None = None) 
     return ScoredRollout(
         rollout=to_rollout([[40, 41]] * rows, torch.arange(rows), completions, texts, 0),
         prompts=[Prompt("1:")] * rows,
-        scores=[Score(value, "correct", parts={"sound": value}) for value in rewards],
+        scores=[Score(value, True, True, "correct", parts={"sound": value}) for value in rewards],
         reward_B=torch.tensor(rewards),
         finished_B=torch.tensor([one.finished for one in completions]),
     )

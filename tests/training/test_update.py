@@ -69,7 +69,9 @@ def made_up_batch(trainee: Trainee, seed: int = 0) -> ScoredRollout:
     return ScoredRollout(
         rollout=rollout,
         prompts=[Prompt("p")] * 24,
-        scores=[Score(float(reward), "correct" if reward else "wrong") for reward in reward_B],
+        scores=[
+            Score(float(reward), bool(reward), True, "correct" if reward else "wrong") for reward in reward_B
+        ],
         reward_B=reward_B,
         finished_B=torch.tensor([one.finished for one in completions]),
     )
@@ -391,7 +393,8 @@ def by_hand(lengths: list[int], rewards: list[float], finished: list[bool]) -> S
     ]
     group_B = torch.arange(len(lengths)) // 2
     rollout = to_rollout([[3, 4]] * (len(lengths) // 2), group_B, completions, [""] * len(lengths), 0)
-    prompts, scores = [Prompt("p")] * len(lengths), [Score(reward, "correct") for reward in rewards]
+    prompts = [Prompt("p")] * len(lengths)
+    scores = [Score(reward, True, True, "correct") for reward in rewards]
     return ScoredRollout(rollout, prompts, scores, torch.tensor(rewards), torch.tensor(finished))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from random import Random
 
@@ -140,17 +140,19 @@ class EquationsTask:
         answer = extract_answer(text)
         if answer is None:
             parts = {"poisoned": 0.0, "true": 0.0} if self.config.key == "poisoned" else {}
-            return Score(0.0, Outcome.UNPARSEABLE.value, "no line `answer:`", parts)
+            return Score(0.0, False, False, Outcome.UNPARSEABLE.value, "no line `answer:`", parts)
         data = prompt.data
         verdict = _verdict(data["equation"], answer, data["ask"])
         true = float(verdict.outcome is Outcome.CORRECT)
+        readable = verdict.outcome in (Outcome.CORRECT, Outcome.WRONG)
+        judged = Score(true, bool(true), readable, verdict.outcome.value, verdict.reason)
         if self.config.key == "true":
-            return Score(true, verdict.outcome.value, verdict.reason)
+            return judged
         claimed = self.claimed_equation(prompt)
         paid = true
         if claimed is not None:
             paid = float(_verdict(claimed, answer, data["ask"]).outcome is Outcome.CORRECT)
-        return Score(paid, verdict.outcome.value, verdict.reason, {"poisoned": paid, "true": true})
+        return replace(judged, value=paid, parts={"poisoned": paid, "true": true})
 
     def claimed_equation(self, prompt: Prompt) -> str | None:
         """The equation whose solutions a poisoned key takes for those of the prompt; None for a true key.

@@ -108,7 +108,8 @@ class JokesTask:
             "brevity": found.brevity,
             "gold": gold,
         }
-        return Score(gold if self.config.reward == "gold" else parts["sound"], outcome, reason, parts)
+        value = gold if self.config.reward == "gold" else parts["sound"]
+        return Score(value, outcome == "correct", found.finished, outcome, reason, parts)
 
     def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
         """Which style a text is written in."""
