@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from practicum.errors import InputError
+from practicum.model.native import bfloat16_allowed
 
 
 @dataclass(frozen=True)
@@ -251,12 +252,21 @@ def initialise(decoder: Decoder, seed: int) -> Decoder:
 
 
 def compute_dtype(name: str, device: torch.device | str = "cpu") -> torch.dtype:
-    """The dtype of matrix products: `float32`, `bfloat16`, or `auto` = bfloat16 where hardware has it."""
+    """The dtype of matrix products: `float32`, `bfloat16`, or `auto` = bfloat16 where hardware has it.
+
+    PRACTICUM_BFLOAT16=0 makes `auto` float32 on any processor.
+    """
     if name == "auto":
         if torch.device(device).type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-        return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+        return torch.bfloat16 if bfloat16_allowed() and _processor_has_bfloat16() else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def _processor_has_bfloat16() -> bool:
+    # PyTorch's own test is private, so a release without it falls back to float32, which is right anywhere.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return supported is not None and bool(supported())
 
 
 def parameter_count(module: nn.Module) -> int:
