@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
+from practicum.ranges import Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
 from practicum.tasks.task import Task, TaskConfig, load_task
@@ -47,31 +49,44 @@ SIZES: dict[str, dict[str, object]] = {
     },
 }
 
+MOST_TOKENS = 100_000_000
+"""Of one update, which are all held in memory."""
+
 
 @dataclass(frozen=True)
-class ModelShape:
+class ModelShape(Ranged, section="model"):
     """Shape of the new decoder."""
 
-    hidden_size: int = 128
+    hidden_size: Width = 128
     """Width of the residual stream."""
-    intermediate_size: int = 384
+    intermediate_size: Width = 384
     """Width inside the feed-forward block."""
-    layers: int = 4
+    layers: Annotated[int, Range(at_least=1, at_most=1000)] = 4
     """Decoder layers."""
-    heads: int = 4
+    heads: Annotated[int, Range(at_least=1, at_most=4096)] = 4
     """Query heads."""
-    key_value_heads: int = 2
+    key_value_heads: Annotated[int, Range(at_least=1, at_most=4096)] = 2
     """Key-value heads, shared by groups of query heads."""
-    head_dim: int = 32
+    head_dim: Annotated[int, Range(at_least=2, at_most=4096)] = 32
     """Width of one head."""
-    max_positions: int = 512
+    max_positions: Annotated[int, Range(at_least=2, at_most=1_048_576)] = 512
     """Longest sequence, prompt and completion together."""
     tied_embeddings: bool = True
     """Use the token embedding as output head."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for whole, part in (("hidden_size", "heads"), ("heads", "key_value_heads")):
+            if getattr(self, whole) % getattr(self, part):
+                raise InputError(
+                    f"model.{part} is {getattr(self, part)}; it must divide {whole} {getattr(self, whole)}"
+                )
+        if self.head_dim % 2:
+            raise InputError(f"model.head_dim is {self.head_dim}; it must be even, for rotary positions")
+
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Ranged):
     """Exposition: pretraining a new model on a task's textbook."""
 
     size: Literal["tiny", "small", "base"] = "tiny"
@@ -80,13 +95,13 @@ class PretrainConfig:
     """The task whose textbook is read."""
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
-    vocabulary_size: int = 0
+    vocabulary_size: CountOrNone = 0
     """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it."""
-    sequence_length: int = 128
+    sequence_length: Annotated[int, Range(at_least=1, at_most=1_048_576)] = 128
     """Tokens of a row."""
-    batch_rows: int = 64
+    batch_rows: Count = 64
     """Rows of one update."""
-    micro_batch_rows: int = 32
+    micro_batch_rows: PositiveInt = 32
     """Rows of one forward pass; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-2))
     """The optimizer."""
@@ -94,8 +109,21 @@ class PretrainConfig:
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes weights and text."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sequence_length > self.model.max_positions:
+            raise InputError(
+                f"sequence_length is {self.sequence_length}; it must be at most model.max_positions "
+                f"{self.model.max_positions}"
+            )
+        if self.batch_rows * self.sequence_length > MOST_TOKENS:
+            raise InputError(
+                f"batch_rows {self.batch_rows} times sequence_length {self.sequence_length} is more than "
+                f"{MOST_TOKENS:,} tokens an update: lower one of them"
+            )
 
 
 def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
