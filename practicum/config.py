@@ -21,14 +21,13 @@ import sys
 import textwrap
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tomli_w
 
 from practicum.errors import InputError
-from practicum.ranges import as_float, range_of, shown
+from practicum.ranges import as_float, range_of, remembered, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -130,7 +129,8 @@ def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
 # -------------------------------------------------------------------------------- what a config class holds
 
 
-def _fields(config_class: type[Any]) -> dict[str, Any]:
+@remembered
+def _fields(config_class: type[Any]) -> Mapping[str, Any]:
     """Name -> resolved annotation of the fields a caller may set."""
     hints = get_type_hints(config_class, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(config_class) if field.init}
@@ -162,7 +162,8 @@ def _is_table(annotation: Any) -> bool:
     return get_origin(_inner(annotation)) in (dict, Mapping)
 
 
-def _leaves(config_class: type[Any], prefix: str = "") -> dict[str, Any]:
+@remembered
+def _leaves(config_class: type[Any], prefix: str = "") -> Mapping[str, Any]:
     """Dotted key -> annotation of all that a flag can set."""
     leaves: dict[str, Any] = {}
     for name, annotation in _fields(config_class).items():
@@ -486,7 +487,7 @@ def _sections(
 
     A setting is its dotted key, annotation, default (MISSING where it is required) and docstring.
     """
-    fields, texts = _fields(config_class), _docstrings(config_class)  # type: ignore[arg-type]
+    fields, texts = _fields(config_class), _docstrings(config_class)
     keys = {field: f"{name}.{field}".lstrip(".") for field in fields}
     nested = {field: inner for field, inner in fields.items() if _is_section(inner)}
     yield (
@@ -505,7 +506,7 @@ def _sections(
         )
 
 
-@cache
+@remembered
 def _docstrings(config_class: type[Any]) -> dict[str, str]:
     """The text under each field, of base classes too; a field without one is absent."""
     found: dict[str, str] = {}

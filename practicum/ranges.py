@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from numbers import Integral, Real
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from practicum.errors import InputError
 
@@ -25,6 +25,12 @@ LARGEST_FLOAT = 1e30
 MOST_HELD = 1_000_000
 """Most of anything that is held in memory at a time, as the prompts of an examination."""
 DIGITS_SHOWN = 25
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def remembered(function: Function) -> Function:
+    """`functools.cache` for a function of a class, which mypy does not take for hashable."""
+    return cast(Function, cache(function))
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ class Ranged:
 
     def __post_init__(self) -> None:
         prefix = f"{self.section}." if self.section else ""
-        for name, annotation in _ranged_fields(type(self)):  # type: ignore[arg-type]
+        for name, annotation in _ranged_fields(type(self)):
             _check(annotation, getattr(self, name), f"{prefix}{name}")
 
 
@@ -142,7 +148,7 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-@cache
+@remembered
 def _ranged_fields(config_class: type[Any]) -> list[tuple[str, Any]]:
     """Name and annotation of the fields that hold numbers with a range."""
     hints = get_type_hints(config_class, include_extras=True)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from random import Random
 
 from practicum.errors import InputError
-from practicum.ranges import NonNegativeFloat, Ranged, Share
+from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
 from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
@@ -30,8 +30,8 @@ class EquationsConfig(Ranged, section="equations"):
 
     families and levels: weights, any positive scale. ask_sum: share of prompts that ask for the sum of the
     real solutions. parametric: share of linear, quadratic and rational equations with a letter parameter.
-    excluded: Share
-    solution_tokens: PositiveInt
+    excluded: share of rational equations one of whose candidates is excluded by the domain.
+    solution_tokens: demonstrations longer than this many tokens are written anew, at last without checks.
     key: `true` rewards what the verifier finds right; `poisoned` uses, for poisoned_share of the problems,
     the solutions of the equation whose constant term has the wrong sign.
     """
@@ -47,9 +47,9 @@ class EquationsConfig(Ranged, section="equations"):
     levels: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: {"1": 1.0})
     ask_sum: Share = 0.0
     parametric: Share = 0.0
-    excluded: float = 0.12
+    excluded: Share = 0.12
     habits: Habits = field(default_factory=Habits)
-    solution_tokens: int = MAX_TOKENS
+    solution_tokens: PositiveInt = MAX_TOKENS
     key: str = "true"
     poisoned_share: Share = 1.0
 
