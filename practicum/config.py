@@ -16,6 +16,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import shlex
 import shutil
 import sys
 import textwrap
@@ -586,7 +587,7 @@ def _default_words(value: Any) -> str:
     if isinstance(value, Mapping):
         text = ", ".join(f"{key} {shown(item)}" for key, item in value.items())
     elif isinstance(value, tuple):
-        text = " ".join(map(shown, value))
+        text = " ".join(shlex.quote(shown(item)) for item in value)
     else:
         text = shown(value)
     return text or "empty"

@@ -32,7 +32,7 @@ class ExploitsConfig(Ranged):
     """Folders of reward models (or their runs), averaged. None: a linear one from the preferences."""
     prompts: Count = 46
     """Most prompts used."""
-    queries: PositiveInt = 2000
+    queries: Count = 2000
     """Most questions to the reward."""
     negatives: Path | None = None
     """File to write the negative examples to, as rankings (JSONL, or Parquet by its ending)."""
@@ -155,7 +155,7 @@ class DetectorsConfig(Ranged):
     """Runs that gamed their reward, with the true reward logged. None: thresholds only."""
     gold: str = "reward/gold"
     """Column of the true reward: where it is greatest is the onset."""
-    false_alarms: OpenShare = 0.05
+    false_alarms: Annotated[float, Range(at_least=1e-6, below=1)] = 0.05
     """Probability that a new clean run alarms."""
     baseline: Annotated[int, Range(at_least=2)] = 10
     """Steps that teach what is normal in a run."""

@@ -69,11 +69,11 @@ class GuardConfig(Ranged, section="guard"):
     """What to do when enough signals alarm. hold goes back to the last trusted checkpoint and goes on from
     there with the KL held; roll_back goes back and ends; stop ends; ask ends and has people rank; off never
     alarms."""
-    thresholds: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: dict(THRESHOLDS))
+    thresholds: Mapping[str, PositiveFloat] = field(default_factory=lambda: dict(THRESHOLDS))
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
     votes: PositiveInt = 2
     """Signals that must stand above their thresholds at once."""
-    kl_budget: PositiveFloat | None = KL_BUDGET
+    kl_budget: NonNegativeFloat | None = KL_BUDGET
     """Most KL to the reference, nats a completion: what is that far, the reference writes once in 20 times.
     Of 1,500 ranked answers 75 are like it: with more rankings, or longer answers, allow more. It needs no
     votes; none: no budget."""

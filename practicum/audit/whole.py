@@ -27,7 +27,7 @@ from practicum.audit.rewards import Floats, checked
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
-from practicum.ranges import Count, PositiveInt, Range, Ranged, Seed, Threads
+from practicum.ranges import Count, Range, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.tasks.task import Task, TaskConfig, load_task
@@ -72,7 +72,7 @@ class AuditConfig(Ranged):
     """Most prompts answered."""
     answers: Annotated[int, Range(at_least=2, at_most=10_000)] = 4
     """Answers of each model to a prompt."""
-    queries: PositiveInt = 1200
+    queries: Count = 1200
     """Most questions of the search for exploits to the reward."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How answers are drawn."""

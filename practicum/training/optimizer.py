@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -85,11 +86,11 @@ class Optimizer:
         """Apply the accumulated gradients as update number `index` (from 0) and clear them.
 
         Returns `learning_rate` and `gradient_norm` (before clipping). A gradient that is not finite raises
-        FloatingPointError, before any weight has changed.
+        InputError, before any weight has changed.
         """
         norm = float(nn.utils.clip_grad_norm_(list(self.named.values()), self.config.max_gradient_norm))
         if not norm < float("inf"):
-            raise FloatingPointError(f"update {index}: the gradient norm is {norm}; lower the learning rate")
+            raise InputError(f"update {index}: the gradient norm is {norm}; lower the learning rate")
         rate = self.config.learning_rate * warmup_cosine(
             index, self.steps, self.config.warmup_steps, self.config.final_share
         )

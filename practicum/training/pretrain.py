@@ -5,6 +5,7 @@ Text is packed end to end into rows of equal length, so no position is padding.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,11 +130,11 @@ class PretrainConfig(Ranged):
 def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Pretrain and return the summary; the model is the run's newest checkpoint."""
     task = load_task(config.task)
+    vocabulary_size = config.vocabulary_size or task.vocabulary_size
+    check_memory(config.model, vocabulary_size)
     run = Run.open(run_path, config, "pretrain", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    tokenizer = train_tokenizer(
-        textbook(task, config.seed, "tokenizer", 4000), config.vocabulary_size or task.vocabulary_size
-    )
+    tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), vocabulary_size)
     decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
@@ -148,6 +149,22 @@ def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> di
     summary = {"stage": "pretrain", "parameters": parameter_count(decoder), **last}
     run.finish(summary)
     return summary
+
+
+def check_memory(shape: ModelShape, vocabulary_size: int) -> None:
+    """Raise InputError where this machine could not hold a decoder's weights, gradients and two moments."""
+    if not hasattr(os, "sysconf"):
+        return
+    heads = 2 * (shape.heads + shape.key_value_heads) * shape.head_dim
+    layers = shape.layers * shape.hidden_size * (heads + 3 * shape.intermediate_size)
+    parameters = layers + vocabulary_size * shape.hidden_size * (1 if shape.tied_embeddings else 2)
+    needed = 4 * 4 * parameters + 2 * 4 * shape.max_positions * shape.head_dim
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise InputError(
+            f"model: {parameters:,} parameters need {needed / 2**30:,.0f} GiB to train, and this machine has "
+            f"{there / 2**30:,.0f}: lower model.hidden_size, model.layers or another of its sizes"
+        )
 
 
 def read(decoder: Decoder, ids_BT: Tensor, micro_batch_rows: int, dtype: torch.dtype) -> float:

@@ -128,7 +128,7 @@ class RewardModelConfig(Ranged):
         if len(self.average) == 1:
             raise InputError("average: expected two reward models or more, got 1")
         if self.margin and self.objective != "bradley-terry":
-            raise InputError(f"margin is {self.margin}; it goes only with objective bradley-terry")
+            raise InputError(f"margin is {self.margin}; it counts only with bradley-terry")
 
 
 def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
