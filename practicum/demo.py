@@ -19,9 +19,10 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from practicum.audit import whole
+from practicum.ranges import MOST_HELD, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
 from practicum.run import Run, atomic_write, energy_counter, to_json
 from practicum.tasks.controls import Control
 from practicum.tasks.equations.verifier import verify
@@ -36,14 +37,14 @@ SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 
 
 @dataclass(frozen=True)
-class DemoConfig:
+class DemoConfig(Ranged):
     """The whole curriculum on equations, in minutes."""
 
-    pretrain_steps: int = pretrain.PretrainConfig().loop.steps
+    pretrain_steps: PositiveInt = pretrain.PretrainConfig().loop.steps
     """Updates of exposition."""
-    sft_steps: int = sft.SftConfig(Path()).loop.steps
+    sft_steps: PositiveInt = sft.SftConfig(Path()).loop.steps
     """Updates on worked problems."""
-    rl_steps: int = rl.RlConfig(Path()).loop.steps
+    rl_steps: PositiveInt = rl.RlConfig(Path()).loop.steps
     """Iterations of practice."""
     algorithm: Literal["grpo", "ppo"] = "grpo"
     """How practice assigns credit."""
@@ -51,23 +52,23 @@ class DemoConfig:
     """Practise on a null reward instead, to see what the true one is worth."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task; every stage and every examination uses it."""
-    examination_count: int = 1000
+    examination_count: Count = 1000
     """Held-out problems of each examination: so many of the whole mix, and so many of the seed family."""
     human_feedback: bool = True
     """Go on to jokes, simulated people's rankings, PPO against a model of them, and the audit of that."""
-    jokes_pretrain_steps: int = 300
+    jokes_pretrain_steps: PositiveInt = 300
     """Updates of exposition on jokes."""
-    jokes_sft_steps: int = 300
+    jokes_sft_steps: PositiveInt = 300
     """Updates on jokes told by people."""
-    ranked_prompts: int = 400
+    ranked_prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 400
     """Prompts whose answers are ranked, five to each."""
-    rlhf_steps: int = 60
+    rlhf_steps: PositiveInt = 60
     """Iterations of PPO against the model of people's rankings."""
-    sampled_count: int = 200
+    sampled_count: Count = 200
     """Problems of the pass@k estimate."""
-    samples: int = 16
+    samples: CountOrNone = 16
     """Completions a problem for pass@k."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes everything."""
 
 

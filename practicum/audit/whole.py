@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from practicum.audit.rewards import Floats, checked
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
+from practicum.ranges import Count, Range, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.tasks.task import Task, TaskConfig, load_task
@@ -48,7 +49,7 @@ MOST_HONEST_PROMPTS = 30
 
 
 @dataclass(frozen=True)
-class AuditConfig:
+class AuditConfig(Ranged):
     """Audit a policy trained against a reward model: exploits, over-optimisation, bias, distortion, verdict.
 
     Exit code 3 when the guard would stop the policy.
@@ -67,11 +68,11 @@ class AuditConfig:
     them."""
     size: Literal["tiny", "small", "base"] = "small"
     """How much is asked: sets prompts and queries."""
-    prompts: int = 120
+    prompts: Count = 120
     """Most prompts answered."""
-    answers: int = 4
+    answers: Annotated[int, Range(at_least=2, at_most=10_000)] = 4
     """Answers of each model to a prompt."""
-    queries: int = 1200
+    queries: Count = 1200
     """Most questions of the search for exploits to the reward."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How answers are drawn."""
@@ -79,19 +80,18 @@ class AuditConfig:
     """What the verdict goes by."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads of matrix products; 0 takes one per core."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes answers, raters and the search."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.reward_model:
             raise InputError("audit needs --reward-model, one folder or more")
-        if self.answers < 2 or self.prompts < max(FEWEST_PROMPTS, self.guard.baseline):
-            raise InputError(
-                f"answers is {self.answers} and prompts {self.prompts}; expected at least 2 and "
-                f"{max(FEWEST_PROMPTS, self.guard.baseline)}"
-            )
+        fewest = max(FEWEST_PROMPTS, self.guard.baseline)
+        if self.prompts < fewest:
+            raise InputError(f"prompts is {self.prompts}; expected at least {fewest}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, Linear
+from practicum.ranges import PositiveFloat, Range, Ranged
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -39,19 +40,18 @@ PLAIN = {
 
 
 @dataclass(frozen=True)
-class LoraConfig:
+class LoraConfig(Ranged, section="lora"):
     """Adapters instead of all weights; rank 0, the default, trains all weights."""
 
-    rank: int = 0
+    rank: Annotated[int, Range(at_least=0, at_most=65_536)] = 0
     """Rank of each adapter; 0 for none."""
-    alpha: float = 32.0
+    alpha: PositiveFloat = 32.0
     """An adapter's share is scaled by alpha / rank."""
     targets: tuple[str, ...] = TARGETS
     """Which of the layers' matrices get one."""
 
     def __post_init__(self) -> None:
-        if self.rank < 0 or self.alpha <= 0:
-            raise InputError(f"lora: rank {self.rank} must be at least 0 and alpha {self.alpha} above 0")
+        super().__post_init__()
         unknown = sorted(set(self.targets) - set(TARGETS))
         if unknown or not self.targets:
             raise InputError(f"lora.targets: {unknown or 'none given'}; choose from {', '.join(TARGETS)}")

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from practicum.errors import InputError
 from practicum.preferences.cost import SECONDS_PER_RATING, explain, plan
+from practicum.ranges import Count, CountOrNone, Price, Range, Ranged
 from practicum.types import Ranking
 
 
@@ -40,7 +41,7 @@ class ExportConfig:
 
 
 @dataclass(frozen=True)
-class StatsConfig:
+class StatsConfig(Ranged):
     """How far people agree, who can be relied on and what it cost; or, with --plan, what it would cost."""
 
     database: str = "preferences.sqlite"
@@ -49,19 +50,19 @@ class StatsConfig:
     """Project to report on."""
     input: Path | None = None
     """Report on the rankings of this file instead of a project."""
-    worst: int = 10
+    worst: CountOrNone = 10
     """Number of prompts to list that people disagree on most."""
     plan: bool = False
     """Estimate ratings, hours and dollars before anyone starts, from the settings below; reads nothing."""
-    prompts: int = 1000
+    prompts: Annotated[int, Range(at_least=1, at_most=10**9)] = 1000
     """Plan: prompts to be ranked."""
-    responses: int = 5
+    responses: Annotated[int, Range(at_least=2, at_most=1000)] = 5
     """Plan: responses per prompt; one rating is one response placed."""
-    overlap: int = 1
+    overlap: Count = 1
     """Plan: raters per prompt."""
-    price: float = 0.10
+    price: Price = 0.10
     """Plan: dollars per rating."""
-    seconds_per_rating: float = SECONDS_PER_RATING
+    seconds_per_rating: Annotated[float, Range(at_least=0, at_most=86_400)] = SECONDS_PER_RATING
     """Plan: an assumption; 10 s to read a short response and place it. `stats` shows the measured time."""
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from practicum.errors import InputError
 from practicum.preferences.raters import GOLDS, Gold, PeopleConfig, SimulatedRater, population, rank
 from practicum.preferences.records import Assignment
 from practicum.preferences.store import Store
+from practicum.ranges import Count, NonNegativeInt, Ranged, Seed
 
 
 @dataclass(frozen=True)
-class RateConfig:
+class RateConfig(Ranged):
     """Let simulated raters work through the prompts of a preference store."""
 
     database: str
@@ -23,18 +23,14 @@ class RateConfig:
     """What the prompts are of, and so what the raters weigh."""
     people: PeopleConfig = field(default_factory=PeopleConfig)
     """Who the raters are."""
-    overlap: int | None = None
+    overlap: Count | None = None
     """Raters per prompt; none leaves the project's number."""
-    most: int = 0
+    most: NonNegativeInt = 0
     """Rankings made before everybody stops; 0 works until nothing is left."""
-    batch: int = 20
+    batch: Count = 20
     """Prompts a rater takes at a time."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the raters and their choices."""
-
-    def __post_init__(self) -> None:
-        if self.most < 0 or self.batch < 1:
-            raise InputError(f"most {self.most} must be at least 0 and batch {self.batch} at least 1")
 
 
 def rate(config: RateConfig) -> dict[str, Any]:

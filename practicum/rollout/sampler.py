@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -19,30 +19,41 @@ from practicum.errors import InputError
 from practicum.model.cache import KeyValueCache, PackedDecoder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.native.decode import NOT_FINITE, NativeDecoder, NativeRows, native_decoding
+from practicum.ranges import MOST_HELD, Count, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Ranged
 from practicum.threads import side_by_side
 
 # Fewer rows than this at a time leave a core's matrix products mostly idle.
 MINIMUM_SHARD = 16
 # Steps of one call in C++: long enough to hide the interpreter, short enough for progress and Ctrl-C.
 STRETCH = 16
+LEAST_TEMPERATURE = 0.001
+"""Logits divided by less leave float32; it is greedy long before."""
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
+class SamplingConfig(Ranged, section="sampling"):
     """How completions are drawn."""
 
-    temperature: float = 1.0
+    temperature: NonNegativeFloat = 1.0
     """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
-    top_p: float = 1.0
+    top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
     """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
-    top_k: int = 0
+    top_k: NonNegativeInt = 0
     """Keep the k likeliest tokens; 0 keeps all."""
-    max_new_tokens: int = 200
+    max_new_tokens: Count = 200
     """A completion is cut here, without an end-of-sequence token."""
-    slots: int = 512
+    slots: PositiveInt = 512
     """Rows decoded at a time; more requests wait their turn."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Dtype of matrix products; auto is bfloat16 where the hardware has it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            raise InputError(
+                f"sampling.temperature is {self.temperature}; it must be 0, which is greedy, "
+                f"or at least {LEAST_TEMPERATURE}"
+            )
 
 
 @dataclass(frozen=True)
@@ -90,18 +101,6 @@ class Sampler:
     """Draws completions from one version of a policy's weights, which are packed when it is built."""
 
     def __init__(self, decoder: Decoder, config: SamplingConfig) -> None:
-        if (
-            config.temperature < 0
-            or not 0 < config.top_p <= 1
-            or config.top_k < 0
-            or config.max_new_tokens < 1
-            or config.slots < 1
-        ):
-            raise InputError(
-                f"sampling: temperature {config.temperature} must be >= 0, top_p {config.top_p} in (0, 1], "
-                f"top_k {config.top_k} >= 0, max_new_tokens {config.max_new_tokens} >= 1, "
-                f"slots {config.slots} >= 1"
-            )
         self.config = config
         self.decoder = decoder
         self.device = decoder.output_weight.device
@@ -123,7 +122,7 @@ class Sampler:
         `on_finished` hears how many completions are done, for a progress bar. Raises InputError when a
         prompt is empty or leaves no room in the model's positions.
         """
-        self._check(prompts)
+        self._check(prompts, count)
         if not prompts or count < 1:
             return [[] for _ in prompts]
         shards = self._shards(len(prompts), count)
@@ -169,7 +168,12 @@ class Sampler:
         completions = batch.completions()
         return [completions[start : start + count] for start in range(0, len(completions), count)]
 
-    def _check(self, prompts: Sequence[Sequence[int]]) -> None:
+    def _check(self, prompts: Sequence[Sequence[int]], count: int) -> None:
+        if len(prompts) * count > MOST_HELD:
+            raise InputError(
+                f"{len(prompts)} prompts with {count} completions each are more than {MOST_HELD:,}, the most "
+                "that is sampled at a time: ask for fewer"
+            )
         limit = self.decoder.config.max_position_embeddings
         for index, prompt in enumerate(prompts):
             if not 0 < len(prompt) < limit:
@@ -240,7 +244,7 @@ class _Batch:
     ) -> None:
         requests = [index for index in range(len(prompts)) for _ in range(count)]
         slots = min(sampler.config.slots, len(requests))
-        width = sampler.config.max_new_tokens
+        width = min(sampler.config.max_new_tokens, packed.config.max_position_embeddings)
         length = min(max(map(len, prompts)) + width, packed.config.max_position_embeddings)
         self.cache = KeyValueCache(sampler.decoder, slots, length, packed.dtype)
         self.sampler, self.packed, self.prompts, self.requests = sampler, packed, prompts, requests

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from scipy.stats import binomtest
 from tokenizers import Tokenizer
 
-from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder
+from practicum.ranges import Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import progress
@@ -25,7 +25,7 @@ from practicum.types import Prompt
 
 
 @dataclass(frozen=True)
-class EvalConfig:
+class EvalConfig(Ranged):
     """Examine a model on a task's held-out problems."""
 
     model: Path
@@ -34,17 +34,17 @@ class EvalConfig:
     """The task."""
     split: Literal["validation", "test"] = "test"
     """Which held-out problems."""
-    count: int = 1000
+    count: Count = 1000
     """Problems, each answered greedily."""
-    samples: int = 0
+    samples: CountOrNone = 0
     """Completions a problem at temperature 1 for pass@k; 0 leaves pass@k out."""
-    sampled_count: int = 200
+    sampled_count: Count = 200
     """Problems of the pass@k estimate."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Length limit, slots and dtype; temperature is set by the examination."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads; 0 takes one per core."""
-    seed: int = 1
+    seed: Seed = 1
     """Fixes the problems drawn."""
 
 
@@ -57,8 +57,6 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
 
 def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:
     """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for."""
-    if config.count < 1 or config.samples < 0:
-        raise InputError(f"count {config.count} must be at least 1 and samples {config.samples} at least 0")
     started = time.perf_counter()
     prompts = task.prompts(config.split, config.count, config.seed)
     greedy = _sample(decoder, tokenizer, task, prompts, 1, config, 0.0)

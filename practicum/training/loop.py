@@ -18,9 +18,9 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from practicum.errors import InputError
 from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder
+from practicum.ranges import PositiveInt, Ranged, Threads
 from practicum.run import Run, progress
 from practicum.training.optimizer import Optimizer
 
@@ -38,22 +38,17 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(Ranged, section="loop"):
     """How long a stage runs and what it writes."""
 
-    steps: int = 100
+    steps: PositiveInt = 100
     """Optimizer updates (practice: iterations of sample, score, update)."""
-    checkpoint_every: int = 50
+    checkpoint_every: PositiveInt = 50
     """Updates between checkpoints; the last update always writes one."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: PositiveInt = 2
     """Older checkpoints are removed."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads of matrix products; 0 takes one per core."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "checkpoint_every", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise InputError(f"loop.{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.heads import Multipliers
+from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
 from practicum.rollout.collect import ScoredRollout
 from practicum.tasks.task import Task
 from practicum.training.loop import Trainee
@@ -25,50 +26,43 @@ PARTS = ("reward_model", "task", "length")
 
 
 @dataclass(frozen=True)
-class RewardConfig:
+class RewardConfig(Ranged, section="reward"):
     """What a completion is paid when there is a reward model."""
 
-    weights: Mapping[str, float] = field(default_factory=lambda: {"reward_model": 1.0})
+    weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: {"reward_model": 1.0})
     """Weights of the parts: reward_model, task (its own judgement, as a verifier's) and length (tokens as a
     share of sampling.max_new_tokens; below 0 for a price on length)."""
     ensemble: Literal["mean", "min", "mean_minus_variance"] = "mean"
     """How members are put together when there are several; min and mean_minus_variance distrust what they
     disagree on."""
-    variance_weight: float = 0.5
+    variance_weight: NonNegativeFloat = 0.5
     """Weight of the variance in mean_minus_variance."""
-    budgets: Mapping[str, float] = field(default_factory=dict)
+    budgets: Mapping[str, FiniteFloat] = field(default_factory=dict)
     """Value of a part beyond which more of it is not paid, on average over completions: a multiplier that is
     adapted each step takes its weight away, and at most turns it round, while the mean lies above
     (Moskovitz et al. 2023)."""
-    budget_rate: float = 0.05
+    budget_rate: PositiveFloat = 0.05
     """What such a multiplier gains a step for each unit above the budget."""
-    shares: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, OpenShare] = field(default_factory=dict)
     """Share of completions that should show a behaviour of the task (jokes: pun, question, one_liner, story,
     absurd): a price on it, adapted each step, brings it there from either side, and what is liked for other
     reasons stays paid."""
-    share_rate: float = 0.1
+    share_rate: PositiveFloat = 0.1
     """What such a price gains a step for each unit its share is off."""
     scale: bool = False
     """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
     a reward of 1 is one logit of people's preference."""
-    unfinished: float = -5.0
+    unfinished: FiniteFloat = -5.0
     """Whole reward of a completion that was cut before its end of sequence, whatever the parts say."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for setting, parts in (("weights", self.weights), ("budgets", self.budgets)):
             for name in parts:
                 if name not in PARTS:
                     raise InputError(f"reward.{setting}: unknown part {name!r}; there are {', '.join(PARTS)}")
-        for name, share in self.shares.items():
-            if not 0 < share < 1:
-                raise InputError(f"reward.shares.{name} is {share}; expected a share between 0 and 1")
-        for setting, rate in (("budget_rate", self.budget_rate), ("share_rate", self.share_rate)):
-            if not rate > 0:
-                raise InputError(f"reward.{setting} is {rate}; expected above 0")
         if not any(self.weights.values()):
             raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
-        if self.variance_weight < 0:
-            raise InputError(f"reward.variance_weight is {self.variance_weight}; expected 0 or more")
 
 
 def pay(

@@ -13,23 +13,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from practicum.ranges import NonNegativeFloat, Ranged, Share
 from practicum.rollout.collect import ScoredRollout
 from practicum.training.objectives import generalised_advantages, kl_estimate, whiten
 from practicum.training.update import Experience, KLConfig
 
 
 @dataclass(frozen=True)
-class PpoConfig:
+class PpoConfig(Ranged, section="ppo"):
     """How values and rewards become advantages, and how the value head is trained."""
 
-    discount: float = 1.0
+    discount: Share = 1.0
     """Gamma of each token."""
-    gae_lambda: float = 1.0
+    gae_lambda: Share = 1.0
     """1 is the Monte-Carlo return minus the value; lower trusts the value head more."""
-    value_weight: float = 0.5
+    value_weight: NonNegativeFloat = 0.5
     """Weight of the value loss, whose gradient reaches the shared backbone; it counts in variances of the
     returns where these exceed 1."""
-    value_clip: float = 0.2
+    value_clip: NonNegativeFloat = 0.2
     """A value moves at most this far from its old one for free."""
     whiten_advantages: bool = True
     """Zero mean and unit variance over the batch's tokens."""

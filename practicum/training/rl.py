@@ -23,6 +23,7 @@ from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
+from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import Run, atomic_write
@@ -68,7 +69,7 @@ HELD_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
-class RlConfig:
+class RlConfig(Ranged):
     """Practice: reinforcement learning against a task's own judgement, or against a reward model."""
 
     model: Path
@@ -89,9 +90,9 @@ class RlConfig:
     """Adapters that learn in place of all weights."""
     control: Control = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
-    prompts_per_step: int = 32
+    prompts_per_step: Count = 32
     """Prompts of one iteration."""
-    group_size: int = 8
+    group_size: Count = 8
     """Completions sampled for each prompt."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How completions are drawn."""
@@ -109,16 +110,17 @@ class RlConfig:
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=120, checkpoint_every=40))
     """Iterations and checkpoints."""
-    samples_per_step: int = 8
+    samples_per_step: NonNegativeInt = 8
     """Rows of samples.jsonl an iteration."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products of the update; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes prompts and sampling."""
     profile: bool = False
     """Print where a step's time goes and write trace.json."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         fewest = 2 if self.algorithm == "grpo" else 1
         if self.group_size < fewest:
             raise InputError(
@@ -128,6 +130,11 @@ class RlConfig:
             raise InputError(
                 f"prompts_per_step is {self.prompts_per_step}; each of update.minibatches "
                 f"{self.update.minibatches} needs at least one prompt"
+            )
+        if self.prompts_per_step * self.group_size > MOST_HELD:
+            raise InputError(
+                f"prompts_per_step {self.prompts_per_step} times group_size {self.group_size} is more than "
+                f"{MOST_HELD:,}, the most completions of an iteration: lower one of them"
             )
         if self.sampling.temperature <= 0:
             raise InputError(

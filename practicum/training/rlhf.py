@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
+from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
 from practicum.run import Run, atomic_write, to_json
@@ -54,30 +55,30 @@ from practicum.types import Prompt, Response
 
 
 @dataclass(frozen=True)
-class RlhfConfig:
+class RlhfConfig(Ranged):
     """Human feedback, round after round: sample, rank, reward model, practice against it."""
 
     model: Path
     """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig("jokes"))
     """The task whose prompts are asked."""
-    rounds: int = 2
+    rounds: PositiveInt = 2
     """Times round the loop."""
     raters: Literal["simulated", "people"] = "simulated"
     """Who ranks. For people the loop stops and says how to collect their rankings."""
     people: PeopleConfig = field(default_factory=PeopleConfig)
     """Who the simulated raters are."""
-    prompts: int = 200
+    prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 200
     """Prompts ranked in each round."""
-    responses: int = 5
+    responses: Annotated[int, Range(at_least=2, at_most=1000)] = 5
     """Different responses to each prompt, at most."""
-    overlap: int = 1
+    overlap: Count = 1
     """Raters per prompt; from 2 on, people's agreement and the human ceiling are known."""
-    price: float = 0.10
+    price: Price = 0.10
     """Dollars per rating, one response placed."""
     reward_start: Path | None = None
     """The model that reward models start from, as the one that only read; none: `model`."""
-    members: int = 1
+    members: Annotated[int, Range(at_least=1, at_most=1000)] = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
     control: RankingControl = "none"
     """Fit reward models on null labels, everything else alike: what the loop gains when it learns nothing
@@ -94,15 +95,13 @@ class RlhfConfig:
         )
     )
     """How the policy practises; the loop fills in model, reference, task, reward_model and seed."""
-    examined: int = 256
+    examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes everything but the order in which the store shows responses."""
 
     def __post_init__(self) -> None:
-        for name, least in (("rounds", 1), ("prompts", 2), ("responses", 2), ("members", 1), ("examined", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        super().__post_init__()
         if self.raters == "simulated" and self.task.name not in GOLDS:
             raise InputError(
                 f"task {self.task.name!r} has no simulated raters: choose {' or '.join(GOLDS)}, "

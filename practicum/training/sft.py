@@ -15,11 +15,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
 from practicum.model.tokenizer import encode_batch, encode_prompts
+from practicum.ranges import Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
 from practicum.tasks.task import TaskConfig, load_task
@@ -38,23 +38,23 @@ from practicum.types import Demonstration
 
 
 @dataclass(frozen=True)
-class SftConfig:
+class SftConfig(Ranged):
     """Worked problems: supervised fine-tuning on a task's demonstrations."""
 
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose worked problems are imitated."""
-    batch_demonstrations: int = 64
+    batch_demonstrations: Count = 64
     """Worked problems of one update."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters that learn in place of all weights; AdamW suits them, Muon does not."""
-    textbook_passages: int = 12
+    textbook_passages: CountOrNone = 12
     """Textbook passages read along with every update, so that imitation forgets no arithmetic; 0 for none.
 
     A pretraining mix as in Ouyang et al. 2022 (2203.02155, section 3.4), one stage earlier.
     """
-    micro_batch_tokens: int = 2048
+    micro_batch_tokens: PositiveInt = 2048
     """Tokens of one forward pass, padding included; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
@@ -64,13 +64,8 @@ class SftConfig:
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the demonstrations drawn."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("batch_demonstrations", 1), ("textbook_passages", 0), ("micro_batch_tokens", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
 
 
 def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
+from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.rollout.sampler import SamplingConfig
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, Rows, learner, rollout_lengths, rollout_rows
@@ -34,55 +35,51 @@ from practicum.types import Rollout
 
 
 @dataclass(frozen=True)
-class KLConfig:
+class KLConfig(Ranged, section="update.kl"):
     """The pull back to the reference policy (the model that practice started from)."""
 
-    weight: float = 0.0
+    weight: NonNegativeFloat = 0.0
     """Beta: 0 means no reference is loaded."""
     estimator: KLEstimator = "k1"
     """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
     placement: Literal["reward", "loss"] = "reward"
     """Subtracted from the reward, or added to the loss."""
-    target: float = 0.0
+    target: NonNegativeFloat = 0.0
     """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
     hold: bool = False
     """Hold the KL at the target firmly: the weight is for a KL there, and goes with the square of the KL."""
 
     def __post_init__(self) -> None:
-        if self.weight < 0 or self.target < 0 or (self.target and not self.weight):
+        super().__post_init__()
+        if self.target and not self.weight:
             raise InputError(
-                f"update.kl: weight {self.weight} and target {self.target} must be 0 or more, and a target "
-                "needs a weight to start from"
+                f"update.kl: target {self.target} needs a weight above 0 to start from: "
+                "give --update.kl.weight"
             )
         if self.hold and not self.target:
             raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
 
 
 @dataclass(frozen=True)
-class UpdateConfig:
+class UpdateConfig(Ranged, section="update"):
     """How one batch of rollouts becomes weight updates."""
 
-    epochs: int = 1
+    epochs: PositiveInt = 1
     """Passes over the batch."""
-    minibatches: int = 1
+    minibatches: PositiveInt = 1
     """Optimizer updates of one pass."""
-    clip_low: float = 0.2
+    clip_low: Share = 0.2
     """The importance ratio counts down to 1 - clip_low."""
-    clip_high: float = 0.28
+    clip_high: NonNegativeFloat = 0.28
     """The importance ratio counts up to 1 + clip_high (DAPO's 'clip higher')."""
     aggregation: Aggregation = "token_mean"
     """How tokens are weighted against each other."""
-    entropy_weight: float = 0.0
+    entropy_weight: NonNegativeFloat = 0.0
     """Bonus for entropy per token."""
-    micro_batch_tokens: int = 2048
+    micro_batch_tokens: PositiveInt = 2048
     """Tokens of one forward pass; changes memory and speed, not the result."""
     kl: KLConfig = KLConfig()
     """The pull back to the reference."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "minibatches", "micro_batch_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"update.{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def test_budget_compares_strategies(tmp_path: Path) -> None:
     result = command.budget(config)
     assert [curve["strategy"] for curve in result["curves"]] == ["random", "disagreement", "information"]
     assert (tmp_path / "audit.html").exists()
-    with pytest.raises(InputError, match="at least 1 seed"):
+    with pytest.raises(InputError, match="seeds is 0; it must be at least 1"):
         command.budget(command.BudgetAuditConfig(seeds=0))
 
 

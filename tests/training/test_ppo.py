@@ -461,7 +461,7 @@ def test_a_step_whose_prompts_do_not_call_for_a_behaviour_leaves_its_price(make_
 
 
 def test_a_share_needs_a_behaviour_of_the_task_and_a_reward_model(letter_task: Any) -> None:
-    with pytest.raises(InputError, match=r"reward\.shares\.pun is 1\.2; expected a share between 0 and 1"):
+    with pytest.raises(InputError, match=r"reward\.shares\.pun is 1\.2; it must be above 0 and below 1"):
         RewardConfig(shares={"pun": 1.2})
     with pytest.raises(InputError, match="share_rate is 0"):
         RewardConfig(share_rate=0.0)

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from practicum.errors import InputError
@@ -17,6 +17,7 @@ from practicum.preferences.app.site import Site
 from practicum.preferences.queries import digest
 from practicum.preferences.records import NewPrompt, Project
 from practicum.preferences.store import Store
+from practicum.ranges import Count, NonNegativeFloat, Price, Range, Ranged, Seed
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -27,7 +28,7 @@ PASSWORD_VARIABLE = "PRACTICUM_OWNER_PASSWORD"
 
 
 @dataclass(frozen=True)
-class CollectConfig:
+class CollectConfig(Ranged):
     """Serve the ranking app: people rank responses in a browser, the owner watches and exports.
 
     The owner's password comes from the environment variable PRACTICUM_OWNER_PASSWORD; without it one is made
@@ -43,44 +44,39 @@ class CollectConfig:
     to write. Optional: prompt_id, data, overlap, priority. None serves what the project has."""
     model: Path | None = None
     """A model folder, or a run's folder, that answers prompts without responses."""
-    responses: int = 5
+    responses: Annotated[int, Range(at_least=2, at_most=1000)] = 5
     """Responses the model writes to each prompt; equal ones are kept once."""
-    temperature: float = 1.0
+    temperature: NonNegativeFloat = 1.0
     """Of the model's responses; lower ones are safer and more alike."""
-    max_new_tokens: int = 128
+    max_new_tokens: Count = 128
     """The model's responses are cut here."""
-    overlap: int | None = None
+    overlap: Count | None = None
     """Raters per prompt; none keeps the project's, 2 for a new one, the least that shows agreement."""
-    price: float | None = None
+    price: Price | None = None
     """Dollars per rating, one response placed; none keeps the project's, 0.10 for a new one."""
     instructions: str = ""
     """What raters are told to look for; fixed once the project is made."""
-    lease_minutes: float = 15.0
+    lease_minutes: Annotated[float, Range(above=0, at_most=525_600)] = 15.0
     """How long a rater may sit on a prompt before another can have it; fixed once the project is made."""
     raters: tuple[str, ...] = ()
     """Names to print personal links for at the start; the owner's page makes more."""
-    link_days: float = 14.0
+    link_days: Annotated[float, Range(above=0, at_most=36_500)] = 14.0
     """How long those links last."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for the whole network."""
-    port: int = 8000
+    port: Annotated[int, Range(at_least=0, at_most=65_535)] = 8000
     """Port to listen on."""
     public_url: str = ""
     """How raters reach the app, as https://rank.example.org; empty means http://HOST:PORT."""
-    requests_per_minute: int = 240
+    requests_per_minute: Count = 240
     """Requests one rater may make a minute."""
     keys: Path | None = None
     """File of the signing key and the password's hash; none puts it beside an SQLite database."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the model's responses."""
 
     def __post_init__(self) -> None:
-        if self.responses < 2:
-            raise InputError(f"responses: expected at least 2 to rank, got {self.responses}")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"port: expected 0 to 65535, got {self.port}")
-        if not self.lease_minutes > 0 or not self.link_days > 0 or self.requests_per_minute < 1:
-            raise InputError("lease_minutes, link_days and requests_per_minute: expected above 0")
+        super().__post_init__()
         if self.host in ("0.0.0.0", "::") and not self.public_url:
             raise InputError(
                 f"host {self.host} needs --public_url, the address that raters' links begin with"

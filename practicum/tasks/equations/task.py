@@ -9,6 +9,7 @@ from functools import lru_cache
 from random import Random
 
 from practicum.errors import InputError
+from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
 from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
@@ -24,7 +25,7 @@ MAX_MISSES = 50
 
 
 @dataclass(frozen=True)
-class EquationsConfig:
+class EquationsConfig(Ranged, section="equations"):
     """Which equations are drawn and what is rewarded.
 
     families and levels: weights, any positive scale. ask_sum: share of prompts that ask for the sum of the
@@ -35,7 +36,7 @@ class EquationsConfig:
     the solutions of the equation whose constant term has the wrong sign.
     """
 
-    families: Mapping[str, float] = field(
+    families: Mapping[str, NonNegativeFloat] = field(
         default_factory=lambda: {
             "rational": 0.52,
             "quadratic": 0.13,
@@ -43,16 +44,17 @@ class EquationsConfig:
             "cancelled": 0.15,
         }
     )
-    levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
-    ask_sum: float = 0.0
-    parametric: float = 0.0
-    excluded: float = 0.12
+    levels: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: {"1": 1.0})
+    ask_sum: Share = 0.0
+    parametric: Share = 0.0
+    excluded: Share = 0.12
     habits: Habits = field(default_factory=Habits)
-    solution_tokens: int = MAX_TOKENS
+    solution_tokens: PositiveInt = MAX_TOKENS
     key: str = "true"
-    poisoned_share: float = 1.0
+    poisoned_share: Share = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in self.families:
             if name not in FAMILIES:
                 known = ", ".join(FAMILIES)
@@ -61,14 +63,8 @@ class EquationsConfig:
             if name not in ("1", "2", "3"):
                 raise InputError(f"equations.levels: expected 1, 2 or 3, got {name!r}")
         for label, weights in (("families", self.families), ("levels", self.levels)):
-            if not weights or min(weights.values()) < 0 or sum(weights.values()) <= 0:
-                raise InputError(f"equations.{label}: expected weights of 0 or more with a positive sum")
-        for label in ("ask_sum", "parametric", "excluded", "poisoned_share"):
-            share = getattr(self, label)
-            if not 0 <= share <= 1:
-                raise InputError(f"equations.{label}: expected a share from 0 to 1, got {share}")
-        if self.solution_tokens < 1:
-            raise InputError(f"equations.solution_tokens: expected 1 or more, got {self.solution_tokens}")
+            if not sum(weights.values()) > 0:
+                raise InputError(f"equations.{label}: expected at least one weight above 0")
         if self.key not in KEYS:
             raise InputError(f"equations.key: expected one of {', '.join(KEYS)}, got {self.key!r}")
 
