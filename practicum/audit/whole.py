@@ -37,7 +37,7 @@ from practicum.training.objectives import kl_estimate
 from practicum.training.paying import RewardConfig, pay, repetition
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.reward_model import read_rankings
-from practicum.training.update import UpdateConfig, score_tokens
+from practicum.training.update import UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Ranking, Response
 
 SIZES: dict[str, dict[str, object]] = {
@@ -189,8 +189,8 @@ def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) 
         checked(reward_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
         rollout = paid.rollout
-        before_BT, _ = score_tokens(
-            reference, rollout, config.sampling, UpdateConfig().micro_batch_tokens, torch.float32
+        before_BT = reference_logprobs(
+            reference, decoder, rollout, config.sampling, UpdateConfig().micro_batch_tokens, torch.float32
         )
         log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
         kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT

@@ -24,6 +24,9 @@ from practicum.model.native import bfloat16_allowed
 class DecoderConfig:
     """Shape of a decoder; the field names are those of Hugging Face's `LlamaConfig`.
 
+    `eos_token_id` is the token that training puts at the end of an answer. It and `other_eos_ids` all end a
+    sequence that is sampled; `LlamaConfig` has them as one list.
+
     Raises InputError for heads that do not divide as transformers, too, asks for.
     """
 
@@ -41,6 +44,7 @@ class DecoderConfig:
     bos_token_id: int | None = None
     eos_token_id: int = 1
     pad_token_id: int = 0
+    other_eos_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for whole, part in (
@@ -52,6 +56,11 @@ class DecoderConfig:
                 raise InputError(f"{part} {count} must be at least 1 and divide {whole} {size}")
         if self.head_dim < 2 or self.head_dim % 2:
             raise InputError(f"head_dim {self.head_dim} must be even, for rotary positions")
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Every token that ends a sequence, the one that training appends first."""
+        return tuple(dict.fromkeys((self.eos_token_id, *self.other_eos_ids)))
 
 
 class Linear(nn.Module):

@@ -8,7 +8,7 @@ compiler in PyTorch. Suffixes: S rows being decoded, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -39,7 +39,7 @@ class SamplingConfig(Ranged, section="sampling"):
     top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
     """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
     top_k: NonNegativeInt = 0
-    """Keep the k likeliest tokens; 0 keeps all."""
+    """Keep the k likeliest tokens, of equally likely ones those of the lowest ids; 0 keeps all."""
     max_new_tokens: Count = 200
     """A completion is cut here, without an end-of-sequence token."""
     slots: PositiveInt = 512
@@ -54,6 +54,14 @@ class SamplingConfig(Ranged, section="sampling"):
                 f"sampling.temperature is {self.temperature}; it must be 0, which is greedy, "
                 f"or at least {LEAST_TEMPERATURE}"
             )
+    @property
+    def truncates(self) -> bool:
+        """Whether unlikely tokens are cut away."""
+        return self.top_p < 1 or self.top_k > 0
+
+    def whole(self) -> SamplingConfig:
+        """The same without truncation: every token keeps its probability."""
+        return replace(self, top_p=1.0, top_k=0)
 
 
 @dataclass(frozen=True)
@@ -72,18 +80,26 @@ def filter_logits(logits_SV: Tensor, config: SamplingConfig, keep: Tensor | None
     `keep`, int64 [S], names a token of each row that is never cut away: the learner passes the tokens that
     were sampled, which a changed policy might otherwise no longer admit.
     """
+    given_SV = logits_SV
     logits_SV = logits_SV / config.temperature if config.temperature > 0 else logits_SV
     whole_SV = logits_SV
     if 0 < config.top_k < logits_SV.shape[1]:
-        threshold = logits_SV.topk(config.top_k, dim=-1).values[:, -1:]
-        logits_SV = logits_SV.masked_fill(logits_SV < threshold, -torch.inf)
+        # Chosen before the temperature's division, whose rounding can make different logits equal.
+        logits_SV = logits_SV.masked_fill(~_likeliest(given_SV, config.top_k), -torch.inf)
     if config.top_p < 1.0:
-        ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True)
+        ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True, stable=True)
         beyond = ordered.cumsum(-1) - ordered >= config.top_p
         logits_SV = logits_SV.masked_fill(beyond.scatter(1, order, beyond), -torch.inf)
     if keep is not None and logits_SV is not whole_SV:
         logits_SV = logits_SV.scatter(1, keep[:, None], whole_SV.gather(1, keep[:, None]))
     return logits_SV.log_softmax(-1)
+
+
+def _likeliest(logits_SV: Tensor, count: int) -> Tensor:
+    """Where each row has its `count` largest logits, bool [S, V]; of equal ones those of the lowest ids."""
+    least_S1 = logits_SV.topk(count, dim=-1).values[:, -1:]
+    above, equal = logits_SV > least_S1, logits_SV == least_S1
+    return above | (equal & (equal.cumsum(-1) <= count - above.sum(-1, keepdim=True)))
 
 
 def choose(logprobs_SV: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
@@ -120,7 +136,7 @@ class Sampler:
         """`count` completions of every prompt (token ids), in the order of the prompts.
 
         `on_finished` hears how many completions are done, for a progress bar. Raises InputError when a
-        prompt is empty or leaves no room in the model's positions.
+        prompt is empty, leaves no room in the model's positions or has a token outside its vocabulary.
         """
         self._check(prompts, count)
         if not prompts or count < 1:
@@ -174,10 +190,16 @@ class Sampler:
                 f"{len(prompts)} prompts with {count} completions each are more than {MOST_HELD:,}, the most "
                 "that is sampled at a time: ask for fewer"
             )
-        limit = self.decoder.config.max_position_embeddings
+        limit, vocabulary = self.decoder.config.max_position_embeddings, self.decoder.config.vocab_size
         for index, prompt in enumerate(prompts):
             if not 0 < len(prompt) < limit:
                 raise InputError(f"prompt {index} has {len(prompt)} tokens; the model takes 1 to {limit - 1}")
+            for token in (min(prompt), max(prompt)):
+                if not 0 <= token < vocabulary:
+                    raise InputError(
+                        f"prompt {index} has token id {token}, outside the model's vocabulary of "
+                        f"{vocabulary} (0 to {vocabulary - 1}): use the tokenizer that belongs to the model"
+                    )
 
 
 class _NativeBatch:
@@ -250,6 +272,7 @@ class _Batch:
         self.sampler, self.packed, self.prompts, self.requests = sampler, packed, prompts, requests
         device = sampler.device
         self.generator = torch.Generator(device=device).manual_seed(seed)
+        self.ends = torch.tensor(packed.config.eos_ids, device=device)
         self.ids = torch.zeros((len(requests), width), dtype=torch.int64, device=device)
         self.logprobs = torch.zeros((len(requests), width), device=device)
         self.lengths = torch.zeros(len(requests), dtype=torch.int64, device=device)
@@ -323,7 +346,7 @@ class _Batch:
         self.ids[requests, position] = tokens
         self.logprobs[requests, position] = logprobs_SV[live, tokens]
         self.lengths[requests] = position + 1
-        ended = tokens == self.sampler.decoder.config.eos_token_id
+        ended = torch.isin(tokens, self.ends)
         cache_full = self.cache.filled_S[rows[live]] >= self.cache.length
         full = (position + 1 >= config.max_new_tokens) | cache_full
         self.ended[requests] = ended

@@ -27,7 +27,7 @@ from practicum.errors import InputError
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
 from practicum.model.heads import RewardHead
-from practicum.model.tokenizer import encode_batch, encode_prompts, load_tokenizer
+from practicum.model.tokenizer import encode_batch, encode_prompts
 from practicum.run import atomic_write, to_json
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, learner, make_rows
@@ -150,7 +150,8 @@ def load_reward_model(path: Path, dtype: torch.dtype) -> RewardModel:
     folder = reward_folder(path)
     stored = _read_config(folder)
     # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
-    config = replace(checkpoint.load_decoder_config(folder), tie_word_embeddings=True)
+    config, tokenizer = checkpoint.load_config_and_tokenizer(folder)
+    config = replace(config, tie_word_embeddings=True)
     tensors = checkpoint.load_tensors(folder)
     weight_KD = tensors.pop("score.weight", None)
     if weight_KD is None or weight_KD.shape != (1, config.hidden_size):
@@ -170,7 +171,7 @@ def load_reward_model(path: Path, dtype: torch.dtype) -> RewardModel:
     head = RewardHead(config.hidden_size, len(weight_KD), 0)
     head.load_state_dict({"weight": weight_KD.float()})
     calibration = _calibration(stored, len(weight_KD), folder)
-    return RewardModel(decoder, load_tokenizer(folder), head, calibration, learner(decoder, dtype))
+    return RewardModel(decoder, tokenizer, head, calibration, learner(decoder, dtype))
 
 
 def reward_folder(path: Path) -> Path:

@@ -61,7 +61,14 @@ from practicum.training.paying import (
 from practicum.training.ppo import PpoConfig
 from practicum.training.profile import Profile, WatchedTask, span
 from practicum.training.reward import RewardModel, load_reward_model
-from practicum.training.update import Experience, KLConfig, UpdateConfig, score_tokens, update_policy
+from practicum.training.update import (
+    Experience,
+    KLConfig,
+    UpdateConfig,
+    reference_logprobs,
+    score_tokens,
+    update_policy,
+)
 from practicum.types import Prompt, Score
 
 HELD_WEIGHT = 0.1
@@ -338,8 +345,8 @@ def assign_credit(
     reference_logprobs_BT = None
     if reference is not None:
         with span("reference"):
-            reference_logprobs_BT, _ = score_tokens(
-                reference, batch.rollout, config.sampling, micro_batch_tokens, dtype
+            reference_logprobs_BT = reference_logprobs(
+                reference, trainee.decoder, batch.rollout, config.sampling, micro_batch_tokens, dtype
             )
     if config.algorithm == "grpo":
         return grpo.experience(batch, config.grpo, config.update.kl, reference_logprobs_BT)

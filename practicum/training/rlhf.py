@@ -50,7 +50,7 @@ from practicum.training.reward import load_reward_model
 from practicum.training.reward_examination import ensemble_accuracy
 from practicum.training.reward_model import RewardModelConfig, read_rankings
 from practicum.training.rl import RlConfig
-from practicum.training.update import KLConfig, UpdateConfig, score_tokens
+from practicum.training.update import KLConfig, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
 
 
@@ -214,7 +214,9 @@ def sampled(
     asked = []
     for prompt, group in zip(prompts, groups, strict=True):
         texts = tokenizer.decode_batch([one.ids for one in group if one.finished], skip_special_tokens=True)
-        different = list(dict.fromkeys(text for text in texts if text.strip()))[: config.responses]
+        # No database keeps a zero byte, and no person could read it.
+        readable = (text for text in texts if text.strip() and "\0" not in text)
+        different = list(dict.fromkeys(readable))[: config.responses]
         responses = tuple(
             Response(
                 text,
@@ -297,8 +299,9 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     dtype = compute_dtype(config.practice.dtype)
     rewards = config.practice.reward
     members_BM = member_rewards([load_reward_model(path, dtype) for path in models], batch, rewards.scale)
-    reference_BT, _ = score_tokens(
+    reference_BT = reference_logprobs(
         load_model(first)[0],
+        decoder,
         batch.rollout,
         config.practice.sampling,
         config.practice.update.micro_batch_tokens,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
-from practicum.model.tokenizer import encode_batch, encode_prompts
+from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
 from practicum.ranges import Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
@@ -112,9 +112,11 @@ def imitate(
     asked = [demonstration.prompt.text for demonstration in demonstrations]
     prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
     written = [demonstration.completion for demonstration in demonstrations]
-    completions = encode_batch(tokenizer, [*written, *passages])
     limit = decoder.config.max_position_embeddings
     eos = decoder.config.eos_token_id
+    # A tokenizer may end a whole text by itself; one end of sequence is enough.
+    read = [ids[:-1] if ids[-1:] == [eos] else ids for ids in encode_texts(tokenizer, passages)]
+    completions = [*encode_batch(tokenizer, written), *read]
     sequences = [
         [*prompt, *completion, eos][:limit] for prompt, completion in zip(prompts, completions, strict=True)
     ]

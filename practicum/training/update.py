@@ -18,7 +18,7 @@ from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
-from practicum.rollout.sampler import SamplingConfig
+from practicum.rollout.sampler import SamplingConfig, filter_logits
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, Rows, learner, rollout_lengths, rollout_rows
 from practicum.training.loop import Trainee
@@ -123,6 +123,40 @@ def score_tokens(
 
     side_by_side([partial(score, batch) for batch in batches])
     return logprobs_BT, values_BT
+
+
+def reference_logprobs(
+    reference: Decoder,
+    policy: Decoder,
+    rollout: Rollout,
+    sampling: SamplingConfig,
+    micro_batch_tokens: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """What KL is measured against: log-probabilities of a rollout's tokens by the reference, float32 [B, T].
+
+    Where top_p or top_k cut the policy's distribution, the reference is cut to the same tokens and
+    renormalised: both are distributions on one set, so that KL(policy || reference) is never negative in
+    expectation, and 0 where they are one model. Cut in its own places, with the sampled token let in, the
+    reference would be no distribution. `policy` has the weights that sampled the rollout.
+    """
+    if not sampling.truncates:
+        return score_tokens(reference, rollout, sampling, micro_batch_tokens, dtype)[0]
+    logprobs_BT = torch.zeros_like(rollout.logprobs_BT)
+    scorers = learner(policy, dtype), learner(reference, dtype)
+    batches, _ = scorers[0].cut(rollout_lengths(rollout), micro_batch_tokens)
+
+    @torch.no_grad()
+    def score(batch: Sequence[int]) -> None:
+        rows = rollout_rows(rollout, batch)
+        own_MV, their_MV = (one.decoder.logits(one.hidden(rows), dtype) for one in scorers)
+        kept_MV = filter_logits(own_MV, sampling, keep=rows.target_ids) > -torch.inf
+        shared_MV = filter_logits(their_MV.masked_fill(~kept_MV, -torch.inf), sampling.whole())
+        chosen = shared_MV.gather(1, rows.target_ids[:, None]).squeeze(1)
+        logprobs_BT[_row_major(rollout.mask_BT, batch)] = chosen
+
+    side_by_side([partial(score, batch) for batch in batches])
+    return logprobs_BT
 
 
 def update_policy(

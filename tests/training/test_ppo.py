@@ -16,6 +16,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis.strategies import floats
 from safetensors.torch import load_file
+from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
 
 from practicum.errors import InputError
@@ -232,13 +233,12 @@ def test_the_critic_starts_as_the_reward_model_and_shares_nothing_with_the_polic
 
 
 def test_a_critic_with_another_tokenizer_is_refused(make_trainee: Any, tmp_path: Path) -> None:
-    from practicum.model.tokenizer import train_tokenizer
-
     model = reward_model(make_trainee())
-    other = train_tokenizer(["other words here other words"], 120)
+    start = make_trainee()
+    other = Tokenizer.from_str(start.tokenizer.to_str())
+    other.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     save_reward_model(model.decoder, other, model.head, model.calibration, tmp_path / "reward")
     config = settings(reward_model=(tmp_path / "reward",), ppo=PpoConfig(critic="reward_model"))
-    start = make_trainee()
     with pytest.raises(InputError, match="its tokenizer is not the policy's"):
         make_heads(
             config, start.decoder, start.tokenizer, [load_reward_model(tmp_path / "reward", torch.float32)]
