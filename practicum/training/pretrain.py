@@ -14,6 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
 from practicum.rollout.sampler import SamplingConfig
@@ -172,7 +173,10 @@ def packed_rows(task: Task, tokenizer: Tokenizer, config: PretrainConfig, index:
     stream: list[int] = []
     part = 0
     while len(stream) < needed:
-        for ids in encode_batch(tokenizer, textbook(task, config.seed, f"{index}.{part}", needed // 80 + 1)):
+        passages = textbook(task, config.seed, f"{index}.{part}", needed // 80 + 1)
+        if not any(passages):
+            raise InputError(f"task {task.name}: its textbook is empty, so there is nothing to read")
+        for ids in encode_batch(tokenizer, passages):
             stream += [*ids, eos]
         part += 1
     return torch.tensor(stream[:needed]).view(config.batch_rows, width)
