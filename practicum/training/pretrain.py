@@ -19,7 +19,7 @@ from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initi
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.task import TaskConfig, Teaches, load_task
 from practicum.training.batch import equal_rows, learner
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
@@ -160,12 +160,12 @@ def decoder_config(config: PretrainConfig, tokenizer: Tokenizer) -> DecoderConfi
     )
 
 
-def textbook(task: Task, seed: int, place: int | str, count: int) -> list[str]:
+def textbook(task: Teaches, seed: int, place: int | str, count: int) -> list[str]:
     """`count` passages of the textbook, different at every place of the run."""
     return task.exposition(count, step_seed(seed, "textbook", place))
 
 
-def packed_rows(task: Task, tokenizer: Tokenizer, config: PretrainConfig, index: int) -> Tensor:
+def packed_rows(task: Teaches, tokenizer: Tokenizer, config: PretrainConfig, index: int) -> Tensor:
     """Update `index`'s token rows, int64 [batch_rows, sequence_length + 1], passages end to end."""
     width = config.sequence_length + 1
     needed = config.batch_rows * width

@@ -6,6 +6,7 @@ Tests named `complaint` show that what users report of other PPO trainers cannot
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -315,7 +316,9 @@ def test_a_reward_that_is_not_a_number_stops_the_run_and_shows_the_text(make_tra
     model = reward_model(make_trainee())
     with torch.no_grad():
         model.head.weight.fill_(float("nan"))
-    with pytest.raises(InputError, match="gave nan to 'aaa'"):
+    with pytest.raises(
+        InputError, match=r"reward reward_model \(member 1\): .* got nan for the text 'aaa' to"
+    ):
         pay(batch_of([FINISHED]), [model], RewardConfig(), 6)
 
 
@@ -412,11 +415,27 @@ def test_a_price_moves_towards_its_share_from_either_side_and_stays_in_its_bound
     assert adapted_price(-4.9, 100.0, 0.7, 0.1) == (-5.0, -5.0)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.7])
+@pytest.mark.parametrize("liked", [-1.0, 0.3, 1.0, 2.0])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 def test_a_behaviour_comes_to_its_share_from_either_side(
-    share: float, make_trainee: Any, letter_task: Any, monkeypatch: pytest.MonkeyPatch
+    share: float, liked: float, make_trainee: Any
+) -> None:
+    """A policy of one logit that follows the exact gradient of what it is paid for showing the behaviour."""
+    trainee = replace(make_trainee(), heads=torch.nn.ModuleDict({"prices": Multipliers(["pun"])}))
+    rewards = RewardConfig(shares={"pun": share})
+    logit, shown = 0.0, []
+    for _ in range(400):
+        shown.append(1 / (1 + math.exp(-logit)))
+        used = hold_shares(trainee, {"behaviour/pun": shown[-1]}, rewards)
+        logit += 0.5 * shown[-1] * (1 - shown[-1]) * (liked + used["price/pun"])
+    assert shown[-100:] == pytest.approx([share] * 100, abs=0.01)
+
+
+def test_practice_brings_a_behaviour_towards_its_share(
+    make_trainee: Any, letter_task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reward likes every `a`; how many texts begin with one is set apart from that."""
+    share = 0.1
     shown = lambda self, prompt, text: {"a first": text.startswith("a")}  # noqa: E731
     monkeypatch.setattr(type(letter_task), "behaviours", shown)
     free, held = (
