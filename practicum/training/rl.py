@@ -23,7 +23,7 @@ from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
-from practicum.rollout.collect import ScoredRollout, collect
+from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import Run, atomic_write
 from practicum.tasks.controls import Control, check_control, with_control
@@ -204,6 +204,7 @@ def train(
         # It was killed between the checkpoint of the alarm and the summary.
         loop = replace(loop, steps=watch.alarm.step)
     last = run_steps(run, loop, trainee, step, ("reward", "completion_tokens"), keep_start=goes_back)
+    warnings = last["warnings"]
     if profile.steps:
         atomic_write(run.path / "trace.json", profile.trace())
         print(profile.table(), file=sys.stderr)
@@ -219,6 +220,7 @@ def train(
         "algorithm": config.algorithm,
         "control": config.control,
         **last,
+        "warnings": warnings,
     }
     if watch and watch.decision:
         summary["guard"] = watch.decision.json()
@@ -403,6 +405,9 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
         "truncated": float((~batch.finished_B).float().mean()),
         "groups_tied": _tied_share(batch),
     }
+    solved = solved_share(batch.scores)
+    if solved is not None:
+        metrics["solved"] = solved
     for outcome, count in Counter(score.outcome for score in batch.scores).items():
         if outcome:
             metrics[f"outcome/{outcome}"] = count / rows
