@@ -132,6 +132,7 @@ def _stage(
         "accuracy": whole["accuracy"],
         "n": whole["n"],
         "ci95": whole["ci95"],
+        "reward": whole.get("reward"),
         "iterations": stored["training"]["step"],
         "seconds": stored["seconds"],
         "behaviours": {behaviour: found["share"] for behaviour, found in whole["behaviours"].items()},
@@ -245,6 +246,7 @@ def _finished(folder: Path, train: Callable[..., Any]) -> None:
 
 def _rlhf_row(config: DemoConfig, loop: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The stage as a row of `stages`: accuracy is the share of well-formed jokes about what was asked for."""
+    # The loop is one of jokes, which are all judged.
     count = int(loop["after"]["examined"])
     sound = round(loop["after"]["correct"] * count)
     return {
@@ -295,15 +297,13 @@ def print_table(summary: dict[str, Any]) -> None:
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for stage in (stage for stage in summary["stages"] if stage["name"] != "rlhf"):
-        low, high = stage["ci95"]
         table.add_row(
             stage["name"],
             str(stage["iterations"]),
             f"{stage['seconds']:.0f}",
-            f"{stage['accuracy']:.1%}",
-            f"{low:.1%} - {high:.1%}",
-            f"{stage['family_accuracy']:.1%}",
-            *(f"{stage['pass_at_k'][name]:.1%}" for name in ends),
+            *_reached(stage),
+            _percent(stage["family_accuracy"]),
+            *(_percent(stage["pass_at_k"][name]) for name in ends),
             *(f"{stage['behaviours'][name]:.0%}" for name in names),
         )
     Console(width=150).print(table)
@@ -312,6 +312,19 @@ def print_table(summary: dict[str, Any]) -> None:
     seed = summary["seed_equation"]
     print(f"{seed['equation']}   claimed {seed['claimed']}: {seed['verdict']} ({seed['reason']})")
     print(f"report: {summary['report']}")
+
+
+def _reached(stage: dict[str, Any]) -> tuple[str, str]:
+    """Accuracy and its interval; the mean reward's where the task does not say what is solved."""
+    if stage["accuracy"] is not None:
+        low, high = stage["ci95"]
+        return _percent(stage["accuracy"]), f"{low:.1%} - {high:.1%}"
+    mean, bounds = stage["reward"]["mean"], stage["reward"]["ci95"]
+    return f"reward {mean:.3g}", f"{bounds[0]:.3g} - {bounds[1]:.3g}" if bounds else "none"
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"
 
 
 def feedback_text(feedback: dict[str, Any], stage: dict[str, Any]) -> str:
@@ -334,5 +347,5 @@ def _change(pair: Sequence[float]) -> str:
     return f"{pair[0]:+.2f} -> {pair[1]:+.2f}"
 
 
-def _percents(pair: Sequence[float]) -> str:
-    return f"{pair[0]:.0%} -> {pair[1]:.0%}"
+def _percents(pair: Sequence[float | None]) -> str:
+    return " -> ".join("none" if share is None else f"{share:.0%}" for share in pair)

@@ -113,7 +113,7 @@ def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> M
     if not prompts:
         return {}
     scores = load_task(settings.task).score(prompts, greedy_texts(settings, folder, prompts))
-    return accuracy_of([score.outcome == "correct" for score in scores])
+    return accuracy_of([bool(score.solved) for score in scores])
 
 
 def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:

@@ -30,7 +30,7 @@ from practicum.preferences.raters import GOLDS, PeopleConfig, population, simula
 from practicum.ranges import Count, Range, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.task import Task, TaskConfig, WorkedTask, load_task
 from practicum.training.guarding import warning_signals
 from practicum.training.loop import generator_for, set_threads
 from practicum.training.objectives import kl_estimate
@@ -315,7 +315,7 @@ def opinions(config: AuditConfig, reference: Answers, policy: Answers) -> tuple[
 
 def exploits(
     config: AuditConfig,
-    task: Task,
+    task: WorkedTask,
     models: Sequence[RewardModel],
     reference: Answers,
     rankings: Sequence[Ranking],
@@ -328,7 +328,7 @@ def exploits(
         for prompt, text, score in zip(
             reference.batch.prompts, reference.batch.rollout.texts, reference.batch.scores, strict=True
         ):
-            if score.outcome == "correct" and text not in groups[prompt.text][1]:
+            if score.solved and text not in groups[prompt.text][1]:
                 groups[prompt.text][1].append(text)
         richest = sorted(groups.values(), key=lambda group: -len(group[1]))[:MOST_HONEST_PROMPTS]
         prompts, honest = [prompt for prompt, _ in richest], [texts for _, texts in richest]
@@ -337,7 +337,7 @@ def exploits(
 
 
 def bias_sections(
-    task: Task, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
+    task: WorkedTask, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
 ) -> list[report.Section]:
     """What the policy writes more or less of than the reference, beside what reward and people prefer.
 

@@ -82,22 +82,31 @@ def add_adapters(decoder: Decoder, config: LoraConfig, seed: int) -> Decoder:
     """Freeze all weights of a decoder and give its layers adapters, in place; rank 0 changes nothing.
 
     A is uniform within 1 / sqrt(in), as peft draws it; B is 0, so that nothing changes at first. Raises
-    InputError when the decoder has adapters already.
+    InputError, and changes nothing, when the decoder has adapters already or no map that could take one.
     """
     if config.rank == 0:
         return decoder
     if adapters(decoder):
         raise InputError("lora: this model has adapters already; merge them first")
+    places = {
+        name: module
+        for name, module in decoder.named_modules()
+        if isinstance(module, Linear) and name.rpartition(".")[2] in config.targets
+    }
+    if not places:
+        raise InputError(
+            f"lora: the model has no map named {', '.join(config.targets)} that can take an adapter, so "
+            "nothing would be trained; use --lora.rank 0"
+        )
     generator = torch.Generator().manual_seed(seed)
     for parameter in decoder.parameters():
         parameter.requires_grad_(False)
-    for name, module in list(decoder.named_modules()):
-        if isinstance(module, Linear) and name.rpartition(".")[2] in config.targets:
-            adapter = LoraLinear(module, config.rank, config.alpha)
-            bound = module.weight.shape[1] ** -0.5
-            drawn = torch.rand(adapter.lora_A.shape, generator=generator) * 2 * bound - bound
-            adapter.lora_A.data.copy_(drawn)
-            decoder.set_submodule(name, adapter)
+    for name, module in places.items():
+        adapter = LoraLinear(module, config.rank, config.alpha)
+        bound = module.weight.shape[1] ** -0.5
+        drawn = torch.rand(adapter.lora_A.shape, generator=generator) * 2 * bound - bound
+        adapter.lora_A.data.copy_(drawn)
+        decoder.set_submodule(name, adapter)
     return decoder
 
 

@@ -36,6 +36,8 @@ def stage_rows(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> list[Jso
                 "seeds": [accuracy for accuracy in reached if accuracy is not None],
                 "accuracy": number(stored.get("accuracy")),
                 "ci95": interval(stored.get("ci95")),
+                "reward": number(dig(stored, "reward", "mean")),
+                "reward_ci95": interval(dig(stored, "reward", "ci95")),
                 "n": number(stored.get("n")),
                 "family": number(stored.get("family_accuracy")),
                 "family_ci95": interval(stored.get("family_ci95")),

@@ -77,6 +77,9 @@ METRICS: dict[str, Meaning] = {
         "loss", "How surprised the model is by the next token, in nats; lower is better, 0 is no surprise."
     ),
     "reward": Meaning("reward", "Mean of what the answers of an iteration were paid: 1 or 0 each.", True),
+    "solved": Meaning(
+        "right answers", "Share of the answers written during practice that the task finds right.", True
+    ),
     "outcome/correct": Meaning(
         "right answers", "Share of the answers written during practice that the verifier finds right.", True
     ),

@@ -54,6 +54,7 @@ class SamplingConfig(Ranged, section="sampling"):
                 f"sampling.temperature is {self.temperature}; it must be 0, which is greedy, "
                 f"or at least {LEAST_TEMPERATURE}"
             )
+
     @property
     def truncates(self) -> bool:
         """Whether unlikely tokens are cut away."""

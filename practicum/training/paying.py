@@ -17,7 +17,8 @@ from practicum.errors import InputError
 from practicum.model.heads import Multipliers
 from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
 from practicum.rollout.collect import ScoredRollout
-from practicum.tasks.task import Task
+from practicum.rollout.scores import LARGEST, checked_reward
+from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import Trainee
 from practicum.training.objectives import adapted_multiplier, adapted_price
 from practicum.training.reward import RewardModel
@@ -79,16 +80,12 @@ def pay(
     the rows that show them, bool [B].
     The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
-    finite raises InputError with the text that got it.
+    finite raises InputError with the prompt and the text that got it.
     """
     members_BM = member_rewards(models, batch, config.scale)
+    for number, part_B in enumerate(members_BM.T, start=1):
+        _check_finite(f"reward_model (member {number})", part_B, batch)
     learned_B = combined(members_BM, config)
-    if not bool(torch.isfinite(learned_B).all()):
-        row = int((~torch.isfinite(learned_B)).nonzero()[0])
-        raise InputError(
-            f"the reward model gave {float(learned_B[row])} to {batch.rollout.texts[row]!r:.80}: "
-            "train it again with a lower learning rate"
-        )
     parts = {
         "reward_model": learned_B,
         "disagreement": members_BM.std(1, unbiased=False),
@@ -97,13 +94,14 @@ def pay(
     }
     if members_BM.shape[1] > 1:
         parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
-    reward_B = torch.zeros_like(learned_B)
+    reward_B = torch.zeros_like(learned_B, dtype=torch.float64)
     for name in (*config.weights, *(name for name in multipliers if name not in config.weights)):
         weight = config.weights.get(name, 0.0) - multipliers.get(name, 0.0)
         reward_B = reward_B + weight * parts[name]
     for price, shown_B in prices.values():
         reward_B = reward_B + price * shown_B
     reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
+    _check_finite("the weighted parts", reward_B, batch)
     scores = [
         replace(
             score,
@@ -113,6 +111,12 @@ def pay(
         for row, score in enumerate(batch.scores)
     ]
     return replace(batch, scores=scores, reward_B=reward_B)
+
+
+def _check_finite(name: str, reward_B: Tensor, batch: ScoredRollout) -> None:
+    """Raise InputError for the first reward that is no finite number."""
+    for row in (~(reward_B.abs() <= LARGEST)).nonzero().flatten().tolist():
+        checked_reward(name, float(reward_B[row]), batch.prompts[row].text, batch.rollout.texts[row])
 
 
 def member_rewards(models: Sequence[RewardModel], batch: ScoredRollout, scale: bool) -> Tensor:
@@ -177,7 +181,7 @@ def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardC
 
 def check_shares(task: Task, shares: Mapping[str, float]) -> None:
     """Raise InputError for a share of a behaviour that the task does not know."""
-    known = task.behaviours(task.prompts("train", 1, 0)[0], "") if shares else {}
+    known = behaviours_of(task, task.prompts("train", 1, 0)[0], "") if shares else {}
     for name in shares:
         if name not in known:
             raise InputError(
@@ -190,7 +194,8 @@ def priced(prices: Mapping[str, float], task: Task, batch: ScoredRollout) -> dic
     if not prices:
         return {}
     shown = [
-        task.behaviours(prompt, text) for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
+        behaviours_of(task, prompt, text)
+        for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
     ]
     return {
         name: (price, torch.tensor([one.get(name, False) for one in shown])) for name, price in prices.items()

@@ -51,9 +51,10 @@ def experience(
     """Give every token its generalised advantage under the values, float32 [B, T], of the sampling policy."""
     rollout = batch.rollout
     mask_BT = rollout.mask_BT
-    rewards_BT = torch.zeros_like(rollout.logprobs_BT)
+    # In float64, so that a constant added to every reward is not rounded into their differences.
+    rewards_BT = torch.zeros_like(rollout.logprobs_BT, dtype=torch.float64)
     last_B = mask_BT.sum(1) - 1
-    rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B
+    rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B.double()
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)
         rewards_BT = rewards_BT - kl.weight * penalty_BT * mask_BT
@@ -65,4 +66,11 @@ def experience(
     if config.whiten_advantages:
         advantages_BT = whiten(advantages_BT, mask_BT)
     everything_B = torch.ones(len(last_B), dtype=torch.bool)
-    return Experience(rollout, advantages_BT, everything_B, reference_logprobs_BT, values_BT, returns_BT)
+    return Experience(
+        rollout,
+        advantages_BT.float(),
+        everything_B,
+        reference_logprobs_BT,
+        values_BT,
+        returns_BT.float(),
+    )

@@ -21,7 +21,7 @@ from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_
 from practicum.ranges import Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.task import TaskConfig, Teaches, load_task
 from practicum.training.batch import equal_rows, learner
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
@@ -204,12 +204,12 @@ def decoder_config(config: PretrainConfig, tokenizer: Tokenizer) -> DecoderConfi
     )
 
 
-def textbook(task: Task, seed: int, place: int | str, count: int) -> list[str]:
+def textbook(task: Teaches, seed: int, place: int | str, count: int) -> list[str]:
     """`count` passages of the textbook, different at every place of the run."""
     return task.exposition(count, step_seed(seed, "textbook", place))
 
 
-def packed_rows(task: Task, tokenizer: Tokenizer, config: PretrainConfig, index: int) -> Tensor:
+def packed_rows(task: Teaches, tokenizer: Tokenizer, config: PretrainConfig, index: int) -> Tensor:
     """Update `index`'s token rows, int64 [batch_rows, sequence_length + 1], passages end to end."""
     width = config.sequence_length + 1
     needed = config.batch_rows * width
@@ -217,7 +217,10 @@ def packed_rows(task: Task, tokenizer: Tokenizer, config: PretrainConfig, index:
     stream: list[int] = []
     part = 0
     while len(stream) < needed:
-        for ids in encode_batch(tokenizer, textbook(task, config.seed, f"{index}.{part}", needed // 80 + 1)):
+        passages = textbook(task, config.seed, f"{index}.{part}", needed // 80 + 1)
+        if not any(passages):
+            raise InputError(f"task {task.name}: its textbook is empty, so there is nothing to read")
+        for ids in encode_batch(tokenizer, passages):
             stream += [*ids, eos]
         part += 1
     return torch.tensor(stream[:needed]).view(config.batch_rows, width)

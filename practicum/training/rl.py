@@ -24,11 +24,11 @@ from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
 from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
-from practicum.rollout.collect import ScoredRollout, collect
+from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import Run, atomic_write
-from practicum.tasks.controls import Control, with_control
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.controls import Control, check_control, with_control
+from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import grpo, ppo
 from practicum.training.batch import rollout_lengths
 from practicum.training.grpo import GrpoConfig
@@ -156,9 +156,13 @@ class RlConfig(Ranged):
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
 
-def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    config: RlConfig, run_path: Path, *, resume: bool = False, task: Task | None = None
+) -> dict[str, Any]:
     """Practise and return the summary; the model is the run's newest checkpoint.
 
+    `task` practises a task of your own in place of the one that the config names; prompts and scores are all
+    it needs. The run's config.toml cannot hold it: give it again to resume.
     Against reward models the guard watches. A run that it ended is over: resuming it changes nothing. One
     that it holds goes on from the trusted checkpoint, as a resumed run with the KL held.
     """
@@ -170,7 +174,8 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
         return ended
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
-    task = with_control(load_task(config.task), config.control, config.seed)
+    own, task = task, with_control(task or load_task(config.task), config.control, config.seed)
+    check_control(task, config.control)
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
     reward_models = [load_reward_model(path, dtype) for path in config.reward_model]
@@ -213,16 +218,24 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
         # It was killed between the checkpoint of the alarm and the summary.
         loop = replace(loop, steps=watch.alarm.step)
     last = run_steps(run, loop, trainee, step, ("reward", "completion_tokens"), keep_start=goes_back)
+    warnings = last["warnings"]
     if profile.steps:
         atomic_write(run.path / "trace.json", profile.trace())
         print(profile.table(), file=sys.stderr)
     if watch and watch.alarm and watch.alarm.action == "hold":
         hold(watch.alarm, run)
-        return train(given, run_path, resume=True)
+        return train(given, run_path, resume=True, task=own)
     if watch and watch.alarm:
         last = act(watch.alarm, run, step_prompts(task, config, watch.alarm.step - 1), last)
     run.prune(config.loop.keep_checkpoints)
-    summary = {"stage": "rl", "algorithm": config.algorithm, "control": config.control, **last}
+    summary = {
+        "stage": "rl",
+        "task": task.name,
+        "algorithm": config.algorithm,
+        "control": config.control,
+        **last,
+        "warnings": warnings,
+    }
     if watch and watch.decision:
         summary["guard"] = watch.decision.json()
     if held:
@@ -399,19 +412,27 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
     rows = len(batch.scores)
     metrics = {
         "reward": float(batch.reward_B.mean()),
-        "reward_std": float(batch.reward_B.std()),
+        # From the least of them, so that equal rewards have no deviation at all.
+        "reward_std": float((batch.reward_B - batch.reward_B.min()).std()),
         "reward_max": float(batch.reward_B.max()),
         "completion_tokens": float(batch.rollout.mask_BT.sum(1).float().mean()),
         "truncated": float((~batch.finished_B).float().mean()),
         "groups_tied": _tied_share(batch),
     }
+    solved = solved_share(batch.scores)
+    if solved is not None:
+        metrics["solved"] = solved
     for outcome, count in Counter(score.outcome for score in batch.scores).items():
-        metrics[f"outcome/{outcome}"] = count / rows
-    for name in batch.scores[0].parts:
-        metrics[f"reward/{name}"] = sum(score.parts[name] for score in batch.scores) / rows
+        if outcome:
+            metrics[f"outcome/{outcome}"] = count / rows
+    parts: dict[str, list[float]] = defaultdict(list)
+    for score in batch.scores:
+        for name, value in score.parts.items():
+            parts[name].append(value)
+    metrics |= {f"reward/{name}": sum(values) / len(values) for name, values in parts.items()}
     shown: dict[str, list[bool]] = defaultdict(list)
     for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True):
-        for name, present in task.behaviours(prompt, text).items():
+        for name, present in behaviours_of(task, prompt, text).items():
             shown[name].append(present)
     return metrics | {f"behaviour/{name}": sum(flags) / len(flags) for name, flags in shown.items()}
 
@@ -437,6 +458,7 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
             "reward": float(batch.reward_B[row]),
             "advantage": float(experience.advantages_BT[row].sum() / batch.rollout.mask_BT[row].sum()),
             "outcome": batch.scores[row].outcome,
+            "solved": batch.scores[row].solved,
             "reason": batch.scores[row].reason,
             **_learned_parts(batch.scores[row]),
         }

@@ -37,10 +37,10 @@ from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
 from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
-from practicum.rollout.collect import collect
+from practicum.rollout.collect import collect, solved_share
 from practicum.rollout.sampler import Sampler
 from practicum.run import Run, atomic_write, to_json
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
 from practicum.training.judged import by_prompt, split_by_hash
@@ -284,12 +284,12 @@ def _finished(folder: Path, call: Callable[..., Any]) -> None:
 # ---------------------------------------------------------------------------------------------- what it gave
 
 
-def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path]) -> dict[str, float]:
+def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path]) -> dict[str, Any]:
     """A policy on held-out prompts, one sampled answer each, as means over them.
 
     `examined`: how many; `proxy`: reward by the given reward models; `kl`: nats per completion from the first
-    model; `tokens`; `finished`; `correct`: share the task itself judges right; `style/*` shares; `gold`: the
-    raters' true utility, for simulated raters only.
+    model; `tokens`; `finished`; `correct`: share the task itself judges right, None where it does not say;
+    `style/*` shares; `gold`: the raters' true utility, for simulated raters only.
     """
     task = load_task(config.task)
     decoder, tokenizer = load_model(policy)
@@ -310,7 +310,7 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     rollout = batch.rollout
     result = {
         "examined": float(len(prompts)),
-        "correct": sum(score.outcome == "correct" for score in batch.scores) / len(prompts),
+        "correct": solved_share(batch.scores),
         "proxy": float(combined(members_BM, rewards).mean()),
         "disagreement": float(members_BM.std(1, unbiased=False).mean()),
         "kl": float(((rollout.logprobs_BT - reference_BT) * rollout.mask_BT).sum(1).mean()),
@@ -410,7 +410,7 @@ def _line(figures: dict[str, Any]) -> str:
 
 def _style(task: Task, prompt: Prompt, text: str) -> str:
     """The first behaviour a text shows, `none` for none."""
-    return next((name for name, shown in task.behaviours(prompt, text).items() if shown), "none")
+    return next((name for name, shown in behaviours_of(task, prompt, text).items() if shown), "none")
 
 
 def _distinct(prompts: list[Prompt]) -> list[Prompt]:

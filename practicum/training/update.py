@@ -33,6 +33,9 @@ from practicum.training.objectives import (
 from practicum.training.parallel import add_gradients
 from practicum.types import Rollout
 
+MEASURED = ("entropy", "clip_fraction", "approximate_kl")
+"""Metrics of an update that are means over its tokens, whatever the settings."""
+
 
 @dataclass(frozen=True)
 class KLConfig(Ranged, section="update.kl"):
@@ -172,6 +175,7 @@ def update_policy(
 ) -> dict[str, float]:
     """Make `epochs * minibatches` optimizer updates and return their mean metrics.
 
+    A step whose rows were all skipped had no token to measure: its MEASURED metrics are not a number.
     `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
     and sampler disagree about tokens the same weights have chosen.
     """
@@ -191,7 +195,8 @@ def update_policy(
             for name, value in metrics.items():
                 reported.setdefault(name, []).append(value)
     means = {name: sum(values) / len(values) for name, values in reported.items()}
-    return means | {"ratio_error": ratio_error}
+    unmeasured = {name: float("nan") for name in MEASURED if name not in means}
+    return means | unmeasured | {"ratio_error": ratio_error}
 
 
 def split_groups(experience: Experience, parts: int, generator: torch.Generator) -> list[list[int]]:
@@ -324,7 +329,8 @@ def policy_loss(
 def _combined(reports: Sequence[dict[str, float]]) -> dict[str, float]:
     """Metrics of an update: losses add up, the ratio error is the largest, the rest are means per token.
 
-    With every row skipped there is no token to measure, and a 0 would read as a collapse: means are left out.
+    With every row skipped there is no token to measure, and a 0 would read as a collapse: the update has no
+    means, and does not count in those of the step.
     """
     tokens = sum(report["tokens"] for report in reports)
     totals = {name: sum(report[name] for report in reports) for name in (reports[0] if reports else ())}

@@ -318,7 +318,9 @@ def test_a_reward_that_is_not_a_number_stops_the_run_and_shows_the_text(make_tra
     model = reward_model(make_trainee())
     with torch.no_grad():
         model.head.weight.fill_(float("nan"))
-    with pytest.raises(InputError, match="gave nan to 'aaa'"):
+    with pytest.raises(
+        InputError, match=r"reward reward_model \(member 1\): .* got nan for the text 'aaa' to"
+    ):
         pay(batch_of([FINISHED]), [model], RewardConfig(), 6)
 
 
