@@ -88,16 +88,20 @@ class Chat:
 
     def ask(self, text: str) -> str:
         """One user's message, up to where the model's answer begins."""
-        message = {"role": "user", "content": text}
+        return self.render([{"role": "user", "content": text}], add_generation_prompt=True)
+
+    def render(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+        """Messages (role, content) as the model was taught to see them; InputError when it refuses them."""
         try:
             return _compiled(self.template).render(
-                messages=[message],
-                add_generation_prompt=True,
+                messages=list(messages),
+                add_generation_prompt=add_generation_prompt,
                 bos_token=self.bos_token,
                 eos_token=self.eos_token,
             )
         except TemplateError as error:
-            raise InputError(f"the model's chat template fails on a user's message: {error}") from error
+            said = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"
+            raise InputError(f"the model's chat template fails on {said}: {error}") from error
 
 
 def chat_of(tokenizer: Tokenizer) -> Chat | None:

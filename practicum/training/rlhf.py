@@ -42,12 +42,12 @@ from practicum.run import Run, atomic_write, to_json
 from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
-from practicum.training.judged import by_prompt, split_by_hash
+from practicum.training.judged import by_prompt
 from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
 from practicum.training.paying import combined, member_rewards
 from practicum.training.reward import load_reward_model
 from practicum.training.reward_examination import ensemble_accuracy
-from practicum.training.reward_model import RewardModelConfig, read_rankings
+from practicum.training.reward_model import RewardModelConfig, divided, read_rankings
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig, score_tokens
 from practicum.types import Prompt, Response
@@ -336,16 +336,21 @@ def _round_summary(
     practised = json.loads((practice / "summary.json").read_text(encoding="utf-8"))
     figures = [examination(config, policy, first, models) for policy in (before, after)]
     rankings = read_rankings((str(run_path / "preferences.sqlite"),))
-    _, held_out = split_by_hash(by_prompt(rankings), config.reward_model.held_out)
     dtype = compute_dtype(config.practice.dtype)
     loaded = [load_reward_model(folder, dtype) for folder in models]
+    _, held_out, _ = divided(
+        by_prompt(rankings), loaded[0].decoder, loaded[0].tokenizer, config.reward_model, loaded[0].reading
+    )
     return {
         "round": number,
         "rankings": progress.done,
         "ratings": progress.ratings,
         "dollars": progress.dollars_spent,
         "reward_models": [
-            {name: one.get(name) for name in ("accuracy", "ci95", "ceiling", "ece", "rankings")}
+            {
+                name: one.get(name)
+                for name in ("accuracy", "ci95", "ceiling", "note", "ece", "ece_floor", "alike", "rankings")
+            }
             for one in fitted
         ],
         "ensemble": ensemble_accuracy(loaded, held_out) if held_out and len(models) > 1 else None,

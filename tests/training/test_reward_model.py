@@ -446,35 +446,6 @@ def test_a_folder_of_another_trainer_is_read_with_mean_zero(make_trainee: Any, t
     torch.testing.assert_close(back.scores(["1:"], ["ab"])[0], model.scores(["1:"], ["ab"])[0])
 
 
-@pytest.mark.slow
-def test_trl_loads_it_trains_on_and_gives_it_back(make_trainee: Any, tmp_path: Path) -> None:
-    trl = pytest.importorskip("trl")
-    from datasets import Dataset
-
-    model = tiny_model(make_trainee)
-    save_reward_model(model.decoder, model.tokenizer, model.head, Calibration((0.0,)), tmp_path / "ours")
-    settings = trl.RewardConfig(
-        output_dir=str(tmp_path / "trl"),
-        max_steps=1,
-        report_to=[],
-        use_cpu=True,
-        bf16=False,
-        save_strategy="no",
-    )
-    rows = [{"prompt": "1:", "chosen": "aa", "rejected": "b"}] * 8
-    trainer = trl.RewardTrainer(
-        model=str(tmp_path / "ours"), args=settings, train_dataset=Dataset.from_list(rows)
-    )
-    trainer.train()
-    trainer.save_model(str(tmp_path / "back"))
-    back = load_reward_model(tmp_path / "back", torch.float32)
-    ids = torch.tensor(sequences_of(back.decoder, back.tokenizer, ["1:"], ["ab"])[0])
-    with torch.no_grad():
-        theirs = trainer.model(input_ids=ids).logits[0]
-    torch.testing.assert_close(back.scores(["1:"], ["ab"])[0][0], theirs, atol=1e-4, rtol=0)
-    assert not torch.equal(back.head.weight, model.head.weight)
-
-
 # ---------------------------------------------------------------------------------------------- bad input
 
 
