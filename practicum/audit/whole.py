@@ -33,11 +33,11 @@ from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training.guarding import warning_signals
 from practicum.training.loop import generator_for, set_threads
 from practicum.training.objectives import kl_estimate
-from practicum.training.paying import RewardConfig, pay, repetition
+from practicum.training.paying import RewardConfig, judge_of, pay, repetition
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.reward_model import read_rankings
 from practicum.training.update import UpdateConfig, score_tokens
-from practicum.types import Prompt, Ranking, Response
+from practicum.types import Prompt, Ranking, Response, RewardFormat
 
 SIZES: dict[str, dict[str, object]] = {
     "tiny": {"prompts": 40, "queries": 800},
@@ -65,6 +65,9 @@ class AuditConfig:
     preferences: tuple[str, ...] = ()
     """Rankings by people, best held-out ones: files or databases. None: simulated raters, of tasks that have
     them."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
     size: Literal["tiny", "small", "base"] = "small"
     """How much is asked: sets prompts and queries."""
     prompts: int = 120
@@ -116,7 +119,9 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     """Run it all; returns the report's plain values, with `exit_code` 3 when the guard would stop."""
     set_threads(config.threads)
     task = load_task(config.task)
-    models = [load_reward_model(folder, torch.float32) for folder in config.reward_model]
+    models = [
+        load_reward_model(folder, torch.float32, config.reward_format) for folder in config.reward_model
+    ]
     reference, policy = both_answer(config, task, models)
     rankings = read_rankings(config.preferences) if config.preferences else []
     decision = verdict(config, reference, policy)
@@ -136,7 +141,7 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     found = exploits(config, task, models, reference, rankings if config.preferences else [])
     sections += [report.exploits_section(found), *bias_sections(task, reference, policy, rankings)]
     if rankings:
-        links, notes = measure_links(rankings, reward_of(models), fresh, config.seed)
+        links, notes = measure_links(rankings, judge_of(models), fresh, config.seed)
         sections.append(report.distortion_section(links, notes))
     for section in sections:
         print(f"{section.title} {section.sentence}")
@@ -148,17 +153,6 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     if config.report is not None:
         result["report"] = str(report.write(sections, subject, config.report)[0])
     return result
-
-
-def reward_of(models: Sequence[RewardModel]) -> Any:
-    """The mean reward of every head of the models, as a plain function."""
-
-    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
-        asked = [prompt.text for prompt in prompts]
-        rewards = [model.rewards(asked, list(texts)).double() for model in models]
-        return np.asarray(torch.cat(rewards, 1).mean(1).numpy())
-
-    return reward
 
 
 def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) -> tuple[Answers, Answers]:
@@ -186,7 +180,7 @@ def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) 
             config.answers,
             generator_for(config.seed, "audit", name),
         )
-        checked(reward_of(models), batch.prompts, batch.rollout.texts, "reward model")
+        checked(judge_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
         rollout = paid.rollout
         before_BT, _ = score_tokens(
@@ -333,7 +327,7 @@ def exploits(
         richest = sorted(groups.values(), key=lambda group: -len(group[1]))[:MOST_HONEST_PROMPTS]
         prompts, honest = [prompt for prompt, _ in richest], [texts for _, texts in richest]
     search = Search(queries=config.queries, seed=config.seed)
-    return find_exploits(reward_of(models), prompts, honest, search, training=rankings)
+    return find_exploits(judge_of(models), prompts, honest, search, training=rankings)
 
 
 def bias_sections(

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from practicum.audit.rewards import Floats, Reward
 from practicum.errors import InputError
 from practicum.model.heads import Multipliers
 from practicum.rollout.collect import ScoredRollout
@@ -20,6 +22,7 @@ from practicum.tasks.task import Task
 from practicum.training.loop import Trainee
 from practicum.training.objectives import adapted_multiplier, adapted_price
 from practicum.training.reward import RewardModel
+from practicum.types import Prompt
 
 PARTS = ("reward_model", "task", "length")
 
@@ -87,7 +90,8 @@ def pay(
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
     finite raises InputError with the text that got it.
     """
-    members_BM = member_rewards(models, batch, config.scale)
+    asked = [prompt.text for prompt in batch.prompts]
+    members_BM = member_rewards(models, asked, batch.rollout.texts, config.scale)
     learned_B = combined(members_BM, config)
     if not bool(torch.isfinite(learned_B).all()):
         row = int((~torch.isfinite(learned_B)).nonzero()[0])
@@ -121,13 +125,14 @@ def pay(
     return replace(batch, scores=scores, reward_B=reward_B)
 
 
-def member_rewards(models: Sequence[RewardModel], batch: ScoredRollout, scale: bool) -> Tensor:
-    """Centred rewards float32 [B, M] of a batch's texts by every head of every model."""
-    prompts = [prompt.text for prompt in batch.prompts]
+def member_rewards(
+    models: Sequence[RewardModel], prompts: Sequence[str], texts: Sequence[str], scale: bool = False
+) -> Tensor:
+    """Centred rewards float32 [B, M] of texts by every head of every model."""
     rewards = []
     for model in models:
         deviation = model.calibration.deviation if scale else 1.0
-        rewards.append(model.rewards(prompts, batch.rollout.texts) / deviation)
+        rewards.append(model.rewards(prompts, texts) / deviation)
     return torch.cat(rewards, 1)
 
 
@@ -143,6 +148,18 @@ def combined(members_BM: Tensor, config: RewardConfig) -> Tensor:
     if config.ensemble == "mean_minus_variance":
         return mean_B - config.variance_weight * members_BM.var(1, unbiased=False)
     return mean_B
+
+
+def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) -> Reward:
+    """What these models pay, as a plain function: the combination that practice pays by, for every audit."""
+    settings = config or RewardConfig()
+
+    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
+        asked = [prompt.text for prompt in prompts]
+        members_BM = member_rewards(models, asked, list(texts), settings.scale)
+        return np.asarray(combined(members_BM.double(), settings).numpy(), dtype=np.float64)
+
+    return reward
 
 
 def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:

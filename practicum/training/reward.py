@@ -33,14 +33,13 @@ from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, loa
 from practicum.run import atomic_write, to_json
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, learner, make_rows
+from practicum.types import RewardFormat
 
 ARCHITECTURE = "LlamaForSequenceClassification"
 MICRO_BATCH_TOKENS = 4096
 TRAINER_FILE = "training_args.bin"
 """What transformers' Trainer, and so TRL, leaves beside a model that it has trained."""
 Format: TypeAlias = Literal["completion", "chat", "text"]
-RewardFormat: TypeAlias = Literal["auto", "chat", "text"]
-"""How to read reward models that another trainer made; auto: chat where the tokenizer has a template."""
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,10 @@ def right_of(advantage: Floats) -> Floats:
 
 
 def ensemble_accuracy(models: Sequence[RewardModel], judged: Sequence[Judged]) -> dict[str, Any]:
-    """`accuracy` with `ci95` of the mean of several models' rewards, as `examine` has them of one."""
+    """`accuracy` with `ci95` of the mean over all heads of several models, as `examine` has them of one."""
     pairs = [pairs_of(model, judged) for model in models]
-    advantage = np.array([[pair.advantage for pair in of_one] for of_one in pairs]).mean(0)
+    heads = [model.head.weight.shape[0] for model in models]
+    advantage = np.average([[pair.advantage for pair in of_one] for of_one in pairs], 0, heads)
     right = right_of(advantage)
     prompt = np.array([pair.prompt for pair in pairs[0]])
     return {"accuracy": float(right.mean()), "ci95": share_interval(right, prompt)}

@@ -51,7 +51,6 @@ from practicum.training.reward import (
     OWN_READING,
     Calibration,
     Reading,
-    RewardFormat,
     RewardModel,
     centred,
     last_hidden,
@@ -60,7 +59,7 @@ from practicum.training.reward import (
     sequences_of,
 )
 from practicum.training.reward_examination import examine, pair_accuracy
-from practicum.types import Ranking
+from practicum.types import Ranking, RewardFormat
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ from practicum.training.ppo import PpoConfig
 from practicum.training.profile import Profile, WatchedTask, span
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.update import Experience, KLConfig, UpdateConfig, score_tokens, update_policy
-from practicum.types import Prompt, Score
+from practicum.types import Prompt, RewardFormat, Score
 
 HELD_WEIGHT = 0.1
 """KL weight that a run without one begins with when the guard holds it; from there it is adapted."""
@@ -73,6 +73,9 @@ class RlConfig:
 
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template). Ours know it themselves."""
     reward_model: tuple[Path, ...] = ()
     """Folders of reward models (or their runs); several are an ensemble. None: the task pays."""
     reward: RewardConfig = field(default_factory=RewardConfig)
@@ -159,7 +162,7 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
     task = with_control(load_task(config.task), config.control, config.seed)
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
-    reward_models = [load_reward_model(path, dtype) for path in config.reward_model]
+    reward_models = [load_reward_model(path, dtype, config.reward_format) for path in config.reward_model]
     heads = make_heads(config, decoder, tokenizer, reward_models)
     anchor = model_folder(config.reference or config.model)
     if reward_models and not config.update.kl.weight:
@@ -253,7 +256,7 @@ def make_heads(
         scale = start.calibration.deviation if config.reward.scale else 1.0
         mean = sum(start.calibration.mean) / len(start.calibration.mean)
         # A copy: the critic learns, the reward model must not.
-        own = load_reward_model(config.reward_model[0], torch.float32).decoder
+        own = load_reward_model(config.reward_model[0], torch.float32, config.reward_format).decoder
         heads["value"] = Critic(own, start.head.weight.mean(0) / scale, -mean / scale)
     elif config.algorithm == "ppo":
         heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)

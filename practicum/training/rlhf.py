@@ -297,7 +297,9 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(config.seed, "examined"))
     dtype = compute_dtype(config.practice.dtype)
     rewards = config.practice.reward
-    members_BM = member_rewards([load_reward_model(path, dtype) for path in models], batch, rewards.scale)
+    loaded = [load_reward_model(path, dtype) for path in models]
+    asked = [prompt.text for prompt in batch.prompts]
+    members_BM = member_rewards(loaded, asked, batch.rollout.texts, rewards.scale)
     reference_BT, _ = score_tokens(
         load_model(first)[0],
         batch.rollout,
@@ -381,10 +383,7 @@ def gain_apart_from_length(
     group = [place for place, item in enumerate(asked) for _ in item.responses]
     dtype, rewards = compute_dtype(config.practice.dtype), config.practice.reward
     loaded = [load_reward_model(path, dtype) for path in models]
-    members = [model.rewards(prompts, texts) for model in loaded]
-    if rewards.scale:
-        members = [part / model.calibration.deviation for part, model in zip(members, loaded, strict=True)]
-    worth_N = combined(torch.cat(members, 1), rewards).double().numpy()
+    worth_N = combined(member_rewards(loaded, prompts, texts, rewards.scale), rewards).double().numpy()
     _, tokenizer = load_model(model_folder(config.model))
     tokens_N = np.array([len(one) for one in encode_batch(tokenizer, texts)], dtype=np.float64)
     slope = length_part(worth_N, tokens_N, worth_N, tokens_N, group).slope

@@ -30,12 +30,12 @@ from practicum.training.batch import learner
 from practicum.training.reward import (
     Calibration,
     Reading,
-    RewardFormat,
     RewardModel,
     load_reward_model,
     save_reward_model,
     sequences_of,
 )
+from practicum.types import RewardFormat
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
