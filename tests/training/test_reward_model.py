@@ -256,7 +256,7 @@ def test_the_held_out_prompts_are_the_same_in_any_company() -> None:
 
 def test_it_learns_what_people_like_and_says_how_well(start: Path, tmp_path: Path) -> None:
     path = tmp_path / "rankings.jsonl"
-    formats.write(path, letters(250, overlap=2, noise=0.3))
+    formats.write(path, letters(250, overlap=4, noise=0.3))
     config = replace(
         CONFIG,
         model=start,
@@ -273,6 +273,8 @@ def test_it_learns_what_people_like_and_says_how_well(start: Path, tmp_path: Pat
     assert report["ceiling"]["accuracy"] < 1
     assert report["share_of_ceiling"] == pytest.approx(report["accuracy"] / report["ceiling"]["accuracy"])
     assert 0 <= report["ece"] < 0.25
+    assert 0 < report["ece_floor"] < 0.1
+    assert summary["ece_floor"] == report["ece_floor"]
     assert sum(row["pairs"] for row in report["reliability"]) == report["pairs"]
     assert {"preferred is longer", "preferred has starts a", "rater r0"} <= report["slices"].keys()
     assert report["head_disagreement"] > 0
