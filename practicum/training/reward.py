@@ -185,7 +185,7 @@ def save_reward_model(
     reading: Reading = OWN_READING,
 ) -> None:
     """Write a folder that `AutoModelForSequenceClassification` and `load_reward_model` load."""
-    pad_id = decoder.config.pad_token_id
+    pad_id: int | None = decoder.config.pad_token_id
     if reading.format != "completion":
         pad_id = reading.pad_id
     elif pad_id == decoder.config.eos_token_id:
