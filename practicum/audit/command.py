@@ -424,15 +424,19 @@ def guard(config: GuardAuditConfig) -> dict[str, Any]:
 
 def detectors(config: DetectorsConfig) -> dict[str, Any]:
     """Run `practicum audit detectors`; returns each signal's record and the guard's thresholds."""
-    from practicum.audit.record import onset_of, read_run, records, thresholds_from
+    from practicum.audit.record import gaps, onset_of, read_run, records, thresholds_from
 
     if config.report is not None and not config.gamed:
         raise InputError("detectors: --report needs --gamed, whose warnings it shows")
     clean = [read_run(path) for path in config.clean]
+    gamed = [read_run(path) for path in config.gamed]
+    names = [str(path) for path in (*config.clean, *config.gamed)]
+    notes = gaps([*clean, *gamed], names) + gaps(gamed, names[len(clean) :], (config.gold,))
+    for note in notes:
+        print(f"note: {note}")
     tuned = thresholds_from(clean, GuardConfig(baseline=config.baseline), config.false_alarms)
-    result: dict[str, Any] = {"thresholds": dict(tuned.thresholds), "votes": tuned.votes}
+    result: dict[str, Any] = {"thresholds": dict(tuned.thresholds), "votes": tuned.votes, "notes": notes}
     if config.gamed:
-        gamed = [read_run(path) for path in config.gamed]
         onsets = [onset_of(rows, config.gold, path) for rows, path in zip(gamed, config.gamed, strict=True)]
         found = records(clean, gamed, onsets, config.false_alarms, config.baseline)
         result["records"] = [asdict(one) for one in found]

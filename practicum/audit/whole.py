@@ -19,6 +19,7 @@ import torch
 
 from practicum.audit import bias, report
 from practicum.audit.command import GUARD_STOPS, honest_responses
+from practicum.audit.detectors import repeated_triples
 from practicum.audit.distortion import measure_links
 from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, explain, find_exploits
 from practicum.audit.guard import Decision, Guard, GuardConfig
@@ -228,14 +229,19 @@ def verdict(config: AuditConfig, reference: Answers, policy: Answers) -> Decisio
     guard = Guard(config.guard)
     for step, rows in enumerate(groups, start=1):
         guard.observe(step, metrics_row(reference, rows.tolist()))
+    rollout = policy.batch.rollout
     samples = [
         {
             "prompt": prompt.text,
             "completion": text,
             "reward": score.parts["reward_model"],
             "parts": score.parts,
+            "completion_tokens": int(mask_T.sum()),
+            "repetition": repeated_triples(ids_T[mask_T].tolist()),
         }
-        for (prompt, text), score in zip(policy.pairs(), policy.batch.scores, strict=True)
+        for (prompt, text), score, ids_T, mask_T in zip(
+            policy.pairs(), policy.batch.scores, rollout.completion_ids_BT, rollout.mask_BT, strict=True
+        )
     ]
     for step, rows in enumerate(groups, start=batches + 1):
         row = metrics_row(policy, rows.tolist())

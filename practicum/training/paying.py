@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from practicum.audit.detectors import repeated_triples
 from practicum.audit.rewards import Floats, Reward
 from practicum.errors import InputError
 from practicum.model.heads import Multipliers
@@ -164,11 +165,7 @@ def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) 
 
 def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
     """Mean over rows of the share of token triples that came before in their row, in [0, 1]."""
-    shares = []
-    for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True):
-        ids = ids_T[mask_T].tolist()
-        triples = list(zip(ids, ids[1:], ids[2:], strict=False))
-        shares.append(1 - len(set(triples)) / len(triples) if triples else 0.0)
+    shares = [repeated_triples(ids_T[mask_T].tolist()) for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True)]
     return sum(shares) / len(shares)
 
 

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from practicum.audit.detectors import repeated_triples
 from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
@@ -427,6 +428,10 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
             "advantage": float(experience.advantages_BT[row].sum() / batch.rollout.mask_BT[row].sum()),
             "outcome": batch.scores[row].outcome,
             "reason": batch.scores[row].reason,
+            "completion_tokens": int(batch.rollout.mask_BT[row].sum()),
+            "repetition": repeated_triples(
+                batch.rollout.completion_ids_BT[row][batch.rollout.mask_BT[row]].tolist()
+            ),
             **_learned_parts(batch.scores[row]),
         }
         for row in chosen
