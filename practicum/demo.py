@@ -330,11 +330,14 @@ def _percent(share: float | None) -> str:
 def feedback_text(feedback: dict[str, Any], stage: dict[str, Any]) -> str:
     """What human feedback did to the jokes, in a few lines."""
     model = feedback["reward_model"]
-    ceiling = model["ceiling"]["accuracy"]
+    ceiling = model["ceiling"]
+    own = f"is {ceiling['accuracy']:.1%}" if ceiling["accuracy"] is not None else "is not known: "
+    if ceiling["accuracy"] is None:
+        own += f"between {ceiling['low']:.1%} and {ceiling['high']:.1%}"
     lines = [
         f"human feedback on jokes ({stage['iterations']} iterations, {stage['seconds']:.0f} s): "
         f"{feedback['ratings']:,} ratings by simulated people, ${feedback['dollars']:,.2f}",
-        f"  reward model: {model['accuracy']:.1%} of held-out pairs, people's own ceiling is {ceiling:.1%}",
+        f"  reward model: {model['accuracy']:.1%} of held-out pairs, people's own ceiling {own}",
         f"  reward by the model {_change(feedback['proxy'])}, people's utility {_change(feedback['gold'])}",
         f"  well-formed {_percents(feedback['correct'])}, puns {_percents(feedback['puns'])}, "
         f"KL {feedback['kl_completion']:.1f} nats a joke",

@@ -10,12 +10,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from practicum.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+RewardFormat: TypeAlias = Literal["auto", "chat", "text"]
+"""How to read a reward model that another trainer made; auto: chat where its tokenizer has a template."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ from practicum.training.reward import (
     save_reward_model,
     sequences_of,
 )
-from practicum.training.reward_examination import bootstrap, calibration
+from practicum.training.reward_examination import calibration, share_interval
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main
@@ -210,7 +210,7 @@ def examined(model: RewardModel, pairs: Sequence[Edited]) -> dict[str, Any]:
     numbers = {name: number for number, name in enumerate(dict.fromkeys(pair.headline for pair in strict))}
     return {
         "accuracy": float(right.mean()),
-        "ci95": bootstrap(right, np.array([numbers[pair.headline] for pair in strict])),
+        "ci95": share_interval(right, np.array([numbers[pair.headline] for pair in strict])),
         "pairs": len(strict),
         "ece": calibration(advantage)["ece"],
     }

@@ -41,7 +41,7 @@ from practicum.training import reward_model
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward import load_reward_model
-from practicum.training.reward_examination import bootstrap
+from practicum.training.reward_examination import share_interval
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main
@@ -235,7 +235,7 @@ def examined(scores_J: Floats, data: Jester, pairs: Pairs, people: Sequence[int]
     means_J = np.nanmean(data.ratings_PJ[list(people)], axis=0)
     return {
         "accuracy": float(right_N.mean()),
-        "ci95": bootstrap(right_N, pairs.person_N),
+        "ci95": share_interval(right_N, pairs.person_N),
         "rank_correlation": float(spearmanr(scores_J, means_J).statistic),
     }
 
@@ -250,7 +250,7 @@ def ceiling(ratings_PJ: Floats, pairs: Pairs) -> dict[str, Any]:
     votes_JJ = majority_votes(ratings_PJ)
     others_N = votes_JJ[pairs.better_N, pairs.worse_N] - 1 - votes_JJ[pairs.worse_N, pairs.better_N]
     right_N = (np.sign(others_N) + 1) / 2
-    return {"accuracy": float(right_N.mean()), "ci95": bootstrap(right_N, pairs.person_N)}
+    return {"accuracy": float(right_N.mean()), "ci95": share_interval(right_N, pairs.person_N)}
 
 
 def majority_votes(ratings_PJ: Floats) -> NDArray[np.int64]:

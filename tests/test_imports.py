@@ -18,6 +18,7 @@ LAYERS = {
     "ranges": 1,
     "types": 1,
     "config": 1,
+    "stats": 1,
     "run": 2,
     "threads": 2,
     "tasks": 3,

@@ -16,7 +16,7 @@ from practicum.audit.guard import GuardConfig
 from practicum.audit.rewards import Floats, Reward, checked
 from practicum.errors import InputError
 from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveFloat, PositiveInt, Range, Ranged, Seed
-from practicum.types import Prompt, Ranking
+from practicum.types import Prompt, Ranking, RewardFormat
 
 GUARD_STOPS = 3
 """Exit code when the guard would not let the run go on."""
@@ -29,7 +29,11 @@ class ExploitsConfig(Ranged):
     preferences: Path
     """Rankings of the prompts to try: JSONL or Parquet. Each prompt's better half is honest."""
     reward_model: tuple[Path, ...] = ()
-    """Folders of reward models (or their runs), averaged. None: a linear one from the preferences."""
+    """Folders of reward models (or their runs), all heads averaged. None: a linear one from the
+    preferences."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
     prompts: Count = 46
     """Most prompts used."""
     queries: Count = 2000
@@ -82,7 +86,11 @@ class BiasConfig(Ranged):
     preferences: Path | None = None
     """Rankings to measure raters' choices in."""
     reward_model: tuple[Path, ...] = ()
-    """Reward models (or their runs), averaged: forecast from what they prefer among the --preferences too."""
+    """Reward models (or their runs), all heads averaged: forecast from what they prefer among the
+    --preferences too."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
     reference: Path | None = None
     """JSONL with prompt and completion: what the model wrote before training."""
     policy: Path | None = None
@@ -101,8 +109,11 @@ class DistortionConfig(Ranged):
     preferences: Path
     """Rankings, best ones that the reward model was not trained on."""
     reward_model: tuple[Path, ...] = ()
-    """Folders of reward models (or their runs), averaged. None: a linear one, trained on the even prompts and
-    measured on the odd ones."""
+    """Folders of reward models (or their runs), all heads averaged. None: a linear one, trained on the even
+    prompts and measured on the odd ones."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
     fresh: Path | None = None
     """Rankings by fresh raters of what the policy writes now."""
     report: Path | None = None
@@ -186,7 +197,10 @@ class RankTableConfig:
     scores: Path | None = None
     """JSONL: prompt, response (each by id, or by text), score; higher is better."""
     reward_model: tuple[Path, ...] = ()
-    """Instead of --scores: folders of reward models (or their runs), averaged."""
+    """Instead of --scores: folders of reward models (or their runs), all heads averaged."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
 
 
 # ------------------------------------------------------------------------------------------------ running
@@ -199,7 +213,7 @@ def exploits(config: ExploitsConfig) -> dict[str, Any]:
 
     rankings = formats.read(config.preferences)
     prompts, honest = honest_responses(rankings, config.prompts)
-    reward = reward_of(config.reward_model, rankings)
+    reward = reward_of(config.reward_model, rankings, config.reward_format)
     settings = Search(queries=config.queries, seed=config.seed)
     found = find_exploits(reward, prompts, honest, settings, training=rankings)
     print(explain(found))
@@ -278,7 +292,9 @@ def bias(config: BiasConfig) -> dict[str, Any]:
     if config.reward_model:
         if config.preferences is None:
             raise InputError("bias: give --preferences, whose responses the --reward_model is asked about")
-        paid = measures.paid_share(rankings, classify, reward_of(config.reward_model, ()))
+        paid = measures.paid_share(
+            rankings, classify, reward_of(config.reward_model, (), config.reward_format)
+        )
         result |= {"paid": paid.json(), "forecast_of_reward": measures.forecast(paid.value, before, beta)}
         print(
             f"forecast of the reward model: {result['forecast_of_reward']:.1%} (it prefers "
@@ -329,7 +345,7 @@ def distortion(config: DistortionConfig) -> dict[str, Any]:
     rankings = formats.read(config.preferences)
     fresh = formats.read(config.fresh) if config.fresh is not None else []
     if config.reward_model:
-        reward, judged = reward_of(config.reward_model, []), rankings
+        reward, judged = reward_of(config.reward_model, [], config.reward_format), rankings
     else:
         place = {text: index for index, text in enumerate(dict.fromkeys(one.prompt.text for one in rankings))}
         judged = [one for one in rankings if place[one.prompt.text] % 2]
@@ -407,15 +423,19 @@ def guard(config: GuardAuditConfig) -> dict[str, Any]:
 
 def detectors(config: DetectorsConfig) -> dict[str, Any]:
     """Run `practicum audit detectors`; returns each signal's record and the guard's thresholds."""
-    from practicum.audit.record import onset_of, read_run, records, thresholds_from
+    from practicum.audit.record import gaps, onset_of, read_run, records, thresholds_from
 
     if config.report is not None and not config.gamed:
         raise InputError("detectors: --report needs --gamed, whose warnings it shows")
     clean = [read_run(path) for path in config.clean]
+    gamed = [read_run(path) for path in config.gamed]
+    names = [str(path) for path in (*config.clean, *config.gamed)]
+    notes = gaps([*clean, *gamed], names) + gaps(gamed, names[len(clean) :], (config.gold,))
+    for note in notes:
+        print(f"note: {note}")
     tuned = thresholds_from(clean, GuardConfig(baseline=config.baseline), config.false_alarms)
-    result: dict[str, Any] = {"thresholds": dict(tuned.thresholds), "votes": tuned.votes}
+    result: dict[str, Any] = {"thresholds": dict(tuned.thresholds), "votes": tuned.votes, "notes": notes}
     if config.gamed:
-        gamed = [read_run(path) for path in config.gamed]
         onsets = [onset_of(rows, config.gold, path) for rows, path in zip(gamed, config.gamed, strict=True)]
         found = records(clean, gamed, onsets, config.false_alarms, config.baseline)
         result["records"] = [asdict(one) for one in found]
@@ -473,7 +493,7 @@ def rank_table(config: RankTableConfig) -> dict[str, Any]:
             prompt, responses = names(ranking)
             for name, response in zip(responses, ranking.responses, strict=True):
                 known[prompt, name] = ranking.prompt, response.text
-        reward = reward_of(config.reward_model, [])
+        reward = reward_of(config.reward_model, [], config.reward_format)
         values = checked(reward, [one for one, _ in known.values()], [text for _, text in known.values()])
         scores = dict(zip(known, values.tolist(), strict=True))
     rows = table(rankings, scores)
@@ -484,25 +504,20 @@ def rank_table(config: RankTableConfig) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------- inputs
 
 
-def reward_of(folders: Sequence[Path], rankings: Sequence[Ranking]) -> Reward:
-    """The mean of the reward models in these folders; of none, a linear one trained on the rankings."""
+def reward_of(
+    folders: Sequence[Path], rankings: Sequence[Ranking], reward_format: RewardFormat = "auto"
+) -> Reward:
+    """What the reward models in these folders pay together; of none, a linear one trained on the rankings."""
     if not folders:
         from practicum.audit.linear_reward import fit_linear
 
         return fit_linear(rankings)
     import torch
 
+    from practicum.training.paying import judge_of
     from practicum.training.reward import load_reward_model
 
-    models = [load_reward_model(folder, torch.float32) for folder in folders]
-
-    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
-        asked = [prompt.text for prompt in prompts]
-        with torch.no_grad():
-            scores = [model.rewards(asked, list(texts)).double().mean(1).numpy() for model in models]
-        return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
-
-    return reward
+    return judge_of([load_reward_model(folder, torch.float32, reward_format) for folder in folders])
 
 
 def honest_responses(rankings: Sequence[Ranking], most: int) -> tuple[list[Prompt], list[list[str]]]:

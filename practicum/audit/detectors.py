@@ -3,14 +3,13 @@
 A signal is a number a step. Its alarm is a CUSUM (Page 1954) of the signal in standard deviations of a run's
 own first steps; the threshold is calibrated on clean runs, so that a new clean run alarms with at most a
 given probability. Whether a signal warns early is then a measured fact, not a hope: `record`.
-Suffixes: T steps, R runs, M members of an ensemble, N texts.
+Suffixes: T steps, R runs, N texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -38,26 +37,13 @@ SLACK = 0.5
 # ----------------------------------------------------------------------------------------------- signals
 
 
-def ensemble_disagreement(scores_MN: Floats) -> float:
-    """Mean over texts of the members' standard deviation, each member's own mean taken out.
+def repeated_triples(sequence: Sequence[Hashable]) -> float:
+    """Share of a sequence's triples that it already had, 0 to 1: repetition, of tokens where they are known.
 
-    Source: Coste et al. 2023 (2310.02743), whose uncertainty term is this variance. Raises InputError for
-    fewer than two members.
+    0 for a sequence of fewer than three.
     """
-    scores = np.asarray(scores_MN, dtype=np.float64)
-    if scores.ndim != 2 or len(scores) < 2:
-        raise InputError(f"ensemble disagreement needs two members or more, got shape {scores.shape}")
-    return float((scores - scores.mean(1, keepdims=True)).std(0, ddof=1).mean())
-
-
-def repetition(texts: Sequence[str]) -> float:
-    """Mean share of word pairs in a text that the text already had, 0 to 1."""
-    shares = []
-    for text in texts:
-        words = words_of(text)
-        pairs = list(pairwise(words))
-        shares.append(1 - len(set(pairs)) / len(pairs) if pairs else 0.0)
-    return float(np.mean(shares)) if shares else 0.0
+    triples = list(zip(sequence, sequence[1:], sequence[2:], strict=False))
+    return 1 - len(set(triples)) / len(triples) if triples else 0.0
 
 
 def length(texts: Sequence[str]) -> float:
@@ -112,10 +98,11 @@ def standardised(signal_T: Floats, baseline: int = BASELINE) -> Floats:
     """A signal in standard deviations of its first `baseline` steps, which become about 0 themselves.
 
     The deviation is at least NOTICEABLE of the mean's size: larger batches make it small, and would turn the
-    drift of ordinary learning into ever more deviations.
+    drift of ordinary learning into ever more deviations. NaN, a step without the signal, stays NaN; the first
+    steps are those with a value.
     """
     signal = np.asarray(signal_T, dtype=np.float64)
-    start = signal[:baseline]
+    start = signal[np.isfinite(signal)][:baseline]
     if len(start) < 2:
         raise InputError(f"a baseline needs 2 steps or more, got {len(start)}")
     spread = max(float(start.std(ddof=1)), NOTICEABLE * abs(float(start.mean())), 1e-9)
@@ -125,14 +112,19 @@ def standardised(signal_T: Floats, baseline: int = BASELINE) -> Floats:
 def cusum(signal_T: Floats, direction: int, baseline: int = BASELINE, slack: float = SLACK) -> Floats:
     """S_t = max(0, S_{t-1} + z_t - slack) (Page 1954) after the baseline, 0 within it.
 
-    direction: +1 watches for a rise, -1 for a fall, 0 for either (the larger of the two sums).
+    direction: +1 watches for a rise, -1 for a fall, 0 for either (the larger of the two sums). A step
+    without a value (NaN) is passed over, as the guard does: the sum stays.
     """
     z = standardised(signal_T, baseline)
+    seen = np.flatnonzero(np.isfinite(z))
+    begins = seen[baseline] if len(seen) > baseline else len(z)
     sums = np.zeros((2, len(z)))
     for sign, row in zip((1, -1), sums, strict=True):
         if direction in (0, sign):
-            for step in range(baseline, len(z)):
-                row[step] = max(0.0, row[step - 1] + sign * z[step] - slack)
+            for step in range(begins, len(z)):
+                row[step] = (
+                    row[step - 1] if np.isnan(z[step]) else max(0.0, row[step - 1] + sign * z[step] - slack)
+                )
     return np.asarray(sums.max(0))
 
 

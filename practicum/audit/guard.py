@@ -24,8 +24,9 @@ from practicum.audit.detectors import (
     calibrate,
     cusum,
     length,
-    repetition,
+    repeated_triples,
 )
+from practicum.audit.measures import words_of
 from practicum.audit.rewards import Floats
 from practicum.errors import InputError
 from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged
@@ -271,15 +272,23 @@ def reading(row: Mapping[str, Any], signal: str) -> float | None:
 def worst_samples(
     samples: Sequence[Mapping[str, Any]], alarmed: Sequence[str], normal_length: float | None = None
 ) -> tuple[Mapping[str, Any], ...]:
-    """The three samples that show what the alarms are about: well paid, and far out in those signals."""
+    """The three samples that show what the alarms are about: well paid, and far out in those signals.
+
+    A sample's own `repetition` and `completion_tokens`, in the units of the metrics, go before what its text
+    alone says, which knows words and not tokens.
+    """
     if not samples:
         return ()
 
     def oddness(sample: Mapping[str, Any]) -> tuple[float, ...]:
         text = str(sample.get("completion", ""))
-        odd = repetition([text]) if "repetition" in alarmed or not alarmed else 0.0
+        odd = 0.0
+        if "repetition" in alarmed or not alarmed:
+            own = reading(sample, "repetition")
+            odd = repeated_triples(words_of(text)) if own is None else own
         if "length" in alarmed and normal_length:
-            odd += abs(length([text]) / normal_length - 1)
+            tokens = reading(sample, "length")
+            odd += abs((length([text]) if tokens is None else tokens) / normal_length - 1)
         parts = sample.get("parts")
         if "ensemble_disagreement" in alarmed and isinstance(parts, Mapping):
             odd += reading(parts, "ensemble_disagreement") or 0.0

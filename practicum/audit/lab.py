@@ -36,7 +36,6 @@ from practicum.audit.overoptimization import (
 )
 from practicum.audit.report import Section, overoptimization_section, write
 from practicum.audit.rewards import Floats
-from practicum.audit.whole import reward_of
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.preferences.raters import GOLDS, true_utilities
@@ -47,6 +46,7 @@ from practicum.run import Run, atomic_write, progress, to_json
 from practicum.tasks.task import TaskConfig, load_task
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.loop import LoopConfig, generator_for, set_threads
+from practicum.training.paying import judge_of
 from practicum.training.reward import load_reward_model
 from practicum.training.rlhf import RlhfConfig
 from practicum.training.update import KLConfig
@@ -235,9 +235,8 @@ def examined_steps(config: LabConfig) -> list[int]:
 def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int) -> dict[str, Any]:
     """KL, reward and true utility gained by the best of 1, 2, 3, 4, 6 ... answers of the policy."""
     prompts, texts, gold_QN = answered(first, config.best_of_prompts, config.best_of, seed)
-    with torch.no_grad():
-        reward = reward_of([load_reward_model(path, torch.float32) for path in models])
-        proxy_QN: Floats = reward(prompts, texts).reshape(gold_QN.shape)
+    reward = judge_of([load_reward_model(path, torch.float32) for path in models])
+    proxy_QN: Floats = reward(prompts, texts).reshape(gold_QN.shape)
     ns = [*(n for n in BEST_OF if n < config.best_of), config.best_of]
     kl, proxy, true = best_of_n_curve(list(proxy_QN), list(gold_QN), ns)
     return {"n": ns, "kl": kl.tolist(), "proxy": proxy.tolist(), "gold": true.tolist()}

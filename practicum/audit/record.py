@@ -1,6 +1,7 @@
 """The record of the warning signals: how each did on runs whose truth is known, and thresholds for the guard.
 
-Runs are rows of metrics.jsonl. A signal that some run lacks has no record. The arithmetic is in
+Runs are rows of metrics.jsonl. A signal that some run lacks altogether has no record; a row that lacks it is
+passed over, for that signal and run alone, and both are told (`gaps`). The arithmetic is in
 `detectors.record` and `guard.calibrated`.
 """
 
@@ -20,11 +21,49 @@ from practicum.errors import InputError
 Row = Mapping[str, Any]
 
 
+FEWEST_VALUES = 2
+"""A run that has a signal in fewer rows lacks it."""
+NAMED_STEPS = 3
+
+
 def signals_of(runs: Iterable[Sequence[Row]]) -> list[dict[str, Floats]]:
-    """Each run's signals, step by step: those that every row of every run has."""
-    found = [{name: [reading(row, name) for row in rows] for name in DIRECTIONS} for rows in runs]
-    whole = [name for name in DIRECTIONS if all(None not in run[name] and run[name] for run in found)]
-    return [{name: np.array(run[name], dtype=np.float64) for name in whole} for run in found]
+    """Each run's signals, step by step, NaN where a row has none: those signals that every run has."""
+    found = [
+        {name: np.array([reading(row, name) for row in rows], dtype=np.float64) for name in DIRECTIONS}
+        for rows in runs
+    ]
+    known = [name for name in DIRECTIONS if all(_has(run[name]) for run in found)]
+    return [{name: run[name] for name in known} for run in found]
+
+
+def _has(values_T: Floats) -> bool:
+    return int(np.isfinite(values_T).sum()) >= FEWEST_VALUES
+
+
+def gaps(
+    runs: Sequence[Sequence[Row]], names: Sequence[str], signals: Iterable[str] = DIRECTIONS
+) -> list[str]:
+    """What is left out of which run, a sentence each: rows without a signal, signals that a run lacks.
+
+    `names` are the runs'. A signal that no run has is not missed.
+    """
+    said = []
+    for signal in signals:
+        found = [np.array([reading(row, signal) for row in rows], dtype=np.float64) for rows in runs]
+        if not any(np.isfinite(values).any() for values in found):
+            continue
+        for name, rows, values in zip(names, runs, found, strict=True):
+            missing = np.flatnonzero(np.isnan(values))
+            if not _has(values):
+                said.append(f"{name}: has no {signal}, so {signal} has no record and no threshold")
+            elif len(missing):
+                steps = [str(rows[place].get("step", place + 1)) for place in missing]
+                where = ", ".join(steps[:NAMED_STEPS]) + (", ..." if len(steps) > NAMED_STEPS else "")
+                said.append(
+                    f"{name}: step{'s' if len(steps) > 1 else ''} {where}: no number for {signal}; "
+                    f"{len(steps)} of {len(rows)} rows left out, for it alone"
+                )
+    return said
 
 
 def records(
@@ -70,8 +109,12 @@ def read_run(path: Path) -> list[Row]:
 
 
 def onset_of(rows: Sequence[Row], gold: str, path: Path) -> int:
-    """The step (from 0) of the greatest true reward. Raises InputError naming the file that lacks it."""
-    values = [row.get(gold) for row in rows]
-    if any(not isinstance(value, (int, float)) for value in values):
-        raise InputError(f"{path}: a row lacks the true reward {gold!r}: name its column with --gold")
-    return onset(np.array(values, dtype=np.float64))
+    """The step (from 0) of the greatest true reward; a row without it counts as between its neighbours.
+
+    Raises InputError naming the file that lacks it.
+    """
+    values = np.array([reading(row, gold) for row in rows], dtype=np.float64)
+    known = np.flatnonzero(np.isfinite(values))
+    if not len(known):
+        raise InputError(f"{path}: no row has the true reward {gold!r}: name its column with --gold")
+    return onset(np.interp(np.arange(len(values)), known, values[known]))

@@ -19,6 +19,7 @@ import torch
 
 from practicum.audit import bias, report
 from practicum.audit.command import GUARD_STOPS, honest_responses
+from practicum.audit.detectors import repeated_triples
 from practicum.audit.distortion import measure_links
 from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, explain, find_exploits
 from practicum.audit.guard import Decision, Guard, GuardConfig
@@ -34,11 +35,11 @@ from practicum.tasks.task import Task, TaskConfig, WorkedTask, load_task
 from practicum.training.guarding import warning_signals
 from practicum.training.loop import generator_for, set_threads
 from practicum.training.objectives import kl_estimate
-from practicum.training.paying import RewardConfig, pay, repetition
+from practicum.training.paying import RewardConfig, judge_of, pay, repetition
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.reward_model import read_rankings
 from practicum.training.update import UpdateConfig, reference_logprobs
-from practicum.types import Prompt, Ranking, Response
+from practicum.types import Prompt, Ranking, Response, RewardFormat
 
 SIZES: dict[str, dict[str, object]] = {
     "tiny": {"prompts": 40, "queries": 800},
@@ -66,6 +67,9 @@ class AuditConfig(Ranged):
     preferences: tuple[str, ...] = ()
     """Rankings by people, best held-out ones: files or databases. None: simulated raters, of tasks that have
     them."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
     size: Literal["tiny", "small", "base"] = "small"
     """How much is asked: sets prompts and queries."""
     prompts: Count = 120
@@ -116,7 +120,9 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     """Run it all; returns the report's plain values, with `exit_code` 3 when the guard would stop."""
     set_threads(config.threads)
     task = load_task(config.task)
-    models = [load_reward_model(folder, torch.float32) for folder in config.reward_model]
+    models = [
+        load_reward_model(folder, torch.float32, config.reward_format) for folder in config.reward_model
+    ]
     reference, policy = both_answer(config, task, models)
     rankings = read_rankings(config.preferences) if config.preferences else []
     decision = verdict(config, reference, policy)
@@ -136,7 +142,7 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     found = exploits(config, task, models, reference, rankings if config.preferences else [])
     sections += [report.exploits_section(found), *bias_sections(task, reference, policy, rankings)]
     if rankings:
-        links, notes = measure_links(rankings, reward_of(models), fresh, config.seed)
+        links, notes = measure_links(rankings, judge_of(models), fresh, config.seed)
         sections.append(report.distortion_section(links, notes))
     for section in sections:
         print(f"{section.title} {section.sentence}")
@@ -148,17 +154,6 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     if config.report is not None:
         result["report"] = str(report.write(sections, subject, config.report)[0])
     return result
-
-
-def reward_of(models: Sequence[RewardModel]) -> Any:
-    """The mean reward of every head of the models, as a plain function."""
-
-    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
-        asked = [prompt.text for prompt in prompts]
-        rewards = [model.rewards(asked, list(texts)).double() for model in models]
-        return np.asarray(torch.cat(rewards, 1).mean(1).numpy())
-
-    return reward
 
 
 def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) -> tuple[Answers, Answers]:
@@ -186,7 +181,7 @@ def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) 
             config.answers,
             generator_for(config.seed, "audit", name),
         )
-        checked(reward_of(models), batch.prompts, batch.rollout.texts, "reward model")
+        checked(judge_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
         rollout = paid.rollout
         before_BT = reference_logprobs(
@@ -234,14 +229,19 @@ def verdict(config: AuditConfig, reference: Answers, policy: Answers) -> Decisio
     guard = Guard(config.guard)
     for step, rows in enumerate(groups, start=1):
         guard.observe(step, metrics_row(reference, rows.tolist()))
+    rollout = policy.batch.rollout
     samples = [
         {
             "prompt": prompt.text,
             "completion": text,
             "reward": score.parts["reward_model"],
             "parts": score.parts,
+            "completion_tokens": int(mask_T.sum()),
+            "repetition": repeated_triples(ids_T[mask_T].tolist()),
         }
-        for (prompt, text), score in zip(policy.pairs(), policy.batch.scores, strict=True)
+        for (prompt, text), score, ids_T, mask_T in zip(
+            policy.pairs(), policy.batch.scores, rollout.completion_ids_BT, rollout.mask_BT, strict=True
+        )
     ]
     for step, rows in enumerate(groups, start=batches + 1):
         row = metrics_row(policy, rows.tolist())
@@ -333,7 +333,7 @@ def exploits(
         richest = sorted(groups.values(), key=lambda group: -len(group[1]))[:MOST_HONEST_PROMPTS]
         prompts, honest = [prompt for prompt, _ in richest], [texts for _, texts in richest]
     search = Search(queries=config.queries, seed=config.seed)
-    return find_exploits(reward_of(models), prompts, honest, search, training=rankings)
+    return find_exploits(judge_of(models), prompts, honest, search, training=rankings)
 
 
 def bias_sections(

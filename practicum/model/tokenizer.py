@@ -228,7 +228,7 @@ class Chat:
         """One user's message, up to where the model's answer begins."""
         return self.render([{"role": "user", "content": text}])
 
-    def render(self, messages: Sequence[Mapping[str, Any]], *, answer_next: bool = True) -> str:
+    def render(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
         """The text of messages as transformers renders it, up to where the answer begins unless told not to.
 
         Raises InputError when the template refuses the messages.
@@ -239,11 +239,12 @@ class Chat:
             rendered, _ = render_jinja_template(
                 conversations=[[dict(message) for message in messages]],
                 chat_template=self.template,
-                add_generation_prompt=answer_next,
+                add_generation_prompt=add_generation_prompt,
                 **self.tokens,
             )
         except (TemplateError, TypeError, ValueError) as error:
-            raise InputError(f"the model's chat template fails on a user's message: {error}") from error
+            said = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"
+            raise InputError(f"the model's chat template fails on {said}: {error}") from error
         return str(rendered[0])
 
 

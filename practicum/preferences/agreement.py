@@ -11,17 +11,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linprog
 from scipy.special import betainc, betaln
+from scipy.special import binom as choose
 from scipy.stats import binom, rankdata
+from scipy.stats import t as student
 
 from practicum.errors import InputError
 from practicum.preferences.comparisons import Comparisons, Floats, Integers, comparisons, count, names
+from practicum.stats import clustered_share
 from practicum.types import Ranking
 
 BOOTSTRAPS = 1000
 CERTAINTIES = 50
 """Cells of the majority's share when the ceiling is fitted."""
 EM_STEPS = 300
+ORDERS = (2, 4, 6, 8)
+"""Powers of a pair's certainty whose means bound the ceiling; the power is also the votes it needs."""
+FEWEST_PAIRS = 20
+"""A power's mean is used when so many pairs have the votes."""
+KNOWN_WITHIN = 0.05
+"""Width of the interval up to which two or three raters a pair tell the ceiling."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +53,19 @@ class Agreement:
 class Ceiling:
     """The best pair accuracy that any model could reach against one rater drawn at random.
 
-    low, high: 95% interval, bootstrap over prompts. `at_least` and `at_most` hold whatever the shape of
-    people's differences: they follow from the pairwise agreement alone.
+    low, high: an interval that holds it with 95%, whatever the shape of people's differences. `accuracy` is
+    the likeliest value; None where the votes do not tell it, and `note` says why. `at_least` and `at_most`
+    follow from the pairwise agreement alone.
     """
 
-    accuracy: float
+    accuracy: float | None
     low: float
     high: float
     at_least: float
     at_most: float
     pairs: int
     prompts: int
+    note: str = ""
 
 
 def krippendorff_alpha(rankings: Sequence[Ranking]) -> float:
@@ -141,45 +153,120 @@ def pairwise_agreement(rankings: Sequence[Ranking], seed: int = 0) -> Agreement:
     )
 
 
-def human_ceiling(rankings: Sequence[Ranking], seed: int = 0) -> Ceiling:
+def human_ceiling(rankings: Sequence[Ranking]) -> Ceiling:
     """The accuracy of a model that knows, for each pair, what most people prefer; see `Ceiling`.
 
     If a share p of people prefers one of a pair, the best guess about one of them is right with probability
-    max(p, 1 - p). How p varies from pair to pair is fitted to the votes by maximum likelihood: first as a
-    symmetric Beta(a, a) (which of the two stands first is arbitrary; beta-binomial, Skellam 1948), and from
-    there freely on a grid by EM (Laird 1978), as far as the votes tell: two a pair leave the Beta as it is,
-    five correct half or more of its error where people are sure of some pairs and undecided about others;
-    the rest errs on the high side. Counting each pair's majority instead would be too high: a few votes make
-    chance majorities.
-    The bounds: two raters agree with probability q = E[p^2 + (1 - p)^2], hence, with d = |2p - 1|,
-    E d^2 = 2q - 1 and E d^2 <= E d <= sqrt(E d^2), so the ceiling lies in [q, (1 + sqrt(2q - 1)) / 2].
+    max(p, 1 - p) = (1 + d) / 2, with the certainty d = |2p - 1|. n votes on a pair tell the mean of d^2, d^4
+    and so on up to d^n, and nothing else about d: the interval holds every ceiling that fits these means
+    within their 95% intervals (t over prompts, Bonferroni over the powers), found by linear programming over
+    the distributions of d (as Ignatiadis & Wager 2022, 1902.02774, do). Two or three votes tell d^2 alone:
+    E d^2 <= E d <= sqrt(E d^2), so they leave a wide interval and no value, unless people nearly all agree.
+    From four votes on `accuracy` is the likeliest value in the interval: p is fitted to the votes by maximum
+    likelihood, first as a symmetric Beta(a, a) (which of the two stands first is arbitrary; beta-binomial,
+    Skellam 1948), and from there freely on a grid by EM (Laird 1978), as far as the votes tell. Counting each
+    pair's majority instead would be too high: a few votes make chance majorities.
     Raises InputError when no pair has two raters.
     """
     votes = _votes(comparisons(rankings), "the human ceiling")
-    kinds, kind_V = np.unique(
-        np.stack([votes.ordered, np.minimum(votes.wins, votes.ordered - votes.wins)]),
-        axis=1,
-        return_inverse=True,
-    )
-    ordered_K, wins_K = kinds
-    counts_PK = np.zeros((votes.prompt.max() + 1, kinds.shape[1]))
-    np.add.at(counts_PK, (votes.prompt, kind_V.reshape(-1)), 1.0)
-    counts_PK = counts_PK[counts_PK.sum(axis=1) > 0]
-
-    found = _mean_certainty(counts_PK.sum(axis=0)[None], ordered_K, wins_K)[0]
-    draws = _resamples(len(counts_PK), seed) @ counts_PK
-    low, high = np.quantile(_mean_certainty(draws, ordered_K, wins_K), [0.025, 0.975])
     alike_P, total_P = votes.alike_and_total()
     share = float(alike_P.sum() / total_P.sum())
+    low, high = _certainty_bounds(votes)
+    low, high = (1 + low) / 2, (1 + min(high, 1.0)) / 2
+    accuracy: float | None = None
+    note = ""
+    told_by = int(np.median(votes.ordered))
+    if told_by >= 4 or high - low <= KNOWN_WITHIN:
+        accuracy = min(max(_likeliest(votes), low), high)
+    else:
+        note = (
+            f"the human ceiling cannot be known from {told_by} raters a pair: it lies between {low:.1%} and "
+            f"{high:.1%}; 4 raters or more a prompt narrow it"
+        )
     return Ceiling(
-        accuracy=float(found),
-        low=float(min(low, found)),
-        high=float(max(high, found)),
+        accuracy=accuracy,
+        low=low,
+        high=high,
         at_least=max(share, 0.5),
         at_most=(1 + max(2 * share - 1, 0.0) ** 0.5) / 2,
         pairs=len(votes.ordered),
-        prompts=len(counts_PK),
+        prompts=len(total_P),
+        note=note,
     )
+
+
+def _certainty_bounds(votes: _Votes) -> tuple[float, float]:
+    """Least and greatest mean certainty E d that fit the votes, each between 0 and 1."""
+    orders = [
+        order
+        for order in ORDERS
+        if order == 2
+        or ((votes.ordered >= order).sum() >= FEWEST_PAIRS and _prompts(votes, order) >= FEWEST_PAIRS)
+    ]
+    tail = 0.025 / len(orders)
+    found = [_power_mean(votes, order, tail) for order in orders]
+    low, high = max(found[0][0], 0.0), found[0][1]
+    widest = low, high**0.5
+    if len(orders) == 1:
+        return widest
+    certainty_Q = np.linspace(0.0, 1.0, 2 * CERTAINTIES + 1)
+    powers = np.stack([certainty_Q**order for order in orders])
+    ends = []
+    for sign in (1.0, -1.0):
+        best = linprog(
+            sign * certainty_Q,
+            A_ub=np.concatenate([powers, -powers]),
+            b_ub=[high for _, high in found] + [-low for low, _ in found],
+            A_eq=np.ones((1, len(certainty_Q))),
+            b_eq=[1.0],
+        )
+        # By chance no distribution may fit all the intervals; then the first power alone decides.
+        if best.status != 0:
+            return widest
+        ends.append(sign * float(best.fun))
+    return max(ends[0], 0.0), min(ends[1], 1.0)
+
+
+def _prompts(votes: _Votes, order: int) -> int:
+    return len(np.unique(votes.prompt[votes.ordered >= order]))
+
+
+def _power_mean(votes: _Votes, order: int, tail: float) -> tuple[float, float]:
+    """Interval of the mean of d^order over pairs, an error of `tail` on either side, t over prompts.
+
+    Unbiased for each pair: the mean over subsets of `order` votes of the product of their signs.
+    """
+    enough = votes.ordered >= order
+    wins, losses = votes.wins[enough], (votes.ordered - votes.wins)[enough]
+    value = sum(
+        choose(wins, place) * choose(losses, order - place) * (-1.0) ** (order - place)
+        for place in range(order + 1)
+    ) / choose(wins + losses, order)
+    _, prompt = np.unique(votes.prompt[enough], return_inverse=True)
+    prompts, mean = int(prompt.max()) + 1, float(value.mean())
+    if prompts < 2:
+        return 0.0, 1.0
+    error_P = np.bincount(prompt, value - mean)
+    error = float(prompts / (prompts - 1) * (error_P**2).sum()) ** 0.5 / len(value)
+    if error == 0:
+        # All alike: nothing tells how far pairs differ, so each prompt counts once.
+        share = clustered_share((1 + value) / 2, prompt, 1 - 2 * tail)
+        return 2 * share.low - 1, 2 * share.high - 1
+    reach = float(student.isf(tail, prompts - 1)) * error
+    # The true mean is none below 0, so a mean that chance took there says no more than 0 would.
+    mean = min(max(mean, 0.0), 1.0)
+    return mean - reach, mean + reach
+
+
+def _likeliest(votes: _Votes) -> float:
+    """The maximum-likelihood value of the ceiling, see `human_ceiling`."""
+    kinds, count_K = np.unique(
+        np.stack([votes.ordered, np.minimum(votes.wins, votes.ordered - votes.wins)]),
+        axis=1,
+        return_counts=True,
+    )
+    ordered_K, wins_K = kinds
+    return float(_mean_certainty(count_K[None].astype(np.float64), ordered_K, wins_K)[0])
 
 
 def _mean_certainty(counts_BK: Floats, ordered_K: Integers, wins_K: Integers) -> Floats:

@@ -182,12 +182,15 @@ def _print(result: dict[str, Any]) -> None:
     console.print(f"rankings               {result['rankings']}")
     if result["agreement"]:
         agreement, ceiling = result["agreement"], result["ceiling"]
+        best = "cannot be known" if ceiling["accuracy"] is None else f"{ceiling['accuracy']:.1%}"
         console.print(
             f"two raters agree       {agreement['share']:.1%} of pairs "
             f"[{agreement['low']:.1%}, {agreement['high']:.1%}]\n"
-            f"best possible accuracy {ceiling['accuracy']:.1%} against one rater "
+            f"best possible accuracy {best} against one rater "
             f"[{ceiling['low']:.1%}, {ceiling['high']:.1%}]"
         )
+        if ceiling["note"]:
+            console.print(f"note: {ceiling['note']}")
     for name, title in (("krippendorff_alpha", "Krippendorff's alpha"), ("kendall_w", "Kendall's W")):
         if result[name] is not None:
             console.print(f"{title:<22} {result[name]:.3f}")

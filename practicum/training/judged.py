@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from random import Random
 
 import torch
@@ -63,6 +64,94 @@ def by_prompt(rankings: Sequence[Ranking], weights: Mapping[str, float] | None =
         if verdicts:
             judged.append(Judged(same[0].prompt, tuple(responses.values()), verdicts))
     return judged
+
+
+@dataclass(frozen=True)
+class Alike:
+    """How many pairs of ranked responses a model reads as one and the same, by the cause.
+
+    pairs: all pairs of all rankings. same_text: with equal texts; cut: equal once cut at `limit` tokens;
+    same_tokens: other texts that the tokenizer writes alike, as where it lacks letters.
+    """
+
+    pairs: int
+    same_text: int
+    cut: int
+    same_tokens: int
+    limit: int
+
+    @property
+    def total(self) -> int:
+        """Pairs that teach nothing."""
+        return self.same_text + self.cut + self.same_tokens
+
+    def sentence(self) -> str:
+        """The counts in words, causes that do not occur left out."""
+        causes = {
+            f"alike once cut at {self.limit} tokens": self.cut,
+            "equal texts": self.same_text,
+            "the same tokens for different texts": self.same_tokens,
+        }
+        why = ", ".join(f"{count} {cause}" for cause, count in causes.items() if count)
+        return f"{self.total} of {self.pairs} pairs read alike ({why}) and teach nothing"
+
+    def json(self) -> dict[str, int]:
+        """Plain values."""
+        return {
+            "pairs": self.pairs,
+            "same_text": self.same_text,
+            "cut": self.cut,
+            "same_tokens": self.same_tokens,
+            "limit": self.limit,
+        }
+
+
+def told_apart(
+    judged: Sequence[Judged], sequences: Sequence[Sequence[int]], limit: int
+) -> tuple[list[Judged], Alike]:
+    """What is left when responses that a model reads alike are one response, and how many pairs that cost.
+
+    `sequences` are the tokens it reads of the items' responses one after another, `limit` its longest. A
+    ranking holds such a response once, at the mean of its ranks. Rankings of a single response and prompts
+    without rankings are left out.
+    """
+    counts = dict.fromkeys(("pairs", "same_text", "cut", "same_tokens"), 0)
+    left, start = [], 0
+    for item in judged:
+        read = [tuple(ids) for ids in sequences[start : start + len(item.responses)]]
+        start += len(item.responses)
+        place_of = {ids: place for place, ids in enumerate(dict.fromkeys(read))}
+        responses = tuple(item.responses[read.index(ids)] for ids in place_of)
+        for verdict in item.verdicts:
+            for first, second in combinations(verdict.places, 2):
+                counts["pairs"] += 1
+                if read[first] == read[second]:
+                    counts[_cause(item, read, first, second, limit)] += 1
+        merged = [
+            _merged(verdict, [place_of[read[old]] for old in verdict.places]) for verdict in item.verdicts
+        ]
+        verdicts = tuple(verdict for verdict in merged if len(verdict.places) > 1)
+        if verdicts:
+            left.append(Judged(item.prompt, responses, verdicts))
+    return left, Alike(**counts, limit=limit)
+
+
+def _cause(item: Judged, read: Sequence[tuple[int, ...]], first: int, second: int, limit: int) -> str:
+    if item.responses[first].text == item.responses[second].text:
+        return "same_text"
+    return "cut" if len(read[first]) >= limit else "same_tokens"
+
+
+def _merged(verdict: Verdict, places: Sequence[int]) -> Verdict:
+    """The ranking over other places; a place that occurs several times occurs once, at its mean rank."""
+    if len(set(places)) == len(places):
+        return replace(verdict, places=tuple(places))
+    ranks: dict[int, list[int]] = defaultdict(list)
+    for place, rank in zip(places, verdict.ranks, strict=True):
+        ranks[place].append(rank)
+    mean = {place: sum(some) / len(some) for place, some in ranks.items()}
+    dense = {value: rank for rank, value in enumerate(sorted(set(mean.values())), start=1)}
+    return replace(verdict, places=tuple(mean), ranks=tuple(dense[value] for value in mean.values()))
 
 
 def split_by_hash(judged: Sequence[Judged], held_out: float) -> tuple[list[Judged], list[Judged]]:

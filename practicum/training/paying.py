@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from practicum.audit.detectors import repeated_triples
+from practicum.audit.rewards import Floats, Reward
 from practicum.errors import InputError
 from practicum.model.heads import Multipliers
 from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
@@ -22,6 +25,7 @@ from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import Trainee
 from practicum.training.objectives import adapted_multiplier, adapted_price
 from practicum.training.reward import RewardModel
+from practicum.types import Prompt
 
 PARTS = ("reward_model", "task", "length")
 
@@ -82,7 +86,8 @@ def pay(
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
     finite raises InputError with the prompt and the text that got it.
     """
-    members_BM = member_rewards(models, batch, config.scale)
+    asked = [prompt.text for prompt in batch.prompts]
+    members_BM = member_rewards(models, asked, batch.rollout.texts, config.scale)
     for number, part_B in enumerate(members_BM.T, start=1):
         _check_finite(f"reward_model (member {number})", part_B, batch)
     learned_B = combined(members_BM, config)
@@ -119,13 +124,14 @@ def _check_finite(name: str, reward_B: Tensor, batch: ScoredRollout) -> None:
         checked_reward(name, float(reward_B[row]), batch.prompts[row].text, batch.rollout.texts[row])
 
 
-def member_rewards(models: Sequence[RewardModel], batch: ScoredRollout, scale: bool) -> Tensor:
-    """Centred rewards float32 [B, M] of a batch's texts by every head of every model."""
-    prompts = [prompt.text for prompt in batch.prompts]
+def member_rewards(
+    models: Sequence[RewardModel], prompts: Sequence[str], texts: Sequence[str], scale: bool = False
+) -> Tensor:
+    """Centred rewards float32 [B, M] of texts by every head of every model."""
     rewards = []
     for model in models:
         deviation = model.calibration.deviation if scale else 1.0
-        rewards.append(model.rewards(prompts, batch.rollout.texts) / deviation)
+        rewards.append(model.rewards(prompts, texts) / deviation)
     return torch.cat(rewards, 1)
 
 
@@ -143,13 +149,21 @@ def combined(members_BM: Tensor, config: RewardConfig) -> Tensor:
     return mean_B
 
 
+def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) -> Reward:
+    """What these models pay, as a plain function: the combination that practice pays by, for every audit."""
+    settings = config or RewardConfig()
+
+    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
+        asked = [prompt.text for prompt in prompts]
+        members_BM = member_rewards(models, asked, list(texts), settings.scale)
+        return np.asarray(combined(members_BM.double(), settings).numpy(), dtype=np.float64)
+
+    return reward
+
+
 def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
     """Mean over rows of the share of token triples that came before in their row, in [0, 1]."""
-    shares = []
-    for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True):
-        ids = ids_T[mask_T].tolist()
-        triples = list(zip(ids, ids[1:], ids[2:], strict=False))
-        shares.append(1 - len(set(triples)) / len(triples) if triples else 0.0)
+    shares = [repeated_triples(ids_T[mask_T].tolist()) for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True)]
     return sum(shares) / len(shares)
 
 

@@ -1,6 +1,7 @@
 """Examination of a reward model on prompts it has not seen: accuracy, calibration, slices, human ceiling.
 
-A pair is one rater's order of two responses; ties are left out, since no answer would be wrong.
+A pair is one rater's order of two responses; a rater's ties are left out, since no answer would be wrong.
+Equal scores count as half right.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.preferences.agreement import human_ceiling
-from practicum.preferences.comparisons import Floats, Integers
+from practicum.stats import Floats, Integers, clustered_share
 from practicum.training.judged import Judged
 from practicum.training.reward import RewardModel
 from practicum.types import Ranking, Response
 
-BOOTSTRAPS = 1000
+SIMULATIONS = 500
 BINS = 10
 FEWEST = 20
 """A slice with fewer pairs is left out."""
@@ -76,24 +77,31 @@ def pair_accuracy(model: RewardModel, judged: Sequence[Judged]) -> tuple[float, 
     advantages = torch.tensor([pair.advantage for pair in pairs_of(model, judged)])
     if not len(advantages):
         return float("nan"), float("nan")
-    return float((advantages > 0).float().mean()), float(functional.softplus(-advantages).mean())
+    return float(right_of(advantages.numpy()).mean()), float(functional.softplus(-advantages).mean())
+
+
+def right_of(advantage: Floats) -> Floats:
+    """1 where the model orders a pair as the rater did, 0 where not, 0.5 where it scores both alike."""
+    return np.asarray(0.5 + 0.5 * np.sign(advantage), dtype=np.float64)
 
 
 def ensemble_accuracy(models: Sequence[RewardModel], judged: Sequence[Judged]) -> dict[str, Any]:
-    """`accuracy` with `ci95` of the mean of several models' rewards, as `examine` has them of one."""
+    """`accuracy` with `ci95` of the mean over all heads of several models, as `examine` has them of one."""
     pairs = [pairs_of(model, judged) for model in models]
-    advantage = np.array([[pair.advantage for pair in of_one] for of_one in pairs]).mean(0)
-    right = (advantage > 0).astype(np.float64)
+    heads = [model.head.weight.shape[0] for model in models]
+    advantage = np.average([[pair.advantage for pair in of_one] for of_one in pairs], 0, heads)
+    right = right_of(advantage)
     prompt = np.array([pair.prompt for pair in pairs[0]])
-    return {"accuracy": float(right.mean()), "ci95": bootstrap(right, prompt)}
+    return {"accuracy": float(right.mean()), "ci95": share_interval(right, prompt)}
 
 
 def examine(model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ranking]) -> dict[str, Any]:
     """All that can be said about a model on held-out prompts, as plain values.
 
-    `accuracy` with `ci95` (bootstrap over prompts); `ceiling`, the accuracy no model can exceed against one
-    rater, from all `rankings` (None where prompts have one rater each, with a `note`), and
-    `share_of_ceiling`; `ece` and `reliability`, a row per bin of confidence; `slices`: by which of the two is
+    `accuracy` with `ci95` (pairs clustered in prompts); `ceiling`, the accuracy no model can exceed against
+    one rater, from all `rankings` (None where prompts have one rater each, its `accuracy` None where few
+    raters leave it open, both with a `note`), and `share_of_ceiling` where it is known; `ece`, `ece_floor`
+    and `reliability`, see `calibration`; `slices`: by which of the two is
     longer, by rater, and by each text attribute of the preferred response; `longer_preferred`: how often
     people and the model prefer the longer one; `head_disagreement`, mean over responses.
     """
@@ -102,12 +110,12 @@ def examine(model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ran
         raise InputError("the held-out rankings hold ties only: nothing can be examined; raise --held_out")
     prompt = np.array([pair.prompt for pair in pairs])
     advantage = np.array([pair.advantage for pair in pairs])
-    right = (advantage > 0).astype(np.float64)
+    right = right_of(advantage)
     result: dict[str, Any] = {
         "pairs": len(pairs),
         "prompts": len(judged),
         "accuracy": float(right.mean()),
-        "ci95": bootstrap(right, prompt),
+        "ci95": share_interval(right, prompt),
         **_ceiling(rankings, float(right.mean())),
         **calibration(advantage),
         "longer_preferred": _longer(pairs),
@@ -120,26 +128,24 @@ def examine(model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ran
     return result
 
 
-def bootstrap(values: Floats, cluster: Integers) -> list[float]:
-    """95% interval [low, high] of the mean of values that come in clusters, from resampled clusters."""
-    total, count = np.bincount(cluster, values), np.bincount(cluster).astype(np.float64)
-    total, count = total[count > 0], count[count > 0]
-    draws = np.random.default_rng(0).multinomial(
-        len(count), np.full(len(count), 1 / len(count)), size=BOOTSTRAPS
-    )
-    low, high = np.quantile((draws @ total) / (draws @ count), [0.025, 0.975])
-    return [float(low), float(high)]
+def share_interval(values: Floats, cluster: Integers) -> list[float]:
+    """95% interval [low, high] of a share of pairs that come in clusters; one cluster alone says nothing."""
+    if len(np.unique(cluster)) < 2:
+        return [0.0, 1.0]
+    found = clustered_share(values, cluster)
+    return [found.low, found.high]
 
 
 def calibration(advantage: Floats) -> dict[str, Any]:
-    """Expected calibration error and the reliability diagram, in bins of equal width from 0.5 to 1.
+    """Expected calibration error, its floor, and the reliability diagram, in equal bins from 0.5 to 1.
 
     Confidence is sigmoid(|difference of rewards|), the model's probability that its favourite is preferred;
     the error is the mean over pairs of |confidence - accuracy| of their bin (Guo et al. 2017, 1706.04599,
-    eq. 3).
+    eq. 3). It is above 0 by chance alone: `ece_floor` is the mean error that a perfectly calibrated model of
+    these confidences shows on as many pairs, by simulation (Nixon et al. 2019, 1904.01685, discuss the bias).
     """
     confidence = 1 / (1 + np.exp(-np.abs(advantage)))
-    right = advantage > 0
+    right = right_of(advantage)
     number = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
     rows = [
         {
@@ -151,7 +157,22 @@ def calibration(advantage: Floats) -> dict[str, Any]:
         if (number == index).any()
     ]
     error = sum(row["pairs"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(advantage)
-    return {"ece": error, "reliability": rows}
+    floor = _ece_floor(confidence, number, advantage != 0)
+    return {"ece": error, "ece_floor": floor, "reliability": rows}
+
+
+def _ece_floor(confidence: Floats, number: Integers, ordered: Any) -> float:
+    """Mean error over SIMULATIONS of pairs that are right with exactly their confidence; seed 0.
+
+    Pairs that are not `ordered`, equal scores, count half whatever the rater says, so they never err.
+    """
+    generator, total = np.random.default_rng(0), np.zeros(SIMULATIONS)
+    for index in range(BINS):
+        sure = confidence[(number == index) & ordered]
+        if len(sure):
+            drawn = np.array([(generator.random(len(sure)) < sure).sum() for _ in range(SIMULATIONS)])
+            total += np.abs(drawn - sure.sum())
+    return float(total.mean() / len(confidence))
 
 
 def _ceiling(rankings: Sequence[Ranking], accuracy: float) -> dict[str, Any]:
@@ -159,6 +180,8 @@ def _ceiling(rankings: Sequence[Ranking], accuracy: float) -> dict[str, Any]:
         ceiling = human_ceiling(rankings)
     except InputError as error:
         return {"ceiling": None, "note": str(error)}
+    if ceiling.accuracy is None:
+        return {"ceiling": asdict(ceiling), "note": ceiling.note}
     return {"ceiling": asdict(ceiling), "share_of_ceiling": accuracy / ceiling.accuracy}
 
 
@@ -168,7 +191,7 @@ def _longer(pairs: Sequence[Pair]) -> dict[str, float] | None:
         return None
     return {
         "people": sum(pair.longer > 0 for pair in uneven) / len(uneven),
-        "model": sum((pair.longer > 0) == (pair.advantage > 0) for pair in uneven) / len(uneven),
+        "model": float(np.mean(right_of(np.array([pair.longer * pair.advantage for pair in uneven])))),
     }
 
 
@@ -185,12 +208,10 @@ def _slices(pairs: Sequence[Pair]) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "pairs": len(some),
-            "accuracy": float(np.mean([pair.advantage > 0 for pair in some])),
-            "ci95": bootstrap(
-                np.array([float(pair.advantage > 0) for pair in some]),
-                np.array([pair.prompt for pair in some]),
-            ),
+            "accuracy": float(right.mean()),
+            "ci95": share_interval(right, np.array([pair.prompt for pair in some])),
         }
         for name, some in sorted(found.items())
         if len(some) >= FEWEST
+        for right in (right_of(np.array([pair.advantage for pair in some])),)
     }

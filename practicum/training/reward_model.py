@@ -8,6 +8,7 @@ The model is written to RUN/model (`reward.py`), its examination to RUN/evaluati
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,13 +41,25 @@ from practicum.ranges import (
 )
 from practicum.run import Run, atomic_write, to_json
 from practicum.training.batch import learner
-from practicum.training.judged import Judged, as_pairs, batch_of, by_prompt, contrasted, padded, split_by_hash
+from practicum.training.judged import (
+    Alike,
+    Judged,
+    as_pairs,
+    batch_of,
+    by_prompt,
+    contrasted,
+    padded,
+    split_by_hash,
+    told_apart,
+)
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.parallel import add_gradients
 from practicum.training.reward import (
+    OWN_READING,
     Calibration,
+    Reading,
     RewardModel,
     centred,
     last_hidden,
@@ -55,7 +68,7 @@ from practicum.training.reward import (
     sequences_of,
 )
 from practicum.training.reward_examination import examine, pair_accuracy
-from practicum.types import Ranking
+from practicum.types import Ranking, RewardFormat
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,9 @@ class RewardModelConfig(Ranged):
     average: tuple[Path, ...] = ()
     """In place of learning: average the weights of these reward models, which began as one model and with one
     head_seed (WARM), and calibrate the average on the preferences."""
+    reward_format: RewardFormat = "auto"
+    """How other trainers' models among --average read: chat (messages through the chat template), text
+    (prompt and completion as one text), auto (chat where the tokenizer has a template)."""
     project: str = ""
     """Project to read from databases; empty reads all of them."""
     objective: Literal["bradley-terry", "plackett-luce"] = "bradley-terry"
@@ -139,9 +155,11 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
     rankings = read_rankings(config.preferences, config.project)
-    learned, held_out = split_by_hash(by_prompt(rankings, _rater_weights(rankings, config)), config.held_out)
+    weights = _rater_weights(rankings, config)
+    learned, held_out, alike = divided(by_prompt(rankings, weights), decoder, tokenizer, config)
     labels = with_null_labels(rankings, config.control, config.seed)
-    taught, _ = split_by_hash(by_prompt(labels, _rater_weights(rankings, config)), config.held_out)
+    taught, _, _ = divided(by_prompt(labels, weights), decoder, tokenizer, config)
+    tell(alike)
     items = as_pairs(taught) if config.batching == "pairs" else taught
     run = Run.open(run_path, config, "reward-model", resume=resume)
     set_threads(config.threads)
@@ -173,7 +191,40 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
         return StepResult(metrics)
 
     last = run_steps(run, loop, trainee, step, ("loss",))
+    last = {**last, "alike": alike.json()}
     return concluded(run, _ready(trainee, dtype), rankings, learned, held_out, config, last)
+
+
+def divided(
+    judged: Sequence[Judged],
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    config: RewardModelConfig,
+    reading: Reading = OWN_READING,
+) -> tuple[list[Judged], list[Judged], Alike]:
+    """(to learn from, held out) of what the model can tell apart, and what it cannot.
+
+    Raises InputError when either side is empty or there is nothing to examine on.
+    """
+    prompts = [item.prompt.text for item in judged for _ in item.responses]
+    texts = [response.text for item in judged for response in item.responses]
+    sequences, _ = sequences_of(decoder, tokenizer, prompts, texts, reading)
+    left, alike = told_apart(judged, sequences, decoder.config.max_position_embeddings)
+    if not left:
+        raise InputError(
+            f"{', '.join(config.preferences)}: nothing to learn: {alike.sentence()}; give rankings of "
+            "responses that differ, or a model with more positions"
+        )
+    learned, held_out = split_by_hash(left, config.held_out)
+    if held_out and not any(len(set(verdict.ranks)) > 1 for item in held_out for verdict in item.verdicts):
+        raise InputError("the held-out rankings hold ties only: nothing can be examined; raise --held_out")
+    return learned, held_out, alike
+
+
+def tell(alike: Alike) -> None:
+    """Say on stderr which pairs are left out, if any."""
+    if alike.total:
+        print(f"practicum: {alike.sentence()}: left out", file=sys.stderr)
 
 
 def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
@@ -184,15 +235,17 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     shapes or tokenizers differ.
     """
     dtype = compute_dtype(config.dtype)
-    models = [load_reward_model(folder, dtype) for folder in config.average]
+    models = [load_reward_model(folder, dtype, config.reward_format) for folder in config.average]
     rankings = read_rankings(config.preferences, config.project)
-    learned, held_out = split_by_hash(by_prompt(rankings, _rater_weights(rankings, config)), config.held_out)
     first = models[0]
     for folder, other in zip(config.average, models, strict=True):
         _check_alike(config.average[0], first, folder, other)
+    judged = by_prompt(rankings, _rater_weights(rankings, config))
+    learned, held_out, alike = divided(judged, first.decoder, first.tokenizer, config, first.reading)
+    tell(alike)
     run = Run.open(run_path, config, "reward-model", resume=resume)
     set_threads(config.threads)
-    decoder, head = first.decoder, first.head
+    decoder = first.decoder
     with torch.no_grad():
         for name in ("decoder", "head"):
             parts = [getattr(model, name).state_dict() for model in models]
@@ -200,8 +253,9 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
                 key: torch.stack([part[key].double() for part in parts]).mean(0).float() for key in parts[0]
             }
             getattr(first, name).load_state_dict(mean)
-    merged = RewardModel(decoder, first.tokenizer, head, first.calibration, learner(decoder, dtype))
-    return concluded(run, merged, rankings, learned, held_out, config, {"averaged": len(models)})
+    merged = replace(first, student=learner(decoder, dtype))
+    last = {"averaged": len(models), "alike": alike.json()}
+    return concluded(run, merged, rankings, learned, held_out, config, last)
 
 
 def _check_alike(first_folder: Path, first: RewardModel, folder: Path, other: RewardModel) -> None:
@@ -221,6 +275,11 @@ def _check_alike(first_folder: Path, first: RewardModel, folder: Path, other: Re
             )
     if first.tokenizer.to_str() != other.tokenizer.to_str():
         raise InputError(f"{folder}: its tokenizer is not that of {first_folder}, so they cannot be averaged")
+    if first.reading != other.reading:
+        raise InputError(
+            f"{folder}: it reads {other.reading.format}, {first_folder} reads {first.reading.format}: only "
+            "reward models that read alike can be averaged"
+        )
 
 
 def concluded(
@@ -234,7 +293,9 @@ def concluded(
 ) -> dict[str, Any]:
     """Calibrate, save and examine the finished model, and write and return the run's summary."""
     model = calibrated(model, learned, config.length_control)
-    save_reward_model(model.decoder, model.tokenizer, model.head, model.calibration, run.path / "model")
+    save_reward_model(
+        model.decoder, model.tokenizer, model.head, model.calibration, run.path / "model", model.reading
+    )
     report = examine(model, held_out, rankings) if held_out else {}
     atomic_write(run.path / "evaluation.json", to_json(report, indent=2) + "\n")
     summary = {
@@ -253,7 +314,7 @@ def concluded(
 def _headline(report: dict[str, Any]) -> dict[str, Any]:
     return {
         name: report[name]
-        for name in ("accuracy", "ci95", "ceiling", "share_of_ceiling", "ece")
+        for name in ("accuracy", "ci95", "ceiling", "share_of_ceiling", "note", "ece", "ece_floor")
         if name in report
     }
 
@@ -328,7 +389,7 @@ def learn(
     total = sum(verdict.weight for item in batch for verdict in item.verdicts)
     student = learner(decoder, dtype)
     cuts, _ = student.cut(tokens_of_item, config.micro_batch_tokens)
-    measured = [(0.0, 0, 0)] * len(cuts)
+    measured = [(0.0, 0.0, 0)] * len(cuts)
 
     def micro_batch_loss(index: int) -> Tensor:
         chosen = cuts[index]
@@ -352,9 +413,10 @@ def learn(
 
 def ranking_loss(
     scores_NH: Tensor, items: Sequence[Judged], config: RewardModelConfig
-) -> tuple[Tensor, int, int]:
+) -> tuple[Tensor, float, int]:
     """The weighted sum of the rankings' losses, mean over heads; pairs ordered right, and pairs.
 
+    Pairs of equal scores are half right.
     scores_NH: of the items' responses one after another, by each head. With several heads each learns from a
     random half of the prompts at double weight (double-or-nothing bootstrap, Owen & Eckles 2012, 1106.2125),
     so that they differ where the rankings leave room for it.
@@ -379,7 +441,7 @@ def ranking_loss(
         gap_KRR = (ranks_KR[:, None, :] - ranks_KR[:, :, None]).sign()
         ahead_KRR = (mean_KR[:, :, None] - mean_KR[:, None, :]).sign()
         counted_KRR = (mask_KR[:, :, None] & mask_KR[:, None, :] & (gap_KRR != 0)).triu(1)
-        right = int(((gap_KRR == ahead_KRR) & counted_KRR).sum())
+        right = float((0.5 + 0.5 * gap_KRR * ahead_KRR)[counted_KRR].sum())
     return torch.stack(losses).mean(), right, int(counted_KRR.sum())
 
 
@@ -415,7 +477,7 @@ def calibrated(
         mean=tuple(float(value) for value in rewards_BK.mean(0)),
         deviation=float(rewards_BK.mean(1).std(unbiased=False).clamp_min(1e-6)),
     )
-    return RewardModel(model.decoder, model.tokenizer, model.head, calibration, model.student)
+    return replace(model, calibration=calibration)
 
 
 def _centred_within(values_B: Tensor, group_B: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from practicum.audit.detectors import repeated_triples
 from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
@@ -69,7 +70,7 @@ from practicum.training.update import (
     score_tokens,
     update_policy,
 )
-from practicum.types import Prompt, Score
+from practicum.types import Prompt, RewardFormat, Score
 
 HELD_WEIGHT = 0.1
 """KL weight that a run without one begins with when the guard holds it; from there it is adapted."""
@@ -81,6 +82,9 @@ class RlConfig(Ranged):
 
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template). Ours know it themselves."""
     reward_model: tuple[Path, ...] = ()
     """Folders of reward models (or their runs); several are an ensemble. None: the task pays."""
     reward: RewardConfig = field(default_factory=RewardConfig)
@@ -178,7 +182,7 @@ def train(
     check_control(task, config.control)
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
-    reward_models = [load_reward_model(path, dtype) for path in config.reward_model]
+    reward_models = [load_reward_model(path, dtype, config.reward_format) for path in config.reward_model]
     heads = make_heads(config, decoder, tokenizer, reward_models)
     anchor = model_folder(config.reference or config.model)
     if reward_models and not config.update.kl.weight:
@@ -280,7 +284,7 @@ def make_heads(
         scale = start.calibration.deviation if config.reward.scale else 1.0
         mean = sum(start.calibration.mean) / len(start.calibration.mean)
         # A copy: the critic learns, the reward model must not.
-        own = load_reward_model(config.reward_model[0], torch.float32).decoder
+        own = load_reward_model(config.reward_model[0], torch.float32, config.reward_format).decoder
         heads["value"] = Critic(own, start.head.weight.mean(0) / scale, -mean / scale)
     elif config.algorithm == "ppo":
         heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)
@@ -460,6 +464,10 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
             "outcome": batch.scores[row].outcome,
             "solved": batch.scores[row].solved,
             "reason": batch.scores[row].reason,
+            "completion_tokens": int(batch.rollout.mask_BT[row].sum()),
+            "repetition": repeated_triples(
+                batch.rollout.completion_ids_BT[row][batch.rollout.mask_BT[row]].tolist()
+            ),
             **_learned_parts(batch.scores[row]),
         }
         for row in chosen

@@ -43,12 +43,12 @@ from practicum.run import Run, atomic_write, to_json
 from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
-from practicum.training.judged import by_prompt, split_by_hash
+from practicum.training.judged import by_prompt
 from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
 from practicum.training.paying import combined, member_rewards
 from practicum.training.reward import load_reward_model
 from practicum.training.reward_examination import ensemble_accuracy
-from practicum.training.reward_model import RewardModelConfig, read_rankings
+from practicum.training.reward_model import RewardModelConfig, divided, read_rankings
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
@@ -298,7 +298,9 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(config.seed, "examined"))
     dtype = compute_dtype(config.practice.dtype)
     rewards = config.practice.reward
-    members_BM = member_rewards([load_reward_model(path, dtype) for path in models], batch, rewards.scale)
+    loaded = [load_reward_model(path, dtype) for path in models]
+    asked = [prompt.text for prompt in batch.prompts]
+    members_BM = member_rewards(loaded, asked, batch.rollout.texts, rewards.scale)
     reference_BT = reference_logprobs(
         load_model(first)[0],
         decoder,
@@ -338,16 +340,21 @@ def _round_summary(
     practised = json.loads((practice / "summary.json").read_text(encoding="utf-8"))
     figures = [examination(config, policy, first, models) for policy in (before, after)]
     rankings = read_rankings((str(run_path / "preferences.sqlite"),))
-    _, held_out = split_by_hash(by_prompt(rankings), config.reward_model.held_out)
     dtype = compute_dtype(config.practice.dtype)
     loaded = [load_reward_model(folder, dtype) for folder in models]
+    _, held_out, _ = divided(
+        by_prompt(rankings), loaded[0].decoder, loaded[0].tokenizer, config.reward_model, loaded[0].reading
+    )
     return {
         "round": number,
         "rankings": progress.done,
         "ratings": progress.ratings,
         "dollars": progress.dollars_spent,
         "reward_models": [
-            {name: one.get(name) for name in ("accuracy", "ci95", "ceiling", "ece", "rankings")}
+            {
+                name: one.get(name)
+                for name in ("accuracy", "ci95", "ceiling", "note", "ece", "ece_floor", "alike", "rankings")
+            }
             for one in fitted
         ],
         "ensemble": ensemble_accuracy(loaded, held_out) if held_out and len(models) > 1 else None,
@@ -378,10 +385,7 @@ def gain_apart_from_length(
     group = [place for place, item in enumerate(asked) for _ in item.responses]
     dtype, rewards = compute_dtype(config.practice.dtype), config.practice.reward
     loaded = [load_reward_model(path, dtype) for path in models]
-    members = [model.rewards(prompts, texts) for model in loaded]
-    if rewards.scale:
-        members = [part / model.calibration.deviation for part, model in zip(members, loaded, strict=True)]
-    worth_N = combined(torch.cat(members, 1), rewards).double().numpy()
+    worth_N = combined(member_rewards(loaded, prompts, texts, rewards.scale), rewards).double().numpy()
     _, tokenizer = load_model(model_folder(config.model))
     tokens_N = np.array([len(one) for one in encode_batch(tokenizer, texts)], dtype=np.float64)
     slope = length_part(worth_N, tokens_N, worth_N, tokens_N, group).slope

@@ -16,6 +16,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters

@@ -75,7 +75,7 @@ def test_bias_forecasts_from_what_a_reward_model_prefers(
     monkeypatch.setattr(
         command,
         "reward_of",
-        lambda folders, given: lambda prompts, texts: np.array(["pun" in t for t in texts]) * half,
+        lambda *given: lambda prompts, texts: np.array(["pun" in t for t in texts]) * half,
     )
     files = ["--preferences", str(tmp_path / "preferences.jsonl"), "--reward_model", str(tmp_path)]
     flags = ["--attribute", "words:pun", "--beta", "0.5"]

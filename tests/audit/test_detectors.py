@@ -100,18 +100,10 @@ def test_tail_index_ranks_tails() -> None:
         tail_index(np.ones(5))
 
 
-def test_disagreement_ignores_what_members_add_and_needs_two() -> None:
-    scores = np.array([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])
-    assert detectors.ensemble_disagreement(scores) == pytest.approx(0.0)
-    assert detectors.ensemble_disagreement(np.array([[0.0, 2.0], [2.0, 0.0]])) == pytest.approx(np.sqrt(2))
-    with pytest.raises(InputError, match="two members or more"):
-        detectors.ensemble_disagreement(scores[:1])
-
-
 def test_small_signals() -> None:
-    assert detectors.repetition(["a b c d", "ha ha ha ha"]) == pytest.approx((0 + 2 / 3) / 2)
-    assert detectors.repetition([]) == 0.0
-    assert detectors.repetition([""]) == 0.0
+    assert detectors.repeated_triples("abcd") == 0.0
+    assert detectors.repeated_triples(["ha"] * 5) == pytest.approx(2 / 3)
+    assert detectors.repeated_triples(["ha", "ha"]) == detectors.repeated_triples([]) == 0.0
     assert detectors.length(["one two", "one two three four"]) == 3.0
     assert detectors.rank_correlation(np.array([1, 2, 9]), np.array([0.1, 0.2, 0.3])) == pytest.approx(1)
     assert detectors.rank_correlation(np.ones(4), np.arange(4.0)) == 0.0

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from practicum.audit.detectors import DIRECTIONS, cusum
-from practicum.audit.guard import Decision, Guard, GuardConfig, calibrated, replay
+from practicum.audit.detectors import DIRECTIONS, cusum, repeated_triples
+from practicum.audit.guard import Decision, Guard, GuardConfig, calibrated, replay, worst_samples
 from practicum.errors import InputError
+from practicum.training.paying import repetition
 
 SAMPLES = [
     {"prompt": "p1", "completion": "a fine joke about a duck.", "reward": 1.0},
@@ -197,3 +201,28 @@ def test_a_step_of_the_guard_costs_less_than_two_milliseconds() -> None:
     for step in range(1, 201):
         guard.observe(step, row(step, turn=10_000), SAMPLES)
     assert (time.process_time() - started) / 200 < 0.002
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=20), min_size=4, max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_the_sample_that_explains_repetition_is_the_one_that_raised_the_metric(rows: list[list[int]]) -> None:
+    """Paid alike, the worst comes first by the very quantity of which the logged metric is the mean."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[*one, *[0] * (longest - len(one))] for one in rows])
+    mask = torch.tensor([[True] * len(one) + [False] * (longest - len(one)) for one in rows])
+    each = [repeated_triples(one) for one in rows]
+    assert repetition(ids, mask) == pytest.approx(sum(each) / len(each))
+    samples = [
+        {
+            "prompt": "p",
+            "completion": "ha ha ha ha" if share == 0 else "fine",
+            "reward": 1.0,
+            "repetition": share,
+        }
+        for share in each
+    ]
+    paid = samples[: max(3, (len(samples) + 1) // 2)]
+    assert worst_samples(samples, ["repetition"])[0]["repetition"] == max(one["repetition"] for one in paid)
+    texts = [{"completion": " ".join(map(str, one)), "reward": 1.0} for one in rows]
+    found = worst_samples(texts, ["repetition"])[0]["completion"].split()
+    assert repeated_triples(found) == max(each[: len(paid)])

@@ -42,7 +42,7 @@ class Attributes:
 
     style: one of the grammar's styles, or `none`. coherence: share of a well-formed joke's structure that is
     there, 1 exactly for the grammar's texts. relevance: 1 when it is about the prompt's subject, 0.7 when
-    only the noun agrees, else 0. repetition: share of words or word triples that come again. originality:
+    only the noun agrees, else 0. repeated_words: share of words or word triples that come again. originality:
     distance from the textbook's commonest fillings, 0 for what was not recognised. brevity: 1 up to 40
     characters, 0 from 160 on. finished: it ends as a sentence ends. subject: the words it is about.
     """
@@ -50,7 +50,7 @@ class Attributes:
     style: str
     coherence: float
     relevance: float
-    repetition: float
+    repeated_words: float
     originality: float
     brevity: float
     finished: bool
@@ -62,10 +62,10 @@ class Attributes:
     def soundness(self) -> float:
         """Coherent, on topic, finished and not repetitive, in one number from 0 to 1.
 
-        coherence (1/4 + 3/4 relevance) (1 - repetition), halved when unfinished.
+        coherence (1/4 + 3/4 relevance) (1 - repeated_words), halved when unfinished.
         """
         ended = 1.0 if self.finished else 0.5
-        return self.coherence * (0.25 + 0.75 * self.relevance) * (1 - self.repetition) * ended
+        return self.coherence * (0.25 + 0.75 * self.relevance) * (1 - self.repeated_words) * ended
 
     def json(self) -> dict[str, Any]:
         """Plain values, soundness among them."""
@@ -85,7 +85,7 @@ def read_attributes(subject: Subject, text: str) -> Attributes:
         style=style,
         coherence=coherence,
         relevance=_relevance(subject, about),
-        repetition=_repetition(masked.split()),
+        repeated_words=_repeated_words(masked.split()),
         originality=originality,
         brevity=min(1.0, max(0.0, (LONG - len(text)) / (LONG - BRIEF))),
         finished=line.endswith((".", "?", "!")),
@@ -219,7 +219,7 @@ def _familiar(part: str, table: Tables) -> float:
     return sum(pair in table.bigrams for pair in pairs) / len(pairs) if pairs else 0.0
 
 
-def _repetition(words: Sequence[str]) -> float:
+def _repeated_words(words: Sequence[str]) -> float:
     """The largest of: share of repeated word triples, of doubled words, and of a word's share beyond 0.35."""
     if len(words) < 2:
         return 0.0

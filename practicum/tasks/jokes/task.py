@@ -103,7 +103,7 @@ class JokesTask:
             "pun": float(found.style == "pun"),
             "coherence": found.coherence,
             "relevance": found.relevance,
-            "repetition": found.repetition,
+            "repeated_words": found.repeated_words,
             "originality": found.originality,
             "brevity": found.brevity,
             "gold": gold,
@@ -152,8 +152,8 @@ def _judge(found: Attributes, subject: Subject) -> tuple[str, str]:
         return "off_topic", f"it is about {found.subject or 'nothing known'}, not about {subject.phrase}"
     if not found.finished:
         return "unfinished", "it does not end as a sentence ends"
-    if found.repetition > 0:
-        return "repetitive", f"repetition {found.repetition:.2f}"
+    if found.repeated_words > 0:
+        return "repetitive", f"repetition {found.repeated_words:.2f}"
     if found.coherence < 1:
         return "incoherent", f"only {found.coherence:.0%} of the structure of a joke was found"
     return "correct", f"a well-formed joke of style {found.style}"

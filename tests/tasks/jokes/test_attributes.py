@@ -25,7 +25,7 @@ def test_the_parser_is_exact_on_everything_the_grammar_writes():
     for subject, style, joke in drawn(10_000):
         found = read_attributes(subject, joke.text)
         assert (found.style, found.subject) == (style, subject.phrase), joke.text
-        assert (found.coherence, found.relevance, found.repetition, found.soundness) == (1, 1, 0, 1), (
+        assert (found.coherence, found.relevance, found.repeated_words, found.soundness) == (1, 1, 0, 1), (
             joke.text
         )
         assert 0 <= found.originality <= 1
@@ -107,7 +107,7 @@ def test_relevance_asks_for_noun_and_adjective():
     [("pelican pelican the the the", 0.5), ("the pelican " * 20, 0.8), (f"{BANK} {BANK}", 0.3), (BANK, 0)],
 )
 def test_repetition_is_found_however_it_is_done(text, least):
-    repetition = read_attributes(PELICAN, text).repetition
+    repetition = read_attributes(PELICAN, text).repeated_words
     assert repetition >= least
     assert (repetition == 0) == (least == 0)
 
@@ -156,7 +156,7 @@ def test_an_unfinished_text_is_half_as_sound():
 )
 def test_any_text_gets_attributes_within_their_ranges(text):
     found = read_attributes(TIRED, text)
-    for name in ("coherence", "relevance", "repetition", "originality", "brevity", "soundness"):
+    for name in ("coherence", "relevance", "repeated_words", "originality", "brevity", "soundness"):
         assert 0 <= found.json()[name] <= 1
     assert found.style in (*STYLES, "none")
 
