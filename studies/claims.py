@@ -13,7 +13,6 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from practicum.report.results import share_interval
 from studies.equations import read
 
 Claim = dict[str, Any]
@@ -167,9 +166,11 @@ def pass_claim(seeds: Sequence[Seed], k: int, words: str) -> Claim:
     for stage in ("sft", "rl"):
         shares[stage] = {}
         for seed in seeds:
-            share = seed.stage(stage)["pass_at_k"][f"pass@{k}"]
-            sampled = read(seed.folder / stage / "examination.json")["whole"]["sampled"]["n"]
-            shares[stage][seed.number] = {"share": share, "ci95": share_interval(share, sampled)}
+            row, name = seed.stage(stage), f"pass@{k}"
+            shares[stage][seed.number] = {
+                "share": row["pass_at_k"][name],
+                "ci95": row["pass_at_k_ci95"][name],
+            }
     return rise_claim(f"equations-pass-at-{k}", f"Practice raises pass@{k}: {words}", shares)
 
 

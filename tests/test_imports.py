@@ -17,6 +17,7 @@ LAYERS = {
     "errors": 0,
     "types": 1,
     "config": 1,
+    "stats": 1,
     "run": 2,
     "threads": 2,
     "tasks": 3,

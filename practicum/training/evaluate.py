@@ -1,4 +1,8 @@
-"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval."""
+"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval.
+
+Prompts may ask for one problem more than once, in other letters or another order. Such answers agree, so
+every interval here counts problems and not prompts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from math import comb
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import binomtest
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
@@ -19,6 +22,7 @@ from practicum.model.decoder import Decoder
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import progress
+from practicum.stats import share_by_problem
 from practicum.tasks.task import Task, TaskConfig, load_task
 from practicum.training.loop import generator_for, set_threads
 from practicum.types import Prompt
@@ -67,9 +71,9 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
         "task": task.name,
         "split": config.split,
         "n": len(prompts),
-        "distinct_problems": len({str(prompt.data.get("canonical", prompt.text)) for prompt in prompts}),
+        "distinct_problems": len({prompt.problem for prompt in prompts}),
         "accuracy": sum(right) / len(right),
-        "ci95": wilson(sum(right), len(right)),
+        "ci95": interval_of(right, prompts),
         "outcomes": _shares([score.outcome for score in greedy.scores]),
         "behaviours": _behaviours(task, prompts, greedy.rollout.texts),
         "slices": _slices(prompts, right),
@@ -82,16 +86,16 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
     if config.samples:
         few = prompts[: config.sampled_count]
         sampled = _sample(decoder, tokenizer, task, few, config.samples, config, 1.0)
-        result["sampled"] = _pass_at_k(sampled, len(few), config.samples)
+        result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
     result["seconds"] = time.perf_counter() - started
     return result
 
 
-def wilson(successes: int, trials: int) -> list[float]:
-    """95% interval [low, high] of a share (Wilson 1927)."""
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return [float(interval.low), float(interval.high)]
+def interval_of(hits: Sequence[float], prompts: Sequence[Prompt]) -> list[float]:
+    """95% interval [low, high] of a share of answers, one to each prompt, clustered by problem."""
+    found = share_by_problem(hits, [prompt.problem for prompt in prompts])
+    return [found.low, found.high]
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -117,25 +121,29 @@ def _sample(
         return collect(sampler, tokenizer, task, prompts, count, generator, on_finished=bar.update)
 
 
-def _pass_at_k(batch: ScoredRollout, prompts: int, samples: int) -> dict[str, Any]:
-    right = [0] * prompts
+def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:
+    right = [0] * len(prompts)
     for group, score in zip(batch.rollout.group_B.tolist(), batch.scores, strict=True):
         right[group] += score.outcome == "correct"
     powers = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= samples]
-    rates = {f"pass@{k}": sum(pass_at_k(samples, count, k) for count in right) / prompts for k in powers}
-    return {"n": prompts, "samples": samples, **rates}
+    chances = {f"pass@{k}": [pass_at_k(samples, count, k) for count in right] for k in powers}
+    rates = {name: sum(found) / len(prompts) for name, found in chances.items()}
+    intervals = {name: interval_of(found, prompts) for name, found in chances.items()}
+    return {"n": len(prompts), "samples": samples, **rates, "ci95": intervals}
 
 
 def _behaviours(task: Task, prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Share and interval of each behaviour among the completions of the problems that call for it."""
-    seen: dict[str, list[bool]] = defaultdict(list)
+    seen: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, text in zip(prompts, texts, strict=True):
         for name, present in task.behaviours(prompt, text).items():
-            seen[name].append(present)
-    return {
-        name: {"n": len(flags), "share": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
-        for name, flags in seen.items()
-    }
+            seen[name].append((present, prompt))
+    return {name: _share(flags, "share") for name, flags in seen.items()}
+
+
+def _share(flags: Sequence[tuple[bool, Prompt]], name: str) -> dict[str, Any]:
+    hits, prompts = [float(hit) for hit, _ in flags], [prompt for _, prompt in flags]
+    return {"n": len(hits), name: sum(hits) / len(hits), "ci95": interval_of(hits, prompts)}
 
 
 def _shares(names: Sequence[str]) -> dict[str, float]:
@@ -144,12 +152,9 @@ def _shares(names: Sequence[str]) -> dict[str, float]:
 
 def _slices(prompts: Sequence[Prompt], right: Sequence[bool]) -> dict[str, dict[str, Any]]:
     """Accuracy by the prompts' own labels (family, kind, level, ask)."""
-    found: dict[str, list[bool]] = defaultdict(list)
+    found: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, correct in zip(prompts, right, strict=True):
         for label in ("family", "kind", "level", "ask"):
             if label in prompt.data:
-                found[f"{label}={prompt.data[label]}"].append(correct)
-    return {
-        name: {"n": len(flags), "accuracy": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
-        for name, flags in sorted(found.items())
-    }
+                found[f"{label}={prompt.data[label]}"].append((correct, prompt))
+    return {name: _share(flags, "accuracy") for name, flags in sorted(found.items())}
