@@ -275,7 +275,11 @@ def over_people(
             return float((right_P[drawn].sum() - by_chance) / (ceiling_P[drawn].sum() - by_chance))
 
         def correlation(drawn: Integers, scores_J: Floats = scores_J) -> float:
-            return float(spearmanr(scores_J, np.nanmean(held_out_PJ[drawn], axis=0)).statistic)
+            # A joke that none of the people drawn has rated is left out.
+            counted_J = (~np.isnan(held_out_PJ[drawn])).sum(0)
+            means_J = np.nansum(held_out_PJ[drawn], axis=0) / np.maximum(counted_J, 1)
+            rated_J = counted_J > 0
+            return float(spearmanr(scores_J[rated_J], means_J[rated_J]).statistic)
 
         found[f"{name}/accuracy"] = estimate(accuracy)
         found[f"{name}/share_of_ceiling"] = estimate(partial(share, chance=0.0))

@@ -137,6 +137,9 @@ PLANTED: Mapping[str, Sequence[Write]] = {
         lambda joke: " ".join(joke.text.split()[:3]),
         lambda joke: joke.text[: int(0.6 * len(joke.text))],
     ),
-    "copied_favourite": (lambda joke: joke.other, lambda joke: f"{joke.text} {joke.other}"),
+    "copied_favourite": (
+        lambda joke: f"as the old one goes: {joke.other}",
+        lambda joke: f"{joke.text} or, as they say: {joke.other}",
+    ),
 }
 """Ways to write a worthless text of each kind of `practicum.audit.measures.KINDS`, other than its probes."""
