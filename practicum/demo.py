@@ -28,7 +28,7 @@ from practicum.tasks.controls import Control
 from practicum.tasks.equations.verifier import verify
 from practicum.tasks.task import TaskConfig
 from practicum.training import pretrain, rl, rlhf, sft
-from practicum.training.evaluate import EvalConfig, evaluate, wilson
+from practicum.training.evaluate import EvalConfig, evaluate
 
 SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
 CONTRAST_STEPS = 150
@@ -140,6 +140,8 @@ def _stage(
         "family_accuracy": family["accuracy"],
         "family_ci95": family["ci95"],
         "pass_at_k": {k: share for k, share in whole.get("sampled", {}).items() if k.startswith("pass@")},
+        "pass_at_k_ci95": whole.get("sampled", {}).get("ci95", {}),
+        "problems": whole["distinct_problems"],
         "tokens": stored["training"]["total_tokens"],
     }
 
@@ -246,14 +248,12 @@ def _finished(folder: Path, train: Callable[..., Any]) -> None:
 
 def _rlhf_row(config: DemoConfig, loop: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The stage as a row of `stages`: accuracy is the share of well-formed jokes about what was asked for."""
-    # The loop is one of jokes, which are all judged.
-    count = int(loop["after"]["examined"])
-    sound = round(loop["after"]["correct"] * count)
+    after = loop["after"]
     return {
         "name": "rlhf",
-        "accuracy": sound / count,
-        "n": count,
-        "ci95": wilson(sound, count),
+        "accuracy": after["correct"],
+        "n": int(after["examined"]),
+        "ci95": [after["correct_low"], after["correct_high"]],
         "iterations": config.rlhf_steps,
         "seconds": seconds,
         # Jokes have no steps to check, so none of an equation's behaviours is shown.

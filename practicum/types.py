@@ -32,6 +32,11 @@ class Prompt:
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def problem(self) -> str:
+        """What names the problem asked for: its canonical form where the task has one, else the text."""
+        return str(self.data.get("canonical", self.text))
+
 
 @dataclass(frozen=True)
 class Demonstration:

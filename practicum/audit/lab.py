@@ -145,16 +145,19 @@ def settings_of(config: LabConfig) -> dict[str, Any]:
     }
 
 
-def first_model(folder: Path, steps: int, threads: int) -> Path:
+def first_model(folder: Path, steps: int, threads: int, seed: int = 0) -> Path:
     """A small model that has read about jokes and learned to tell them, made in the folder when missing."""
     loop = LoopConfig(steps, threads=threads)
     read, told = folder / "pretrain", folder / "sft"
     if not (read / "summary.json").exists():
         pretrain.train(
-            pretrain.PretrainConfig(task=TASK, loop=loop), read, resume=(read / "config.toml").exists()
+            pretrain.PretrainConfig(task=TASK, loop=loop, seed=seed),
+            read,
+            resume=(read / "config.toml").exists(),
         )
     if not (told / "summary.json").exists():
-        sft.train(sft.SftConfig(read, task=TASK, loop=loop), told, resume=(told / "config.toml").exists())
+        telling = sft.SftConfig(read, task=TASK, loop=loop, seed=seed)
+        sft.train(telling, told, resume=(told / "config.toml").exists())
     return told
 
 

@@ -53,7 +53,7 @@ def gaps(
         if not any(np.isfinite(values).any() for values in found):
             continue
         for name, rows, values in zip(names, runs, found, strict=True):
-            missing = np.flatnonzero(np.isnan(values))
+            missing = np.flatnonzero(np.isnan(values)).tolist()
             if not _has(values):
                 said.append(f"{name}: has no {signal}, so {signal} has no record and no threshold")
             elif len(missing):

@@ -62,8 +62,8 @@ METRICS: dict[str, Meaning] = {
     ),
     "interval": Meaning(
         "95% interval",
-        "Where the true share lies, given how few problems were asked (Wilson's interval). Two results "
-        "differ clearly when their intervals do not overlap.",
+        "Where the true share lies, given how few different problems were asked: prompts that ask for the "
+        "same problem count as one. Two results differ clearly when their intervals do not overlap.",
     ),
     "n": Meaning("n", "How many problems the share was measured on."),
     "family_accuracy": Meaning(

@@ -1,4 +1,8 @@
-"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval."""
+"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval.
+
+Prompts may ask for one problem more than once, in other letters or another order. Such answers agree, so
+every interval here counts problems and not prompts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from math import comb, sqrt
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import binomtest
 from scipy.stats import t as student
 from tokenizers import Tokenizer
 
@@ -20,6 +23,7 @@ from practicum.ranges import Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import progress
+from practicum.stats import share_by_problem
 from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training.loop import generator_for, set_threads
 from practicum.types import Prompt
@@ -72,10 +76,10 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
         "task": task.name,
         "split": config.split,
         "n": len(prompts),
-        "distinct_problems": len({_problem(prompt) for prompt in prompts}),
+        "distinct_problems": len({prompt.problem for prompt in prompts}),
         "judged": len(judged),
         "accuracy": sum(right) / len(right) if right else None,
-        "ci95": wilson(sum(right), len(right)) if right else None,
+        "ci95": interval_of(right, [prompts[row] for row in judged]) if right else None,
         "reward": mean_reward(prompts, greedy),
         "notes": notes,
         "outcomes": _shares([score.outcome for score in greedy.scores]),
@@ -97,7 +101,7 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
     if config.samples:
         few = prompts[: config.sampled_count]
         sampled = _sample(decoder, tokenizer, task, few, config.samples, config, 1.0)
-        result["sampled"] = _pass_at_k(sampled, config.samples)
+        result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
     result["seconds"] = time.perf_counter() - started
     return result
@@ -113,7 +117,7 @@ def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, An
     mean = sum(rewards) / len(rewards)
     sums: dict[str, float] = defaultdict(float)
     for prompt, reward in zip(prompts, rewards, strict=True):
-        sums[_problem(prompt)] += reward - mean
+        sums[prompt.problem] += reward - mean
     if len(sums) < 2:
         return {"mean": mean, "ci95": None}
     freedom = len(sums) - 1
@@ -122,10 +126,10 @@ def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, An
     return {"mean": mean, "ci95": [mean - reach, mean + reach]}
 
 
-def wilson(successes: int, trials: int) -> list[float]:
-    """95% interval [low, high] of a share (Wilson 1927)."""
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return [float(interval.low), float(interval.high)]
+def interval_of(hits: Sequence[float], prompts: Sequence[Prompt]) -> list[float]:
+    """95% interval [low, high] of a share of answers, one to each prompt, clustered by problem."""
+    found = share_by_problem(hits, [prompt.problem for prompt in prompts])
+    return [found.low, found.high]
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -151,18 +155,21 @@ def _sample(
         return collect(sampler, tokenizer, task, prompts, count, generator, on_finished=bar.update)
 
 
-def _pass_at_k(batch: ScoredRollout, samples: int) -> dict[str, Any]:
+def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:
     solved: dict[int, list[bool | None]] = defaultdict(list)
     for group, score in zip(batch.rollout.group_B.tolist(), batch.scores, strict=True):
         solved[group].append(score.solved)
     # A problem counts when the task judges all answers to it.
-    right = [sum(map(bool, answers)) for answers in solved.values() if None not in answers]
+    groups = [group for group, answers in solved.items() if None not in answers]
+    counts = [sum(map(bool, solved[group])) for group in groups]
+    judged = [prompts[group] for group in groups]
     powers = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= samples]
-    rates = {
-        f"pass@{k}": sum(pass_at_k(samples, count, k) for count in right) / len(right) if right else None
-        for k in powers
-    }
-    return {"n": len(right), "samples": samples, **rates}
+    chances = {f"pass@{k}": [pass_at_k(samples, right, k) for right in counts] for k in powers}
+    if not counts:
+        return {"n": 0, "samples": samples, **dict.fromkeys(chances), "ci95": dict.fromkeys(chances)}
+    rates = {name: sum(found) / len(counts) for name, found in chances.items()}
+    intervals = {name: interval_of(found, judged) for name, found in chances.items()}
+    return {"n": len(counts), "samples": samples, **rates, "ci95": intervals}
 
 
 def _notes(task: Task, judged: int, count: int) -> list[str]:
@@ -176,21 +183,18 @@ def _notes(task: Task, judged: int, count: int) -> list[str]:
     ]
 
 
-def _problem(prompt: Prompt) -> str:
-    """What two prompts share that ask the same."""
-    return str(prompt.data.get("canonical", prompt.text))
-
-
 def _behaviours(task: Task, prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Share and interval of each behaviour among the completions of the problems that call for it."""
-    seen: dict[str, list[bool]] = defaultdict(list)
+    seen: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, text in zip(prompts, texts, strict=True):
         for name, present in behaviours_of(task, prompt, text).items():
-            seen[name].append(present)
-    return {
-        name: {"n": len(flags), "share": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
-        for name, flags in seen.items()
-    }
+            seen[name].append((present, prompt))
+    return {name: _share(flags, "share") for name, flags in seen.items()}
+
+
+def _share(flags: Sequence[tuple[bool, Prompt]], name: str) -> dict[str, Any]:
+    hits, prompts = [float(hit) for hit, _ in flags], [prompt for _, prompt in flags]
+    return {"n": len(hits), name: sum(hits) / len(hits), "ci95": interval_of(hits, prompts)}
 
 
 def _shares(names: Sequence[str]) -> dict[str, float]:
@@ -199,12 +203,9 @@ def _shares(names: Sequence[str]) -> dict[str, float]:
 
 def _slices(prompts: Sequence[Prompt], right: Sequence[bool]) -> dict[str, dict[str, Any]]:
     """Accuracy by the prompts' own labels (family, kind, level, ask)."""
-    found: dict[str, list[bool]] = defaultdict(list)
+    found: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, correct in zip(prompts, right, strict=True):
         for label in ("family", "kind", "level", "ask"):
             if label in prompt.data:
-                found[f"{label}={prompt.data[label]}"].append(correct)
-    return {
-        name: {"n": len(flags), "accuracy": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
-        for name, flags in sorted(found.items())
-    }
+                found[f"{label}={prompt.data[label]}"].append((correct, prompt))
+    return {name: _share(flags, "accuracy") for name, flags in sorted(found.items())}

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 
 from practicum.audit.controls import RankingControl, length_part
 from practicum.errors import InputError
@@ -37,9 +36,10 @@ from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
 from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
-from practicum.rollout.collect import collect, solved_share
+from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
 from practicum.run import Run, atomic_write, to_json
+from practicum.stats import clustered_error, share_by_problem
 from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
@@ -288,8 +288,9 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     """A policy on held-out prompts, one sampled answer each, as means over them.
 
     `examined`: how many; `proxy`: reward by the given reward models; `kl`: nats per completion from the first
-    model; `tokens`; `finished`; `correct`: share the task itself judges right, None where it does not say;
-    `style/*` shares; `gold`: the raters' true utility, for simulated raters only.
+    model; `tokens`; `finished`; `correct`: share the task itself judges right, with `correct_low` and
+    `correct_high`, its 95% interval over problems, None where the task does not say; `style/*` shares;
+    `gold`: the raters' true utility, with its standard error over problems, for simulated raters only.
     """
     task = load_task(config.task)
     decoder, tokenizer = load_model(policy)
@@ -309,10 +310,15 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
         config.practice.update.micro_batch_tokens,
         dtype,
     )
-    rollout = batch.rollout
+    rollout, problems = batch.rollout, [prompt.problem for prompt in prompts]
+    judged = [row for row, score in enumerate(batch.scores) if score.solved is not None]
+    solved = [float(bool(batch.scores[row].solved)) for row in judged]
+    right = share_by_problem(solved, [problems[row] for row in judged]) if judged else None
     result = {
         "examined": float(len(prompts)),
-        "correct": solved_share(batch.scores),
+        "correct": right.value if right else None,
+        "correct_low": right.low if right else None,
+        "correct_high": right.high if right else None,
         "proxy": float(combined(members_BM, rewards).mean()),
         "disagreement": float(members_BM.std(1, unbiased=False).mean()),
         "kl": float(((rollout.logprobs_BT - reference_BT) * rollout.mask_BT).sum(1).mean()),
@@ -322,7 +328,7 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     if config.raters == "simulated":
         utilities = true_utilities(GOLDS[config.task.name], prompts, rollout.texts)
         result["gold"] = sum(utilities) / len(utilities)
-        result["gold_error"] = float(torch.tensor(utilities).std()) / len(utilities) ** 0.5
+        result["gold_error"] = clustered_error(utilities, problems)
     styles = [_style(task, prompt, text) for prompt, text in zip(prompts, rollout.texts, strict=True)]
     return result | {f"style/{name}": styles.count(name) / len(styles) for name in sorted(set(styles))}
 

@@ -38,16 +38,16 @@ class EquationsConfig(Ranged, section="equations"):
 
     families: Mapping[str, NonNegativeFloat] = field(
         default_factory=lambda: {
-            "rational": 0.52,
-            "quadratic": 0.13,
-            "linear": 0.2,
-            "cancelled": 0.15,
+            "rational": 0.56,
+            "quadratic": 0.16,
+            "linear": 0.14,
+            "cancelled": 0.14,
         }
     )
     levels: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: {"1": 1.0})
     ask_sum: Share = 0.0
     parametric: Share = 0.0
-    excluded: Share = 0.12
+    excluded: Share = 0.1
     habits: Habits = field(default_factory=Habits)
     solution_tokens: PositiveInt = MAX_TOKENS
     key: str = "true"
@@ -94,21 +94,31 @@ class EquationsTask:
         return draw(family, level, ask, random, split, config.parametric, self._kinds[family])
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
-        """`count` prompts of one split; a prompt repeats only when new ones have become hard to draw."""
+        """`count` prompts of one split, as `problems` draws them."""
+        return [
+            prompt_of(problem) for problem in self.problems(split, count, Random(f"prompts {split} {seed}"))
+        ]
+
+    def problems(self, split: str, count: int, random: Random) -> list[Problem]:
+        """`count` problems of one split.
+
+        A text of the train split, or a problem of the others, repeats only when new ones have become hard to
+        draw: an examination of 1,000 prompts asks for 1,000 problems as long as there are so many.
+        """
         if split not in SPLITS:
             raise InputError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
-        random = Random(f"prompts {split} {seed}")
         seen: set[str] = set()
-        prompts: list[Prompt] = []
+        problems: list[Problem] = []
         misses = 0
-        while len(prompts) < count:
+        while len(problems) < count:
             problem = self.draw(split, random)
-            misses = misses + 1 if problem.text in seen else 0
+            name = problem.text if split == "train" else problem.canonical
+            misses = misses + 1 if name in seen else 0
             # After that many repeats in a row there is hardly anything new left, and repeats are let in.
             if misses == 0 or misses >= MAX_MISSES:
-                seen.add(problem.text)
-                prompts.append(prompt_of(problem))
-        return prompts
+                seen.add(name)
+                problems.append(problem)
+        return problems
 
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` textbook passages of 100 to 250 characters."""

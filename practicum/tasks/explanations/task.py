@@ -49,9 +49,8 @@ class ExplanationsTask:
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         """`count` prompts of one split, equations disjoint between the splits."""
-        self.equations.prompts(split, 0, 0)
         random = Random(f"explanation prompts {split} {seed}")
-        return [self._prompt(self.equations.draw(split, random)) for _ in range(count)]
+        return [self._prompt(problem) for problem in self.equations.problems(split, count, random)]
 
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` passages, in turn of the equations textbook and an explained solution without request."""
