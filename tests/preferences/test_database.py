@@ -30,7 +30,7 @@ from practicum.preferences.store import Store
 store = Store.open(sys.argv[1])
 while (assignment := store.lease("jokes", sys.argv[2])) is not None:
     tiers = [[response.id] for response in assignment.responses]
-    number = store.submit(assignment.id, sys.argv[2], tiers)
+    number = store.submit("jokes", sys.argv[2], assignment.id, tiers)
     print(number, *(response.id for response in assignment.responses), flush=True)
 """
 
@@ -106,7 +106,7 @@ def test_an_older_database_is_upgraded_and_says_so(place: str, capsys: pytest.Ca
         )
     with Store.open(place) as store:
         assert [project.name for project in store.projects()] == ["old"]
-    assert "upgraded from schema 0001 to 0002" in capsys.readouterr().err
+    assert "upgraded from schema 0001 to 0003" in capsys.readouterr().err
     with Store.open(place):
         assert capsys.readouterr().err == "", "once"
     engine.dispose()
@@ -117,7 +117,7 @@ def test_a_newer_database_is_refused_and_left_alone(place: str) -> None:
     engine = database._engine(database.database_url(place))
     with engine.execution_options(writes=True).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
-    with pytest.raises(InputError, match=r"newer Practicum \(schema 0007, this one knows 0002\)"):
+    with pytest.raises(InputError, match=r"newer Practicum \(schema 0007, this one knows 0003\)"):
         Store.open(place)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0007"
@@ -129,10 +129,10 @@ def test_nothing_can_be_overwritten_even_by_hand(place: str) -> None:
     with Store.open(place) as store:
         assignment = store.lease("jokes", "ann")
         assert assignment is not None
-        store.flag(assignment.id, "ann", assignment.responses[0].id, "unsafe")
-        store.skip(assignment.id, "ann", "no")
+        store.flag("jokes", "ann", assignment.id, assignment.responses[0].id, "unsafe")
+        store.skip("jokes", "ann", assignment.id, "no")
         store.undo("jokes", "ann")
-        store.submit(assignment.id, "ann", [[response.id] for response in assignment.responses])
+        store.submit("jokes", "ann", assignment.id, [[response.id] for response in assignment.responses])
     engine = database._engine(database.database_url(place))
     for table in APPEND_ONLY:
         for change in (f"UPDATE {table} SET created = 0", f"DELETE FROM {table}"):
@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     with Store.open(place) as store:
         assignment = store.lease("jokes", "ann")
         assert assignment is not None
-        store.submit(assignment.id, "ann", [[response.id] for response in assignment.responses])
+        store.submit("jokes", "ann", assignment.id, [[response.id] for response in assignment.responses])
         with store._engine.connect() as connection:
             pages = connection.execute(text("PRAGMA page_count")).scalar()
             connection.execute(text(f"PRAGMA max_page_count = {pages}"))
