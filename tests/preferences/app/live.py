@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import select
 
 from practicum.preferences.app.collect import app_of
 from practicum.preferences.app.desk import Desk
 from practicum.preferences.app.security import Keys, load_keys
 from practicum.preferences.app.site import Site
 from practicum.preferences.records import NewPrompt
+from practicum.preferences.schema import Base
 from practicum.preferences.store import Store
 from practicum.types import Prompt, Response
 
@@ -33,8 +35,8 @@ class Live:
     store: Store
 
     def link(self, rater: str, days: float = 1.0) -> str:
-        self.store.add_rater(PROJECT, rater)
-        return self.site.link(rater, days)
+        """A rater's link: the one that is good, or a new one."""
+        return (days > 0 and self.site.standing_link(rater)) or self.site.link(rater, days)
 
 
 def free_port() -> int:
@@ -52,6 +54,15 @@ def jokes(count: int, responses: int = 5) -> list[NewPrompt]:
     return [
         prompt(number, [f"joke {number}.{index}" for index in range(responses)]) for number in range(count)
     ]
+
+
+def everything(store: Store) -> dict[str, list[str]]:
+    """All rows of a store, to see that nothing has changed."""
+    with store._engine.connect() as connection:
+        return {
+            table.name: [str(row) for row in connection.execute(select(table).order_by(table.c.id))]
+            for table in Base.metadata.sorted_tables
+        }
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def test_cookies_are_kept_from_scripts_and_other_sites(live: Live, owner: httpx.
     cookie = httpx.get(live.link("Ada")).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert owner.cookies.get("practicum_owner")
+    assert owner.cookies.get(live.site.tokens.cookie_name("owner"))
     login = httpx.get(f"{live.url}/owner/login").headers["set-cookie"].lower()
     assert "samesite=strict" in login
 
