@@ -43,6 +43,8 @@ class Batch:
 
         Raises InputError for a ranking that cannot be kept or that contradicts the one that is known.
         """
+        for kind in {kind for kinds in ranking.flags for kind in kinds}:
+            queries.check_text(kind, "flags")
         if self._known(ranking):
             return 0
         queries.check_text(ranking.prompt.text, "prompt")
@@ -125,8 +127,6 @@ class Batch:
             number += 1
 
     def _keep(self, ranking: Ranking, prompt: PromptRow, who: RaterRow, shown: list[int]) -> None:
-        for kind in {kind for kinds in ranking.flags for kind in kinds}:
-            queries.check_text(kind, "flags")
         when = self._now if ranking.time is None else ranking.time
         assignment = AssignmentRow(
             project_id=self._owner.id,

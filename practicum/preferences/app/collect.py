@@ -21,6 +21,7 @@ from practicum.preferences.records import MOST_RESPONSES, Project
 from practicum.preferences.store import Store
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 DEFAULT_OVERLAP = 2
@@ -147,19 +148,7 @@ def collect(config: CollectConfig) -> dict[str, Any]:
             link = site.standing_link(name) or site.link(name, config.link_days)
             print(f"practicum: link of {name}: {link}", file=sys.stderr)
         print(f"practicum: raters use their links; owner's page {site.public_url}/owner", file=sys.stderr)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app_of(site),
-                host=config.host,
-                port=config.port,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                proxy_headers=bool(config.trusted_proxy),
-                forwarded_allow_ips=list(config.trusted_proxy),
-                timeout_graceful_shutdown=10,
-            )
-        )
+        server = uvicorn.Server(server_config(site, config.host, config.port, config.trusted_proxy))
         try:
             server.run()
         except KeyboardInterrupt:
@@ -176,6 +165,23 @@ def collect(config: CollectConfig) -> dict[str, Any]:
         "dollars_spent": progress.dollars_spent,
         "dollars_to_come": progress.dollars_to_come,
     }
+
+
+def server_config(site: Site, host: str, port: int, trusted_proxy: tuple[str, ...] = ()) -> uvicorn.Config:
+    """How the app of a site is served. Only what `trusted_proxy` names is believed about where others are."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app_of(site),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxy),
+        forwarded_allow_ips=list(trusted_proxy),
+        timeout_graceful_shutdown=10,
+    )
 
 
 def app_of(site: Site) -> FastAPI:

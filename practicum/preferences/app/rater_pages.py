@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import time
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
@@ -212,6 +214,7 @@ def _render(
         progress=progress,
         places=places,
         flags=flags,
+        place_options=place_options,
         flag_kinds=FLAG_KINDS,
         reasons=SKIP_REASONS,
         said=said,
@@ -219,6 +222,20 @@ def _render(
         now=f"{time.time():.1f}",
         once=secrets.token_urlsafe(6),
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _options(count: int) -> tuple[str, ...]:
+    return tuple(f'<option value="{place}">{place}</option>' for place in range(1, count + 1))
+
+
+def place_options(count: int, chosen: int | None) -> Markup:
+    """The options of a list of places; a prompt with many responses has such a list at each."""
+    options = _options(count)
+    if chosen is None or not 1 <= chosen <= count:
+        return Markup("".join(options))
+    one = f'<option value="{chosen}" selected>{chosen}</option>'
+    return Markup("".join((*options[: chosen - 1], one, *options[chosen:])))
 
 
 def _places(form: FormData) -> list[int | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 from sqlalchemy import select
 
-from practicum.preferences.app.collect import app_of
+from practicum.preferences.app.collect import server_config
 from practicum.preferences.app.desk import Desk
 from practicum.preferences.app.security import Keys, load_keys
 from practicum.preferences.app.site import Site
@@ -74,22 +74,25 @@ def serving(
     keys: Keys | None = None,
     lease_seconds: float = 900.0,
     requests_per_minute: int = 100_000,
+    public_url: str = "",
+    trusted_proxy: tuple[str, ...] = (),
 ) -> Iterator[Live]:
-    """Serve a fresh project until the block ends."""
+    """Serve a fresh project until the block ends. `public_url` is where a server in front answers."""
     store = Store.open(folder / "rankings.db", seed=0)
     project = store.create_project(PROJECT, overlap=overlap, price="0.10", lease_seconds=lease_seconds)
     store.add_prompts(PROJECT, prompts)
     keys = keys or load_keys(folder / "keys.json", PASSWORD)[0]
     port = free_port()
-    site = Site(Desk(store, project), keys, f"http://127.0.0.1:{port}", requests_per_minute)
-    server = uvicorn.Server(uvicorn.Config(app_of(site), port=port, log_level="warning", access_log=False))
+    here = f"http://127.0.0.1:{port}"
+    site = Site(Desk(store, project), keys, public_url or here, requests_per_minute)
+    server = uvicorn.Server(server_config(site, "127.0.0.1", port, trusted_proxy))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield Live(site.public_url, site, store)
+        yield Live(here, site, store)
     finally:
         server.should_exit = True
         thread.join()
