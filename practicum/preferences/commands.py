@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,11 @@ from practicum.types import Ranking
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """Add the rankings of a file to a project, all or none; a repeated import adds nothing twice."""
+    """Add the rankings of a file to a project, all or none; a repeated import adds nothing twice.
+
+    What a rater has ranked already, and what was exported from here, is left alone. Rows without a rater are
+    anonymous votes, and each one counts.
+    """
 
     input: Path
     """JSONL or Parquet: prompt, responses, ranks (1 is best), rater; or TRL's prompt, chosen, rejected."""
@@ -31,7 +36,7 @@ class ExportConfig:
     """Write a project's current rankings to a file."""
 
     output: Path
-    """File to write; its ending chooses JSONL or Parquet (.parquet)."""
+    """File to write; its ending chooses JSONL (.jsonl, .ndjson) or Parquet (.parquet)."""
     database: str = "preferences.sqlite"
     """Path of an SQLite file, or a postgresql:// URL."""
     project: str = "default"
@@ -69,14 +74,26 @@ class StatsConfig(Ranged):
 def import_file(config: ImportConfig) -> dict[str, Any]:
     """Run `practicum preferences import`; returns how many rankings the file has and how many were new."""
     from practicum.preferences import formats
+    from practicum.preferences.queries import listed
     from practicum.preferences.store import Store
 
-    rankings = formats.read(config.input)
+    rows = formats.read_rows(config.input)
+    rankings = [ranking for _, ranking in rows]
+    digest = formats.digest(rankings)
     with Store.open(config.database) as store:
-        if config.project not in [project.name for project in store.projects()]:
-            store.create_project(config.project)
-        added = store.import_rankings(config.project, rankings)
+        projects = [project.name for project in store.projects()]
+        known = config.project in projects
+        before = store.imported(config.project, digest) if known else None
+        origins = [origin for origin, _ in rows]
+        added = store.import_rankings(config.project, rankings, origins, digest, create=True)
+        if not known:
+            print(f"practicum: project {config.project!r} is new; {listed(projects)}", file=sys.stderr)
     print(f"{added} of {len(rankings)} rankings were new; {config.database}, project {config.project}")
+    if before is not None:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(before))
+        print(f"the same rankings were imported on {when} UTC: nothing was added")
+    elif added < len(rankings):
+        print(f"{len(rankings) - added} are in the project already and were left alone")
     return {"rankings": len(rankings), "added": added, "project": config.project}
 
 
@@ -85,6 +102,7 @@ def export_file(config: ExportConfig) -> dict[str, Any]:
     from practicum.preferences import formats
     from practicum.preferences.store import Store
 
+    formats.check_ending(config.output)
     with Store.open(config.database, create=False) as store:
         rankings = store.rankings(config.project)
     rows = formats.write(config.output, rankings, "trl" if config.format == "trl" else None)
