@@ -63,7 +63,7 @@ _JOINED = {"or": "or", "and": "and"}
 _ARTICLE_BEFORE = frozenset(
     """half third quarter fourth fifth solution root real double unique valid single repeated square contradiction negative
     zero value set number sum multiplicity perfect true correct genuine triple complex division constant factor total
-    algebraic""".split()
+    algebraic equação""".split()
 )
 _ENDS_VALUE = frozenset(("number", "vulgar", "fraction", ")", "}", "]", "name", "superscript", "|", "|)"))
 
@@ -199,7 +199,9 @@ def _append_letters(
 def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None:
     """A single letter is a name, unless it stands as a word: "a half", "I get", "1 y 3", "1 e 3", "1 o 3"."""
     following = re.match(r"\s+([^\W\d_]+)", after)
-    if found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE:
+    if found == "a" and tokens and tokens[-1].text in ("n'y", "y"):  # il n'y a pas
+        tokens.append(Token("word", "a", at))
+    elif found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE:
         tokens.append(Token("word", "a", at))
     elif found == "I" and following and following[1].lower() in ("get", "got", "have", "find", "found", "obtain"):
         tokens.append(Token("word", "i", at))
@@ -214,6 +216,9 @@ def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None
 
 
 # -- numbers -----------------------------------------------------------------------------------------------
+
+
+_BEGINS_VALUE = frozenset(("number", "fraction", "vulgar", "name", "(", "sqrt", "cbrt", "root4", "frac", "|", "{"))
 
 
 def with_spelled_numbers(tokens: list[Token]) -> list[Token]:
@@ -240,12 +245,15 @@ def _spelled(tokens: list[Token], index: int) -> tuple[list[Token], int] | None:
         if tuple(words[:size]) in phrases.SPELLED:
             kind, text = phrases.SPELLED[tuple(words[:size])]
             follows_sign = index + size < len(tokens) and (
-                tokens[index + size].kind != "word" or words[size] in {*phrases.NUMBERS, "a", "the", "square", "cube"}
+                tokens[index + size].kind in _BEGINS_VALUE
+                or words[size] in {*phrases.NUMBERS, *phrases.PARTS, "a", "the", "square", "cube"}
             )
             return ([Token(kind, text, at)], size) if follows_sign else None
     if words[0] == "the" and words[1] in ("square", "cube", "cubic") and words[2:4] == ["root", "of"]:
         kind = "sqrt" if words[1] == "square" else "cbrt"
         return [Token(kind, kind, at)], 4
+    if words[0] == "half" and not words[1]:
+        return [Token("number", "1", at), Token("/", "/", at), _digits(2, at)], 1
     number = 1 if words[0] in ("a", "an") and words[1] in phrases.PARTS else phrases.NUMBERS.get(words[0])
     if number is None:
         return None
@@ -253,11 +261,8 @@ def _spelled(tokens: list[Token], index: int) -> tuple[list[Token], int] | None:
         return [Token("number", str(number), at), Token("/", "/", at), _digits(phrases.PARTS[words[1]], at)], 2
     if words[1] == "and" and words[2] in ("a", "one") and words[3] in phrases.PARTS:
         part = _digits(phrases.PARTS[words[3]], at)
-        one = Token("number", "1", at)
-        return [Token(kind, kind, at) if text == "" else text for kind, text in ()] or [
-            Token("(", "(", at), _digits(number, at), Token("+", "+", at), one, Token("/", "/", at), part,
-            Token(")", ")", at),
-        ], 4  # fmt: skip
+        inside = [_digits(number, at), Token("+", "+", at), _digits(1, at), Token("/", "/", at), part]
+        return [Token("(", "(", at), *inside, Token(")", ")", at)], 4
     counts = words[1] and words[1] not in ("or", "and", "is", "as")
     return None if counts else ([_digits(number, at)], 1)
 

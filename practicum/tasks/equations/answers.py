@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from practicum.tasks.equations import phrases
 from practicum.tasks.equations.answer_tokens import closing_bracket, tokenize_answer
 from practicum.tasks.equations.expression import (
-    Absolute,
     Expression,
     LimitError,
     Name,
@@ -71,7 +70,8 @@ class Answer:
     conditions: ranges that hold for every member ("x = 9 for x >= 5"). remarks: ranges that do so if all members
     are in them, and are claimed if not ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for exact
     members. beside_none: numbers named as a reason why there are none (complex ones). count: how many
-    solutions the answer says there are. overlap: what two ranges joined by a comma share. sums: numbers that are
+    solutions the answer says there are. premises: numbers named before "so", which what follows must name again.
+    overlap: what two ranges joined by a comma share. sums: numbers that are
     called the sum.
     """
 
@@ -84,6 +84,7 @@ class Answer:
     estimates: list[Value] = field(default_factory=list)
     beside_none: list[Value] = field(default_factory=list)
     sums: list[Value] = field(default_factory=list)
+    premises: list[Value] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     overlap: Range | None = None
     says_none: bool = False
@@ -118,6 +119,9 @@ _PAUSES = frozenset((",", ";", ".", "\n"))
 _STOPS = frozenset((";", ".", "\n"))
 _SET_LABELS = frozenset(("S", "L", "X", "M", "IL"))
 _SUM_LABELS = frozenset(("S", "Sigma", "sigma", "Σ"))
+_REMARK_MATHS = frozenset(
+    ("=", *_RELATIONS, "≠", "number", "-", "name", "superscript", "^", "+", "*", "sqrt", "∞", "ℝ", "∈", "|")
+)
 _DISCRIMINANTS = frozenset(("D", "Delta", "delta", "Δ"))
 
 
@@ -140,6 +144,7 @@ class Reader:
         self.open_equation = ""  # an equation that awaits what follows from it
         self.narrow = False  # whether the latest noun was narrowed: "unique solution"
         self.is_note = False
+        self.beside_numbers = False
 
     @staticmethod
     def _word(token: Token, names: frozenset[str]) -> str:
@@ -200,6 +205,8 @@ class Reader:
         self.statements("end")
         if self.open_equation:
             raise ParseError("an equation is no answer: name the numbers")
+        if not self.answer.values:
+            self.answer.values, self.answer.premises = self.answer.premises, []
         return self.answer
 
     def statements(self, closing: str) -> None:
@@ -213,8 +220,15 @@ class Reader:
                 return
             if not first and not self.joined_by:
                 raise self.unexpected()
+            if self.joined_by == "so":
+                self._conclude()
             self.statement()
             first = False
+
+    def _conclude(self) -> None:
+        self.answer.premises += self.answer.values
+        self.answer.values = []
+        self.group = 0
 
     def joint(self, first: bool = False) -> str:
         """Read what joins two statements: "", ",", a stop, or a word; the most binding of several."""
@@ -256,6 +270,10 @@ class Reader:
             self.named, self.auxiliary, self.comparison, self.item, self.reason_clause, self.affirmation, self.because,
             self.working,
         )  # fmt: skip
+        if self.is_note:
+            rules = (self.condition, *rules)
+        if self.answer.says_none:
+            rules = (self.check, self.explanation, self.none, self.reason_clause, *rules)
         deepest: ParseError | None = None
         for rule in rules:
             if self.tried(rule):
@@ -333,6 +351,14 @@ class Reader:
             if self.next.kind == "!" and self.tokens[self.index - 1].kind == "word":
                 self.index += 1
                 continue
+            if self.answer.says_none:
+                self.take(",", ":", "-")
+                if not (self.tried(self.because) or self.tried(self.reason)):
+                    self.index = start
+                    return
+                continue
+            if self.answer.is_blank and not self.is_note and not self.answer.rejected:
+                return
             if self.tried(self.condition) or self.tried(self.tail):
                 continue
             comma = self.take(",")
@@ -347,16 +373,18 @@ class Reader:
     def none(self) -> bool:
         """ "no real solutions", "∅", in words."""
         start = self.index
-        if self.say(phrases.NOUNS) or (self.say(phrases.DETERMINERS) and self.say(phrases.NOUNS)):
-            self.say(phrases.OF)
+        whole = phrases.NO_SOLUTION.match(self.words, start)
+        if not whole and self.noun_phrase() is not None:
             if not (self.say(phrases.COPULAS) or self.take(":", "=")):
                 self.index = start
-        elif self.kind() == "name" and self._is_label(self.next.text, sets=True) and self.kind(1) in ("=", "∈"):
+        elif self.kind() == "name" and self._is_label(self.next.text, sets=True) and self.kind(1) in ("=", "∈", ":"):
             self.index += 2
             if self.take("∅"):
                 self.answer.says_none = True
+                self.open_equation = ""
                 return True
-            self.index = start
+            if self.kind() != "word":
+                self.index = start
         if self.words[start] == "no" and self.kind(1) == ",":
             self.index += 2
         at_start = start == 0 or self.tokens[start - 1].kind in (":", "=", *_PAUSES)
@@ -364,11 +392,14 @@ class Reader:
             if self.narrow:
                 raise ParseError("it says that there are none of one kind only")
             self.answer.says_none = True
+            self.open_equation = ""
             while self.say(phrases.OF):
                 pass
+            self.take("∅")
             return True
         if self.take("∅") or (self.kind() in ("{", "[") and self._is_empty_pair()):
             self.answer.says_none = True
+            self.open_equation = ""
             return True
         self.index = start
         return False
@@ -382,10 +413,14 @@ class Reader:
     def every(self) -> bool:
         """ "all real numbers", "ℝ", "all x except 0", "x >= 0" in words, with what is left out."""
         start = self.index
-        self._subject_of_every()
-        if self._signed_numbers() or self._all_reals():
-            self._restrictions()
-            return True
+        for with_subject in (False, True):
+            self.index = start
+            if with_subject:
+                self._subject_of_every()
+            if self._signed_numbers() or self._all_reals():
+                self._restrictions()
+                self.open_equation = ""
+                return True
         self.index = start
         return False
 
@@ -407,7 +442,7 @@ class Reader:
         if self.take("ℝ"):
             base = self.tokens[start].text.partition("_")
             return self._part_of_reals(base[2])
-        if not self.say(phrases.EVERY):
+        if not self.say(phrases.EVERY) or phrases.NOUNS.match(self.words, self.index):
             return False
         self.take("∈") and self.take("ℝ")
         self.answer.says_all = True
@@ -476,13 +511,20 @@ class Reader:
         bracket = self.take("(")
         if self._exceptions():
             pass
-        elif self.tried(self._narrowed):
+        elif self.tried(self._narrowed) or (self.index > start and self.tried(self._said_again)):
             pass
         else:
             self.index = start
             return
         if bracket and not self.take(")"):
             raise self.unexpected()
+
+    def _said_again(self) -> bool:
+        """ "infinitely many solutions: all x ≠ 0"."""
+        if self.answer.exclusions or self.answer.ranges:
+            return False
+        self.answer.says_all = False
+        return self.every()
 
     def _exceptions(self) -> bool:
         start = self.index
@@ -563,6 +605,7 @@ class Reader:
         if not self.answer.says_all or self.answer.exclusions:
             return False
         self.say(phrases.CONDITIONS)
+        self.say(phrases.INTERVALS)
         found = (
             self._interval_union() if self.kind() in ("(", "[", "]") else self._in_words() or self._relation_chain()
         )
@@ -705,6 +748,8 @@ class Reader:
             raise ParseError("'but' before a number leaves open whether it is one more")
         if self.answer.exclusions and not self.labelled and self.joined_by == ",":
             raise ParseError("name what is excluded last")
+        if self.open_equation and self.joined_by not in ("so", *_STOPS):
+            raise ParseError(f"what follows {self.open_equation}? write 'so' or a new line")
         self.answer.values.append(value)
         self.open_equation = ""
 
@@ -718,7 +763,8 @@ class Reader:
         value = self.value()
         if value.choices:
             return False
-        forms = (PlusMinus(0, False, Absolute(value.forms[0])),)
+        # The square of the root has no value where the number is negative, and then no x has it as |x|.
+        forms = (PlusMinus(0, False, Power(Power(value.forms[0], 1, 2), 2)),)
         self._add(Value(forms, 1, f"±{value.text}"))
         return self.kind() not in ("=", "+", "-")
 
@@ -748,7 +794,7 @@ class Reader:
         start = self.index
         holds = phrases.HOLDS.match(self.words, start)
         fails = phrases.FAILS.match(self.words, start)
-        if not fails or fails < holds:
+        if not fails or fails < holds or self.kind(fails) in ("name", "number", ":", "-", "(", "{", "=", "sqrt", "frac"):
             return
         self.index += fails
         plural = self.words[start] in ("are", "do", "don't", "make", "were", "aren't", "fail")
@@ -757,7 +803,7 @@ class Reader:
             taken = last[self.group :]
             del last[self.group :]
         else:
-            if self.joined_by in ("or", "and") and not self.labelled:
+            if self.joined_by == "or" or (self.joined_by == "and" and not self.labelled):
                 raise ParseError("it is not clear which numbers are no solutions")
             taken = [last.pop()]
         self.answer.rejected += taken
@@ -803,8 +849,7 @@ class Reader:
         if end is None:
             return False
         inner = self._part(end)
-        group, joined = self.group, self.joined_by
-        self.joined_by = ","
+        inner.joined_by = ","
         while inner.kind() != "end":
             if inner.kind() == "{":
                 inner.joined_by = ","
@@ -825,7 +870,6 @@ class Reader:
         self.answer.ranges += inner.answer.ranges
         self.answer.estimates += inner.answer.estimates
         self.answer.says_none |= inner.answer.is_blank
-        self.group, self.joined_by = group, joined
         self.index = end + 1
         return True
 
@@ -845,7 +889,7 @@ class Reader:
             return False
         if inner.next.text == "real" and inner.take("word"):
             pass
-        if not (inner.take("|", ":", "|(", "|)", ",") or (inner.next.text == "such" and inner.say(phrases.CONDITIONS))):
+        if not (inner.take("|", ":", "|(", "|)") or (inner.next.text == "such" and inner.say(phrases.CONDITIONS))):
             return False
         if inner.kind() == "name" and inner.kind(1) == "∈" and inner.kind(2) == "ℝ" and inner.kind(3) in (",", "word", ";"):
             inner.index += 3
@@ -1243,6 +1287,7 @@ class Reader:
             count += 1
             if not self.take("+"):
                 break
+        self.answer.counts.append(count)
         return count > 1 and self.take("=")
 
     # -- notes and remarks
@@ -1254,7 +1299,9 @@ class Reader:
             return False
         inner = self._part(end)
         inner.joined_by, inner.is_note = self.joined_by, True
+        inner.beside_numbers = bool(self.answer.values)
         adds = inner.say(phrases.OR) or inner.say(phrases.AND)
+        inner.take("=")
         inner.answer.says_none = says_none = self.answer.says_none
         if not adds and self._note_on_last(inner):
             self.index = end + 1
@@ -1283,6 +1330,7 @@ class Reader:
             inner.index = fails
             inner._reasons_of_failure()
             if inner.kind() != "end":
+                inner.index = 0
                 return False
             self.answer.rejected.append(self.answer.values.pop())
             return True
@@ -1304,6 +1352,7 @@ class Reader:
         answer = self.answer
         answer.rejected += said.rejected
         answer.estimates += said.estimates
+        answer.conditions += said.conditions
         answer.counts += said.counts
         answer.exclusions += said.exclusions
         answer.beside_none += said.beside_none
@@ -1333,7 +1382,7 @@ class Reader:
             return False
         if self.parametric:
             return self._condition_on_parameter()
-        if not self.answer.values or self.answer.says_none:
+        if not (self.answer.values or self.beside_numbers) or self.answer.says_none:
             return False
         if self.kind() == "name" and self.kind(1) == "∈" and self.kind(2) == "ℝ":
             self.index += 3
@@ -1393,26 +1442,58 @@ class Reader:
             return True
         if self.answer.says_none and self.tried(self._equation_beside_none):
             return True
-        if not self.say(phrases.REMARK_SUBJECTS):
-            return False
-        if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(self._complex_numbers):
+        grounds = self.answer.says_none or self._behind_because(start)
+        if grounds and (self.tried(self._not_equal) or self.tried(self._range_as_reason)):
             return True
-        if self.words[start] in ("~x", "no", "not", "one", "two", "there", "we", "this", "it", "that", "only", "all") and not (
-            self.answer.says_none or self._behind_because(start)
-        ):
+        if self.say(phrases.REMARK_SUBJECTS):
+            if self.words[start] in phrases.BARE_SUBJECTS and not grounds:
+                return False
+            if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(self._complex_numbers):
+                return True
+        elif not (grounds and self.tried(self._expression_of_unknown)):
             return False
         while True:
             if self.next.kind == "word" and self.next.text in phrases.REMARK_WORDS:
                 self.index += 1
-            elif self.kind() in ("=", *_RELATIONS, "≠") or self.kind() in ("number", "-", "name", "superscript", "^", "+", "*", "√", "sqrt", "∞", "ℝ", "∈", "|"):
+            elif self.kind() in _REMARK_MATHS:
                 if not self._remark_maths():
                     return False
             else:
                 break
         return True
 
+    def _not_equal(self) -> bool:
+        """ "x cannot be 2", "x ≠ 2" as a reason."""
+        if not (self.kind() == "name" and self._is_label(self.next.text)):
+            return False
+        self.index += 1
+        return (self.take("≠") or self.say(phrases.EXCEPT)) and self._listed(self.answer.rejected)
+
+    def _range_as_reason(self) -> bool:
+        """ "since x ≥ 5": holds for the numbers it is said of."""
+        ranges, self.answer.ranges = self.answer.ranges, []
+        found = self._relation_chain()
+        if self.answer.values or self.beside_numbers:
+            self.answer.conditions += self.answer.ranges
+        self.answer.ranges = ranges
+        return found
+
+    def _expression_of_unknown(self) -> bool:
+        """ "x^2" before "cannot be negative", "y^2 - 2y + 3 = 0" before "has discriminant -8"."""
+        begin = self.index
+        self.value()
+        if self.index == begin + 1 and self.kind() in ("=", "≈"):
+            return False
+        holds = self._holds_unknown(begin, self.index)
+        while self.kind() in ("=", *_RELATIONS):
+            self.index += 1
+            self.value()
+        return holds and self.next.kind == "word" and self.next.text in phrases.REMARK_WORDS
+
     def _complex_numbers(self) -> bool:
         """ "complex: 1 ± i", "complex roots ±i"."""
+        if not self.answer.says_none:
+            return False
         self.say(phrases.NOUNS)
         self.say(phrases.COPULAS) or self.take(":", "=")
         return self._listed(self.answer.beside_none)
@@ -1448,8 +1529,10 @@ class Reader:
             values.append(self.value())
         if not self.say(phrases.FAILS) and not self.say(Phrases("is never (true|satisfied|possible)|never holds|is always "
                                                                 "(true|positive|nonnegative|false)|is (false|impossible|a contradiction)|"
-                                                                "(has|have) no (real)? (solution|solutions|roots|root)|cannot (be|happen|hold|be true)|always|never")):
+                                                                "(has|have) no (real)? (solution|solutions|roots|root)|cannot (happen|hold|be true)|always|never")):
             return False
+        if self.joined_by == "or":
+            raise ParseError("it is not clear which numbers are no solutions")
         if relations == ["="] and begin + 1 < self.index and self.tokens[begin].kind == "name" and self.tokens[begin + 1].kind == "=":
             if not self._is_label(self.tokens[begin].text):
                 return False
@@ -1477,7 +1560,9 @@ class Reader:
             if not self._is_label(self.tokens[begin].text):
                 return False
             self.answer.beside_none += values[1:]
-        return self.kind() in ("end", ")", "word", *_PAUSES)
+        if self.next.kind == "word":
+            return self.next.text not in phrases.REMARK_WORDS
+        return self.kind() in ("end", ")", *_PAUSES)
 
     def auxiliary(self) -> bool:
         """ "discriminant = 16", "D = -4 < 0", "domain: x ≥ 5"."""
@@ -1530,7 +1615,9 @@ class Reader:
         if self.kind() in (",", ";", ".", "\n", ":"):
             self.index += 1
         follows = self.tokens[self.index - 1].kind in ("\n", ".", ":") and self.index > start
-        follows = follows or self.kind() == "⇒" or bool(phrases.SO.match(self.words, self.index))
+        joins = (phrases.SO, phrases.OR, phrases.AND)
+        follows = follows or self.kind() in ("⇒", "∪") or any(table.match(self.words, self.index) for table in joins)
+        follows = follows or self.index > start
         self.index = start
         if self.kind() == ":":
             self.tokens[start] = self.tokens[start]._replace(kind=",")

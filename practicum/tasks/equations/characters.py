@@ -116,6 +116,7 @@ _NAMED_PATTERN = re.compile(
         for name in sorted(_NAMED, key=len, reverse=True)
     )
 )
+_SET_MINUS = re.compile(r"(?:(?<=ℝ)|(?<=\bR)|(?<=\\mathbb\{R\})|(?<=[})\]] ))\s*\\\s*(?=\\?\{)")
 _HTML = re.compile(r"</?(?:b|strong|i|em|p|span|code|u|div|center)>|<br\s*/?>", re.IGNORECASE)
 _STRUCK = re.compile(r"~~([^~\n]+)~~")
 _BOLD = re.compile(r"(?<![\w)\]}*])\*\*(?=[^\s*])([^*\n]+?)(?<=[^\s*])\*\*(?![\w(*])")
@@ -131,7 +132,8 @@ _ABBREVIATIONS = (
     (re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
     (re.compile(r"\b(approx|mult|soln|sol|ans|resp)\.(?!\w)", re.IGNORECASE), r"\1"),
     (re.compile(r"\bnon[- ](zero|negative|positive|real|extraneous)", re.IGNORECASE), r"non\1"),
-    (re.compile(r"\b(real|x)-(valued|values?)\b", re.IGNORECASE), r"\1 \2"),
+    (re.compile(r"\breal-valued\b", re.IGNORECASE), "real"),
+    (re.compile(r"\bx-(values?)\b", re.IGNORECASE), r"\1"),
     (re.compile(r"\b(left|right)-(hand)\b", re.IGNORECASE), r"\1 \2"),
     (re.compile(r"\b(?:math|np|numpy|cmath|sympy|sp)\.(?=sqrt)"), ""),
 )
@@ -151,7 +153,9 @@ def plain_text(text: str) -> str:
     if "*" in text or "_" in text:
         for pattern, kept in ((_BOLD, r"\1"), (_STARRED, r"\1"), (_SCORED, r"\2")):
             text = pattern.sub(kept, text)
-        text = re.sub(r"\A[*_]+(?=\w)|(?<=[\w.)}])(?<![ℝR])\*+\Z", "", text)
+        text = re.sub(r"\A[*_\s]+(?=[\w\\{(])|(?<=[\w.)}])(?<![ℝR])[*\s]+\Z", "", text)
+    if "||" in text or "&&" in text:
+        text = text.replace(" || ", " or ").replace(" && ", " and ")
     text = _HEADING.sub("", text)
     text = _BULLET.sub("", text)
     text = _DASH_LINES.sub("", text)
@@ -164,6 +168,8 @@ def plain_text(text: str) -> str:
 
 def _without_latex_styles(text: str) -> str:
     text = re.sub(r"\\[nt](?![A-Za-z])", "\n", text)
+    text = re.sub(r"&\s*(?==|\\)", " ", text)
+    text = _SET_MINUS.sub(" ∖ ", text)
     text = _NAMED_PATTERN.sub(lambda found: _NAMED[found.group()], text)
     text = _DROPPED.sub(" ", text)
     for _ in range(4):

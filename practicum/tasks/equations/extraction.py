@@ -122,7 +122,7 @@ def _last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
     found = None
     for match in _LABEL.finditer(text):
-        if _may_stand_before(text[max(0, match.start() - _MOST_BEFORE) : match.start()], match.start() <= _MOST_BEFORE):
+        if match.group().startswith("\n") or _may_stand_before(text[max(0, match.start() - _MOST_BEFORE) : match.start()], match.start() <= _MOST_BEFORE):
             found = match.end()
     return found
 

@@ -147,7 +147,7 @@ SO = Phrases(
     "(所以|因此|故|解得|得|得到|则|よって|したがって|ゆえに)",
 )  # fmt: skip
 BECAUSE = Phrases(
-    "(because|since|as|for|given that|due to|owing to|seeing that|the reason is that|reason is that|reason)",
+    "(because|since|as|given that|due to|owing to|seeing that|the reason is that|reason is that|reason)",
 )
 
 # -- in front of an answer ---------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ ADJECTIVES = Phrases(
     "(of|with) multiplicity two",
 )  # fmt: skip
 NARROWING = frozenset(
-    "unique single double repeated triple simple distinct different equal coincident identical only final".split()
+    "unique single double repeated triple simple distinct different equal coincident identical only".split()
 )
 """Adjectives of which "none" would leave others: "unique solution: none"."""
 NOUNS = Phrases(
@@ -224,15 +224,15 @@ OF = Phrases(
 COPULAS = Phrases(
     "(is|are) (then|thus|therefore|hence|given by|simply|just|exactly|precisely|only|both|either|equal to|"
     "the following|as follows|all|indeed|now)?",
-    "equals|equal", "(can|could|may|must|might|has to|have to|should) (only|either)? be (either|equal to)?",
+    "equals|equal", "(can|could|may|must|has to|have to|should) (only|either)? be (either|equal to)?",
     "(can|may) (only)? equal", "comes out (as|to be)?|come out (as|to be)?", "turns out to be",
-    "(takes|take|has|have) (on)? the (value|values)", "has (value|values)", "consists of",
+    "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)", "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
-    "to be", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны", "at|when|where",
+    "to be", "in", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны", "at|when|where",
     "(为|是|は|은|는|です)",
 )  # fmt: skip
 SUM_NOUNS = Phrases(
-    "(the|their|its|a)? (total|sum) (of)? (all)? (the|its|these|those|both|two)? (real|distinct|unique)? "
+    "(the|their|its|a)? (total|sum) (of)? (all)? (the|its|these|those|both|two)? (two|three)? (real|distinct|unique)? "
     "(real|distinct)? (solutions|roots|zeros|values|numbers|answers)?",
     "(the|their)? sum total", "(which|they|these)? (sum|add|adds|sums) (up)? to",
     "(the)? (roots|solutions) (sum|add) (up)? to", "(adding|summing) (up)? to",
@@ -259,7 +259,7 @@ HOLDS = Phrases(
     f"(and)? (both|all) (of)? (them|these|values|solutions|roots)? (are valid|work|check|check out|are correct|"
     f"are solutions|satisfy {_EQUATION})",
     f"and nothing else|only|and no others|and no other|exactly|respectively|as required|twice|remains|remain|"
-    f"each|checked|verified|valid|ok|okay|works|accepted|correct|real|exact|done|qed|too|as well|double|repeated",
+    f"each|checked|verified|valid|ok|okay|works|accepted|correct|real|exact|done|qed|too|double|repeated",
     "(the|a|as a|as the|as)? (double|repeated|unique|single|only|triple|simple|valid|real|one|distinct)? (real)? "
     "(root|roots|solution|solutions|value|answer|zero)",
     "(is|has|with|of)? (a)? (algebraic)? (multiplicity|mult) (of)? (one|two|three|four)?",
@@ -270,7 +270,7 @@ HOLDS = Phrases(
     "the quadratic formula|quadratic formula|completing the square|the zero product property)",
     f"(in|for|of|to) {_EQUATION}", "in ~r", "over ~r", "over the (reals|real numbers)", "(for|of) ~x",
     "is true", "holds", "is satisfied", "at the same time",
-    f"(make|makes) {_EQUATION} true", "in simplest form", "in exact form", "exactly", "in total", "simplified",
+    f"(make|makes) {_EQUATION} true", "in simplest form", "in exact form", "exactly", "in total", "simplified", "(is|are) (the|its)? (complete)? (solution set|set of solutions|solution)",
     "lösungen|soluciones|решения", "です|である|。", "✓",
 )  # fmt: skip
 FAILS = Phrases(
@@ -290,17 +290,17 @@ FAILS = Phrases(
     f"(doesn't|don't) (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill {_EQUATION}|satisfy it|exist|count)",
     f"(fails|fail) (to satisfy {_EQUATION}|the check|to check)?",
     f"(makes|make|making|would make) (the|a|one|both)? (original|first|left|right)? (denominator|denominators) "
-    "(zero|vanish|equal zero|equal to zero|undefined)",
-    "(makes|make|gives|give|leads to|causes) (a)? (division by zero|zero denominator|zero in the denominator)",
+    "(zero|0|vanish|equal (zero|0)|equal to (zero|0)|undefined)",
+    "(makes|make|gives|give|leads to|causes) (a)? (division by (zero|0)|zero denominator|zero in the denominator)",
     f"(makes|make) ({_EQUATION}|it|both sides|the left side|the fraction|the fractions) undefined",
-    "(cannot|can't) be (a|the)? (solution|root|accepted|used|allowed|valid)?",
+    "(cannot|can't) be (a|the)? (solution|root|accepted|used|allowed|valid)",
     "(is|are) not", "isn't|aren't", "extraneous|rejected|invalid|excluded|discarded|inadmissible|spurious|"
     "disallowed|❌|✗|✘|×",
     "(an|as)? (extraneous|spurious|invalid) (root|solution|value)",
     "not (valid|allowed|a solution|a root|a valid solution|possible|in the domain|in domain|real|admissible|accepted|"
     "acceptable|defined|permitted|a real solution|satisfying the equation)",
     "outside (of)? (the)? domain", "out of (the)? domain", "undefined",
-    "(division by zero|zero denominator)",
+    "(division by (zero|0)|zero denominator)",
 )  # fmt: skip
 REJECTS = Phrases(
     "(and|we|but|by|after|while|i|you)? (then|must|can|should|also)? (reject|rejecting|rejected|discard|discarding|"
@@ -331,13 +331,14 @@ NO_SOLUTION = Phrases(
     f"(exist|exists|at all|whatsoever|here|possible|can exist)?",
     "(there (is|are)|we have|has|there's)? (no|zero) real (number|numbers|value|values|answer|answers) "
     "(exist|exists|at all)?",
-    f"no (real|possible|valid)? (number|numbers|value|values|value of ~x|values of ~x|~x|values for ~x) {_WORKS}",
+    f"no (real|possible|valid|such)? (number|numbers|value|values|value of ~x|values of ~x|~x|values for ~x) {_WORKS}",
+    "no such (~x|number|value|real number)", "(there is|there's) no such (~x|number|value|real number)", "never",
     f"(there (is|are)|there's|there exists) no (real|possible|valid)? (number|numbers|value|values|value of ~x|"
     f"values of ~x|~x|values for ~x|~x value|~x values) (for which {_EQUATION} (holds|is true|is satisfied)|"
     f"such that {_EQUATION} (holds|is true|is satisfied)|{_WORKS})",
     f"(there (is|are|exist|exists|does|do) not|there (isn't|aren't|doesn't exist|don't exist)|"
     f"(it|{_EQUATION}|we|~x)? (does not|doesn't|do not|don't|will not|won't|cannot|can't) have|hasn't) (exist)? "
-    f"(a|any|any real|a real|any valid|a single real|even one real)? {_LACKED} (exist)?",
+    f"(a|any|any real|a real|real|any valid|a single real|even one real)? {_LACKED} (exist)?",
     f"(it|{_EQUATION})? has not (a|any|got any) (real)? {_LACKED}",
     f"(a|the|any)? (real)? {_LACKED} (of {_EQUATION}|to {_EQUATION})? (does not|doesn't|do not|don't) exist",
     "~x (does not|doesn't) exist (in ~r)?",
@@ -416,14 +417,14 @@ LEAD_UNSPACED = re.compile(
 
 EVERY = Phrases(
     "(all|every|any|each|∀|for all|for every|for any|true for (all|every|any)|holds for (all|every|any)|"
-    "valid for (all|every|any)|(all|any) of the|the set of (all)?|the) (real)? (real|reals|number|numbers|value|values|"
+    "valid for (all|every|any)|(all|any) of the|the set of (all)?) (real)? (real|reals|number|numbers|value|values|"
     "real number|real numbers|real value|real values) (of ~x|for ~x|~x)? (is a solution|are solutions|works|work|"
     "satisfies the equation|satisfy the equation|satisfies it|solve it|solves it|solve the equation|solves the equation|"
     "in ~r)?",
     "(all|every|any|each|∀|for all|for every|for any|true for (all|every|any)|holds for (all|every|any)) (real)? "
     "~x (value|values)? (in ~r|is a solution|are solutions|works|work|satisfies the equation)?",
     "(all|every|any) real", "(all|the) reals", "(all|every) (of)? ~r", "(the)? (whole|entire) (real line|number line)",
-    "(the)? real (line|number line)", "set of (all)? real numbers", "real numbers", "everything",
+    "(the)? real (line|number line)", "set of (all)? real numbers", "(the)? real numbers", "everything",
     "(there are|has|{E} has|it has|we have)? (infinitely many|infinite|an infinite number of) (real)? "
     "(solutions|solution|roots|values|answers)".replace("{E}", _EQUATION),
     "infinitely many|infinite",
@@ -506,9 +507,11 @@ REMARK_SUBJECTS = Phrases(
     "denominator|denominators|parabola|graph|graphs|lines|radicand|domain|lhs|rhs|sides|numerator|fraction)",
     "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential solutions|roots|"
     "sides|solutions|squares)",
-    "only|complex|imaginary|division|nonreal", "(we|this|it|that|which)", "no real", "(over|in|within|for) (the|~r)?",
-    "not", "two|one", "there", "~x", "contradiction",
+    "only|division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?", "contradiction",
+    "(the|its|only|two|has|with|a pair of)? (two|conjugate)? (purely)? (complex|imaginary|nonreal)",
 )  # fmt: skip
+BARE_SUBJECTS = frozenset((UNKNOWN, "we", "this", "it", "that", "which", "only", "all", "over", "in", "within", "for"))
+"""Subjects that make a remark only behind "because" or "no solution"."""
 REMARK_WORDS = frozenset(
     """the a an of is are be has have was not never always cannot can't no and or both all only negative positive zero
     nonnegative nonzero less greater than below above equal equals to square squares squared root roots real complex

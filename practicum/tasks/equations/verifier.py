@@ -339,12 +339,24 @@ def _claimed(given: Answer) -> list[_Member]:
         raise _contradiction("it names numbers and says that all solve it")
     if given.rejected:
         members = _without_rejected(given, members)
+    if given.premises and not _same_numbers(given, members):
+        raise _contradiction("what it names last is not what it named before")
     if given.remarks:
         inside = all(_is_within(member.value, one) for member in members for one in given.remarks)
         given.ranges += [] if inside else given.remarks
         given.remarks = []
     _check_remarks(given, members)
     return members
+
+
+def _same_numbers(given: Answer, members: list[_Member]) -> bool:
+    """Whether the conclusion names the numbers that came before "so", but for rejected ones."""
+    before = _members(given.premises)
+    gone = _members(given.rejected)
+    kept = [one for one in before if not any(compare(one.value, other.value) == 0 for other in gone)]
+    return len(kept) == len(members) and all(
+        any(compare(one.value, other.value) == 0 for other in members) for one in kept
+    )
 
 
 def _contradiction(why: str) -> _Judged:
@@ -459,6 +471,8 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
     if solved.pieces is not None:
         raise InputError("infinitely many numbers solve this equation: its solutions have no sum")
     if given.sums:
+        if any(count != len(solved.roots) for count in given.counts):
+            raise _contradiction(f"it adds up {given.counts[0]} solutions, and there are {len(solved.roots)}")
         given = _named_sum(given)
     members = _claimed(given)
     if given.ranges or given.says_all or (given.exclusions and not members):
