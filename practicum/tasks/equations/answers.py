@@ -93,7 +93,7 @@ class Answer:
     @property
     def is_blank(self) -> bool:
         """Whether nothing is claimed."""
-        claimed = self.values or self.ranges or self.exclusions or self.estimates or self.sums
+        claimed = self.values or self.premises or self.ranges or self.exclusions or self.estimates or self.sums
         return not (claimed or self.says_none or self.says_all)
 
 
@@ -537,7 +537,7 @@ class Reader:
             self.index += 1
         if self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) == "word":
             self.index += 1
-            if not self.say(phrases.EXCEPT):
+            if not (self.say(phrases.DIFFERS) or self.say(phrases.EXCEPT)):
                 self.index = start
                 return False
         elif self.kind() == "-" and self.kind(1) != "{":
@@ -549,9 +549,9 @@ class Reader:
         self.take(":")
         while self.say(phrases.CONDITIONS) or self.say(phrases.DETERMINERS) or self.say(phrases.NOUNS):
             pass
-        found = self._listed(self.answer.exclusions)
-        if not found:
+        if self.kind() == "name" and self.kind(1) == "≠":
             raise self.unexpected()
+        self._listed(self.answer.exclusions)
         while self.kind() in (",", "word") and self.tried(self._further_exclusion):
             pass
         return True
@@ -813,9 +813,9 @@ class Reader:
         """ "rejected, makes the denominator zero", "extraneous since the denominator vanishes"."""
         while True:
             start = self.index
-            self.take(",", ":")
-            self.say(phrases.AND) or self.say(phrases.SO)
-            if not (self.say(phrases.FAILS) or self.tried(self.because)):
+            joined = self.take(",", ":")
+            joined = self.say(phrases.AND) or self.say(phrases.SO) or joined
+            if not ((joined and self.say(phrases.FAILS)) or self.tried(self.because)):
                 self.index = start
                 return
 
@@ -990,10 +990,10 @@ class Reader:
                 return self.kind() in ("end", ")", *_PAUSES) and self._remark_or_claim()
             if behind == "word":
                 self.index += 1
-                self.say(phrases.COPULAS) if not self._words_of_size() else None
-                if self.say(phrases.EXCEPT):
+                if self.say(phrases.DIFFERS):
                     self._exclude()
                     return True
+                self.say(phrases.COPULAS) if not self._words_of_size() else None
                 ranges = len(self.answer.ranges)
                 if self._in_words():
                     return len(self.answer.ranges) > ranges and self._remark_or_claim()
@@ -1171,6 +1171,8 @@ class Reader:
     def tail(self) -> bool:
         """ "are the solutions", "works", "with multiplicity 2", behind a claim."""
         start = self.index
+        if self.answer.is_blank and not self.is_note:
+            return False
         if self.next.kind == "word" and self.words[start] in ("with", "of", "has", "multiplicity", "mult", "is", "algebraic"):
             if self.tried(self._multiplicity):
                 return True
@@ -1445,8 +1447,11 @@ class Reader:
         grounds = self.answer.says_none or self._behind_because(start)
         if grounds and (self.tried(self._not_equal) or self.tried(self._range_as_reason)):
             return True
+        if self.say(phrases.COMPLEX_ROOTS):
+            self.answer.counts.append(0)
+            return True
         if self.say(phrases.REMARK_SUBJECTS):
-            if self.words[start] in phrases.BARE_SUBJECTS and not grounds:
+            if self.words[self.index - 1] not in phrases.FREE_SUBJECTS and not grounds:
                 return False
             if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(self._complex_numbers):
                 return True
@@ -1467,7 +1472,7 @@ class Reader:
         if not (self.kind() == "name" and self._is_label(self.next.text)):
             return False
         self.index += 1
-        return (self.take("≠") or self.say(phrases.EXCEPT)) and self._listed(self.answer.rejected)
+        return (self.take("≠") or self.say(phrases.DIFFERS)) and self._listed(self.answer.rejected)
 
     def _range_as_reason(self) -> bool:
         """ "since x ≥ 5": holds for the numbers it is said of."""
@@ -1531,13 +1536,13 @@ class Reader:
                                                                 "(true|positive|nonnegative|false)|is (false|impossible|a contradiction)|"
                                                                 "(has|have) no (real)? (solution|solutions|roots|root)|cannot (happen|hold|be true)|always|never")):
             return False
-        if self.joined_by == "or":
-            raise ParseError("it is not clear which numbers are no solutions")
+        if self.joined_by == "or" or (not relations and self._holds_unknown(begin, self.index)):
+            return False
         if relations == ["="] and begin + 1 < self.index and self.tokens[begin].kind == "name" and self.tokens[begin + 1].kind == "=":
             if not self._is_label(self.tokens[begin].text):
                 return False
             self.answer.rejected.append(values[1])
-        elif not relations and not self._holds_unknown(begin, self.index):
+        elif not relations:
             self.answer.rejected.append(first)
         self._reasons_of_failure()
         return True

@@ -451,10 +451,12 @@ NUMBER_NOUNS = Phrases(
 EXCEPT = Phrases(
     "(except|excepting|excluding|besides|but|but not|but for|other than|apart from|aside from|without|different from|"
     "different than|distinct from|not equal to|save|minus|not including|that (is|are) not|which (is|are) not) (for|when)?",
-    "(not|that do not|which do not) equal (to)?", "(does|do) not equal",
-    "(is|are|which is|that is) (not equal to|different from|not)", "(must|can|may) not (be|equal)",
-    "cannot (be|equal)", "can't (be|equal)", "(is|are) (not|excluded)",
+    "(not|that do not|which do not) equal (to)?", "(which is|that is) (not equal to|different from|not)",
 )  # fmt: skip
+DIFFERS = Phrases(
+    "(does|do) not equal", "(is|are) (not equal to|different from|not)", "(must|can|may) not (be|equal)",
+    "(cannot|can't|mustn't|doesn't) (be|equal)", "isn't (equal to)?",
+)
 CONDITIONS = Phrases(
     "(with|where|when|whenever|if|for|for which|such that|provided|provided that|assuming|assuming that|as long as|so "
     "long as|given|given that|satisfying|that satisfy|subject to|on|under the condition|under the condition that|in|in "
@@ -507,11 +509,15 @@ REMARK_SUBJECTS = Phrases(
     "denominator|denominators|parabola|graph|graphs|lines|radicand|domain|lhs|rhs|sides|numerator|fraction)",
     "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential solutions|roots|"
     "sides|solutions|squares)",
-    "only|division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?", "contradiction",
+    "only|division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?",
     "(the|its|only|two|has|with|a pair of)? (two|conjugate)? (purely)? (complex|imaginary|nonreal)",
 )  # fmt: skip
-BARE_SUBJECTS = frozenset((UNKNOWN, "we", "this", "it", "that", "which", "only", "all", "over", "in", "within", "for"))
-"""Subjects that make a remark only behind "because" or "no solution"."""
+COMPLEX_ROOTS = Phrases(
+    "(the|its|both|all)? (the)? (two)? (roots|solutions|zeros) (are|is) (all|both)? (purely)? "
+    "(complex|imaginary|nonreal|not real) (numbers|conjugates)?"
+)
+FREE_SUBJECTS = frozenset("discriminant delta disc domain radicand".split())
+"""Subjects of remarks that may stand anywhere; others need "because" or "no solution" before them."""
 REMARK_WORDS = frozenset(
     """the a an of is are be has have was not never always cannot can't no and or both all only negative positive zero
     nonnegative nonzero less greater than below above equal equals to square squares squared root roots real complex

@@ -497,6 +497,8 @@ def _named_sum(given: Answer) -> Answer:
     """Where a number is called the sum, it is the answer; the solutions named beside it must add up to it."""
     sums = _members(given.sums)
     members = _claimed(replace(given, sums=[], counts=[] if not given.values else given.counts)) if given.values else []
+    if given.rejected and not given.values:
+        raise _contradiction("it adds up what it rejects")
     if members and len(sums) == 1:
         total = reals.add([member.value for member in members])
         if compare(total, sums[0].value) != 0:
@@ -539,6 +541,8 @@ def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
     if any(value.choices for value in given.values):
         raise _Judged(Outcome.WRONG, f"± names two values, the sum is one; {what}")
     forms = [(value.text, form) for value in given.values for form in value.forms]
+    if not forms:
+        raise ParseError("it names no sum")
     wrong = tuple(dict.fromkeys(text for text, form in forms if not equals_sum(solved, form)))
     if wrong:
         missing = texts if len(wrong) == len({text for text, _ in forms}) else ()
