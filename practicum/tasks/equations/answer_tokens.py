@@ -160,13 +160,13 @@ def _append_subscript(tokens: list[Token], found: str, at: int) -> None:
     tokens[-1] = last._replace(text=f"{last.text}_{index}")
 
 
-def _append_letters(
-    tokens: list[Token], found: str, at: int, names: Collection[str], after: str
-) -> None:
+def _append_letters(tokens: list[Token], found: str, at: int, names: Collection[str], after: str) -> None:
     lower = found.lower()
     if found in names:
-        is_article = found == "a" and (following := re.match(r"\s+([a-z]+)", after)) and (
-            following[1] in _ARTICLE_BEFORE
+        is_article = (
+            found == "a"
+            and (following := re.match(r"\s+([a-z]+)", after))
+            and (following[1] in _ARTICLE_BEFORE)
         )
         tokens.append(Token("word", "a", at) if is_article else Token("name", found, at))
     elif found == "R":
@@ -203,10 +203,18 @@ def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None
         tokens.append(Token("word", "a", at))
     elif found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE:
         tokens.append(Token("word", "a", at))
-    elif found == "I" and following and following[1].lower() in ("get", "got", "have", "find", "found", "obtain"):
+    elif (
+        found == "I"
+        and following
+        and following[1].lower() in ("get", "got", "have", "find", "found", "obtain")
+    ):
         tokens.append(Token("word", "i", at))
-    elif found in "yeo" and tokens and after[:1].isspace() and tokens[-1].kind in _ENDS_VALUE and (
-        re.match(r"\s+(?:[-+±√(\\0-9{]|[A-Za-z][\w]*\s*=)", after)
+    elif (
+        found in "yeo"
+        and tokens
+        and after[:1].isspace()
+        and tokens[-1].kind in _ENDS_VALUE
+        and (re.match(r"\s+(?:[-+±√(\\0-9{]|[A-Za-z][\w]*\s*=)", after))
     ):
         tokens.append(Token("word", found, at))
     elif found == "U":
@@ -218,7 +226,9 @@ def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None
 # -- numbers -----------------------------------------------------------------------------------------------
 
 
-_BEGINS_VALUE = frozenset(("number", "fraction", "vulgar", "name", "(", "sqrt", "cbrt", "root4", "frac", "|", "{"))
+_BEGINS_VALUE = frozenset(
+    ("number", "fraction", "vulgar", "name", "(", "sqrt", "cbrt", "root4", "frac", "|", "{")
+)
 
 
 def with_spelled_numbers(tokens: list[Token]) -> list[Token]:
@@ -258,7 +268,11 @@ def _spelled(tokens: list[Token], index: int) -> tuple[list[Token], int] | None:
     if number is None:
         return None
     if words[1] in phrases.PARTS:
-        return [Token("number", str(number), at), Token("/", "/", at), _digits(phrases.PARTS[words[1]], at)], 2
+        return [
+            Token("number", str(number), at),
+            Token("/", "/", at),
+            _digits(phrases.PARTS[words[1]], at),
+        ], 2
     if words[1] == "and" and words[2] in ("a", "one") and words[3] in phrases.PARTS:
         part = _digits(phrases.PARTS[words[3]], at)
         inside = [_digits(number, at), Token("+", "+", at), _digits(1, at), Token("/", "/", at), part]

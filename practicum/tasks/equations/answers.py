@@ -93,7 +93,9 @@ class Answer:
     @property
     def is_blank(self) -> bool:
         """Whether nothing is claimed."""
-        claimed = self.values or self.premises or self.ranges or self.exclusions or self.estimates or self.sums
+        claimed = (
+            self.values or self.premises or self.ranges or self.exclusions or self.estimates or self.sums
+        )
         return not (claimed or self.says_none or self.says_all)
 
 
@@ -183,7 +185,9 @@ class Reader:
         token = self.next
         if token.kind == "end":
             return ParseError("the answer ends too early")
-        return ParseError(f"unexpected {token.text!r}" if token.kind != "\n" else "unexpected end of the line")
+        return ParseError(
+            f"unexpected {token.text!r}" if token.kind != "\n" else "unexpected end of the line"
+        )
 
     def tried(self, rule: Callable[[], bool]) -> bool:
         """Whether a rule fits; where it does not, nothing is read and nothing said."""
@@ -248,7 +252,13 @@ class Reader:
                 joint = "and" if joint in ("", ",", "\n") else joint
             elif not first and self.say(phrases.BUT):
                 joint = "but"
-            elif not first and not joint and self.kind() == "number" and self.kind(1) == ")" and self._enumerates():
+            elif (
+                not first
+                and not joint
+                and self.kind() == "number"
+                and self.kind(1) == ")"
+                and self._enumerates()
+            ):
                 return ","
             elif self.next.kind in ("∪",) and not first:
                 self.index += 1
@@ -331,12 +341,18 @@ class Reader:
             for place, token in enumerate(self.tokens[:-1])
             if token.kind == "number"
             and self.tokens[place + 1].kind in (")", ".")
-            and (place - ahead == 0 or self.tokens[place - ahead - 1].kind in ("\n", ",", ";", ".", ":") or self.tokens[place].spaced)
+            and (
+                place - ahead == 0
+                or self.tokens[place - ahead - 1].kind in ("\n", ",", ";", ".", ":")
+                or self.tokens[place].spaced
+            )
         ]
         expected = [str(number) for number in range(1, len(marks) + 1)]
         if [token.text for _, token in marks] != expected or len(marks) < 2:
             return False
-        at_lines = all(place - ahead == 0 or self.tokens[place - ahead - 1].kind == "\n" for place, _ in marks[1:])
+        at_lines = all(
+            place - ahead == 0 or self.tokens[place - ahead - 1].kind == "\n" for place, _ in marks[1:]
+        )
         labelled = all(self.tokens[place + 2].kind == "name" for place, _ in marks)
         return at_lines or labelled
 
@@ -377,7 +393,11 @@ class Reader:
         if not whole and self.noun_phrase() is not None:
             if not (self.say(phrases.COPULAS) or self.take(":", "=")):
                 self.index = start
-        elif self.kind() == "name" and self._is_label(self.next.text, sets=True) and self.kind(1) in ("=", "∈", ":"):
+        elif (
+            self.kind() == "name"
+            and self._is_label(self.next.text, sets=True)
+            and self.kind(1) in ("=", "∈", ":")
+        ):
             self.index += 2
             if self.take("∅"):
                 self.answer.says_none = True
@@ -472,7 +492,11 @@ class Reader:
     def _signed_numbers(self) -> bool:
         """ "all nonzero real numbers", "every positive number", "ℝ_{≥0}"."""
         start = self.index
-        if self.kind() == "ℝ" and self.kind(1) in (*_RELATIONS, "≠") and self.tokens[self.index + 2].text == "0":
+        if (
+            self.kind() == "ℝ"
+            and self.kind(1) in (*_RELATIONS, "≠")
+            and self.tokens[self.index + 2].text == "0"
+        ):
             relation = self.kind(1)
             self.index += 3
             if relation == "≠":
@@ -607,7 +631,9 @@ class Reader:
         self.say(phrases.CONDITIONS)
         self.say(phrases.INTERVALS)
         found = (
-            self._interval_union() if self.kind() in ("(", "[", "]") else self._in_words() or self._relation_chain()
+            self._interval_union()
+            if self.kind() in ("(", "[", "]")
+            else self._in_words() or self._relation_chain()
         )
         if not found:
             return False
@@ -616,7 +642,9 @@ class Reader:
 
     def _in_words(self) -> bool:
         """ "greater than 2", "between 1 and 3 inclusive"."""
-        sizes = {relation: table.match(self.words, self.index) for relation, table in phrases.MORE_THAN.items()}
+        sizes = {
+            relation: table.match(self.words, self.index) for relation, table in phrases.MORE_THAN.items()
+        }
         relation = max(sizes, key=lambda one: sizes[one])
         if sizes[relation]:
             self.index += sizes[relation]
@@ -675,7 +703,9 @@ class Reader:
             self.index += 1
             if self.kind() == "," and "_" in self.tokens[start].text and self.kind(1) in ("number", "name"):
                 if self.kind(2) in ("=", "∈") and (
-                    self.kind(1) == "number" or self.tokens[start].text.partition("_")[0] == self.tokens[start + 2].text.partition("_")[0]
+                    self.kind(1) == "number"
+                    or self.tokens[start].text.partition("_")[0]
+                    == self.tokens[start + 2].text.partition("_")[0]
                 ):
                     self.index += 2
             if self.kind() in _EQUALS or self.kind() == ":":
@@ -717,8 +747,10 @@ class Reader:
             return True
         forms, choices = list(first.forms), first.choices
         while self.kind() == "=":
-            if self.kind(1) == "name" and self._is_label(self.tokens[self.index + 1].text) and (
-                self.kind(2) in ("end", "word", ")", *_PAUSES)
+            if (
+                self.kind(1) == "name"
+                and self._is_label(self.tokens[self.index + 1].text)
+                and (self.kind(2) in ("end", "word", ")", *_PAUSES))
             ):
                 if self.parametric and self.tokens[self.index + 1].text not in ("x", "y"):
                     break
@@ -794,7 +826,11 @@ class Reader:
         start = self.index
         holds = phrases.HOLDS.match(self.words, start)
         fails = phrases.FAILS.match(self.words, start)
-        if not fails or fails < holds or self.kind(fails) in ("name", "number", ":", "-", "(", "{", "=", "sqrt", "frac"):
+        if (
+            not fails
+            or fails < holds
+            or self.kind(fails) in ("name", "number", ":", "-", "(", "{", "=", "sqrt", "frac")
+        ):
             return
         self.index += fails
         plural = self.words[start] in ("are", "do", "don't", "make", "were", "aren't", "fail")
@@ -875,7 +911,10 @@ class Reader:
 
     def _part(self, end: int) -> Reader:
         """A reader of what stands between the bracket that is next and its partner at `end`."""
-        inner = [token._replace(spaced=False) if place == 0 else token for place, token in enumerate(self.tokens[self.index + 1 : end])]
+        inner = [
+            token._replace(spaced=False) if place == 0 else token
+            for place, token in enumerate(self.tokens[self.index + 1 : end])
+        ]
         return Reader(inner, self.names, self.parametric, self.is_sum)
 
     def _set_builder(self) -> bool:
@@ -889,9 +928,16 @@ class Reader:
             return False
         if inner.next.text == "real" and inner.take("word"):
             pass
-        if not (inner.take("|", ":", "|(", "|)") or (inner.next.text == "such" and inner.say(phrases.CONDITIONS))):
+        if not (
+            inner.take("|", ":", "|(", "|)") or (inner.next.text == "such" and inner.say(phrases.CONDITIONS))
+        ):
             return False
-        if inner.kind() == "name" and inner.kind(1) == "∈" and inner.kind(2) == "ℝ" and inner.kind(3) in (",", "word", ";"):
+        if (
+            inner.kind() == "name"
+            and inner.kind(1) == "∈"
+            and inner.kind(2) == "ℝ"
+            and inner.kind(3) in (",", "word", ";")
+        ):
             inner.index += 3
             inner.take(",", ";") or inner.say(phrases.AND)
         inner.statements("end")
@@ -961,7 +1007,9 @@ class Reader:
         """ "the closed interval [1, 3]", "x in [1, 3]", "1 and 3 and everything between"."""
         start = self.index
         if self.say(phrases.EVERYTHING_BETWEEN):
-            if len(self.answer.values) - self.group != 2 or any(value.choices for value in self.answer.values):
+            if len(self.answer.values) - self.group != 2 or any(
+                value.choices for value in self.answer.values
+            ):
                 return False
             low, high = self.answer.values[self.group :]
             del self.answer.values[self.group :]
@@ -1015,7 +1063,11 @@ class Reader:
         parts: list[Value | str] = []
         relations: list[str] = []
         while True:
-            if self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) not in ("+", "*", "/", "^"):
+            if (
+                self.kind() == "name"
+                and self._is_label(self.next.text)
+                and self.kind(1) not in ("+", "*", "/", "^")
+            ):
                 parts.append(self.next.text)
                 self.index += 1
             elif self._infinite(len(parts) == 0):
@@ -1143,7 +1195,9 @@ class Reader:
             pass
         self.joined_by = "," if self.joined_by not in ("but",) else "but"
         self.group = len(self.answer.values)
-        return any(self.tried(rule) for rule in (self.none, self.every, self.about, self.comparison, self.item))
+        return any(
+            self.tried(rule) for rule in (self.none, self.every, self.about, self.comparison, self.item)
+        )
 
     def only(self) -> bool:
         """ "but only x = 9 works": what was named before were candidates."""
@@ -1173,7 +1227,15 @@ class Reader:
         start = self.index
         if self.answer.is_blank and not self.is_note:
             return False
-        if self.next.kind == "word" and self.words[start] in ("with", "of", "has", "multiplicity", "mult", "is", "algebraic"):
+        if self.next.kind == "word" and self.words[start] in (
+            "with",
+            "of",
+            "has",
+            "multiplicity",
+            "mult",
+            "is",
+            "algebraic",
+        ):
             if self.tried(self._multiplicity):
                 return True
         if phrases.FAILS.match(self.words, start) > phrases.HOLDS.match(self.words, start):
@@ -1453,7 +1515,9 @@ class Reader:
         if self.say(phrases.REMARK_SUBJECTS):
             if self.words[self.index - 1] not in phrases.FREE_SUBJECTS and not grounds:
                 return False
-            if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(self._complex_numbers):
+            if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(
+                self._complex_numbers
+            ):
                 return True
         elif not (grounds and self.tried(self._expression_of_unknown)):
             return False
@@ -1532,13 +1596,22 @@ class Reader:
             relations.append(self.kind())
             self.index += 1
             values.append(self.value())
-        if not self.say(phrases.FAILS) and not self.say(Phrases("is never (true|satisfied|possible)|never holds|is always "
-                                                                "(true|positive|nonnegative|false)|is (false|impossible|a contradiction)|"
-                                                                "(has|have) no (real)? (solution|solutions|roots|root)|cannot (happen|hold|be true)|always|never")):
+        if not self.say(phrases.FAILS) and not self.say(
+            Phrases(
+                "is never (true|satisfied|possible)|never holds|is always "
+                "(true|positive|nonnegative|false)|is (false|impossible|a contradiction)|"
+                "(has|have) no (real)? (solution|solutions|roots|root)|cannot (happen|hold|be true)|always|never"
+            )
+        ):
             return False
         if self.joined_by == "or" or (not relations and self._holds_unknown(begin, self.index)):
             return False
-        if relations == ["="] and begin + 1 < self.index and self.tokens[begin].kind == "name" and self.tokens[begin + 1].kind == "=":
+        if (
+            relations == ["="]
+            and begin + 1 < self.index
+            and self.tokens[begin].kind == "name"
+            and self.tokens[begin + 1].kind == "="
+        ):
             if not self._is_label(self.tokens[begin].text):
                 return False
             self.answer.rejected.append(values[1])
@@ -1571,14 +1644,20 @@ class Reader:
 
     def auxiliary(self) -> bool:
         """ "discriminant = 16", "D = -4 < 0", "domain: x ≥ 5"."""
-        letter = self.kind() == "name" and self.next.text in _DISCRIMINANTS and self.next.text not in self.names
+        letter = (
+            self.kind() == "name" and self.next.text in _DISCRIMINANTS and self.next.text not in self.names
+        )
         if letter:
             self.index += 1
         elif not self.say(phrases.AUXILIARY):
             return False
         domain = self.words[self.index - 1] == "domain"
         if not (self.kind() in ("=", ":", *_RELATIONS) or self.say(phrases.COPULAS)):
-            return self.kind() in ("number",) and self.words[self.index - 1] in ("multiplicity", "mult") and self.take("number")
+            return (
+                self.kind() in ("number",)
+                and self.words[self.index - 1] in ("multiplicity", "mult")
+                and self.take("number")
+            )
         self.take(":", "=")
         count = 0
         while True:
@@ -1621,7 +1700,11 @@ class Reader:
             self.index += 1
         follows = self.tokens[self.index - 1].kind in ("\n", ".", ":") and self.index > start
         joins = (phrases.SO, phrases.OR, phrases.AND)
-        follows = follows or self.kind() in ("⇒", "∪") or any(table.match(self.words, self.index) for table in joins)
+        follows = (
+            follows
+            or self.kind() in ("⇒", "∪")
+            or any(table.match(self.words, self.index) for table in joins)
+        )
         follows = follows or self.index > start
         self.index = start
         if self.kind() == ":":
@@ -1640,7 +1723,12 @@ class Reader:
         while self.kind() not in ("end", "\n", ")"):
             token = self.next
             if token.kind == "word":
-                if token.text not in phrases.CHECK_WORDS.words and token.text not in ("therefore", "thus", "hence", "or"):
+                if token.text not in phrases.CHECK_WORDS.words and token.text not in (
+                    "therefore",
+                    "thus",
+                    "hence",
+                    "or",
+                ):
                     return False
             elif token.kind == "≠":
                 return False
@@ -1655,9 +1743,7 @@ class Reader:
 
 
 def _copy(answer: Answer) -> Answer:
-    return Answer(
-        *(list(value) if isinstance(value, list) else value for value in vars(answer).values())
-    )
+    return Answer(*(list(value) if isinstance(value, list) else value for value in vars(answer).values()))
 
 
 def _both(one: Range, other: Range) -> Range | None:

@@ -620,7 +620,9 @@ class Parser:
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _FRACTION_OF_NUMBERS = ["frac", "{", "number", "}", "{", "number", "}"]
-_ATOM_STARTS = frozenset(("name", "(", "[", "{", "sqrt", "cbrt", "root4", "frac", "abs", "vulgar", "fraction", "|("))
+_ATOM_STARTS = frozenset(
+    ("name", "(", "[", "{", "sqrt", "cbrt", "root4", "frac", "abs", "vulgar", "fraction", "|(")
+)
 _ROOT_ARGUMENTS = _ATOM_STARTS | {"number", "|"}
 
 

@@ -122,7 +122,9 @@ def _last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
     found = None
     for match in _LABEL.finditer(text):
-        if match.group().startswith("\n") or _may_stand_before(text[max(0, match.start() - _MOST_BEFORE) : match.start()], match.start() <= _MOST_BEFORE):
+        if match.group().startswith("\n") or _may_stand_before(
+            text[max(0, match.start() - _MOST_BEFORE) : match.start()], match.start() <= _MOST_BEFORE
+        ):
             found = match.end()
     return found
 
@@ -306,7 +308,11 @@ def _claims_nothing(rest: str) -> bool:
     if len(rest) > MAX_TEXT:
         return False
     rest = _CLOSINGS.sub(" ", rest)
-    return all(_is_idle(part) for part in re.split(r"(?<=[.!?。])\s+|\n", rest) if part.strip(_BLANK + "$.!])}✓✅∎□■\\"))
+    return all(
+        _is_idle(part)
+        for part in re.split(r"(?<=[.!?。])\s+|\n", rest)
+        if part.strip(_BLANK + "$.!])}✓✅∎□■\\")
+    )
 
 
 def _is_idle(sentence: str) -> bool:

@@ -444,9 +444,13 @@ EVERY_KIND = Phrases(
 SIGNED = {
     "nonzero": "≠", "positive": ">", "negative": "<", "nonnegative": "≥", "nonpositive": "≤",
 }  # fmt: skip
-EVERY_START = Phrases("(for|true for|holds for|valid for)? (all|every|any|each|∀)", "(the)? set of (all)?", "the")
+EVERY_START = Phrases(
+    "(for|true for|holds for|valid for)? (all|every|any|each|∀)", "(the)? set of (all)?", "the"
+)
 NUMBER_NOUNS = Phrases(
-    "(real)? (number|numbers|value|values|real|reals) (of ~x|for ~x|~x)?", "(real)? ~x (value|values)?", "reals"
+    "(real)? (number|numbers|value|values|real|reals) (of ~x|for ~x|~x)?",
+    "(real)? ~x (value|values)?",
+    "reals",
 )
 EXCEPT = Phrases(
     "(except|excepting|excluding|besides|but|but not|but for|other than|apart from|aside from|without|different from|"
@@ -454,8 +458,11 @@ EXCEPT = Phrases(
     "(not|that do not|which do not) equal (to)?", "(which is|that is) (not equal to|different from|not)",
 )  # fmt: skip
 DIFFERS = Phrases(
-    "(does|do) not equal", "(is|are) (not equal to|different from|not)", "(must|can|may) not (be|equal)",
-    "(cannot|can't|mustn't|doesn't) (be|equal)", "isn't (equal to)?",
+    "(does|do) not equal",
+    "(is|are) (not equal to|different from|not)",
+    "(must|can|may) not (be|equal)",
+    "(cannot|can't|mustn't|doesn't) (be|equal)",
+    "isn't (equal to)?",
 )
 CONDITIONS = Phrases(
     "(with|where|when|whenever|if|for|for which|such that|provided|provided that|assuming|assuming that|as long as|so "
@@ -497,7 +504,9 @@ CHECK_WORDS = Phrases(
     "each|this|these|as|required|by|plugging|out|to|verify|also|from|do|does|indeed|solutions|solution|roots|root|"
     "satisfy|satisfies|square|positive|nonzero|expected|them|fine|✓|≠)",
 )
-EXPLAINS = Phrases("(explanation|reason|reasoning|justification|working|work|steps|method|note|details|why|because)")
+EXPLAINS = Phrases(
+    "(explanation|reason|reasoning|justification|working|work|steps|method|note|details|why|because)"
+)
 AUXILIARY = Phrases(
     "(the|its|a|with|negative|positive)? (discriminant|delta|disc) (of (the|this)? (quadratic|equation|polynomial))?",
     "multiplicity|mult", "(the)? domain", "(the)? degree", "lhs|rhs",

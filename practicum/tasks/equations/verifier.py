@@ -496,7 +496,11 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
 def _named_sum(given: Answer) -> Answer:
     """Where a number is called the sum, it is the answer; the solutions named beside it must add up to it."""
     sums = _members(given.sums)
-    members = _claimed(replace(given, sums=[], counts=[] if not given.values else given.counts)) if given.values else []
+    members = (
+        _claimed(replace(given, sums=[], counts=[] if not given.values else given.counts))
+        if given.values
+        else []
+    )
     if given.rejected and not given.values:
         raise _contradiction("it adds up what it rejects")
     if members and len(sums) == 1:
