@@ -137,7 +137,8 @@ def masked_attention(query: Tensor, keys: Tensor, values: Tensor, visible: Tenso
     if query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, keys, values, attn_mask=visible)
     scores = query.float() @ keys.float().transpose(-2, -1) * query.shape[-1] ** -0.5
-    return scores.masked_fill(~visible, -torch.inf).softmax(-1).to(values.dtype) @ values
+    mixed: Tensor = scores.masked_fill(~visible, -torch.inf).softmax(-1).to(values.dtype) @ values
+    return mixed
 
 
 class Attention(nn.Module):
