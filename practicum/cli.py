@@ -108,7 +108,11 @@ def _train(
         raise InputError("--resume needs --run DIR, the run to continue")
     run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     config_path, stored = options.config, run_path / "config.toml"
-    if options.resume and config_path is None and stored.exists():
+    if options.resume and config_path is None:
+        if not stored.exists():
+            raise InputError(
+                f"{run_path} holds no run to resume (no config.toml): drop --resume to start one"
+            )
         config_path = stored
     try:
         config = load(config_class, config_path, options.settings)

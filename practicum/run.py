@@ -27,6 +27,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ TEMPORARY = ".partial"
 REPLACED = ".replaced"
 LOCK = ".lock"
 QUIET_SECONDS = 10.0
+MOST_READ = 1 << 24
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 
@@ -145,7 +147,7 @@ class Run:
                 _write_tensors(temporary / "trainer.safetensors", tensors)
                 lengths = {name: _length(self.path / name) for name in LOGS}
                 files = {
-                    path.relative_to(temporary).as_posix(): path.stat().st_size
+                    path.relative_to(temporary).as_posix(): _fingerprint(path)
                     for path in sorted(temporary.rglob("*"))
                     if path.is_file()
                 }
@@ -279,10 +281,11 @@ class Run:
         atomic_write(path, to_json(record, indent=2) + "\n")
 
 
-def checked_files(checkpoint: Path) -> dict[str, Any] | None:
-    """The record in a checkpoint's trainer.json, whose files are there with the sizes they were saved with.
+def checked_files(checkpoint: Path, unused: Sequence[str] = ()) -> dict[str, Any] | None:
+    """The record in a checkpoint's trainer.json, whose files are there as they were saved.
 
-    None where there is no trainer.json: a model folder of another making. Raises InputError naming the file.
+    None where there is no trainer.json: a model folder of another making. Files in `unused` are not looked
+    at. Raises InputError naming the file.
     """
     path = checkpoint / "trainer.json"
     if not path.is_file():
@@ -292,14 +295,16 @@ def checked_files(checkpoint: Path) -> dict[str, Any] | None:
     for name, kind in kinds:
         if not isinstance(record.get(name), kind):
             raise InputError(f"{path}: {name} is {record.get(name)!r:.40}; {EARLIER}")
-    for name, size in record.get("files", {}).items():
+    for name, fingerprint in record.get("files", {}).items():
         file = checkpoint / name
+        if name in unused:
+            continue
         if not file.is_file():
             raise InputError(f"{file}: no such file, but the checkpoint was saved with it; {EARLIER}")
-        if file.stat().st_size != size:
+        if _fingerprint(file) != fingerprint:
             raise InputError(
-                f"{file}: holds {file.stat().st_size} bytes, {size} when the checkpoint was saved; {EARLIER} "
-                "(or remove its trainer.json to use the files as they are)"
+                f"{file}: not what it was when the checkpoint was saved; {EARLIER}, or remove its "
+                "trainer.json to use the files as they are"
             )
     return record
 
@@ -609,13 +614,19 @@ def read_json(path: Path, advice: str) -> Any:
     return found
 
 
+def _fingerprint(path: Path) -> list[int]:
+    """A file's bytes and, where reading them all takes no time, their CRC-32."""
+    size = path.stat().st_size
+    return [size, zlib.crc32(path.read_bytes())] if size <= MOST_READ else [size]
+
+
 def _check_rows(path: Path, length: int) -> None:
     """Raise InputError unless the first `length` bytes of a log are there and are rows of JSON."""
     data = path.read_bytes()[:length] if path.is_file() else b""
     advice = "restore it, or choose another --run"
     if len(data) < length:
         raise InputError(f"{path}: holds {len(data)} bytes, {length} at the newest checkpoint; {advice}")
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else (), start=1):
         try:
             json.loads(line)
         except ValueError as error:
