@@ -97,6 +97,7 @@ def _train(
     With `prints_its_own` the function writes its result for people, and only --json is printed here.
     """
     from practicum.config import load
+    from practicum.run import announced
 
     options = _read_arguments(arguments)
     stage = importlib.import_module(module)
@@ -106,15 +107,25 @@ def _train(
     if options.resume and options.run is None:
         raise InputError("--resume needs --run DIR, the run to continue")
     run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
-    config_path = options.config
-    if options.resume and config_path is None and (run_path / "config.toml").exists():
-        config_path = run_path / "config.toml"
-    config = load(config_class, config_path, options.settings)
-    print(f"practicum: run folder {run_path}", file=sys.stderr)
+    config_path, stored = options.config, run_path / "config.toml"
+    if options.resume and config_path is None:
+        if not stored.exists():
+            raise InputError(
+                f"{run_path} holds no run to resume (no config.toml): drop --resume to start one"
+            )
+        config_path = stored
     try:
-        summary = _quietly(
-            options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
-        )
+        config = load(config_class, config_path, options.settings)
+    except InputError as error:
+        if config_path != stored or str(error).startswith(str(stored)):
+            raise
+        # What is missing here is missing in the run's own file.
+        raise InputError(f"{stored}: {error}") from error
+    try:
+        with announced(run_path):
+            summary = _quietly(
+                options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
+            )
     except KeyboardInterrupt:
         if not (run_path / "config.toml").exists():
             raise

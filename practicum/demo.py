@@ -11,7 +11,6 @@ Every stage has a run folder of its own inside the demo's; a demo that is killed
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from typing import Annotated, Any, Literal
 
 from practicum.audit import whole
 from practicum.ranges import MOST_HELD, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
-from practicum.run import Run, atomic_write, energy_counter, to_json
+from practicum.run import Run, atomic_write, energy_counter, read_json, to_json
 from practicum.tasks.controls import Control
 from practicum.tasks.equations.verifier import verify
 from practicum.tasks.task import TaskConfig
@@ -34,6 +33,8 @@ SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
 CONTRAST_STEPS = 150
 """Updates in which the reward model learns to tell an answer from a spoiled one, before people's rankings."""
 SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
+
+AGAIN = "remove it to have it made again"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _stage(
             result,
             to_json({"training": trained, "whole": whole, "family": family, "seconds": seconds}) + "\n",
         )
-    stored = json.loads(result.read_text(encoding="utf-8"))
+    stored = read_json(result, AGAIN)
     whole, family = stored["whole"], stored["family"]
     return {
         "name": name,
@@ -198,9 +199,9 @@ def human_feedback(config: DemoConfig, run_path: Path) -> tuple[dict[str, Any], 
             step(config, run_path)
             seconds[name] = time.perf_counter() - started
         atomic_write(result, to_json(seconds) + "\n")
-    seconds = json.loads(result.read_text(encoding="utf-8"))
-    loop = json.loads((run_path / "rlhf" / "summary.json").read_text(encoding="utf-8"))
-    audited = json.loads((run_path / "audit" / "audit.json").read_text(encoding="utf-8"))
+    seconds = read_json(result, AGAIN)
+    loop = read_json(run_path / "rlhf" / "summary.json", AGAIN)
+    audited = read_json(run_path / "audit" / "audit.json", AGAIN)
     return _rlhf_row(config, loop, sum(seconds.values())), {"human_feedback": _feedback(loop, audited)}
 
 

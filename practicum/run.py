@@ -8,9 +8,10 @@ samples.jsonl      prompt, completion, reward, advantage, step
 untrusted/step-000150/     the newest of the checkpoints that a guard took back, if it took any
 checkpoints/step-000143/   model files, trainer.safetensors, trainer.json
 summary.json       the final figures
+.lock              there while a process fills the folder, which process it is
 ```
 A process killed at any moment leaves either a whole checkpoint or none, and resuming cuts the logs back to
-the checkpoint, so the continued files equal those of an unbroken run.
+the checkpoint, so the continued files equal those of an unbroken run. A file that was damaged since is named.
 """
 
 from __future__ import annotations
@@ -22,21 +23,28 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+from weakref import WeakValueDictionary, finalize
 
 from safetensors import SafetensorError
 
 from practicum import __version__
 from practicum.config import flatten, parse_toml, read_toml, to_toml
 from practicum.errors import InputError
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +53,10 @@ if TYPE_CHECKING:
 LOGS = ("metrics.jsonl", "samples.jsonl")
 TEMPORARY = ".partial"
 REPLACED = ".replaced"
+LOCK = ".lock"
 QUIET_SECONDS = 10.0
+MOST_READ = 1 << 24
+EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 
 @dataclass(frozen=True)
@@ -57,39 +68,52 @@ class Checkpoint:
     state: dict[str, Any]
 
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors given to `Run.save`, on the CPU, with their dtypes."""
+        """The tensors given to `Run.save`, on the CPU, with their dtypes; InputError for a damaged file."""
         from safetensors.torch import load_file
 
-        tensors: dict[str, Tensor] = load_file(self.path / "trainer.safetensors")
+        path = self.path / "trainer.safetensors"
+        try:
+            tensors: dict[str, Tensor] = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); {EARLIER}") from error
         return tensors
 
 
 @dataclass(frozen=True)
 class Run:
-    """An open run folder; `keep` newest checkpoints stay."""
+    """A run folder; `keep` newest checkpoints stay. One that was opened is locked while it is in use."""
 
     path: Path
     keep: int = 2
+    lock: FolderLock | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path, config: object, command: str, *, resume: bool = False, keep: int = 2) -> Run:
         """Start a run in a new or empty folder, or continue the one there.
 
         Resuming cuts `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint (to nothing without
-        one). Raises InputError when the folder is not empty and `resume` is False, when there is nothing to
-        resume, when the stored config differs (naming the first differing key), or when writing fails.
+        one). Raises InputError when another process fills the folder, when it is not empty and `resume` is
+        False, when there is nothing to resume, when the stored config differs (naming the first differing
+        key), when a file is damaged, or when writing fails.
         """
-        run = cls(Path(path), keep)
-        with _writing(run.path):
+        folder = Path(path)
+        with _writing(folder):
+            if (folder / LOCK).exists():
+                lock = locked(folder)
             if resume:
-                run.check_config(config)
+                cls(folder).check_config(config)
+            elif folder.is_dir() and not all(_is_incidental(item) for item in folder.iterdir()):
+                raise InputError(f"{path} is not empty: pass --resume to continue it, or another --run")
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = locked(folder)
+            run = cls(folder, keep, lock)
+            if resume:
                 run._cut_logs()
             else:
-                if run.path.is_dir() and any(not _is_temporary(item) for item in run.path.iterdir()):
-                    raise InputError(f"{path} is not empty: pass --resume to continue it, or another --run")
-                run.path.mkdir(parents=True, exist_ok=True)
-                atomic_write(run.path / "config.toml", to_toml(config))
+                atomic_write(folder / "config.toml", to_toml(config))
             run._record_environment(config, command)
+        if _announced.get() == folder:
+            print(f"practicum: run folder {folder}", file=sys.stderr)
         return run
 
     def log(self, row: Mapping[str, Any]) -> None:
@@ -128,7 +152,12 @@ class Run:
                 write_model(temporary)
                 _write_tensors(temporary / "trainer.safetensors", tensors)
                 lengths = {name: _length(self.path / name) for name in LOGS}
-                record = {"step": step, "log_bytes": lengths, "state": dict(state)}
+                files = {
+                    path.relative_to(temporary).as_posix(): _fingerprint(path)
+                    for path in sorted(temporary.rglob("*"))
+                    if path.is_file()
+                }
+                record = {"step": step, "log_bytes": lengths, "files": files, "state": dict(state)}
                 (temporary / "trainer.json").write_text(to_json(record) + "\n", encoding="utf-8")
                 self._sync(temporary)
                 if final.exists():
@@ -143,7 +172,10 @@ class Run:
         return final
 
     def latest(self) -> Checkpoint | None:
-        """The newest whole checkpoint, or None. Removes what a killed process left half-written."""
+        """The newest whole checkpoint, or None. Removes what a killed process left half-written.
+
+        Raises InputError naming the file when one of its files is missing or damaged.
+        """
         folder = self.path / "checkpoints"
         for leftover in folder.glob(f".step-*{REPLACED}"):
             whole = folder / leftover.name[1 : -len(REPLACED)]
@@ -154,7 +186,9 @@ class Run:
         steps = self._steps()
         if not steps:
             return None
-        record = _read_json(steps[-1] / "trainer.json")
+        record = checked_files(steps[-1])
+        if record is None:
+            raise InputError(f"{steps[-1] / 'trainer.json'}: no such file; {EARLIER}")
         return Checkpoint(record["step"], steps[-1], record["state"])
 
     def distrust(self, step: int) -> None:
@@ -204,7 +238,12 @@ class Run:
             )
         stored = flatten(read_toml(stored_path))
         given = flatten(parse_toml(to_toml(config), "the given config"))
-        for key in [*stored, *(key for key in given if key not in stored)]:
+        for key in [*stored, *given]:
+            if key not in stored:
+                raise InputError(
+                    f"{stored_path} has no {key}: it was cut short or written by another version; restore "
+                    "it, or choose another --run"
+                )
             if stored.get(key) != given.get(key):
                 raise InputError(
                     f"{stored_path} was started with {key} = {stored.get(key)!r}, now it is "
@@ -213,19 +252,156 @@ class Run:
 
     def _cut_logs(self) -> None:
         checkpoint = self.latest()
-        record = _read_json(checkpoint.path / "trainer.json") if checkpoint else {"log_bytes": {}}
+        record = checked_files(checkpoint.path) if checkpoint else None
+        lengths = {} if record is None else record["log_bytes"]
         for name in LOGS:
-            length = record["log_bytes"].get(name, 0)
+            length = lengths.get(name, 0)
+            _check_rows(self.path / name, length)
             if _length(self.path / name) > length:
                 os.truncate(self.path / name, length)
+
+    def note_arithmetic(self, found: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Record in environment.json what the bits of results depend on, as {"threads": 2}.
+
+        Returns what differs from when the folder was last computed in: {"threads": (2, 1)}.
+        """
+        path = self.path / "environment.json"
+        if not path.exists():
+            return {}
+        record = read_json(path, "remove it: resuming writes another")
+        entries = [record, *record.get("resumed", [])]
+        earlier = [entry["arithmetic"] for entry in entries if "arithmetic" in entry]
+        entries[-1]["arithmetic"] = dict(found)
+        atomic_write(path, to_json(record, indent=2) + "\n")
+        if not earlier:
+            return {}
+        names = [name for name in found if earlier[-1].get(name) != found[name]]
+        return {name: (earlier[-1].get(name), found[name]) for name in names}
 
     def _record_environment(self, config: object, command: str) -> None:
         path = self.path / "environment.json"
         record = environment(command, getattr(config, "seed", None))
         if path.exists():
-            first = _read_json(path)
+            first = read_json(path, "remove it: resuming writes another")
             record = {**first, "resumed": [*first.get("resumed", []), record]}
         atomic_write(path, to_json(record, indent=2) + "\n")
+
+
+def checked_files(checkpoint: Path, unused: Sequence[str] = ()) -> dict[str, Any] | None:
+    """The record in a checkpoint's trainer.json, whose files are there as they were saved.
+
+    None where there is no trainer.json: a model folder of another making. Files in `unused` are not looked
+    at. Raises InputError naming the file.
+    """
+    path = checkpoint / "trainer.json"
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = read_json(path, EARLIER)
+    kinds = (("step", int), ("log_bytes", dict), ("state", dict))
+    for name, kind in kinds:
+        if not isinstance(record.get(name), kind):
+            raise InputError(f"{path}: {name} is {record.get(name)!r:.40}; {EARLIER}")
+    for name, fingerprint in record.get("files", {}).items():
+        file = checkpoint / name
+        if name in unused:
+            continue
+        if not file.is_file():
+            raise InputError(f"{file}: no such file, but the checkpoint was saved with it; {EARLIER}")
+        if _fingerprint(file) != fingerprint:
+            raise InputError(
+                f"{file}: not what it was when the checkpoint was saved; {EARLIER}, or remove its "
+                "trainer.json to use the files as they are"
+            )
+    return record
+
+
+# ------------------------------------------------------------------------------- one process a folder
+
+
+class FolderLock:
+    """Holds a folder, by a locked file in it, until nothing refers to it any more or the process ends.
+
+    The file says who holds it. It goes with the lock; one that a killed process leaves behind is locked by
+    nobody and is taken over.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.stream = _take(folder)
+        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.stream.truncate(0)
+        self.stream.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
+        self.stream.flush()
+        self.release = finalize(self, _give_back, folder / LOCK, self.stream)
+
+
+def _take(folder: Path) -> TextIO:
+    """The folder's lock file, open and locked. Raises InputError that says who holds it, if somebody does."""
+    while True:
+        stream = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115
+        if sys.platform == "win32":
+            return stream
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            stream.close()
+            raise InputError(f"{folder} is in use by {holder}: wait for it, or stop it") from error
+        except OSError as error:
+            print(
+                f"practicum: {folder} cannot be locked here ({error.strerror}): let no second process use it",
+                file=sys.stderr,
+            )
+            return stream
+        # Its last holder may have removed it between the opening and the locking.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), os.stat(folder / LOCK)):
+                return stream
+        stream.close()
+
+
+def _give_back(path: Path, stream: TextIO) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+    stream.close()
+
+
+_locks: WeakValueDictionary[Path, FolderLock] = WeakValueDictionary()
+_announced: ContextVar[Path | None] = ContextVar("announced", default=None)
+
+
+def locked(folder: Path) -> FolderLock:
+    """The lock of a folder, for this process; InputError says which other process holds it, if one does."""
+    key = folder.resolve()
+    lock = _locks.get(key)
+    if lock is None:
+        _locks[key] = lock = FolderLock(folder)
+    return lock
+
+
+def _let_go() -> None:
+    """A forked child is not the run: it must not hold the folder when its parent has been killed."""
+    for lock in list(_locks.values()):
+        lock.release.detach()
+        lock.stream.close()
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
+@contextlib.contextmanager
+def announced(folder: Path) -> Iterator[None]:
+    """Have the run of this folder named on stderr once it is open, and no other that is opened within it."""
+    token = _announced.set(Path(folder))
+    try:
+        yield
+    finally:
+        _announced.reset(token)
+
+
+# ------------------------------------------------------------------------------------ the environment
 
 
 def environment(command: str, seed: int | None) -> dict[str, Any]:
@@ -433,13 +609,34 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str) -> Any:
+    """The JSON object in a file of a run. Raises InputError, which ends with advice, when it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot read it ({error}); remove its folder to fall back on an earlier one"
-        ) from error
+        raise InputError(f"{path}: cannot be read ({error}); {advice}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: expected a JSON object; {advice}")
+    return found
+
+
+def _fingerprint(path: Path) -> list[int]:
+    """A file's bytes and, where reading them all takes no time, their CRC-32."""
+    size = path.stat().st_size
+    return [size, zlib.crc32(path.read_bytes())] if size <= MOST_READ else [size]
+
+
+def _check_rows(path: Path, length: int) -> None:
+    """Raise InputError unless the first `length` bytes of a log are there and are rows of JSON."""
+    data = path.read_bytes()[:length] if path.is_file() else b""
+    advice = "restore it, or choose another --run"
+    if len(data) < length:
+        raise InputError(f"{path}: holds {len(data)} bytes, {length} at the newest checkpoint; {advice}")
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else (), start=1):
+        try:
+            json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: no JSON ({error}); {advice}") from error
 
 
 def _length(path: Path) -> int:
@@ -456,8 +653,9 @@ def _hidden(folder: Path, suffix: str) -> Path:
     return folder.with_name(f".{folder.name}{suffix}")
 
 
-def _is_temporary(path: Path) -> bool:
-    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+def _is_incidental(path: Path) -> bool:
+    """Whether a file is no part of a run: its lock, or what a killed process left half-written."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(TEMPORARY))
 
 
 def _sync_path(path: Path) -> None:

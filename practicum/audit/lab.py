@@ -13,7 +13,6 @@ RUN/audit.html, audit.json  the same in pictures
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf
@@ -42,7 +41,7 @@ from practicum.preferences.raters import GOLDS, true_utilities
 from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveInt, Range, Ranged, Rate, Seed, Threads
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import Run, atomic_write, progress, to_json
+from practicum.run import Run, atomic_write, progress, read_json, to_json
 from practicum.tasks.task import TaskConfig, load_task
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.loop import LoopConfig, generator_for, set_threads
@@ -167,7 +166,7 @@ def one_seed(config: LabConfig, run: Path, first: Path, seed: int) -> dict[str, 
     done, practice = folder / "curves.json", folder / "round-1" / "practice"
     if done.exists():
         Run(practice).prune(2)
-        curves: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        curves: dict[str, Any] = read_json(done, "remove it to have it made again")
         return curves
     round_of = round_config(config, first, seed)
     if not (folder / "summary.json").exists():

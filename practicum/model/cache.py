@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from practicum.model.decoder import Decoder, rotary_table, rotate
+from practicum.model.decoder import Decoder, masked_attention, rotary_table, rotate
 from practicum.model.lora import merged_weights
 
 
@@ -98,7 +98,7 @@ class PackedDecoder:
                 part[:rows, :, :longest] if slots_S is None else part[slots_S, :, :longest]
                 for part in storage
             )
-            mixed = functional.scaled_dot_product_attention(query, keys, cached_values, attn_mask=mask)
+            mixed = masked_attention(query, keys, cached_values, mask)
             mixed = mixed.view(rows, key_heads, groups, steps, head_dim).permute(0, 3, 1, 2, 4)
             residual = residual + functional.linear(mixed.reshape(rows, steps, -1), layer["output"])
             values = self._norm(residual, layer["feed_forward_norm"])

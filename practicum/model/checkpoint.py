@@ -38,6 +38,7 @@ from practicum.model.tokenizer import (
     save_tokenizer,
     token_count,
 )
+from practicum.run import checked_files
 
 SMOLLM2 = "smollm2"
 # Raised when a conversion would come out differently: folders made before are then left aside.
@@ -197,6 +198,7 @@ def load_config_and_tokenizer(folder: Path) -> tuple[DecoderConfig, Tokenizer]:
     where config.json and generation_config.json name none. Raises InputError when a file is missing or
     malformed, when nothing names an end, and when the tokenizer has tokens that the model has no row for.
     """
+    checked_files(folder, unused=["trainer.safetensors"])
     config, tokenizer = load_decoder_config(folder), load_tokenizer(folder)
     count = token_count(tokenizer)
     if count > config.vocab_size:

@@ -122,12 +122,24 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             query, key, value, is_causal=True, enable_gqa=key_heads != heads
         )
     groups = heads // key_heads
-    query = (query * width**-0.5).reshape(rows * key_heads, groups * length, width)
-    key, value = (part.reshape(rows * key_heads, length, width) for part in (key, value))
-    later = torch.full((length, length), -torch.inf, dtype=query.dtype).triu(1)
-    scores = torch.bmm(query, key.transpose(1, 2)).view(rows * key_heads, groups, length, length) + later
-    shares = scores.softmax(-1).view(rows * key_heads, groups * length, length)
-    return torch.bmm(shares, value).view(rows, heads, length, width)
+    query = query.reshape(rows, key_heads, groups * length, width)
+    visible = torch.ones(length, length, dtype=torch.bool).tril().repeat(groups, 1)
+    return masked_attention(query, key, value, visible).view(rows, heads, length, width)
+
+
+def masked_attention(query: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+    """Attention of queries [B, K, Q, E] to the keys and values [B, K, T, E] that `visible`, bool [..., Q, T],
+    is True for.
+
+    On a CPU it is written out, the learner's like the sampler's: scores and their softmax in float32, the
+    shares rounded like every factor of a product. Kernels that round at other places make the two disagree
+    by several percent of a token's probability in bfloat16.
+    """
+    if query.device.type != "cpu":
+        return functional.scaled_dot_product_attention(query, keys, values, attn_mask=visible)
+    scores = query.float() @ keys.float().transpose(-2, -1) * query.shape[-1] ** -0.5
+    mixed: Tensor = scores.masked_fill(~visible, -torch.inf).softmax(-1).to(values.dtype) @ values
+    return mixed
 
 
 class Attention(nn.Module):

@@ -6,7 +6,6 @@ of its own on disk: a resumed run shows it the logged rows again. The rules are 
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -20,7 +19,7 @@ import numpy as np
 from practicum.audit.detectors import rank_correlation, tail_index
 from practicum.audit.guard import Decision, Guard, GuardConfig, read_rows, samples_by_step
 from practicum.rollout.collect import ScoredRollout
-from practicum.run import Run, atomic_write, to_json
+from practicum.run import Run, atomic_write, read_json, to_json
 from practicum.training.loop import StepResult
 from practicum.types import Prompt
 
@@ -119,7 +118,7 @@ def held_since(run_folder: Path) -> dict[str, Any] | None:
     path = run_folder / "held.json"
     if not path.exists():
         return None
-    decision: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    decision: dict[str, Any] = read_json(path, "restore it, or choose another --run")
     return decision
 
 
@@ -128,7 +127,7 @@ def ended_by_guard(run: Run) -> dict[str, Any] | None:
     path = run.path / "summary.json"
     if not path.exists():
         return None
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    summary: dict[str, Any] = read_json(path, "remove it: resuming writes another")
     return summary if summary.get("guard", {}).get("action", "go_on") != "go_on" else None
 
 

@@ -21,9 +21,10 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.model.checkpoint import restore_model, save_model
-from practicum.model.decoder import Decoder
+from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.native import load
 from practicum.ranges import PositiveInt, Ranged, Threads
-from practicum.run import Run, progress
+from practicum.run import EARLIER, Run, progress
 from practicum.training.dead import STEPS, signs_of_death
 from practicum.training.optimizer import Optimizer
 
@@ -69,7 +70,14 @@ class Trainee:
         return heads | self.optimizer.tensors()
 
     def restore(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
-        """Take weights and optimizer state from a checkpoint, in place."""
+        """Take weights and optimizer state from a checkpoint, in place; InputError where they do not fit."""
+        for name, own in self.tensors().items():
+            stored = tensors.get(name)
+            if stored is None or stored.shape != own.shape:
+                found = "missing" if stored is None else f"of shape {list(stored.shape)}"
+                raise InputError(
+                    f"{folder / 'trainer.safetensors'}: {name} is {found}, not {list(own.shape)}; {EARLIER}"
+                )
         restore_model(self.decoder, folder)
         self.heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self.heads.state_dict()})
         self.optimizer.restore(tensors)
@@ -90,6 +98,17 @@ def set_threads(threads: int) -> None:
     """Use `threads` CPU threads for matrix products; 0 leaves one per core."""
     if threads > 0:
         torch.set_num_threads(threads)
+
+
+def arithmetic() -> dict[str, Any]:
+    """What the last bits of results depend on besides seed and settings."""
+    return {
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": compute_dtype("auto") == torch.bfloat16,
+        "kernels": load("train") is not None,
+        "torch": torch.__version__,
+    }
 
 
 def run_steps(
@@ -123,10 +142,20 @@ def run_steps(
     if checkpoint:
         trainee.restore(checkpoint.path, checkpoint.tensors())
         first = checkpoint.step
+        if "metrics" not in checkpoint.state:
+            raise InputError(f"{checkpoint.path / 'trainer.json'}: has no metrics; {EARLIER}")
         last = checkpoint.state["metrics"]
         seconds, tokens = last.get("total_seconds", 0.0), last.get("total_tokens", 0)
     elif keep_start:
         save(0, {})
+    changed = run.note_arithmetic(arithmetic())
+    if 0 < first < config.steps and changed:
+        changes = ", ".join(f"{name} {before} -> {now}" for name, (before, now) in changed.items())
+        print(
+            f"practicum: {run.path} goes on with other arithmetic ({changes}): its numbers will not be, bit "
+            "for bit, those of an unbroken run",
+            file=sys.stderr,
+        )
     with progress(run.path.name, config.steps) as bar:
         bar.update(first)
         for index in range(first, config.steps):

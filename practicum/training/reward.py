@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -245,12 +246,23 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
         raise InputError(f"{folder}: model.safetensors lacks {missing[0]}")
     decoder.load_state_dict({name: tensors[name].float() for name in names}, assign=True)
     if (folder / "heads.safetensors").is_file():
-        weight_KD = load_file(str(folder / "heads.safetensors"))["weight"]
+        weight_KD = _heads(folder / "heads.safetensors", config.hidden_size)
     head = RewardHead(config.hidden_size, len(weight_KD), 0)
     head.load_state_dict({"weight": weight_KD.float()})
     calibration = _calibration(stored, len(weight_KD), folder)
     reading = _reading(stored, tokenizer, folder, reward_format)
     return RewardModel(decoder, tokenizer, head, calibration, learner(decoder, dtype), reading)
+
+
+def _heads(path: Path, hidden_size: int) -> Tensor:
+    """Weights [K, D] of several heads. Raises InputError naming the file when it is damaged."""
+    try:
+        weight_KD: Tensor | None = load_file(str(path)).get("weight")
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged safetensors file ({error})") from error
+    if weight_KD is None or weight_KD.dim() != 2 or weight_KD.shape[1] != hidden_size:
+        raise InputError(f"{path}: expected one tensor, weight, of shape [heads, {hidden_size}]")
+    return weight_KD
 
 
 def reward_folder(path: Path) -> Path:

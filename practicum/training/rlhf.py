@@ -16,7 +16,6 @@ goes on with --resume when they are done.
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -39,7 +38,7 @@ from practicum.preferences.store import Store
 from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
-from practicum.run import Run, atomic_write, to_json
+from practicum.run import Run, atomic_write, read_json, to_json
 from practicum.stats import clustered_error, share_by_problem
 from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import reward_model, rl
@@ -53,6 +52,8 @@ from practicum.training.reward_model import RewardModelConfig, divided, read_ran
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
+
+AGAIN = "remove it to have it made again"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[s
             models = fit_reward_models(config, run_path, number, first)
             practise_against(config, number, folder, first, policy, models)
             atomic_write(done, to_json(_round_summary(config, run_path, number, first, models), 2) + "\n")
-        rounds.append(json.loads(done.read_text(encoding="utf-8")))
+        rounds.append(read_json(done, AGAIN))
         policy = model_folder(folder / "practice")
         print(_line(rounds[-1]), file=sys.stderr)
     summary = {
@@ -340,11 +341,11 @@ def _round_summary(
     """The figures of a round; its policy before and after stand beside each other under the same models."""
     with Store.open(run_path / "preferences.sqlite", create=False) as store:
         progress = store.progress(f"round-{number}")
-    fitted = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in models]
+    fitted = [read_json(folder / "summary.json", AGAIN) for folder in models]
     before = first if number == 1 else model_folder(run_path / f"round-{number - 1}" / "practice")
     practice = run_path / f"round-{number}" / "practice"
     after = model_folder(practice)
-    practised = json.loads((practice / "summary.json").read_text(encoding="utf-8"))
+    practised = read_json(practice / "summary.json", AGAIN)
     figures = [examination(config, policy, first, models) for policy in (before, after)]
     rankings = read_rankings((str(run_path / "preferences.sqlite"),))
     dtype = compute_dtype(config.practice.dtype)

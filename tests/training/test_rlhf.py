@@ -158,7 +158,7 @@ def test_where_the_guard_asks_the_next_round_comes_early_with_its_prompts_first(
     babbler: Path, tmp_path: Path
 ) -> None:
     config = small(babbler)
-    # The smallest step away from the first model is already too far; steps are large enough to be measured.
+    # The smallest step from the first model is already too far, and steps are large enough to be measured.
     practice = replace(
         config.practice,
         guard=GuardConfig(action="ask", kl_budget=1e-9),
