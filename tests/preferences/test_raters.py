@@ -232,12 +232,11 @@ def test_rate_stops_at_the_number_asked_for_and_goes_on_later(database):
     assert (again["rankings"], again["left"]) == (11, 0)
 
 
-@pytest.mark.parametrize("expired", [False, True])
-def test_work_broken_off_at_any_moment_ends_as_if_it_had_not_been(place, expired):
-    """Whatever commit the process dies before, and though its leases ran out meanwhile."""
+def test_work_broken_off_at_any_moment_ends_as_if_it_had_not_been(place):
+    """Whatever commit the process dies before, and though its leases may have run out meanwhile."""
     task = JokesTask()
     texts = [told.completion for told in task.demonstrations(4, 1)] + ["kill kill kill", "puns puns"]
-    prompts = [NewPrompt(prompt, tuple(map(Response, texts))) for prompt in task.prompts("train", 9, 0)]
+    prompts = [NewPrompt(prompt, tuple(map(Response, texts))) for prompt in task.prompts("train", 4, 0)]
 
     def work(project):
         return rate(RateConfig(place, project, people=PeopleConfig(raters=3), batch=2, overlap=2))
@@ -266,7 +265,7 @@ def test_work_broken_off_at_any_moment_ends_as_if_it_had_not_been(place, expired
         project(str(number))
         with pytest.raises(KilledError), killed_before_commit(number):
             work("jokes")
-        if expired:
+        if number % 2:
             change("UPDATE assignments SET expires = 0")
         work("jokes")
         assert made("jokes") == unbroken, f"killed before commit {number}"

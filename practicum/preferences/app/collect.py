@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -136,9 +137,7 @@ def collect(config: CollectConfig) -> dict[str, Any]:
     with Store.open(config.database) as store:
         site = make_site(config, store)
         for name in config.raters:
-            # A restart prints the link that was sent: a new one would cancel it.
-            link = site.standing_link(name) or site.link(name, config.link_days)
-            print(f"practicum: link of {name}: {link}", file=sys.stderr)
+            print(f"practicum: {_link_line(site, name, config.link_days)}", file=sys.stderr)
         print(f"practicum: raters use their links; owner's page {site.public_url}/owner", file=sys.stderr)
         server = uvicorn.Server(server_config(site, config.host, config.port, config.trusted_proxy))
         try:
@@ -157,6 +156,15 @@ def collect(config: CollectConfig) -> dict[str, Any]:
         "dollars_spent": progress.dollars_spent,
         "dollars_to_come": progress.dollars_to_come,
     }
+
+
+def _link_line(site: Site, name: str, days: float) -> str:
+    """A rater's link in words: the one that was sent before while it is good, since a new one cancels it."""
+    standing = site.desk.store.link_of(site.desk.project.name, name)
+    if standing is None:
+        return f"link of {name}: {site.link(name, days)}"
+    until = time.strftime("%Y-%m-%d", time.gmtime(standing.expires))
+    return f"link of {name}: {site.standing_link(name)} (the one of before, good until {until})"
 
 
 def server_config(site: Site, host: str, port: int, trusted_proxy: tuple[str, ...] = ()) -> uvicorn.Config:
