@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from scipy.special import expit
@@ -18,6 +18,7 @@ from practicum.audit.intervals import Integers
 from practicum.audit.linear_reward import LinearReward, fit_pairs
 from practicum.audit.rewards import Floats
 from practicum.errors import InputError
+from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged, Seed
 
 Strategy = Literal["random", "disagreement", "information"]
 STRATEGIES: tuple[Strategy, ...] = ("random", "disagreement", "information")
@@ -41,30 +42,27 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class BudgetConfig:
+class BudgetConfig(Ranged, section="budget"):
     """How the labels are spent."""
 
-    rankings: int = 1000
+    rankings: PositiveInt = 1000
     """Rankings in all."""
-    ranked: int = 4
+    ranked: Annotated[int, Range(at_least=2)] = 4
     """Responses ranked together."""
-    batch: int = 20
+    batch: PositiveInt = 20
     """Rankings between two trainings: people work in parallel."""
-    first: int = 20
+    first: PositiveInt = 20
     """Rankings at random before any strategy has a model to go by."""
-    members: int = 8
+    members: Annotated[int, Range(at_least=2)] = 8
     """Members of the ensemble."""
-    noise: float = 1.0
+    noise: NonNegativeFloat = 1.0
     """Scale of raters' Gumbel noise (Plackett-Luce)."""
-    ridge: float = 1.0
+    ridge: PositiveFloat = 1.0
     """Ridge of the reward model."""
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if not (self.ranked >= 2 and self.batch >= 1 and self.first >= 1 and self.members >= 2):
-            raise InputError(
-                "budget: expected ranked and members of at least 2, batch and first of at least 1"
-            )
+        super().__post_init__()
         if self.rankings < self.first:
             raise InputError(f"budget: {self.rankings} rankings are fewer than the first {self.first}")
 
