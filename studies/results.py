@@ -225,7 +225,8 @@ KINDS = {
 LEGEND = (
     "Intervals: *t*, 95% of the mean by Student's t over seeds; *exact*, 95% of a share (Clopper and "
     "Pearson); *bootstrap*, 95% over people or headlines; *seeds*, the least and the greatest seed; *pairs*, "
-    "the least and the greatest of runs in alternation; *census*, all that the claim is about was counted."
+    "the least and the greatest of runs in alternation; *census*, all that the claim is about was counted. "
+    "*Stale*: the code has changed since, as the claim's details say."
 )
 
 
@@ -371,7 +372,7 @@ def target_text(claim: Claim) -> str:
 def verdict(claim: Claim) -> str:
     """`met` or, so that nobody overlooks it, `**missed**` or `**not shown**`; a note where there is one."""
     said = "met" if claim["met"] else f"**{claim['verdict'].partition(':')[0]}**"
-    return said + (f" ({claim['stale']})" if "stale" in claim else "")
+    return said + (", stale" if "stale" in claim else "")
 
 
 def _rounded(value: object) -> object:

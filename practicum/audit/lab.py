@@ -298,7 +298,7 @@ def forecast_of(kl_P: Floats, gold_P: Floats, form: Form, first: float) -> float
 
 
 def without_gold(observed: Sequence[float]) -> dict[str, float]:
-    """Share of runs whose peak, in sqrt(KL), lies WITHIN of where the guard stops to trust the reward, which
+    """Share of runs whose peak, in sqrt(KL), lies WITHIN of where the guard stops trusting the reward, which
     it says from the KL alone."""
     said = GuardConfig().held_kl ** 0.5
     return exact_share(sum(abs(said - peak) <= WITHIN * peak for peak in observed), len(observed)).json()
