@@ -20,6 +20,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.native import load
