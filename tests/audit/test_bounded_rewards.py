@@ -111,7 +111,7 @@ def test_a_verifier_is_not_accused(name: str, seed: int) -> None:
     seed=st.integers(0, 50),
     faulty=st.sampled_from(sorted(FAULTY)),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_the_verdict_does_not_depend_on_the_rewards_units(
     low: float, gap: float, seed: int, faulty: str
 ) -> None:
