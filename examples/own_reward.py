@@ -2,7 +2,8 @@
 
 MODEL is a model folder or a run's folder, such as runs/worked. A reward is a task: whatever judges
 completions. This one takes the equations task and pays short right solutions more than long right ones; a
-wrong solution earns nothing, so brevity can never be bought with the truth.
+wrong solution earns nothing, so brevity can never be bought with the truth. Everything else is
+`practicum rl`: algorithm, KL, adapters, controls and the rest of its settings work as they do there.
 """
 
 from __future__ import annotations
@@ -13,14 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.run import Run
 from practicum.tasks.equations.task import EquationsTask
-from practicum.training.loop import LoopConfig, Trainee, run_steps
-from practicum.training.optimizer import Optimizer
-from practicum.training.rl import RlConfig, practise
+from practicum.training import rl
+from practicum.training.loop import LoopConfig
+from practicum.training.rl import RlConfig
 from practicum.types import Prompt, Score
 
 LONG = 200
@@ -42,19 +39,9 @@ def brevity(text: str) -> float:
     return 1 - 0.5 * min(1.0, len(text) / LONG)
 
 
-def train(config: RlConfig, run_path: Path) -> dict[str, Any]:
+def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """What `practicum rl` does, with our task in the place of its own."""
-    decoder, tokenizer = load_model(model_folder(config.model))
-    run = Run.open(run_path, config, "rl")
-    task = ShortSolutions(config.task.equations)
-    trainee = Trainee(
-        decoder, tokenizer, nn.ModuleDict(), Optimizer(decoder, config.optimizer, config.loop.steps)
-    )
-    last = run_steps(
-        run, config.loop, trainee, lambda step: practise(trainee, None, task, config, step), ("reward",)
-    )
-    run.finish(last)
-    return last
+    return rl.train(config, run_path, resume=resume, task=ShortSolutions(config.task.equations))
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ def _readable(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         if any(isinstance(item, Mapping) for item in value):
             return f"{len(value)} rows, shown with --json"
-        return ", ".join(_readable(item) for item in value)
+        return ", ".join(_readable(item) for item in value) or "none"
     return str(value)
 
 

@@ -5,23 +5,30 @@ Every stage has a frozen `Config` dataclass; fields are `bool`, `int`, `float`, 
 `SIZES: dict[str, dict[str, object]]`, which maps each value of the config's field `size` to dotted keys and
 their values. TOML has no null, so None is written and read as the text "none", in files and flags alike.
 
-`tyro` writes the help page from the dataclass. Flags are read here, with the same type check as TOML, so that
-both report an error in the same words and `dict` fields take new keys (`--weights.brevity 0.1`).
+A number's range stands at its field (`practicum.ranges`). Flags, TOML and the help page all go by one table,
+the leaves of the dataclass, so that what the page shows is what is read and errors have the same words
+everywhere; `dict` fields take new keys (`--weights.brevity 0.1`).
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
+import inspect
+import shlex
+import shutil
 import sys
+import textwrap
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tomli_w
 
 from practicum.errors import InputError
+from practicum.ranges import as_float, range_of, remembered, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,6 +37,7 @@ else:
 
 Config = TypeVar("Config")
 NONE = "none"
+LONGEST_SHOWN = 200
 
 
 def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -66,7 +74,8 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
     """The tables of a TOML text. Raises InputError naming `origin` and the line when it is malformed."""
     try:
         tables: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # A whole number of thousands of digits is a plain ValueError, tables in tables without end the other.
         raise InputError(f"{origin}: not valid TOML: {error}") from error
     return tables
 
@@ -92,16 +101,20 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def help_text(config_class: type[Any], program: str, description: str) -> str:
-    """The `--help` page of a config class: every field with type, default and its docstring."""
-    import contextlib
-    import io
+    """The `--help` page of a config class: every setting as it is typed, its docstring, default and range.
 
-    import tyro
-
-    page = io.StringIO()
-    with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
-        tyro.cli(config_class, prog=program, description=description, args=["--help"], use_underscores=True)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    Lines are as wide as the terminal.
+    """
+    width = max(40, shutil.get_terminal_size().columns)
+    lines = [f"usage: {program} [--setting value ...]", "", *_wrapped(description, width)]
+    for name, text, settings in _sections(config_class, _defaults(config_class)):
+        if settings or text:
+            lines += ["", f" {name} settings" if name else " settings", f" {'-' * (width - 2)}"]
+        lines += _wrapped(text, width, "  ")
+        for key, annotation, default, words in settings:
+            lines.append(f"  {_spelling(key, annotation)}")
+            lines += _wrapped(f"{words} ({_notes(annotation, default)})", width, " " * 8)
+    return "\n".join(lines)
 
 
 def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
@@ -117,20 +130,21 @@ def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
 # -------------------------------------------------------------------------------- what a config class holds
 
 
-def _fields(config_class: type[Any]) -> dict[str, Any]:
+@remembered
+def _fields(config_class: type[Any]) -> Mapping[str, Any]:
     """Name -> resolved annotation of the fields a caller may set."""
-    hints = get_type_hints(config_class)
+    hints = get_type_hints(config_class, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(config_class) if field.init}
 
 
 def _inner(annotation: Any) -> Any:
-    """`X` of an annotation `X | None`; any other annotation unchanged."""
+    """`X` of an annotation `X | None`, its range left out; any other annotation unchanged."""
     if get_origin(annotation) in (Union, types.UnionType):
         members = [member for member in get_args(annotation) if member is not type(None)]
         if len(members) == 1:
-            return members[0]
+            return _inner(members[0])
         raise TypeError(f"config fields may be X or X | None, got {annotation}")
-    return annotation
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _is_optional(annotation: Any) -> bool:
@@ -149,7 +163,8 @@ def _is_table(annotation: Any) -> bool:
     return get_origin(_inner(annotation)) in (dict, Mapping)
 
 
-def _leaves(config_class: type[Any], prefix: str = "") -> dict[str, Any]:
+@remembered
+def _leaves(config_class: type[Any], prefix: str = "") -> Mapping[str, Any]:
     """Dotted key -> annotation of all that a flag can set."""
     leaves: dict[str, Any] = {}
     for name, annotation in _fields(config_class).items():
@@ -346,7 +361,7 @@ def _from_words(annotation: Any, words: Sequence[str], origin: str) -> Any:
     if inner is bool and not words:
         return True
     if len(words) != 1:
-        given = repr(" ".join(words)) if words else "nothing"
+        given = _quoted(" ".join(words)) if words else "nothing"
         raise InputError(f"{origin}: expected {_describe(annotation)}, got {given}")
     return _convert(annotation, _literal(inner, words[0]), origin)
 
@@ -373,9 +388,12 @@ def _convert(annotation: Any, value: Any, origin: str) -> Any:
     kind = get_origin(inner)
     if inner is Path and isinstance(value, (str, Path)):
         return Path(value)
-    if inner is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if inner in (bool, int, str) and type(value) is inner:
+    if inner in (int, float) and type(value) in (int, inner):
+        number = as_float(value) if inner is float else value
+        if (limits := range_of(annotation)) is not None:
+            limits.check(number, origin)
+        return number
+    if inner in (bool, str) and type(value) is inner:
         return value
     if kind is Literal:
         for choice in get_args(inner):
@@ -391,7 +409,16 @@ def _convert(annotation: Any, value: Any, origin: str) -> Any:
             )
     if _is_table(annotation) and isinstance(value, Mapping):
         return {key: _convert(get_args(inner)[1], item, f"{origin}.{key}") for key, item in value.items()}
-    raise InputError(f"{origin}: expected {_describe(annotation)}, got {value!r}")
+    raise InputError(f"{origin}: expected {_describe(annotation)}, got {_quoted(value)}")
+
+
+def _quoted(value: Any) -> str:
+    """A value of the wrong type for an error line, which stays short whatever was given."""
+    try:
+        text = shown(value) if isinstance(value, (int, float)) else repr(value)
+    except ValueError:
+        return "numbers too long to print"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _means_none(annotation: Any, value: Any) -> bool:
@@ -449,3 +476,118 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain_value(item) for key, item in value.items()}
     return value
+
+
+# ------------------------------------------------------------------------------------------------ help page
+
+
+def _sections(
+    config_class: type[Any], defaults: Mapping[str, Any], name: str = "", text: str = ""
+) -> Iterator[tuple[str, str, list[tuple[str, Any, Any, str]]]]:
+    """(dotted name, docstring, its own settings) of a config class and then of the classes nested in it.
+
+    A setting is its dotted key, annotation, default (MISSING where it is required) and docstring.
+    """
+    fields, texts = _fields(config_class), _docstrings(config_class)
+    keys = {field: f"{name}.{field}".lstrip(".") for field in fields}
+    nested = {field: inner for field, inner in fields.items() if _is_section(inner)}
+    yield (
+        name,
+        text,
+        [
+            (keys[field], annotation, defaults.get(field, dataclasses.MISSING), texts.get(field, ""))
+            for field, annotation in fields.items()
+            if field not in nested
+        ],
+    )
+    for field, inner in nested.items():
+        values = defaults.get(field, _defaults(inner))
+        yield from _sections(
+            inner, values, keys[field], texts.get(field) or inspect.cleandoc(inner.__doc__ or "")
+        )
+
+
+@remembered
+def _docstrings(config_class: type[Any]) -> dict[str, str]:
+    """The text under each field, of base classes too; a field without one is absent."""
+    found: dict[str, str] = {}
+    for part in reversed([one for one in config_class.__mro__ if dataclasses.is_dataclass(one)]):
+        tree = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in zip(tree.body, tree.body[1:], strict=False):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                found[field.target.id] = inspect.cleandoc(str(text.value.value))
+    return found
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Paragraphs, which blank lines part, broken to the width."""
+    lines: list[str] = []
+    for paragraph in text.split("\n\n"):
+        wrapped = textwrap.wrap(
+            " ".join(paragraph.split()),
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        lines += ["", *wrapped] if lines else wrapped
+    return lines
+
+
+def _spelling(key: str, annotation: Any) -> str:
+    """A setting as it is typed: its flag and what stands after it."""
+    inner = _inner(annotation)
+    if inner is bool:
+        section, _, name = key.rpartition(".")
+        return f"--{key}, --{f'{section}.no_{name}'.lstrip('.')}"
+    if _is_table(annotation):
+        return f"--{key}.NAME {_kind(get_args(inner)[1])}"
+    return f"--{key} {_kind(annotation)}"
+
+
+def _kind(annotation: Any) -> str:
+    """What stands after a flag; `none` is offered where it is taken."""
+    inner = _inner(annotation)
+    members = get_args(inner)
+    if get_origin(inner) is Literal:
+        choices = [str(member) for member in members] + [NONE] * _is_optional(annotation)
+        return f"{{{','.join(choices)}}}"
+    if get_origin(inner) is tuple:
+        kinds = [_kind(member) for member in members if member is not Ellipsis]
+        words = f"[{kinds[0]} ...]" if members[-1] is Ellipsis else " ".join(kinds)
+    else:
+        words = {bool: "true|false", int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}[inner]
+    return f"{words}|{NONE}" if _is_optional(annotation) else words
+
+
+def _notes(annotation: Any, default: Any) -> str:
+    """Default and range of a setting."""
+    notes = ["required" if default is dataclasses.MISSING else f"default: {_default_words(default)}"]
+    inner = _inner(annotation)
+    if (limits := range_of(annotation)) is not None:
+        notes.append(limits.words())
+    else:
+        found = {limits.words(): None for member in get_args(inner) if (limits := range_of(member))}
+        notes += [f"each {words}" for words in found]
+    return "; ".join(notes)
+
+
+def _default_words(value: Any) -> str:
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+    elif isinstance(value, tuple):
+        text = " ".join(shlex.quote(shown(item)) for item in value)
+    else:
+        text = shown(value)
+    return text or "empty"

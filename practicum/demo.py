@@ -19,15 +19,16 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from practicum.audit import whole
+from practicum.ranges import MOST_HELD, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
 from practicum.run import Run, atomic_write, energy_counter, to_json
 from practicum.tasks.controls import Control
 from practicum.tasks.equations.verifier import verify
 from practicum.tasks.task import TaskConfig
 from practicum.training import pretrain, rl, rlhf, sft
-from practicum.training.evaluate import EvalConfig, evaluate, wilson
+from practicum.training.evaluate import EvalConfig, evaluate
 
 SHOWN_BEHAVIOURS = ("domain_check", "factoring", "verification")
 CONTRAST_STEPS = 150
@@ -36,14 +37,14 @@ SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 
 
 @dataclass(frozen=True)
-class DemoConfig:
+class DemoConfig(Ranged):
     """The whole curriculum on equations, in minutes."""
 
-    pretrain_steps: int = pretrain.PretrainConfig().loop.steps
+    pretrain_steps: PositiveInt = pretrain.PretrainConfig().loop.steps
     """Updates of exposition."""
-    sft_steps: int = sft.SftConfig(Path()).loop.steps
+    sft_steps: PositiveInt = sft.SftConfig(Path()).loop.steps
     """Updates on worked problems."""
-    rl_steps: int = rl.RlConfig(Path()).loop.steps
+    rl_steps: PositiveInt = rl.RlConfig(Path()).loop.steps
     """Iterations of practice."""
     algorithm: Literal["grpo", "ppo"] = "grpo"
     """How practice assigns credit."""
@@ -51,23 +52,23 @@ class DemoConfig:
     """Practise on a null reward instead, to see what the true one is worth."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task; every stage and every examination uses it."""
-    examination_count: int = 1000
+    examination_count: Count = 1000
     """Held-out problems of each examination: so many of the whole mix, and so many of the seed family."""
     human_feedback: bool = True
     """Go on to jokes, simulated people's rankings, PPO against a model of them, and the audit of that."""
-    jokes_pretrain_steps: int = 300
+    jokes_pretrain_steps: PositiveInt = 300
     """Updates of exposition on jokes."""
-    jokes_sft_steps: int = 300
+    jokes_sft_steps: PositiveInt = 300
     """Updates on jokes told by people."""
-    ranked_prompts: int = 400
+    ranked_prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 400
     """Prompts whose answers are ranked, five to each."""
-    rlhf_steps: int = 60
+    rlhf_steps: PositiveInt = 60
     """Iterations of PPO against the model of people's rankings."""
-    sampled_count: int = 200
+    sampled_count: Count = 200
     """Problems of the pass@k estimate."""
-    samples: int = 16
+    samples: CountOrNone = 16
     """Completions a problem for pass@k."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes everything."""
 
 
@@ -131,6 +132,7 @@ def _stage(
         "accuracy": whole["accuracy"],
         "n": whole["n"],
         "ci95": whole["ci95"],
+        "reward": whole.get("reward"),
         "iterations": stored["training"]["step"],
         "seconds": stored["seconds"],
         "behaviours": {behaviour: found["share"] for behaviour, found in whole["behaviours"].items()},
@@ -138,6 +140,8 @@ def _stage(
         "family_accuracy": family["accuracy"],
         "family_ci95": family["ci95"],
         "pass_at_k": {k: share for k, share in whole.get("sampled", {}).items() if k.startswith("pass@")},
+        "pass_at_k_ci95": whole.get("sampled", {}).get("ci95", {}),
+        "problems": whole["distinct_problems"],
         "tokens": stored["training"]["total_tokens"],
     }
 
@@ -244,13 +248,12 @@ def _finished(folder: Path, train: Callable[..., Any]) -> None:
 
 def _rlhf_row(config: DemoConfig, loop: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The stage as a row of `stages`: accuracy is the share of well-formed jokes about what was asked for."""
-    count = int(loop["after"]["examined"])
-    sound = round(loop["after"]["correct"] * count)
+    after = loop["after"]
     return {
         "name": "rlhf",
-        "accuracy": sound / count,
-        "n": count,
-        "ci95": wilson(sound, count),
+        "accuracy": after["correct"],
+        "n": int(after["examined"]),
+        "ci95": [after["correct_low"], after["correct_high"]],
         "iterations": config.rlhf_steps,
         "seconds": seconds,
         # Jokes have no steps to check, so none of an equation's behaviours is shown.
@@ -294,15 +297,13 @@ def print_table(summary: dict[str, Any]) -> None:
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for stage in (stage for stage in summary["stages"] if stage["name"] != "rlhf"):
-        low, high = stage["ci95"]
         table.add_row(
             stage["name"],
             str(stage["iterations"]),
             f"{stage['seconds']:.0f}",
-            f"{stage['accuracy']:.1%}",
-            f"{low:.1%} - {high:.1%}",
-            f"{stage['family_accuracy']:.1%}",
-            *(f"{stage['pass_at_k'][name]:.1%}" for name in ends),
+            *_reached(stage),
+            _percent(stage["family_accuracy"]),
+            *(_percent(stage["pass_at_k"][name]) for name in ends),
             *(f"{stage['behaviours'][name]:.0%}" for name in names),
         )
     Console(width=150).print(table)
@@ -311,6 +312,19 @@ def print_table(summary: dict[str, Any]) -> None:
     seed = summary["seed_equation"]
     print(f"{seed['equation']}   claimed {seed['claimed']}: {seed['verdict']} ({seed['reason']})")
     print(f"report: {summary['report']}")
+
+
+def _reached(stage: dict[str, Any]) -> tuple[str, str]:
+    """Accuracy and its interval; the mean reward's where the task does not say what is solved."""
+    if stage["accuracy"] is not None:
+        low, high = stage["ci95"]
+        return _percent(stage["accuracy"]), f"{low:.1%} - {high:.1%}"
+    mean, bounds = stage["reward"]["mean"], stage["reward"]["ci95"]
+    return f"reward {mean:.3g}", f"{bounds[0]:.3g} - {bounds[1]:.3g}" if bounds else "none"
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"
 
 
 def feedback_text(feedback: dict[str, Any], stage: dict[str, Any]) -> str:
@@ -336,5 +350,5 @@ def _change(pair: Sequence[float]) -> str:
     return f"{pair[0]:+.2f} -> {pair[1]:+.2f}"
 
 
-def _percents(pair: Sequence[float]) -> str:
-    return f"{pair[0]:.0%} -> {pair[1]:.0%}"
+def _percents(pair: Sequence[float | None]) -> str:
+    return " -> ".join("none" if share is None else f"{share:.0%}" for share in pair)

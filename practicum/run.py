@@ -96,6 +96,12 @@ class Run:
         """Append one row to metrics.jsonl; NaN and infinities become null. It survives a kill."""
         _append(self.path / "metrics.jsonl", [row])
 
+    def rows(self, count: int) -> list[dict[str, Any]]:
+        """The newest `count` rows of metrics.jsonl, the oldest first."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines[-count:]]
+
     def log_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows to samples.jsonl: all of them or, on an error, none."""
         _append(self.path / "samples.jsonl", rows)

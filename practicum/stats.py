@@ -103,7 +103,7 @@ def _clusters(hits_N: Floats, cluster_N: Integers) -> tuple[Floats, Floats, Inte
     """Sizes of the clusters, sums of their hits, and each thing's cluster as a number from 0."""
     _, cluster = np.unique(cluster_N, return_inverse=True)
     sizes_C = np.bincount(cluster).astype(np.float64)
-    return sizes_C, np.bincount(cluster, hits_N), cluster.astype(np.int64)
+    return sizes_C, np.bincount(cluster, hits_N).astype(np.float64), cluster.astype(np.int64)
 
 
 def _between_clusters(sizes_C: Floats, sums_C: Floats) -> float:

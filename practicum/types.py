@@ -32,6 +32,11 @@ class Prompt:
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def problem(self) -> str:
+        """What names the problem asked for: its canonical form where the task has one, else the text."""
+        return str(self.data.get("canonical", self.text))
+
 
 @dataclass(frozen=True)
 class Demonstration:
@@ -112,7 +117,9 @@ class Ranking:
     `responses` stand in the order in which they were shown; `ranks` runs parallel, 1 is best, equal ranks
     are a tie, and no rank is left out (1, 2, 2, 3). `seconds` is the time spent on it, `time` when it was
     given (seconds since 1970), both None when unknown. `flags` is empty, or parallel to `responses`: what
-    this rater marked each one as (`nonsense`, `unsafe`). `prompt_id` is unique within a project.
+    this rater marked each one as (`nonsense`, `unsafe`). `prompt_id` is unique within a project. An empty
+    `rater` is anonymous. `id` names this ranking in all stores, so that it is known where it comes back; two
+    rankings are equal whatever their ids.
     """
 
     prompt: Prompt
@@ -123,6 +130,7 @@ class Ranking:
     seconds: float | None = None
     time: float | None = None
     flags: tuple[tuple[str, ...], ...] = ()
+    id: str = field(default="", compare=False)
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """(better, worse) positions in `responses` of every pair that is no tie."""
@@ -144,7 +152,7 @@ class Ranking:
             record["data"] = dict(self.prompt.data)
         record["responses"] = [response.json() for response in self.responses]
         record["ranks"] = list(self.ranks)
-        for name in ("rater", "prompt_id"):
+        for name in ("rater", "prompt_id", "id"):
             if getattr(self, name):
                 record[name] = getattr(self, name)
         for name in ("seconds", "time"):
@@ -183,6 +191,7 @@ class Ranking:
             seconds=fields.number("seconds"),
             time=fields.number("time"),
             flags=flags,
+            id=fields.take("id", str),
         )
 
 
@@ -219,7 +228,13 @@ class _Fields:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value of JSON is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _response(item: Any, origin: str) -> Response:

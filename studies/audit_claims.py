@@ -7,23 +7,29 @@ from statistics import fmean
 from typing import Any
 
 from practicum.audit.intervals import exact_share
-from studies.claims import PERCENT, Claim, claim
+from studies.claims import PERCENT, POINTS, claim
 from studies.feedback_claims import over_seeds, share
+from studies.judged import CENSUS, Claim
 
+TASTES = "one base model for all seeds, raters who care for soundness and puns alone"
 RIVALS = {
-    "unguarded": "nothing at all",
-    "least": "paying the lower of the two rewards",
-    "stopped": "stopping at the KL budget",
-    "rolled_back": "going back and ending",
+    "unguarded": "no guard and no KL",
+    "least": "no KL, paid the lower of the two rewards",
+    "stopped": "no KL, stopped at the KL budget",
+    "rolled_back": "no KL, back to the trusted checkpoint and ended",
+    "plain": "plain PPO with the default KL weight for as many steps",
 }
-"""What the guard that holds is compared with: names in a seed's results, and in words."""
+"""What the guard that holds is compared with: names in a seed's results, and in words.
+
+After its alarm a guarded run is PPO with the KL held; of its rivals only the last has a KL, from the start.
+"""
 
 
 def guard(results: Mapping[str, Any]) -> list[Claim]:
     """Claims of studies.guard: false alarms, alarms, and what each way to end keeps of the true utility."""
     settings = results["settings"]
     seeds = {int(seed): row for seed, row in results["by_seed"].items()}
-    count = len(seeds)
+    count, bases = len(seeds), results.get("bases", 1)
     kept = sum(row["guarded"] >= 0.95 * row["best"] for row in seeds.values())
     gamed = f"{count} seeds, {settings['gamed_steps']} steps, learning rate {settings['gamed_rate']:g}"
     claims = [
@@ -34,8 +40,6 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
             results["false_alarms"],
             range(settings["first_seed"], settings["first_seed"] + settings["clean"]),
             "at most 5",
-            0,
-            5,
         ),
         share(
             "guard-stops-gaming",
@@ -44,23 +48,20 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
             results["stopped"],
             list(seeds),
             "at least 90",
-            90,
         ),
         over_seeds(
             "guard-unguarded-loss",
             "Jokes: what those runs lose of people's true utility when nobody stops them, from their best "
             "checkpoint to their end",
             {seed: row["best"] - row["unguarded"] for seed, row in seeds.items()},
-            "interval above 0",
-            0,
+            "above 0",
             "units",
         ),
         over_seeds(
             "guard-unguarded-reward",
             "Jokes: what those runs gain in reward meanwhile",
             {seed: row["proxy"][1] - row["proxy"][0] for seed, row in seeds.items()},
-            "interval above 0",
-            0,
+            "above 0",
             "units",
         ),
         share(
@@ -71,19 +72,19 @@ def guard(results: Mapping[str, Any]) -> list[Claim]:
             exact_share(kept, count).json(),
             list(seeds),
             "at least 90",
-            90,
         ),
     ]
     claims += [
         over_seeds(
             f"guard-above-{name.replace('_', '-')}",
-            f"Jokes: true utility at the end of guarded runs above that of {words}",
+            f"Jokes: true utility at the end of guarded runs above that of {words} ({bases} base "
+            f"model{'s' if bases > 1 else ''})",
             {seed: row["guarded"] - row[name] for seed, row in seeds.items()},
-            "interval above 0",
-            0,
+            "above 0",
             "units",
         )
         for name, words in RIVALS.items()
+        if all(name in row for row in seeds.values())
     ]
     return [*claims, early(results["signals"], list(seeds))] if results["signals"] else claims
 
@@ -103,7 +104,6 @@ def early(signals: Mapping[str, Any], seeds: list[int]) -> Claim:
         exact_share(round(signals[best]["early_rate"] * len(seeds)), len(seeds)).json(),
         seeds,
         "at least 50",
-        50,
     )
 
 
@@ -126,12 +126,11 @@ def overoptimization(results: Mapping[str, Any]) -> list[Claim]:
         *claims,
         share(
             "overoptimization-ppo-without-gold",
-            "Jokes: runs of PPO without KL whose true utility peaks where the guard stops to trust the "
+            "Jokes: runs of PPO without KL whose true utility peaks where the guard stops trusting the "
             "reward, which sees KL and no true utility, within 20% of its square root",
             results["foreseen_without_gold"],
             seeds,
             "at least 80",
-            80,
         ),
     ]
 
@@ -155,7 +154,6 @@ def curve_claims(
             "interval_kind": None,
             "target": "above 50",
             "seeds": seeds,
-            "met": explained > 0.5,
         },
         share(
             f"overoptimization-{word}-{shape}-foreseen",
@@ -164,7 +162,6 @@ def curve_claims(
             found["foreseen"],
             seeds,
             "at least 80",
-            80,
         ),
     ]
 
@@ -183,7 +180,7 @@ def ensembles(results: Mapping[str, Any]) -> list[Claim]:
 
     def beyond(name: str, text: str, one: Mapping[int, float], other: Mapping[int, float]) -> Claim:
         found = {seed: one[seed] - other[seed] for seed in one}
-        return over_seeds(name, text, found, "interval above 0", 0, "units")
+        return over_seeds(name, text, found, "above 0", "units")
 
     tuned, read = gains("tuned", "mean"), gains("read", "mean")
     average = {seed: row["average"] for seed, row in seeds.items()}
@@ -235,8 +232,7 @@ def ensembles(results: Mapping[str, Any]) -> list[Claim]:
                 f"Jokes: rank correlation, within prompts, of the disagreement of {members} {words} seeds "
                 "with how far their mean overpays an answer",
                 gains(kind, "knows_what_it_overpays"),
-                "interval above 0",
-                0,
+                "above 0",
                 "correlation",
             )
         )
@@ -244,25 +240,32 @@ def ensembles(results: Mapping[str, Any]) -> list[Claim]:
 
 
 def exploits(results: Mapping[str, Any]) -> list[Claim]:
-    """Claims of studies.exploits: planted kinds that are named, clean models that are accused."""
+    """Claims of studies.exploits: planted kinds named, others named beside them, clean models accused."""
+    planted = range(results["planted"])
     return [
         share(
             "exploits-planted-named",
-            f"Exploits planted in neural reward models ({results['planted']} models, 11 kinds) that the "
-            "finder names within 2,000 questions",
+            f"Exploits planted in neural reward models ({results['planted']} models, 11 kinds, by texts that "
+            "are not among the finder's probes) that the finder names within 2,000 questions",
             results["named"],
-            range(results["planted"]),
+            planted,
             "at least 95",
-            95,
+        ),
+        share(
+            "exploits-others-named",
+            "Those models of which the finder names some other kind too "
+            f"({results['extra_names']} names in all)",
+            results["others_named"],
+            planted,
+            "at most 5",
         ),
         share(
             "exploits-clean-accused",
-            f"Reward models of clean rankings ({results['clean']}) that the finder accuses",
+            f"Reward models of clean rankings of jokes alone ({results['clean']}, no probe among them) with "
+            "any finding that the finder calls an exploit",
             results["accused"],
             range(results["clean"]),
             "at most 5",
-            0,
-            5,
         ),
     ]
 
@@ -291,8 +294,7 @@ def best_of_n(results: Mapping[str, Any]) -> list[Claim]:
             "best-of-n-gain",
             f"Jokes: true utility gained by the best of {best} answers by a model of {middle} rankings",
             gains(f"{middle}-0"),
-            "interval above 0",
-            0,
+            "above 0",
             "units",
         ),
         over_seeds(
@@ -300,8 +302,7 @@ def best_of_n(results: Mapping[str, Any]) -> list[Claim]:
             f"Jokes: what {many:,} rankings gain beyond {few} ({mean(f'{many}-0'):.2f} and "
             f"{mean(f'{few}-0'):.2f}; {middle}: {mean(f'{middle}-0'):.2f})",
             above(f"{many}-0", f"{few}-0"),
-            "interval above 0",
-            0,
+            "above 0",
             "units",
         ),
         over_seeds(
@@ -309,8 +310,7 @@ def best_of_n(results: Mapping[str, Any]) -> list[Claim]:
             f"Jokes: what a reward model of all layers gains beyond one of {results['layers']} layer "
             f"({mean(f'{middle}-0'):.2f} and {mean(small):.2f}), {middle} rankings each",
             above(f"{middle}-0", small),
-            "interval above 0",
-            0,
+            "above 0",
             "units",
         ),
         {
@@ -323,36 +323,37 @@ def best_of_n(results: Mapping[str, Any]) -> list[Claim]:
             "interval_kind": None,
             "target": "above 50",
             "seeds": list(seeds),
-            "met": fit["held_out_r2"] > 0.5,
         },
     ]
 
 
 def budget(results: Mapping[str, Any]) -> list[Claim]:
-    """Claims of studies.budget: chosen rankings that reach what all the random ones do."""
+    """Claims of studies.budget: chosen rankings that do what all the random ones do, seed by seed."""
     texts = {
         "features": "responses with mostly rare features, as policies write them",
         "jokes": "the jokes task's own responses, where a hundred random ones reach nearly all",
     }
     ids = {"features": "budget-features-needed", "jokes": "budget-jokes-needed"}
+    whole, half = results["rankings"], results["rankings"] // 2
     claims = []
     for task, found in results["budget"].items():
-        half, needed = results["rankings"] // 2, found["needed"]["information"]
-        reached = sum(count is not None for count in found["needed_by_seed"]["information"])
-        row: Claim = {
-            "id": ids[task],
-            "claim": f"Rankings chosen by information after which a reward model's favourites are worth what "
-            f"they are after {results['rankings']:,} random ones, on {texts[task]} (curves averaged over "
-            f"{results['seeds']} seeds; alone {reached} of them reach it with {half})",
-            "value": needed or half,
-            "unit": "rankings",
-            "interval": None,
-            "interval_kind": None,
-            "target": f"at most {half}",
-            "seeds": list(range(results["seeds"])),
-            "met": needed is not None,
-        }
-        claims.append(row if needed else {**row, "lower_bound": True})
+        needed = found["needed_by_seed"]["information"]
+        # A seed that never gets there with half of them counts as needing all.
+        by_seed = dict(enumerate(whole if count is None else count for count in needed))
+        short = sum(count is None for count in needed)
+        mean = found["needed"]["information"]
+        curve = f"after {mean}" if mean else f"not within {half}"
+        claims.append(
+            claim(
+                ids[task],
+                f"Active selection: rankings chosen by information that match {whole:,} random ones, on "
+                f"{texts[task]}; {short} of {results['seeds']} seeds do not get there with {half} and count "
+                f"as {whole:,} (the curve averaged over the seeds gets there {curve})",
+                by_seed,
+                "rankings",
+                f"at most {half}",
+            )
+        )
     return claims
 
 
@@ -382,16 +383,14 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
             {seed: 100 * row["unguarded"]["end"]["puns_of_all"] for seed, row in seeds.items()},
             PERCENT,
             "at least 95 (everything a pun, as feared)",
-            lambda value: value >= 95,
         ),
         claim(
             "bias-remedy-puns",
-            f"Share of puns among all answers at KL weight {beta:g} with a price that is to bring them to "
-            f"people's 72% (without it {100 * fmean(row['puns_of_all'] for row in free.values()):.0f}%)",
+            f"Share of puns among all answers at KL weight {beta:g} with a price tuned to reach the raters' "
+            f"72% (without it {100 * fmean(row['puns_of_all'] for row in free.values()):.0f}%)",
             {seed: 100 * row["remedy"]["puns_of_all"] for seed, row in seeds.items()},
             PERCENT,
             "67 to 77",
-            lambda value: 67 <= value <= 77,
         ),
         over_seeds(
             "bias-remedy-gain-kept",
@@ -399,7 +398,6 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
             "gained where nothing held the policy back",
             {seed: kept(row["remedy"]["gold"], best[seed]["gold"], start) for seed, row in seeds.items()},
             "at least 90",
-            90,
         ),
         over_seeds(
             "bias-remedy-gain-kept-at-that-weight",
@@ -407,7 +405,6 @@ def bias(results: Mapping[str, Any]) -> list[Claim]:
             "without it, most of the rest being puns themselves, which these raters like as such",
             {seed: kept(row["remedy"]["gold"], free[seed]["gold"], start) for seed, row in seeds.items()},
             "at least 90",
-            90,
         ),
     ]
 
@@ -418,26 +415,21 @@ def kept(ended: float, whole: float, start: float) -> float:
 
 
 def forecast_claim(rows: Mapping[int, Mapping[str, Any]], before: float) -> Claim:
-    """The share of puns at one KL weight, met where every seed lies within 5 points of its own forecast."""
+    """How far the share of puns at one KL weight ends from its forecast, in points, seed by seed."""
     beta = next(iter(rows.values()))["beta"]
-    reward, people = (
-        fmean(100 * row[name] for row in rows.values()) for name in ("forecast_of_reward", "forecast")
+    reward, people, reached = (
+        fmean(100 * (row[name] or 0.0) for row in rows.values())
+        for name in ("forecast_of_reward", "forecast", "puns")
     )
-    near = [
-        row["puns"] is not None and abs(row["puns"] - row["forecast_of_reward"]) <= 0.05
-        for row in rows.values()
-    ]
-    found = claim(
+    return claim(
         f"bias-puns-beta-{beta:g}",
-        f"Share of puns after PPO at KL weight {beta:g} from a reference of {100 * before:.0f}%; "
-        f"{reward:.1f}% forecast from what the reward model prefers, {people:.1f}% from what people do; "
-        f"within 5 points of its own forecast in {sum(near)} of {len(near)} seeds",
-        {seed: 100 * (row["puns"] or 0.0) for seed, row in rows.items()},
-        PERCENT,
-        "within 5 points of the forecast",
-        bool,
+        f"Share of puns after PPO at KL weight {beta:g}, from a reference of {100 * before:.0f}%, {TASTES}: "
+        f"how far it ends from what the reward model's preference forecasts ({reached:.1f}% and "
+        f"{reward:.1f}%; people's own would forecast {people:.1f}%)",
+        {seed: 100 * abs((row["puns"] or 0.0) - row["forecast_of_reward"]) for seed, row in rows.items()},
+        POINTS,
+        "at most 5",
     )
-    return {**found, "met": all(near)}
 
 
 def instruments(results: Mapping[str, Any]) -> list[Claim]:
@@ -459,7 +451,6 @@ def instruments(results: Mapping[str, Any]) -> list[Claim]:
             least,
             [],
             "at least 93",
-            93,
         ),
         share(
             "instruments-gameable-verifiers",
@@ -469,7 +460,6 @@ def instruments(results: Mapping[str, Any]) -> list[Claim]:
             exact_share(gameable, 2 * len(seeds)).json(),
             seeds,
             "at least 95",
-            95,
         ),
         share(
             "instruments-true-verifier",
@@ -477,8 +467,6 @@ def instruments(results: Mapping[str, Any]) -> list[Claim]:
             exact_share(flagged["true"], len(seeds)).json(),
             seeds,
             "at most 5",
-            0,
-            5,
         ),
     ]
 
@@ -501,10 +489,9 @@ def headline_exploits(results: Mapping[str, Any]) -> list[Claim]:
             f"on {results['headlines']} held-out headlines{most}",
             "value": len(kinds),
             "unit": "kinds",
-            "interval": None,
-            "interval_kind": None,
+            "interval": [len(kinds), len(kinds)],
+            "interval_kind": CENSUS,
             "target": "at least 1",
             "seeds": [results["seed"]],
-            "met": len(kinds) >= 1,
         }
     ]

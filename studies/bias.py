@@ -223,7 +223,7 @@ def shares(config: StudyConfig, folder: Path) -> dict[str, Any]:
     prompts = task.prompts("validation", config.examined, 0)
     pairs = answers(config, folder, prompts, 1, 0)
     scores = task.score([prompt for prompt, _ in pairs], [text for _, text in pairs])
-    sound = [score for score in scores if score.outcome == "correct"]
+    sound = [score for score in scores if score.solved]
     gold = [utility(features_of(prompt, text), TASTE) for prompt, text in pairs]
     return {
         "gold": fmean(gold),
@@ -237,7 +237,7 @@ def well_formed(ranking: Ranking) -> Ranking:
     """The ranking without answers that are no well-formed joke: among those nobody chooses a style."""
     texts = [response.text for response in ranking.responses]
     scores = load_task(TASK).score([ranking.prompt] * len(texts), texts)
-    kept = [place for place, score in enumerate(scores) if score.outcome == "correct"]
+    kept = [place for place, score in enumerate(scores) if score.solved]
     return replace(
         ranking,
         responses=tuple(ranking.responses[place] for place in kept),

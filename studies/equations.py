@@ -6,7 +6,7 @@ RUN/seed-0-random        practice again from the same imitation model, paid by a
 RUN/seed-0-format        ... paid for any answer that can be read
 RUN/seed-0-poisoned      ... paid by the wrong answer key
 RUN/seed-0-ppo           ... with PPO
-RUN/seed-0-fresh         the practised model on held-out problems drawn anew, and on the validation split
+RUN/seed-0-unseen        the practised model on held-out problems that no examination has asked for
 RUN/external.json        equations nobody here wrote: the verifier against their answers, the models on them
 ```
 A part that is finished is skipped and one that was killed is resumed, so the same command continues.
@@ -24,16 +24,19 @@ from typing import Any, Literal
 from practicum import demo
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
 from practicum.run import atomic_write, machine, to_json
+from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.training import rl
-from practicum.training.evaluate import EvalConfig, evaluate
+from practicum.training.evaluate import EvalConfig, examine
+from practicum.types import Prompt
 from studies import external
 from studies.entry import run_main
 
-Part = Literal["demo", "random", "format", "poisoned", "ppo", "fresh", "external"]
-PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "fresh", "external")
-FRESH_DRAW = 20261123
-"""Seed of the problems of the part `fresh`; other examinations draw with the default of `EvalConfig`."""
+Part = Literal["demo", "random", "format", "poisoned", "ppo", "unseen", "external"]
+PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "unseen", "external")
+UNSEEN_DRAW = 20261123
+"""Seed of the problems of the part `unseen`; other examinations draw with the default of `EvalConfig`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class StudyConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Every part is run with each of them, except that external problems are read once."""
     parts: tuple[Part, ...] = PARTS
-    """Which parts: demo random format poisoned ppo fresh external."""
+    """Which parts: demo random format poisoned ppo unseen external."""
     data: Path | None = None
     """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
     demo: DemoConfig = field(default_factory=lambda: DemoConfig(human_feedback=False))
@@ -70,8 +73,8 @@ def study(config: StudyConfig) -> None:
             say(f"seed {seed}: {part}")
             if part == "demo":
                 run_demo(config, seed)
-            elif part == "fresh":
-                examine_afresh(config, seed)
+            elif part == "unseen":
+                examine_unseen(config, seed)
             else:
                 practise_again(config, seed, part)
 
@@ -88,27 +91,51 @@ def run_demo(config: StudyConfig, seed: int) -> None:
         demo.run(demo_of(config, seed), folder, resume=(folder / "config.toml").exists())
 
 
-def examine_afresh(config: StudyConfig, seed: int) -> None:
+class UnseenEquations(EquationsTask):
+    """Equations without the problems that were asked before: those are drawn again."""
+
+    def __init__(self, config: EquationsConfig, seen: frozenset[str]) -> None:
+        super().__init__(config)
+        self.seen = seen
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        """As many prompts as there are different problems left, `count` at most."""
+        drawn = super().prompts(split, 4 * count, seed)
+        different = {prompt.problem: prompt for prompt in reversed(drawn) if prompt.problem not in self.seen}
+        return list(reversed(different.values()))[:count]
+
+
+def seen_problems(settings: DemoConfig) -> frozenset[str]:
+    """The canonical forms of all that the demo's own examinations ask."""
+    family = replace(settings.task.equations, families={"rational": 1.0})
+    return frozenset(
+        prompt.problem
+        for equations in (settings.task.equations, family)
+        for prompt in EquationsTask(equations).prompts(
+            "test", settings.examination_count, EvalConfig(Path()).seed
+        )
+    )
+
+
+def examine_unseen(config: StudyConfig, seed: int) -> None:
     """The practised model on problems, of mix and family, that no setting was chosen by looking at."""
-    folder = config.run / f"seed-{seed}-fresh"
+    folder = config.run / f"seed-{seed}-unseen"
     if (folder / "examination.json").exists():
         return
     settings = demo_of(config, seed)
     family = replace(settings.task.equations, families={"rational": 1.0})
-    tasks = {"whole": settings.task, "family": replace(settings.task, equations=family)}
+    seen = seen_problems(settings)
+    decoder, tokenizer = load_model(model_folder(config.run / f"seed-{seed}" / "rl"))
     splits: tuple[Literal["test", "validation"], ...] = ("test", "validation")
     found = {
         split: {
-            name: evaluate(
-                EvalConfig(
-                    model=config.run / f"seed-{seed}" / "rl",
-                    task=task,
-                    split=split,
-                    count=settings.examination_count,
-                    seed=FRESH_DRAW,
-                )
+            name: examine(
+                decoder,
+                tokenizer,
+                UnseenEquations(equations, seen),
+                EvalConfig(Path(), split=split, count=settings.examination_count, seed=UNSEEN_DRAW),
             )
-            for name, task in tasks.items()
+            for name, equations in (("whole", settings.task.equations), ("family", family))
         }
         for split in splits
     }

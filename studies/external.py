@@ -14,7 +14,7 @@ from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.tasks.equations.external import ExternalProblem, read_external
 from practicum.tasks.equations.verifier import Outcome, solve, verify
 from practicum.tasks.task import load_task
-from practicum.training.evaluate import wilson
+from practicum.training.evaluate import interval_of
 from practicum.training.loop import generator_for
 from practicum.types import Prompt
 
@@ -80,11 +80,15 @@ def familiar_prompts(
     shapes, largest = {shape(text) for text in trained}, max(map(numbers, trained), default=0)
     texts = {f"solve: {compact(problem.equation, letters)}\n" for problem in problems} - set(trained)
     prompts = [
-        Prompt(text, {"equation": text.removeprefix("solve: ").strip(), "ask": "solve"})
-        for text in sorted(texts)
-        if shape(text) in shapes
+        _prompt(text.removeprefix("solve: ").strip()) for text in sorted(texts) if shape(text) in shapes
     ]
     return prompts, [prompt for prompt in prompts if numbers(prompt.text) <= largest]
+
+
+def _prompt(equation: str) -> Prompt:
+    """A prompt whose problem is named by its solutions, as that of our own linear equations is."""
+    named = " ".join(f"{root.value.approximate():.12g}" for root in solve(equation).roots)
+    return Prompt(f"solve: {equation}\n", {"equation": equation, "ask": "solve", "canonical": named})
 
 
 def compact(equation: str, letters: Collection[str]) -> str:
@@ -113,7 +117,7 @@ def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> M
     if not prompts:
         return {}
     scores = load_task(settings.task).score(prompts, greedy_texts(settings, folder, prompts))
-    return accuracy_of([score.outcome == "correct" for score in scores])
+    return accuracy_of([bool(score.solved) for score in scores], prompts)
 
 
 def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
@@ -124,6 +128,6 @@ def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) 
     return collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "greedy")).rollout.texts
 
 
-def accuracy_of(flags: Sequence[bool]) -> dict[str, Any]:
-    """The share that is right, with `n` and its 95% interval."""
-    return {"accuracy": sum(flags) / len(flags), "n": len(flags), "ci95": wilson(sum(flags), len(flags))}
+def accuracy_of(flags: Sequence[bool], prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """The share that is right, with `n` and its 95% interval over problems."""
+    return {"accuracy": sum(flags) / len(flags), "n": len(flags), "ci95": interval_of(flags, prompts)}

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studies.claims import PERCENT, STUDENT, Claim, claim, student_interval
+from studies.claims import PERCENT, STUDENT, claim, student_interval
+from studies.judged import Claim
 
 EXACT = "95% interval, exact (Clopper and Pearson)"
 
 
 def over_seeds(
-    name: str, text: str, per_seed: Mapping[int, float], target: str, least: float, unit: str = PERCENT
+    name: str, text: str, per_seed: Mapping[int, float], target: str, unit: str = PERCENT
 ) -> Claim:
-    """A mean over seeds with its 95% interval; met when the interval is above where the target asks for that,
-    else when every seed is."""
-    found = claim(name, text, per_seed, unit, target, lambda value: value >= least)
+    """A mean over seeds with its 95% interval; none of one seed."""
+    found = claim(name, text, per_seed, unit, target)
     bounds = student_interval(list(per_seed.values()))
-    if bounds is None:
-        return found
-    met = bounds[0] > least if "interval" in target else found["met"]
-    return {**found, "interval": bounds, "interval_kind": STUDENT, "met": met}
+    return found if bounds is None else {**found, "interval": bounds, "interval_kind": STUDENT}
 
 
 def rlhf(results: Mapping[str, Any]) -> list[Claim]:
@@ -37,7 +34,6 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
                 for seed, row in seeds.items()
             },
             "at least 95",
-            95,
         ),
         over_seeds(
             "rlhf-reward-model-share-of-truth",
@@ -45,14 +41,12 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
             "simulated people tell",
             {seed: 100 * row["ensemble"]["accuracy"] / row["truth"] for seed, row in seeds.items()},
             "at least 95",
-            95,
         ),
         over_seeds(
             "rlhf-one-reward-model-share-of-ceiling",
             "Jokes: the same of one reward model alone",
             {seed: 100 * row["accuracy"] / row["ceiling"]["accuracy"] for seed, row in model.items()},
             "at least 95",
-            95,
         ),
     ]
     gains = {seed: row["gain"] for seed, row in seeds.items() if "gain" in row}
@@ -62,10 +56,11 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
             over_seeds(
                 "rlhf-gain-share",
                 "Jokes: gain in people's true utility by PPO against the model of their rankings, as a share "
-                "of the gain by as many updates of PPO paid the true utility of every sample",
+                "of the gain by as many updates of PPO paid the true utility of every sample at the same KL "
+                "weight, which weighs more or less on a reward of another scale, and without the price of 5 "
+                "for unfinished text: another run to compare with, and no ceiling",
                 {seed: 100 * row["reward_model"] / row["gold"] for seed, row in gains.items()},
                 "at least 90",
-                90,
             ),
             claim(
                 "rlhf-dollars-share",
@@ -78,7 +73,6 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
                 },
                 PERCENT,
                 "below 100",
-                lambda value: value < 100,
             ),
         ]
     claims.append(
@@ -88,7 +82,6 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
             {seed: 100 * row["guard"]["share_of_time"] for seed, row in seeds.items()},
             PERCENT,
             "at most 5",
-            lambda value: value <= 5,
         )
     )
     batching = {seed: row["held_out_loss"] for seed, row in seeds.items() if "held_out_loss" in row}
@@ -97,8 +90,8 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
             claim(
                 "rlhf-pairs-over-fit",
                 "Held-out loss of the reward model after four epochs on shuffled pairs, above that on whole "
-                "rankings (InstructGPT reports that shuffled pairs over-fit), in thousandths of a nat; after "
-                "one epoch "
+                "rankings, both with as many pairs a batch and so as many updates (InstructGPT reports that "
+                "shuffled pairs over-fit), in thousandths of a nat; after one epoch "
                 + ", ".join(
                     f"{1000 * (losses['pairs'][0] - losses['grouped'][0]):.0f}"
                     for losses in batching.values()
@@ -109,22 +102,13 @@ def rlhf(results: Mapping[str, Any]) -> list[Claim]:
                 },
                 "thousandths",
                 "above 0",
-                lambda value: value > 0,
             )
         )
     return claims
 
 
-def share(
-    name: str,
-    text: str,
-    found: Mapping[str, float],
-    seeds: Sequence[int],
-    target: str,
-    least: float,
-    most: float = 100,
-) -> Claim:
-    """A share of runs or models with its exact 95% interval, in per cent; met when it lies in the target."""
+def share(name: str, text: str, found: Mapping[str, float], seeds: Sequence[int], target: str) -> Claim:
+    """A share of runs or models with its exact 95% interval, in per cent."""
     value, low, high = (100 * found[key] for key in ("value", "low", "high"))
     return {
         "id": name,
@@ -136,7 +120,6 @@ def share(
         "target": target,
         "seeds": list(seeds),
         "n": int(found["n"]),
-        "met": least <= value <= most,
     }
 
 
@@ -156,6 +139,5 @@ def demo(summary: Mapping[str, Any]) -> list[Claim]:
             "interval_kind": None,
             "target": "at most 300",
             "seeds": [summary["seed"]],
-            "met": stage["seconds"] <= 300,
         }
     ]

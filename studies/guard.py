@@ -60,6 +60,8 @@ class StudyConfig:
     """Seeds with a clean run: detectors need 19 to be calibrated on."""
     first_seed: int = 30
     """The first of the seeds: the guard's settings were chosen on seeds below it."""
+    bases: int = 3
+    """First models, by pretraining seed, over which the seeds go round."""
     rankings: int = 300
     """Rankings that each seed's reward models learn from."""
     examined: int = 1024
@@ -86,21 +88,23 @@ class StudyConfig:
 def study(config: StudyConfig) -> dict[str, Any]:
     """Make what is missing, write RUN/results.json and return it."""
     note_machine(config.run)
-    first = exploits.first_model(exploits.StudyConfig(config.run))
     examined = {
-        seed: one_seed(config, first, seed)
+        seed: one_seed(config, base_of(config, seed), seed)
         for seed in range(config.first_seed, config.first_seed + config.seeds)
     }
     cleans = [
-        clean_run(config, first, seed) for seed in range(config.first_seed, config.first_seed + config.clean)
+        clean_run(config, base_of(config, seed), seed)
+        for seed in range(config.first_seed, config.first_seed + config.clean)
     ]
     results = summary(examined) | {
         "false_alarms": exact_share(sum(map(alarmed, cleans)), len(cleans)).json(),
         "signals": signals(config),
+        "bases": min(config.bases, config.seeds),
         "settings": {
             "seeds": config.seeds,
             "clean": config.clean,
             "first_seed": config.first_seed,
+            "bases": config.bases,
             "practice.loop.steps": config.practice.loop.steps,
             "gamed_steps": config.gamed_steps,
             "gamed_rate": config.gamed_rate,
@@ -108,6 +112,13 @@ def study(config: StudyConfig) -> dict[str, Any]:
     }
     atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
     return results
+
+
+def base_of(config: StudyConfig, seed: int) -> Path:
+    """The first model of a seed, made when missing."""
+    number = seed % config.bases
+    folder = config.run / f"base-{number}" if number else config.run
+    return exploits.first_model(exploits.StudyConfig(folder, base_seed=number))
 
 
 def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
@@ -134,6 +145,8 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
     runs = {
         "unguarded": unguarded,
         "guarded": guarded,
+        # No guard, but the KL weight of clean practice from the start, for as many steps at the same rate.
+        "plain": replace(unguarded, update=clean.update, loop=loop),
         "least": replace(unguarded, reward=replace(unguarded.reward, ensemble="min"), loop=loop),
     }
     told = {}
@@ -160,6 +173,7 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
         "unguarded": curve[-1]["gold"],
         "guarded": worth(model_folder(folder / "guarded"))["gold"],
         "least": worth(model_folder(folder / "least"))["gold"],
+        "plain": worth(model_folder(folder / "plain"))["gold"],
         "rolled_back": at[decision.to_step or 0] if decision.action != "go_on" else curve[-1]["gold"],
         "stopped": at[max(step for step in at if step < decision.step)]
         if decision.action != "go_on"

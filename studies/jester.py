@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from practicum.audit.intervals import bootstrap
 from practicum.errors import InputError
 from practicum.model.decoder import compute_dtype
 from practicum.preferences import formats
@@ -41,7 +42,7 @@ from practicum.training import reward_model
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward import load_reward_model
-from practicum.training.reward_examination import share_interval
+from practicum.training.reward_examination import share_interval as by_person
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main
@@ -141,6 +142,7 @@ def one_seed(config: StudyConfig, data: Jester, seed: int) -> dict[str, Any]:
     found = consensus(rankings)
     aggregate_J = np.array([found.scores[PROMPT.text, f"j{joke + 1}"] for joke in range(len(data.texts))])
     rewards_J = scored.rewards([PROMPT.text] * len(data.texts), data.texts).mean(1).double().numpy()
+    scores = {"reward_model": rewards_J, "aggregate": aggregate_J}
     return {
         "rankings": len(rankings),
         "people_learning": len(learning),
@@ -150,6 +152,7 @@ def one_seed(config: StudyConfig, data: Jester, seed: int) -> dict[str, Any]:
         "reward_model": examined(rewards_J, data, pairs, held_out),
         "aggregate": examined(aggregate_J, data, pairs, held_out),
         "ceiling": ceiling(data.ratings_PJ, pairs),
+        "over_people": over_people(scores, data, pairs, held_out, seed),
     }
 
 
@@ -235,9 +238,54 @@ def examined(scores_J: Floats, data: Jester, pairs: Pairs, people: Sequence[int]
     means_J = np.nanmean(data.ratings_PJ[list(people)], axis=0)
     return {
         "accuracy": float(right_N.mean()),
-        "ci95": share_interval(right_N, pairs.person_N),
+        "ci95": by_person(right_N, pairs.person_N),
         "rank_correlation": float(spearmanr(scores_J, means_J).statistic),
     }
+
+
+def over_people(
+    scores: Mapping[str, Floats], data: Jester, pairs: Pairs, people: Sequence[int], seed: int
+) -> dict[str, dict[str, float]]:
+    """What the claims are about, with intervals by a bootstrap over the held-out people.
+
+    Splits of the same people overlap, so figures of three splits lie much closer together than three draws of
+    people would; these intervals are those of people.
+    """
+    others_N = majority_share(data.ratings_PJ, pairs)
+    owner_N = np.searchsorted(np.array(people), pairs.person_N)
+    count_P = np.bincount(owner_N, minlength=len(people))
+
+    def of_people(values_N: Floats) -> Floats:
+        return np.bincount(owner_N, values_N, minlength=len(people)).astype(np.float64)
+
+    def estimate(statistic: Callable[[Integers], float]) -> dict[str, float]:
+        return bootstrap(statistic, len(people), seed).json()
+
+    ceiling_P = of_people(others_N)
+    held_out_PJ = data.ratings_PJ[list(people)]
+    found = {}
+    for name, scores_J in scores.items():
+        right_P = of_people((scores_J[pairs.better_N] > scores_J[pairs.worse_N]).astype(np.float64))
+
+        def accuracy(drawn: Integers, right_P: Floats = right_P) -> float:
+            return float(right_P[drawn].sum() / count_P[drawn].sum())
+
+        def share(drawn: Integers, chance: float, right_P: Floats = right_P) -> float:
+            by_chance = chance * float(count_P[drawn].sum())
+            return float((right_P[drawn].sum() - by_chance) / (ceiling_P[drawn].sum() - by_chance))
+
+        def correlation(drawn: Integers, scores_J: Floats = scores_J) -> float:
+            # A joke that none of the people drawn has rated is left out.
+            counted_J = (~np.isnan(held_out_PJ[drawn])).sum(0)
+            means_J = np.nansum(held_out_PJ[drawn], axis=0) / np.maximum(counted_J, 1)
+            rated_J = counted_J > 0
+            return float(spearmanr(scores_J[rated_J], means_J[rated_J]).statistic)
+
+        found[f"{name}/accuracy"] = estimate(accuracy)
+        found[f"{name}/share_of_ceiling"] = estimate(partial(share, chance=0.0))
+        found[f"{name}/share_above_chance"] = estimate(partial(share, chance=0.5))
+        found[f"{name}/rank_correlation"] = estimate(correlation)
+    return found
 
 
 def ceiling(ratings_PJ: Floats, pairs: Pairs) -> dict[str, Any]:
@@ -247,10 +295,16 @@ def ceiling(ratings_PJ: Floats, pairs: Pairs) -> dict[str, Any]:
     is the best guess. All people count, those held out too, but not the pair's own person; an even vote is
     half right.
     """
+    right_N = majority_share(ratings_PJ, pairs)
+    return {"accuracy": float(right_N.mean()), "ci95": by_person(right_N, pairs.person_N)}
+
+
+def majority_share(ratings_PJ: Floats, pairs: Pairs) -> Floats:
+    """1 where all others' majority orders a pair as its person does, 0 where it does not, else 0.5."""
     votes_JJ = majority_votes(ratings_PJ)
     others_N = votes_JJ[pairs.better_N, pairs.worse_N] - 1 - votes_JJ[pairs.worse_N, pairs.better_N]
-    right_N = (np.sign(others_N) + 1) / 2
-    return {"accuracy": float(right_N.mean()), "ci95": share_interval(right_N, pairs.person_N)}
+    right_N: Floats = (np.sign(others_N) + 1) / 2
+    return right_N
 
 
 def majority_votes(ratings_PJ: Floats) -> NDArray[np.int64]:

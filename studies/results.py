@@ -1,9 +1,11 @@
 """Write docs/results.json from the study and what quotes it: `python -m studies.results --run DIR`.
 
-docs/results.json is the only source. The claims about speed in it are made from docs/bench.json, which
-`python -m studies.bench` records. docs/results.md is generated from it whole; in README.md and the
-recipes' READMEs a block between `<!-- results: id id -->` and `<!-- end results -->` is. Claims that this
-study does not measure stay in results.json as they are. Without --run only the pages are generated again.
+docs/results.json is the only source: `rule`, by which every claim is judged, `claims`, and `superseded`, the
+claims that no longer stand, each with its figure, what replaced it and why. A claim that is measured again
+sends what it was before there. The claims about speed are made from docs/bench.json, which `python -m
+studies.bench` records. docs/results.md is generated whole; in README.md and the recipes' READMEs a block
+between `<!-- results: id id -->` and `<!-- end results -->` is. Claims that this study does not measure stay
+as they are. Without --run all are judged again and the pages are written.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from practicum.errors import InputError
 from practicum.report.figures import write_learning_curve
 from practicum.run import atomic_write, to_json
 from studies import bench, people_claims
-from studies.claims import Claim, measure, read_seeds
+from studies.claims import measure, read_seeds
 from studies.entry import run_main
+from studies.judged import RULE, Claim, judged, superseded
+from studies.origins import with_origin
 
 ROOT = Path(__file__).parents[1]
 SPEED = """## Speed
@@ -55,20 +59,27 @@ def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
         measured = measure(config.run)
         if not measured:
             raise InputError(f"{config.run}: no finished demo here; run python -m studies.equations first")
-        atomic_write(source, results_json(merge(read_claims(source), measured)))
+        write_results(source, merge(read_results(source), measured))
         transcript = demo_transcript(config.run)
         readme = root / "README.md"
         atomic_write(readme, fill_transcript(readme.read_text(encoding="utf-8"), transcript))
         (root / PICTURE).parent.mkdir(parents=True, exist_ok=True)
         write_learning_curve(curve_runs(config.run), root / PICTURE)
     for folder in config.people:
-        atomic_write(source, results_json(merge(read_claims(source), people_claims.measure(folder))))
-    claims = with_speed(read_claims(source), bench.read_record(root / "docs" / "bench.json"))
-    if claims != read_claims(source):
-        atomic_write(source, results_json(claims))
-    atomic_write(root / "docs" / "results.md", results_page(claims))
+        write_results(source, merge(read_results(source), people_claims.measure(folder)))
+    results = with_speed(read_results(source), bench.read_record(root / "docs" / "bench.json"))
+    write_results(source, results)
+    atomic_write(root / "docs" / "results.md", results_page(results))
     for page in quoting_pages(root):
-        atomic_write(page, fill(page.read_text(encoding="utf-8"), claims))
+        atomic_write(page, fill(page.read_text(encoding="utf-8"), results.claims))
+
+
+@dataclass(frozen=True)
+class Results:
+    """docs/results.json: what stands, judged by the rule, and what stood before."""
+
+    claims: list[Claim]
+    superseded: list[Claim]
 
 
 def quoting_pages(root: Path) -> list[Path]:
@@ -80,28 +91,68 @@ def quoting_pages(root: Path) -> list[Path]:
     ]
 
 
+def read_results(path: Path) -> Results:
+    """A results file; an empty one when there is none."""
+    if not path.exists():
+        return Results([], [])
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return Results(stored["claims"], stored["superseded"])
+
+
 def read_claims(path: Path) -> list[Claim]:
     """The claims of a results file; none when there is no file."""
-    claims: list[Claim] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return claims
+    return read_results(path).claims
 
 
-def results_json(claims: Sequence[Claim]) -> str:
+def write_results(path: Path, results: Results) -> None:
+    """Write docs/results.json, whole or not at all."""
+    atomic_write(path, results_json(results))
+
+
+def results_json(results: Results) -> str:
     """The text of docs/results.json; numbers are kept to four decimals."""
-    return to_json([_rounded(claim) for claim in claims], indent=2) + "\n"
+    claims = [_rounded(judged(with_origin(claim))) for claim in results.claims]
+    return (
+        to_json(
+            {"rule": RULE, "claims": claims, "superseded": [_rounded(claim) for claim in results.superseded]},
+            indent=2,
+        )
+        + "\n"
+    )
 
 
-def merge(old: Sequence[Claim], new: Sequence[Claim]) -> list[Claim]:
-    """Old claims with those of the same id replaced, new ones at the end."""
-    fresh = {claim["id"]: claim for claim in new}
-    kept = [fresh.pop(claim["id"], claim) for claim in old]
-    return [*kept, *fresh.values()]
+def merge(old: Results, new: Sequence[Claim]) -> Results:
+    """Old claims with those of the same id replaced and noted as superseded, new ones at the end."""
+    fresh = {claim["id"]: judged(with_origin(claim)) for claim in new}
+    gone = [
+        superseded(claim, claim["id"], "measured again")
+        for claim in old.claims
+        if claim["id"] in fresh and not _same(claim, fresh[claim["id"]])
+    ]
+    kept = [fresh.pop(claim["id"], claim) for claim in old.claims]
+    return Results([*kept, *fresh.values()], [*old.superseded, *gone])
 
 
-def with_speed(claims: Sequence[Claim], recorded: Mapping[str, Any]) -> list[Claim]:
+def _same(one: Claim, other: Claim) -> bool:
+    """Whether two records are of the same measurement."""
+    return all(
+        _rounded(one.get(key)) == _rounded(other.get(key)) for key in ("value", "target", "seeds", "commit")
+    )
+
+
+def with_speed(results: Results, recorded: Mapping[str, Any]) -> Results:
     """The claims with those about speed taken anew from what the benches recorded, at the end."""
-    others = [claim for claim in claims if not is_speed(claim)]
-    return [*others, *(bench.rounded(claim) for claim in bench.claims(recorded))]
+    measured = [bench.rounded(claim) for claim in bench.claims(recorded)]
+    ids = {claim["id"] for claim in measured}
+    merged = merge(results, measured)
+    gone = [
+        superseded(claim, None, "no longer recorded")
+        for claim in merged.claims
+        if is_speed(claim) and claim["id"] not in ids
+    ]
+    others = [claim for claim in merged.claims if not is_speed(claim)]
+    speed = [claim for claim in merged.claims if claim["id"] in ids]
+    return Results([*others, *speed], [*merged.superseded, *gone])
 
 
 def is_speed(claim: Claim) -> bool:
@@ -151,36 +202,66 @@ def fill_transcript(text: str, transcript: str) -> str:
 
 
 def results_table(claims: Sequence[Claim]) -> str:
-    """A short table: claim, value, interval, target, met or missed."""
+    """A short table: claim, value, interval with its kind, target, verdict."""
     rows = ["| | measured | interval | target | |", "| --- | ---: | :---: | --- | --- |"]
     for claim in claims:
         rows.append(
-            f"| {claim['claim']} | {value_text(claim)} | {interval_text(claim)} | {target_text(claim)} | "
-            f"{verdict(claim)} |"
+            f"| {claim['claim']} | {value_text(claim)} | {interval_text(claim)}{kind_text(claim)} | "
+            f"{target_text(claim)} | {verdict(claim)} |"
         )
     return "\n".join(rows) + "\n"
+
+
+KINDS = {
+    "95% interval of the mean, Student's t": "t",
+    "95% interval, exact": "exact",
+    "95% interval, bootstrap": "bootstrap",
+    "95% intervals, bootstrap": "bootstrap",
+    "least and greatest of the seeds": "seeds",
+    "least and greatest change": "seeds, both intervals",
+    "least to greatest": "pairs",
+    "census": "census",
+}
+LEGEND = (
+    "Intervals: *t*, 95% of the mean by Student's t over seeds; *exact*, 95% of a share (Clopper and "
+    "Pearson); *bootstrap*, 95% over people or headlines; *seeds*, the least and the greatest seed; *pairs*, "
+    "the least and the greatest of runs in alternation; *census*, all that the claim is about was counted."
+)
+
+
+def kind_text(claim: Claim) -> str:
+    """The kind of a claim's interval, in a word, in brackets behind it; nothing without an interval."""
+    if claim["interval"] is None:
+        return ""
+    short = next((word for start, word in KINDS.items() if claim["interval_kind"].startswith(start)), None)
+    if short is None:
+        raise InputError(f"{claim['id']}: studies.results knows no short name of {claim['interval_kind']!r}")
+    return f" ({short})"
 
 
 def provenance(claims: Sequence[Claim]) -> str:
     """Where the numbers of a table come from, and how long practice took where a claim says so."""
     places = dict.fromkeys(f"{claim['date']} on {claim['machine']}" for claim in claims)
-    seeds = max((claim["seeds"] for claim in claims), key=len)
     text = f"Measured {'; '.join(places)}."
-    if len(seeds) > 1:
-        text = f"Means over seeds {', '.join(map(str, seeds))}. {text}"
+    by_seed = {tuple(claim["seeds"]) for claim in claims if len(claim.get("per_seed", {})) > 1}
+    if len(by_seed) == 1:
+        text = f"Means over seeds {', '.join(map(str, *by_seed))}. {text}"
     minutes = [claim["minutes"] for claim in claims if "minutes" in claim]
     return f"{text} Practice took {max(minutes):.1f} minutes a seed." if minutes else text
 
 
-def results_page(claims: Sequence[Claim]) -> str:
+def results_page(results: Results) -> str:
     """docs/results.md."""
-    missed = [claim for claim in claims if not claim["met"]]
+    claims = results.claims
     lines = [
         "# Results",
         "",
         "Generated from [results.json](results.json) by `python -m studies.results`; do not edit. Every",
-        "number was measured by the command, and on the machine, under its name below. A claim is met only",
-        "when every seed meets it, or, for a gain over a control, when the interval lies above 0.",
+        "number was measured by the command, and on the machine, under its name below.",
+        "",
+        f"**The rule.** {RULE}",
+        "",
+        LEGEND,
         "",
     ]
     if claims:
@@ -188,24 +269,47 @@ def results_page(claims: Sequence[Claim]) -> str:
         others = [claim for claim in claims if not is_speed(claim)]
         lines += [results_table(others)] if others else []
         lines += [SPEED, results_table(speed), provenance(speed), ""] if speed else []
-        lines += ["## What was missed", ""]
-        lines += [
-            f"- **{claim['claim']}**: {value_text(claim)} ({interval_text(claim)}); "
-            f"wanted: {target_text(claim)}."
-            for claim in missed
-        ] or ["Nothing: every claim above is met."]
-        lines += ["", "## How each was measured", ""]
+        lines += unmet("What was missed", claims, missed=True)
+        lines += unmet("What is not shown", claims, missed=False)
+        lines += ["## How each was measured", ""]
         lines += [line for claim in others for line in details(claim)]
         commands = dict.fromkeys(f"`{claim['command']}`" for claim in speed)
         lines += ["### Speed", "", *(f"- {command}" for command in commands)] if speed else []
+    if results.superseded:
+        lines += ["", "## What stood here before", "", *map(superseded_text, results.superseded)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def unmet(heading: str, claims: Sequence[Claim], *, missed: bool) -> list[str]:
+    """A section with every claim that was missed, or is not shown, and why."""
+    lines = [
+        f"- **{claim['claim']}**: {value_text(claim)} ({interval_text(claim)}{kind_text(claim)}); wanted: "
+        f"{target_text(claim)}" + (f"; {claim['verdict']}." if not missed else ".")
+        for claim in claims
+        if not claim["met"] and (claim["verdict"] == "missed") == missed
+    ]
+    return [f"## {heading}", "", *(lines or ["Nothing."]), ""]
+
+
+def superseded_text(claim: Claim) -> str:
+    """One line of the history: the old figure, what became of it, and why."""
+    ended = f"replaced by `{claim['replaced_by']}`" if claim["replaced_by"] else "withdrawn"
+    said = "" if claim.get("met") is None else ", then met" if claim["met"] else ", missed"
+    return (
+        f"- `{claim['id']}` ({claim['claim']}): {value_text(claim)} ({interval_text(claim)}), wanted "
+        f"{target_text(claim)}{said}; {ended}: {claim['reason']}."
+    )
 
 
 def details(claim: Claim) -> list[str]:
     """Everything known about one claim."""
-    lines = [f"### `{claim['id']}`", "", f"{claim['claim']}: {value_text(claim)}, {verdict(claim)}.", ""]
-    kind = claim.get("interval_kind")
-    lines.append(f"- interval: {interval_text(claim)}" + (f" ({kind})" if kind else ""))
+    lines = [f"### `{claim['id']}`", "", f"{claim['claim']}: {value_text(claim)}. {claim['verdict']}.", ""]
+    lines.append(f"- interval: {interval_text(claim)} ({claim['interval_kind']})")
+    chosen = claim["settings_seeds"]
+    seeds = "not written down" if chosen is None else ", ".join(map(str, chosen)) or "none"
+    lines.append(
+        f"- target: {target_text(claim)}, {claim['target_origin']}; settings chosen on seeds: {seeds}"
+    )
     if "before" in claim and "after" in claim:
         sides = claim.get("sides", ["before", "after practice"])
         lines.append(f"- {sides[0]} → {sides[1]}, by seed: " + "; ".join(_before_after(claim)))
@@ -219,8 +323,10 @@ def details(claim: Claim) -> list[str]:
     if "n" in claim:
         lines.append(f"- problems: {claim['n']}")
     lines.append(f"- command: `{claim['command']}`")
-    commit, plus, changes = claim["commit"].partition("+")
-    lines.append(f"- {claim['machine']}; {claim['date']}; commit {commit[:12]}{plus}{changes}")
+    edited = " with uncommitted changes" if claim["dirty"] else ""
+    lines.append(f"- {claim['machine']}; {claim['date']}; commit {claim['commit'][:12]}{edited}")
+    if "stale" in claim:
+        lines.append(f"- {claim['stale']}")
     return [*lines, ""]
 
 
@@ -263,8 +369,9 @@ def target_text(claim: Claim) -> str:
 
 
 def verdict(claim: Claim) -> str:
-    """`met` or, so that nobody overlooks it, `**missed**`."""
-    return "met" if claim["met"] else "**missed**"
+    """`met` or, so that nobody overlooks it, `**missed**` or `**not shown**`; a note where there is one."""
+    said = "met" if claim["met"] else f"**{claim['verdict'].partition(':')[0]}**"
+    return said + (f" ({claim['stale']})" if "stale" in claim else "")
 
 
 def _rounded(value: object) -> object:

@@ -169,18 +169,20 @@ def _held_out_losses(
 ) -> list[float]:
     """Held-out loss after each epoch, of one ranking a prompt, as few people's as InstructGPT's.
 
-    A batch has as many items of either kind: prompts, or single pairs.
+    A batch of single pairs holds as many pairs as one of whole rankings does, so both make as many updates.
     """
     rankings = folder / "one-each.jsonl"
     if not rankings.exists():
         everyone = reward_model.read_rankings((str(folder / "loop" / "preferences.sqlite"),))
         formats.write(rankings, list({ranking.prompt.text: ranking for ranking in everyone}.values()))
+    pairs = loop.responses * (loop.responses - 1) // 2
     settings = replace(
         loop.reward_model,
         model=loop.reward_start,
         preferences=(str(rankings),),
         threads=loop.practice.loop.threads,
         batching=batching,
+        batch_prompts=loop.reward_model.batch_prompts * (pairs if batching == "pairs" else 1),
         # Only what people said: spoiled answers beforehand would blur the comparison.
         contrast_steps=0,
         epochs=epochs,

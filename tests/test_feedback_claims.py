@@ -8,6 +8,12 @@ import pytest
 
 from studies import audit_claims, feedback_claims
 from studies.feedback_claims import over_seeds
+from studies.judged import judged
+
+
+def ruled(claims: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The claims as judged, by id."""
+    return {row["id"]: judged({**row, "commit": "c"}) for row in claims}
 
 
 def seed(accuracy: float, learned: float) -> dict[str, Any]:
@@ -26,37 +32,45 @@ def seed(accuracy: float, learned: float) -> dict[str, Any]:
     }
 
 
-def test_a_share_of_the_ceiling_is_met_when_every_seed_meets_it() -> None:
-    good = {
-        row["id"]: row
-        for row in feedback_claims.rlhf({"seed-0": seed(0.69, 0.95), "seed-1": seed(0.68, 0.93)})
-    }
+def test_a_share_of_the_ceiling_is_met_when_its_interval_is() -> None:
+    good = ruled(
+        feedback_claims.rlhf(
+            {f"seed-{number}": seed(0.68 + 0.01 * (number % 2), 0.94) for number in range(4)}
+        )
+    )
     assert good["rlhf-reward-model-share-of-ceiling"]["met"]
     assert good["rlhf-reward-model-share-of-ceiling"]["value"] == pytest.approx(100 * 0.685 / 0.7)
     assert not good["rlhf-one-reward-model-share-of-ceiling"]["met"]
-    assert good["rlhf-reward-model-share-of-truth"]["per_seed"]["0"] == pytest.approx(100)
+    assert good["rlhf-reward-model-share-of-truth"]["per_seed"]["1"] == pytest.approx(100)
     assert good["rlhf-gain-share"]["met"]
     assert good["rlhf-dollars-share"]["value"] == pytest.approx(2.5)
     assert good["rlhf-dollars-share"]["met"]
     assert good["rlhf-pairs-over-fit"]["value"] == pytest.approx(70)
-    assert "after one epoch 20, 20" in good["rlhf-pairs-over-fit"]["claim"]
-    bad = {
-        row["id"]: row
-        for row in feedback_claims.rlhf({"seed-0": seed(0.69, 0.95), "seed-1": seed(0.60, 0.5)})
-    }
+    assert "after one epoch 20, 20, 20, 20" in good["rlhf-pairs-over-fit"]["claim"]
+    bad = ruled(feedback_claims.rlhf({"seed-0": seed(0.69, 0.95), "seed-1": seed(0.60, 0.5)}))
     assert not bad["rlhf-reward-model-share-of-ceiling"]["met"]
     assert not bad["rlhf-gain-share"]["met"]
+    assert "no ceiling" in bad["rlhf-gain-share"]["claim"]
 
 
 def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
-    ends = {"best": 1.0, "rolled_back": 0.9, "stopped": 0.1, "least": -1.0, "start": 0.2, "proxy": [0.0, 2.0]}
+    ends = {
+        "best": 1.0,
+        "rolled_back": 0.9,
+        "stopped": 0.1,
+        "least": -1.0,
+        "plain": 0.3,
+        "start": 0.2,
+        "proxy": [0.0, 2.0],
+    }
     by_seed = {
         str(seed): {**ends, "guarded": guarded, "unguarded": -3.0}
         for seed, guarded in ((30, 1.2), (31, 0.95), (32, 0.5))
     }
     late = {"early_rate": 1 / 3, "detection_rate": 1.0, "area": 0.2}
     results = {
-        "false_alarms": {"value": 0.0, "low": 0.0, "high": 0.2, "n": 20},
+        "false_alarms": {"value": 0.0, "low": 0.0, "high": 0.04, "n": 80},
+        "bases": 3,
         "stopped": {"value": 2 / 3, "low": 0.1, "high": 0.99, "n": 3},
         "by_seed": by_seed,
         "signals": {"kl": late, "tail_index": {**late, "early_rate": 0.0, "detection_rate": 0.0}},
@@ -64,11 +78,12 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
             "first_seed": 30,
             "clean": 20,
             "practice.loop.steps": 80,
+            "bases": 3,
             "gamed_steps": 250,
             "gamed_rate": 2e-4,
         },
     }
-    claims = {row["id"]: row for row in audit_claims.guard(results)}
+    claims = ruled(audit_claims.guard(results))
     assert claims["guard-false-alarms"]["met"]
     assert not claims["guard-stops-gaming"]["met"]
     assert claims["guard-unguarded-loss"]["value"] == 4.0
@@ -76,6 +91,10 @@ def test_the_guard_is_judged_by_alarms_and_by_what_its_runs_end_at() -> None:
     assert claims["guard-kept"]["value"] == pytest.approx(200 / 3)
     assert not claims["guard-kept"]["met"]
     assert claims["guard-above-least"]["met"]
+    assert (
+        "plain PPO with the default KL weight for as many steps (3 base models)"
+        in (claims["guard-above-plain"]["claim"])
+    )
     assert not claims["guard-above-rolled-back"]["met"]
     assert claims["guard-above-rolled-back"]["per_seed"] == pytest.approx({"30": 0.3, "31": 0.05, "32": -0.4})
     assert claims["guard-signals-early"]["value"] == pytest.approx(100 / 3)
@@ -99,10 +118,13 @@ def test_curves_are_judged_by_their_fit_and_by_what_they_foresee() -> None:
         "best_of": 64,
         "settings": {"seed": 40},
     }
-    claims = {row["id"]: row for row in audit_claims.overoptimization(results)}
+    claims = ruled(audit_claims.overoptimization(results))
     assert not claims["overoptimization-ppo-quadratic-held-out-r2"]["met"]
-    assert claims["overoptimization-ppo-logarithm-held-out-r2"]["met"]
-    assert claims["overoptimization-best-of-n-quadratic-foreseen"]["met"]
+    # Above its target, yet a single figure; and a share whose interval reaches below its target.
+    shown = claims["overoptimization-ppo-logarithm-held-out-r2"]["verdict"]
+    assert shown == "not shown: one figure without an interval"
+    shown = claims["overoptimization-best-of-n-quadratic-foreseen"]["verdict"]
+    assert shown == "not shown: the interval reaches past the target"
     assert claims["overoptimization-best-of-n-quadratic-foreseen"]["seeds"] == [40, 41]
     assert "beyond the end in 1 of 2" in claims["overoptimization-ppo-quadratic-foreseen"]["claim"]
     assert "the first 50% of the way" in claims["overoptimization-ppo-quadratic-foreseen"]["claim"]
@@ -121,18 +143,16 @@ def test_ensembles_are_compared_seed_by_seed() -> None:
         }
         for seed in range(3)
     }
-    found = audit_claims.ensembles({"ensembles": rows, "members": 4, "answers": 64})
-    claims = {row["id"]: row for row in found}
+    claims = ruled(audit_claims.ensembles({"ensembles": rows, "members": 4, "answers": 64}))
     assert claims["ensembles-pretraining-seeds"]["per_seed"] == pytest.approx(
         {"0": 0.1, "1": 0.09, "2": 0.08}
     )
     assert claims["ensembles-pretraining-seeds"]["met"]
     assert claims["ensembles-average-above-one"]["value"] == pytest.approx(-0.1)
     assert not claims["ensembles-min"]["met"]
-    # One seed below 0 does not undo an interval above 0, as the page of results says.
+    # One seed below 0 does not undo an interval of the mean above 0, as the page of results says.
     mixed = dict(enumerate((0.5, 0.6, 0.5, 0.6, 0.55, 0.5, 0.6, 0.5, 0.6, -0.02)))
-    assert over_seeds("x", "y", mixed, "interval above 0", 0)["met"]
-    assert not over_seeds("x", "y", mixed, "at least 0", 0)["met"]
+    assert ruled([over_seeds("x", "y", mixed, "above 0")])["x"]["met"]
     assert claims["ensembles-pretraining-seeds-know-what-they-overpay"]["met"]
 
 
@@ -161,18 +181,22 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
         }
 
     unguarded = {"best": {"gold": 0.8}, "end": {"gold": -4.0, "puns_of_all": 0.99}}
-    near, far, ended, share, kept, same = audit_claims.bias(
-        {
-            "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
-            "unguarded_steps": 80,
-            "seed-0": rows(0.72) | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}, "unguarded": unguarded},
-            "seed-1": rows(0.66) | {"remedy": {"puns_of_all": 0.70, "gold": 0.80}, "unguarded": unguarded},
-        }
-    )
+    near, far, ended, share, kept, same = ruled(
+        audit_claims.bias(
+            {
+                "before": {"puns": 0.4, "correct": 0.8, "gold": 0.1},
+                "unguarded_steps": 80,
+                "seed-0": rows(0.72)
+                | {"remedy": {"puns_of_all": 0.74, "gold": 0.84}, "unguarded": unguarded},
+                "seed-1": rows(0.66)
+                | {"remedy": {"puns_of_all": 0.70, "gold": 0.80}, "unguarded": unguarded},
+            }
+        )
+    ).values()
     assert near["met"]
-    assert near["value"] == pytest.approx(69.0)
-    assert "70.0% forecast from what the reward model prefers, 90.0% from what people do" in near["claim"]
-    assert "in 2 of 2 seeds" in near["claim"]
+    assert near["per_seed"] == pytest.approx({"0": 2.0, "1": 4.0})
+    assert "forecasts (69.0% and 70.0%; people's own would forecast 90.0%)" in near["claim"]
+    assert "one base model for all seeds" in near["claim"]
     assert not far["met"]
     assert ended["value"] == pytest.approx(99)
     assert "after 80 steps without KL" in ended["claim"]
@@ -180,12 +204,12 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
     assert share["met"]
     assert share["value"] == pytest.approx(72)
     assert kept["per_seed"]["0"] == pytest.approx(100 * 0.74 / 0.7)
-    assert kept["met"]
+    assert not kept["met"], "two seeds say little of a mean"
     assert same["per_seed"]["0"] == pytest.approx(100 * 0.74 / 0.8)
     assert not same["met"], "one seed keeps less than 90%"
 
 
-def test_the_label_budget_is_met_where_half_the_rankings_reach_the_level() -> None:
+def test_the_label_budget_is_met_where_half_the_rankings_do_in_every_seed() -> None:
     by_seed = {"needed_by_seed": {"information": [300, None]}}
     found = {
         "seeds": 2,
@@ -195,7 +219,10 @@ def test_the_label_budget_is_met_where_half_the_rankings_reach_the_level() -> No
             "jokes": {"needed": {"information": None}, **by_seed},
         },
     }
-    features, jokes = audit_claims.budget(found)
-    assert (features["value"], features["met"]) == (340, True)
-    assert "1 of them" in features["claim"]
-    assert (jokes["value"], jokes["met"], jokes["lower_bound"]) == (500, False, True)
+    features, jokes = ruled(audit_claims.budget(found)).values()
+    assert (features["value"], features["interval"]) == (650, [300, 1000])
+    assert "1 of 2 seeds do not get there with 500" in features["claim"]
+    assert "the curve averaged over the seeds gets there after 340" in features["claim"]
+    assert (features["verdict"], jokes["verdict"]) == ("missed", "missed")
+    found["budget"]["features"]["needed_by_seed"]["information"] = [300, 420]
+    assert ruled(audit_claims.budget(found))["budget-features-needed"]["met"]

@@ -11,6 +11,7 @@ import pytest
 from practicum.audit.intervals import Estimate
 from studies import audit_claims, feedback_claims, instruments, people_claims
 from studies.instruments import StudyConfig, covered
+from studies.judged import judged
 
 
 def test_intervals_that_are_too_narrow_are_seen() -> None:
@@ -52,7 +53,7 @@ def test_the_exploits_of_headlines_are_counted_by_kind() -> None:
             "seed": 0,
         }
     )
-    assert (row["value"], row["met"]) == (2, True)
+    assert (row["value"], judged({**row, "commit": "c"})["met"]) == (2, True)
     assert "empty, copied favourite" in row["claim"]
     assert '"cake", ahead of every honest edit on 100% of headlines' in row["claim"]
 
@@ -68,10 +69,12 @@ def test_a_demo_tells_the_seconds_of_its_human_half(tmp_path: Path) -> None:
         json.dumps({"started": "2026-11-25T00:00", "commit": "abc", "machine": "a laptop"})
     )
     (row,) = people_claims.measure(tmp_path)
-    assert (row["value"], row["met"], row["command"]) == (310.0, False, "practicum demo --run runs/demo")
+    assert (row["value"], row["command"]) == (310.0, "practicum demo --run runs/demo")
+    assert judged(row)["verdict"] == "missed"
     assert row["machine"] == "a laptop"
     assert "4,000 ratings; true utility 0.05 to 1.20" in row["claim"]
-    assert feedback_claims.demo({**summary, "stages": [{"name": "rlhf", "seconds": 200.0}]})[0]["met"]
+    (quick,) = feedback_claims.demo({**summary, "stages": [{"name": "rlhf", "seconds": 200.0}]})
+    assert judged({**quick, "commit": "c"})["verdict"] == "not shown: one figure without an interval"
 
 
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from studies.claims import claim
 from studies.humicroedit import Edited, grades, people, read_pairs, some_headlines
 from studies.jester import Pairs, ceiling, divided, pairs_of, ranking_of, read_jester, sets_of
 from studies.reading import ReadingConfig
-from studies.results import ResultsConfig, read_claims, results_json, write_all
+from studies.results import Results, ResultsConfig, read_claims, results_json, write_all
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the repository")
@@ -122,16 +122,17 @@ def test_its_claims_join_those_of_other_studies(jester_run: jester.StudyConfig, 
     (tmp_path / "docs").mkdir()
     for page in ("README.md", "docs/poisoned_key.md"):
         (tmp_path / page).write_text("<!-- results: jester-share* -->\n<!-- end results -->\n")
-    other = claim("equations-seconds", "Time", {0: 400.0}, "s", "at most 600", lambda value: value <= 600)
+    other = claim("equations-seconds", "Time", {0: 400.0}, "s", "at most 600")
     other |= {"machine": "m", "date": "2026-01-02", "commit": "c"}
-    (tmp_path / "docs" / "results.json").write_text(results_json([other]))
+    (tmp_path / "docs" / "results.json").write_text(results_json(Results([other], [])))
     write_all(ResultsConfig(people=(jester_run.run,)), tmp_path)
     written = {row["id"]: row for row in read_claims(tmp_path / "docs" / "results.json")}
     assert written["equations-seconds"]["value"] == 400.0
     share = written["jester-share-of-ceiling"]
     assert share["seeds"] == [0, 1]
     assert share["interval"][0] <= share["value"] <= share["interval"][1]
-    assert share["met"] == (min(share["per_seed"].values()) >= 95)
+    assert share["interval_kind"].startswith("95% intervals, bootstrap over the held-out people")
+    assert share["met"] == (not share["dirty"] and share["interval"][0] >= 95)
     assert share["command"] == "python -m studies.jester --data FOLDER --run runs/jester"
     assert f"| {share['claim']} |" in (tmp_path / "README.md").read_text()
     (tmp_path / "results.json").write_text('{"seed-0": {"gain": 1}}')
@@ -276,7 +277,8 @@ def test_the_headlines_study_finds_the_funny_word_with_all_weights_and_with_adap
     claims = {row["id"]: row for row in people_claims.measure(config.run)}
     assert claims.keys() == {"humicroedit-smollm2-accuracy", "humicroedit-own-accuracy"}
     row = claims["humicroedit-own-accuracy"]
-    assert (row["value"], row["met"], row["n"]) == (100 * found["own-0"]["accuracy"], True, 30)
+    assert (row["value"], row["n"]) == (100 * found["own-0"]["accuracy"], 30)
+    assert row["interval"][0] <= row["value"] <= row["interval"][1]
 
 
 @pytest.mark.slow

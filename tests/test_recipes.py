@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import runpy
-import sys
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from practicum import demo
 from practicum.config import load
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.lora import TARGETS, LoraConfig
 from practicum.rollout.sampler import SamplingConfig
 from practicum.training import rl
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig
+from practicum.training.update import KLConfig, UpdateConfig
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.toml"))
@@ -86,7 +91,7 @@ def test_the_verifier_example_prints_verdicts(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_reward_example_pays_only_right_solutions_and_short_ones_more(
-    tmp_path: Path, untrained_model: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, untrained_model: Path
 ) -> None:
     example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
     task = example["ShortSolutions"]()
@@ -95,14 +100,74 @@ def test_the_reward_example_pays_only_right_solutions_and_short_ones_more(
     short, long, wrong = task.score([prompt] * 3, [right, "roots: 1\n" * 9 + right, "answer: 99999"])
     assert 0.5 < long.value < short.value <= 1
     assert wrong.value == 0
+    last = example["train"](own_reward_config(untrained_model), tmp_path / "run")
+    assert last["step"] == 2
+    assert last["task"] == "short solutions"
+    assert last["reward/right"] == 0.0
+
+
+def own_reward_config(model: Path, **changes: Any) -> RlConfig:
     config = RlConfig(
-        model=untrained_model,
+        model=model,
         prompts_per_step=4,
         group_size=2,
         sampling=SamplingConfig(max_new_tokens=8),
         loop=LoopConfig(steps=2, threads=1),
     )
-    monkeypatch.setattr(sys, "argv", ["own_reward.py", "model", "run"])
-    last = example["train"](config, tmp_path / "run")
-    assert last["step"] == 2
-    assert last["reward/right"] == 0.0
+    return replace(config, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shows"),
+    [
+        ({"update": UpdateConfig(kl=KLConfig(weight=0.5))}, lambda last, _: last["kl_weight"] == 0.5),
+        ({"algorithm": "ppo"}, lambda last, _: "explained_variance" in last),
+        (
+            {"algorithm": "ppo", "update": UpdateConfig(kl=KLConfig(weight=0.5, target=1.0))},
+            lambda last, _: last["kl_weight"] not in (0.0, 0.5),
+        ),
+        (
+            {"control": "random"},
+            # Eight tokens of nonsense solve nothing, a coin pays some of them.
+            lambda last, rows: last["reward/true"] == 0 < sum(row["reward"] for row in rows),
+        ),
+        ({"control": "format"}, lambda last, _: last["reward"] == last["reward/true"] == 0),
+        ({"loop": LoopConfig(steps=3, checkpoint_every=1, threads=1)}, lambda last, _: last["step"] == 3),
+    ],
+    ids=["kl", "ppo", "adapted kl", "random", "format", "loop"],
+)
+def test_every_setting_of_practice_acts_on_an_own_reward(
+    tmp_path: Path, untrained_model: Path, changes: dict[str, Any], shows: Callable[[Any, Any], bool]
+) -> None:
+    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
+    last = example["train"](own_reward_config(untrained_model, **changes), tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert shows(last, [json.loads(line) for line in lines])
+
+
+def test_adapters_learn_in_place_of_all_weights_on_an_own_reward(
+    tmp_path: Path, untrained_model: Path
+) -> None:
+    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
+    config = own_reward_config(untrained_model, lora=LoraConfig(rank=2), control="random")
+    example["train"](config, tmp_path / "run")
+    assert (model_folder(tmp_path / "run") / "adapter").is_dir()
+    before, after = (
+        load_model(folder)[0].state_dict() for folder in (untrained_model, model_folder(tmp_path / "run"))
+    )
+    changes = {name: after[name] - value for name, value in before.items()}
+    adapted = {name for name, change in changes.items() if change.abs().max() > 0}
+    assert adapted
+    assert all(name.split(".")[-2] in TARGETS for name in adapted)
+    assert all(torch.linalg.matrix_rank(changes[name], rtol=1e-3) <= 2 for name in adapted)
+
+
+def test_an_own_reward_resumes_with_the_task_it_is_given(tmp_path: Path, untrained_model: Path) -> None:
+    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
+    config = own_reward_config(untrained_model, control="random")
+    whole = example["train"](config, tmp_path / "whole")
+    example["train"](config, tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "checkpoints")
+    again = example["train"](config, tmp_path / "cut", resume=True)
+    timeless = {key for key in whole if "seconds" not in key}
+    assert {key: whole[key] for key in timeless} == {key: again[key] for key in timeless}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from practicum.audit.exploits import FEWEST_PROMPTS
 from practicum.audit.guard import GuardConfig
 from practicum.audit.rewards import Floats, Reward, checked
 from practicum.errors import InputError
+from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveFloat, PositiveInt, Range, Ranged, Seed
 from practicum.types import Prompt, Ranking, RewardFormat
 
 GUARD_STOPS = 3
@@ -22,7 +23,7 @@ GUARD_STOPS = 3
 
 
 @dataclass(frozen=True)
-class ExploitsConfig:
+class ExploitsConfig(Ranged):
     """Search for texts that a reward pays for and people would not; writes them as negative examples."""
 
     preferences: Path
@@ -33,20 +34,20 @@ class ExploitsConfig:
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
-    prompts: int = 46
+    prompts: Count = 46
     """Most prompts used."""
-    queries: int = 2000
+    queries: Count = 2000
     """Most questions to the reward."""
     negatives: Path | None = None
     """File to write the negative examples to, as rankings (JSONL, or Parquet by its ending)."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the choice of prompts and the search."""
 
 
 @dataclass(frozen=True)
-class OveroptimizationConfig:
+class OveroptimizationConfig(Ranged):
     """Fit the rise and fall of true reward against sqrt(KL), say where it peaks, and foresee it."""
 
     metrics: tuple[Path, ...]
@@ -59,25 +60,25 @@ class OveroptimizationConfig:
     """The KL column is nats a token (as `kl` is): multiply it by the column completion_tokens."""
     form: Literal["rl", "best_of_n"] = "rl"
     """d(a - b log d) for reinforcement learning, d(a - b d) for best-of-n; d = sqrt(KL)."""
-    first: float = 0.5
+    first: OpenShare = 0.5
     """Share of the run from which the peak is predicted."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to."""
 
 
 @dataclass(frozen=True)
-class BiasConfig:
+class BiasConfig(Ranged):
     """Forecast how far a model will exaggerate what raters prefer; with files, also measure it."""
 
-    rater_share: float | None = None
+    rater_share: OpenShare | None = None
     """How often raters choose the attribute where they have the choice; none: measured in --preferences."""
-    reference_share: float | None = None
+    reference_share: OpenShare | None = None
     """Its share before training (0.5 when there is no --reference to measure it in)."""
-    beta: float = 0.5
+    beta: PositiveFloat = 0.5
     """Weight of the KL penalty against a calibrated reward."""
-    reward_deviation: float = 1.0
+    reward_deviation: PositiveFloat = 1.0
     """What rewards are divided by before they are paid: it changes beta silently."""
-    target: float | None = None
+    target: OpenShare | None = None
     """Share that a remedy should reach; none: the raters' own."""
     attribute: str = "style:pun"
     """What is counted: style:NAME (jokes), words:WORD,WORD (a topic), longer:COUNT, sentiment:positive or
@@ -102,7 +103,7 @@ class BiasConfig:
 
 
 @dataclass(frozen=True)
-class DistortionConfig:
+class DistortionConfig(Ranged):
     """How much of what people mean survives from rater to rater to reward model to the policy's outputs."""
 
     preferences: Path
@@ -117,32 +118,32 @@ class DistortionConfig:
     """Rankings by fresh raters of what the policy writes now."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the bootstrap."""
 
 
 @dataclass(frozen=True)
-class BudgetAuditConfig:
+class BudgetAuditConfig(Ranged):
     """How many rankings buy how much true reward: random against active asking, on simulated raters."""
 
-    rankings: int = 500
+    rankings: Annotated[int, Range(at_least=20, at_most=MOST_HELD)] = 500
     """Rankings each strategy may use."""
     task: Literal["features", "jokes"] = "features"
     """features: responses with mostly rare features; jokes: the jokes task's own."""
-    ranked: int = 4
+    ranked: Annotated[int, Range(at_least=2, at_most=12)] = 4
     """Responses ranked together."""
-    batch: int = 50
+    batch: PositiveInt = 50
     """Rankings between two trainings."""
-    prompts: int = 300
+    prompts: Annotated[int, Range(at_least=10, at_most=100_000)] = 300
     """Prompts that may be asked about."""
-    seeds: int = 1
+    seeds: Annotated[int, Range(at_least=1, at_most=1000)] = 1
     """Repeats, averaged."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to."""
 
 
 @dataclass(frozen=True)
-class GuardAuditConfig:
+class GuardAuditConfig(Ranged):
     """Replay the guard on a recorded run: exit code 3 when it would not have let the run go on."""
 
     metrics: Path
@@ -151,12 +152,12 @@ class GuardAuditConfig:
     """Its samples.jsonl, for the three worst samples."""
     guard: GuardConfig = field(default_factory=GuardConfig)
     """What the guard watches."""
-    checkpoint_every: int = 1
+    checkpoint_every: PositiveInt = 1
     """Steps between the run's checkpoints: a roll-back goes to a multiple of it."""
 
 
 @dataclass(frozen=True)
-class DetectorsConfig:
+class DetectorsConfig(Ranged):
     """The record of each warning signal on runs whose truth is known, and thresholds for the guard."""
 
     clean: tuple[Path, ...]
@@ -165,9 +166,9 @@ class DetectorsConfig:
     """Runs that gamed their reward, with the true reward logged. None: thresholds only."""
     gold: str = "reward/gold"
     """Column of the true reward: where it is greatest is the onset."""
-    false_alarms: float = 0.05
+    false_alarms: Annotated[float, Range(at_least=1e-6, below=1)] = 0.05
     """Probability that a new clean run alarms."""
-    baseline: int = 10
+    baseline: Annotated[int, Range(at_least=2)] = 10
     """Steps that teach what is normal in a run."""
     thresholds: Path | None = None
     """TOML file to write the guard's thresholds to, for `practicum rl --config`."""
@@ -176,14 +177,14 @@ class DetectorsConfig:
 
 
 @dataclass(frozen=True)
-class VerifierConfig:
+class VerifierConfig(Ranged):
     """Compare a verifiable reward with substitution: does the answer key tell the truth?"""
 
     key: Literal["true", "poisoned", "lenient"] = "true"
     """true: the exact verifier; poisoned: the wrong answer key; lenient: numbers anywhere in the text."""
-    prompts: int = 60
+    prompts: Annotated[int, Range(at_least=5, at_most=MOST_HELD)] = 60
     """Equations."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the equations."""
 
 
@@ -378,8 +379,6 @@ def budget(config: BudgetAuditConfig) -> dict[str, Any]:
         simulated_pool,
     )
 
-    if config.seeds < 1 or config.prompts < 10:
-        raise InputError("budget: expected at least 1 seed and 10 prompts")
     curves = []
     for strategy in STRATEGIES:
         repeats = []

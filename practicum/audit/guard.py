@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite, sqrt
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from practicum.audit.detectors import (
     BASELINE,
@@ -31,6 +31,7 @@ from practicum.audit.detectors import (
 from practicum.audit.measures import words_of
 from practicum.audit.rewards import Floats
 from practicum.errors import InputError
+from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged
 
 Action = Literal["go_on", "stop", "roll_back", "hold", "ask"]
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -64,22 +65,22 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class GuardConfig:
+class GuardConfig(Ranged, section="guard"):
     """What the guard watches and what it does about it."""
 
     action: Literal["hold", "roll_back", "stop", "ask", "off"] = "hold"
     """What to do when enough signals alarm. hold goes back to the last trusted checkpoint and goes on from
     there with the KL held; roll_back goes back and ends; stop ends; ask ends and has people rank; off never
     alarms."""
-    thresholds: Mapping[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
+    thresholds: Mapping[str, PositiveFloat] = field(default_factory=lambda: dict(THRESHOLDS))
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
-    votes: int = 2
+    votes: PositiveInt = 2
     """Signals that must stand above their thresholds at once."""
-    kl_budget: float | None = KL_BUDGET
+    kl_budget: NonNegativeFloat | None = KL_BUDGET
     """Most KL to the reference, nats a completion: what is that far, the reference writes once in 20 times.
     Of 1,500 ranked answers 75 are like it: with more rankings, or longer answers, allow more. It needs no
     votes; none: no budget."""
-    baseline: int = BASELINE
+    baseline: Annotated[int, Range(at_least=2)] = BASELINE
     """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
 
     @property
@@ -88,14 +89,13 @@ class GuardConfig:
         return NEAR * (self.kl_budget or KL_BUDGET)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = [name for name in self.thresholds if name not in DIRECTIONS]
         if unknown:
             raise InputError(
                 f"guard.thresholds: unknown signal {unknown[0]!r}, choose from {', '.join(DIRECTIONS)}"
             )
-        if self.baseline < 2:
-            raise InputError(f"guard.baseline: expected 2 steps or more, got {self.baseline}")
-        if not 1 <= self.votes <= max(1, len(self.thresholds)):
+        if self.votes > max(1, len(self.thresholds)):
             raise InputError(
                 f"guard.votes: expected 1 to {len(self.thresholds)}, the watched signals, got {self.votes}"
             )

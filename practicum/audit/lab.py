@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from practicum.audit.rewards import Floats
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.preferences.raters import GOLDS, true_utilities
+from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveInt, Range, Ranged, Rate, Seed, Threads
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import Run, atomic_write, progress, to_json
@@ -56,63 +57,45 @@ WITHIN = 0.2
 """How far from the peak, as a share of its sqrt(KL), a forecast of it may lie."""
 BEST_OF = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """The n of the best of n, as far as there are answers; all the answers are the last."""
-LEAST = {
-    "model_steps": 1,
-    "seeds": 1,
-    "rankings": 20,
-    "members": 1,
-    "steps": 1,
-    "checkpoint_every": 1,
-    "examined": 2,
-    "best_of": 8,
-    "best_of_prompts": 2,
-}
-"""The least that each setting can be."""
 SMOOTHED = 5
 """Neighbouring checkpoints whose mean true utility says where the peak is."""
 
 
 @dataclass(frozen=True)
-class LabConfig:
+class LabConfig(Ranged):
     """Over-optimise on purpose, where the truth is known: rankings, reward models, best of n, PPO, curves."""
 
     model: Path | None = None
     """A policy that tells jokes (a model folder, or a run's folder). None: a small one is made."""
-    model_steps: int = 200
+    model_steps: PositiveInt = 200
     """Steps of each of its two stages."""
-    seeds: int = 3
+    seeds: Count = 3
     """Repeats, each with its own raters, reward models and practice."""
-    rankings: int = 300
+    rankings: Annotated[int, Range(at_least=20, at_most=MOST_HELD)] = 300
     """Prompts whose answers are ranked, once each."""
-    members: int = 2
+    members: Annotated[int, Range(at_least=1, at_most=1000)] = 2
     """Reward models of each seed, averaged."""
-    steps: int = 120
+    steps: Count = 120
     """Steps of PPO, two updates each."""
-    learning_rate: float = 2e-4
+    learning_rate: Rate = 2e-4
     """Its learning rate."""
-    checkpoint_every: int = 2
+    checkpoint_every: PositiveInt = 2
     """Steps between checkpoints. All of the first half are examined, then every fourth."""
-    examined: int = 2048
+    examined: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 2048
     """Held-out prompts on which a checkpoint's reward and true utility are measured, one answer each."""
-    best_of: int = 64
+    best_of: Annotated[int, Range(at_least=8, at_most=100_000)] = 64
     """Answers of the policy to a prompt, the most that n can be."""
-    best_of_prompts: int = 100
+    best_of_prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 100
     """Held-out prompts for the best of n."""
-    first: float = 0.5
+    first: OpenShare = 0.5
     """Share of a run's way, in sqrt(KL), from which its peak is predicted."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads of matrix products; 0 takes one per core."""
-    seed: int = 0
+    seed: Seed = 0
     """The first of the seeds."""
 
     def __post_init__(self) -> None:
-        for name, least in LEAST.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least {least}")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate is {self.learning_rate}; expected above 0")
-        if not 0 < self.first < 1:
-            raise InputError(f"first is {self.first}; expected a share between 0 and 1")
+        super().__post_init__()
         if len(examined_steps(self)) < FEWEST_POINTS:
             raise InputError(
                 f"steps is {self.steps} with a checkpoint every {self.checkpoint_every}: a curve needs "
@@ -162,16 +145,19 @@ def settings_of(config: LabConfig) -> dict[str, Any]:
     }
 
 
-def first_model(folder: Path, steps: int, threads: int) -> Path:
+def first_model(folder: Path, steps: int, threads: int, seed: int = 0) -> Path:
     """A small model that has read about jokes and learned to tell them, made in the folder when missing."""
     loop = LoopConfig(steps, threads=threads)
     read, told = folder / "pretrain", folder / "sft"
     if not (read / "summary.json").exists():
         pretrain.train(
-            pretrain.PretrainConfig(task=TASK, loop=loop), read, resume=(read / "config.toml").exists()
+            pretrain.PretrainConfig(task=TASK, loop=loop, seed=seed),
+            read,
+            resume=(read / "config.toml").exists(),
         )
     if not (told / "summary.json").exists():
-        sft.train(sft.SftConfig(read, task=TASK, loop=loop), told, resume=(told / "config.toml").exists())
+        telling = sft.SftConfig(read, task=TASK, loop=loop, seed=seed)
+        sft.train(telling, told, resume=(told / "config.toml").exists())
     return told
 
 

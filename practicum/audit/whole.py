@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -32,9 +32,10 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
+from practicum.ranges import Count, Range, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.task import Task, TaskConfig, WorkedTask, behaviours_of, load_task
 from practicum.training.guarding import warning_signals
 from practicum.training.judged import lot
 from practicum.training.loop import generator_for, set_threads
@@ -42,7 +43,7 @@ from practicum.training.objectives import kl_estimate
 from practicum.training.paying import RewardConfig, judge_of, pay, repetition
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.reward_model import read_rankings
-from practicum.training.update import UpdateConfig, score_tokens
+from practicum.training.update import UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Ranking, Response, RewardFormat, Score
 
 SIZES: dict[str, dict[str, object]] = {
@@ -54,7 +55,7 @@ MOST_HONEST_PROMPTS = 30
 
 
 @dataclass(frozen=True)
-class AuditConfig:
+class AuditConfig(Ranged):
     """Audit a policy trained against a reward model: exploits, over-optimisation, bias, distortion, verdict.
 
     Exit code 3 when the guard would stop the policy.
@@ -77,11 +78,11 @@ class AuditConfig:
     completion as one text), auto (chat where the tokenizer has a template)."""
     size: Literal["tiny", "small", "base"] = "small"
     """How much is asked: sets prompts and queries."""
-    prompts: int = 120
+    prompts: Count = 120
     """Most prompts answered."""
-    answers: int = 4
+    answers: Annotated[int, Range(at_least=2, at_most=10_000)] = 4
     """Answers of each model to a prompt."""
-    queries: int = 1200
+    queries: Count = 1200
     """Most questions of the search for exploits to the reward."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How answers are drawn."""
@@ -89,19 +90,18 @@ class AuditConfig:
     """What the verdict goes by."""
     report: Path | None = None
     """Folder to write audit.html and audit.json to."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads of matrix products; 0 takes one per core."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes answers, raters and the search."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.reward_model:
             raise InputError("audit needs --reward-model, one folder or more")
-        if self.answers < 2 or self.prompts < max(FEWEST_PROMPTS, self.guard.baseline):
-            raise InputError(
-                f"answers is {self.answers} and prompts {self.prompts}; expected at least 2 and "
-                f"{max(FEWEST_PROMPTS, self.guard.baseline)}"
-            )
+        fewest = max(FEWEST_PROMPTS, self.guard.baseline)
+        if self.prompts < fewest:
+            raise InputError(f"prompts is {self.prompts}; expected at least {fewest}")
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,11 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     if not config.task.name and not rankings:
         config = replace(config, task=replace(config.task, name="jokes"))
     task = load_task(config.task) if config.task.name else None
-    prompts = asked(config, task, rankings)
+    prompts = prompts_asked(config, task, rankings)
     models = [
         load_reward_model(folder, torch.float32, config.reward_format) for folder in config.reward_model
     ]
-    reference, policy = both_answer(config, task or Unjudged(), models, prompts)
+    reference, policy = both_answer(config, task or Unjudged(prompts), models, prompts)
     decision = verdict(config, reference, policy)
     sections = [
         report.verdict_section(decision),
@@ -150,7 +150,7 @@ def audit(config: AuditConfig) -> dict[str, Any]:
         sections.append(report.opinion_section(*opinions(config, reference, policy)))
     found = exploits(config, task, models, reference, rankings if config.preferences else [])
     sections.append(report.exploits_section(found))
-    sections += bias_sections(task or Unjudged(), reference, policy, rankings)
+    sections += bias_sections(task or Unjudged(prompts), reference, policy, rankings)
     if rankings:
         links, notes = measure_links(rankings, judge_of(models), fresh, config.seed)
         sections.append(report.distortion_section(links, notes))
@@ -166,19 +166,23 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     return result
 
 
+@dataclass
 class Unjudged:
-    """What stands in for a task where people's prompts are asked: it knows neither right nor wrong."""
+    """A task of people's own prompts, which knows neither right nor wrong."""
+
+    asked: Sequence[Prompt]
+    name: str = "preferences"
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        """The first of them, whatever the split."""
+        return list(self.asked[:count])
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """No judgement."""
         return [Score(0.0) for _ in texts]
 
-    def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
-        """None that it could name."""
-        return {}
 
-
-def asked(config: AuditConfig, task: Task | None, rankings: Sequence[Ranking]) -> list[Prompt]:
+def prompts_asked(config: AuditConfig, task: WorkedTask | None, rankings: Sequence[Ranking]) -> list[Prompt]:
     """Different prompts for both models: the rankings', those held out from training first, else the task's.
 
     A named task that judges people's prompts reads their texts where they carry no data of its own. Raises
@@ -214,7 +218,7 @@ def with_room(prompts: Sequence[Prompt], words: Tokenizer, positions: int) -> li
 
 
 def both_answer(
-    config: AuditConfig, task: Task | Unjudged, models: Sequence[RewardModel], prompts: Sequence[Prompt]
+    config: AuditConfig, task: Task, models: Sequence[RewardModel], prompts: Sequence[Prompt]
 ) -> tuple[Answers, Answers]:
     """The reference's and the policy's answers to the same prompts, paid by the reward models.
 
@@ -248,8 +252,8 @@ def both_answer(
         checked(judge_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
         rollout = paid.rollout
-        before_BT, _ = score_tokens(
-            reference, rollout, config.sampling, UpdateConfig().micro_batch_tokens, torch.float32
+        before_BT = reference_logprobs(
+            reference, decoder, rollout, config.sampling, UpdateConfig().micro_batch_tokens, torch.float32
         )
         log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
         kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT
@@ -379,7 +383,7 @@ def opinions(config: AuditConfig, reference: Answers, policy: Answers) -> tuple[
 
 def exploits(
     config: AuditConfig,
-    task: Task | None,
+    task: WorkedTask | None,
     models: Sequence[RewardModel],
     reference: Answers,
     rankings: Sequence[Ranking],
@@ -394,7 +398,7 @@ def exploits(
         for prompt, text, score in zip(
             reference.batch.prompts, reference.batch.rollout.texts, reference.batch.scores, strict=True
         ):
-            if score.outcome == "correct" and text not in groups[prompt.text][1]:
+            if score.solved and text not in groups[prompt.text][1]:
                 groups[prompt.text][1].append(text)
         richest = sorted(groups.values(), key=lambda group: -len(group[1]))[:MOST_HONEST_PROMPTS]
         prompts, honest = [prompt for prompt, _ in richest], [texts for _, texts in richest]
@@ -403,7 +407,7 @@ def exploits(
 
 
 def bias_sections(
-    task: Task | Unjudged, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
+    task: Task, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
 ) -> list[report.Section]:
     """What the policy writes more or less of than the reference, beside what reward and people prefer.
 
@@ -412,8 +416,8 @@ def bias_sections(
     """
     longest = float(np.median([len(text.split()) for text in reference.batch.rollout.texts]))
     classifiers: dict[str, bias.Classifier] = {
-        name: lambda prompt, text, name=name: task.behaviours(prompt, text).get(name, False)  # type: ignore[misc]
-        for name in task.behaviours(*reference.pairs()[0])
+        name: lambda prompt, text, name=name: behaviours_of(task, prompt, text).get(name, False)  # type: ignore[misc]
+        for name in behaviours_of(task, *reference.pairs()[0])
     }
     classifiers["longer"] = lambda prompt, text: len(text.split()) > longest
     by_reward = reward_rankings(reference)

@@ -169,7 +169,7 @@ def examination(bench: Race, task: Task, tokenizer: Tokenizer, sampling: Samplin
     def examine(decoder: Decoder) -> float:
         sampler = Sampler(decoder, replace(sampling, temperature=0.0))
         batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "examination"))
-        return sum(score.outcome == "correct" for score in batch.scores) / len(prompts)
+        return sum(bool(score.solved) for score in batch.scores) / len(prompts)
 
     return examine
 

@@ -50,7 +50,8 @@ class PackedDecoder:
         self.config = decoder.config
         self.dtype = dtype
         self.embedding = decoder.model.embed_tokens.weight.detach()
-        self.output = decoder.output_weight.detach().to(dtype)
+        # Logits are summed in float32 as the learner's are (`Decoder.logits`): factors rounded, sums never.
+        self.output = decoder.output_weight.detach().to(dtype).float()
         self.final_norm = decoder.model.norm.weight.detach()
         weights = merged_weights(decoder)
         self.layers = [
@@ -105,7 +106,7 @@ class PackedDecoder:
             residual = residual + functional.linear(functional.silu(gate) * up, layer["down"])
         last = residual[torch.arange(rows, device=ids_ST.device), lengths_S - 1]
         cache.filled_S[row_index] = start_S + lengths_S
-        return functional.linear(self._norm(last, self.final_norm), self.output).float()
+        return functional.linear(self._norm(last, self.final_norm).float(), self.output)
 
     def _norm(self, values: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(values, weight.shape, weight, self.config.rms_norm_eps).to(self.dtype)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,20 @@ from practicum.model.lora import (
     save_adapters,
 )
 from practicum.model.native import cache_folder
-from practicum.model.tokenizer import UNKNOWN, chat_of, load_tokenizer
+from practicum.model.tokenizer import (
+    UNKNOWN,
+    end_token_id,
+    load_tokenizer,
+    save_tokenizer,
+    token_count,
+)
 
 SMOLLM2 = "smollm2"
 # Raised when a conversion would come out differently: folders made before are then left aside.
 CONVERSION = 1
 ADAPTER_FOLDER = "adapter"
+NO_END = -1
+"""In place of an end of sequence where config files name none."""
 
 
 def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
@@ -44,11 +52,14 @@ def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
 
     Weights are stored in float32, the master weights themselves, so that saving loses nothing. Adapters are
     added to the weights that are stored, and kept by themselves in the subfolder `adapter` in peft's format.
+    A tokenizer that was loaded keeps the files it came with; every end of sequence is in both config files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = decoder.config
     written = {field.name: getattr(config, field.name) for field in fields(config)}
     rope = written.pop("rope_theta")
+    del written["other_eos_ids"]
+    ends: int | list[int] = list(config.eos_ids) if len(config.eos_ids) > 1 else config.eos_token_id
     written |= {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -58,10 +69,11 @@ def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
         "rope_theta": rope,
         "rope_parameters": {"rope_type": "default", "rope_theta": rope},
         "torch_dtype": "float32",
+        "eos_token_id": ends,
     }
     generation = {
         "do_sample": False,
-        "eos_token_id": config.eos_token_id,
+        "eos_token_id": ends,
         "pad_token_id": config.pad_token_id,
         "bos_token_id": config.bos_token_id,
     }
@@ -79,13 +91,9 @@ def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
     if config.bos_token_id is not None:
         names["bos_token"] = tokenizer.id_to_token(config.bos_token_id)
     special |= {role: name for role, name in names.items() if name is not None}
-    chat = chat_of(tokenizer)
-    if chat is not None:
-        special["chat_template"] = chat.template
     _write_json(folder / "config.json", written)
     _write_json(folder / "generation_config.json", generation)
-    _write_json(folder / "tokenizer_config.json", special)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    save_tokenizer(tokenizer, folder, special)
     tensors = {name: value.cpu().contiguous() for name, value in merged_weights(decoder).items()}
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     if adapters(decoder):
@@ -102,8 +110,7 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
         decoder, tokenizer = load_model(model_folder(base_folder(folder)))
         load_adapters(decoder, folder)
         return merge_adapters(decoder), tokenizer
-    config = load_decoder_config(folder)
-    tokenizer = load_tokenizer(folder)
+    config, tokenizer = load_config_and_tokenizer(folder)
     tensors = load_tensors(folder)
     if config.tie_word_embeddings:
         tensors.pop("lm_head.weight", None)
@@ -183,17 +190,44 @@ def model_folder(path: Path) -> Path:
     )
 
 
+def load_config_and_tokenizer(folder: Path) -> tuple[DecoderConfig, Tokenizer]:
+    """A folder's config and tokenizer, which fit each other.
+
+    Of several ends of sequence the tokenizer's own comes first, if it is one of them; it is the only one
+    where config.json and generation_config.json name none. Raises InputError when a file is missing or
+    malformed, when nothing names an end, and when the tokenizer has tokens that the model has no row for.
+    """
+    config, tokenizer = load_decoder_config(folder), load_tokenizer(folder)
+    count = token_count(tokenizer)
+    if count > config.vocab_size:
+        names = {index: token for token, index in tokenizer.get_vocab(with_added_tokens=True).items()}
+        raise InputError(
+            f"{folder}: the tokenizer has token {names[count - 1]!r} with id {count - 1}, but config.json's "
+            f"vocab_size is {config.vocab_size}: use the tokenizer that belongs to the model, or enlarge the "
+            "model's embedding"
+        )
+    ends, own = list(config.eos_ids), end_token_id(tokenizer)
+    if own is not None and (own in ends or ends == [NO_END]):
+        ends = [own, *(end for end in ends if end not in (own, NO_END))]
+    if ends == [NO_END]:
+        raise InputError(
+            f"{folder}: config.json, generation_config.json and tokenizer_config.json name no end of "
+            "sequence: give config.json an eos_token_id"
+        )
+    return replace(config, eos_token_id=ends[0], other_eos_ids=tuple(ends[1:])), tokenizer
+
+
 def load_decoder_config(folder: Path) -> DecoderConfig:
-    """Read config.json. Raises InputError when missing, malformed or not a plain Llama."""
+    """Read config.json, and the ends of sequence in generation_config.json.
+
+    Raises InputError when config.json is missing, malformed or not a plain Llama.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise InputError(
             f"{folder}: no model folder here (config.json is missing); give one that a training command wrote"
         )
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+    stored = _read_json(path)
     if not isinstance(stored, dict) or stored.get("model_type") != "llama":
         kind = stored.get("model_type") if isinstance(stored, dict) else type(stored).__name__
         raise InputError(f"{path}: model_type is {kind!r}; the decoder reads the Llama family ('llama')")
@@ -224,13 +258,35 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
         values.setdefault("num_key_value_heads", values["num_attention_heads"])
         values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
         values["rope_theta"] = float(rope.get("rope_theta") or stored.get("rope_theta") or 10000.0)
-        if isinstance(values.get("eos_token_id"), list):
-            values["eos_token_id"] = values["eos_token_id"][0]
+        values["eos_token_id"], *others = _ends(folder, stored) or [NO_END]
+        values["other_eos_ids"] = tuple(others)
         return DecoderConfig(**values)
     except KeyError as error:
         raise InputError(f"{path}: {error} is missing; a Llama config.json has it") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _ends(folder: Path, stored: dict[str, Any]) -> list[int]:
+    """Every end of sequence that config.json (`stored`) and generation_config.json name, in that order.
+
+    `transformers.generate` stops at those of generation_config.json alone, which as a rule has them all. One
+    that only config.json names ends a sequence here too.
+    """
+    path = folder / "generation_config.json"
+    generation = _read_json(path) if path.is_file() else {}
+    if not isinstance(generation, dict):
+        raise InputError(f"{path}: expected a JSON object")
+    if "eos_token_id" not in stored | generation:
+        return [2]  # what LlamaConfig takes then; null would say that there is none
+    ends: list[int] = []
+    for origin, named in ((folder / "config.json", stored), (path, generation)):
+        value = named.get("eos_token_id")
+        given = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(end, int) and not isinstance(end, bool) for end in given):
+            raise InputError(f"{origin}: eos_token_id is {value!r}; expected a token id or a list of them")
+        ends += given
+    return list(dict.fromkeys(ends))
 
 
 def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -252,6 +308,13 @@ def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
         except SafetensorError as error:
             raise InputError(f"{path}: damaged safetensors file ({error})") from error
     return tensors
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

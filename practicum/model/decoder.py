@@ -17,11 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from practicum.errors import InputError
+from practicum.model.native import bfloat16_allowed
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
     """Shape of a decoder; the field names are those of Hugging Face's `LlamaConfig`.
+
+    `eos_token_id` is the token that training puts at the end of an answer. It and `other_eos_ids` all end a
+    sequence that is sampled; `LlamaConfig` has them as one list.
 
     Raises InputError for heads that do not divide as transformers, too, asks for.
     """
@@ -40,6 +44,7 @@ class DecoderConfig:
     bos_token_id: int | None = None
     eos_token_id: int = 1
     pad_token_id: int = 0
+    other_eos_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for whole, part in (
@@ -51,6 +56,11 @@ class DecoderConfig:
                 raise InputError(f"{part} {count} must be at least 1 and divide {whole} {size}")
         if self.head_dim < 2 or self.head_dim % 2:
             raise InputError(f"head_dim {self.head_dim} must be even, for rotary positions")
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Every token that ends a sequence, the one that training appends first."""
+        return tuple(dict.fromkeys((self.eos_token_id, *self.other_eos_ids)))
 
 
 class Linear(nn.Module):
@@ -251,12 +261,21 @@ def initialise(decoder: Decoder, seed: int) -> Decoder:
 
 
 def compute_dtype(name: str, device: torch.device | str = "cpu") -> torch.dtype:
-    """The dtype of matrix products: `float32`, `bfloat16`, or `auto` = bfloat16 where hardware has it."""
+    """The dtype of matrix products: `float32`, `bfloat16`, or `auto` = bfloat16 where hardware has it.
+
+    PRACTICUM_BFLOAT16=0 makes `auto` float32 on any processor.
+    """
     if name == "auto":
         if torch.device(device).type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-        return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+        return torch.bfloat16 if bfloat16_allowed() and _processor_has_bfloat16() else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def _processor_has_bfloat16() -> bool:
+    # PyTorch's own test is private, so a release without it falls back to float32, which is right anywhere.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return supported is not None and bool(supported())
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import Tensor
 
 from practicum.errors import InputError
@@ -136,6 +136,8 @@ def _config(path: Path, keys: dict[str, Any], *, tied: bool) -> DecoderConfig:
         tokens = len(keys["tokenizer.ggml.tokens"])
         end = int(keys.get("tokenizer.ggml.eos_token_id", tokens))
         start = keys.get("tokenizer.ggml.bos_token_id")
+        # llama.cpp ends a sequence at these too: the end of a turn and of a message.
+        others = (keys.get(f"tokenizer.ggml.{name}_token_id") for name in ("eot", "eom"))
         return DecoderConfig(
             vocab_size=int(keys.get("llama.vocab_size", tokens)),
             hidden_size=hidden,
@@ -151,6 +153,7 @@ def _config(path: Path, keys: dict[str, Any], *, tied: bool) -> DecoderConfig:
             tie_word_embeddings=tied,
             bos_token_id=None if start is None else int(start),
             eos_token_id=end,
+            other_eos_ids=tuple(int(other) for other in others if other is not None and int(other) != end),
             pad_token_id=int(keys.get("tokenizer.ggml.padding_token_id", end)),
         )
     except KeyError as error:
@@ -197,9 +200,19 @@ def _tokenizer(path: Path, keys: dict[str, Any]) -> Tokenizer:
             if type_ == wanted
         ]
         (tokenizer.add_special_tokens if special else tokenizer.add_tokens)(added)
+    ids = {role: keys.get(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos")}
+    names = {f"{role}_token": tokens[int(index)] for role, index in ids.items() if index is not None}
+    added = [keys.get(f"tokenizer.ggml.add_{role}_token", False) for role in ("bos", "eos")]
+    if any(added):
+        start, end = (
+            [names[f"{role}_token"]] if wanted and f"{role}_token" in names else []
+            for role, wanted in zip(("bos", "eos"), added, strict=True)
+        )
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=[*start, "$A", *end],
+            special_tokens=[(name, tokenizer.token_to_id(name)) for name in (*start, *end)],
+        )
     template = keys.get("tokenizer.chat_template")
     if template:
-        names = (keys.get(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos"))
-        start, end = ("" if index is None else tokens[int(index)] for index in names)
-        set_chat(tokenizer, Chat(template, start, end))
+        set_chat(tokenizer, Chat(template, names))
     return tokenizer

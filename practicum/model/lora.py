@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, Linear
+from practicum.ranges import PositiveFloat, Range, Ranged
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -39,19 +40,18 @@ PLAIN = {
 
 
 @dataclass(frozen=True)
-class LoraConfig:
+class LoraConfig(Ranged, section="lora"):
     """Adapters instead of all weights; rank 0, the default, trains all weights."""
 
-    rank: int = 0
+    rank: Annotated[int, Range(at_least=0, at_most=65_536)] = 0
     """Rank of each adapter; 0 for none."""
-    alpha: float = 32.0
+    alpha: PositiveFloat = 32.0
     """An adapter's share is scaled by alpha / rank."""
     targets: tuple[str, ...] = TARGETS
     """Which of the layers' matrices get one."""
 
     def __post_init__(self) -> None:
-        if self.rank < 0 or self.alpha <= 0:
-            raise InputError(f"lora: rank {self.rank} must be at least 0 and alpha {self.alpha} above 0")
+        super().__post_init__()
         unknown = sorted(set(self.targets) - set(TARGETS))
         if unknown or not self.targets:
             raise InputError(f"lora.targets: {unknown or 'none given'}; choose from {', '.join(TARGETS)}")
@@ -82,22 +82,31 @@ def add_adapters(decoder: Decoder, config: LoraConfig, seed: int) -> Decoder:
     """Freeze all weights of a decoder and give its layers adapters, in place; rank 0 changes nothing.
 
     A is uniform within 1 / sqrt(in), as peft draws it; B is 0, so that nothing changes at first. Raises
-    InputError when the decoder has adapters already.
+    InputError, and changes nothing, when the decoder has adapters already or no map that could take one.
     """
     if config.rank == 0:
         return decoder
     if adapters(decoder):
         raise InputError("lora: this model has adapters already; merge them first")
+    places = {
+        name: module
+        for name, module in decoder.named_modules()
+        if isinstance(module, Linear) and name.rpartition(".")[2] in config.targets
+    }
+    if not places:
+        raise InputError(
+            f"lora: the model has no map named {', '.join(config.targets)} that can take an adapter, so "
+            "nothing would be trained; use --lora.rank 0"
+        )
     generator = torch.Generator().manual_seed(seed)
     for parameter in decoder.parameters():
         parameter.requires_grad_(False)
-    for name, module in list(decoder.named_modules()):
-        if isinstance(module, Linear) and name.rpartition(".")[2] in config.targets:
-            adapter = LoraLinear(module, config.rank, config.alpha)
-            bound = module.weight.shape[1] ** -0.5
-            drawn = torch.rand(adapter.lora_A.shape, generator=generator) * 2 * bound - bound
-            adapter.lora_A.data.copy_(drawn)
-            decoder.set_submodule(name, adapter)
+    for name, module in places.items():
+        adapter = LoraLinear(module, config.rank, config.alpha)
+        bound = module.weight.shape[1] ** -0.5
+        drawn = torch.rand(adapter.lora_A.shape, generator=generator) * 2 * bound - bound
+        adapter.lora_A.data.copy_(drawn)
+        decoder.set_submodule(name, adapter)
     return decoder
 
 

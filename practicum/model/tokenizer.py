@@ -1,7 +1,9 @@
-"""Tokenizers in the `tokenizers` format: one token per character of mathematics, short words whole.
+"""Tokenizers: those of a model folder, as transformers loads them, and our own, learned from a textbook.
 
-Digits, operators, brackets and single letters are always tokens of their own, so that arithmetic is seen
-digit by digit; runs of two or more letters are merged by byte-pair encoding learned from the textbook.
+A folder's tokenizer gives the very ids that `AutoTokenizer` gives: special tokens, normalisation and chat
+template included. Our own keeps digits, operators, brackets and single letters as tokens, so that arithmetic
+is seen digit by digit; runs of two or more letters are merged by byte-pair encoding, and characters that the
+vocabulary lacks are spelled as the bytes of their UTF-8.
 """
 
 from __future__ import annotations
@@ -9,99 +11,241 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from jinja2 import TemplateError
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from practicum.errors import InputError
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 PIECES = Regex(r"[A-Za-z]{2,}: | ?[A-Za-z]{2,}|[\s\S]")
+CHARACTERS = string.printable[:95] + "\n"
+# The bytes that UTF-8 text can hold besides CHARACTERS: control characters, then what longer codes begin and
+# go on with. C0, C1 and F5 to FF stand in no valid text.
+BYTES = [code for code in (*range(0x20), *range(0x7F, 0xC0), *range(0xC2, 0xF5)) if code != ord("\n")]
+# What transformers reads of a tokenizer in a model folder; only the first must be there.
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+)
+FOLDERS = ("chat_templates", "additional_chat_templates")
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
     """Learn a tokenizer: every printable ASCII character, then the commonest words of `texts`.
 
-    A word is a run of two or more letters with the space before it or the `: ` behind it.
+    A word is a run of two or more letters with the space before it or the `: ` behind it. On top of
+    `vocabulary_size` come the tokens of BYTES, into which any other character falls apart, so that every text
+    comes back unchanged.
     """
-    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(PIECES, "isolated")
-    tokenizer.decoder = decoders.Fuse()
+    learned = Tokenizer(models.BPE(unk_token=UNKNOWN))
+    learned.pre_tokenizer = pre_tokenizers.Split(PIECES, "isolated")
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
         special_tokens=[PAD, EOS, UNKNOWN],
-        initial_alphabet=sorted(string.printable[:95] + "\n"),
+        initial_alphabet=sorted(CHARACTERS),
         show_progress=False,
         min_frequency=2,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    learned.train_from_iterator(texts, trainer)
+    # Byte tokens are no special tokens, which a person's text could spell, so the trainer cannot add them.
+    model = json.loads(learned.to_str())["model"]
+    names = [f"<0x{code:02X}>" for code in BYTES]
+    vocabulary = model["vocab"] | {name: len(model["vocab"]) + index for index, name in enumerate(names)}
+    merges = [tuple(merge) for merge in model["merges"]]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=UNKNOWN, byte_fallback=True))
+    tokenizer.add_special_tokens([PAD, EOS, UNKNOWN])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(PIECES, "isolated")
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    # It adds nothing; transformers sets it too, so a tokenizer is the same before it is saved and after.
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1", special_tokens=[])
     return tokenizer
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read `tokenizer.json` of a model folder, and its chat template where there is one.
+# --------------------------------------------------------------------------------------- folders, in and out
 
-    Raises InputError when a file is missing or malformed.
+
+@dataclass(frozen=True)
+class Origin:
+    """What a tokenizer's folder says beyond what the `tokenizers` library holds.
+
+    `files` are the folder's files of the tokenizer, by their paths in it, as they were; `eos_token` is the
+    token that ends a sequence, empty where the folder names none.
     """
+
+    files: Mapping[str, bytes]
+    eos_token: str = ""
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer that `AutoTokenizer` makes of a model folder, which keeps its chat template and files.
+
+    Truncation and padding stored in tokenizer.json are off, as they are whenever transformers is called
+    without them. Code in the folder is never run. Raises InputError when a file is missing or malformed.
+    """
+    from transformers import AutoTokenizer
+
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; a model folder holds config.json, tokenizer.json and weights"
         )
+    files = _read_files(folder)
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     # The Rust side raises plain Exception for a malformed file, there is nothing narrower to catch.
     except Exception as error:
-        raise InputError(f"{path}: not a tokenizer of the `tokenizers` library ({error})") from error
-    set_chat(tokenizer, _read_chat(folder))
+        said = " ".join(str(error).split())
+        raise InputError(f"{path}: not a tokenizer of the `tokenizers` library ({said:.200})") from error
+    if not loaded.is_fast:
+        raise InputError(f"{path}: transformers makes no tokenizer of the `tokenizers` library of it")
+    tokenizer: Tokenizer = loaded.backend_tokenizer
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    template = loaded.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
+    names = {name: str(token) for name, token in loaded.special_tokens_map.items()}
+    set_chat(tokenizer, Chat(template, names) if template else None)
+    tokenizer.origin = Origin(files, names.get("eos_token", ""))  # type: ignore[attr-defined]
     return tokenizer
 
 
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write the files that `AutoTokenizer` reads: those that came with the tokenizer, as they were.
+
+    A tokenizer that came from no folder gets tokenizer_config.json of the given settings and its chat
+    template.
+    """
+    origin = origin_of(tokenizer)
+    if origin is None:
+        chat = chat_of(tokenizer)
+        template = {} if chat is None else {"chat_template": chat.template}
+        tokenizer.save(str(folder / "tokenizer.json"))
+        written = json.dumps({**settings, **template}, indent=2) + "\n"
+        (folder / "tokenizer_config.json").write_text(written, encoding="utf-8")
+        return
+    for name, content in origin.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def origin_of(tokenizer: Tokenizer) -> Origin | None:
+    """Where a tokenizer came from; None for one that was made here."""
+    origin: Origin | None = getattr(tokenizer, "origin", None)
+    return origin
+
+
+def end_token_id(tokenizer: Tokenizer) -> int | None:
+    """Id of the token that the tokenizer's own folder names as the end of a sequence."""
+    origin = origin_of(tokenizer)
+    return tokenizer.token_to_id(origin.eos_token) if origin is not None and origin.eos_token else None
+
+
+def token_count(tokenizer: Tokenizer) -> int:
+    """One more than the largest id a tokenizer can give: the rows that a model's embedding must have."""
+    return 1 + max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+
+
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of a special token. Raises InputError when the vocabulary lacks it."""
+    index = tokenizer.token_to_id(token)
+    if index is None:
+        raise InputError(f"the tokenizer has no token {token}; train one, or name the model's own")
+    return int(index)
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    """The tokenizer's files in a folder; InputError names one that is not what its name says."""
+    paths = [folder / name for name in FILES]
+    paths += [path for name in FOLDERS for path in sorted((folder / name).glob("*.jinja"))]
+    files = {}
+    for path in paths:
+        if not path.is_file():
+            continue
+        try:
+            content = path.read_bytes()
+            if path.suffix in (".json", ".jinja", ".txt"):
+                text = content.decode("utf-8")
+            if path.suffix == ".json" and not isinstance(json.loads(text), dict):
+                raise InputError(f"{path}: expected a JSON object")
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            kind = "JSON" if path.suffix == ".json" else "UTF-8 text"
+            raise InputError(f"{path}: not valid {kind} ({error})") from error
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        files[path.relative_to(folder).as_posix()] = content
+    return files
+
+
+# --------------------------------------------------------------------------------------------- texts to ids
+
+
 def encode_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, no special tokens added, same order."""
+    """Token ids of each text, no special tokens added, same order: what a completion consists of."""
     return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of whole texts, `AutoTokenizer(text)`: with the special tokens that the tokenizer adds."""
+    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=True)]
+
+
 def encode_prompts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of prompts, as one user's message each where the model has a chat template, else as they are.
+    """Token ids of prompts, as one user's message each where the model has a chat template, else as texts.
 
     The template adds what the model was taught to expect: its system message, whose turn it is, what opens
-    the answer. An empty prompt stays empty. Raises InputError when the template refuses a message.
+    the answer. It writes the special tokens itself, so none are added to it; a text has those that
+    `encode_texts` gives it, as the beginning of a sequence. An empty prompt is no message but an empty text.
+    Raises InputError when the template refuses a message.
     """
     chat = chat_of(tokenizer)
-    asked = [chat.ask(text) if chat is not None and text else text for text in texts]
-    return encode_batch(tokenizer, asked)
+    if chat is None:
+        return encode_texts(tokenizer, texts)
+    asked = encode_batch(tokenizer, [chat.ask(text) if text else "" for text in texts])
+    empty = encode_texts(tokenizer, [""])[0]
+    return [ids if text else list(empty) for text, ids in zip(texts, asked, strict=True)]
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A model's chat template (Jinja, as in Hugging Face's tokenizer_config.json), and what it may name."""
+    """A model's chat template (Jinja), and the special tokens it may name, by role, as `eos_token`."""
 
     template: str
-    bos_token: str = ""
-    eos_token: str = ""
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
     def ask(self, text: str) -> str:
         """One user's message, up to where the model's answer begins."""
-        return self.render([{"role": "user", "content": text}], add_generation_prompt=True)
+        return self.render([{"role": "user", "content": text}])
 
-    def render(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
-        """Messages (role, content) as the model was taught to see them; InputError when it refuses them."""
+    def render(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
+        """The text of messages as transformers renders it, up to where the answer begins unless told not to.
+
+        Raises InputError when the template refuses the messages.
+        """
+        from transformers.utils.chat_template_utils import render_jinja_template
+
         try:
-            return _compiled(self.template).render(
-                messages=list(messages),
+            rendered, _ = render_jinja_template(
+                conversations=[[dict(message) for message in messages]],
+                chat_template=self.template,
                 add_generation_prompt=add_generation_prompt,
-                bos_token=self.bos_token,
-                eos_token=self.eos_token,
+                **self.tokens,
             )
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError) as error:
             said = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"
             raise InputError(f"the model's chat template fails on {said}: {error}") from error
+        return str(rendered[0])
 
 
 def chat_of(tokenizer: Tokenizer) -> Chat | None:
@@ -114,53 +258,16 @@ def set_chat(tokenizer: Tokenizer, chat: Chat | None) -> None:
     """Give a tokenizer a chat template; None takes it away, and prompts are then encoded as they are."""
     # A tokenizer of the `tokenizers` library has no field for it and cannot be subclassed.
     tokenizer.chat = chat  # type: ignore[attr-defined]
+    origin = origin_of(tokenizer)
+    if origin is not None:
+        tokenizer.origin = replace(origin, files=_with_chat(origin.files, chat))  # type: ignore[attr-defined]
 
 
-def special_id(tokenizer: Tokenizer, token: str) -> int:
-    """Id of a special token. Raises InputError when the vocabulary lacks it."""
-    index = tokenizer.token_to_id(token)
-    if index is None:
-        raise InputError(f"the tokenizer has no token {token}; train one, or name the model's own")
-    return int(index)
-
-
-@lru_cache(maxsize=8)
-def _compiled(template: str) -> Template:
-    """A template under the settings that Hugging Face gives it, able to reach its arguments only."""
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.globals["raise_exception"] = refuse
-    environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
-    return environment.from_string(template)
-
-
-def _read_chat(folder: Path) -> Chat | None:
-    """The template in chat_template.jinja, or in tokenizer_config.json; of several the one named default."""
-    path, own_file = folder / "tokenizer_config.json", folder / "chat_template.jinja"
-    stored: Any = {}
-    if path.is_file():
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(stored, dict):
-        raise InputError(f"{path}: expected a JSON object")
-    template = stored.get("chat_template")
-    if isinstance(template, list):
-        template = {part.get("name"): part.get("template") for part in template}.get("default")
-    if own_file.is_file():
-        template = own_file.read_text(encoding="utf-8")
-    if not isinstance(template, str):
-        return None
-    return Chat(template, _token(stored, "bos_token"), _token(stored, "eos_token"))
-
-
-def _token(stored: Mapping[str, Any], role: str) -> str:
-    """A special token's text, which is stored by itself or with its flags."""
-    value = stored.get(role) or ""
-    return str(value["content"] if isinstance(value, dict) else value)
+def _with_chat(files: Mapping[str, bytes], chat: Chat | None) -> dict[str, bytes]:
+    """A folder's files with another chat template, in tokenizer_config.json and nowhere else."""
+    kept = {name: content for name, content in files.items() if not name.endswith(".jinja")}
+    settings = json.loads(kept.get("tokenizer_config.json", b"{}"))
+    settings.pop("chat_template", None)
+    if chat is not None:
+        settings["chat_template"] = chat.template
+    return kept | {"tokenizer_config.json": (json.dumps(settings, indent=2) + "\n").encode("utf-8")}

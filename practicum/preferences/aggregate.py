@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from practicum.errors import InputError
-from practicum.preferences.comparisons import Comparisons, Floats, comparisons, count
+from practicum.preferences.comparisons import Comparisons, Floats, comparisons, count, raters_of
 from practicum.types import Ranking
 
 # Standard deviations of the normal priors: scores wide, raters near the common reliability, no position pull.
@@ -90,7 +90,7 @@ def consensus(rankings: Sequence[Ranking]) -> Consensus:
     )
     shared_R, agreement_R, agreement_errors_R = leave_one_out(pairwise, reliability_R)
     verdicts = judge(shared_R, agreement_R, agreement_errors_R)
-    rankings_by_rater = Counter(ranking.rater for ranking in rankings)
+    rankings_by_rater = Counter(raters_of(rankings))
     return Consensus(
         scores=dict(zip(pairwise.responses, score_N.tolist(), strict=True)),
         errors=dict(zip(pairwise.responses, score_errors_N.tolist(), strict=True)),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from practicum.errors import InputError
 from practicum.preferences.cost import SECONDS_PER_RATING, explain, plan
+from practicum.ranges import Count, CountOrNone, Price, Range, Ranged
 from practicum.types import Ranking
 
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """Add the rankings of a file to a project, all or none; a repeated import adds nothing twice."""
+    """Add the rankings of a file to a project, all or none; a repeated import adds nothing twice.
+
+    What a rater has ranked already, and what was exported from here, is left alone. Rows without a rater are
+    anonymous votes, and each one counts.
+    """
 
     input: Path
     """JSONL or Parquet: prompt, responses, ranks (1 is best), rater; or TRL's prompt, chosen, rejected."""
@@ -30,7 +36,7 @@ class ExportConfig:
     """Write a project's current rankings to a file."""
 
     output: Path
-    """File to write; its ending chooses JSONL or Parquet (.parquet)."""
+    """File to write; its ending chooses JSONL (.jsonl, .ndjson) or Parquet (.parquet)."""
     database: str = "preferences.sqlite"
     """Path of an SQLite file, or a postgresql:// URL."""
     project: str = "default"
@@ -40,7 +46,7 @@ class ExportConfig:
 
 
 @dataclass(frozen=True)
-class StatsConfig:
+class StatsConfig(Ranged):
     """How far people agree, who can be relied on and what it cost; or, with --plan, what it would cost."""
 
     database: str = "preferences.sqlite"
@@ -49,33 +55,45 @@ class StatsConfig:
     """Project to report on."""
     input: Path | None = None
     """Report on the rankings of this file instead of a project."""
-    worst: int = 10
+    worst: CountOrNone = 10
     """Number of prompts to list that people disagree on most."""
     plan: bool = False
     """Estimate ratings, hours and dollars before anyone starts, from the settings below; reads nothing."""
-    prompts: int = 1000
+    prompts: Annotated[int, Range(at_least=1, at_most=10**9)] = 1000
     """Plan: prompts to be ranked."""
-    responses: int = 5
+    responses: Annotated[int, Range(at_least=2, at_most=1000)] = 5
     """Plan: responses per prompt; one rating is one response placed."""
-    overlap: int = 1
+    overlap: Count = 1
     """Plan: raters per prompt."""
-    price: float = 0.10
+    price: Price = 0.10
     """Plan: dollars per rating."""
-    seconds_per_rating: float = SECONDS_PER_RATING
+    seconds_per_rating: Annotated[float, Range(at_least=0, at_most=86_400)] = SECONDS_PER_RATING
     """Plan: an assumption; 10 s to read a short response and place it. `stats` shows the measured time."""
 
 
 def import_file(config: ImportConfig) -> dict[str, Any]:
     """Run `practicum preferences import`; returns how many rankings the file has and how many were new."""
     from practicum.preferences import formats
+    from practicum.preferences.queries import listed
     from practicum.preferences.store import Store
 
-    rankings = formats.read(config.input)
+    rows = formats.read_rows(config.input)
+    rankings = [ranking for _, ranking in rows]
+    digest = formats.digest(rankings)
     with Store.open(config.database) as store:
-        if config.project not in [project.name for project in store.projects()]:
-            store.create_project(config.project)
-        added = store.import_rankings(config.project, rankings)
+        projects = [project.name for project in store.projects()]
+        known = config.project in projects
+        before = store.imported(config.project, digest) if known else None
+        origins = [origin for origin, _ in rows]
+        added = store.import_rankings(config.project, rankings, origins, digest, create=True)
+        if not known:
+            print(f"practicum: project {config.project!r} is new; {listed(projects)}", file=sys.stderr)
     print(f"{added} of {len(rankings)} rankings were new; {config.database}, project {config.project}")
+    if before is not None:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(before))
+        print(f"the same rankings were imported on {when} UTC: nothing was added")
+    elif added < len(rankings):
+        print(f"{len(rankings) - added} are in the project already and were left alone")
     return {"rankings": len(rankings), "added": added, "project": config.project}
 
 
@@ -84,6 +102,7 @@ def export_file(config: ExportConfig) -> dict[str, Any]:
     from practicum.preferences import formats
     from practicum.preferences.store import Store
 
+    formats.check_ending(config.output)
     with Store.open(config.database, create=False) as store:
         rankings = store.rankings(config.project)
     rows = formats.write(config.output, rankings, "trl" if config.format == "trl" else None)

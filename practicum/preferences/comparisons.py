@@ -5,7 +5,8 @@ Suffixes of arrays: C comparisons (one pair of responses by one rater), N respon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,16 @@ def names(ranking: Ranking) -> tuple[str, tuple[str, ...]]:
     )
 
 
+def raters_of(rankings: Sequence[Ranking]) -> list[str]:
+    """Who made each ranking. Anonymous votes on one prompt are of different people: anonymous-1, -2, ..."""
+    votes: Counter[str] = Counter()
+    found = []
+    for ranking in rankings:
+        votes[names(ranking)[0]] += not ranking.rater
+        found.append(ranking.rater or f"anonymous-{votes[names(ranking)[0]]}")
+    return found
+
+
 def count(index: Integers, weights: Floats, length: int = 0) -> Floats:
     """The sum of `weights` at each index 0, 1, ..., at least `length` of them, float64."""
     return np.bincount(index, weights, length).astype(np.float64)
@@ -64,7 +75,8 @@ def comparisons(rankings: Iterable[Ranking]) -> Comparisons:
     responses: dict[tuple[str, str], int] = {}
     columns: list[tuple[Integers, Integers, Floats, Floats]] = []
     owners: list[tuple[int, int, int]] = []
-    for ranking in rankings:
+    given = list(rankings)
+    for ranking, rater in zip(given, raters_of(given), strict=True):
         prompt, shown = names(ranking)
         index = np.array([responses.setdefault((prompt, name), len(responses)) for name in shown])
         left, right = np.triu_indices(len(shown), 1)
@@ -82,7 +94,7 @@ def comparisons(rankings: Iterable[Ranking]) -> Comparisons:
         owners.append(
             (
                 prompts.setdefault(prompt, len(prompts)),
-                raters.setdefault(ranking.rater, len(raters)),
+                raters.setdefault(rater, len(raters)),
                 len(shown),
             )
         )

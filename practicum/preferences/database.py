@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -154,6 +161,8 @@ def plain_errors(shown: str) -> Iterator[None]:
         raise InputError(
             f"{shown}: another program made the same change at the same moment: try again"
         ) from error
+    except DataError as error:
+        raise InputError(f"{shown}: holds a value that the database cannot keep") from error
     except DatabaseError as error:
         if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise InputError(f"{shown}: not an SQLite database, or a damaged one") from error

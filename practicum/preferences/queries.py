@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
+import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, not_, select
 from sqlalchemy.orm import Session, aliased
 
 from practicum.errors import InputError
-from practicum.preferences.records import MICROS, Assignment, NewPrompt, Project, Rater
+from practicum.preferences.records import (
+    FLAG_KINDS,
+    MICROS,
+    MOST_RESPONSES,
+    Assignment,
+    ClosedError,
+    NewPrompt,
+    Project,
+    Rater,
+)
 from practicum.preferences.schema import (
     AssignmentRow,
     FlagRow,
+    ImportRow,
+    PaymentRow,
     ProjectRow,
     PromptRow,
     RankingRow,
@@ -28,24 +42,51 @@ from practicum.types import Prompt, Ranking, Response
 Tiers = Sequence[Sequence[str]]
 TierNames = tuple[tuple[str, ...], ...]
 
+# What a column of row numbers can hold on both databases.
+LARGEST_ID = 2**31 - 1
+MOST_OVERLAP = 1_000_000
+MOST_DOLLARS = 1_000_000
+LONGEST_LEASE = 366 * 86_400.0
+DEEPEST = 50
+
 
 # ------------------------------------------------------------------------------------- finding what is named
 
 
 def project_row(session: Session, name: str, *, lock: bool = False) -> ProjectRow:
     """The row of a project, locked until the transaction ends if asked (a no-op on SQLite)."""
-    found = select(ProjectRow).where(ProjectRow.name == name)
+    found = project_named(name)
     row = session.scalar(found.with_for_update() if lock else found)
     if row is None:
-        raise InputError(f"there is no project {name!r}")
+        known = session.scalars(select(ProjectRow.name).order_by(ProjectRow.id)).all()
+        raise InputError(f"there is no project {name!r}; {listed(known)}")
     return row
 
 
-def rater_row(session: Session, owner: ProjectRow, name: str) -> RaterRow:
-    """The row of a rater who must be there."""
+def project_named(name: str) -> Select[ProjectRow]:
+    """Selects the project of a name, if there is one."""
+    check_text(name, "project name")
+    return select(ProjectRow).where(ProjectRow.name == name)
+
+
+def listed(projects: Sequence[str]) -> str:
+    """The projects of a database, in words."""
+    if not projects:
+        return "the database has none yet"
+    more = f" and {len(projects) - 10} more" if len(projects) > 10 else ""
+    return f"the database has {', '.join(map(repr, projects[:10]))}{more}"
+
+
+def rater_row(session: Session, owner: ProjectRow, name: str, *, active: bool = False) -> RaterRow:
+    """The row of a rater who must be there, and with `active` not closed (ClosedError)."""
+    check_text(name, "rater name")
     row = session.scalar(rater_named(owner, name))
     if row is None:
         raise InputError(f"project {owner.name!r} has no rater {name!r}")
+    if active and not row.active:
+        raise ClosedError(
+            f"rater {name!r} is closed in project {owner.name!r}: gets no more prompts and changes nothing"
+        )
     return row
 
 
@@ -55,16 +96,19 @@ def rater_named(owner: ProjectRow, name: str) -> Select[RaterRow]:
 
 
 def own_assignment(
-    session: Session, assignment_id: int, rater: str, *, lock: bool = False
-) -> tuple[AssignmentRow, ProjectRow, RaterRow]:
-    """A rater's assignment, its project and the rater; another rater's is as good as none."""
-    found = select(AssignmentRow).where(AssignmentRow.id == assignment_id)
-    row = session.scalar(found.with_for_update() if lock else found)
-    who = None if row is None else session.get(RaterRow, row.rater_id)
-    owner = None if row is None else session.get(ProjectRow, row.project_id)
-    if row is None or who is None or owner is None or who.name != rater:
-        raise InputError(f"rater {rater!r} has no assignment {assignment_id}")
-    return row, owner, who
+    session: Session, owner: ProjectRow, who: RaterRow, assignment_id: int, *, lock: bool = False
+) -> AssignmentRow:
+    """A rater's assignment of this project; another rater's, or project's, is as good as none."""
+    found = select(AssignmentRow).where(
+        AssignmentRow.id == assignment_id,
+        AssignmentRow.project_id == owner.id,
+        AssignmentRow.rater_id == who.id,
+    )
+    known = 0 < assignment_id <= LARGEST_ID
+    row = session.scalar(found.with_for_update() if lock else found) if known else None
+    if row is None:
+        raise InputError(f"rater {who.name!r} has no assignment {assignment_id} in project {owner.name!r}")
+    return row
 
 
 def head_ranking(session: Session, assignment_id: int) -> RankingRow | None:
@@ -73,11 +117,158 @@ def head_ranking(session: Session, assignment_id: int) -> RankingRow | None:
     return session.scalar(found.order_by(RankingRow.id.desc()).limit(1))
 
 
+def ids_marked(
+    ids: Mapping[str, int], flags: Collection[tuple[str, str]], assignment_id: int
+) -> set[tuple[int, str]]:
+    """(response row id, kind) of every flag. Raises InputError for another kind or response."""
+    for name, kind in flags:
+        if kind not in FLAG_KINDS:
+            raise InputError(f"flag {kind!r}: expected {' or '.join(FLAG_KINDS)}")
+        if name not in ids:
+            raise InputError(f"assignment {assignment_id} has no response {name!r}")
+    return {(ids[name], kind) for name, kind in flags}
+
+
+def marked_now(session: Session, who: RaterRow, responses: Collection[int]) -> set[tuple[int, str]]:
+    """(response row id, kind) of what a rater has raised among some responses."""
+    found = select(FlagRow).where(FlagRow.rater_id == who.id, FlagRow.response_id.in_(responses))
+    newest: dict[tuple[int, str], bool] = {}
+    for row in session.scalars(found.order_by(FlagRow.id)):
+        newest[row.response_id, row.kind] = row.raised
+    return {mark for mark, raised in newest.items() if raised}
+
+
 def ids_shown(session: Session, assignment: AssignmentRow) -> dict[str, int]:
     """Response id -> row id of what an assignment shows, in the order shown."""
     found = select(ResponseRow.id, ResponseRow.key).where(ResponseRow.prompt_id == assignment.prompt_id)
     names = dict(session.execute(found).all())
     return {names[number]: number for number in assignment.shown}
+
+
+# ----------------------------------------------------------------------------------------- adding what is new
+
+
+@contextlib.contextmanager
+def placed(origin: str) -> Iterator[None]:
+    """Let what is wrong with an item begin with where the item stands, as file:line."""
+    try:
+        yield
+    except InputError as error:
+        if not origin:
+            raise
+        raise InputError(f"{origin}: {error}") from None
+
+
+def checked_rules(
+    name: str,
+    instructions: str = "",
+    overlap: int = 1,
+    price: float | str | Decimal = "0.10",
+    lease_seconds: float = 900.0,
+) -> dict[str, Any]:
+    """The columns of a new project. Raises InputError for what cannot be its rules."""
+    check_text(name, "project name", filled=True)
+    check_text(instructions, "instructions")
+    check_overlap(overlap, f"project {name!r}")
+    check_lease(lease_seconds, f"project {name!r}")
+    return {
+        "name": name,
+        "instructions": instructions,
+        "overlap": overlap,
+        "price_micros": micros(price, "price"),
+        "lease_seconds": float(lease_seconds),
+    }
+
+
+def new_project(session: Session, rules: dict[str, Any], now: float) -> ProjectRow:
+    """Add a project with `checked_rules`. Raises InputError for a name that is taken."""
+    if session.scalar(project_named(rules["name"])) is not None:
+        raise InputError(f"project {rules['name']!r} exists already: choose another name")
+    row = ProjectRow(uid=secrets.token_hex(8), created=now, **rules)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def made_rater(session: Session, owner: ProjectRow, name: str, data: dict[str, Any], now: float) -> RaterRow:
+    """The rater of a name, added if there is none."""
+    row = session.scalar(rater_named(owner, name))
+    if row is None:
+        row = RaterRow(project_id=owner.id, name=name, active=True, data=data, created=now)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def prompts_by_key(session: Session, owner: ProjectRow) -> dict[str, PromptRow]:
+    """All prompts of a project by their ids."""
+    found = select(PromptRow).where(PromptRow.project_id == owner.id)
+    return {row.key: row for row in session.scalars(found)}
+
+
+def add_prompt(
+    session: Session, owner: ProjectRow, known: dict[str, PromptRow], item: NewPrompt, now: float
+) -> str:
+    """Add a prompt, or the responses it lacks, to `known` and the session; see `Store.add_prompts`."""
+    check_text(item.prompt.text, "prompt")
+    key = item.id or digest(item.prompt.text)
+    responses = with_ids(item.responses)
+    check_prompt(item, key, responses)
+    row = known.get(key)
+    present: dict[str, str] = {}
+    if row is None:
+        row = PromptRow(
+            project_id=owner.id,
+            key=key,
+            text=item.prompt.text,
+            data=dict(item.prompt.data),
+            overlap=item.overlap,
+            priority=item.priority,
+            created=now,
+        )
+        session.add(row)
+        session.flush()
+        known[key] = row
+    else:
+        if row.text != item.prompt.text:
+            raise InputError(f"prompt {key!r} is there already with another text: give it another id")
+        found = select(ResponseRow.key, ResponseRow.text).where(ResponseRow.prompt_id == row.id)
+        present = dict(session.execute(found).all())
+    fresh = [response for response in responses if response.id not in present]
+    for response in responses:
+        if present.get(response.id, response.text) != response.text:
+            raise InputError(f"prompt {key!r}: response {response.id!r} is there already with another text")
+    if present and fresh and session.scalar(begun(row.id)) is not None:
+        raise InputError(
+            f"prompt {key!r}: raters have seen it, response {fresh[0].id!r} comes too late: "
+            "give the prompt another id"
+        )
+    session.add_all(
+        ResponseRow(
+            prompt_id=row.id,
+            key=response.id,
+            place=place,
+            text=response.text,
+            model=response.model,
+            checkpoint=response.checkpoint,
+            sampling=dict(response.sampling),
+            attributes=dict(response.attributes),
+        )
+        for place, response in enumerate(fresh, start=len(present))
+    )
+    return key
+
+
+def imported(session: Session, owner: ProjectRow, digest: str) -> float | None:
+    """When a batch of this digest was imported into a project."""
+    found = select(ImportRow.created).where(ImportRow.project_id == owner.id, ImportRow.digest == digest)
+    return session.scalar(found)
+
+
+def ratings_paid(session: Session, assignment: AssignmentRow) -> int:
+    """The ratings of an assignment that stand in the ledger: earned and not reversed."""
+    found = select(func.sum(PaymentRow.ratings)).join(RankingRow, PaymentRow.ranking_id == RankingRow.id)
+    return int(session.scalar(found.where(RankingRow.assignment_id == assignment.id)) or 0)
 
 
 # --------------------------------------------------------------------------------------- who may have which
@@ -192,10 +383,7 @@ def assignment_records(
     prompts = {row.id: row for row in session.scalars(select(PromptRow).where(PromptRow.id.in_(wanted)))}
     found = select(ResponseRow).where(ResponseRow.prompt_id.in_(wanted))
     responses = {row.id: response_record(row) for row in session.scalars(found)}
-    marks: dict[int, dict[str, bool]] = defaultdict(dict)
-    mine = select(FlagRow).where(FlagRow.rater_id == who.id, FlagRow.response_id.in_(responses))
-    for flag in session.scalars(mine.order_by(FlagRow.id)):
-        marks[flag.response_id][flag.kind] = flag.raised
+    marks = marked_now(session, who, responses)
     heads = {
         head.assignment_id: head
         for head in session.scalars(
@@ -220,8 +408,8 @@ def assignment_records(
             flags=tuple(
                 (responses[number].id, kind)
                 for number in row.shown
-                for kind, raised in sorted(marks[number].items())
-                if raised
+                for kind in sorted(FLAG_KINDS)
+                if (number, kind) in marks
             ),
         )
         if head is not None and not head.retracted:
@@ -253,19 +441,20 @@ def current_rankings(session: Session, owner: ProjectRow) -> Iterator[Ranking]:
         current(owner)
         .join(AssignmentRow, RankingRow.assignment_id == AssignmentRow.id)
         .join(RaterRow, AssignmentRow.rater_id == RaterRow.id)
-        .add_columns(AssignmentRow.prompt_id, RaterRow.id, RaterRow.name)
+        .add_columns(AssignmentRow.prompt_id, RaterRow.id, RaterRow.name, RaterRow.data)
     )
-    for row, prompt_id, rater_id, rater in session.execute(found):
+    for row, prompt_id, rater_id, rater, data in session.execute(found):
         marked = tuple(flags.get((rater_id, number), ()) for number in row.shown)
         yield Ranking(
             prompt=prompt_record(prompts[prompt_id]),
             responses=tuple(records[number] for number in row.shown),
             ranks=tuple(row.ranks),
-            rater=rater,
+            rater="" if data.get("anonymous") else rater,
             prompt_id=prompts[prompt_id].key,
             seconds=row.seconds,
             time=row.created,
             flags=marked if any(marked) else (),
+            id=row.source or f"{owner.uid}:{row.id}",
         )
 
 
@@ -322,18 +511,43 @@ def check_prompt(item: NewPrompt, key: str, responses: Sequence[Response]) -> No
     """Raise InputError, naming the prompt, unless it can be stored and ranked."""
     if len(responses) < 2:
         raise InputError(f"prompt {key!r}: expected at least two responses, got {len(responses)}")
+    if len(responses) > MOST_RESPONSES:
+        raise InputError(
+            f"prompt {key!r}: {len(responses)} responses: at most {MOST_RESPONSES} can be ranked at once, "
+            "split them over several prompt ids"
+        )
     twice = [name for name, count in Counter(item.id for item in responses).items() if count > 1]
     if twice:
         raise InputError(f"prompt {key!r}: two responses have the id {twice[0]!r}")
     if item.overlap is not None:
         check_overlap(item.overlap, f"prompt {key!r}")
-    if not math.isfinite(item.priority):
+    if not -1e300 < item.priority < 1e300:
         raise InputError(f"prompt {key!r}: priority: expected a number, got {item.priority}")
     check_text(key, "prompt id")
     check_text(item.prompt.text, f"prompt {key!r}")
+    check_plain(item.prompt.data, f"prompt {key!r}, data")
     for response in responses:
         for text in (response.id, response.text, response.model, response.checkpoint):
             check_text(text, f"prompt {key!r}, response {response.id!r}")
+        for table in (response.sampling, response.attributes):
+            check_plain(table, f"prompt {key!r}, response {response.id!r}")
+
+
+def check_plain(value: object, what: str, depth: int = 0) -> None:
+    """Raise InputError for a JSON value that a database or a file cannot keep."""
+    if depth > DEEPEST:
+        raise InputError(f"{what}: more than {DEEPEST} levels deep: flatten it")
+    if isinstance(value, str):
+        check_text(value, what)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{what}: expected numbers, got {value}")
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            check_plain(name, what, depth + 1)
+            check_plain(item, what, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            check_plain(item, what, depth + 1)
 
 
 def check_text(text: str, what: str, *, filled: bool = False) -> None:
@@ -345,9 +559,19 @@ def check_text(text: str, what: str, *, filled: bool = False) -> None:
 
 
 def check_overlap(overlap: int, what: str) -> None:
-    """Raise InputError unless at least one rater is asked."""
+    """Raise InputError unless at least one rater is asked, and not more than there could be."""
     if overlap < 1:
         raise InputError(f"{what}: overlap: expected at least 1 rater per prompt, got {overlap}")
+    if overlap > MOST_OVERLAP:
+        raise InputError(f"{what}: overlap: expected at most {MOST_OVERLAP:,} raters per prompt")
+
+
+def check_lease(seconds: float, what: str) -> None:
+    """Raise InputError unless a lease lasts longer than nothing and at most a year."""
+    if not 0 < seconds <= LONGEST_LEASE:
+        raise InputError(
+            f"{what}: lease_seconds: expected above 0 and at most {LONGEST_LEASE:.0f}, got {seconds}"
+        )
 
 
 def check_seconds(seconds: float | None) -> None:
@@ -364,4 +588,6 @@ def micros(dollars: float | str | Decimal, what: str) -> int:
         raise InputError(f"{what}: expected an amount in dollars, got {dollars!r}") from error
     if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value():
         raise InputError(f"{what}: expected 0 or more dollars, in millionths at the finest, got {dollars}")
+    if amount > MOST_DOLLARS * MICROS:
+        raise InputError(f"{what}: expected at most {MOST_DOLLARS:,} dollars, got {dollars}")
     return int(amount)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from practicum.errors import InputError
 from practicum.preferences.raters import GOLDS, Gold, PeopleConfig, SimulatedRater, population, rank
-from practicum.preferences.records import Assignment
+from practicum.preferences.records import Answer, Assignment
 from practicum.preferences.store import Store
+from practicum.ranges import Count, NonNegativeInt, Ranged, Seed
 
 
 @dataclass(frozen=True)
-class RateConfig:
+class RateConfig(Ranged):
     """Let simulated raters work through the prompts of a preference store."""
 
     database: str
@@ -23,18 +23,14 @@ class RateConfig:
     """What the prompts are of, and so what the raters weigh."""
     people: PeopleConfig = field(default_factory=PeopleConfig)
     """Who the raters are."""
-    overlap: int | None = None
+    overlap: Count | None = None
     """Raters per prompt; none leaves the project's number."""
-    most: int = 0
+    most: NonNegativeInt = 0
     """Rankings made before everybody stops; 0 works until nothing is left."""
-    batch: int = 20
+    batch: Count = 20
     """Prompts a rater takes at a time."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the raters and their choices."""
-
-    def __post_init__(self) -> None:
-        if self.most < 0 or self.batch < 1:
-            raise InputError(f"most {self.most} must be at least 0 and batch {self.batch} at least 1")
 
 
 def rate(config: RateConfig) -> dict[str, Any]:
@@ -65,35 +61,35 @@ def rate(config: RateConfig) -> dict[str, Any]:
 
 
 def _work(store: Store, config: RateConfig, raters: list[SimulatedRater], gold: Gold) -> int:
-    """Everybody takes turns until nobody gets a prompt or `most` is reached; returns the rankings made."""
+    """Whoever has done least goes next, until nobody gets a prompt; returns the rankings made.
+
+    Whose turn it is hangs on what is in the store alone, so that work which was broken off anywhere goes on
+    as if it had not been: a rater who holds prompts has done least still, and ranks those first.
+    """
     done = {rater.name: store.rater_progress(config.project, rater.name).done for rater in raters}
     made, busy = 0, list(raters)
-    while busy:
-        still_busy = []
-        for rater in busy:
-            wanted = min(config.batch, config.most - made) if config.most else config.batch
-            assignments = store.lease_many(config.project, rater.name, wanted) if wanted > 0 else []
-            _rank_all(store, rater, assignments, gold, done[rater.name])
-            done[rater.name] += len(assignments)
-            made += len(assignments)
-            if assignments:
-                still_busy.append(rater)
-        busy = still_busy
+    while busy and not (config.most and made >= config.most):
+        rater = min(busy, key=lambda one: done[one.name])
+        wanted = min(config.batch, config.most - made) if config.most else config.batch
+        assignments = store.lease_many(config.project, rater.name, wanted)
+        if assignments:
+            answers = _answers(rater, assignments, gold, done[rater.name])
+            store.submit_many(config.project, rater.name, answers)
+        else:
+            busy.remove(rater)
+        done[rater.name] += len(assignments)
+        made += len(assignments)
     return made
 
 
-def _rank_all(
-    store: Store, rater: SimulatedRater, assignments: list[Assignment], gold: Gold, done: int
-) -> None:
-    """Judge and submit what a rater has taken."""
-    items = []
+def _answers(rater: SimulatedRater, assignments: list[Assignment], gold: Gold, done: int) -> list[Answer]:
+    """What a rater says of the prompts they have taken."""
+    answers = []
     for number, assignment in enumerate(assignments):
         texts = [response.text for response in assignment.responses]
         judgement = rank(rater, assignment.prompt, texts, gold, done + number)
         ids = [response.id for response in assignment.responses]
-        for position, kind in judgement.flags:
-            store.flag(assignment.id, rater.name, ids[position], kind)
         tiers = [[ids[position] for position in tier] for tier in judgement.tiers]
-        items.append((assignment.id, rater.name, tiers, judgement.seconds))
-    if items:
-        store.submit_many(items)
+        flags = [(ids[position], kind) for position, kind in judgement.flags]
+        answers.append(Answer(assignment.id, tiers, judgement.seconds, flags))
+    return answers

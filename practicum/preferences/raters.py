@@ -16,13 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from scipy.optimize import brentq
 
 from practicum.errors import InputError
 from practicum.preferences.choice import Floats, Model, pair_probability, perceived
+from practicum.ranges import FiniteFloat, NonNegativeFloat, PositiveFloat, Range, Ranged, Share
 from practicum.tasks.explanations import gold as explanations
 from practicum.tasks.jokes import gold as jokes
 from practicum.tasks.jokes.grammar import STYLES
@@ -79,46 +80,33 @@ def true_utilities(gold: Gold, prompts: Sequence[Prompt], texts: Sequence[str]) 
 
 
 @dataclass(frozen=True)
-class PeopleConfig:
+class PeopleConfig(Ranged, section="people"):
     """Who the simulated raters are."""
 
-    raters: int = 40
+    raters: Annotated[int, Range(at_least=1, at_most=100_000)] = 40
     """How many."""
     model: Model = "plackett-luce"
     """Noise of their choices: Gumbel (plackett-luce) or normal (thurstone)."""
-    noise: float = 1.0
+    noise: PositiveFloat = 1.0
     """Scale of that noise; 1 is one unit of utility."""
-    pun_share: float = jokes.PUN_SHARE
+    pun_share: Annotated[float, Range(at_least=0.01, at_most=0.99)] = jokes.PUN_SHARE
     """How often the raters together put a pun above a joke without one, everything else equal."""
-    pun_spread: float = 1.0
+    pun_spread: NonNegativeFloat = 1.0
     """Standard deviation over raters of their liking for puns."""
-    style_spread: float = 0.5
+    style_spread: NonNegativeFloat = 0.5
     """Standard deviation over raters of their liking for each other style."""
-    quality_spread: float = 0.25
+    quality_spread: NonNegativeFloat = 0.25
     """Standard deviation over raters of what originality, brevity and the like are worth to them."""
-    position_bias: float = 0.1
+    position_bias: FiniteFloat = 0.1
     """Utility gained per place further up on the screen."""
-    fatigue: float = 0.1
+    fatigue: NonNegativeFloat = 0.1
     """Growth of the noise per 100 rankings, as a share."""
-    drift: float = 0.0
+    drift: NonNegativeFloat = 0.0
     """Standard deviation over raters of the change in their liking for puns per 100 rankings."""
-    tie_width: float = 0.15
+    tie_width: NonNegativeFloat = 0.15
     """Perceived utilities closer than this are ranked as equal."""
-    spammers: float = 0.1
+    spammers: Share = 0.1
     """Share of raters who do not read: in turn one ranks at random, one as shown."""
-
-    def __post_init__(self) -> None:
-        if self.raters < 1:
-            raise InputError(f"people.raters: expected at least 1, got {self.raters}")
-        if not 0.01 <= self.pun_share <= 0.99:
-            raise InputError(f"people.pun_share: expected a share from 0.01 to 0.99, got {self.pun_share}")
-        if not 0 <= self.spammers <= 1:
-            raise InputError(f"people.spammers: expected a share from 0 to 1, got {self.spammers}")
-        if not self.noise > 0:
-            raise InputError(f"people.noise: expected above 0, got {self.noise}")
-        for name in ("pun_spread", "style_spread", "quality_spread", "fatigue", "drift", "tie_width"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"people.{name}: expected 0 or more, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

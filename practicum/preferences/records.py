@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from practicum.errors import InputError
 from practicum.types import Prompt, Response
 
 FLAG_KINDS = ("nonsense", "unsafe")
 MICROS = 1_000_000
+MOST_RESPONSES = 500
+"""Responses to one prompt, at most: what one form of the ranking page can carry."""
+
+
+class ClosedError(InputError):
+    """The owner has closed this rater, who gets no more prompts and changes nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,37 @@ class Project:
 
 @dataclass(frozen=True)
 class Rater:
-    """A rater of a project. `data` is free, as {"simulated": true}; an inactive one gets no more prompts."""
+    """A rater of a project. `data` is free, as {"simulated": true}; an inactive one is closed.
+
+    Imported votes without a rater have {"anonymous": true}: one name stands for many people.
+    """
 
     name: str
     active: bool = True
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A rater's personal link: `nonce` tells it from earlier ones, which it cancels; `expires` as a time."""
+
+    rater: str
+    nonce: str
+    expires: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a rater says of an assignment: `tiers` of response ids, best first, those in one tier are tied.
+
+    `seconds` is the time spent, None when unknown. `flags` holds every (response id, kind) that is raised
+    from now on; None leaves the flags as they are.
+    """
+
+    assignment_id: int
+    tiers: Sequence[Sequence[str]]
+    seconds: float | None = None
+    flags: Collection[tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The tables of a preference store, the same on SQLite and PostgreSQL.
 
-Rankings, flags, skips and payments are append-only: migration 0002 adds triggers that refuse to change or
-delete their rows. Money is kept in whole millionths of a dollar, times in seconds since 1970 (UTC).
+Rankings, flags, skips, payments and undos are append-only: migrations 0002 and 0003 add triggers that refuse
+to change or delete their rows. Money is kept in whole millionths of a dollar, times in seconds since 1970
+(UTC).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, MetaData, Un
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration; a database that names another one is older (upgraded) or newer (refused).
-HEAD = "0002"
+HEAD = "0003"
 
-APPEND_ONLY = ("rankings", "flags", "skips", "payments")
+APPEND_ONLY = ("rankings", "flags", "skips", "payments", "undos")
 
 
 class Base(DeclarativeBase):
@@ -32,11 +33,15 @@ class Base(DeclarativeBase):
 
 
 class ProjectRow(Base):
-    """A set of prompts that people rank under one set of rules."""
+    """A set of prompts that people rank under one set of rules.
+
+    `uid` is random, so that a ranking exported from this project is known again wherever it comes back.
+    """
 
     __tablename__ = "projects"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str]
     name: Mapped[str] = mapped_column(unique=True)
     instructions: Mapped[str]
     overlap: Mapped[int]
@@ -79,7 +84,11 @@ class ResponseRow(Base):
 
 
 class RaterRow(Base):
-    """A person, or a simulated one, who ranks within one project."""
+    """A person, or a simulated one, who ranks within one project.
+
+    `link` and `link_expires` are the newest personal link, the only one that is good. A null link is of the
+    time before links could be cancelled: any that was signed is good until a new one is made.
+    """
 
     __tablename__ = "raters"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
@@ -90,6 +99,8 @@ class RaterRow(Base):
     active: Mapped[bool]
     data: Mapped[dict[str, Any]]
     created: Mapped[float]
+    link: Mapped[str | None]
+    link_expires: Mapped[float | None]
 
 
 class AssignmentRow(Base):
@@ -120,7 +131,8 @@ class RankingRow(Base):
     """One submission: `ranks` runs parallel to `shown` (response row ids), 1 is best, equal is a tie.
 
     A correction `supersedes` an earlier row, and so does an undo, whose `retracted` is true; each row is
-    superseded at most once and each assignment has one first row, so its rows form one chain.
+    superseded at most once and each assignment has one first row, so its rows form one chain. `source` is
+    the identity under which an imported ranking was exported elsewhere.
     """
 
     __tablename__ = "rankings"
@@ -133,6 +145,7 @@ class RankingRow(Base):
             postgresql_where=text("supersedes IS NULL"),
         ),
         Index(None, "project_id"),
+        Index(None, "project_id", "source"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -144,6 +157,7 @@ class RankingRow(Base):
     retracted: Mapped[bool]
     seconds: Mapped[float | None]
     created: Mapped[float]
+    source: Mapped[str | None]
 
 
 class FlagRow(Base):
@@ -190,3 +204,40 @@ class PaymentRow(Base):
     ratings: Mapped[int]
     amount_micros: Mapped[int] = mapped_column(BigInteger)
     created: Mapped[float]
+
+
+class UndoRow(Base):
+    """A rater took an assignment back; `key` is what the request was known by, so that it is done once."""
+
+    __tablename__ = "undos"
+    __table_args__ = (UniqueConstraint("rater_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignments.id"))
+    rater_id: Mapped[int] = mapped_column(ForeignKey("raters.id"))
+    key: Mapped[str | None]
+    created: Mapped[float]
+
+
+class ImportRow(Base):
+    """A file that was imported whole, by the digest of its rows."""
+
+    __tablename__ = "imports"
+    __table_args__ = (UniqueConstraint("project_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    digest: Mapped[str]
+    created: Mapped[float]
+
+
+class EndedSessionRow(Base):
+    """A session that was logged out of before it ran out; kept until `expires`."""
+
+    __tablename__ = "ended_sessions"
+    __table_args__ = (UniqueConstraint("project_id", "nonce"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    nonce: Mapped[str]
+    expires: Mapped[float]

@@ -3,31 +3,34 @@
 Every method is one transaction, and what it returned is on the disk: it survives kill -9 and power loss
 (SQLite in WAL mode with synchronous=FULL, PostgreSQL with its defaults). Methods may be called from many
 threads and processes at once. Unless told otherwise they raise InputError, one line that names what was
-wrong, and then nothing has changed.
+wrong, and then nothing has changed. Whatever names a project sees and changes that project only, and a rater
+whom the owner has closed changes nothing (ClosedError).
 """
 
 from __future__ import annotations
 
-import random
+import hashlib
+import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Engine, case, func, or_, select
+from sqlalchemy import Engine, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from practicum.errors import InputError
-from practicum.preferences import database, queries
+from practicum.preferences import database, importing, queries
 from practicum.preferences.queries import Tiers
 from practicum.preferences.records import (
-    FLAG_KINDS,
     MICROS,
+    Answer,
     Assignment,
+    Link,
     NewPrompt,
     Payment,
     Progress,
@@ -38,7 +41,9 @@ from practicum.preferences.records import (
 )
 from practicum.preferences.schema import (
     AssignmentRow,
+    EndedSessionRow,
     FlagRow,
+    ImportRow,
     PaymentRow,
     ProjectRow,
     PromptRow,
@@ -46,6 +51,7 @@ from practicum.preferences.schema import (
     RaterRow,
     ResponseRow,
     SkipRow,
+    UndoRow,
 )
 from practicum.types import Ranking, Response
 
@@ -53,8 +59,8 @@ from practicum.types import Ranking, Response
 class Store:
     """A database of projects. Open with `Store.open`; use as a context manager, or call `close`."""
 
-    def __init__(self, engine: Engine, shown: str, clock: Callable[[], float], order: random.Random) -> None:
-        self._engine, self._shown, self._clock, self._order = engine, shown, clock, order
+    def __init__(self, engine: Engine, shown: str, clock: Callable[[], float], key: bytes) -> None:
+        self._engine, self._shown, self._clock, self._key = engine, shown, clock, key
 
     @classmethod
     def open(
@@ -67,14 +73,15 @@ class Store:
     ) -> Store:
         """Open the database at a path (SQLite) or URL (`postgresql://...`), made or upgraded as needed.
 
-        An upgrade is announced on stderr. `clock` gives the time in seconds since 1970; `seed` repeats the
-        order in which responses are shown (None: the system's randomness).
+        An upgrade is announced on stderr. `clock` gives the time in seconds since 1970; `seed` fixes the
+        order in which a rater is shown the responses to a prompt, whenever and in whatever order prompts are
+        leased (None: the system's randomness).
         Raises InputError for a place that cannot be opened, a database of something else, or one made by a
         newer Practicum.
         """
         engine = database.open_engine(place, create=create)
         shown = database.shown_place(engine.url)
-        return cls(engine, shown, clock, random.SystemRandom() if seed is None else random.Random(seed))
+        return cls(engine, shown, clock, secrets.token_bytes(16) if seed is None else str(seed).encode())
 
     def __enter__(self) -> Store:
         return self
@@ -96,29 +103,18 @@ class Store:
         overlap: int = 1,
         price: float | str | Decimal = "0.10",
         lease_seconds: float = 900.0,
+        prompts: Iterable[NewPrompt] = (),
+        origins: Sequence[str] = (),
     ) -> Project:
         """Make a project. `overlap`: raters per prompt; `price`: dollars per rating, one response placed.
 
-        Raises InputError when the name is taken, a text cannot be stored, or a number is out of range.
+        `prompts` come in with it, both or none; see `add_prompts`. Raises InputError when the name is taken,
+        a text cannot be stored, or a number is out of range.
         """
-        queries.check_text(name, "project name", filled=True)
-        queries.check_text(instructions, "instructions")
-        queries.check_overlap(overlap, f"project {name!r}")
-        if not lease_seconds > 0:
-            raise InputError(f"project {name!r}: lease_seconds: expected above 0, got {lease_seconds}")
-        row = ProjectRow(
-            name=name,
-            instructions=instructions,
-            overlap=overlap,
-            price_micros=queries.micros(price, "price"),
-            lease_seconds=float(lease_seconds),
-            created=self._clock(),
-        )
+        rules = queries.checked_rules(name, instructions, overlap, price, lease_seconds)
         with self._writing() as session:
-            if session.scalar(select(ProjectRow.id).where(ProjectRow.name == name)) is not None:
-                raise InputError(f"project {name!r} exists already: choose another name")
-            session.add(row)
-            session.flush()
+            row = queries.new_project(session, rules, self._clock())
+            self._add_prompts(session, row, prompts, origins)
             return queries.project_record(row)
 
     def projects(self) -> list[Project]:
@@ -140,73 +136,42 @@ class Store:
         with self._writing() as session:
             queries.project_row(session, project).overlap = overlap
 
-    def add_prompts(self, project: str, prompts: Iterable[NewPrompt]) -> list[str]:
+    def set_instructions(self, project: str, instructions: str) -> None:
+        """Change what raters are told to look for, from now on."""
+        queries.check_text(instructions, "instructions")
+        with self._writing() as session:
+            queries.project_row(session, project).instructions = instructions
+
+    def set_lease(self, project: str, lease_seconds: float) -> None:
+        """Change how long a rater may hold a prompt, for leases from now on."""
+        queries.check_lease(lease_seconds, f"project {project!r}")
+        with self._writing() as session:
+            queries.project_row(session, project).lease_seconds = float(lease_seconds)
+
+    def add_prompts(
+        self, project: str, prompts: Iterable[NewPrompt], origins: Sequence[str] = ()
+    ) -> list[str]:
         """Add prompts with their responses, all or none; returns the prompts' ids in order.
 
         A prompt whose id is there already must have the same text; responses it lacks are added to it as
-        long as nobody has it leased or ranked.
-        Raises InputError naming the prompt for fewer than two responses, the same response id twice, a known
-        id with another text, or new responses to a prompt that raters have seen.
+        long as nobody has it leased or ranked. `origins` runs parallel to the prompts: where each one stands,
+        which errors begin with.
+        Raises InputError naming the prompt for fewer than two or more than 500 responses, the same response
+        id twice, a known id with another text, or new responses to a prompt that raters have seen.
         """
         with self._writing() as session:
             owner = queries.project_row(session, project, lock=True)
-            known = {
-                row.key: row
-                for row in session.scalars(select(PromptRow).where(PromptRow.project_id == owner.id))
-            }
-            return [self._add_prompt(session, owner, known, item) for item in prompts]
+            return self._add_prompts(session, owner, prompts, origins)
 
-    def _add_prompt(
-        self, session: Session, owner: ProjectRow, known: dict[str, PromptRow], item: NewPrompt
-    ) -> str:
-        key = item.id or queries.digest(item.prompt.text)
-        responses = queries.with_ids(item.responses)
-        queries.check_prompt(item, key, responses)
-        row = known.get(key)
-        present: dict[str, str] = {}
-        if row is None:
-            row = PromptRow(
-                project_id=owner.id,
-                key=key,
-                text=item.prompt.text,
-                data=dict(item.prompt.data),
-                overlap=item.overlap,
-                priority=item.priority,
-                created=self._clock(),
-            )
-            session.add(row)
-            session.flush()
-            known[key] = row
-        else:
-            if row.text != item.prompt.text:
-                raise InputError(f"prompt {key!r} is there already with another text: give it another id")
-            found = select(ResponseRow.key, ResponseRow.text).where(ResponseRow.prompt_id == row.id)
-            present = dict(session.execute(found).all())
-        fresh = [response for response in responses if response.id not in present]
-        for response in responses:
-            if present.get(response.id, response.text) != response.text:
-                raise InputError(
-                    f"prompt {key!r}: response {response.id!r} is there already with another text"
-                )
-        if present and fresh and session.scalar(queries.begun(row.id)) is not None:
-            raise InputError(
-                f"prompt {key!r}: raters have seen it, response {fresh[0].id!r} comes too late: "
-                "give the prompt another id"
-            )
-        session.add_all(
-            ResponseRow(
-                prompt_id=row.id,
-                key=response.id,
-                place=place,
-                text=response.text,
-                model=response.model,
-                checkpoint=response.checkpoint,
-                sampling=dict(response.sampling),
-                attributes=dict(response.attributes),
-            )
-            for place, response in enumerate(fresh, start=len(present))
-        )
-        return key
+    def _add_prompts(
+        self, session: Session, owner: ProjectRow, prompts: Iterable[NewPrompt], origins: Sequence[str]
+    ) -> list[str]:
+        known = queries.prompts_by_key(session, owner)
+        keys = []
+        for number, item in enumerate(prompts):
+            with queries.placed(origins[number] if origins else ""):
+                keys.append(queries.add_prompt(session, owner, known, item, self._clock()))
+        return keys
 
     def prompts(self, project: str) -> list[NewPrompt]:
         """All prompts of a project with their responses, in the order they were added."""
@@ -229,17 +194,56 @@ class Store:
         """Add a rater; the same name again returns the one there is. Raises InputError for an empty name."""
         queries.check_text(name, "rater name", filled=True)
         with self._writing() as session:
-            return queries.rater_record(
-                self._make_rater(session, queries.project_row(session, project, lock=True), name, data or {})
-            )
+            owner = queries.project_row(session, project, lock=True)
+            return queries.rater_record(queries.made_rater(session, owner, name, data or {}, self._clock()))
 
-    def _make_rater(self, session: Session, owner: ProjectRow, name: str, data: dict[str, Any]) -> RaterRow:
-        row = session.scalar(queries.rater_named(owner, name))
-        if row is None:
-            row = RaterRow(project_id=owner.id, name=name, active=True, data=data, created=self._clock())
-            session.add(row)
-            session.flush()
-        return row
+    def invite(self, project: str, names: Sequence[str], seconds: float) -> list[Link]:
+        """A new personal link for each rater, added where missing: all or none. Earlier links are cancelled.
+
+        The links are good for `seconds`. Raises InputError naming a name that cannot be a rater's.
+        """
+        for name in names:
+            queries.check_text(name, f"rater name {name!r}", filled=True)
+        with self._writing() as session:
+            owner, now = queries.project_row(session, project, lock=True), self._clock()
+            links = []
+            for name in names:
+                row = queries.made_rater(session, owner, name, {}, now)
+                row.link, row.link_expires = secrets.token_urlsafe(9), float(int(now + seconds))
+                links.append(Link(name, row.link, row.link_expires))
+            return links
+
+    def link_of(self, project: str, rater: str) -> Link | None:
+        """The link of a rater that is good now, None without one."""
+        with self._reading() as session:
+            owner = queries.project_row(session, project)
+            row = session.scalar(queries.rater_named(owner, rater))
+            if row is None or row.link is None or (row.link_expires or 0.0) <= self._clock():
+                return None
+            return Link(row.name, row.link, row.link_expires or 0.0)
+
+    def may_enter(self, project: str, nonce: str, rater: str = "", link: str = "") -> bool:
+        """Whether a session was not logged out of and, for a rater's, its link was not cancelled since."""
+        with self._reading() as session:
+            owner = queries.project_row(session, project)
+            ended = select(EndedSessionRow.id).where(
+                EndedSessionRow.project_id == owner.id, EndedSessionRow.nonce == nonce
+            )
+            if session.scalar(ended) is not None:
+                return False
+            if not rater:
+                return True
+            row = session.scalar(queries.rater_named(owner, rater))
+            return row is not None and row.link in (None, link)
+
+    def end_session(self, project: str, nonce: str, expires: float) -> None:
+        """Make a session worthless from now on; `expires` is when it would have ended by itself."""
+        with self._writing() as session:
+            owner = queries.project_row(session, project, lock=True)
+            session.execute(delete(EndedSessionRow).where(EndedSessionRow.expires < self._clock()))
+            mine = (EndedSessionRow.project_id == owner.id) & (EndedSessionRow.nonce == nonce)
+            if session.scalar(select(EndedSessionRow.id).where(mine)) is None:
+                session.add(EndedSessionRow(project_id=owner.id, nonce=nonce, expires=expires))
 
     def raters(self, project: str) -> list[Rater]:
         """All raters of a project, in the order they were added."""
@@ -249,7 +253,7 @@ class Store:
             return [queries.rater_record(row) for row in session.scalars(found)]
 
     def set_active(self, project: str, rater: str, active: bool) -> None:
-        """Let a rater have prompts, or no more (a spammer); what they ranked stays."""
+        """Let a rater work, or close them out (a spammer): no more prompts, and what they ranked stays."""
         with self._writing() as session:
             queries.rater_row(session, queries.project_row(session, project), rater).active = active
 
@@ -261,7 +265,7 @@ class Store:
         A live lease is returned again with new time (a page reloaded shows the same prompt in the same
         order). Otherwise: a prompt this rater never had, of the highest priority, that others have begun
         rather than an untouched one, and that still wants a rater, counting live leases as taken.
-        Raises InputError for an unknown project or rater and for an inactive rater.
+        Raises InputError for an unknown project or rater, ClosedError for a closed rater.
         """
         leased = self.lease_many(project, rater, 1)
         return leased[0] if leased else None
@@ -271,9 +275,7 @@ class Store:
         with self._writing() as session:
             # On PostgreSQL the lock on the project keeps two raters from taking the last place on a prompt.
             owner = queries.project_row(session, project, lock=True)
-            who = queries.rater_row(session, owner, rater)
-            if not who.active:
-                raise InputError(f"rater {rater!r} gets no more prompts in project {project!r}")
+            who = queries.rater_row(session, owner, rater, active=True)
             now = self._clock()
             expires = now + owner.lease_seconds
             mine = (AssignmentRow.rater_id == who.id) & (AssignmentRow.state == "open")
@@ -284,14 +286,11 @@ class Store:
             for row in rows:
                 row.expires = expires
             for prompt_id in session.scalars(queries.free_prompts(owner, who, now).limit(count - len(rows))):
-                found = select(ResponseRow.id).where(ResponseRow.prompt_id == prompt_id)
-                shown = list(session.scalars(found.order_by(ResponseRow.place)))
-                self._order.shuffle(shown)
                 row = AssignmentRow(
                     project_id=owner.id,
                     prompt_id=prompt_id,
                     rater_id=who.id,
-                    shown=shown,
+                    shown=self._order_shown(session, owner, who, prompt_id),
                     state="open",
                     leased=now,
                     expires=expires,
@@ -301,72 +300,106 @@ class Store:
             session.flush()
             return queries.assignment_records(session, owner, who, rows)
 
-    def assignment(self, assignment_id: int, rater: str) -> Assignment:
+    def _order_shown(self, session: Session, owner: ProjectRow, who: RaterRow, prompt_id: int) -> list[int]:
+        """Response row ids in a random order that hangs on seed, project, rater and prompt alone."""
+        prompt = session.get_one(PromptRow, prompt_id)
+        found = select(ResponseRow.key, ResponseRow.id).where(ResponseRow.prompt_id == prompt_id)
+
+        def drawn(key: str) -> bytes:
+            names = "\x1f".join((owner.name, who.name, prompt.key, key)).encode()
+            return hashlib.blake2b(names, key=self._key[:64]).digest()
+
+        rows = session.execute(found.order_by(ResponseRow.place)).all()
+        return [number for key, number in sorted(rows, key=lambda row: drawn(row.key))]
+
+    def assignment(self, project: str, rater: str, assignment_id: int) -> Assignment:
         """An assignment as it stands. Raises InputError when this rater has none of that number."""
         with self._reading() as session:
-            row, owner, who = queries.own_assignment(session, assignment_id, rater)
+            owner = queries.project_row(session, project)
+            who = queries.rater_row(session, owner, rater)
+            row = queries.own_assignment(session, owner, who, assignment_id)
             return queries.assignment_records(session, owner, who, [row])[0]
 
-    def submit(self, assignment_id: int, rater: str, tiers: Tiers, seconds: float | None = None) -> int:
-        """Record a ranking: response ids, best tier first, those in one tier are tied. Returns its number.
+    def check_active(self, project: str, rater: str) -> None:
+        """Raise ClosedError for a rater whom the owner has closed."""
+        with self._reading() as session:
+            queries.rater_row(session, queries.project_row(session, project), rater, active=True)
 
-        Once it returns the ranking is on the disk and its pay in the ledger. The same ranking again (a
-        double click) returns the same number. A ranking that comes after its lease ran out still counts.
-        Raises InputError naming the response that is unknown, left out or named twice, for an assignment
-        that is another rater's, skipped, or already ranked otherwise (`correct` changes it).
-        """
-        return self.submit_many([(assignment_id, rater, tiers, seconds)])[0]
-
-    def submit_many(self, items: Sequence[tuple[int, str, Tiers, float | None]]) -> list[int]:
-        """Several rankings (assignment, rater, tiers, seconds) in one transaction: all are kept, or none."""
-        with self._writing() as session:
-            return [self._submit(session, *item) for item in items]
-
-    def _submit(
-        self, session: Session, assignment_id: int, rater: str, tiers: Tiers, seconds: float | None
+    def submit(
+        self,
+        project: str,
+        rater: str,
+        assignment_id: int,
+        tiers: Tiers,
+        seconds: float | None = None,
+        flags: Collection[tuple[str, str]] | None = None,
     ) -> int:
-        assignment, owner, who = queries.own_assignment(session, assignment_id, rater, lock=True)
-        queries.check_seconds(seconds)
-        ranks = queries.ranks_of(tiers, queries.ids_shown(session, assignment))
+        """Record a ranking, see `Answer`; returns its number.
+
+        Once it returns, the ranking and its flags are on the disk and its pay is in the ledger. The same
+        ranking again (a double click) returns the same number. A ranking that comes after its lease ran out
+        still counts.
+        Raises InputError naming the response that is unknown, left out or named twice, for an assignment
+        that is another rater's or project's, skipped, or already ranked otherwise (`correct` changes it).
+        """
+        return self.submit_many(project, rater, [Answer(assignment_id, tiers, seconds, flags)])[0]
+
+    def submit_many(self, project: str, rater: str, answers: Sequence[Answer]) -> list[int]:
+        """Several rankings of one rater with their flags in one transaction: all are kept, or none."""
+        with self._writing() as session:
+            owner = queries.project_row(session, project)
+            who = queries.rater_row(session, owner, rater, active=True)
+            return [self._submit(session, owner, who, answer) for answer in answers]
+
+    def _submit(self, session: Session, owner: ProjectRow, who: RaterRow, answer: Answer) -> int:
+        assignment = queries.own_assignment(session, owner, who, answer.assignment_id, lock=True)
+        queries.check_seconds(answer.seconds)
+        ranks = queries.ranks_of(answer.tiers, queries.ids_shown(session, assignment))
         head = queries.head_ranking(session, assignment.id)
         if head is not None and not head.retracted:
             if head.ranks == ranks:
                 return head.id
-            raise InputError(f"assignment {assignment_id} is ranked already: correct ranking {head.id}")
+            raise InputError(f"assignment {assignment.id} is ranked already: correct ranking {head.id}")
         if assignment.state == "skipped":
-            raise InputError(f"assignment {assignment_id} was skipped: undo the skip first")
-        row = self._append(session, assignment, ranks, seconds, head)
+            raise InputError(f"assignment {assignment.id} was skipped: undo the skip first")
+        self._set_flags(session, who, assignment, answer.flags)
+        row = self._append(session, assignment, ranks, answer.seconds, head)
         assignment.state, assignment.acted = "done", row.created
-        self._book(session, owner, who, row, "earned", 1)
+        self._book(session, owner, who, row, "earned", len(row.shown))
         return row.id
 
-    def correct(self, ranking_id: int, rater: str, tiers: Tiers, seconds: float | None = None) -> int:
+    def correct(self, project: str, rater: str, ranking_id: int, answer: Answer) -> int:
         """Supersede a rater's current ranking by a better one; returns the new number, pay stays as it was.
 
         Raises InputError as `submit` does, and when the ranking is not the current one.
         """
         with self._writing() as session:
-            old = session.get(RankingRow, ranking_id)
-            if old is None:
-                raise InputError(f"there is no ranking {ranking_id}")
-            assignment, _, _ = queries.own_assignment(session, old.assignment_id, rater, lock=True)
-            queries.check_seconds(seconds)
-            ranks = queries.ranks_of(tiers, queries.ids_shown(session, assignment))
+            owner = queries.project_row(session, project)
+            who = queries.rater_row(session, owner, rater, active=True)
+            assignment = queries.own_assignment(session, owner, who, answer.assignment_id, lock=True)
+            queries.check_seconds(answer.seconds)
+            ranks = queries.ranks_of(answer.tiers, queries.ids_shown(session, assignment))
             head = queries.head_ranking(session, assignment.id)
-            if head is None or head.id != old.id or old.retracted:
+            if head is None or head.id != ranking_id or head.retracted:
                 raise InputError(f"ranking {ranking_id} was corrected or undone already: reload the page")
-            row = self._append(session, assignment, ranks, seconds, old)
+            self._set_flags(session, who, assignment, answer.flags)
+            row = self._append(session, assignment, ranks, answer.seconds, head)
             assignment.acted = row.created
             return row.id
 
-    def undo(self, project: str, rater: str) -> Assignment:
+    def undo(self, project: str, rater: str, key: str = "") -> Assignment | None:
         """Take back a rater's last ranking or skip: the assignment is open again, its history stays.
 
+        A `key` that this rater has used before does nothing and returns None, even after a restart.
         Raises InputError when there is nothing to undo.
         """
+        queries.check_text(key, "key")
         with self._writing() as session:
             owner = queries.project_row(session, project, lock=True)
-            who = queries.rater_row(session, owner, rater)
+            who = queries.rater_row(session, owner, rater, active=True)
+            done = select(UndoRow.id).where(UndoRow.rater_id == who.id, UndoRow.key == key)
+            if key and session.scalar(done) is not None:
+                return None
             found = select(AssignmentRow).where(
                 AssignmentRow.rater_id == who.id, AssignmentRow.state != "open"
             )
@@ -380,48 +413,77 @@ class Store:
                 head = queries.head_ranking(session, last.id)
                 assert head is not None
                 row = self._append(session, last, head.ranks, None, head, retracted=True)
-                self._book(session, owner, who, row, "reversed", -1)
+                # What was imported has earned nothing here.
+                self._book(session, owner, who, row, "reversed", -queries.ratings_paid(session, last))
             last.state, last.acted, last.expires = "open", now, now + owner.lease_seconds
+            session.add(UndoRow(assignment_id=last.id, rater_id=who.id, key=key or None, created=now))
             session.flush()
             return queries.assignment_records(session, owner, who, [last])[0]
 
-    def skip(self, assignment_id: int, rater: str, reason: str) -> None:
-        """Hand a prompt back unranked, for good, with the reason.
+    def skip(
+        self,
+        project: str,
+        rater: str,
+        assignment_id: int,
+        reason: str,
+        flags: Collection[tuple[str, str]] | None = None,
+    ) -> None:
+        """Hand a prompt back unranked, for good, with the reason; `flags` as in `Answer`.
 
         Raises InputError for an empty reason and for an assignment that is another's or not open.
         """
         queries.check_text(reason, "reason", filled=True)
         with self._writing() as session:
-            assignment, _, _ = queries.own_assignment(session, assignment_id, rater, lock=True)
+            owner = queries.project_row(session, project)
+            who = queries.rater_row(session, owner, rater, active=True)
+            assignment = queries.own_assignment(session, owner, who, assignment_id, lock=True)
             if assignment.state != "open":
                 raise InputError(f"assignment {assignment_id} is {assignment.state}, not open: undo it first")
             now = self._clock()
+            self._set_flags(session, who, assignment, flags)
             session.add(SkipRow(assignment_id=assignment.id, reason=reason, created=now))
             assignment.state, assignment.acted = "skipped", now
 
     def flag(
-        self, assignment_id: int, rater: str, response_id: str, kind: str, *, raised: bool = True
+        self,
+        project: str,
+        rater: str,
+        assignment_id: int,
+        response_id: str,
+        kind: str,
+        *,
+        raised: bool = True,
     ) -> None:
         """Mark a response as `nonsense` or `unsafe`, or take the mark back with raised=False.
 
         Raises InputError for another kind, or a response that is not of this assignment.
         """
-        if kind not in FLAG_KINDS:
-            raise InputError(f"flag {kind!r}: expected {' or '.join(FLAG_KINDS)}")
         with self._writing() as session:
-            assignment, _, who = queries.own_assignment(session, assignment_id, rater)
+            owner = queries.project_row(session, project)
+            who = queries.rater_row(session, owner, rater, active=True)
+            assignment = queries.own_assignment(session, owner, who, assignment_id, lock=True)
             ids = queries.ids_shown(session, assignment)
-            if response_id not in ids:
-                raise InputError(f"assignment {assignment_id} has no response {response_id!r}")
-            session.add(
-                FlagRow(
-                    response_id=ids[response_id],
-                    rater_id=who.id,
-                    kind=kind,
-                    raised=raised,
-                    created=self._clock(),
-                )
-            )
+            ((number, kind),) = queries.ids_marked(ids, [(response_id, kind)], assignment_id)
+            self._flag(session, who, number, kind, raised)
+
+    def _set_flags(
+        self,
+        session: Session,
+        who: RaterRow,
+        assignment: AssignmentRow,
+        flags: Collection[tuple[str, str]] | None,
+    ) -> None:
+        """Raise and lower flags until they are as wanted; None leaves them as they are."""
+        if flags is None:
+            return
+        ids = queries.ids_shown(session, assignment)
+        wanted = queries.ids_marked(ids, flags, assignment.id)
+        for number, kind in sorted(wanted ^ queries.marked_now(session, who, ids.values())):
+            self._flag(session, who, number, kind, (number, kind) in wanted)
+
+    def _flag(self, session: Session, who: RaterRow, response: int, kind: str, raised: bool) -> None:
+        row = FlagRow(response_id=response, rater_id=who.id, kind=kind, raised=raised, created=self._clock())
+        session.add(row)
 
     def _append(
         self,
@@ -448,9 +510,10 @@ class Store:
         return row
 
     def _book(
-        self, session: Session, owner: ProjectRow, who: RaterRow, ranking: RankingRow, kind: str, sign: int
+        self, session: Session, owner: ProjectRow, who: RaterRow, ranking: RankingRow, kind: str, ratings: int
     ) -> None:
-        ratings = sign * len(ranking.shown)
+        if not ratings:
+            return
         session.add(
             PaymentRow(
                 project_id=owner.id,
@@ -465,88 +528,43 @@ class Store:
 
     # ----------------------------------------------------------------------------------- in bulk, in and out
 
-    def import_rankings(self, project: str, rankings: Iterable[Ranking]) -> int:
+    def import_rankings(
+        self,
+        project: str,
+        rankings: Iterable[Ranking],
+        origins: Sequence[str] = (),
+        digest: str = "",
+        *,
+        create: bool = False,
+    ) -> int:
         """Add rankings made elsewhere, with their prompts, responses and raters; returns how many were new.
 
-        One that is there already is left alone, so an import that was broken off can be repeated. They cost
-        nothing here: the ledger has no line for them. All or none.
+        One that is there already is left alone: the same rater on the same prompt, or the same `id`, which
+        every export carries. A ranking without rater is an anonymous vote, and each one counts. `digest`
+        names the whole batch: one that was imported before adds nothing. `origins` runs parallel to the
+        rankings: where each one stands, which errors begin with. `create` makes a missing project with them.
+        They cost nothing here: the ledger has no line for them. All or none.
         Raises InputError when one differs from the ranking this rater has given on this prompt.
         """
         with self._writing() as session:
+            if create and session.scalar(queries.project_named(project)) is None:
+                queries.new_project(session, queries.checked_rules(project), self._clock())
             owner = queries.project_row(session, project, lock=True)
-            found = select(PromptRow).where(PromptRow.project_id == owner.id)
-            known = {row.key: row for row in session.scalars(found)}
-            raters: dict[str, RaterRow] = {}
+            if digest:
+                if queries.imported(session, owner, digest) is not None:
+                    return 0
+                session.add(ImportRow(project_id=owner.id, digest=digest, created=self._clock()))
+            batch = importing.Batch(session, owner, self._clock())
             added = 0
-            for ranking in rankings:
-                name = ranking.rater or "unknown"
-                queries.check_text(name, "rater name", filled=True)
-                if name not in raters:
-                    raters[name] = self._make_rater(session, owner, name, {})
-                added += self._import_one(session, owner, raters[name], known, ranking)
+            for number, ranking in enumerate(rankings):
+                with queries.placed(origins[number] if origins else ""):
+                    added += batch.add(ranking)
             return added
 
-    def _import_one(
-        self,
-        session: Session,
-        owner: ProjectRow,
-        who: RaterRow,
-        known: dict[str, PromptRow],
-        ranking: Ranking,
-    ) -> int:
-        responses = queries.with_ids(ranking.responses)
-        key = ranking.prompt_id or queries.digest(
-            ranking.prompt.text, *sorted(item.text for item in responses)
-        )
-        self._add_prompt(session, owner, known, NewPrompt(ranking.prompt, responses, key))
-        prompt = known[key]
-        found = select(ResponseRow.key, ResponseRow.id).where(ResponseRow.prompt_id == prompt.id)
-        ids = dict(session.execute(found).all())
-        if len(ids) != len(responses):
-            raise InputError(
-                f"prompt {key!r} has {len(ids)} responses, the ranking of rater {who.name!r} places "
-                f"{len(responses)}: give it another prompt_id"
-            )
-        shown, ranks = [ids[response.id] for response in responses], list(ranking.ranks)
-        mine = (AssignmentRow.prompt_id == prompt.id) & (AssignmentRow.rater_id == who.id)
-        assignment = session.scalar(select(AssignmentRow).where(mine))
-        if assignment is not None:
-            head = queries.head_ranking(session, assignment.id)
-            if head is None or dict(zip(head.shown, head.ranks, strict=True)) != dict(
-                zip(shown, ranks, strict=True)
-            ):
-                raise InputError(f"rater {who.name!r} has another ranking of prompt {key!r} in this project")
-            return 0
-        when = self._clock() if ranking.time is None else ranking.time
-        assignment = AssignmentRow(
-            project_id=owner.id,
-            prompt_id=prompt.id,
-            rater_id=who.id,
-            shown=shown,
-            state="done",
-            leased=when,
-            expires=when,
-            acted=when,
-        )
-        session.add(assignment)
-        session.flush()
-        session.add(
-            RankingRow(
-                project_id=owner.id,
-                assignment_id=assignment.id,
-                shown=shown,
-                ranks=ranks,
-                retracted=False,
-                seconds=ranking.seconds,
-                created=when,
-            )
-        )
-        session.add_all(
-            FlagRow(response_id=response, rater_id=who.id, kind=kind, raised=True, created=when)
-            for response, kinds in zip(shown, ranking.flags, strict=False)
-            for kind in kinds
-        )
-        return 1
+    def imported(self, project: str, digest: str) -> float | None:
+        """When a batch of this digest was imported, in seconds since 1970; None when it never was."""
+        with self._reading() as session:
+            return queries.imported(session, queries.project_row(session, project), digest)
 
     def rankings(self, project: str) -> list[Ranking]:
         """The current ranking of every assignment, oldest first, without what was corrected or undone."""
@@ -554,12 +572,12 @@ class Store:
             owner = queries.project_row(session, project)
             return list(queries.current_rankings(session, owner))
 
-    def history(self, assignment_id: int) -> list[Revision]:
-        """Everything ever submitted for an assignment, oldest first."""
+    def history(self, project: str, rater: str, assignment_id: int) -> list[Revision]:
+        """Everything a rater ever submitted for an assignment, oldest first."""
         with self._reading() as session:
-            assignment = session.get(AssignmentRow, assignment_id)
-            if assignment is None:
-                raise InputError(f"there is no assignment {assignment_id}")
+            owner = queries.project_row(session, project)
+            who = queries.rater_row(session, owner, rater)
+            assignment = queries.own_assignment(session, owner, who, assignment_id)
             names = {number: key for key, number in queries.ids_shown(session, assignment).items()}
             found = (
                 select(RankingRow).where(RankingRow.assignment_id == assignment_id).order_by(RankingRow.id)

@@ -56,7 +56,9 @@ def curve_figures(runs: Sequence[ReportedRun]) -> list[Json]:
     """Loss of exposition and worked problems; reward and outcomes of practice."""
     shown = []
     for stage in runs[0].stages:
-        for metric in ("loss", "reward") if stage != "rl" else ("reward", "outcome/correct"):
+        for metric in (
+            ("loss", "reward") if stage != "rl" else dict.fromkeys(("reward", practice_metric(runs)))
+        ):
             curves = stage_curves(runs, stage, metric)
             if not curves or (metric != "reward" and curves == stage_curves(runs, stage, "reward")):
                 continue

@@ -236,9 +236,12 @@ def learning_curve(runs: Sequence[ReportedRun], form: str = "svg") -> bytes:
 
 
 def practice_metric(runs: Sequence[ReportedRun]) -> str:
-    """What practice is judged by: the share of right answers, or the reward where no outcome is recorded."""
-    stage = runs[0].stages.get("rl")
-    return "outcome/correct" if stage is not None and stage.names("outcome/") else "reward"
+    """What practice is judged by: the share of right answers, or the reward where none is recorded."""
+    stages = [run.stages["rl"] for run in runs if "rl" in run.stages]
+    if any(stage.series("outcome/correct") for stage in stages):
+        return "outcome/correct"
+    # A task has its own names for outcomes, or never had a right answer.
+    return "solved" if stages and all(stage.series("solved") for stage in stages) else "reward"
 
 
 def stage_curves(runs: Sequence[ReportedRun], stage: str, metric: str) -> list[Curve]:

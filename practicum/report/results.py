@@ -5,7 +5,6 @@ Every function answers None, or an empty list, where the run's files do not hold
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +35,8 @@ def stage_rows(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> list[Jso
                 "seeds": [accuracy for accuracy in reached if accuracy is not None],
                 "accuracy": number(stored.get("accuracy")),
                 "ci95": interval(stored.get("ci95")),
+                "reward": number(dig(stored, "reward", "mean")),
+                "reward_ci95": interval(dig(stored, "reward", "ci95")),
                 "n": number(stored.get("n")),
                 "family": number(stored.get("family_accuracy")),
                 "family_ci95": interval(stored.get("family_ci95")),
@@ -103,15 +104,15 @@ def teaching(run: ReportedRun) -> Json | None:
     before, after = examination(run, "sft", "whole"), examination(run, "rl", "whole")
     rates_before, rates_after = pass_rates(before), pass_rates(after)
     common = sorted(set(rates_before) & set(rates_after))
-    n_before, n_after = number(dig(before, "sampled", "n")), number(dig(after, "sampled", "n"))
-    if len(common) < 2 or not n_before or not n_after:
+    if len(common) < 2:
         return None
     k = common[-1]
-    bounds = [
-        share_interval(rates[key], int(n))
-        for rates, n in ((rates_before, n_before), (rates_after, n_after))
-        for key in (1, k)
+    stored = [
+        dig(examined, "sampled", "ci95", f"pass@{key}") for examined in (before, after) for key in (1, k)
     ]
+    bounds = [found for found in map(interval, stored) if found is not None]
+    if len(bounds) < len(stored):
+        return None
     verdict = words.teaching_verdict(*bounds)
     return {
         "k": k,
@@ -121,21 +122,8 @@ def teaching(run: ReportedRun) -> Json | None:
             ("before practice", rates_before[1], bounds[0], rates_before[k], bounds[1]),
             ("after practice", rates_after[1], bounds[2], rates_after[k], bounds[3]),
         ],
-        "n": n_after,
+        "n": number(dig(after, "sampled", "n")),
     }
-
-
-def share_interval(share: float, trials: int) -> tuple[float, float]:
-    """95% interval of a share of `trials` problems (Wilson 1927).
-
-    For pass@1 a problem counts with the share of its samples that were right; such a mean varies less than
-    the right-or-wrong draws the formula is made for, so the interval is wide enough.
-    """
-    z = 1.959964
-    centre = share + z * z / (2 * trials)
-    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def pass_rates(examined: Any) -> dict[int, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from practicum.report import words
 from practicum.report.runs import Json, ReportedRun, StageRun, dig, number
 
-SOLUTIONS_SHOWN = (("fixed", 3), ("still wrong", 2), ("lost", 1), ("kept", 1))
+SOLUTIONS_SHOWN = (("fixed", 3), ("still wrong", 2), ("lost", 1), ("kept", 1), ("not judged", 3))
 MAX_CHARACTERS = 900
 
 
@@ -47,6 +47,8 @@ def evenly(items: Sequence[str], count: int) -> list[str]:
 def _kind(stages: Sequence[str], answers: Sequence[Json]) -> str:
     """How a problem fared from before practice (else the first stage) to the last stage."""
     start = answers[stages.index("sft")] if "sft" in stages else answers[0]
+    if not (start["judged"] and answers[-1]["judged"]):
+        return "not judged"
     was, now = start["right"], answers[-1]["right"]
     return {(False, True): "fixed", (True, False): "lost", (True, True): "kept"}.get(
         (was, now), "still wrong"
@@ -71,7 +73,8 @@ def written(row: Json) -> Json:
         "prompt": str(row.get("prompt", "")).strip(),
         "text": text if hidden <= 0 else f"{text[:MAX_CHARACTERS]} … ({hidden} more characters)",
         "outcome": words.OUTCOME_TITLES.get(outcome, outcome),
-        "right": outcome == "correct",
+        "right": bool(row.get("solved", outcome == "correct")),
+        "judged": row.get("solved", outcome) is not None,
         "reason": str(row.get("reason", "")),
         "reward": number(row.get("reward")),
         "advantage": number(row.get("advantage")),

@@ -62,8 +62,8 @@ METRICS: dict[str, Meaning] = {
     ),
     "interval": Meaning(
         "95% interval",
-        "Where the true share lies, given how few problems were asked (Wilson's interval). Two results "
-        "differ clearly when their intervals do not overlap.",
+        "Where the true share lies, given how few different problems were asked: prompts that ask for the "
+        "same problem count as one. Two results differ clearly when their intervals do not overlap.",
     ),
     "n": Meaning("n", "How many problems the share was measured on."),
     "family_accuracy": Meaning(
@@ -77,6 +77,9 @@ METRICS: dict[str, Meaning] = {
         "loss", "How surprised the model is by the next token, in nats; lower is better, 0 is no surprise."
     ),
     "reward": Meaning("reward", "Mean of what the answers of an iteration were paid: 1 or 0 each.", True),
+    "solved": Meaning(
+        "right answers", "Share of the answers written during practice that the task finds right.", True
+    ),
     "outcome/correct": Meaning(
         "right answers", "Share of the answers written during practice that the verifier finds right.", True
     ),

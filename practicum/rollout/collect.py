@@ -11,6 +11,7 @@ from torch import Tensor
 
 from practicum.model.tokenizer import encode_prompts
 from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.scores import checked_scores
 from practicum.tasks.task import Task
 from practicum.types import Prompt, Rollout, Score
 
@@ -19,7 +20,7 @@ from practicum.types import Prompt, Rollout, Score
 class ScoredRollout:
     """Rollouts of a batch of prompts with their judgements, row for row.
 
-    reward_B: float32 [B]; finished_B: bool [B], False where a completion was cut at its length limit.
+    reward_B: float64 [B], finite; finished_B: bool [B], False where a completion was cut at its length limit.
     """
 
     rollout: Rollout
@@ -27,6 +28,12 @@ class ScoredRollout:
     scores: list[Score]
     reward_B: Tensor
     finished_B: Tensor
+
+
+def solved_share(scores: Sequence[Score]) -> float | None:
+    """Share that solve their problem, of the scores that say whether they do; None where none says."""
+    judged = [score.solved for score in scores if score.solved is not None]
+    return sum(judged) / len(judged) if judged else None
 
 
 def collect(
@@ -39,7 +46,10 @@ def collect(
     policy_version: int = 0,
     on_finished: Callable[[int], None] = lambda finished: None,
 ) -> ScoredRollout:
-    """Sample `group_size` completions of each prompt and score them; rows of a prompt stand together."""
+    """Sample `group_size` completions of each prompt and score them; rows of a prompt stand together.
+
+    Raises InputError for a reward that is not a finite number.
+    """
     prompt_ids = encode_prompts(tokenizer, [prompt.text for prompt in prompts])
     groups = sampler.sample(prompt_ids, group_size, generator, on_finished)
     completions = [completion for group in groups for completion in group]
@@ -48,12 +58,13 @@ def collect(
     scores = task.score(row_prompts, texts)
     if len(scores) != len(texts):
         raise RuntimeError(f"task {task.name!r} returned {len(scores)} scores for {len(texts)} texts")
+    scores = checked_scores(task.name, row_prompts, texts, scores)
     group_B = torch.arange(len(prompts)).repeat_interleave(group_size)
     return ScoredRollout(
         rollout=to_rollout(prompt_ids, group_B, completions, texts, policy_version),
         prompts=row_prompts,
         scores=scores,
-        reward_B=torch.tensor([score.value for score in scores]),
+        reward_B=torch.tensor([score.value for score in scores], dtype=torch.float64),
         finished_B=torch.tensor([completion.finished for completion in completions]),
     )
 

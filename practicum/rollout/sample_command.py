@@ -12,13 +12,14 @@ from tokenizers import Tokenizer
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.tokenizer import chat_of, encode_prompts
+from practicum.ranges import Count, Ranged, Seed
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.tasks.task import TaskConfig, load_task
 
 
 @dataclass(frozen=True)
-class SampleConfig:
+class SampleConfig(Ranged):
     """Read what a model writes."""
 
     model: Path
@@ -27,20 +28,20 @@ class SampleConfig:
     """What to solve: an equation, or `solve: ...` or `sum: ...` in front of one; or anything, see chat."""
     chat: Literal["auto", "on", "off"] = "auto"
     """on asks prompts as they stand, judged by no task; auto does so where a model has a chat template."""
-    count: int = 1
+    count: Count = 1
     """Completions of each prompt."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task that words the prompt and judges the completion."""
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(temperature=0.0))
     """How completions are drawn; temperature 0, the default, is greedy."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the draw."""
 
 
 def sample(config: SampleConfig) -> dict[str, Any]:
     """Sample and judge; the JSON of `practicum sample`. Prints prompts, completions and verdicts."""
-    if config.count < 1 or not config.prompt:
-        raise InputError(f"count {config.count} must be at least 1, and at least one --prompt is needed")
+    if not config.prompt:
+        raise InputError("prompt is empty: at least one --prompt is needed")
     decoder, tokenizer = load_model(model_folder(config.model))
     sampler = Sampler(decoder, config.sampling)
     generator = torch.Generator().manual_seed(config.seed)

@@ -8,9 +8,9 @@ compiler in PyTorch. Suffixes: S rows being decoded, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -19,30 +19,50 @@ from practicum.errors import InputError
 from practicum.model.cache import KeyValueCache, PackedDecoder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.native.decode import NOT_FINITE, NativeDecoder, NativeRows, native_decoding
+from practicum.ranges import MOST_HELD, Count, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Ranged
 from practicum.threads import side_by_side
 
 # Fewer rows than this at a time leave a core's matrix products mostly idle.
 MINIMUM_SHARD = 16
 # Steps of one call in C++: long enough to hide the interpreter, short enough for progress and Ctrl-C.
 STRETCH = 16
+LEAST_TEMPERATURE = 0.001
+"""Logits divided by less leave float32; it is greedy long before."""
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
+class SamplingConfig(Ranged, section="sampling"):
     """How completions are drawn."""
 
-    temperature: float = 1.0
+    temperature: NonNegativeFloat = 1.0
     """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
-    top_p: float = 1.0
+    top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
     """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
-    top_k: int = 0
-    """Keep the k likeliest tokens; 0 keeps all."""
-    max_new_tokens: int = 200
+    top_k: NonNegativeInt = 0
+    """Keep the k likeliest tokens, of equally likely ones those of the lowest ids; 0 keeps all."""
+    max_new_tokens: Count = 200
     """A completion is cut here, without an end-of-sequence token."""
-    slots: int = 512
+    slots: PositiveInt = 512
     """Rows decoded at a time; more requests wait their turn."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Dtype of matrix products; auto is bfloat16 where the hardware has it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            raise InputError(
+                f"sampling.temperature is {self.temperature}; it must be 0, which is greedy, "
+                f"or at least {LEAST_TEMPERATURE}"
+            )
+
+    @property
+    def truncates(self) -> bool:
+        """Whether unlikely tokens are cut away."""
+        return self.top_p < 1 or self.top_k > 0
+
+    def whole(self) -> SamplingConfig:
+        """The same without truncation: every token keeps its probability."""
+        return replace(self, top_p=1.0, top_k=0)
 
 
 @dataclass(frozen=True)
@@ -61,18 +81,26 @@ def filter_logits(logits_SV: Tensor, config: SamplingConfig, keep: Tensor | None
     `keep`, int64 [S], names a token of each row that is never cut away: the learner passes the tokens that
     were sampled, which a changed policy might otherwise no longer admit.
     """
+    given_SV = logits_SV
     logits_SV = logits_SV / config.temperature if config.temperature > 0 else logits_SV
     whole_SV = logits_SV
     if 0 < config.top_k < logits_SV.shape[1]:
-        threshold = logits_SV.topk(config.top_k, dim=-1).values[:, -1:]
-        logits_SV = logits_SV.masked_fill(logits_SV < threshold, -torch.inf)
+        # Chosen before the temperature's division, whose rounding can make different logits equal.
+        logits_SV = logits_SV.masked_fill(~_likeliest(given_SV, config.top_k), -torch.inf)
     if config.top_p < 1.0:
-        ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True)
+        ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True, stable=True)
         beyond = ordered.cumsum(-1) - ordered >= config.top_p
         logits_SV = logits_SV.masked_fill(beyond.scatter(1, order, beyond), -torch.inf)
     if keep is not None and logits_SV is not whole_SV:
         logits_SV = logits_SV.scatter(1, keep[:, None], whole_SV.gather(1, keep[:, None]))
     return logits_SV.log_softmax(-1)
+
+
+def _likeliest(logits_SV: Tensor, count: int) -> Tensor:
+    """Where each row has its `count` largest logits, bool [S, V]; of equal ones those of the lowest ids."""
+    least_S1 = logits_SV.topk(count, dim=-1).values[:, -1:]
+    above, equal = logits_SV > least_S1, logits_SV == least_S1
+    return above | (equal & (equal.cumsum(-1) <= count - above.sum(-1, keepdim=True)))
 
 
 def choose(logprobs_SV: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
@@ -90,18 +118,6 @@ class Sampler:
     """Draws completions from one version of a policy's weights, which are packed when it is built."""
 
     def __init__(self, decoder: Decoder, config: SamplingConfig) -> None:
-        if (
-            config.temperature < 0
-            or not 0 < config.top_p <= 1
-            or config.top_k < 0
-            or config.max_new_tokens < 1
-            or config.slots < 1
-        ):
-            raise InputError(
-                f"sampling: temperature {config.temperature} must be >= 0, top_p {config.top_p} in (0, 1], "
-                f"top_k {config.top_k} >= 0, max_new_tokens {config.max_new_tokens} >= 1, "
-                f"slots {config.slots} >= 1"
-            )
         self.config = config
         self.decoder = decoder
         self.device = decoder.output_weight.device
@@ -121,9 +137,9 @@ class Sampler:
         """`count` completions of every prompt (token ids), in the order of the prompts.
 
         `on_finished` hears how many completions are done, for a progress bar. Raises InputError when a
-        prompt is empty or leaves no room in the model's positions.
+        prompt is empty, leaves no room in the model's positions or has a token outside its vocabulary.
         """
-        self._check(prompts)
+        self._check(prompts, count)
         if not prompts or count < 1:
             return [[] for _ in prompts]
         shards = self._shards(len(prompts), count)
@@ -169,11 +185,22 @@ class Sampler:
         completions = batch.completions()
         return [completions[start : start + count] for start in range(0, len(completions), count)]
 
-    def _check(self, prompts: Sequence[Sequence[int]]) -> None:
-        limit = self.decoder.config.max_position_embeddings
+    def _check(self, prompts: Sequence[Sequence[int]], count: int) -> None:
+        if len(prompts) * count > MOST_HELD:
+            raise InputError(
+                f"{len(prompts)} prompts with {count} completions each are more than {MOST_HELD:,}, the most "
+                "that is sampled at a time: ask for fewer"
+            )
+        limit, vocabulary = self.decoder.config.max_position_embeddings, self.decoder.config.vocab_size
         for index, prompt in enumerate(prompts):
             if not 0 < len(prompt) < limit:
                 raise InputError(f"prompt {index} has {len(prompt)} tokens; the model takes 1 to {limit - 1}")
+            for token in (min(prompt), max(prompt)):
+                if not 0 <= token < vocabulary:
+                    raise InputError(
+                        f"prompt {index} has token id {token}, outside the model's vocabulary of "
+                        f"{vocabulary} (0 to {vocabulary - 1}): use the tokenizer that belongs to the model"
+                    )
 
 
 class _NativeBatch:
@@ -240,12 +267,13 @@ class _Batch:
     ) -> None:
         requests = [index for index in range(len(prompts)) for _ in range(count)]
         slots = min(sampler.config.slots, len(requests))
-        width = sampler.config.max_new_tokens
+        width = min(sampler.config.max_new_tokens, packed.config.max_position_embeddings)
         length = min(max(map(len, prompts)) + width, packed.config.max_position_embeddings)
         self.cache = KeyValueCache(sampler.decoder, slots, length, packed.dtype)
         self.sampler, self.packed, self.prompts, self.requests = sampler, packed, prompts, requests
         device = sampler.device
         self.generator = torch.Generator(device=device).manual_seed(seed)
+        self.ends = torch.tensor(packed.config.eos_ids, device=device)
         self.ids = torch.zeros((len(requests), width), dtype=torch.int64, device=device)
         self.logprobs = torch.zeros((len(requests), width), device=device)
         self.lengths = torch.zeros(len(requests), dtype=torch.int64, device=device)
@@ -319,7 +347,7 @@ class _Batch:
         self.ids[requests, position] = tokens
         self.logprobs[requests, position] = logprobs_SV[live, tokens]
         self.lengths[requests] = position + 1
-        ended = tokens == self.sampler.decoder.config.eos_token_id
+        ended = torch.isin(tokens, self.ends)
         cache_full = self.cache.filled_S[rows[live]] >= self.cache.length
         full = (position + 1 >= config.max_new_tokens) | cache_full
         self.ended[requests] = ended

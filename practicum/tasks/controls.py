@@ -5,30 +5,49 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
+from practicum.errors import InputError
 from practicum.tasks.task import Task
-from practicum.types import Demonstration, Prompt, Score
+from practicum.types import Prompt, Score
 
 Control = Literal["none", "random", "format"]
 
 
 def with_control(task: Task, control: Control, seed: int) -> Task:
-    """The task itself for `none`, else the task paying a null reward."""
+    """The task itself for `none`, else the task paying a null reward.
+
+    `random` pays a coin that depends on prompt and text; `format` pays every readable answer, right or wrong.
+    Scoring with `format` raises InputError where the task does not say which answers are readable.
+    """
     return task if control == "none" else _Controlled(task, control, seed)
 
 
+def check_control(task: Task, control: Control) -> None:
+    """Raise InputError for `format` with a task that does not say which answers are readable.
+
+    `task` is one from `with_control`; it is tried on one empty answer.
+    """
+    if control == "format":
+        task.score(task.prompts("train", 1, 0), [""])
+
+
 class _Controlled:
-    """A task whose rewards are replaced; outcomes and the true value stay visible in the scores."""
+    """A task whose rewards are replaced; outcomes and the true value stay visible in the scores.
+
+    Everything but the reward is the task's own.
+    """
 
     def __init__(self, task: Task, control: Control, seed: int) -> None:
         self.task, self.control, self.seed = task, control, seed
         self.name = task.name
 
-    @property
-    def vocabulary_size(self) -> int:
-        """Unchanged."""
-        return self.task.vocabulary_size
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.task, name)
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        """The task's prompts."""
+        return self.task.prompts(split, count, seed)
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """The task's scores with the value replaced and the true one kept as the part `true`."""
@@ -42,34 +61,11 @@ class _Controlled:
 
     def _value(self, score: Score, prompt: str, text: str) -> float:
         if self.control == "format":
-            return float(score.outcome in ("correct", "wrong"))
+            if score.readable is None:
+                raise InputError(
+                    f"control format pays every readable answer, and task {self.name} does not say of "
+                    f"{text!r:.60} whether it is one: set Score.readable, or use --control random"
+                )
+            return float(score.readable)
         digest = hashlib.sha256(f"{self.seed}\n{prompt}\n{text}".encode()).digest()
         return float(digest[0] % 2)
-
-    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
-        """Unchanged."""
-        return self.task.prompts(split, count, seed)
-
-    def exposition(self, count: int, seed: int) -> list[str]:
-        """Unchanged."""
-        return self.task.exposition(count, seed)
-
-    def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
-        """Unchanged."""
-        return self.task.demonstrations(count, seed)
-
-    def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
-        """Unchanged."""
-        return self.task.behaviours(prompt, text)
-
-    def read(self, text: str) -> Prompt:
-        """Unchanged."""
-        return self.task.read(text)
-
-    def gold(self, prompt: Prompt) -> str:
-        """Unchanged."""
-        return self.task.gold(prompt)
-
-    def attacks(self) -> list[tuple[Prompt, str]]:
-        """Unchanged."""
-        return self.task.attacks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,14 +14,13 @@ from practicum.types import Demonstration, Prompt, Score
 
 
 class Task(Protocol):
-    """A source of prompts and a judge of completions. All texts are deterministic in their arguments."""
+    """A source of prompts and a judge of completions: all that practice and examinations need.
+
+    What else a task can do is optional, and stands in the protocols below. All texts are deterministic in
+    their arguments.
+    """
 
     name: str
-
-    @property
-    def vocabulary_size(self) -> int:
-        """Tokens that a tokenizer learned from the textbook should have; only `pretrain` asks."""
-        ...
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         """`count` prompts of `train`, `validation` or `test`; the splits share no problem."""
@@ -29,6 +28,17 @@ class Task(Protocol):
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """One score per completion, in the order given. Raises on the task's own bugs, never on a text."""
+        ...
+
+
+class Teaches(Protocol):
+    """What `pretrain` and `sft` learn from."""
+
+    name: str
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens that a tokenizer learned from the textbook should have; only `pretrain` asks."""
         ...
 
     def exposition(self, count: int, seed: int) -> list[str]:
@@ -39,13 +49,25 @@ class Task(Protocol):
         """Worked problems of the train split for `sft`, right and wrong ones in people's proportions."""
         ...
 
+
+class Shows(Protocol):
+    """What a completion shows besides being right; ask through `behaviours_of`."""
+
     def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
         """Which behaviours a completion shows, of those its problem calls for, found by parsing its steps."""
         ...
 
+
+class Reads(Protocol):
+    """What `sample` and `play` need."""
+
     def read(self, text: str) -> Prompt:
         """A person's own text as a prompt of this task. Raises InputError when it cannot be one."""
         ...
+
+
+class Proves(Protocol):
+    """What audits and the task's own tests need."""
 
     def gold(self, prompt: Prompt) -> str:
         """A completion that must score 1."""
@@ -54,6 +76,16 @@ class Task(Protocol):
     def attacks(self) -> list[tuple[Prompt, str]]:
         """Completions that try to be paid without being right; each must score 0."""
         ...
+
+
+class WorkedTask(Task, Teaches, Shows, Reads, Proves, Protocol):
+    """A task with everything, as those that come with Practicum are."""
+
+
+def behaviours_of(task: Task, prompt: Prompt, text: str) -> dict[str, bool]:
+    """The behaviours a completion shows; none where the task does not look for any."""
+    shown: Callable[[Prompt, str], dict[str, bool]] | None = getattr(task, "behaviours", None)
+    return shown(prompt, text) if shown else {}
 
 
 @dataclass(frozen=True)
@@ -66,7 +98,7 @@ class TaskConfig:
     explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
 
 
-def load_task(config: TaskConfig) -> Task:
+def load_task(config: TaskConfig) -> WorkedTask:
     """The task `config` names. Raises InputError for an unknown name."""
     if config.name == "equations":
         return EquationsTask(config.equations)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.learner import PackedWeights, pack_weights, packed_hidden, packed_logprobs, work
 from practicum.rollout.sampler import SamplingConfig, filter_logits
@@ -152,7 +153,11 @@ class Learner:
         return batches, padding_share(lengths, batches, packed=self.packed)
 
     def hidden(self, rows: Rows) -> Tensor:
-        """Hidden states float32 [M, D] at the positions that predict the M targets, row after row."""
+        """Hidden states float32 [M, D] at the positions that predict the M targets, row after row.
+
+        Raises InputError for a token id outside the model's vocabulary, before any kernel sees it.
+        """
+        check_ids(rows.ids_N, self.decoder.config.vocab_size)
         # A row's last token predicts nothing, so it is not read at all.
         read_N = torch.ones_like(rows.target_N)
         read_N[rows.starts[1:] - 1] = False
@@ -185,6 +190,16 @@ class Learner:
         # A token cut away has log-probability -inf and must count 0, in the gradient too.
         entropy = -(measured_MV.exp() * measured_MV.clamp_min(-100)).sum(-1)
         return chosen, entropy
+
+
+def check_ids(ids_N: Tensor, vocabulary: int) -> None:
+    """Raise InputError unless all int64 ids are in [0, vocabulary); kernels would read foreign memory."""
+    for token in (int(ids_N.min()), int(ids_N.max())) if len(ids_N) else ():
+        if not 0 <= token < vocabulary:
+            raise InputError(
+                f"token id {token} is outside the model's vocabulary of {vocabulary} "
+                f"(0 to {vocabulary - 1}): use the tokenizer that belongs to the model"
+            )
 
 
 def learner(decoder: Decoder, dtype: torch.dtype) -> Learner:

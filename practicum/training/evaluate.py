@@ -1,4 +1,8 @@
-"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval."""
+"""Examination: greedy accuracy, pass@k and behaviours on held-out problems, each with its interval.
+
+Prompts may ask for one problem more than once, in other letters or another order. Such answers agree, so
+every interval here counts problems and not prompts.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,27 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import comb
+from math import comb, sqrt
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import binomtest
+from scipy.stats import t as student
 from tokenizers import Tokenizer
 
-from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder
+from practicum.ranges import Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import progress
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.stats import share_by_problem
+from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training.loop import generator_for, set_threads
 from practicum.types import Prompt
 
 
 @dataclass(frozen=True)
-class EvalConfig:
+class EvalConfig(Ranged):
     """Examine a model on a task's held-out problems."""
 
     model: Path
@@ -34,17 +39,17 @@ class EvalConfig:
     """The task."""
     split: Literal["validation", "test"] = "test"
     """Which held-out problems."""
-    count: int = 1000
+    count: Count = 1000
     """Problems, each answered greedily."""
-    samples: int = 0
+    samples: CountOrNone = 0
     """Completions a problem at temperature 1 for pass@k; 0 leaves pass@k out."""
-    sampled_count: int = 200
+    sampled_count: Count = 200
     """Problems of the pass@k estimate."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Length limit, slots and dtype; temperature is set by the examination."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads; 0 takes one per core."""
-    seed: int = 1
+    seed: Seed = 1
     """Fixes the problems drawn."""
 
 
@@ -56,42 +61,75 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
 
 
 def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:
-    """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for."""
-    if config.count < 1 or config.samples < 0:
-        raise InputError(f"count {config.count} must be at least 1 and samples {config.samples} at least 0")
+    """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for.
+
+    Accuracy is over the completions of which the task says whether they solve their problem; where it says so
+    of none, accuracy and pass@k are None. `reward` is the mean over all; `notes` say what was not judged.
+    """
     started = time.perf_counter()
     prompts = task.prompts(config.split, config.count, config.seed)
     greedy = _sample(decoder, tokenizer, task, prompts, 1, config, 0.0)
-    right = [score.outcome == "correct" for score in greedy.scores]
+    judged = [row for row, score in enumerate(greedy.scores) if score.solved is not None]
+    right = [bool(greedy.scores[row].solved) for row in judged]
+    notes = _notes(task, len(judged), len(prompts))
     result: dict[str, Any] = {
         "task": task.name,
         "split": config.split,
         "n": len(prompts),
-        "distinct_problems": len({str(prompt.data.get("canonical", prompt.text)) for prompt in prompts}),
-        "accuracy": sum(right) / len(right),
-        "ci95": wilson(sum(right), len(right)),
+        "distinct_problems": len({prompt.problem for prompt in prompts}),
+        "judged": len(judged),
+        "accuracy": sum(right) / len(right) if right else None,
+        "ci95": interval_of(right, [prompts[row] for row in judged]) if right else None,
+        "reward": mean_reward(prompts, greedy),
+        "notes": notes,
         "outcomes": _shares([score.outcome for score in greedy.scores]),
         "behaviours": _behaviours(task, prompts, greedy.rollout.texts),
-        "slices": _slices(prompts, right),
+        "slices": _slices([prompts[row] for row in judged], right),
         "completion_tokens": float(greedy.rollout.mask_BT.sum(1).float().mean()),
         "examples": [
-            {"prompt": prompt.text, "completion": text, "outcome": score.outcome, "reason": score.reason}
+            {
+                "prompt": prompt.text,
+                "completion": text,
+                "outcome": score.outcome,
+                "solved": score.solved,
+                "reward": score.value,
+                "reason": score.reason,
+            }
             for prompt, text, score in zip(prompts[:24], greedy.rollout.texts, greedy.scores, strict=False)
         ],
     }
     if config.samples:
         few = prompts[: config.sampled_count]
         sampled = _sample(decoder, tokenizer, task, few, config.samples, config, 1.0)
-        result["sampled"] = _pass_at_k(sampled, len(few), config.samples)
+        result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
     result["seconds"] = time.perf_counter() - started
     return result
 
 
-def wilson(successes: int, trials: int) -> list[float]:
-    """95% interval [low, high] of a share (Wilson 1927)."""
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return [float(interval.low), float(interval.high)]
+def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, Any]:
+    """Mean reward of a completion each with its 95% interval, by t over problems, whose answers go together.
+
+    The interval is None for fewer than two problems. Source: the variance of a mean of clusters, Cochran 1977
+    (Sampling Techniques, section 9.2), with as many degrees of freedom as problems less one.
+    """
+    rewards = batch.reward_B.tolist()
+    mean = sum(rewards) / len(rewards)
+    sums: dict[str, float] = defaultdict(float)
+    for prompt, reward in zip(prompts, rewards, strict=True):
+        sums[prompt.problem] += reward - mean
+    if len(sums) < 2:
+        return {"mean": mean, "ci95": None}
+    freedom = len(sums) - 1
+    error = sqrt(sum(one**2 for one in sums.values()) * len(sums) / freedom) / len(rewards)
+    reach = float(student.isf(0.025, freedom)) * error
+    return {"mean": mean, "ci95": [mean - reach, mean + reach]}
+
+
+def interval_of(hits: Sequence[float], prompts: Sequence[Prompt]) -> list[float]:
+    """95% interval [low, high] of a share of answers, one to each prompt, clustered by problem."""
+    found = share_by_problem(hits, [prompt.problem for prompt in prompts])
+    return [found.low, found.high]
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -117,25 +155,46 @@ def _sample(
         return collect(sampler, tokenizer, task, prompts, count, generator, on_finished=bar.update)
 
 
-def _pass_at_k(batch: ScoredRollout, prompts: int, samples: int) -> dict[str, Any]:
-    right = [0] * prompts
+def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:
+    solved: dict[int, list[bool | None]] = defaultdict(list)
     for group, score in zip(batch.rollout.group_B.tolist(), batch.scores, strict=True):
-        right[group] += score.outcome == "correct"
+        solved[group].append(score.solved)
+    # A problem counts when the task judges all answers to it.
+    groups = [group for group, answers in solved.items() if None not in answers]
+    counts = [sum(map(bool, solved[group])) for group in groups]
+    judged = [prompts[group] for group in groups]
     powers = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= samples]
-    rates = {f"pass@{k}": sum(pass_at_k(samples, count, k) for count in right) / prompts for k in powers}
-    return {"n": prompts, "samples": samples, **rates}
+    chances = {f"pass@{k}": [pass_at_k(samples, right, k) for right in counts] for k in powers}
+    if not counts:
+        return {"n": 0, "samples": samples, **dict.fromkeys(chances), "ci95": dict.fromkeys(chances)}
+    rates = {name: sum(found) / len(counts) for name, found in chances.items()}
+    intervals = {name: interval_of(found, judged) for name, found in chances.items()}
+    return {"n": len(counts), "samples": samples, **rates, "ci95": intervals}
+
+
+def _notes(task: Task, judged: int, count: int) -> list[str]:
+    """What an examination says when a task does not judge every answer."""
+    if judged == count:
+        return []
+    if judged == 0:
+        return [f"task {task.name} does not say which answers solve their problem: mean reward, no accuracy"]
+    return [
+        f"task {task.name} says of {judged} of {count} answers whether they are right: accuracy is of those"
+    ]
 
 
 def _behaviours(task: Task, prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Share and interval of each behaviour among the completions of the problems that call for it."""
-    seen: dict[str, list[bool]] = defaultdict(list)
+    seen: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, text in zip(prompts, texts, strict=True):
-        for name, present in task.behaviours(prompt, text).items():
-            seen[name].append(present)
-    return {
-        name: {"n": len(flags), "share": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
-        for name, flags in seen.items()
-    }
+        for name, present in behaviours_of(task, prompt, text).items():
+            seen[name].append((present, prompt))
+    return {name: _share(flags, "share") for name, flags in seen.items()}
+
+
+def _share(flags: Sequence[tuple[bool, Prompt]], name: str) -> dict[str, Any]:
+    hits, prompts = [float(hit) for hit, _ in flags], [prompt for _, prompt in flags]
+    return {"n": len(hits), name: sum(hits) / len(hits), "ci95": interval_of(hits, prompts)}
 
 
 def _shares(names: Sequence[str]) -> dict[str, float]:
@@ -144,12 +203,9 @@ def _shares(names: Sequence[str]) -> dict[str, float]:
 
 def _slices(prompts: Sequence[Prompt], right: Sequence[bool]) -> dict[str, dict[str, Any]]:
     """Accuracy by the prompts' own labels (family, kind, level, ask)."""
-    found: dict[str, list[bool]] = defaultdict(list)
+    found: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, correct in zip(prompts, right, strict=True):
         for label in ("family", "kind", "level", "ask"):
             if label in prompt.data:
-                found[f"{label}={prompt.data[label]}"].append(correct)
-    return {
-        name: {"n": len(flags), "accuracy": sum(flags) / len(flags), "ci95": wilson(sum(flags), len(flags))}
-        for name, flags in sorted(found.items())
-    }
+                found[f"{label}={prompt.data[label]}"].append((correct, prompt))
+    return {name: _share(flags, "accuracy") for name, flags in sorted(found.items())}

@@ -34,7 +34,7 @@ def experience(
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
         reward_B = reward_B - kl.weight * penalty_BT.sum(1)
     advantage_B = group_advantages(reward_B, rollout.group_B, config.advantage)
-    # A tied group pulls nowhere, unless a loss term other than the reward still acts on it.
+    # A tied group has advantages of exactly 0 and pulls nowhere, unless another term of the loss acts on it.
     matters_B = advantage_B != 0
     if reference_logprobs_BT is not None and kl.placement == "loss":
         matters_B = matters_B | True

@@ -8,8 +8,10 @@ moments and the step number are a checkpoint, and resuming continues bit for bit
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from practicum.errors import InputError
 from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder
+from practicum.ranges import PositiveInt, Ranged, Threads
 from practicum.run import Run, progress
+from practicum.training.dead import STEPS, signs_of_death
 from practicum.training.optimizer import Optimizer
 
 
@@ -38,22 +41,17 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(Ranged, section="loop"):
     """How long a stage runs and what it writes."""
 
-    steps: int = 100
+    steps: PositiveInt = 100
     """Optimizer updates (practice: iterations of sample, score, update)."""
-    checkpoint_every: int = 50
+    checkpoint_every: PositiveInt = 50
     """Updates between checkpoints; the last update always writes one."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: PositiveInt = 2
     """Older checkpoints are removed."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads of matrix products; 0 takes one per core."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "checkpoint_every", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise InputError(f"loop.{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -102,9 +100,11 @@ def run_steps(
     shown: tuple[str, ...],
     keep_start: bool = False,
 ) -> dict[str, Any]:
-    """Make the updates that are still to do, and return the last row of metrics with the seconds it all took.
+    """Make the updates that are still to do, and return the last row of metrics with the seconds it all took
+    and `warnings`: what stood still in the last steps, a sentence each.
 
-    `shown` names the metrics on the progress bar; with `keep_start` the untrained model is checkpoint 0.
+    `shown` names the metrics on the progress bar; with `keep_start` the untrained model is checkpoint 0. What
+    stands still for some steps is told on stderr at once, and again at the end.
     """
 
     def save(step: int, metrics: dict[str, Any]) -> None:
@@ -118,6 +118,8 @@ def run_steps(
     checkpoint = run.latest()
     first, seconds, tokens = 0, 0.0, 0
     last: dict[str, Any] = {}
+    recent: deque[Mapping[str, Any]] = deque(run.rows(STEPS), STEPS)
+    told: set[str] = set()
     if checkpoint:
         trainee.restore(checkpoint.path, checkpoint.tensors())
         first = checkpoint.step
@@ -136,9 +138,21 @@ def run_steps(
             last = {"step": index + 1, **result.metrics, **totals}
             run.log(last)
             run.log_samples(result.samples)
+            recent.append(last)
+            if len(recent) == STEPS and index + 1 < config.steps:
+                signs = signs_of_death(recent)
+                _warn(sentence for name, sentence in signs.items() if name not in told)
+                told |= signs.keys()
             bar.update(index + 1, **{name: last[name] for name in shown})
             if (index + 1) % config.checkpoint_every == 0 or index + 1 == config.steps or result.ends:
                 save(index + 1, last)
             if result.ends:
                 break
-    return last
+    warnings = list(signs_of_death(recent).values())
+    _warn(warnings)
+    return {**last, "warnings": warnings}
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(f"practicum: warning: {sentence}", file=sys.stderr)

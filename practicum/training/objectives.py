@@ -31,35 +31,44 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 def whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True) -> Tensor:
     """Scale to unit variance and, unless told otherwise, zero mean over the masked positions.
 
-    Source: "The N+ Implementation Details of RLHF with PPO" (Huang et al. 2024, 2403.17031), detail on
-    whitening, which keeps the mean of rewards and drops that of advantages.
+    Computed in float64, returned in the dtype of `values`, 0 off the mask; equal values have no deviation
+    at all, whatever they are. Source: "The N+ Implementation Details of RLHF with PPO" (Huang et al. 2024,
+    2403.17031), detail on whitening, which keeps the mean of rewards and drops that of advantages.
     """
-    mean = masked_mean(values, mask)
-    variance = masked_mean((values - mean) ** 2, mask)
-    whitened = (values - mean) * torch.rsqrt(variance + 1e-8)
-    return (whitened if shift_mean else whitened + mean) * mask
+    exact = values.double()
+    least = exact.masked_fill(~mask, torch.inf).min() if bool(mask.any()) else exact.new_zeros(())
+    above = torch.where(mask, exact - least, exact.new_zeros(()))
+    mean = masked_mean(above, mask)
+    variance = masked_mean((above - mean) ** 2, mask)
+    whitened = (above - mean) * torch.rsqrt(variance + 1e-8)
+    return ((whitened if shift_mean else whitened + mean + least) * mask).to(values.dtype)
 
 
 def group_advantages(rewards_B: Tensor, group_B: Tensor, kind: AdvantageKind) -> Tensor:
-    """Each row's reward against the rest of its group, float32 [B].
+    """Each row's reward against the rest of its group, float32 [B]; the rewards may be float32 or float64.
 
     `group_mean`: r - mean (Dr. GRPO, Liu et al. 2025, 2503.20783). `group_standardised`: that divided by the
     group's standard deviation + 1e-4 (GRPO, Shao et al. 2024, 2402.03300, section 4.1.2).
     `leave_one_out`: r - mean of the others (RLOO, Ahmadian et al. 2024, 2402.14740, eq. 7).
-    `group_B` holds int64 group numbers from 0; a group of one row has advantage 0.
+    `group_B` holds int64 group numbers from 0; a group of one row, or of equal rewards, has advantage 0.
     """
     groups = int(group_B.max()) + 1
-    count = torch.zeros(groups).index_add_(0, group_B, torch.ones_like(rewards_B))
-    mean = torch.zeros(groups).index_add_(0, group_B, rewards_B) / count.clamp_min(1)
-    centred = rewards_B - mean[group_B]
-    if kind == "group_mean":
-        return centred
-    size = count[group_B]
+    # Counted from the group's least reward, and in float64: the rounding of a mean would make an advantage of
+    # equal rewards, and a constant added to all of them would change the result.
+    exact_B = rewards_B.double()
+    least = exact_B.new_full((groups,), torch.inf).scatter_reduce_(0, group_B, exact_B, "amin")
+    above_B = exact_B - least[group_B]
+    count = torch.bincount(group_B, minlength=groups).double()
+    mean = above_B.new_zeros(groups).index_add_(0, group_B, above_B) / count.clamp_min(1)
+    centred_B = above_B - mean[group_B]
     if kind == "leave_one_out":
-        return torch.where(size > 1, centred * size / (size - 1).clamp_min(1), torch.zeros_like(centred))
-    square = torch.zeros(groups).index_add_(0, group_B, centred**2)
-    deviation = (square / (count - 1).clamp_min(1)).sqrt()
-    return centred / (deviation[group_B] + 1e-4)
+        size_B = count[group_B]
+        centred_B = centred_B * size_B / (size_B - 1).clamp_min(1)
+    elif kind == "group_standardised":
+        square = above_B.new_zeros(groups).index_add_(0, group_B, centred_B**2)
+        deviation = (square / (count - 1).clamp_min(1)).sqrt()
+        centred_B = centred_B / (deviation[group_B] + 1e-4)
+    return centred_B.float()
 
 
 def generalised_advantages(

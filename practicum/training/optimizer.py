@@ -10,32 +10,42 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from practicum.errors import InputError
+from practicum.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    Ranged,
+    Rate,
+    Share,
+    ShareBelowOne,
+)
 from practicum.threads import side_by_side
 from practicum.training.objectives import warmup_cosine
 from practicum.training.profile import span
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(Ranged, section="optimizer"):
     """Muon or AdamW, with linear warm-up and cosine decay."""
 
     algorithm: Literal["muon", "adamw"] = "muon"
     """muon orthogonalises the momentum of the layers' matrices and leaves the rest to AdamW."""
-    learning_rate: float = 1e-3
+    learning_rate: Rate = 1e-3
     """Peak learning rate; Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
-    warmup_steps: int = 20
+    warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
-    final_share: float = 0.1
+    final_share: Share = 0.1
     """The learning rate ends at this share of its peak."""
-    weight_decay: float = 0.01
+    weight_decay: NonNegativeFloat = 0.01
     """Decoupled decay of matrices; norms have none."""
-    momentum: float = 0.95
+    momentum: ShareBelowOne = 0.95
     """Muon's momentum."""
-    beta1: float = 0.9
+    beta1: ShareBelowOne = 0.9
     """AdamW's decay of the gradient's running mean."""
-    beta2: float = 0.95
+    beta2: ShareBelowOne = 0.95
     """AdamW's decay of the squared gradient's running mean."""
-    max_gradient_norm: float = 1.0
+    max_gradient_norm: PositiveFloat = 1.0
     """Gradients are scaled down to this global norm (Pascanu et al. 2013, 1211.5063)."""
 
 
@@ -76,11 +86,11 @@ class Optimizer:
         """Apply the accumulated gradients as update number `index` (from 0) and clear them.
 
         Returns `learning_rate` and `gradient_norm` (before clipping). A gradient that is not finite raises
-        FloatingPointError, before any weight has changed.
+        InputError, before any weight has changed.
         """
         norm = float(nn.utils.clip_grad_norm_(list(self.named.values()), self.config.max_gradient_norm))
         if not norm < float("inf"):
-            raise FloatingPointError(f"update {index}: the gradient norm is {norm}; lower the learning rate")
+            raise InputError(f"update {index}: the gradient norm is {norm}; lower the learning rate")
         rate = self.config.learning_rate * warmup_cosine(
             index, self.steps, self.config.warmup_steps, self.config.final_share
         )

@@ -18,8 +18,10 @@ from practicum.audit.detectors import repeated_triples
 from practicum.audit.rewards import Floats, Reward
 from practicum.errors import InputError
 from practicum.model.heads import Multipliers
+from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
 from practicum.rollout.collect import ScoredRollout
-from practicum.tasks.task import Task
+from practicum.rollout.scores import LARGEST, checked_reward
+from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import Trainee
 from practicum.training.objectives import adapted_multiplier, adapted_price
 from practicum.training.reward import RewardModel
@@ -29,50 +31,43 @@ PARTS = ("reward_model", "task", "length")
 
 
 @dataclass(frozen=True)
-class RewardConfig:
+class RewardConfig(Ranged, section="reward"):
     """What a completion is paid when there is a reward model."""
 
-    weights: Mapping[str, float] = field(default_factory=lambda: {"reward_model": 1.0})
+    weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: {"reward_model": 1.0})
     """Weights of the parts: reward_model, task (its own judgement, as a verifier's) and length (tokens as a
     share of sampling.max_new_tokens; below 0 for a price on length)."""
     ensemble: Literal["mean", "min", "mean_minus_variance"] = "mean"
     """How members are put together when there are several; min and mean_minus_variance distrust what they
     disagree on."""
-    variance_weight: float = 0.5
+    variance_weight: NonNegativeFloat = 0.5
     """Weight of the variance in mean_minus_variance."""
-    budgets: Mapping[str, float] = field(default_factory=dict)
+    budgets: Mapping[str, FiniteFloat] = field(default_factory=dict)
     """Value of a part beyond which more of it is not paid, on average over completions: a multiplier that is
     adapted each step takes its weight away, and at most turns it round, while the mean lies above
     (Moskovitz et al. 2023)."""
-    budget_rate: float = 0.05
+    budget_rate: PositiveFloat = 0.05
     """What such a multiplier gains a step for each unit above the budget."""
-    shares: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, OpenShare] = field(default_factory=dict)
     """Share of completions that should show a behaviour of the task (jokes: pun, question, one_liner, story,
     absurd): a price on it, adapted each step, brings it there from either side, and what is liked for other
     reasons stays paid."""
-    share_rate: float = 0.1
+    share_rate: PositiveFloat = 0.1
     """What such a price gains a step for each unit its share is off."""
     scale: bool = False
     """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
     a reward of 1 is one logit of people's preference."""
-    unfinished: float = -5.0
+    unfinished: FiniteFloat = -5.0
     """Whole reward of a completion that was cut before its end of sequence, whatever the parts say."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for setting, parts in (("weights", self.weights), ("budgets", self.budgets)):
             for name in parts:
                 if name not in PARTS:
                     raise InputError(f"reward.{setting}: unknown part {name!r}; there are {', '.join(PARTS)}")
-        for name, share in self.shares.items():
-            if not 0 < share < 1:
-                raise InputError(f"reward.shares.{name} is {share}; expected a share between 0 and 1")
-        for setting, rate in (("budget_rate", self.budget_rate), ("share_rate", self.share_rate)):
-            if not rate > 0:
-                raise InputError(f"reward.{setting} is {rate}; expected above 0")
         if not any(self.weights.values()):
             raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
-        if self.variance_weight < 0:
-            raise InputError(f"reward.variance_weight is {self.variance_weight}; expected 0 or more")
 
 
 def pay(
@@ -89,17 +84,13 @@ def pay(
     the rows that show them, bool [B].
     The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
-    finite raises InputError with the text that got it.
+    finite raises InputError with the prompt and the text that got it.
     """
     asked = [prompt.text for prompt in batch.prompts]
     members_BM = member_rewards(models, asked, batch.rollout.texts, config.scale)
+    for number, part_B in enumerate(members_BM.T, start=1):
+        _check_finite(f"reward_model (member {number})", part_B, batch)
     learned_B = combined(members_BM, config)
-    if not bool(torch.isfinite(learned_B).all()):
-        row = int((~torch.isfinite(learned_B)).nonzero()[0])
-        raise InputError(
-            f"the reward model gave {float(learned_B[row])} to {batch.rollout.texts[row]!r:.80}: "
-            "train it again with a lower learning rate"
-        )
     parts = {
         "reward_model": learned_B,
         "disagreement": members_BM.std(1, unbiased=False),
@@ -108,13 +99,14 @@ def pay(
     }
     if members_BM.shape[1] > 1:
         parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
-    reward_B = torch.zeros_like(learned_B)
+    reward_B = torch.zeros_like(learned_B, dtype=torch.float64)
     for name in (*config.weights, *(name for name in multipliers if name not in config.weights)):
         weight = config.weights.get(name, 0.0) - multipliers.get(name, 0.0)
         reward_B = reward_B + weight * parts[name]
     for price, shown_B in prices.values():
         reward_B = reward_B + price * shown_B
     reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
+    _check_finite("the weighted parts", reward_B, batch)
     scores = [
         replace(
             score,
@@ -124,6 +116,12 @@ def pay(
         for row, score in enumerate(batch.scores)
     ]
     return replace(batch, scores=scores, reward_B=reward_B)
+
+
+def _check_finite(name: str, reward_B: Tensor, batch: ScoredRollout) -> None:
+    """Raise InputError for the first reward that is no finite number."""
+    for row in (~(reward_B.abs() <= LARGEST)).nonzero().flatten().tolist():
+        checked_reward(name, float(reward_B[row]), batch.prompts[row].text, batch.rollout.texts[row])
 
 
 def member_rewards(
@@ -197,7 +195,7 @@ def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardC
 
 def check_shares(task: Task, shares: Mapping[str, float]) -> None:
     """Raise InputError for a share of a behaviour that the task does not know."""
-    known = task.behaviours(task.prompts("train", 1, 0)[0], "") if shares else {}
+    known = behaviours_of(task, task.prompts("train", 1, 0)[0], "") if shares else {}
     for name in shares:
         if name not in known:
             raise InputError(
@@ -210,7 +208,8 @@ def priced(prices: Mapping[str, float], task: Task, batch: ScoredRollout) -> dic
     if not prices:
         return {}
     shown = [
-        task.behaviours(prompt, text) for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
+        behaviours_of(task, prompt, text)
+        for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
     ]
     return {
         name: (price, torch.tensor([one.get(name, False) for one in shown])) for name, price in prices.items()

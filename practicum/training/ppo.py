@@ -13,23 +13,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from practicum.ranges import NonNegativeFloat, Ranged, Share
 from practicum.rollout.collect import ScoredRollout
 from practicum.training.objectives import generalised_advantages, kl_estimate, whiten
 from practicum.training.update import Experience, KLConfig
 
 
 @dataclass(frozen=True)
-class PpoConfig:
+class PpoConfig(Ranged, section="ppo"):
     """How values and rewards become advantages, and how the value head is trained."""
 
-    discount: float = 1.0
+    discount: Share = 1.0
     """Gamma of each token."""
-    gae_lambda: float = 1.0
+    gae_lambda: Share = 1.0
     """1 is the Monte-Carlo return minus the value; lower trusts the value head more."""
-    value_weight: float = 0.5
+    value_weight: NonNegativeFloat = 0.5
     """Weight of the value loss, whose gradient reaches the shared backbone; it counts in variances of the
     returns where these exceed 1."""
-    value_clip: float = 0.2
+    value_clip: NonNegativeFloat = 0.2
     """A value moves at most this far from its old one for free."""
     whiten_advantages: bool = True
     """Zero mean and unit variance over the batch's tokens."""
@@ -50,9 +51,10 @@ def experience(
     """Give every token its generalised advantage under the values, float32 [B, T], of the sampling policy."""
     rollout = batch.rollout
     mask_BT = rollout.mask_BT
-    rewards_BT = torch.zeros_like(rollout.logprobs_BT)
+    # In float64, so that a constant added to every reward is not rounded into their differences.
+    rewards_BT = torch.zeros_like(rollout.logprobs_BT, dtype=torch.float64)
     last_B = mask_BT.sum(1) - 1
-    rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B
+    rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B.double()
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)
         rewards_BT = rewards_BT - kl.weight * penalty_BT * mask_BT
@@ -64,4 +66,11 @@ def experience(
     if config.whiten_advantages:
         advantages_BT = whiten(advantages_BT, mask_BT)
     everything_B = torch.ones(len(last_B), dtype=torch.bool)
-    return Experience(rollout, advantages_BT, everything_B, reference_logprobs_BT, values_BT, returns_BT)
+    return Experience(
+        rollout,
+        advantages_BT.float(),
+        everything_B,
+        reference_logprobs_BT,
+        values_BT,
+        returns_BT.float(),
+    )

@@ -5,20 +5,23 @@ Text is packed end to end into rows of equal length, so no position is padding.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
+from practicum.ranges import Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.task import TaskConfig, Teaches, load_task
 from practicum.training.batch import equal_rows, learner
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
@@ -47,31 +50,44 @@ SIZES: dict[str, dict[str, object]] = {
     },
 }
 
+MOST_TOKENS = 100_000_000
+"""Of one update, which are all held in memory."""
+
 
 @dataclass(frozen=True)
-class ModelShape:
+class ModelShape(Ranged, section="model"):
     """Shape of the new decoder."""
 
-    hidden_size: int = 128
+    hidden_size: Width = 128
     """Width of the residual stream."""
-    intermediate_size: int = 384
+    intermediate_size: Width = 384
     """Width inside the feed-forward block."""
-    layers: int = 4
+    layers: Annotated[int, Range(at_least=1, at_most=1000)] = 4
     """Decoder layers."""
-    heads: int = 4
+    heads: Annotated[int, Range(at_least=1, at_most=4096)] = 4
     """Query heads."""
-    key_value_heads: int = 2
+    key_value_heads: Annotated[int, Range(at_least=1, at_most=4096)] = 2
     """Key-value heads, shared by groups of query heads."""
-    head_dim: int = 32
+    head_dim: Annotated[int, Range(at_least=2, at_most=4096)] = 32
     """Width of one head."""
-    max_positions: int = 512
+    max_positions: Annotated[int, Range(at_least=2, at_most=1_048_576)] = 512
     """Longest sequence, prompt and completion together."""
     tied_embeddings: bool = True
     """Use the token embedding as output head."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for whole, part in (("hidden_size", "heads"), ("heads", "key_value_heads")):
+            if getattr(self, whole) % getattr(self, part):
+                raise InputError(
+                    f"model.{part} is {getattr(self, part)}; it must divide {whole} {getattr(self, whole)}"
+                )
+        if self.head_dim % 2:
+            raise InputError(f"model.head_dim is {self.head_dim}; it must be even, for rotary positions")
+
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Ranged):
     """Exposition: pretraining a new model on a task's textbook."""
 
     size: Literal["tiny", "small", "base"] = "tiny"
@@ -80,13 +96,13 @@ class PretrainConfig:
     """The task whose textbook is read."""
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
-    vocabulary_size: int = 0
+    vocabulary_size: CountOrNone = 0
     """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it."""
-    sequence_length: int = 128
+    sequence_length: Annotated[int, Range(at_least=1, at_most=1_048_576)] = 128
     """Tokens of a row."""
-    batch_rows: int = 64
+    batch_rows: Count = 64
     """Rows of one update."""
-    micro_batch_rows: int = 32
+    micro_batch_rows: PositiveInt = 32
     """Rows of one forward pass; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-2))
     """The optimizer."""
@@ -94,18 +110,31 @@ class PretrainConfig:
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes weights and text."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sequence_length > self.model.max_positions:
+            raise InputError(
+                f"sequence_length is {self.sequence_length}; it must be at most model.max_positions "
+                f"{self.model.max_positions}"
+            )
+        if self.batch_rows * self.sequence_length > MOST_TOKENS:
+            raise InputError(
+                f"batch_rows {self.batch_rows} times sequence_length {self.sequence_length} is more than "
+                f"{MOST_TOKENS:,} tokens an update: lower one of them"
+            )
 
 
 def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Pretrain and return the summary; the model is the run's newest checkpoint."""
     task = load_task(config.task)
+    vocabulary_size = config.vocabulary_size or task.vocabulary_size
+    check_memory(config.model, vocabulary_size)
     run = Run.open(run_path, config, "pretrain", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    tokenizer = train_tokenizer(
-        textbook(task, config.seed, "tokenizer", 4000), config.vocabulary_size or task.vocabulary_size
-    )
+    tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), vocabulary_size)
     decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
@@ -120,6 +149,22 @@ def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> di
     summary = {"stage": "pretrain", "parameters": parameter_count(decoder), **last}
     run.finish(summary)
     return summary
+
+
+def check_memory(shape: ModelShape, vocabulary_size: int) -> None:
+    """Raise InputError where this machine could not hold a decoder's weights, gradients and two moments."""
+    if not hasattr(os, "sysconf"):
+        return
+    heads = 2 * (shape.heads + shape.key_value_heads) * shape.head_dim
+    layers = shape.layers * shape.hidden_size * (heads + 3 * shape.intermediate_size)
+    parameters = layers + vocabulary_size * shape.hidden_size * (1 if shape.tied_embeddings else 2)
+    needed = 4 * 4 * parameters + 2 * 4 * shape.max_positions * shape.head_dim
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise InputError(
+            f"model: {parameters:,} parameters need {needed / 2**30:,.0f} GiB to train, and this machine has "
+            f"{there / 2**30:,.0f}: lower model.hidden_size, model.layers or another of its sizes"
+        )
 
 
 def read(decoder: Decoder, ids_BT: Tensor, micro_batch_rows: int, dtype: torch.dtype) -> float:
@@ -159,12 +204,12 @@ def decoder_config(config: PretrainConfig, tokenizer: Tokenizer) -> DecoderConfi
     )
 
 
-def textbook(task: Task, seed: int, place: int | str, count: int) -> list[str]:
+def textbook(task: Teaches, seed: int, place: int | str, count: int) -> list[str]:
     """`count` passages of the textbook, different at every place of the run."""
     return task.exposition(count, step_seed(seed, "textbook", place))
 
 
-def packed_rows(task: Task, tokenizer: Tokenizer, config: PretrainConfig, index: int) -> Tensor:
+def packed_rows(task: Teaches, tokenizer: Tokenizer, config: PretrainConfig, index: int) -> Tensor:
     """Update `index`'s token rows, int64 [batch_rows, sequence_length + 1], passages end to end."""
     width = config.sequence_length + 1
     needed = config.batch_rows * width
@@ -172,7 +217,10 @@ def packed_rows(task: Task, tokenizer: Tokenizer, config: PretrainConfig, index:
     stream: list[int] = []
     part = 0
     while len(stream) < needed:
-        for ids in encode_batch(tokenizer, textbook(task, config.seed, f"{index}.{part}", needed // 80 + 1)):
+        passages = textbook(task, config.seed, f"{index}.{part}", needed // 80 + 1)
+        if not any(passages):
+            raise InputError(f"task {task.name}: its textbook is empty, so there is nothing to read")
+        for ids in encode_batch(tokenizer, passages):
             stream += [*ids, eos]
         part += 1
     return torch.tensor(stream[:needed]).view(config.batch_rows, width)

@@ -29,7 +29,13 @@ from practicum.errors import InputError
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
 from practicum.model.heads import RewardHead
-from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, load_tokenizer
+from practicum.model.tokenizer import (
+    chat_of,
+    encode_batch,
+    encode_prompts,
+    encode_texts,
+    origin_of,
+)
 from practicum.run import atomic_write, to_json
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, learner, make_rows
@@ -136,7 +142,7 @@ def sequences_of(
     else:
         texts = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
         texts = [text if text.endswith(reading.end) else text + reading.end for text in texts]
-        whole = [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=True)]
+        whole = encode_texts(tokenizer, texts)
     sequences = [
         _up_to_the_score(ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]], reading.pad_id)
         for ids in whole
@@ -228,7 +234,8 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
         # Another trainer has trained it on since: what we recorded about it holds no more.
         stored.pop("practicum", None)
     # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
-    config = replace(checkpoint.load_decoder_config(folder), tie_word_embeddings=True)
+    config, tokenizer = checkpoint.load_config_and_tokenizer(folder)
+    config = replace(config, tie_word_embeddings=True)
     tensors = checkpoint.load_tensors(folder)
     weight_KD = tensors.pop("score.weight", None)
     if weight_KD is None or weight_KD.shape != (1, config.hidden_size):
@@ -248,7 +255,6 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
     head = RewardHead(config.hidden_size, len(weight_KD), 0)
     head.load_state_dict({"weight": weight_KD.float()})
     calibration = _calibration(stored, len(weight_KD), folder)
-    tokenizer = load_tokenizer(folder)
     reading = _reading(stored, tokenizer, folder, reward_format)
     return RewardModel(decoder, tokenizer, head, calibration, learner(decoder, dtype), reading)
 
@@ -314,18 +320,14 @@ def _reading(
     how = {"chat": "chat messages through its template", "text": "prompt and completion as one text"}[taken]
     other = {"chat": "; where it was trained on plain text: --reward_format text", "text": ""}[taken]
     print(f"practicum: {folder}: a reward model of another trainer, read as {how}{other}", file=sys.stderr)
-    return Reading(taken, _end_token(stored, tokenizer, folder), stored.get("pad_token_id"))
+    return Reading(taken, _end_token(stored, tokenizer), stored.get("pad_token_id"))
 
 
-def _end_token(stored: dict[str, Any], tokenizer: Tokenizer, folder: Path) -> str:
-    """The text of the tokenizer's end-of-sequence token, else of the one that config.json names."""
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        path = folder / name
-        if path.is_file():
-            value = json.loads(path.read_text(encoding="utf-8")).get("eos_token")
-            value = value.get("content") if isinstance(value, dict) else value
-            if isinstance(value, str):
-                return value
+def _end_token(stored: dict[str, Any], tokenizer: Tokenizer) -> str:
+    """The text of the tokenizer's end-of-sequence token, else of the first that config.json names."""
+    origin = origin_of(tokenizer)
+    if origin is not None and origin.eos_token:
+        return origin.eos_token
     eos = stored.get("eos_token_id")
     eos = eos[0] if isinstance(eos, list) and eos else eos
     return (tokenizer.id_to_token(eos) or "") if isinstance(eos, int) else ""

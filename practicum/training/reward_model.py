@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
-from math import inf
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -30,6 +29,16 @@ from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig, add_adapters
 from practicum.preferences import formats
 from practicum.preferences.aggregate import consensus
+from practicum.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Range,
+    Ranged,
+    Seed,
+    ShareBelowOne,
+    Threads,
+)
 from practicum.run import Run, atomic_write, to_json
 from practicum.training.batch import learner
 from practicum.training.judged import (
@@ -63,7 +72,7 @@ from practicum.types import Ranking, RewardFormat
 
 
 @dataclass(frozen=True)
-class RewardModelConfig:
+class RewardModelConfig(Ranged):
     """A reward model: learn from people's rankings what they like."""
 
     model: Path | None = None
@@ -80,34 +89,34 @@ class RewardModelConfig:
     """Project to read from databases; empty reads all of them."""
     objective: Literal["bradley-terry", "plackett-luce"] = "bradley-terry"
     """All pairs of a ranking, or its choices from the best down."""
-    margin: float = 0.0
+    margin: NonNegativeFloat = 0.0
     """Advantage asked for per rank of difference, in logits (bradley-terry only)."""
     rater_weights: Literal["equal", "reliability"] = "equal"
     """reliability weighs rankings by the rater's agreement with others; it needs an overlap of 2 or more."""
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, NonNegativeFloat] = field(default_factory=dict)
     """Weights of single raters' rankings on top of that, by name; 0 leaves a rater out, who is not named
     weighs 1. `practicum audit bias --weights` writes them so that a majority counts for less."""
     batching: Literal["grouped", "pairs"] = "grouped"
     """grouped keeps all of a prompt's rankings in one batch; pairs shuffles single pairs, for comparison."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters that learn in place of all of the decoder's weights; heads are always trained whole."""
-    heads: int = 1
+    heads: Annotated[int, Range(at_least=1, at_most=1024)] = 1
     """Heads on one decoder, each on its own half of the rankings; their disagreement is a warning."""
     control: RankingControl = "none"
     """Learn from null labels, to show what a gain is worth: shuffled-labels deals each ranking's ranks
     anew, length-only puts the longest first. The examination stays people's."""
     length_control: Literal["none", "regress"] = "none"
     """regress takes out of rewards what the score owes to length alone, within prompts."""
-    held_out: float = 0.1
+    held_out: ShareBelowOne = 0.1
     """Share of prompts, chosen by hash, that is examined and never learned from."""
-    contrast_steps: int = 0
+    contrast_steps: NonNegativeInt = 0
     """Updates before the rankings, on the ranked answers above spoiled ones (another prompt's, mixed, cut,
     repeated), which teach a small model to see what an answer has to do with its prompt."""
-    epochs: int = 2
+    epochs: PositiveInt = 2
     """Passes over the rankings."""
-    batch_prompts: int = 16
+    batch_prompts: PositiveInt = 16
     """Prompts of one update, each with all its rankings."""
-    micro_batch_tokens: int = 4096
+    micro_batch_tokens: PositiveInt = 4096
     """Tokens of one forward pass; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(
@@ -115,36 +124,27 @@ class RewardModelConfig:
         )
     )
     """The optimizer."""
-    checkpoint_every: int = 100
+    checkpoint_every: PositiveInt = 100
     """Updates between checkpoints."""
-    threads: int = 0
+    threads: Threads = 0
     """CPU threads of matrix products; 0 takes one per core."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the heads and the order of rankings; another seed is another member of an ensemble."""
-    head_seed: int | None = None
+    head_seed: Seed | None = None
     """Fixes the heads apart from the order; give members the same to average them. None: as seed."""
 
     def __post_init__(self) -> None:
-        for rater, weight in self.weights.items():
-            if not 0 <= weight < inf:
-                raise InputError(f"weights.{rater} is {weight}; expected 0 or more")
-        for name in ("heads", "epochs", "batch_prompts", "micro_batch_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.contrast_steps < 0:
-            raise InputError(f"contrast_steps is {self.contrast_steps}; expected 0 or more")
-        if not 0 <= self.held_out < 1:
-            raise InputError(f"held_out is {self.held_out}; expected a share from 0 to below 1")
+        super().__post_init__()
         if self.average and self.control != "none":
             raise InputError(f"control {self.control} is about learning: drop --average")
         if bool(self.average) == (self.model is not None):
             raise InputError("give either --model to learn from, or --average and reward models")
         if len(self.average) == 1:
             raise InputError("average: expected two reward models or more, got 1")
-        if not self.margin >= 0 or (self.margin and self.objective != "bradley-terry"):
-            raise InputError(f"margin is {self.margin}; expected 0 or more, and only with bradley-terry")
+        if self.margin and self.objective != "bradley-terry":
+            raise InputError(f"margin is {self.margin}; it counts only with bradley-terry")
 
 
 def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:

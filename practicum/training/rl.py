@@ -24,11 +24,12 @@ from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
-from practicum.rollout.collect import ScoredRollout, collect
+from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
+from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.run import Run, atomic_write
-from practicum.tasks.controls import Control, with_control
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.controls import Control, check_control, with_control
+from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import grpo, ppo
 from practicum.training.batch import rollout_lengths
 from practicum.training.grpo import GrpoConfig
@@ -61,7 +62,14 @@ from practicum.training.paying import (
 from practicum.training.ppo import PpoConfig
 from practicum.training.profile import Profile, WatchedTask, span
 from practicum.training.reward import RewardModel, load_reward_model
-from practicum.training.update import Experience, KLConfig, UpdateConfig, score_tokens, update_policy
+from practicum.training.update import (
+    Experience,
+    KLConfig,
+    UpdateConfig,
+    reference_logprobs,
+    score_tokens,
+    update_policy,
+)
 from practicum.types import Prompt, RewardFormat, Score
 
 HELD_WEIGHT = 0.1
@@ -69,7 +77,7 @@ HELD_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
-class RlConfig:
+class RlConfig(Ranged):
     """Practice: reinforcement learning against a task's own judgement, or against a reward model."""
 
     model: Path
@@ -93,9 +101,9 @@ class RlConfig:
     """Adapters that learn in place of all weights."""
     control: Control = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
-    prompts_per_step: int = 32
+    prompts_per_step: Count = 32
     """Prompts of one iteration."""
-    group_size: int = 8
+    group_size: Count = 8
     """Completions sampled for each prompt."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How completions are drawn."""
@@ -113,16 +121,17 @@ class RlConfig:
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=120, checkpoint_every=40))
     """Iterations and checkpoints."""
-    samples_per_step: int = 8
+    samples_per_step: NonNegativeInt = 8
     """Rows of samples.jsonl an iteration."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products of the update; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes prompts and sampling."""
     profile: bool = False
     """Print where a step's time goes and write trace.json."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         fewest = 2 if self.algorithm == "grpo" else 1
         if self.group_size < fewest:
             raise InputError(
@@ -132,6 +141,11 @@ class RlConfig:
             raise InputError(
                 f"prompts_per_step is {self.prompts_per_step}; each of update.minibatches "
                 f"{self.update.minibatches} needs at least one prompt"
+            )
+        if self.prompts_per_step * self.group_size > MOST_HELD:
+            raise InputError(
+                f"prompts_per_step {self.prompts_per_step} times group_size {self.group_size} is more than "
+                f"{MOST_HELD:,}, the most completions of an iteration: lower one of them"
             )
         if self.sampling.temperature <= 0:
             raise InputError(
@@ -146,9 +160,13 @@ class RlConfig:
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
 
-def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    config: RlConfig, run_path: Path, *, resume: bool = False, task: Task | None = None
+) -> dict[str, Any]:
     """Practise and return the summary; the model is the run's newest checkpoint.
 
+    `task` practises a task of your own in place of the one that the config names; prompts and scores are all
+    it needs. The run's config.toml cannot hold it: give it again to resume.
     Against reward models the guard watches. A run that it ended is over: resuming it changes nothing. One
     that it holds goes on from the trusted checkpoint, as a resumed run with the KL held.
     """
@@ -160,7 +178,8 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
         return ended
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
-    task = with_control(load_task(config.task), config.control, config.seed)
+    own, task = task, with_control(task or load_task(config.task), config.control, config.seed)
+    check_control(task, config.control)
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
     reward_models = [load_reward_model(path, dtype, config.reward_format) for path in config.reward_model]
@@ -203,16 +222,24 @@ def train(config: RlConfig, run_path: Path, *, resume: bool = False) -> dict[str
         # It was killed between the checkpoint of the alarm and the summary.
         loop = replace(loop, steps=watch.alarm.step)
     last = run_steps(run, loop, trainee, step, ("reward", "completion_tokens"), keep_start=goes_back)
+    warnings = last["warnings"]
     if profile.steps:
         atomic_write(run.path / "trace.json", profile.trace())
         print(profile.table(), file=sys.stderr)
     if watch and watch.alarm and watch.alarm.action == "hold":
         hold(watch.alarm, run)
-        return train(given, run_path, resume=True)
+        return train(given, run_path, resume=True, task=own)
     if watch and watch.alarm:
         last = act(watch.alarm, run, step_prompts(task, config, watch.alarm.step - 1), last)
     run.prune(config.loop.keep_checkpoints)
-    summary = {"stage": "rl", "algorithm": config.algorithm, "control": config.control, **last}
+    summary = {
+        "stage": "rl",
+        "task": task.name,
+        "algorithm": config.algorithm,
+        "control": config.control,
+        **last,
+        "warnings": warnings,
+    }
     if watch and watch.decision:
         summary["guard"] = watch.decision.json()
     if held:
@@ -335,8 +362,8 @@ def assign_credit(
     reference_logprobs_BT = None
     if reference is not None:
         with span("reference"):
-            reference_logprobs_BT, _ = score_tokens(
-                reference, batch.rollout, config.sampling, micro_batch_tokens, dtype
+            reference_logprobs_BT = reference_logprobs(
+                reference, trainee.decoder, batch.rollout, config.sampling, micro_batch_tokens, dtype
             )
     if config.algorithm == "grpo":
         return grpo.experience(batch, config.grpo, config.update.kl, reference_logprobs_BT)
@@ -389,19 +416,27 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
     rows = len(batch.scores)
     metrics = {
         "reward": float(batch.reward_B.mean()),
-        "reward_std": float(batch.reward_B.std()),
+        # From the least of them, so that equal rewards have no deviation at all.
+        "reward_std": float((batch.reward_B - batch.reward_B.min()).std()),
         "reward_max": float(batch.reward_B.max()),
         "completion_tokens": float(batch.rollout.mask_BT.sum(1).float().mean()),
         "truncated": float((~batch.finished_B).float().mean()),
         "groups_tied": _tied_share(batch),
     }
+    solved = solved_share(batch.scores)
+    if solved is not None:
+        metrics["solved"] = solved
     for outcome, count in Counter(score.outcome for score in batch.scores).items():
-        metrics[f"outcome/{outcome}"] = count / rows
-    for name in batch.scores[0].parts:
-        metrics[f"reward/{name}"] = sum(score.parts[name] for score in batch.scores) / rows
+        if outcome:
+            metrics[f"outcome/{outcome}"] = count / rows
+    parts: dict[str, list[float]] = defaultdict(list)
+    for score in batch.scores:
+        for name, value in score.parts.items():
+            parts[name].append(value)
+    metrics |= {f"reward/{name}": sum(values) / len(values) for name, values in parts.items()}
     shown: dict[str, list[bool]] = defaultdict(list)
     for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True):
-        for name, present in task.behaviours(prompt, text).items():
+        for name, present in behaviours_of(task, prompt, text).items():
             shown[name].append(present)
     return metrics | {f"behaviour/{name}": sum(flags) / len(flags) for name, flags in shown.items()}
 
@@ -427,6 +462,7 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
             "reward": float(batch.reward_B[row]),
             "advantage": float(experience.advantages_BT[row].sum() / batch.rollout.mask_BT[row].sum()),
             "outcome": batch.scores[row].outcome,
+            "solved": batch.scores[row].solved,
             "reason": batch.scores[row].reason,
             "completion_tokens": int(batch.rollout.mask_BT[row].sum()),
             "repetition": repeated_triples(

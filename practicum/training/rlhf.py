@@ -22,10 +22,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 
 from practicum.audit.controls import RankingControl, length_part
 from practicum.errors import InputError
@@ -36,10 +35,12 @@ from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
+from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
 from practicum.run import Run, atomic_write, to_json
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.stats import clustered_error, share_by_problem
+from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
 from practicum.training.judged import by_prompt
@@ -49,35 +50,35 @@ from practicum.training.reward import load_reward_model
 from practicum.training.reward_examination import ensemble_accuracy
 from practicum.training.reward_model import RewardModelConfig, divided, read_rankings
 from practicum.training.rl import RlConfig
-from practicum.training.update import KLConfig, UpdateConfig, score_tokens
+from practicum.training.update import KLConfig, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
 
 
 @dataclass(frozen=True)
-class RlhfConfig:
+class RlhfConfig(Ranged):
     """Human feedback, round after round: sample, rank, reward model, practice against it."""
 
     model: Path
     """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig("jokes"))
     """The task whose prompts are asked."""
-    rounds: int = 2
+    rounds: PositiveInt = 2
     """Times round the loop."""
     raters: Literal["simulated", "people"] = "simulated"
     """Who ranks. For people the loop stops and says how to collect their rankings."""
     people: PeopleConfig = field(default_factory=PeopleConfig)
     """Who the simulated raters are."""
-    prompts: int = 200
+    prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 200
     """Prompts ranked in each round."""
-    responses: int = 5
+    responses: Annotated[int, Range(at_least=2, at_most=1000)] = 5
     """Different responses to each prompt, at most."""
-    overlap: int = 1
+    overlap: Count = 1
     """Raters per prompt; from 2 on, people's agreement and the human ceiling are known."""
-    price: float = 0.10
+    price: Price = 0.10
     """Dollars per rating, one response placed."""
     reward_start: Path | None = None
     """The model that reward models start from, as the one that only read; none: `model`."""
-    members: int = 1
+    members: Annotated[int, Range(at_least=1, at_most=1000)] = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
     control: RankingControl = "none"
     """Fit reward models on null labels, everything else alike: what the loop gains when it learns nothing
@@ -94,15 +95,13 @@ class RlhfConfig:
         )
     )
     """How the policy practises; the loop fills in model, reference, task, reward_model and seed."""
-    examined: int = 256
+    examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes everything but the order in which the store shows responses."""
 
     def __post_init__(self) -> None:
-        for name, least in (("rounds", 1), ("prompts", 2), ("responses", 2), ("members", 1), ("examined", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        super().__post_init__()
         if self.raters == "simulated" and self.task.name not in GOLDS:
             raise InputError(
                 f"task {self.task.name!r} has no simulated raters: choose {' or '.join(GOLDS)}, "
@@ -215,7 +214,9 @@ def sampled(
     asked = []
     for prompt, group in zip(prompts, groups, strict=True):
         texts = tokenizer.decode_batch([one.ids for one in group if one.finished], skip_special_tokens=True)
-        different = list(dict.fromkeys(text for text in texts if text.strip()))[: config.responses]
+        # No database keeps a zero byte, and no person could read it.
+        readable = (text for text in texts if text.strip() and "\0" not in text)
+        different = list(dict.fromkeys(readable))[: config.responses]
         responses = tuple(
             Response(
                 text,
@@ -283,12 +284,13 @@ def _finished(folder: Path, call: Callable[..., Any]) -> None:
 # ---------------------------------------------------------------------------------------------- what it gave
 
 
-def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path]) -> dict[str, float]:
+def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path]) -> dict[str, Any]:
     """A policy on held-out prompts, one sampled answer each, as means over them.
 
     `examined`: how many; `proxy`: reward by the given reward models; `kl`: nats per completion from the first
-    model; `tokens`; `finished`; `correct`: share the task itself judges right; `style/*` shares; `gold`: the
-    raters' true utility, for simulated raters only.
+    model; `tokens`; `finished`; `correct`: share the task itself judges right, with `correct_low` and
+    `correct_high`, its 95% interval over problems, None where the task does not say; `style/*` shares;
+    `gold`: the raters' true utility, with its standard error over problems, for simulated raters only.
     """
     task = load_task(config.task)
     decoder, tokenizer = load_model(policy)
@@ -300,17 +302,23 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     loaded = [load_reward_model(path, dtype) for path in models]
     asked = [prompt.text for prompt in batch.prompts]
     members_BM = member_rewards(loaded, asked, batch.rollout.texts, rewards.scale)
-    reference_BT, _ = score_tokens(
+    reference_BT = reference_logprobs(
         load_model(first)[0],
+        decoder,
         batch.rollout,
         config.practice.sampling,
         config.practice.update.micro_batch_tokens,
         dtype,
     )
-    rollout = batch.rollout
+    rollout, problems = batch.rollout, [prompt.problem for prompt in prompts]
+    judged = [row for row, score in enumerate(batch.scores) if score.solved is not None]
+    solved = [float(bool(batch.scores[row].solved)) for row in judged]
+    right = share_by_problem(solved, [problems[row] for row in judged]) if judged else None
     result = {
         "examined": float(len(prompts)),
-        "correct": sum(score.outcome == "correct" for score in batch.scores) / len(prompts),
+        "correct": right.value if right else None,
+        "correct_low": right.low if right else None,
+        "correct_high": right.high if right else None,
         "proxy": float(combined(members_BM, rewards).mean()),
         "disagreement": float(members_BM.std(1, unbiased=False).mean()),
         "kl": float(((rollout.logprobs_BT - reference_BT) * rollout.mask_BT).sum(1).mean()),
@@ -320,7 +328,7 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     if config.raters == "simulated":
         utilities = true_utilities(GOLDS[config.task.name], prompts, rollout.texts)
         result["gold"] = sum(utilities) / len(utilities)
-        result["gold_error"] = float(torch.tensor(utilities).std()) / len(utilities) ** 0.5
+        result["gold_error"] = clustered_error(utilities, problems)
     styles = [_style(task, prompt, text) for prompt, text in zip(prompts, rollout.texts, strict=True)]
     return result | {f"style/{name}": styles.count(name) / len(styles) for name in sorted(set(styles))}
 
@@ -412,7 +420,7 @@ def _line(figures: dict[str, Any]) -> str:
 
 def _style(task: Task, prompt: Prompt, text: str) -> str:
     """The first behaviour a text shows, `none` for none."""
-    return next((name for name, shown in task.behaviours(prompt, text).items() if shown), "none")
+    return next((name for name, shown in behaviours_of(task, prompt, text).items() if shown), "none")
 
 
 def _distinct(prompts: list[Prompt]) -> list[Prompt]:

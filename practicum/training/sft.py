@@ -5,6 +5,7 @@ A few textbook passages are read along with every update: what exposition taught
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
-from practicum.model.tokenizer import encode_batch, encode_prompts
+from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
+from practicum.ranges import Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.rollout.sampler import SamplingConfig
 from practicum.run import Run
 from practicum.tasks.task import TaskConfig, load_task
@@ -38,23 +40,23 @@ from practicum.types import Demonstration
 
 
 @dataclass(frozen=True)
-class SftConfig:
+class SftConfig(Ranged):
     """Worked problems: supervised fine-tuning on a task's demonstrations."""
 
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose worked problems are imitated."""
-    batch_demonstrations: int = 64
+    batch_demonstrations: Count = 64
     """Worked problems of one update."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters that learn in place of all weights; AdamW suits them, Muon does not."""
-    textbook_passages: int = 12
+    textbook_passages: CountOrNone = 12
     """Textbook passages read along with every update, so that imitation forgets no arithmetic; 0 for none.
 
     A pretraining mix as in Ouyang et al. 2022 (2203.02155, section 3.4), one stage earlier.
     """
-    micro_batch_tokens: int = 2048
+    micro_batch_tokens: PositiveInt = 2048
     """Tokens of one forward pass, padding included; changes memory and speed, not the result."""
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
@@ -64,31 +66,43 @@ class SftConfig:
     """Length and checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes the demonstrations drawn."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("batch_demonstrations", 1), ("textbook_passages", 0), ("micro_batch_tokens", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
 
 
 def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
-    """Fine-tune and return the summary; the model is the run's newest checkpoint."""
+    """Fine-tune and return the summary; the model is the run's newest checkpoint.
+
+    Raises InputError when no demonstration of an update fits in the model's positions. Where only some do not
+    fit they are skipped and counted in the metrics, and the first of them is named on stderr.
+    """
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
     task = load_task(config.task)
+
+    def demonstrations_of(index: int) -> list[Demonstration]:
+        return task.demonstrations(
+            config.batch_demonstrations, step_seed(config.seed, "demonstrations", index)
+        )
+
+    # That the model is too short for the task is told before there is a folder.
+    lesson_of(decoder.config, tokenizer, demonstrations_of(0))
     run = Run.open(run_path, config, "sft", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
     dtype = compute_dtype(config.dtype)
+    told: set[str] = set()
 
     def step(index: int) -> StepResult:
-        seed = step_seed(config.seed, "demonstrations", index)
-        demonstrations = task.demonstrations(config.batch_demonstrations, seed)
+        demonstrations = demonstrations_of(index)
         passages = task.exposition(config.textbook_passages, step_seed(config.seed, "textbook", index))
-        metrics = imitate(decoder, tokenizer, demonstrations, config.micro_batch_tokens, dtype, passages)
+        lesson = lesson_of(decoder.config, tokenizer, demonstrations, passages)
+        for kind, complaint in lesson.complaints.items():
+            if kind not in told:
+                told.add(kind)
+                print(f"practicum: update {index + 1}: {complaint}", file=sys.stderr)
+        metrics = teach(decoder, lesson, config.micro_batch_tokens, dtype)
         samples = [
             {"step": index + 1, "prompt": demonstration.prompt.text, "completion": demonstration.completion}
             for demonstration in demonstrations[:2]
@@ -101,6 +115,74 @@ def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[st
     return summary
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """The rows of one update that hold a token to learn, and what was lost of the others.
+
+    sequences: token ids, each row at most as long as the model's positions. prompt_lengths: tokens of each
+    that are given. skipped: rows without a token to learn, which are left out. cut: rows that lost their end.
+    complaints: a sentence about the first row of either kind.
+    """
+
+    sequences: list[list[int]]
+    prompt_lengths: list[int]
+    skipped: int
+    cut: int
+    complaints: dict[str, str]
+
+
+def lesson_of(
+    shape: DecoderConfig,
+    tokenizer: Tokenizer,
+    demonstrations: Sequence[Demonstration],
+    passages: Sequence[str] = (),
+) -> Lesson:
+    """Demonstrations, then passages, each with its end of sequence and cut at the model's positions.
+
+    A demonstration has tokens to learn only after its prompt, a passage all but its first, which nothing
+    predicts. Raises InputError when no demonstration is left to learn from, or nothing at all.
+    """
+    asked = [demonstration.prompt.text for demonstration in demonstrations]
+    written = [demonstration.completion for demonstration in demonstrations]
+    prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
+    end = shape.eos_token_id
+    # A tokenizer may end a whole text by itself; one end of sequence is enough.
+    read = [ids[:-1] if ids[-1:] == [end] else ids for ids in encode_texts(tokenizer, passages)]
+    answers = [[*ids, end] for ids in [*encode_batch(tokenizer, written), *read]]
+    limit = shape.max_position_embeddings
+    rows = list(zip(prompts, answers, strict=True))
+    room = [min(limit, len(prompt) + len(answer)) - max(1, len(prompt)) for prompt, answer in rows]
+    kept = [row for row, targets in enumerate(room) if targets > 0]
+    skipped = [row for row, targets in enumerate(room) if targets <= 0]
+    cut = [row for row in kept if sum(map(len, rows[row])) > limit]
+    if not kept or (demonstrations and kept[0] >= len(demonstrations)):
+        shortest = (
+            f", the shortest prompt has {min(map(len, prompts[: len(asked)]))} tokens"
+            if demonstrations
+            else ""
+        )
+        raise InputError(
+            f"none of {len(demonstrations)} demonstrations has a token to learn: the model takes {limit} "
+            f"tokens (max_position_embeddings){shortest}; give a model with more positions"
+        )
+
+    def complaint(row: int, fate: str) -> str:
+        number, of = row + 1, len(demonstrations)
+        name = f"demonstration {number} of {of}" if row < of else f"textbook passage {number - of}"
+        prompt, answer = rows[row]
+        return (
+            f"{name}: {len(prompt)} tokens of prompt, {len(answer)} to learn, the model takes {limit}: {fate}"
+        )
+
+    complaints = {}
+    if skipped:
+        complaints["skipped"] = complaint(skipped[0], "nothing of it can be learned, so it is skipped")
+    if cut:
+        complaints["cut"] = complaint(cut[0], "its end is cut off")
+    sequences = [[*rows[row][0], *rows[row][1]][:limit] for row in kept]
+    return Lesson(sequences, [len(prompts[row]) for row in kept], len(skipped), len(cut), complaints)
+
+
 def imitate(
     decoder: Decoder,
     tokenizer: Tokenizer,
@@ -109,30 +191,28 @@ def imitate(
     dtype: torch.dtype,
     passages: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Add the gradient of the mean next-token loss over all completion tokens, and return metrics.
+    """`teach` the demonstrations and passages; raises InputError where `lesson_of` does."""
+    lesson = lesson_of(decoder.config, tokenizer, demonstrations, passages)
+    return teach(decoder, lesson, micro_batch_tokens, dtype)
 
-    Passages are read whole: every token counts but the first, which nothing predicts. The mean is over the
-    whole batch, so how it is cut into micro-batches changes nothing but rounding.
+
+def teach(decoder: Decoder, lesson: Lesson, micro_batch_tokens: int, dtype: torch.dtype) -> dict[str, float]:
+    """Add the gradient of the mean next-token loss over all tokens to learn, and return metrics.
+
+    The mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
     """
-    asked = [demonstration.prompt.text for demonstration in demonstrations]
-    prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
-    written = [demonstration.completion for demonstration in demonstrations]
-    completions = encode_batch(tokenizer, [*written, *passages])
-    limit = decoder.config.max_position_embeddings
-    eos = decoder.config.eos_token_id
-    sequences = [
-        [*prompt, *completion, eos][:limit] for prompt, completion in zip(prompts, completions, strict=True)
-    ]
-    lengths = [len(sequence) for sequence in sequences]
-    prompt_lengths = [len(prompt) for prompt in prompts]
-    targets = sum(length - max(1, prompt) for length, prompt in zip(lengths, prompt_lengths, strict=True))
+    whole = make_rows(lesson.sequences, lesson.prompt_lengths)
+    targets = int(whole.target_N.sum())
+    lengths = [len(sequence) for sequence in lesson.sequences]
     student = learner(decoder, dtype)
     batches, padding = student.cut(lengths, micro_batch_tokens)
     measured = [0.0] * len(batches)
 
     def micro_batch_loss(index: int) -> Tensor:
         batch = batches[index]
-        rows = make_rows([sequences[row] for row in batch], [prompt_lengths[row] for row in batch])
+        rows = make_rows(
+            [lesson.sequences[row] for row in batch], [lesson.prompt_lengths[row] for row in batch]
+        )
         logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
         loss = -logprobs.sum() / targets
         measured[index] = loss.item()
@@ -140,4 +220,10 @@ def imitate(
 
     parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(batches))])
-    return {"loss": sum(measured), "tokens": sum(lengths), "padding_share": padding}
+    return {
+        "loss": sum(measured),
+        "tokens": sum(lengths),
+        "padding_share": padding,
+        "rows_skipped": lesson.skipped,
+        "rows_cut": lesson.cut,
+    }

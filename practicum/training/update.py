@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
-from practicum.rollout.sampler import SamplingConfig
+from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
+from practicum.rollout.sampler import SamplingConfig, filter_logits
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, Rows, learner, rollout_lengths, rollout_rows
 from practicum.training.loop import Trainee
@@ -32,57 +33,56 @@ from practicum.training.objectives import (
 from practicum.training.parallel import add_gradients
 from practicum.types import Rollout
 
+MEASURED = ("entropy", "clip_fraction", "approximate_kl")
+"""Metrics of an update that are means over its tokens, whatever the settings."""
+
 
 @dataclass(frozen=True)
-class KLConfig:
+class KLConfig(Ranged, section="update.kl"):
     """The pull back to the reference policy (the model that practice started from)."""
 
-    weight: float = 0.0
+    weight: NonNegativeFloat = 0.0
     """Beta: 0 means no reference is loaded."""
     estimator: KLEstimator = "k1"
     """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
     placement: Literal["reward", "loss"] = "reward"
     """Subtracted from the reward, or added to the loss."""
-    target: float = 0.0
+    target: NonNegativeFloat = 0.0
     """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
     hold: bool = False
     """Hold the KL at the target firmly: the weight is for a KL there, and goes with the square of the KL."""
 
     def __post_init__(self) -> None:
-        if self.weight < 0 or self.target < 0 or (self.target and not self.weight):
+        super().__post_init__()
+        if self.target and not self.weight:
             raise InputError(
-                f"update.kl: weight {self.weight} and target {self.target} must be 0 or more, and a target "
-                "needs a weight to start from"
+                f"update.kl: target {self.target} needs a weight above 0 to start from: "
+                "give --update.kl.weight"
             )
         if self.hold and not self.target:
             raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
 
 
 @dataclass(frozen=True)
-class UpdateConfig:
+class UpdateConfig(Ranged, section="update"):
     """How one batch of rollouts becomes weight updates."""
 
-    epochs: int = 1
+    epochs: PositiveInt = 1
     """Passes over the batch."""
-    minibatches: int = 1
+    minibatches: PositiveInt = 1
     """Optimizer updates of one pass."""
-    clip_low: float = 0.2
+    clip_low: Share = 0.2
     """The importance ratio counts down to 1 - clip_low."""
-    clip_high: float = 0.28
+    clip_high: NonNegativeFloat = 0.28
     """The importance ratio counts up to 1 + clip_high (DAPO's 'clip higher')."""
     aggregation: Aggregation = "token_mean"
     """How tokens are weighted against each other."""
-    entropy_weight: float = 0.0
+    entropy_weight: NonNegativeFloat = 0.0
     """Bonus for entropy per token."""
-    micro_batch_tokens: int = 2048
+    micro_batch_tokens: PositiveInt = 2048
     """Tokens of one forward pass; changes memory and speed, not the result."""
     kl: KLConfig = KLConfig()
     """The pull back to the reference."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "minibatches", "micro_batch_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"update.{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,40 @@ def score_tokens(
     return logprobs_BT, values_BT
 
 
+def reference_logprobs(
+    reference: Decoder,
+    policy: Decoder,
+    rollout: Rollout,
+    sampling: SamplingConfig,
+    micro_batch_tokens: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """What KL is measured against: log-probabilities of a rollout's tokens by the reference, float32 [B, T].
+
+    Where top_p or top_k cut the policy's distribution, the reference is cut to the same tokens and
+    renormalised: both are distributions on one set, so that KL(policy || reference) is never negative in
+    expectation, and 0 where they are one model. Cut in its own places, with the sampled token let in, the
+    reference would be no distribution. `policy` has the weights that sampled the rollout.
+    """
+    if not sampling.truncates:
+        return score_tokens(reference, rollout, sampling, micro_batch_tokens, dtype)[0]
+    logprobs_BT = torch.zeros_like(rollout.logprobs_BT)
+    scorers = learner(policy, dtype), learner(reference, dtype)
+    batches, _ = scorers[0].cut(rollout_lengths(rollout), micro_batch_tokens)
+
+    @torch.no_grad()
+    def score(batch: Sequence[int]) -> None:
+        rows = rollout_rows(rollout, batch)
+        own_MV, their_MV = (one.decoder.logits(one.hidden(rows), dtype) for one in scorers)
+        kept_MV = filter_logits(own_MV, sampling, keep=rows.target_ids) > -torch.inf
+        shared_MV = filter_logits(their_MV.masked_fill(~kept_MV, -torch.inf), sampling.whole())
+        chosen = shared_MV.gather(1, rows.target_ids[:, None]).squeeze(1)
+        logprobs_BT[_row_major(rollout.mask_BT, batch)] = chosen
+
+    side_by_side([partial(score, batch) for batch in batches])
+    return logprobs_BT
+
+
 def update_policy(
     trainee: Trainee,
     experience: Experience,
@@ -141,6 +175,7 @@ def update_policy(
 ) -> dict[str, float]:
     """Make `epochs * minibatches` optimizer updates and return their mean metrics.
 
+    A step whose rows were all skipped had no token to measure: its MEASURED metrics are not a number.
     `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
     and sampler disagree about tokens the same weights have chosen.
     """
@@ -160,7 +195,8 @@ def update_policy(
             for name, value in metrics.items():
                 reported.setdefault(name, []).append(value)
     means = {name: sum(values) / len(values) for name, values in reported.items()}
-    return means | {"ratio_error": ratio_error}
+    unmeasured = {name: float("nan") for name in MEASURED if name not in means}
+    return means | unmeasured | {"ratio_error": ratio_error}
 
 
 def split_groups(experience: Experience, parts: int, generator: torch.Generator) -> list[list[int]]:
@@ -293,7 +329,8 @@ def policy_loss(
 def _combined(reports: Sequence[dict[str, float]]) -> dict[str, float]:
     """Metrics of an update: losses add up, the ratio error is the largest, the rest are means per token.
 
-    With every row skipped there is no token to measure, and a 0 would read as a collapse: means are left out.
+    With every row skipped there is no token to measure, and a 0 would read as a collapse: the update has no
+    means, and does not count in those of the step.
     """
     tokens = sum(report["tokens"] for report in reports)
     totals = {name: sum(report[name] for report in reports) for name in (reports[0] if reports else ())}

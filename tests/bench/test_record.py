@@ -26,7 +26,9 @@ from studies.bench import (
     read_record,
     write_all,
 )
-from studies.results import ResultsConfig, read_claims, results_page, with_speed
+from studies.judged import judged
+from studies.origins import with_origin
+from studies.results import Results, ResultsConfig, read_claims, results_page, with_speed
 from studies.results import write_all as write_results
 
 ROW = {
@@ -95,18 +97,20 @@ GOALS = (
 
 
 def test_a_goal_whose_row_was_recorded_is_a_claim_and_a_miss_says_so() -> None:
-    found = {one["id"]: one for one in claims({"sampler": RESULT}, GOALS)}
+    found = {one["id"]: judged(one) for one in claims({"sampler": RESULT}, GOALS)}
     # The rival's memory was not measured, and there is no row or bench for the others.
     assert list(found) == [f"bench-sampler-3m-batch-32{tail}" for tail in ("", "-limit", "-time")]
     ratio, limit, time = found.values()
     assert (ratio["value"], ratio["interval"], ratio["met"]) == (2, [0.9, 2.5], False)
     assert ratio["target"] == "at least 3"
-    assert (limit["value"], limit["unit"], limit["met"]) == (25, "%", True)
-    assert (time["value"], time["target"], time["met"]) == (0.5, "at most 0.5", True)
+    assert (limit["value"], limit["unit"], limit["interval"]) == (25, "%", None)
+    assert limit["verdict"] == "not shown: one figure without an interval"
+    assert (time["value"], time["target"]) == (0.5, "at most 0.5")
+    assert time["verdict"] == "not shown: the interval reaches past the target"
     assert time["interval"] == pytest.approx([0.4, 1 / 0.9])
     with_memory = {**RESULT, "rows": [{**ROW, "memory_rival_mb": 2.0}]}
     (memory,) = claims({"sampler": with_memory}, GOALS[3:4])
-    assert (memory["value"], memory["met"]) == (50, False)
+    assert (memory["value"], judged(memory)["verdict"]) == (50, "missed")
     assert claims({}) == []
 
 
@@ -139,16 +143,19 @@ def test_every_goal_is_about_a_row_that_its_bench_has() -> None:
 def test_results_take_the_speed_anew_and_group_it(tmp_path: Path) -> None:
     row = {**ROW, "case": TARGETS[0].case, "at_least": True}
     record = {"sampler": {**RESULT, "rows": [row]}}
-    other = {**claims(record)[0], "id": "other", "claim": "Another"}
+    other = judged(with_origin({**claims(record)[0], "id": "other", "claim": "Another"}))
     stale = {**other, "id": "bench-of-yesterday"}
-    found = with_speed([stale, other], record)
-    assert [one["id"] for one in found] == ["other", TARGETS[0].id]
-    assert with_speed([other], {}) == [other]
+    found = with_speed(Results([stale, other], []), record)
+    assert [one["id"] for one in found.claims] == ["other", TARGETS[0].id]
+    assert [(one["id"], one["reason"]) for one in found.superseded] == [
+        ("bench-of-yesterday", "no longer recorded")
+    ]
+    assert with_speed(Results([other], []), {}) == Results([other], [])
     page = results_page(found)
     general, _, speed = page.partition("## Speed")
     assert "| Another |" in general
     assert "3M, batch 32, fixed 128 tokens, 1 thread: times better than" not in general
-    assert "| over 2 times | 0.9 to 2.5 | at least 2.5 | **missed** |" in speed
+    assert "| over 2 times | 0.9 to 2.5 (pairs) | at least 2.5 | **missed** |" in speed
 
     docs = tmp_path / "docs"
     docs.mkdir()

@@ -88,3 +88,9 @@ def test_compute_dtype_reads_names() -> None:
     assert compute_dtype("float32") == torch.float32
     assert compute_dtype("bfloat16") == torch.bfloat16
     assert compute_dtype("auto") in (torch.float32, torch.bfloat16)
+
+
+def test_bfloat16_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRACTICUM_BFLOAT16", "0")
+    assert compute_dtype("auto") == torch.float32
+    assert compute_dtype("bfloat16") == torch.bfloat16

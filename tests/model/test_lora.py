@@ -266,3 +266,16 @@ def test_damaged_and_foreign_adapters_are_refused(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         LoraConfig(**settings)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_model_without_a_map_for_an_adapter_is_refused_and_left_as_it_was(seed: int) -> None:
+    """As any model that is not our decoder: its layers are of another type."""
+    foreign: Any = torch.nn.ModuleDict({"q_proj": torch.nn.Linear(4, 4), "norm": torch.nn.LayerNorm(4)})
+    with pytest.raises(
+        InputError, match=r"no map named q_proj.* nothing would be trained; use --lora\.rank 0"
+    ):
+        add_adapters(foreign, LoraConfig(rank=4), seed)
+    assert all(parameter.requires_grad for parameter in foreign.parameters())
+    assert type(foreign["q_proj"]) is torch.nn.Linear
+    assert add_adapters(foreign, LoraConfig(), seed) is foreign

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import string
 from pathlib import Path
 
@@ -9,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.model.tokenizer import encode_batch, load_tokenizer, special_id, train_tokenizer
+from practicum.model.tokenizer import (
+    UNKNOWN,
+    encode_batch,
+    load_tokenizer,
+    special_id,
+    token_count,
+    train_tokenizer,
+)
 
 WORDS = ["subtract", "both sides", "equation", "Check: ", "no real solution", "discriminant"]
 TOKENIZER = train_tokenizer([f"{word} of the {word}, x = 12 or y = 345" for word in WORDS] * 20, 400)
@@ -64,8 +72,36 @@ def test_a_word_never_swallows_a_digit_or_operator() -> None:
     assert all(set(token) <= set(string.ascii_letters + ": ") for token in learned)
 
 
-def test_characters_outside_the_alphabet_become_one_unknown_each() -> None:
-    assert pieces("√x²") == ["<unk>", "x", "<unk>"]
+def test_characters_outside_the_alphabet_fall_apart_into_bytes() -> None:
+    assert pieces("√x²") == ["<0xE2>", "<0x88>", "<0x9A>", "x", "<0xC2>", "<0xB2>"]
+    assert pieces("\t") == ["<0x09>"]
+    assert pieces("<0x41>") == list("<0x41>"), "a byte's token is nothing that can be typed"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_any_text_comes_back_unchanged_without_unknowns(text: str) -> None:
+    ids = encode_batch(TOKENIZER, [text])[0]
+    assert TOKENIZER.decode(ids, skip_special_tokens=True) == text
+    assert UNKNOWN not in pieces(text)
+
+
+def test_every_character_has_its_token_or_the_bytes_of_its_code() -> None:
+    for first in range(0, 0x110000, 0x800):
+        text = "".join(chr(code) for code in range(first, first + 0x800) if not 0xD800 <= code < 0xE000)
+        assert TOKENIZER.decode(encode_batch(TOKENIZER, [text])[0], skip_special_tokens=True) == text
+
+
+def test_models_made_without_tokens_of_bytes_still_load(tmp_path: Path) -> None:
+    before = json.loads(TOKENIZER.to_str())
+    kept = {token: index for token, index in before["model"]["vocab"].items() if not token.startswith("<0x")}
+    before["model"] |= {"vocab": kept, "byte_fallback": False}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(before), encoding="utf-8")
+    found = load_tokenizer(tmp_path)
+    assert token_count(found) == len(kept)
+    assert encode_batch(found, ["x é"])[0] == encode_batch(TOKENIZER, ["x "])[0] + [
+        special_id(found, UNKNOWN)
+    ]
 
 
 def test_training_is_repeatable_and_special_tokens_come_first() -> None:

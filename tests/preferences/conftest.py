@@ -18,7 +18,7 @@ def postgresql_binaries() -> Path | None:
     """The folder with initdb of the newest PostgreSQL here."""
     on_path = shutil.which("initdb")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return Path(on_path).parent if on_path else found[-1].parent if found else None
+    return Path(on_path).resolve().parent if on_path else found[-1].parent if found else None
 
 
 def free_port() -> int:

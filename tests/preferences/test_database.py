@@ -30,7 +30,7 @@ from practicum.preferences.store import Store
 store = Store.open(sys.argv[1])
 while (assignment := store.lease("jokes", sys.argv[2])) is not None:
     tiers = [[response.id] for response in assignment.responses]
-    number = store.submit(assignment.id, sys.argv[2], tiers)
+    number = store.submit("jokes", sys.argv[2], assignment.id, tiers)
     print(number, *(response.id for response in assignment.responses), flush=True)
 """
 
@@ -106,10 +106,70 @@ def test_an_older_database_is_upgraded_and_says_so(place: str, capsys: pytest.Ca
         )
     with Store.open(place) as store:
         assert [project.name for project in store.projects()] == ["old"]
-    assert "upgraded from schema 0001 to 0002" in capsys.readouterr().err
+    assert "upgraded from schema 0001 to 0003" in capsys.readouterr().err
     with Store.open(place):
         assert capsys.readouterr().err == "", "once"
     engine.dispose()
+
+
+# What a database of schema 0002 held: two rankings, one of them undone, and a skip.
+WORK = (
+    "INSERT INTO projects VALUES (1, 'old', 'be kind', 1, 100000, 60, 0), (2, 'next', '', 1, 100000, 60, 0)",
+    "INSERT INTO prompts VALUES (1, 1, 'p', 'joke?', '{}', NULL, 0, 0)",
+    "INSERT INTO prompts VALUES (2, 1, 'q', 'pun?', '{}', NULL, 0, 0)",
+    "INSERT INTO responses VALUES (1, 1, 'a', 0, 'A', '', '', '{}', '{}')",
+    "INSERT INTO responses VALUES (2, 1, 'b', 1, 'B', '', '', '{}', '{}')",
+    "INSERT INTO responses VALUES (3, 2, 'a', 0, 'A', '', '', '{}', '{}')",
+    "INSERT INTO responses VALUES (4, 2, 'b', 1, 'B', '', '', '{}', '{}')",
+    "INSERT INTO raters VALUES (1, 1, 'ann', TRUE, '{}', 0)",
+    "INSERT INTO assignments VALUES (1, 1, 1, 1, '[2, 1]', 'done', 1, 61, 2)",
+    "INSERT INTO assignments VALUES (2, 1, 2, 1, '[3, 4]', 'open', 3, 63, 5)",
+    "INSERT INTO rankings VALUES (1, 1, 1, NULL, '[2, 1]', '[1, 2]', FALSE, 4.0, 2)",
+    "INSERT INTO rankings VALUES (2, 1, 2, NULL, '[3, 4]', '[1, 2]', FALSE, 4.0, 4)",
+    "INSERT INTO rankings VALUES (3, 1, 2, 2, '[3, 4]', '[1, 2]', TRUE, NULL, 5)",
+    "INSERT INTO flags VALUES (1, 2, 1, 'unsafe', TRUE, 2)",
+    "INSERT INTO payments VALUES (1, 1, 1, 1, 'earned', 2, 200000, 2), (2, 1, 1, 2, 'earned', 2, 200000, 4)",
+    "INSERT INTO payments VALUES (3, 1, 1, 3, 'reversed', -2, -200000, 5)",
+)
+
+
+@pytest.mark.parametrize("before", ["0001", "0002"])
+def test_work_of_an_older_schema_is_all_there_after_the_upgrade(place: str, before: str) -> None:
+    engine = database._engine(database.database_url(place))
+    database.migrate(engine, before)
+    with engine.execution_options(writes=True).begin() as connection:
+        for line in WORK:
+            connection.execute(text(line.replace(":", "\\:")))
+        if engine.dialect.name == "postgresql":
+            for table in ("rankings", "assignments", "raters", "payments", "flags"):
+                connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 9)"))
+    engine.dispose()
+    with Store.open(place, clock=lambda: 10.0) as store:
+        (ranking,) = store.rankings("old")
+        assert [one.id for one in ranking.responses] == ["b", "a"]
+        assert (ranking.ranks, ranking.rater, ranking.flags) == ((1, 2), "ann", (("unsafe",), ()))
+        assert store.project("old").instructions == "be kind"
+        assert store.rater_progress("old", "ann").dollars_owed == pytest.approx(0.2)
+        assert len(store.history("old", "ann", 2)) == 2
+        # Rankings have an identity now, and each project one of its own.
+        assert len(ranking.id) > 10
+        assert ranking.id.endswith(":1")
+        with store._engine.connect() as connection:
+            assert len(set(connection.scalars(text("SELECT uid FROM projects")))) == 2
+        # A link of before is good until a new one is made, which cancels it.
+        assert store.may_enter("old", "session", "ann", "any signed link of before")
+        assert store.link_of("old", "ann") is None
+        (link,) = store.invite("old", ["ann"], 60)
+        assert not store.may_enter("old", "session", "ann", "any signed link of before")
+        assert store.may_enter("old", "session", "ann", link.nonce)
+        # Work goes on: the prompt taken back is ranked again, and undone once.
+        held = store.lease("old", "ann")
+        assert held is not None
+        assert held.id == 2
+        store.submit("old", "ann", held.id, [["a"], ["b"]])
+        assert store.undo("old", "ann", "key") is not None
+        assert store.undo("old", "ann", "key") is None
+        assert store.rater_progress("old", "ann").dollars_owed == pytest.approx(0.2)
 
 
 def test_a_newer_database_is_refused_and_left_alone(place: str) -> None:
@@ -117,7 +177,7 @@ def test_a_newer_database_is_refused_and_left_alone(place: str) -> None:
     engine = database._engine(database.database_url(place))
     with engine.execution_options(writes=True).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
-    with pytest.raises(InputError, match=r"newer Practicum \(schema 0007, this one knows 0002\)"):
+    with pytest.raises(InputError, match=r"newer Practicum \(schema 0007, this one knows 0003\)"):
         Store.open(place)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0007"
@@ -129,10 +189,10 @@ def test_nothing_can_be_overwritten_even_by_hand(place: str) -> None:
     with Store.open(place) as store:
         assignment = store.lease("jokes", "ann")
         assert assignment is not None
-        store.flag(assignment.id, "ann", assignment.responses[0].id, "unsafe")
-        store.skip(assignment.id, "ann", "no")
+        store.flag("jokes", "ann", assignment.id, assignment.responses[0].id, "unsafe")
+        store.skip("jokes", "ann", assignment.id, "no")
         store.undo("jokes", "ann")
-        store.submit(assignment.id, "ann", [[response.id] for response in assignment.responses])
+        store.submit("jokes", "ann", assignment.id, [[response.id] for response in assignment.responses])
     engine = database._engine(database.database_url(place))
     for table in APPEND_ONLY:
         for change in (f"UPDATE {table} SET created = 0", f"DELETE FROM {table}"):
@@ -159,7 +219,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     with Store.open(place) as store:
         assignment = store.lease("jokes", "ann")
         assert assignment is not None
-        store.submit(assignment.id, "ann", [[response.id] for response in assignment.responses])
+        store.submit("jokes", "ann", assignment.id, [[response.id] for response in assignment.responses])
         with store._engine.connect() as connection:
             pages = connection.execute(text("PRAGMA page_count")).scalar()
             connection.execute(text(f"PRAGMA max_page_count = {pages}"))

@@ -15,8 +15,9 @@ from practicum.types import Prompt, Ranking, Response
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 names = texts.filter(str.strip)
+written = names
 tables = st.dictionaries(texts, st.none() | st.booleans() | st.integers(-9, 9) | texts, max_size=2)
-responses = st.builds(Response, texts, names, texts, texts, tables, tables)
+responses = st.builds(Response, written, names, texts, texts, tables, tables)
 seconds = st.none() | st.floats(0, 1e9)
 
 
@@ -30,7 +31,7 @@ def rankings(draw: st.DrawFn) -> Ranking:
     )
     marks = tuple(draw(kinds) for _ in shown)
     return Ranking(
-        prompt=Prompt(draw(texts), draw(tables)),
+        prompt=Prompt(draw(written), draw(tables)),
         responses=tuple(shown),
         ranks=tuple(dense[level] for level in levels),
         rater=draw(names),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from practicum.errors import InputError
-from practicum.preferences.records import Assignment, NewPrompt
+from practicum.preferences.records import Answer, Assignment, NewPrompt
 from practicum.preferences.store import Store
 from practicum.types import Prompt, Ranking, Response
 
@@ -68,7 +68,7 @@ def test_what_was_ranked_comes_back(store: Store, clock: Clock) -> None:
     assignment = next_for(store, 0)
     assert assignment.prompt.text == "joke 0"
     assert {response.text for response in assignment.responses} == {"answer 0.0", "answer 0.1", "answer 0.2"}
-    store.submit(assignment.id, "rater 0", [["0.1"], ["0.0", "0.2"]], seconds=4.5)
+    store.submit("jokes", "rater 0", assignment.id, [["0.1"], ["0.0", "0.2"]], seconds=4.5)
     [ranking] = store.rankings("jokes")
     by_id = dict(zip((response.id for response in ranking.responses), ranking.ranks, strict=True))
     assert by_id == {"0.1": 1, "0.0": 2, "0.2": 2}
@@ -88,7 +88,7 @@ def test_the_order_shown_varies_and_is_kept(store: Store) -> None:
         tuple(int(response.id[-1]) for response in assignment.responses) for assignment in leased
     )
     assert len(orders) == 6
-    assert store.assignment(leased[7].id, "rater 0").responses == leased[7].responses
+    assert store.assignment("jokes", "rater 0", leased[7].id).responses == leased[7].responses
 
 
 @pytest.mark.parametrize(
@@ -106,19 +106,19 @@ def test_a_ranking_that_does_not_fit_is_refused_whole(
     begin(store)
     assignment = next_for(store, 0)
     with pytest.raises(InputError, match=words):
-        store.submit(assignment.id, "rater 0", tiers)
+        store.submit("jokes", "rater 0", assignment.id, tiers)
     assert store.rankings("jokes") == []
     assert store.payments("jokes") == []
-    assert store.assignment(assignment.id, "rater 0").state == "open"
+    assert store.assignment("jokes", "rater 0", assignment.id).state == "open"
 
 
 def test_a_double_click_is_one_ranking(store: Store) -> None:
     begin(store)
     assignment = next_for(store, 0)
-    first = store.submit(assignment.id, "rater 0", in_order(assignment))
-    assert store.submit(assignment.id, "rater 0", in_order(assignment)) == first
+    first = store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
+    assert store.submit("jokes", "rater 0", assignment.id, in_order(assignment)) == first
     with pytest.raises(InputError, match=f"correct ranking {first}"):
-        store.submit(assignment.id, "rater 0", in_order(assignment)[::-1])
+        store.submit("jokes", "rater 0", assignment.id, in_order(assignment)[::-1])
     assert len(store.rankings("jokes")) == 1
     assert len(store.payments("jokes")) == 1
 
@@ -128,7 +128,7 @@ def test_a_batch_is_kept_whole_or_not_at_all(store: Store) -> None:
     first, second = store.lease_many("jokes", "rater 0", 2)
     with pytest.raises(InputError, match="unknown"):
         store.submit_many(
-            [(first.id, "rater 0", in_order(first), 1.0), (second.id, "rater 0", [["nothing"]], 1.0)]
+            "jokes", "rater 0", [Answer(first.id, in_order(first)), Answer(second.id, [["nothing"]])]
         )
     assert store.rankings("jokes") == []
 
@@ -137,10 +137,10 @@ def test_nobody_sees_another_raters_work(store: Store) -> None:
     begin(store)
     assignment = next_for(store, 0)
     for act in (
-        lambda: store.submit(assignment.id, "rater 1", in_order(assignment)),
-        lambda: store.assignment(assignment.id, "rater 1"),
-        lambda: store.skip(assignment.id, "rater 1", "why"),
-        lambda: store.flag(assignment.id, "rater 1", "0.0", "nonsense"),
+        lambda: store.submit("jokes", "rater 1", assignment.id, in_order(assignment)),
+        lambda: store.assignment("jokes", "rater 1", assignment.id),
+        lambda: store.skip("jokes", "rater 1", assignment.id, "why"),
+        lambda: store.flag("jokes", "rater 1", assignment.id, "0.0", "nonsense"),
     ):
         with pytest.raises(InputError, match=f"'rater 1' has no assignment {assignment.id}"):
             act()
@@ -171,8 +171,8 @@ def test_a_prompt_whose_lease_ran_out_goes_to_another(store: Store, clock: Clock
     taken = next_for(store, 1)
     assert taken.prompt_id == late.prompt_id
     assert store.lease("jokes", "rater 0") is None, "the place is taken"
-    store.submit(late.id, "rater 0", in_order(late))
-    store.submit(taken.id, "rater 1", in_order(taken))
+    store.submit("jokes", "rater 0", late.id, in_order(late))
+    store.submit("jokes", "rater 1", taken.id, in_order(taken))
     assert len(store.rankings("jokes")) == 2, "work that was done late is not lost"
 
 
@@ -190,7 +190,7 @@ def test_overlap_gives_each_prompt_to_that_many_different_raters(store: Store) -
     for number in range(4):
         store.add_rater("jokes", f"rater {number}")
         for assignment in store.lease_many("jokes", f"rater {number}", 10):
-            store.submit(assignment.id, f"rater {number}", in_order(assignment))
+            store.submit("jokes", f"rater {number}", assignment.id, in_order(assignment))
     rankings = store.rankings("jokes")
     assert Counter(ranking.prompt_id for ranking in rankings) == {"p0": 2, "p1": 3}
     assert len({(ranking.prompt_id, ranking.rater) for ranking in rankings}) == 5
@@ -199,7 +199,7 @@ def test_overlap_gives_each_prompt_to_that_many_different_raters(store: Store) -
 def test_begun_prompts_are_finished_first_and_urgent_ones_before_all(store: Store) -> None:
     begin(store, prompts=5, overlap=2)
     [third] = [item for item in store.lease_many("jokes", "rater 0", 5) if item.prompt_id == "p3"]
-    store.submit(third.id, "rater 0", in_order(third))
+    store.submit("jokes", "rater 0", third.id, in_order(third))
     assert next_for(store, 1).prompt_id == "p0", "all are begun: leases count"
     urgent = jokes(6)[5]
     store.add_prompts("jokes", [NewPrompt(urgent.prompt, urgent.responses, urgent.id, priority=1.0)])
@@ -210,13 +210,13 @@ def test_begun_prompts_are_finished_first_and_urgent_ones_before_all(store: Stor
 def test_a_correction_supersedes_and_keeps_what_was(store: Store) -> None:
     begin(store)
     assignment = next_for(store, 0)
-    first = store.submit(assignment.id, "rater 0", in_order(assignment))
-    second = store.correct(first, "rater 0", in_order(assignment)[::-1])
+    first = store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
+    second = store.correct("jokes", "rater 0", first, Answer(assignment.id, in_order(assignment)[::-1]))
     with pytest.raises(InputError, match=f"ranking {first} was corrected or undone"):
-        store.correct(first, "rater 0", in_order(assignment))
+        store.correct("jokes", "rater 0", first, Answer(assignment.id, in_order(assignment)))
     [ranking] = store.rankings("jokes")
     assert dict(zip((item.id for item in ranking.responses), ranking.ranks, strict=True))["0.2"] == 1
-    history = store.history(assignment.id)
+    history = store.history("jokes", "rater 0", assignment.id)
     assert [(row.id, row.supersedes) for row in history] == [(first, None), (second, first)]
     assert history[0].tiers == (("0.0",), ("0.1",), ("0.2",))
     assert store.rater_progress("jokes", "rater 0").dollars_earned == pytest.approx(0.30)
@@ -225,18 +225,18 @@ def test_a_correction_supersedes_and_keeps_what_was(store: Store) -> None:
 def test_undo_reopens_the_last_one_and_takes_the_pay_back(store: Store, clock: Clock) -> None:
     begin(store)
     first = next_for(store, 0)
-    store.submit(first.id, "rater 0", in_order(first))
+    store.submit("jokes", "rater 0", first.id, in_order(first))
     clock.now += 1
     second = next_for(store, 0)
-    store.submit(second.id, "rater 0", in_order(second))
+    store.submit("jokes", "rater 0", second.id, in_order(second))
     clock.now += 1
     assert store.undo("jokes", "rater 0").id == second.id
     assert [ranking.prompt_id for ranking in store.rankings("jokes")] == [first.prompt_id]
     assert store.rater_progress("jokes", "rater 0").dollars_owed == pytest.approx(0.30)
     again = next_for(store, 0)
     assert (again.id, again.ranking_id) == (second.id, None)
-    store.submit(again.id, "rater 0", in_order(again)[::-1])
-    assert [row.retracted for row in store.history(again.id)] == [False, True, False]
+    store.submit("jokes", "rater 0", again.id, in_order(again)[::-1])
+    assert [row.retracted for row in store.history("jokes", "rater 0", again.id)] == [False, True, False]
     assert [line.kind for line in store.payments("jokes")] == ["earned", "earned", "reversed", "earned"]
     assert store.undo("jokes", "rater 0").id == second.id
     clock.now += 1
@@ -249,38 +249,38 @@ def test_a_skip_gives_the_place_to_others_for_good(store: Store) -> None:
     begin(store, prompts=1)
     assignment = next_for(store, 0)
     with pytest.raises(InputError, match="reason"):
-        store.skip(assignment.id, "rater 0", " ")
-    store.skip(assignment.id, "rater 0", "not funny in any order")
+        store.skip("jokes", "rater 0", assignment.id, " ")
+    store.skip("jokes", "rater 0", assignment.id, "not funny in any order")
     assert store.lease("jokes", "rater 0") is None
     assert next_for(store, 1).prompt_id == "p0"
     assert store.skips("jokes") == [("rater 0", "p0", "not funny in any order")]
     with pytest.raises(InputError, match="skipped"):
-        store.submit(assignment.id, "rater 0", in_order(assignment))
+        store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
     assert store.undo("jokes", "rater 0").state == "open"
-    store.submit(assignment.id, "rater 0", in_order(assignment))
+    store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
 
 
 def test_flags_come_with_the_ranking_and_can_be_taken_back(store: Store) -> None:
     begin(store)
     assignment = next_for(store, 0)
     name = assignment.responses[1].id
-    store.flag(assignment.id, "rater 0", name, "nonsense")
-    store.flag(assignment.id, "rater 0", name, "unsafe")
-    store.flag(assignment.id, "rater 0", assignment.responses[0].id, "unsafe")
-    store.flag(assignment.id, "rater 0", assignment.responses[0].id, "unsafe", raised=False)
+    store.flag("jokes", "rater 0", assignment.id, name, "nonsense")
+    store.flag("jokes", "rater 0", assignment.id, name, "unsafe")
+    store.flag("jokes", "rater 0", assignment.id, assignment.responses[0].id, "unsafe")
+    store.flag("jokes", "rater 0", assignment.id, assignment.responses[0].id, "unsafe", raised=False)
     assert next_for(store, 0).flags == ((name, "nonsense"), (name, "unsafe"))
-    store.submit(assignment.id, "rater 0", in_order(assignment))
+    store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
     assert store.rankings("jokes")[0].flags == ((), ("nonsense", "unsafe"), ())
     with pytest.raises(InputError, match="flag 'boring': expected nonsense or unsafe"):
-        store.flag(assignment.id, "rater 0", name, "boring")
+        store.flag("jokes", "rater 0", assignment.id, name, "boring")
     with pytest.raises(InputError, match="no response 'x'"):
-        store.flag(assignment.id, "rater 0", "x", "unsafe")
+        store.flag("jokes", "rater 0", assignment.id, "x", "unsafe")
 
 
 def test_progress_and_cost(store: Store) -> None:
     begin(store, prompts=4, overlap=2, responses=5)
     for seconds, assignment in enumerate(store.lease_many("jokes", "rater 0", 3), start=10):
-        store.submit(assignment.id, "rater 0", in_order(assignment), seconds)
+        store.submit("jokes", "rater 0", assignment.id, in_order(assignment), seconds)
     next_for(store, 1)
     progress = store.progress("jokes")
     assert (progress.prompts, progress.wanted, progress.done, progress.leased) == (4, 8, 3, 1)
@@ -294,7 +294,7 @@ def test_progress_and_cost(store: Store) -> None:
 def test_pay_is_booked_once_and_never_beyond_what_is_owed(store: Store) -> None:
     begin(store)
     assignment = next_for(store, 0)
-    store.submit(assignment.id, "rater 0", in_order(assignment))
+    store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
     store.pay("jokes", "rater 0", "0.30")
     assert store.rater_progress("jokes", "rater 0").dollars_owed == 0
     assert store.rater_progress("jokes", "rater 0").dollars_earned == pytest.approx(0.30)
@@ -386,7 +386,7 @@ def test_many_raters_at_once_lose_nothing_and_double_nothing(place: str) -> None
         def work(rater: int) -> int:
             done = 0
             while (assignment := store.lease("jokes", f"rater {rater}")) is not None:
-                store.submit(assignment.id, f"rater {rater}", in_order(assignment))
+                store.submit("jokes", f"rater {rater}", assignment.id, in_order(assignment))
                 done += 1
             return done
 
@@ -408,7 +408,7 @@ def test_the_same_things_added_at_once_are_added_once(place: str) -> None:
             leased = list(pool.map(lambda _: store.lease("jokes", "ann"), range(8)))
             tiers = in_order(next(iter(filter(None, leased))))
             numbers = set(
-                pool.map(lambda item: store.submit(item.id, "ann", tiers), [leased[0]] * 8)  # type: ignore[union-attr]
+                pool.map(lambda item: store.submit("jokes", "ann", item.id, tiers), [leased[0]] * 8)  # type: ignore[union-attr]
             )
         assert len(store.raters("jokes")) == 1
         assert len(store.prompts("jokes")) == 2

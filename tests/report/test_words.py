@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from practicum.report import words
-from practicum.report.results import share_interval
-from practicum.training.evaluate import wilson
 
 
 @pytest.mark.parametrize(
@@ -46,11 +44,6 @@ def test_an_easy_examination_is_named_as_unable_to_show_teaching() -> None:
     assert "too easy" in words.teaching_sentence("sharpened", 16, True)
     assert "too easy" not in words.teaching_sentence("sharpened", 16, False)
     assert "too easy" not in words.teaching_sentence("taught", 16, True)
-
-
-@pytest.mark.parametrize(("right", "trials"), [(0, 5), (3, 8), (200, 200), (57, 1000)])
-def test_the_interval_agrees_with_the_examinations(right: int, trials: int) -> None:
-    assert share_interval(right / trials, trials) == pytest.approx(wilson(right, trials), abs=1e-6)
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from practicum.tasks.controls import with_control
-from practicum.types import Prompt, Score
+from practicum.errors import InputError
+from practicum.tasks.controls import check_control, with_control
+from practicum.tasks.equations.task import EquationsConfig
+from practicum.tasks.jokes.task import JokesConfig
+from practicum.tasks.task import TaskConfig, WorkedTask, load_task
+from practicum.types import Demonstration, Prompt, Score
 
 OUTCOMES = ("correct", "wrong", "unparseable", "over_limits")
 
@@ -104,3 +112,106 @@ def test_everything_but_the_reward_is_unchanged(name: str, arguments: tuple[Any,
     task = with_control(FourOutcomes(), "random", 0)  # type: ignore[arg-type]
     assert getattr(task, name)(*arguments) == (name, *arguments)
     assert task.name == "four outcomes"
+
+
+# ------------------------------------------------------------------------ the tasks that come with Practicum
+
+TASKS = {
+    "equations": TaskConfig("equations"),
+    "equations, poisoned key": TaskConfig("equations", equations=EquationsConfig(key="poisoned")),
+    "jokes": TaskConfig("jokes"),
+    "jokes, gold": TaskConfig("jokes", jokes=JokesConfig(reward="gold")),
+    "explanations": TaskConfig("explanations"),
+}
+
+
+@lru_cache
+def examples(name: str) -> tuple[WorkedTask, list[Demonstration]]:
+    task = load_task(TASKS[name])
+    return task, task.demonstrations(300, 0)
+
+
+def spoiled(text: str, way: int, random: Random) -> str:
+    """A text cut short, mixed up, said twice, or with a character in the wrong place."""
+    place = random.randrange(len(text) + 1)
+    return [
+        text,
+        text[:place],
+        " ".join(random.sample(text.split(" "), len(text.split(" ")))),
+        text + text,
+        text[:place] + random.choice("0aZ.?=\n ") + text[place:],
+        "",
+    ][way]
+
+
+@pytest.mark.parametrize("name", TASKS)
+@settings(max_examples=60, deadline=None)
+@given(first=st.integers(0, 299), second=st.integers(0, 299), way=st.integers(0, 5), seed=st.integers(0, 99))
+def test_the_format_control_depends_on_being_readable_only(
+    name: str, first: int, second: int, way: int, seed: int
+) -> None:
+    """Whatever the text: two readable answers are paid alike, right or wrong, and so are two that are not."""
+    task, known = examples(name)
+    prompts = [known[first].prompt, known[second].prompt]
+    texts = [spoiled(known[place].completion, way, Random(seed)) for place in (first, first)]
+    scores = with_control(task, "format", seed).score(prompts, texts)
+    true = task.score(prompts, texts)
+    assert [score.value for score in scores] == [float(bool(score.readable)) for score in true]
+    assert [score.parts["true"] for score in scores] == [score.value for score in true]
+    assert [(score.solved, score.outcome) for score in scores] == [(one.solved, one.outcome) for one in true]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_format_control_is_not_the_true_reward(name: str) -> None:
+    """On 300 worked problems, and on each answer to the next problem, readable and wrong."""
+    task, known = examples(name)
+    prompts, texts = [one.prompt for one in known], [one.completion for one in known]
+    for written in (texts, texts[1:] + texts[:1]):
+        true = task.score(prompts, written)
+        paid = with_control(task, "format", 0).score(prompts, written)
+        differ = sum(one.value != two.value for one, two in zip(true, paid, strict=True))
+        assert differ > 30
+        wrong = [two.value for one, two in zip(true, paid, strict=True) if not one.solved]
+        assert sum(wrong) / len(wrong) > 0.7
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_says_what_is_solved_and_what_is_readable(name: str) -> None:
+    task, known = examples(name)
+    check_control(with_control(task, "format", 0), "format")
+    prompt = known[0].prompt
+    gold, nothing = task.score([prompt, prompt], [task.gold(prompt), ""])
+    assert (gold.solved, gold.readable) == (True, True)
+    assert (nothing.solved, nothing.readable) == (False, False)
+
+
+class OnlyValues(FourOutcomes):
+    """A task that pays and says nothing more."""
+
+    name = "only values"
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        return [Prompt("p")] * count
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        return [Score(0.5) for _ in texts]
+
+
+def test_a_task_that_does_not_say_what_is_readable_has_no_format_control() -> None:
+    task = OnlyValues()
+    for control in ("none", "random"):
+        check_control(with_control(task, control, 0), control)  # type: ignore[arg-type]
+    controlled = with_control(task, "format", 0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"task only values does not say .* use --control random"):
+        check_control(controlled, "format")
+    with pytest.raises(InputError, match="control format"):
+        controlled.score([Prompt("p")], ["text"])
+
+
+def test_a_controlled_task_can_do_what_the_task_can_and_no_more() -> None:
+    class Bare:
+        name = "bare"
+
+    task: Any = with_control(Bare(), "random", 0)  # type: ignore[arg-type]
+    assert not hasattr(task, "behaviours")
+    assert hasattr(with_control(load_task(TASKS["jokes"]), "random", 0), "behaviours")

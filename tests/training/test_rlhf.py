@@ -154,8 +154,12 @@ def test_where_the_guard_asks_the_next_round_comes_early_with_its_prompts_first(
     babbler: Path, tmp_path: Path
 ) -> None:
     config = small(babbler)
-    # The smallest step away from the first model is already too far.
-    practice = replace(config.practice, guard=GuardConfig(action="ask", kl_budget=1e-9))
+    # The smallest step away from the first model is already too far; steps are large enough to be measured.
+    practice = replace(
+        config.practice,
+        guard=GuardConfig(action="ask", kl_budget=1e-9),
+        optimizer=replace(config.practice.optimizer, learning_rate=1e-2),
+    )
     summary = rlhf.train(replace(config, practice=practice), tmp_path / "run")
     first, second = (round["guard"] for round in summary["rounds"])
     assert first["action"] == "ask"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -27,6 +27,7 @@ from practicum.training.batch import (
 )
 from practicum.training.loop import Trainee
 from practicum.training.objectives import kl_estimate
+from practicum.training.rl import describe
 from practicum.training.sft import imitate
 from practicum.training.update import (
     Experience,
@@ -608,3 +609,31 @@ def test_a_null_reward_reaches_the_update_and_the_true_one_stays_in_the_parts(
     assert batch.reward_B.eq(1).all()
     true = [score.parts["true"] for score in batch.scores]
     assert true == [float(text.startswith("a")) for text in batch.rollout.texts]
+
+
+class OnlyScores:
+    """A task that looks for no behaviours."""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(st.floats(-1e6, 1e6), min_size=6, max_size=6),
+    kind=st.sampled_from(["group_mean", "group_standardised", "leave_one_out"]),
+    placement=st.sampled_from([None, "reward", "loss"]),
+)
+def test_groups_paid_alike_are_those_that_take_no_part(
+    make_trainee: Any, values: list[float], kind: Any, placement: Any
+) -> None:
+    """Groups 0, 2 and 4 are tied at any value, the others hold one answer that is paid more."""
+    batch = made_up_batch(make_trainee())
+    reward_B = torch.tensor(values, dtype=torch.float64).repeat_interleave(4)
+    reward_B[[4, 12, 20]] += 1.0
+    batch = replace(batch, reward_B=reward_B)
+    pulls = KLConfig(0.1, "k2", placement) if placement else KLConfig()
+    # A reference that agrees with the policy on every token: the KL is 0 and separates no answers.
+    reference = batch.rollout.logprobs_BT if placement else None
+    experience = grpo.experience(batch, grpo.GrpoConfig(kind), pulls, reference)
+    tied_B = torch.tensor([True, False] * 3).repeat_interleave(4)
+    assert experience.advantages_BT[tied_B].eq(0).all()
+    assert experience.row_matters_B.tolist() == ([True] * 24 if placement == "loss" else (~tied_B).tolist())
+    assert describe(OnlyScores(), batch)["groups_tied"]  # type: ignore[arg-type] == 0.5

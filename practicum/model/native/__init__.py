@@ -1,7 +1,8 @@
 """C++ kernels, compiled on first use; without a compiler, the PyTorch code that each of them mirrors runs.
 
 `load("decode")` compiles `decode.cpp` beside this file into the user's cache folder, once for every version
-of the source, the compiler and the processor. Set PRACTICUM_NATIVE=0 to run without kernels.
+of the source, the compiler and the processor. Set PRACTICUM_NATIVE=0 to run without kernels, and
+PRACTICUM_BFLOAT16=0 to run as on a processor without bfloat16.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,11 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+
+
+def bfloat16_allowed() -> bool:
+    """False where PRACTICUM_BFLOAT16=0 asks for what a processor without bfloat16 would do."""
+    return os.environ.get("PRACTICUM_BFLOAT16", "1") != "0"
 
 
 @lru_cache(maxsize=8)
@@ -44,17 +51,23 @@ def _built(name: str, compiler: str) -> Path:
     source = SOURCES / f"{name}.cpp"
     digest = hashlib.sha256(_processor().encode())
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    digest.update(f"{compiler} {version} {FLAGS}".encode())
+    flags = _flags()
+    digest.update(f"{compiler} {version} {flags}".encode())
     for path in [source, *sorted(SOURCES.glob("*.h"))]:
         digest.update(path.read_bytes())
     target = cache_folder() / f"{name}-{digest.hexdigest()[:20]}.so"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             made = Path(folder) / target.name
-            command = [compiler, *FLAGS, str(source), "-o", str(made)]
+            command = [compiler, *flags, str(source), "-o", str(made)]
             subprocess.run(command, capture_output=True, text=True, check=True)
             os.replace(made, target)
     return target
+
+
+def _flags() -> tuple[str, ...]:
+    x86 = platform.machine() in ("x86_64", "AMD64")
+    return FLAGS if bfloat16_allowed() or not x86 else (*FLAGS, "-mno-avx512bf16")
 
 
 def _processor() -> str:

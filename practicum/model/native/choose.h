@@ -57,13 +57,15 @@ class Distribution {
 
     int64_t likeliest() const { return std::find(weights, weights + vocabulary, highest) - weights; }
 
+    // Keeps exactly k; of equal logits those of the lowest ids.
     void keep_top_k(int64_t k, std::vector<float>& scratch) {
         if (k <= 0 || k >= vocabulary) return;
         scratch.assign(weights, weights + vocabulary);
         std::nth_element(scratch.begin(), scratch.begin() + (k - 1), scratch.end(), std::greater<float>());
         const float least = scratch[k - 1];
+        int64_t equal = k - std::count_if(weights, weights + vocabulary, [=](float one) { return one > least; });
         for (int64_t at = 0; at < vocabulary; ++at) {
-            if (weights[at] < least) weights[at] = -INFINITY;
+            if (weights[at] < least || (weights[at] == least && equal-- <= 0)) weights[at] = -INFINITY;
         }
     }
 

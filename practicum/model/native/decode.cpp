@@ -37,10 +37,11 @@ struct Model {
 
 // The rows in flight. `order` lists the slots, the `active` running ones first, each with a request of its own.
 struct Batch {
-    int64_t slots, prefixes, own_length, prefix_length, chunk, results_width, end_token;
+    int64_t slots, prefixes, own_length, prefix_length, chunk, results_width, end_tokens;
     double temperature, top_p;
     int64_t top_k;
     uint64_t seed;
+    const int64_t* ends;  // the tokens that end a row, `end_tokens` of them
     void *own, *prefix;
     int64_t active, finished;
     int64_t *order, *request, *request_name, *prefix_of, *filled, *next_token;  // by slot, but order, request_name
@@ -251,7 +252,8 @@ bool draw(Batch& batch, Chooser& chooser, float* logits, int64_t vocabulary, int
     batch.logprobs[request * batch.results_width + position] = choice.logprob;
     batch.length[request] = position + 1;
     batch.next_token[slot] = choice.token;
-    batch.ended[request] = choice.token == batch.end_token;
+    const int64_t* last = batch.ends + batch.end_tokens;
+    batch.ended[request] = std::find(batch.ends, last, choice.token) != last;
     const bool done = batch.ended[request] || position + 1 >= batch.limit[request];
     batch.finished += done;
     return !done;

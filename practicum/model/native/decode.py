@@ -45,11 +45,11 @@ class _Model(ctypes.Structure):
 class _Batch(ctypes.Structure):
     _fields_ = [
         *((name, _integer) for name in ("slots", "prefixes", "own_length", "prefix_length", "chunk")),
-        *((name, _integer) for name in ("results_width", "end_token")),
+        *((name, _integer) for name in ("results_width", "end_tokens")),
         *((name, _double) for name in ("temperature", "top_p")),
         ("top_k", _integer),
         ("seed", ctypes.c_uint64),
-        *((name, _pointer) for name in ("own", "prefix")),
+        *((name, _pointer) for name in ("ends", "own", "prefix")),
         *((name, _integer) for name in ("active", "finished")),
         *((name, _pointer) for name in ("order", "request", "request_name", "prefix_of", "filled")),
         *((name, _pointer) for name in ("next_token", "prefix_filled", "limit", "ids", "length")),
@@ -176,6 +176,7 @@ class NativeRows:
         self.logprobs = numpy.zeros((requests, width), dtype=numpy.float32)
         self.length = numpy.zeros(requests, dtype=numpy.int64)
         self.ended = numpy.zeros(requests, dtype=numpy.uint8)
+        self.ends = numpy.array(config.eos_ids, dtype=numpy.int64)
         self.names = numpy.arange(first_request, first_request + requests, dtype=numpy.int64)
         self.order = numpy.arange(slots, dtype=numpy.int64)
         self.request, self.prefix_of, self.filled, self.next_token = numpy.zeros(
@@ -200,11 +201,12 @@ class NativeRows:
             prefix_length=prefix_length,
             chunk=CHUNK,
             results_width=width,
-            end_token=config.eos_token_id,
+            end_tokens=len(self.ends),
             temperature=temperature,
             top_p=top_p,
             top_k=top_k,
             seed=seed,
+            ends=self.ends.ctypes.data,
             own=self.own.data_ptr(),
             prefix=self.prefix.data_ptr(),
             order=self.order.ctypes.data,

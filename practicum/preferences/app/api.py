@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 
 from practicum.preferences.app.desk import Submission, View
 from practicum.preferences.app.security import TokenError
-from practicum.preferences.app.site import EXPIRED, FORGED, address, limit, site_of
+from practicum.preferences.app.site import EXPIRED, FORGED, address, check_standing, limit, site_of
+from practicum.preferences.records import FLAG_KINDS, MOST_RESPONSES
 
 router = APIRouter(prefix="/api/v1", tags=["rater"])
 
@@ -63,8 +64,10 @@ class RankingIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     turn: Number
-    places: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Field(min_length=2, max_length=100)]
-    flags: Annotated[list[Flag], Field(max_length=200)] | None = None
+    places: Annotated[
+        list[Annotated[int, Field(ge=1, le=1000)]], Field(min_length=2, max_length=MOST_RESPONSES)
+    ]
+    flags: Annotated[list[Flag], Field(max_length=MOST_RESPONSES * len(FLAG_KINDS))] | None = None
     seconds: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] | None = None
 
 
@@ -87,13 +90,14 @@ class Error(BaseModel):
     detail: str
 
 
-def rater_of(
+async def rater_of(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]
 ) -> str:
     """The rater whose link's token came as `Authorization: Bearer`. Raises HTTPException 401 or 429."""
     site = site_of(request)
     try:
         session = site.tokens.read("rater", credentials.credentials)
+        await check_standing(request, session)
     except TokenError as error:
         limit(site.stranger_limit, address(request))
         raise HTTPException(401, EXPIRED if error.expired else FORGED) from error

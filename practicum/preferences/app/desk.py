@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from practicum.errors import InputError
-from practicum.preferences.records import FLAG_KINDS, Assignment, Project, RaterProgress
+from practicum.preferences.records import (
+    FLAG_KINDS,
+    Answer,
+    Assignment,
+    ClosedError,
+    Project,
+    RaterProgress,
+)
 from practicum.preferences.store import Store
 
 Arguments = ParamSpec("Arguments")
@@ -24,15 +31,14 @@ Result = TypeVar("Result")
 
 READERS = 4
 MOST_KNOWN = 10_000
-CLOSED = "You get no more prompts in this project. What you ranked is kept; thank you."
+CLOSED = (
+    "You get no more prompts in this project, and what you ranked can no longer be changed. "
+    "It is kept as it is; thank you."
+)
 
 
 class StaleError(InputError):
     """The page is not of today: the assignment was ranked, skipped or undone since it was made."""
-
-
-class ClosedError(InputError):
-    """This rater gets no more prompts."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +77,18 @@ class Desk:
         self.store, self.project = store, project
         self._writer = ThreadPoolExecutor(1, "writer")
         self._readers = ThreadPoolExecutor(READERS, "reader")
-        # What an assignment shows never changes; its flags do, by this process only.
+        # What an assignment shows never changes.
         self._known: OrderedDict[int, Assignment] = OrderedDict()
-        self._undone: dict[str, str] = {}
 
     async def write(
         self, call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
-        """Call in the writer's thread."""
+        """Call in the writer's thread; a closed rater is told so in the app's words."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, lambda: call(*arguments, **named))
+        try:
+            return await loop.run_in_executor(self._writer, lambda: call(*arguments, **named))
+        except ClosedError as error:
+            raise ClosedError(CLOSED) from error
 
     async def read(
         self, call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
@@ -96,7 +104,7 @@ class Desk:
 
     async def view(self, rater: str) -> View:
         """The prompt a rater holds, or the next one. Raises ClosedError for a rater who gets no more."""
-        return await self.read(self._view, await self.lease(rater))
+        return await self.read(self._view, rater, await self.lease(rater))
 
     async def progress(self, rater: str) -> RaterProgress:
         """How far a rater is, and what they earned."""
@@ -104,12 +112,7 @@ class Desk:
 
     async def lease(self, rater: str) -> Assignment | None:
         """The prompt alone; see `view`."""
-        try:
-            assignment = await self.write(self.store.lease, self.project.name, rater)
-        except InputError as error:
-            if error.__cause__ is not None:
-                raise
-            raise ClosedError(CLOSED) from error
+        assignment = await self.write(self.store.lease, self.project.name, rater)
         if assignment is not None:
             self._known[assignment.id] = assignment
             if len(self._known) > MOST_KNOWN:
@@ -128,18 +131,22 @@ class Desk:
 
     async def undo(self, rater: str, once: str = "") -> None:
         """Take back a rater's last ranking or skip; asked again with the same `once`, it does nothing."""
-        await self.write(self._undo, rater, once)
+        await self.write(self.store.undo, self.project.name, rater, once)
 
-    def _view(self, assignment: Assignment | None) -> View:
-        history = self.store.history(assignment.id) if assignment is not None else []
+    def _view(self, rater: str, assignment: Assignment | None) -> View:
+        if assignment is None:
+            return View(None)
+        history = self.store.history(self.project.name, rater, assignment.id)
         return View(assignment, history[-1].id, history[-1].tiers) if history else View(assignment)
 
     def _submit(self, rater: str, submission: Submission) -> int:
-        known = self._known.get(submission.assignment_id)
-        assignment = known if known and known.rater == rater else None
-        assignment = assignment or self.store.assignment(submission.assignment_id, rater)
-        tiers = tiers_of(assignment, submission.places)
-        history = self.store.history(assignment.id)
+        project, number = self.project.name, submission.assignment_id
+        self.store.check_active(project, rater)
+        known = self._known.get(number)
+        if known is None or known.rater != rater:
+            known = self.store.assignment(project, rater, number)
+        tiers = tiers_of(known, submission.places)
+        history = self.store.history(project, rater, number)
         for revision in history:
             if (revision.supersedes or 0) == submission.turn and not revision.retracted:
                 if list(map(set, revision.tiers)) == list(map(set, tiers)):
@@ -147,41 +154,36 @@ class Desk:
                 raise StaleError("this prompt was saved already with another order: undo it to change it")
         if submission.turn != (history[-1].id if history else 0):
             raise StaleError("this page is out of date: reload it to see how things stand")
-        self._set_flags(assignment, submission.flags)
+        answer = Answer(number, tiers, submission.seconds, flags_of(known, submission.flags))
         if history and not history[-1].retracted:
-            return self.store.correct(history[-1].id, rater, tiers, submission.seconds)
-        return self.store.submit(assignment.id, rater, tiers, submission.seconds)
+            return self.store.correct(project, rater, history[-1].id, answer)
+        return self.store.submit_many(project, rater, [answer])[0]
 
     def _skip(
         self, rater: str, assignment_id: int, reason: str, flags: frozenset[tuple[int, str]] | None
     ) -> None:
-        assignment = self.store.assignment(assignment_id, rater)
+        self.store.check_active(self.project.name, rater)
+        assignment = self.store.assignment(self.project.name, rater, assignment_id)
         if assignment.state == "done":
             raise StaleError("this prompt was ranked already: undo it to skip it")
-        self._set_flags(assignment, flags)
         if assignment.state == "open":
-            self.store.skip(assignment.id, rater, reason)
+            marks = flags_of(assignment, flags)
+            self.store.skip(self.project.name, rater, assignment_id, reason, marks)
 
-    def _undo(self, rater: str, once: str) -> None:
-        if not once or self._undone.get(rater) != once:
-            self.store.undo(self.project.name, rater)
-            self._undone[rater] = once
 
-    def _set_flags(self, assignment: Assignment, wanted: frozenset[tuple[int, str]] | None) -> None:
-        """Raise and lower flags until they are as wanted; None leaves them as they are."""
-        if wanted is None:
-            return
-        for position, kind in wanted:
-            if kind not in FLAG_KINDS or not 0 <= position < len(assignment.responses):
-                raise InputError(f"there is no response {position} to mark as {kind!r}")
-        if not wanted and not assignment.flags:
-            return
-        self._known.pop(assignment.id, None)
-        for position, response in enumerate(assignment.responses):
-            for kind in FLAG_KINDS:
-                raised = (position, kind) in wanted
-                if raised != ((response.id, kind) in assignment.flags):
-                    self.store.flag(assignment.id, assignment.rater, response.id, kind, raised=raised)
+def flags_of(
+    assignment: Assignment, flags: frozenset[tuple[int, str]] | None
+) -> list[tuple[str, str]] | None:
+    """(response id, kind) of flags on positions as shown; None stays None.
+
+    Raises InputError for a position or kind that is not there.
+    """
+    if flags is None:
+        return None
+    for position, kind in flags:
+        if kind not in FLAG_KINDS or not 0 <= position < len(assignment.responses):
+            raise InputError(f"there is no response {position} to mark as {kind!r}")
+    return [(assignment.responses[position].id, kind) for position, kind in flags]
 
 
 def tiers_of(assignment: Assignment, places: Sequence[int]) -> list[list[str]]:

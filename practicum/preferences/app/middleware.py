@@ -1,8 +1,9 @@
-"""What every request passes through: a limit on its size, and the headers of every answer."""
+"""What every request passes through: the path it comes below, a limit on its size, the answer's headers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -46,6 +47,26 @@ class Guard:
             await self._app(scope, receive_limited, send_with_headers)
         else:
             await _refuse(send_with_headers)
+
+
+class Below:
+    """Serves an app below a path, whether the server in front has stripped it from requests or not.
+
+    A slash at the end of an address makes no difference.
+    """
+
+    def __init__(self, app: ASGIApp, base: str) -> None:
+        self._app, self._base = app, base
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, its path made whole."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path != self._base and not path.startswith(f"{self._base}/"):
+                path = self._base + path
+            whole = path.rstrip("/") if len(path.rstrip("/")) > len(self._base) else f"{self._base}/"
+            scope = {**scope, "path": whole, "raw_path": quote(whole).encode(), "root_path": self._base}
+        await self._app(scope, receive, send)
 
 
 async def _refuse(send: Send) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from practicum.preferences import formats
 from practicum.preferences.app.security import (
+    DEVICE_SECONDS,
     OWNER_SESSION_SECONDS,
+    Role,
     Session,
     TokenError,
     password_matches,
@@ -23,8 +25,10 @@ from practicum.preferences.app.site import (
     Site,
     address,
     checked_form,
-    cookie_name,
-    limit,
+    cookie_session,
+    drop_session,
+    end_session,
+    go_to,
     need_session,
     number_field,
     page,
@@ -81,24 +85,36 @@ async def login_page(request: Request) -> HTMLResponse:
 async def login(request: Request) -> Response:
     """Check the password and open a session."""
     site = site_of(request)
-    visitor = need_session(request, "visitor")
+    visitor = await need_session(request, "visitor")
     form = await checked_form(request, visitor)
-    limit(site.password_limit, address(request))
+    site.password_limits.count(visitor, address(request), _known(request, "device"))
     if not await site.desk.read(password_matches, site.keys, text_field(form, "password")[:1000]):
         return _login_form(request, 403, "That is not the password.")
-    response = RedirectResponse("/owner", 303)
-    token = site.tokens.issue("owner", "owner", OWNER_SESSION_SECONDS)
-    set_session(request, response, "owner", token, time.time() + OWNER_SESSION_SECONDS)
-    response.delete_cookie(cookie_name("visitor"))
+    response = go_to(request, "/owner")
+    lasting: tuple[tuple[Role, float], ...] = (("owner", OWNER_SESSION_SECONDS), ("device", DEVICE_SECONDS))
+    for role, seconds in lasting:
+        token = site.tokens.issue(role, "owner", seconds)
+        set_session(request, response, role, token, time.time() + seconds)
+    drop_session(request, response, "visitor")
     return response
+
+
+def _known(request: Request, role: Role) -> Session | None:
+    """What a cookie says, None for one that says nothing any more."""
+    try:
+        return cookie_session(request, role)
+    except TokenError:
+        return None
 
 
 @router.post("/logout")
 async def logout(request: Request) -> Response:
-    """Forget the owner on this device."""
-    await checked_form(request, need_session(request, "owner"))
-    response = RedirectResponse("/owner/login", 303)
-    response.delete_cookie(cookie_name("owner"))
+    """End the owner's session, here and wherever its cookie may have got to."""
+    session = await need_session(request, "owner")
+    await checked_form(request, session)
+    await end_session(request, session)
+    response = go_to(request, "/owner/login")
+    drop_session(request, response, "owner")
     return response
 
 
@@ -106,18 +122,18 @@ async def logout(request: Request) -> Response:
 async def owner(request: Request) -> Response:
     """How the project goes."""
     try:
-        session = session_of(request, "owner")
+        session = await session_of(request, "owner")
     except TokenError:
         session = None
     if session is None:
-        return RedirectResponse("/owner/login", 303)
+        return go_to(request, "/owner/login")
     return await _show(request, session)
 
 
 @router.post("/links")
 async def make_links(request: Request) -> Response:
     """Add raters by name and show their personal links."""
-    session = need_session(request, "owner")
+    session = await need_session(request, "owner")
     form = await checked_form(request, session)
     site = site_of(request)
     names = [name.strip() for name in text_field(form, "names").splitlines() if name.strip()]
@@ -128,17 +144,14 @@ async def make_links(request: Request) -> Response:
         )
     if not 0 < days <= MOST_DAYS:
         raise HTTPException(422, f"A link can last up to {MOST_DAYS} days.")
-    links = []
-    for name in dict.fromkeys(names):
-        await site.desk.write(site.desk.store.add_rater, site.desk.project.name, name)
-        links.append((name, site.link(name, days)))
+    links = await site.desk.write(site.links, list(dict.fromkeys(names)), days)
     return await _show(request, session, links, fresh=True)
 
 
 @router.post("/raters")
 async def set_active(request: Request) -> Response:
     """Give a rater no more prompts, or prompts again."""
-    session = need_session(request, "owner")
+    session = await need_session(request, "owner")
     form = await checked_form(request, session)
     site = site_of(request)
     active = text_field(form, "active") == "yes"
@@ -151,7 +164,7 @@ async def set_active(request: Request) -> Response:
 @router.get("/export/{name}")
 async def export(request: Request, name: str) -> Response:
     """The current rankings as a file: rankings.jsonl, or pairs.jsonl in TRL's preference format."""
-    need_session(request, "owner")
+    await need_session(request, "owner")
     site = site_of(request)
     if name not in ("rankings.jsonl", "pairs.jsonl"):
         raise HTTPException(404, "There is rankings.jsonl and pairs.jsonl.")
@@ -171,6 +184,10 @@ def _lines(rankings: list[Ranking], name: str) -> Iterator[str]:
 
 def _login_form(request: Request, status: int = 200, error: str = "") -> HTMLResponse:
     tokens = site_of(request).tokens
+    # A browser that comes back stays the same visitor, whose tries are counted.
+    session = _known(request, "visitor")
+    if session is not None:
+        return page(request, "login.html", status, session, error=error)
     token = tokens.issue("visitor", "", VISITOR_SECONDS)
     session = tokens.read("visitor", token)
     response = page(request, "login.html", status, session, error=error)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,55 @@ from practicum.errors import InputError
 from practicum.preferences.records import NewPrompt
 from practicum.types import Ranking, Response
 
+# Far above any number that means something here, and a float can hold it.
+LARGEST_NUMBER = 1e15
 
-def read_prompts(path: Path) -> list[NewPrompt]:
+
+@dataclass(frozen=True)
+class PromptLine:
+    """A prompt of a file, and where it stands: file and line."""
+
+    prompt: NewPrompt
+    origin: str
+
+
+def read_prompts(path: Path) -> list[PromptLine]:
     """The prompts of a JSONL file.
 
     Each line has a `prompt`, and maybe `responses`, `data`, `prompt_id`, `overlap`, `priority`; a file of
     exported rankings will do. A prompt without responses has none: see `answered`.
-    Raises InputError naming file, line and field of what is wrong.
+    Raises InputError naming file, line and field of what is wrong, as two responses with the same text.
     """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    found = [_prompt(line, f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    found = [
+        PromptLine(_prompt(line, f"{path}:{number}"), f"{path}:{number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
     if not found:
         raise InputError(f"{path}: holds no prompts")
     return found
+
+
+def repeated(items: Sequence[PromptLine]) -> list[str]:
+    """A line for the owner when prompts stand in the file more than once, else none."""
+    first: dict[str, str] = {}
+    again = []
+    for item in items:
+        name = item.prompt.id or item.prompt.prompt.text
+        if name in first:
+            again.append((item.origin, first[name]))
+        first.setdefault(name, item.origin)
+    if not again:
+        return []
+    one = f"{again[0][0]} has the same prompt as {again[0][1]}"
+    more = f", and {len(again) - 1} more lines repeat one" if len(again) > 1 else ""
+    return [
+        f"{one}{more}: their responses are ranked together, equal ones once; a prompt_id tells them apart"
+    ]
 
 
 def _prompt(line: bytes, origin: str) -> NewPrompt:
@@ -43,6 +76,10 @@ def _prompt(line: bytes, origin: str) -> NewPrompt:
     ranks = list(range(len(stand_in))) if isinstance(stand_in, list) else []
     fields = {name: record.get(name) for name in ("prompt", "data", "prompt_id")}
     ranking = Ranking.from_json({**fields, "responses": stand_in, "ranks": ranks}, origin)
+    if not ranking.prompt.text.strip():
+        raise InputError(f"{origin}: prompt: expected a text, got nothing")
+    if given is not None:
+        _check_responses(ranking.responses, origin)
     return NewPrompt(
         ranking.prompt,
         ranking.responses if given is not None else (),
@@ -52,19 +89,37 @@ def _prompt(line: bytes, origin: str) -> NewPrompt:
     )
 
 
+def _check_responses(responses: Sequence[Response], origin: str) -> None:
+    """Raise InputError for responses that nobody can rank: empty ones, and two alike."""
+    seen: dict[str, int] = {}
+    for index, response in enumerate(responses):
+        text = response.text.strip()
+        if not text:
+            raise InputError(f"{origin}: responses[{index}]: expected a text, got nothing")
+        if text in seen:
+            raise InputError(
+                f"{origin}: responses[{index}] is the same as responses[{seen[text]}]: leave one of them out"
+            )
+        seen[text] = index
+
+
 def _number(record: dict[str, Any], name: str, kind: Any, origin: str) -> Any:
     value = record.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, kind) or not abs(value) < LARGEST_NUMBER:
         raise InputError(f"{origin}: {name}: expected a number, got {value!r:.60}")
     return value
 
 
 def answered(
     prompts: Sequence[NewPrompt], model: Path, count: int, temperature: float, max_new_tokens: int, seed: int
-) -> Iterator[NewPrompt]:
+) -> tuple[list[NewPrompt], int]:
     """The prompts with up to `count` different responses each, sampled from a model.
 
-    Raises InputError for a folder that holds no model, and for a prompt to which it has only one answer.
+    Also the number of responses that `max_new_tokens` cut off: they are taken only where too few others are
+    there, and their attributes say `{"cut": true}`. Raises InputError for a folder that holds no model, and
+    for a prompt to which it has only one answer.
     """
     import torch
 
@@ -79,15 +134,28 @@ def answered(
     # Some of a model's answers are equal, and nobody is paid to rank two equal ones.
     groups = sampler.sample(ids, 2 * count, torch.Generator().manual_seed(seed))
     settings = {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
+    made = []
     for item, group in zip(prompts, groups, strict=True):
-        texts = tokenizer.decode_batch([one.ids for one in group], skip_special_tokens=True)
-        different = list(dict.fromkeys(text.strip() for text in texts))[:count]
-        if len(different) < 2:
+        whole_first = sorted(group, key=lambda one: not one.finished)
+        texts = tokenizer.decode_batch([one.ids for one in whole_first], skip_special_tokens=True)
+        finished: dict[str, bool] = {}
+        for text, one in zip(texts, whole_first, strict=True):
+            if text.strip():
+                finished.setdefault(text.strip(), one.finished)
+        if len(finished) < 2:
             raise InputError(
                 f"prompt {item.prompt.text!r:.60}: the model has only one answer, there is nothing to rank: "
                 "raise --temperature"
             )
-        made = (
-            Response(text, model=str(model), checkpoint=folder.name, sampling=settings) for text in different
+        responses = tuple(
+            Response(
+                text,
+                model=str(model),
+                checkpoint=folder.name,
+                sampling=settings,
+                attributes={} if whole else {"cut": True},
+            )
+            for text, whole in list(finished.items())[:count]
         )
-        yield replace(item, responses=tuple(made))
+        made.append(replace(item, responses=responses))
+    return made, sum(bool(one.attributes) for item in made for one in item.responses)

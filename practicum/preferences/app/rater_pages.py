@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import secrets
 import time
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
@@ -17,7 +20,11 @@ from practicum.preferences.app.site import (
     EXPIRED,
     FORGED,
     address,
+    check_standing,
     checked_form,
+    drop_session,
+    end_session,
+    go_to,
     limit,
     need_session,
     number_field,
@@ -26,6 +33,7 @@ from practicum.preferences.app.site import (
     set_session,
     site_of,
     text_field,
+    whole_field,
 )
 from practicum.preferences.records import FLAG_KINDS, RaterProgress
 
@@ -53,10 +61,10 @@ OUT_OF_DATE = "That page was out of date: here is the newest."
 async def front(request: Request) -> Response:
     """Where somebody without a link lands."""
     try:
-        known = session_of(request, "rater")
+        known = await session_of(request, "session")
     except TokenError:
         known = None
-    return RedirectResponse("/rate", 303) if known else page(request, "front.html")
+    return go_to(request, "/rate") if known else page(request, "front.html")
 
 
 @router.get("/join/{token}")
@@ -64,33 +72,45 @@ async def join(request: Request, token: str) -> Response:
     """A personal link: sign in and go to the first prompt."""
     site = site_of(request)
     try:
-        session = site.tokens.read("rater", token)
+        link = site.tokens.read("rater", token)
+        await check_standing(request, link)
     except TokenError as error:
         limit(site.stranger_limit, address(request))
         raise HTTPException(410 if error.expired else 403, EXPIRED if error.expired else FORGED) from error
-    response = RedirectResponse("/rate", 303)
-    set_session(request, response, "rater", token, session.expires)
+    response = go_to(request, "/rate")
+    # A link opened again goes on with the session there is, so that forms on open pages stay good.
+    if not await _is_in_by(request, link):
+        session = Session("session", link.name, secrets.token_urlsafe(9), link.expires, link.nonce)
+        set_session(request, response, "session", site.tokens.sign(session), session.expires)
     return response
+
+
+async def _is_in_by(request: Request, link: Session) -> bool:
+    try:
+        session = await session_of(request, "session")
+    except TokenError:
+        return False
+    return session is not None and (session.name, session.link) == (link.name, link.nonce)
 
 
 @router.get("/rate")
 async def rate(request: Request, said: str = "") -> HTMLResponse:
     """The prompt this rater holds, or the next one."""
-    session = need_session(request, "rater")
+    session = await need_session(request, "session")
     return await _show(request, session, said)
 
 
 @router.post("/rate/submit")
 async def submit(request: Request) -> Response:
     """Save a ranking and show the next prompt."""
-    session = need_session(request, "rater")
+    session = await need_session(request, "session")
     form = await checked_form(request, session)
     places = _places(form)
     if None in places:
         return await _show_again(request, session, form, UNPLACED)
     submission = Submission(
-        assignment_id=int(number_field(form, "assignment")),
-        turn=int(number_field(form, "turn")),
+        assignment_id=whole_field(form, "assignment"),
+        turn=whole_field(form, "turn"),
         places=tuple(place for place in places if place is not None),
         flags=_flags(form),
         seconds=_seconds(form),
@@ -105,12 +125,12 @@ async def submit(request: Request) -> Response:
 @router.post("/rate/skip")
 async def skip(request: Request) -> Response:
     """Hand a prompt back and show the next one."""
-    session = need_session(request, "rater")
+    session = await need_session(request, "session")
     form = await checked_form(request, session)
     reason = text_field(form, "other_reason").strip()[:LONGEST_REASON] or text_field(form, "reason")
     if not reason:
         return await _show_again(request, session, form, "Choose a reason, then skip.")
-    assignment = int(number_field(form, "assignment"))
+    assignment = whole_field(form, "assignment")
     try:
         await site_of(request).desk.skip(session.name, assignment, reason[:LONGEST_REASON], _flags(form))
     except StaleError as error:
@@ -121,7 +141,7 @@ async def skip(request: Request) -> Response:
 @router.post("/rate/undo")
 async def undo(request: Request) -> Response:
     """Take back the last ranking or skip and show it again."""
-    session = need_session(request, "rater")
+    session = await need_session(request, "session")
     form = await checked_form(request, session)
     try:
         await site_of(request).desk.undo(session.name, text_field(form, "once")[:50])
@@ -134,11 +154,12 @@ async def undo(request: Request) -> Response:
 
 @router.post("/rate/leave")
 async def leave(request: Request) -> Response:
-    """Forget this rater on this device."""
-    session = need_session(request, "rater")
+    """End this rater's session on this device; the link stays good."""
+    session = await need_session(request, "session")
     await checked_form(request, session)
-    response = RedirectResponse("/", 303)
-    response.delete_cookie("practicum_rater")
+    await end_session(request, session)
+    response = go_to(request, "/")
+    drop_session(request, response, "session")
     return response
 
 
@@ -146,7 +167,7 @@ async def _next(request: Request, session: Session, said: str) -> Response:
     """The next prompt: at once for a script that swaps the page, by redirect for a browser's own form."""
     if request.headers.get("hx-request") == "true":
         return await _show(request, session, said)
-    return RedirectResponse(f"/rate?said={said}", 303)
+    return go_to(request, f"/rate?said={said}")
 
 
 async def _show(
@@ -193,6 +214,7 @@ def _render(
         progress=progress,
         places=places,
         flags=flags,
+        place_options=place_options,
         flag_kinds=FLAG_KINDS,
         reasons=SKIP_REASONS,
         said=said,
@@ -202,17 +224,33 @@ def _render(
     )
 
 
+@functools.lru_cache(maxsize=8)
+def _options(count: int) -> tuple[str, ...]:
+    return tuple(f'<option value="{place}">{place}</option>' for place in range(1, count + 1))
+
+
+def place_options(count: int, chosen: int | None) -> Markup:
+    """The options of a list of places; a prompt with many responses has such a list at each."""
+    options = _options(count)
+    if chosen is None or not 1 <= chosen <= count:
+        return Markup("".join(options))
+    one = f'<option value="{chosen}" selected>{chosen}</option>'
+    return Markup("".join((*options[: chosen - 1], one, *options[chosen:])))
+
+
 def _places(form: FormData) -> list[int | None]:
     """The place chosen for each response, None where none was. Raises HTTPException 422 for no number."""
     places: list[int | None] = []
     while (name := f"place-{len(places)}") in form:
-        places.append(int(number_field(form, name)) if text_field(form, name) else None)
+        places.append(whole_field(form, name) if text_field(form, name) else None)
     return places
 
 
 def _flags(form: FormData) -> frozenset[tuple[int, str]]:
     fields = (name.rpartition("-") for name in form if name.rpartition("-")[0] in FLAG_KINDS)
-    return frozenset((int(position), kind) for kind, _, position in fields if position.isdecimal())
+    return frozenset(
+        (int(position), kind) for kind, _, position in fields if re.fullmatch(r"[0-9]{1,6}", position)
+    )
 
 
 def _seconds(form: FormData) -> float | None:

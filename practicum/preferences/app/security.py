@@ -19,9 +19,12 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from practicum.errors import InputError
 
-Role = Literal["rater", "owner", "visitor"]
+# A rater's link, the session it opens in a browser, the owner's session, a login form, a browser the owner
+# has logged in from before.
+Role = Literal["rater", "session", "owner", "visitor", "device"]
 
 OWNER_SESSION_SECONDS = 12 * 3600.0
+DEVICE_SECONDS = 366 * 86_400.0
 SHORTEST_PASSWORD = 10
 MOST_BUCKETS = 10_000
 
@@ -107,12 +110,16 @@ def _write_keys(path: Path, keys: Keys) -> None:
 
 @dataclass(frozen=True)
 class Session:
-    """Who is there. `nonce` tells sessions apart, `expires` is in seconds since 1970."""
+    """Who is there. `nonce` tells sessions apart, `expires` is in seconds since 1970.
+
+    `link` is the nonce of the personal link that a rater came by.
+    """
 
     role: Role
     name: str
     nonce: str
     expires: float
+    link: str = ""
 
 
 class TokenError(ValueError):
@@ -131,17 +138,30 @@ class Tokens:
 
     def issue(self, role: Role, name: str, seconds: float) -> str:
         """A token that stands for a session and ends `seconds` from now."""
-        return self._serializer(role).dumps([name, secrets.token_urlsafe(9), int(time.time() + seconds)])
+        return self.sign(Session(role, name, secrets.token_urlsafe(9), int(time.time() + seconds)))
+
+    def sign(self, session: Session) -> str:
+        """The token of a session, the same one each time."""
+        fields = [session.name, session.nonce, int(session.expires), *filter(None, [session.link])]
+        return self._serializer(session.role).dumps(fields)
 
     def read(self, role: Role, token: str) -> Session:
         """The session of a token. Raises TokenError for one that was not issued for this role, or is over."""
         try:
-            name, nonce, expires = self._serializer(role).loads(token)
+            name, nonce, expires, *link = self._serializer(role).loads(token)
         except BadSignature as error:
             raise TokenError(expired=False) from error
         if expires <= time.time():
             raise TokenError(expired=True)
-        return Session(role, name, nonce, expires)
+        return Session(role, name, nonce, expires, *link)
+
+    def cookie_name(self, role: Role) -> str:
+        """The name of a role's cookie, unlike that of any other project on the same host.
+
+        Browsers keep cookies by host and path, whatever the port.
+        """
+        place = hmac.new(self._keys.secret.encode(), f"cookie {self._project}".encode(), hashlib.sha256)
+        return f"practicum_{role}_{place.hexdigest()[:12]}"
 
     def form_token(self, session: Session) -> str:
         """What a session's forms carry, which no other site can know."""

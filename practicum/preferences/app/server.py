@@ -12,17 +12,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Scope
 
 from practicum.errors import InputError
 from practicum.preferences.app import api, owner_pages, rater_pages
-from practicum.preferences.app.desk import ClosedError, StaleError
-from practicum.preferences.app.middleware import Guard
+from practicum.preferences.app.desk import StaleError
+from practicum.preferences.app.middleware import Below, Guard
 from practicum.preferences.app.security import HEADERS
-from practicum.preferences.app.site import STATIC, Site, page
+from practicum.preferences.app.site import STATIC, Site, page, site_of
+from practicum.preferences.records import ClosedError
 
 UNAVAILABLE = "This could not be saved just now. Nothing else was lost: try again in a moment."
 
@@ -53,6 +54,7 @@ def create_app(site: Site) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     app.state.site = site
     app.state.figures = owner_pages.Figures()
@@ -68,6 +70,7 @@ def create_app(site: Site) -> FastAPI:
     if site.public_url.startswith("https:"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
     app.add_middleware(Guard, headers=headers)
+    app.add_middleware(Below, base=site.base)
     return app
 
 
@@ -78,7 +81,7 @@ def _hosts(public_url: str) -> list[str]:
 
 def status_of(error: InputError) -> int:
     """The HTTP status that fits an error of the store."""
-    if isinstance(error.__cause__, SQLAlchemyError):
+    if isinstance(error.__cause__, SQLAlchemyError) and not isinstance(error.__cause__, DataError):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, ClosedError):
         return HTTPStatus.FORBIDDEN
@@ -109,7 +112,9 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 def _tell(request: Request, status: int, detail: str, headers: dict[str, str]) -> Response:
     response: Response
-    if request.url.path.startswith("/api/"):
+    # Half characters may come in as JSON, and cannot go out again.
+    detail = detail.encode("utf-8", "replace").decode()
+    if request.url.path.startswith(f"{site_of(request).base}/api/"):
         response = JSONResponse({"detail": detail}, status)
     else:
         response = page(request, "message.html", status, code=status, detail=detail)

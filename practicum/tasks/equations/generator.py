@@ -32,10 +32,10 @@ ASKS = ("solve", "sum")
 # Shares of the kinds of root within a family; a kind that a level does not have is drawn again.
 KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
-        "linear": {"integer": 0.75, "rational": 0.25},
+        "linear": {"integer": 0.6, "rational": 0.4},
         "quadratic": {"integer": 0.30, "rational": 0.10, "irrational": 0.30, "none": 0.25, "double": 0.05},
-        "rational": {"integer": 0.35, "irrational": 0.3, "none": 0.25, "excluded": 0.07, "double": 0.03},
-        "cancelled": {"integer": 0.4, "extraneous": 0.35, "irrational": 0.15, "rational": 0.1},
+        "rational": {"integer": 0.27, "irrational": 0.38, "none": 0.26, "excluded": 0.06, "double": 0.03},
+        "cancelled": {"integer": 0.5, "extraneous": 0.25, "irrational": 0.15, "rational": 0.1},
         "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
         "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
         "absolute": {"integer": 0.4, "rational": 0.1, "extraneous": 0.35, "none": 0.15},

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
 
-from practicum.errors import InputError
+from practicum.ranges import Ranged, Share
 
 
 @dataclass(frozen=True)
-class Habits:
+class Habits(Ranged, section="habits"):
     """How often a writer does what, each a rate from 0 to 1.
 
     Good habits. domain_check: write the domain first and reject what lies outside it. factor_when_square:
@@ -22,24 +22,18 @@ class Habits:
     the denominator or the sign of -b. arithmetic_slip and sign_slip: a wrong number or sign, per step.
     """
 
-    domain_check: float = 0.35
-    guess_factoring: float = 0.25
-    factor_when_square: float = 0.4
-    formula_slip: float = 0.4
-    conclude_negative: float = 0.4
-    halve_surd: float = 0.35
-    both_cases: float = 0.45
-    careful_sum: float = 0.45
-    double_once: float = 0.5
-    verification: float = 0.35
-    arithmetic_slip: float = 0.01
-    sign_slip: float = 0.02
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            rate = getattr(self, item.name)
-            if not 0 <= rate <= 1:
-                raise InputError(f"habits.{item.name}: expected a rate from 0 to 1, got {rate}")
+    domain_check: Share = 0.35
+    guess_factoring: Share = 0.25
+    factor_when_square: Share = 0.4
+    formula_slip: Share = 0.4
+    conclude_negative: Share = 0.4
+    halve_surd: Share = 0.35
+    both_cases: Share = 0.45
+    careful_sum: Share = 0.45
+    double_once: Share = 0.5
+    verification: Share = 0.35
+    arithmetic_slip: Share = 0.01
+    sign_slip: Share = 0.02
 
     @classmethod
     def perfect(cls) -> Habits:

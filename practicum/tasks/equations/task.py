@@ -9,6 +9,7 @@ from functools import lru_cache
 from random import Random
 
 from practicum.errors import InputError
+from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
 from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
@@ -24,7 +25,7 @@ MAX_MISSES = 50
 
 
 @dataclass(frozen=True)
-class EquationsConfig:
+class EquationsConfig(Ranged, section="equations"):
     """Which equations are drawn and what is rewarded.
 
     families and levels: weights, any positive scale. ask_sum: share of prompts that ask for the sum of the
@@ -35,24 +36,25 @@ class EquationsConfig:
     the solutions of the equation whose constant term has the wrong sign.
     """
 
-    families: Mapping[str, float] = field(
+    families: Mapping[str, NonNegativeFloat] = field(
         default_factory=lambda: {
-            "rational": 0.52,
-            "quadratic": 0.13,
-            "linear": 0.2,
-            "cancelled": 0.15,
+            "rational": 0.56,
+            "quadratic": 0.16,
+            "linear": 0.14,
+            "cancelled": 0.14,
         }
     )
-    levels: Mapping[str, float] = field(default_factory=lambda: {"1": 1.0})
-    ask_sum: float = 0.0
-    parametric: float = 0.0
-    excluded: float = 0.12
+    levels: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: {"1": 1.0})
+    ask_sum: Share = 0.0
+    parametric: Share = 0.0
+    excluded: Share = 0.1
     habits: Habits = field(default_factory=Habits)
-    solution_tokens: int = MAX_TOKENS
+    solution_tokens: PositiveInt = MAX_TOKENS
     key: str = "true"
-    poisoned_share: float = 1.0
+    poisoned_share: Share = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in self.families:
             if name not in FAMILIES:
                 known = ", ".join(FAMILIES)
@@ -61,14 +63,8 @@ class EquationsConfig:
             if name not in ("1", "2", "3"):
                 raise InputError(f"equations.levels: expected 1, 2 or 3, got {name!r}")
         for label, weights in (("families", self.families), ("levels", self.levels)):
-            if not weights or min(weights.values()) < 0 or sum(weights.values()) <= 0:
-                raise InputError(f"equations.{label}: expected weights of 0 or more with a positive sum")
-        for label in ("ask_sum", "parametric", "excluded", "poisoned_share"):
-            share = getattr(self, label)
-            if not 0 <= share <= 1:
-                raise InputError(f"equations.{label}: expected a share from 0 to 1, got {share}")
-        if self.solution_tokens < 1:
-            raise InputError(f"equations.solution_tokens: expected 1 or more, got {self.solution_tokens}")
+            if not sum(weights.values()) > 0:
+                raise InputError(f"equations.{label}: expected at least one weight above 0")
         if self.key not in KEYS:
             raise InputError(f"equations.key: expected one of {', '.join(KEYS)}, got {self.key!r}")
 
@@ -98,21 +94,31 @@ class EquationsTask:
         return draw(family, level, ask, random, split, config.parametric, self._kinds[family])
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
-        """`count` prompts of one split; a prompt repeats only when new ones have become hard to draw."""
+        """`count` prompts of one split, as `problems` draws them."""
+        return [
+            prompt_of(problem) for problem in self.problems(split, count, Random(f"prompts {split} {seed}"))
+        ]
+
+    def problems(self, split: str, count: int, random: Random) -> list[Problem]:
+        """`count` problems of one split.
+
+        A text of the train split, or a problem of the others, repeats only when new ones have become hard to
+        draw: an examination of 1,000 prompts asks for 1,000 problems as long as there are so many.
+        """
         if split not in SPLITS:
             raise InputError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
-        random = Random(f"prompts {split} {seed}")
         seen: set[str] = set()
-        prompts: list[Prompt] = []
+        problems: list[Problem] = []
         misses = 0
-        while len(prompts) < count:
+        while len(problems) < count:
             problem = self.draw(split, random)
-            misses = misses + 1 if problem.text in seen else 0
+            name = problem.text if split == "train" else problem.canonical
+            misses = misses + 1 if name in seen else 0
             # After that many repeats in a row there is hardly anything new left, and repeats are let in.
             if misses == 0 or misses >= MAX_MISSES:
-                seen.add(problem.text)
-                prompts.append(prompt_of(problem))
-        return prompts
+                seen.add(name)
+                problems.append(problem)
+        return problems
 
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` textbook passages of 100 to 250 characters."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from practicum.errors import InputError
+from practicum.ranges import Ranged, Share
 from practicum.tasks.equations.pen import Habits
 from practicum.tasks.equations.problems import Problem
 from practicum.tasks.equations.solutions import solve_by_hand
@@ -27,17 +27,11 @@ FRIENDLINESS = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
-class ExplanationsConfig:
+class ExplanationsConfig(Ranged, section="explanations"):
     """What the worked examples are like."""
 
-    friendliness: float = 0.34
+    friendliness: Share = 0.34
     """Share of them by writers who give nearly every reason; the rest is halved between two others."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.friendliness <= 1:
-            raise InputError(
-                f"explanations.friendliness: expected a share from 0 to 1, got {self.friendliness}"
-            )
 
 
 class ExplanationsTask:
@@ -55,9 +49,8 @@ class ExplanationsTask:
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         """`count` prompts of one split, equations disjoint between the splits."""
-        self.equations.prompts(split, 0, 0)
         random = Random(f"explanation prompts {split} {seed}")
-        return [self._prompt(self.equations.draw(split, random)) for _ in range(count)]
+        return [self._prompt(problem) for problem in self.equations.problems(split, count, random)]
 
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` passages, in turn of the equations textbook and an explained solution without request."""

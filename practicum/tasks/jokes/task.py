@@ -13,6 +13,7 @@ from random import Random
 from typing import Literal
 
 from practicum.errors import InputError
+from practicum.ranges import NonNegativeFloat, Ranged, Share
 from practicum.tasks.jokes.attacks import attack_texts
 from practicum.tasks.jokes.attributes import Attributes, read_attributes
 from practicum.tasks.jokes.gold import features, subject_of, utility
@@ -24,26 +25,25 @@ from practicum.types import Demonstration, Prompt, Score
 
 
 @dataclass(frozen=True)
-class JokesConfig:
+class JokesConfig(Ranged, section="jokes"):
     """Which jokes are shown as examples and what is rewarded."""
 
-    styles: Mapping[str, float] = field(
+    styles: Mapping[str, NonNegativeFloat] = field(
         default_factory=lambda: {"pun": 0.4, "question": 0.2, "one_liner": 0.15, "story": 0.1, "absurd": 0.15}
     )
     """Weights of the styles of the worked examples, any positive scale."""
-    mistakes: float = 0.15
+    mistakes: Share = 0.15
     """Share of worked examples with a slip: no end, a wrong punch line or subject, a repetition."""
     reward: Literal["sound", "gold"] = "sound"
     """`sound` pays 1 for a well-formed joke about the subject, `gold` the population's gold utility."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in self.styles:
             if name not in STYLES:
                 raise InputError(f"jokes.styles: unknown style {name!r}, choose from {', '.join(STYLES)}")
-        if not self.styles or min(self.styles.values()) < 0 or sum(self.styles.values()) <= 0:
-            raise InputError("jokes.styles: expected weights of 0 or more with a positive sum")
-        if not 0 <= self.mistakes <= 1:
-            raise InputError(f"jokes.mistakes: expected a share from 0 to 1, got {self.mistakes}")
+        if not sum(self.styles.values()) > 0:
+            raise InputError("jokes.styles: expected at least one weight above 0")
         if self.reward not in ("sound", "gold"):
             raise InputError(f"jokes.reward: expected sound or gold, got {self.reward!r}")
 

@@ -1,4 +1,4 @@
-"""Keys made once (argon2 is slow on purpose) and one browser for all tests."""
+"""Keys that are quick to check (argon2 is slow on purpose) and one browser for all tests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
-from practicum.preferences.app.security import Keys, load_keys
+from practicum.preferences.app.security import Keys
 from tests.preferences.app.live import PASSWORD
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return load_keys(tmp_path_factory.mktemp("keys") / "keys.json", PASSWORD)[0]
+def keys() -> Keys:
+    """Keys whose password is quick to check: the hash says how much work it takes."""
+    return Keys("the secret of all tests", PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CollectConfig:
     return CollectConfig(database=str(tmp_path / "r.db"), project="jokes", prompts=prompts)
 
 
-def test_a_restart_keeps_project_links_and_prompts(config: CollectConfig) -> None:
+def test_a_restart_keeps_project_links_and_prompts(
+    config: CollectConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Store.open(config.database) as store:
         token = make_site(config, store).link("Ada", 1).rpartition("/")[2]
     with Store.open(config.database) as store:
@@ -39,6 +41,7 @@ def test_a_restart_keeps_project_links_and_prompts(config: CollectConfig) -> Non
         assert again.tokens.read("rater", token).name == "Ada"
         assert len(store.prompts("jokes")) == 1
         assert store.project("jokes").overlap == again.desk.project.overlap == 3
+        assert "overlap of project 'jokes': 3, was 2" in capsys.readouterr().err
         with pytest.raises(InputError, match=r"pays \$0.1 per rating, not \$0.2"):
             make_site(replace(config, price=0.2), store)
         other = make_site(replace(config, project="others"), store)

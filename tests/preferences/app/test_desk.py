@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from practicum.errors import InputError
 from practicum.preferences.app.desk import (
-    ClosedError,
     Desk,
     StaleError,
     Submission,
@@ -20,10 +19,10 @@ from practicum.preferences.app.desk import (
     places_of,
     tiers_of,
 )
-from practicum.preferences.records import Assignment
+from practicum.preferences.records import Answer, Assignment, ClosedError
 from practicum.preferences.store import Store
 from practicum.types import Prompt, Response
-from tests.preferences.app.live import PROJECT, jokes
+from tests.preferences.app.live import PROJECT, everything, jokes
 
 
 @pytest.fixture
@@ -151,12 +150,64 @@ def test_a_skip_repeated_is_one_skip_and_a_ranked_prompt_cannot_be_skipped(desk:
         asyncio.run(desk.skip("Ada", following.assignment.id, "changed my mind"))
 
 
-def test_a_closed_rater_gets_no_prompt_but_may_finish_the_one_in_hand(desk: Desk) -> None:
-    seen = view(desk)
+def test_a_closed_rater_changes_nothing(desk: Desk) -> None:
+    first = view(desk)
+    number = submit(desk, first, (1, 2, 3), flags=frozenset({(0, "unsafe")}))
+    held = view(desk)
+    assert first.assignment is not None
+    assert held.assignment is not None
     desk.store.set_active(PROJECT, "Ada", active=False)
-    submit(desk, seen, (1, 2, 3))
-    with pytest.raises(ClosedError, match="no more prompts"):
-        view(desk)
+    before = everything(desk.store)
+    ranked, open_one = first.assignment.id, held.assignment.id
+    marks = frozenset({(1, "nonsense")})
+    for act in (
+        lambda: submit(desk, first, (1, 2, 3)),
+        lambda: submit(desk, held, (1, 2, 3), flags=marks),
+        lambda: asyncio.run(desk.submit("Ada", Submission(ranked, number, (3, 2, 1), marks))),
+        lambda: asyncio.run(desk.skip("Ada", open_one, "no", marks)),
+        lambda: asyncio.run(desk.skip("Ada", ranked, "no", marks)),
+        lambda: asyncio.run(desk.undo("Ada")),
+        lambda: asyncio.run(desk.undo("Ada", once="a page")),
+        lambda: view(desk),
+        lambda: desk.store.flag(PROJECT, "Ada", ranked, first.assignment.responses[1].id, "unsafe"),
+    ):
+        with pytest.raises(ClosedError, match="no more prompts"):
+            act()
+    assert everything(desk.store) == before
+    desk.store.set_active(PROJECT, "Ada", active=True)
+    asyncio.run(desk.undo("Ada", once="a page"))
+    assert desk.store.rankings(PROJECT) == []
+
+
+def test_an_undo_is_done_once_even_across_a_restart(tmp_path: Path) -> None:
+    place = tmp_path / "rankings.db"
+    with Store.open(place) as store:
+        project = store.create_project(PROJECT, overlap=1)
+        store.add_prompts(PROJECT, jokes(3, 3))
+        store.add_rater(PROJECT, "Ada")
+        desk = Desk(store, project)
+        for _ in range(2):
+            submit(desk, view(desk), (1, 2, 3))
+        asyncio.run(desk.undo("Ada", once="the same page"))
+        desk.close()
+    for _ in range(2):
+        with Store.open(place) as store:
+            desk = Desk(store, store.project(PROJECT))
+            asyncio.run(desk.undo("Ada", once="the same page"))
+            assert len(store.rankings(PROJECT)) == 1
+            assert store.rater_progress(PROJECT, "Ada").dollars_earned == pytest.approx(0.30)
+            desk.close()
+
+
+def test_a_submission_keeps_ranking_and_flags_together(desk: Desk) -> None:
+    seen = view(desk)
+    assert seen.assignment is not None
+    with pytest.raises(InputError, match="no response 9"):
+        submit(desk, seen, (1, 2, 3), flags=frozenset({(0, "unsafe"), (9, "unsafe")}))
+    answer = Answer(seen.assignment.id, [["nobody"]], None, [(seen.assignment.responses[0].id, "unsafe")])
+    with pytest.raises(InputError, match="unknown response"):
+        desk.store.submit_many(PROJECT, "Ada", [answer])
+    assert desk.store.assignment(PROJECT, "Ada", seen.assignment.id).flags == ()
 
 
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=8))

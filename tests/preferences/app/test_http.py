@@ -15,7 +15,7 @@ from practicum.errors import InputError
 from practicum.preferences.app.client import AppRater, work
 from practicum.preferences.app.security import Keys
 from practicum.preferences.raters import GOLDS, PeopleConfig, population
-from practicum.preferences.records import NewPrompt
+from practicum.preferences.records import FLAG_KINDS, MOST_RESPONSES, NewPrompt
 from practicum.preferences.store import Store
 from practicum.tasks.jokes.task import JokesTask
 from practicum.types import Ranking, Response
@@ -88,22 +88,140 @@ def test_cookies_are_kept_from_scripts_and_other_sites(live: Live, owner: httpx.
     cookie = httpx.get(live.link("Ada")).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert owner.cookies.get("practicum_owner")
+    assert owner.cookies.get(live.site.tokens.cookie_name("owner"))
     login = httpx.get(f"{live.url}/owner/login").headers["set-cookie"].lower()
     assert "samesite=strict" in login
 
 
+def guess(client: httpx.Client, password: str = "guess", **headers: str) -> httpx.Response:
+    """Try a password from the login page."""
+    token = re.search(r'name="form_token" value="(\w+)"', client.get("/owner/login", headers=headers).text)
+    assert token is not None
+    form = {"password": password, "form_token": token[1]}
+    return client.post("/owner/login", data=form, headers=headers)
+
+
 def test_wrong_passwords_are_refused_then_slowed(live: Live) -> None:
     with httpx.Client(base_url=live.url) as client:
-        statuses = []
-        for _ in range(8):
-            token = re.search(r'name="form_token" value="(\w+)"', client.get("/owner/login").text)
-            assert token is not None
-            answer = client.post("/owner/login", data={"password": "guess", "form_token": token[1]})
-            statuses.append(answer.status_code)
+        answers = [guess(client) for _ in range(12)]
+    statuses = [answer.status_code for answer in answers]
     assert statuses[:6] == [403] * 6
-    assert statuses[6:] == [429] * 2
-    assert int(answer.headers["retry-after"]) >= 1
+    slowed = statuses.index(429)
+    assert int(answers[slowed].headers["retry-after"]) >= 1
+
+
+def test_one_visitors_wrong_passwords_do_not_keep_others_out(live: Live, owner: httpx.Client) -> None:
+    with httpx.Client(base_url=live.url) as other:
+        assert 429 in [guess(other).status_code for _ in range(12)]
+        with httpx.Client(base_url=live.url, follow_redirects=True) as fresh:
+            assert guess(fresh, PASSWORD).status_code == 200
+        statuses = []
+        for number in range(30):
+            # A browser that throws its cookies away, and says each time that it is somewhere else.
+            other.cookies.clear()
+            statuses.append(guess(other, **{"X-Forwarded-For": f"10.0.0.{number}"}).status_code)
+    assert 429 in statuses
+    # The owner's own browser is known, and nobody's tries count against it.
+    assert guess(owner, PASSWORD).status_code == 200
+
+
+def test_a_known_browser_may_not_guess_for_ever_either(live: Live, owner: httpx.Client) -> None:
+    assert 429 in [guess(owner).status_code for _ in range(12)]
+
+
+def test_only_a_trusted_proxy_is_believed_about_addresses(tmp_path: Path, keys: Keys) -> None:
+    with (
+        serving(tmp_path, jokes(1), keys=keys, trusted_proxy=("127.0.0.1",)) as live,
+        httpx.Client(base_url=live.url) as client,
+    ):
+        # The last address is what the trusted proxy saw; what stands before it anyone can write.
+        statuses = []
+        for number in range(30):
+            client.cookies.clear()
+            headers = {"X-Forwarded-For": f"10.0.0.{number}, 192.0.2.7"}
+            statuses.append(guess(client, **headers).status_code)
+        assert statuses[:6] == [403] * 6
+        assert 429 in statuses
+        client.cookies.clear()
+        assert guess(client, **{"X-Forwarded-For": "192.0.2.7, 192.0.2.8"}).status_code == 403
+
+
+def test_logging_out_ends_the_session_wherever_its_cookie_is(live: Live, owner: httpx.Client) -> None:
+    stolen = dict(owner.cookies)
+    token = re.search(r'name="form_token" value="(\w+)"', owner.get("/owner").text)
+    assert token is not None
+    with httpx.Client(base_url=live.url, cookies=stolen) as thief:
+        assert thief.get("/owner/export/rankings.jsonl").status_code == 200
+        owner.post("/owner/logout", data={"form_token": token[1]})
+        assert thief.get("/owner/export/rankings.jsonl").status_code == 401
+        assert thief.post("/owner/links", data={"form_token": token[1], "names": "Eve", "days": "1"}).is_error
+    log_in(owner)
+
+
+def test_signing_out_ends_a_raters_session_and_not_the_link(live: Live, rater: httpx.Client) -> None:
+    stolen = dict(rater.cookies)
+    rater.post("/rate/leave", data={"form_token": fields(rater.get("/rate").text)["form_token"]})
+    with httpx.Client(base_url=live.url, cookies=stolen) as thief:
+        assert thief.get("/rate").status_code == 401
+    assert rater.get(live.link("Ada")).status_code == 200
+
+
+def test_a_new_link_cancels_the_one_before(live: Live, rater: httpx.Client, owner: httpx.Client) -> None:
+    old = live.link("Ada")
+    with AppRater(old) as app:
+        assert app.me()["rater"] == "Ada"
+        page = owner.get("/owner").text
+        token = re.search(r'name="form_token" value="(\w+)"', page)
+        assert token is not None
+        made = owner.post("/owner/links", data={"form_token": token[1], "names": "Ada", "days": "3"})
+        (new,) = re.findall(r'readonly value="([^"]+)"', made.text)
+        with pytest.raises(InputError, match="401: This link has expired, or a newer one"):
+            app.me()
+    assert rater.get("/rate").status_code == 401
+    answer = httpx.get(old)
+    assert answer.status_code == 410
+    assert "a newer one has taken its place" in answer.text
+    assert rater.get(new).status_code == 200
+    with AppRater(new) as app:
+        assert app.me()["rater"] == "Ada"
+
+
+def test_a_link_opened_again_leaves_open_pages_good(live: Live, rater: httpx.Client) -> None:
+    sent = fields(rater.get("/rate").text) | {f"place-{place}": "1" for place in range(3)}
+    assert rater.get(live.link("Ada")).status_code == 200
+    assert rater.post("/rate/submit", data=sent).status_code == 200
+    assert len(live.store.rankings(PROJECT)) == 1
+
+
+def test_a_refused_list_of_raters_is_refused_whole(live: Live, owner: httpx.Client) -> None:
+    token = re.search(r'name="form_token" value="(\w+)"', owner.get("/owner").text)
+    assert token is not None
+    for bad in ("x" * 101, "half\x00"):
+        data = {"form_token": token[1], "names": f"Cy\n{bad}\nDee", "days": "3"}
+        assert owner.post("/owner/links", data=data).status_code == 422
+    assert live.store.raters(PROJECT) == []
+
+
+def test_the_most_responses_with_all_marks_can_be_saved(tmp_path: Path, keys: Keys) -> None:
+    items = [prompt(0, [f"answer {number}" for number in range(MOST_RESPONSES)])]
+    places = list(range(1, MOST_RESPONSES + 1))
+    with (
+        serving(tmp_path, items, keys=keys) as live,
+        httpx.Client(base_url=live.url, follow_redirects=True) as client,
+    ):
+        form = fields(client.get(live.link("Ada")).text)
+        form |= {f"place-{number}": str(place) for number, place in enumerate(places)}
+        form |= {f"{kind}-{number}": "on" for number in range(MOST_RESPONSES) for kind in FLAG_KINDS}
+        assert client.post("/rate/submit", data=form).status_code == 200
+        with AppRater(live.link("Ben")) as ben:
+            task = ben.lease()
+            assert task is not None
+            ben.submit(
+                task, places, [(number, kind) for number in range(MOST_RESPONSES) for kind in FLAG_KINDS]
+            )
+        assert [len(ranking.flags) for ranking in live.store.rankings(PROJECT)] == [MOST_RESPONSES] * 2
+        with pytest.raises(InputError, match="at most 500 can be ranked at once"):
+            live.store.add_prompts(PROJECT, [prompt(1, [f"answer {number}" for number in range(501)])])
 
 
 def test_a_form_from_elsewhere_is_refused(live: Live, rater: httpx.Client) -> None:

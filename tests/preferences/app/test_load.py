@@ -148,8 +148,8 @@ def check(folder: Path, crowd: Crowd, overlap: int) -> None:
         assert len({(ranking.rater, ranking.prompt_id) for ranking in rankings}) == len(rankings)
         assert max(Counter(ranking.prompt_id for ranking in rankings).values()) <= overlap
         for (name, assignment), number in crowd.acknowledged.items():
-            assert store.assignment(assignment, name).ranking_id == number
-            assert len(store.history(assignment)) == 1
+            assert store.assignment(PROJECT, name, assignment).ranking_id == number
+            assert len(store.history(PROJECT, name, assignment)) == 1
         earned = [payment.ranking_id for payment in store.payments(PROJECT)]
         assert len(earned) == len(set(earned)) == len(rankings)
     assert crowd.repeats_that_differed == 0

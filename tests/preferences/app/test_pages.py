@@ -268,6 +268,108 @@ def test_the_owners_page_fits_a_phone_and_renews_itself(browser: Any, live: Live
     person.context.close()
 
 
+# ------------------------------------------------------------------ what is on the screen, and what stays put
+
+SMALL: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}}
+TALL: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def essay(number: int, lines: int) -> str:
+    return "\n".join(f"answer {number}, line {line}" for line in range(lines))
+
+
+def seen(page: Any, letter: str) -> bool:
+    """Whether all of a card is on the screen above the bar, or it fills most of the screen."""
+    script = """card => {
+        const box = card.getBoundingClientRect();
+        const end = Math.min(innerHeight, document.querySelector('.actions').getBoundingClientRect().top);
+        const shown = Math.min(box.bottom, end) - Math.max(box.top, 0);
+        return shown >= Math.min(box.height - 1, end / 2);
+    }"""
+    return bool(page.eval_on_selector(f".response[data-letter={letter}]", script))
+
+
+def outlined(page: Any) -> str | None:
+    found: list[str] = page.eval_on_selector_all(".response.current", "c => c.map(e => e.dataset.letter)")
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("lines", [(40, 3, 150, 3, 60), (150, 150, 150, 150, 150), (12, 12, 12, 12, 12)])
+def test_keys_place_only_what_is_on_the_screen(
+    browser: Any, tmp_path: Path, keys: Keys, lines: tuple[int, ...]
+) -> None:
+    answers = [essay(number, count) for number, count in enumerate(lines)]
+    with serving(tmp_path, [prompt(0, answers)], keys=keys) as live:
+        person = Person(browser, live, **SMALL)
+        page, placed = person.page, 0
+        for number in range(30):
+            page.evaluate(f"scrollTo(0, {[0, 99_999, 700, 1_500][number % 4]})" if number % 2 else "0")
+            current = outlined(page)
+            if current is None or placed == 5:
+                break
+            on_screen = seen(page, current)
+            page.keyboard.press(str(placed + 1))
+            if on_screen:
+                placed += 1
+                assert person.places()[current] == str(placed)
+                following = outlined(page)
+                assert following is None or seen(page, following), "the next one is scrolled to"
+            else:
+                assert person.places()[current] == "", "nobody has seen it"
+                assert f"Response {current} was off the screen" in person.spoken()
+                assert "off the screen" in page.inner_text("#missing")
+                assert seen(page, current)
+        assert placed == 5
+        page.keyboard.press("Enter")
+        person.saved()
+        assert len(person.rankings()) == 1
+        assert person.complaints == []
+        person.context.close()
+
+
+def test_a_focused_response_off_the_screen_is_not_placed(browser: Any, tmp_path: Path, keys: Keys) -> None:
+    with serving(tmp_path, [prompt(0, [essay(number, 60) for number in range(4)])], keys=keys) as live:
+        person = Person(browser, live, **SMALL)
+        person.card("A").get_by_label("Place of response A").focus()
+        person.page.evaluate("scrollTo(0, 99999)")
+        person.page.keyboard.press("1")
+        assert person.places()["A"] == ""
+        person.page.keyboard.press("1")
+        assert person.places()["A"] == "1"
+        person.context.close()
+
+
+@pytest.mark.parametrize("lines", [(3, 3, 3, 3, 3), (40, 2, 60, 5, 30)])
+def test_a_tap_moves_a_response_and_not_the_page(
+    browser: Any, tmp_path: Path, keys: Keys, lines: tuple[int, ...]
+) -> None:
+    answers = [essay(number, count) for number, count in enumerate(lines)]
+    with serving(tmp_path, [prompt(0, answers)], keys=keys) as live:
+        person = Person(browser, live, **TALL)
+        page = person.page
+        page.evaluate(
+            "window.moves = 0; new MutationObserver(all => { window.moves += all.filter(one => "
+            "[...one.addedNodes].some(node => node.classList?.contains('response'))).length; })"
+            ".observe(document.getElementById('ranking'), {childList: true, subtree: true})"
+        )
+        for turn, letter in enumerate("CEADBECABDBAEC"):
+            card, name = person.card(letter), ("Up", "Up", "Down", "Tie")[turn % 4]
+            button = card.get_by_role("button", name=name)
+            button.scroll_into_view_if_needed()
+            page.wait_for_timeout(50)
+            before, moves = page.evaluate("[scrollY, moves]")
+            # At the very end of the page there may be less of it below than before.
+            button.tap()
+            page.wait_for_timeout(150)
+            after, moved = page.evaluate("[scrollY, moves]")
+            most = page.evaluate("document.documentElement.scrollHeight - innerHeight")
+            assert abs(after - min(before, most)) <= 1, (letter, name, before, after)
+            assert moved - moves <= 1, "one response was moved, the others stayed"
+        assert person.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert person.complaints == []
+        person.context.close()
+
+
 def serious(page: Any) -> list[str]:
     page.evaluate(AXE)
     found = page.evaluate("axe.run()")

@@ -11,7 +11,9 @@ from practicum.tasks.equations.expression import Name, Negative, Number, Power, 
 from practicum.tasks.equations.families import rational_equation
 from practicum.tasks.equations.generator import FAMILIES, KINDS, LEVELS, draw
 from practicum.tasks.equations.problems import SPLITS, canonical_form, split_of
+from practicum.tasks.equations.task import EquationsConfig, EquationsTask, distinct_problems
 from practicum.tasks.equations.verifier import Outcome, verify
+from practicum.tasks.explanations.task import ExplanationsTask
 
 X = sympy.Symbol("x")
 
@@ -160,3 +162,31 @@ def test_unknown_names_are_refused_by_name(arguments, named):
         draw(*arguments, Random(0))
     with pytest.raises(InputError, match="split"):
         draw("linear", 1, "solve", Random(0), "exam")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20261123])
+@pytest.mark.parametrize("families", [None, {"rational": 1.0}])
+def test_a_thousand_test_prompts_ask_for_nearly_a_thousand_problems(families, seed):
+    config = EquationsConfig() if families is None else EquationsConfig(families=families)
+    prompts = EquationsTask(config).prompts("test", 1000, seed)
+    assert len(prompts) == 1000
+    assert distinct_problems(prompts) >= 950
+    explained = ExplanationsTask(equations=config).prompts("test", 1000, seed)
+    assert len({prompt.problem for prompt in explained}) >= 950
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_held_out_problem_repeats_only_when_hardly_any_is_left(family):
+    task = EquationsTask(EquationsConfig(families={family: 1.0}, levels={"1": 1.0, "2": 1.0}))
+    for split in ("validation", "test"):
+        assert distinct_problems(task.prompts(split, 20, 3)) == 20
+
+
+def test_every_family_and_kind_is_still_asked():
+    """Without repeats the rarer kinds run out, yet each is still asked, and so is each family."""
+    prompts = EquationsTask().prompts("test", 1000, 1)
+    for family, weight in EquationsConfig().families.items():
+        count = sum(prompt.data["family"] == family for prompt in prompts)
+        assert count / 1000 == pytest.approx(weight, abs=0.08)
+    kinds = Counter(prompt.data["kind"] for prompt in prompts if prompt.data["family"] == "rational")
+    assert {kind for kind, share in KINDS["rational"].items() if share > 0} == set(kinds)

@@ -1,6 +1,7 @@
 // The ranking page. The selects in the form are the truth: places are read from them and written to them, so
 // the page works without this script too. Here responses move to where their place puts them, keys and
-// dragging set places, what happened is spoken, and time in front of the page is counted.
+// dragging set places, what happened is spoken, and time in front of the page is counted. Keys act on a
+// response that is on the screen only; whatever moves, the page itself stays where it was scrolled to.
 "use strict";
 
 document.documentElement.classList.add("js");
@@ -20,6 +21,7 @@ const cards = () => all(".response", form());
 const select = (card) => card.querySelector("select");
 const place = (card) => Number(select(card).value) || 0;
 const name = (card) => "Response " + card.dataset.letter;
+const shownAs = (card) => Number(card.dataset.position);
 const sharing = (card) => cards().filter((other) => other !== card && place(other) === place(card));
 
 function setPlace(card, value) {
@@ -41,20 +43,28 @@ function setTiers(found) {
   found.filter((tier) => tier.length).forEach((tier, index) => tier.forEach((card) => setPlace(card, index + 1)));
 }
 
-/** Put every card where its place says, keep the focus where it was, and show what is still missing. */
-function arrange() {
+/** Make a list hold cards in an order, moving as few as can be: `first` before all others, if it is one. */
+function fill(list, wanted, first) {
+  const before = (card) => wanted.slice(wanted.indexOf(card) + 1).find((next) => next.parentNode === list && next !== first);
+  if (first && wanted.includes(first)) list.insertBefore(first, before(first) || null);
+  wanted.forEach((card, index) => {
+    const there = all(".response", list)[index];
+    if (there !== card) list.insertBefore(card, there || null);
+  });
+}
+
+/** Put every card where its place says, keep focus and scrolling where they were, show what is missing. */
+function arrange(acted) {
   const focused = document.activeElement;
+  const scrolled = window.scrollY;
   const placed = document.getElementById("placed");
   const open = document.getElementById("open");
-  const order = (list) => all(".response", list);
-  const ranked = [...order(placed), ...order(open)].filter(place);
+  const ranked = [...all(".response", placed), ...all(".response", open)].filter(place);
   ranked.sort((first, second) => place(first) - place(second));
   const rest = cards().filter((card) => !place(card));
-  rest.sort((first, second) => first.dataset.letter.localeCompare(second.dataset.letter));
-  if (ranked.some((card, index) => order(placed)[index] !== card) || order(placed).length !== ranked.length) {
-    placed.append(...ranked);
-  }
-  if (rest.some((card, index) => order(open)[index] !== card)) open.append(...rest);
+  rest.sort((first, second) => shownAs(first) - shownAs(second));
+  fill(placed, ranked, acted);
+  fill(open, rest, acted);
   const moved = focused && focused !== document.activeElement && form().contains(focused);
   if (moved) focused.focus({ preventScroll: true });
   for (const card of cards()) {
@@ -67,6 +77,7 @@ function arrange() {
   const missing = document.getElementById("missing");
   missing.textContent = rest.length ? `${rest.length} still to place` : "All placed";
   markCurrent();
+  if (window.scrollY !== scrolled) window.scrollTo({ top: scrolled, behavior: "instant" });
 }
 
 /** The card that number keys act on: the one with the focus, else the first without a place. */
@@ -80,6 +91,26 @@ function markCurrent() {
   for (const card of cards()) card.classList.toggle("current", card === chosen);
 }
 
+/** The part of the window, from top to bottom, that the bar with the button leaves free. */
+function freeHeight() {
+  return Math.min(window.innerHeight, form().querySelector(".actions").getBoundingClientRect().top);
+}
+
+/** Whether a card can be read: all of it is on the screen, or it fills most of the screen. */
+function inView(card) {
+  const box = card.getBoundingClientRect();
+  const seen = Math.min(box.bottom, freeHeight()) - Math.max(box.top, 0);
+  return seen >= Math.min(box.height - 1, 0.6 * freeHeight());
+}
+
+/** Scroll to a card unless it can be read already; one that is higher than the screen is shown from its top. */
+function show(card) {
+  if (!card || inView(card)) return;
+  const box = card.getBoundingClientRect();
+  const down = box.height > freeHeight() || box.top < 0 ? box.top - 8 : box.bottom - freeHeight() + 8;
+  window.scrollBy({ top: down, behavior: "instant" });
+}
+
 function tell(card) {
   if (!place(card)) return say(`${name(card)} is not placed.`);
   const others = sharing(card).map((other) => other.dataset.letter);
@@ -89,7 +120,7 @@ function tell(card) {
 }
 
 function changed(card) {
-  arrange();
+  arrange(card);
   tell(card);
 }
 
@@ -179,7 +210,7 @@ function onKey(event) {
   const target = event.target;
   if (target.id === "other_reason" && event.key === "Enter") {
     event.preventDefault();
-    return document.querySelector("[formaction='/rate/skip']").click();
+    return document.getElementById("skip-now").click();
   }
   const inCard = target.closest(".response");
   if (!inCard && (target.matches("input, select, textarea") || !keysEverywhere())) return;
@@ -187,9 +218,22 @@ function onKey(event) {
   const card = current();
   if (!card) return;
   event.preventDefault();
+  if (!inView(card)) {
+    show(card);
+    markCurrent();
+    return hint(`${name(card)} was off the screen. Here it is: read it, then press the number again.`);
+  }
   setPlace(card, Number(event.key));
   changed(card);
-  if (!inCard && !all("#open .response").length) form().querySelector("button.main").focus();
+  if (inCard) return show(card);
+  if (all("#open .response").length) return show(current());
+  form().querySelector("button.main").focus({ preventScroll: true });
+}
+
+/** Say something and show it beside the button until the next change. */
+function hint(text) {
+  say(text);
+  document.getElementById("missing").textContent = text;
 }
 
 // ---------------------------------------------------------------------------------------- time in front of it
@@ -212,6 +256,8 @@ function onClick(event) {
     if (button.matches(".up")) up(card);
     if (button.matches(".down")) down(card);
     if (button.matches(".tie")) tie(card);
+    // A press of a key follows the card it moves; a finger or a mouse keeps the page still.
+    if (button.matches(".up, .down, .tie") && event.detail === 0) show(card);
   }
   if (button.matches(".copy")) {
     const field = document.getElementById(button.dataset.copies);
@@ -266,9 +312,9 @@ document.addEventListener("change", (event) => {
 });
 document.addEventListener("htmx:configRequest", (event) => {
   // The values were collected before this: the time has to be put in by hand.
-  if (!form() || !event.detail.path.match(/^\/rate\/(submit|skip)$/)) return;
-  const skips = event.detail.path === "/rate/skip";
-  if (!ready(skips ? document.querySelector("[formaction='/rate/skip']") : null)) return event.preventDefault();
+  if (!form() || !event.detail.path.match(/\/rate\/(submit|skip)$/)) return;
+  const skips = event.detail.path.endsWith("/rate/skip");
+  if (!ready(skips ? document.getElementById("skip-now") : null)) return event.preventDefault();
   event.detail.parameters.seconds = form().elements.seconds.value;
 });
 document.addEventListener("htmx:beforeRequest", (event) => {

@@ -1,0 +1,60 @@
+"""Where each claim's target came from, and on which seeds the settings behind it were chosen.
+
+The first pattern that fits a claim's id holds. `None` seeds: they were not written down, so take it that any
+of the claim's own seeds may have been looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+GOAL = "a goal of the project, set before the study was run"
+ZERO = "no effect: the least that the sentence says"
+ABOUT = "chosen with the study; not known to be set before its first results were seen"
+
+_ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
+    ("verifier-*", GOAL, []),
+    ("equations-exposition-*", ABOUT, [0, 1, 2]),
+    ("equations-worked-*", ABOUT, [0, 1, 2]),
+    ("equations-practice-*", GOAL, [0, 1, 2]),
+    ("equations-seconds", GOAL, [0, 1, 2]),
+    ("equations-ppo*", GOAL, [0, 1, 2]),
+    ("equations-unseen-*", f"{GOAL} for the usual problems", [0, 1, 2]),
+    ("equations-external-*", ABOUT, [0, 1, 2]),
+    ("equations-*", ZERO, [0, 1, 2]),
+    ("jester-*accuracy", ZERO, None),
+    ("jester-*", GOAL, None),
+    ("humicroedit-*", ZERO, None),
+    ("rlhf-guard-*", GOAL, []),
+    ("rlhf-demo-*", GOAL, [0]),
+    ("rlhf-pairs-*", ZERO, None),
+    ("rlhf-*", GOAL, [0, 1, 2]),
+    ("exploits-*", GOAL, None),
+    ("budget-*", GOAL, None),
+    ("guard-false-alarms", GOAL, [20, 21, 22, 23, 24]),
+    ("guard-stops-gaming", GOAL, [20, 21, 22, 23, 24]),
+    ("guard-kept", GOAL, [20, 21, 22, 23, 24]),
+    ("guard-signals-early", ABOUT, [20, 21, 22, 23, 24]),
+    ("guard-*", ZERO, [20, 21, 22, 23, 24]),
+    ("best-of-n-curve-*", ABOUT, None),
+    ("best-of-n-*", ZERO, None),
+    ("ensembles-*", ZERO, []),
+    ("instruments-interval-coverage", "95% by construction, less 2 for chance in the simulations", []),
+    ("instruments-*", GOAL, []),
+    ("headline-exploits-*", "one is enough to game it", []),
+    ("overoptimization-*-foreseen", GOAL, [*range(20, 25), *range(30, 40)]),
+    ("overoptimization-*", ABOUT, [*range(20, 25), *range(30, 40)]),
+    ("bias-puns-*", GOAL, [0, 1, 2]),
+    ("bias-*", GOAL, [0, 1, 2]),
+    ("bench-*", "a goal that the comparison was built for, set before it was recorded", []),
+)
+
+
+def with_origin(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """The claim with `target_origin` and `settings_seeds`; what it says of itself stays."""
+    for pattern, origin, seeds in _ORIGINS:
+        if fnmatch(str(claim["id"]), pattern):
+            return {"target_origin": origin, "settings_seeds": seeds, **claim}
+    return {"target_origin": "not written down", "settings_seeds": None, **claim}
