@@ -110,15 +110,16 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
 def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, Any]:
     """Mean reward of a completion each with its 95% interval, by t over problems, whose answers go together.
 
-    The interval is None for fewer than two problems. Source: the variance of a mean of clusters, Cochran 1977
-    (Sampling Techniques, section 9.2), with as many degrees of freedom as problems less one.
+    The interval is None for fewer than two problems, and where all rewards are equal, which does not say how
+    they vary. Source: the variance of a mean of clusters, Cochran 1977 (Sampling Techniques, section 9.2),
+    with as many degrees of freedom as problems less one.
     """
     rewards = batch.reward_B.tolist()
     mean = sum(rewards) / len(rewards)
     sums: dict[str, float] = defaultdict(float)
     for prompt, reward in zip(prompts, rewards, strict=True):
         sums[prompt.problem] += reward - mean
-    if len(sums) < 2:
+    if len(sums) < 2 or min(rewards) == max(rewards):
         return {"mean": mean, "ci95": None}
     freedom = len(sums) - 1
     error = sqrt(sum(one**2 for one in sums.values()) * len(sums) / freedom) / len(rewards)

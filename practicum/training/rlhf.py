@@ -9,8 +9,9 @@ Each round samples from the policy of the round before, learns the reward model 
 all rankings so far, practises from the policy of the round before, and is pulled towards the first model.
 When the guard of practice asks for people, the round ends there and the next one has its prompts ranked
 first; in the last round, which no other follows, it goes back to the last trusted checkpoint instead.
-A killed run goes on with the first thing that is not finished. With people as raters it stops where they are
-needed, says how to collect, and goes on with --resume when they are done.
+A killed run goes on with the first thing that is not finished, and ends with the rankings, flags and weights
+of one that was not killed. With people as raters it stops where they are needed, says how to collect, and
+goes on with --resume when they are done.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class RlhfConfig(Ranged):
     examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
     seed: Seed = 0
-    """Fixes everything but the order in which the store shows responses."""
+    """Fixes everything, the order in which simulated raters are shown responses as well."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -154,7 +155,7 @@ def have_ranked(config: RlhfConfig, run_path: Path, number: int, policy: Path) -
     Returns None when all wanted rankings are there, else what people must do first.
     """
     database, project = run_path / "preferences.sqlite", f"round-{number}"
-    with Store.open(database, seed=step_seed(config.seed, "shown", number)) as store:
+    with Store.open(database) as store:
         if project not in [found.name for found in store.projects()]:
             store.create_project(project, overlap=config.overlap, price=config.price)
         if not store.prompts(project):

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from practicum.errors import InputError
 from practicum.preferences.choice import log_probability
@@ -25,6 +26,7 @@ from practicum.tasks.jokes.gold import POPULATION, gold_utility
 from practicum.tasks.jokes.grammar import STYLES
 from practicum.tasks.jokes.task import JokesTask
 from practicum.types import Prompt, Response
+from tests.preferences.breaking import KilledError, killed_before_commit
 
 JOKES = GOLDS["jokes"]
 PROMPT = Prompt("tell a joke about a pelican.\n")
@@ -228,6 +230,46 @@ def test_rate_stops_at_the_number_asked_for_and_goes_on_later(database):
     assert rate(RateConfig(str(database), "jokes", people=people, most=5))["rankings"] == 5
     again = rate(RateConfig(str(database), "jokes", people=people, overlap=2))
     assert (again["rankings"], again["left"]) == (11, 0)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_work_broken_off_at_any_moment_ends_as_if_it_had_not_been(place, expired):
+    """Whatever commit the process dies before, and though its leases ran out meanwhile."""
+    task = JokesTask()
+    texts = [told.completion for told in task.demonstrations(4, 1)] + ["kill kill kill", "puns puns"]
+    prompts = [NewPrompt(prompt, tuple(map(Response, texts))) for prompt in task.prompts("train", 9, 0)]
+
+    def work(project):
+        return rate(RateConfig(place, project, people=PeopleConfig(raters=3), batch=2, overlap=2))
+
+    def made(project):
+        with Store.open(place, create=False) as store:
+            return [replace(ranking, time=None) for ranking in store.rankings(project)]
+
+    def change(line):
+        with Store.open(place) as store, store._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(text(line))
+
+    def project(name):
+        # The order shown hangs on the project's name too, so each project has it for a while.
+        with Store.open(place) as store:
+            change(f"UPDATE projects SET name = 'before {name}' WHERE name = 'jokes'")
+            store.create_project("jokes", prompts=prompts)
+
+    project("whole")
+    with killed_before_commit(10_000) as commits:
+        work("jokes")
+    unbroken = made("jokes")
+    assert len(unbroken) == 2 * len({prompt.prompt.text for prompt in prompts})
+    assert any(ranking.flags for ranking in unbroken)
+    for number in range(commits[0]):
+        project(str(number))
+        with pytest.raises(KilledError), killed_before_commit(number):
+            work("jokes")
+        if expired:
+            change("UPDATE assignments SET expires = 0")
+        work("jokes")
+        assert made("jokes") == unbroken, f"killed before commit {number}"
 
 
 def test_rate_names_what_it_cannot_use(database, tmp_path):

@@ -143,4 +143,5 @@ def test_the_interval_of_a_mean_reward_counts_problems_not_answers() -> None:
     assert once["ci95"] == pytest.approx([0.39 - 0.38377, 0.39 + 0.38377], abs=1e-4)
     # The same answers over and over are no more evidence.
     assert mean_reward(prompts * 8, batch_of(rewards * 8))["ci95"] == pytest.approx(once["ci95"])
-    assert mean_reward(prompts[:1] * 3, batch_of([0.5] * 3)) == {"mean": 0.5, "ci95": None}
+    assert mean_reward(prompts[:1] * 3, batch_of([0.1, 0.5, 0.9])) == {"mean": 0.5, "ci95": None}
+    assert mean_reward(prompts, batch_of([0.5] * 5)) == {"mean": 0.5, "ci95": None}

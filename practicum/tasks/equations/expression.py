@@ -20,6 +20,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from practicum.errors import InputError
+from practicum.tasks.equations.characters import plain_characters
 
 MAX_CHARACTERS = 1000
 """Longest equation or answer that is read at all."""
@@ -120,43 +121,21 @@ class Equation:
 
 
 class Token(NamedTuple):
-    """One token: its kind, its text (canonical), and where it began in the text."""
+    """One token: its kind, its text (canonical), where it began in the text, and whether a gap is before it."""
 
     kind: str
     text: str
     position: int
+    spaced: bool = False
 
 
-# One character each, so that positions in messages still point into the user's own text.
-_SAME_AS = str.maketrans(
-    {
-        **dict.fromkeys("−–—﹣－‐‑", "-"),
-        **dict.fromkeys("×·⋅∙∗⨯", "*"),
-        **dict.fromkeys("÷∕⁄", "/"),
-        **dict.fromkeys("＝", "="),
-        **dict.fromkeys("（", "("),
-        **dict.fromkeys("）", ")"),
-        **dict.fromkeys("＋", "+"),
-        **dict.fromkeys("，、", ","),
-        **dict.fromkeys("∣｜", "|"),
-        **dict.fromkeys("≤⩽", "≤"),
-        **dict.fromkeys("≥⩾", "≥"),
-        **dict.fromkeys("∅⌀Øø", "∅"),
-        **dict.fromkeys("’", "'"),
-    }
-)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_VULGAR = {
-    "½": (1, 2),
-    "⅓": (1, 3),
-    "⅔": (2, 3),
-    "¼": (1, 4),
-    "¾": (3, 4),
-    "⅕": (1, 5),
-    "⅙": (1, 6),
-    "⅛": (1, 8),
-}
+SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+VULGAR = {
+    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5),
+    "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅐": (1, 7), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8),
+    "⅑": (1, 9), "⅒": (1, 10),
+}  # fmt: skip
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -171,20 +150,26 @@ GREEK = word_set(
 _GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
     sigma sigma tau upsilon phi chi psi omega theta phi epsilon Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi
     Omega"""
-_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρςστυφχψωϑϕϵΓΔΘΛΞΠΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
-_FUNCTIONS = frozenset(("sqrt", "cbrt", "abs"))
+GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρςστυφχψωϑϕϵΓΔΘΛΞΠΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
+FUNCTIONS = frozenset(("sqrt", "cbrt", "abs"))
+# No letter of any equation, so that log(x) is not l*o*g*x nor a parameter called log.
+_UNKNOWN_FUNCTION = re.compile(
+    r"(?:(?:arc|ar|a)?(?:sin|cos|tan|cot|sec|csc|cosec|sinus|cosinus|tg|ctg)h?|log|ln|lg|lb|exp|floor|ceil|ceiling|round|"
+    r"sgn|sign|min|max|gcd|lcm|mod|det|lim|sum|prod|gamma(?=\()|erf|fact|factorial)[0-9]*[xyz]?",
+    re.IGNORECASE,
+)
 
 # Alternatives begin with different characters and repeat single classes only: time is linear in the text.
 _TOKEN = re.compile(
     r"""
     (?P<newline>\n)
-  | (?P<space>[^\S\n]+|[$\u200b\ufeff]|~(?![0-9.]))
+  | (?P<space>[^\S\n]+|[$]|~(?![0-9.]))
   | (?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)
-  | (?P<letters>[A-Za-z]+(?:'[a-z]+)?)
+  | (?P<letters>[A-Za-z]+)
   | (?P<greek>[α-ωϑϕϵΓΔΘΛΞΠΣΦΨΩ])
   | (?P<subscript>_(?:\{[A-Za-z0-9,\ ]{1,12}\}|[A-Za-z0-9])|[₀-₉]+)
   | (?P<superscript>[⁺⁻]?[⁰¹²³⁴-⁹]+)
-  | (?P<vulgar>[½⅓⅔¼¾⅕⅙⅛])
+  | (?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])
   | (?P<command>\\(?:[A-Za-z]+|[^A-Za-z]))
   | (?P<operator>\*\*|\+/-|\+-|-\+|!=|<=|>=|:=|==|=>|->|[-+*/^=(){}\[\]|,;:<>.&≠≤≥≈≃±∓√∛∜∅ℝ∞∈∪∖∨∧⇒→⦗⦘])
     """,
@@ -226,49 +211,49 @@ _OPERATOR_SPELLINGS = {
 _FUNCTION_TOKENS = frozenset(("sqrt", "cbrt", "root4", "abs", "frac"))
 
 
-def tokenize(text: str, words: frozenset[str] = frozenset()) -> list[Token]:
-    """Split `text` into tokens; runs of letters in `words` (lower case) become tokens of kind "word".
+def tokenize(text: str) -> list[Token]:
+    """Split an equation or an expression into tokens.
 
-    With `words` the text is read as an answer: "+-" next to each other means ±, a newline is a token, and an
-    apostrophe may stand inside a word. Without, the text is an equation: "+-3" adds minus three.
     Raises ParseError for a character that has no place in mathematics, LimitError for over-long text or
     numbers.
     """
     if len(text) > MAX_CHARACTERS:
         raise LimitError(f"the text has {len(text):,} characters, over the limit of {MAX_CHARACTERS:,}")
-    text = text.translate(_SAME_AS)
+    text = plain_characters(text)
     if "\\" in text:
         for command, plain in _SIDED:
             text = text.replace(command, plain)
         text = _TEXT_COMMAND.sub(r" \1 ", text)
     tokens: list[Token] = []
-    position = 0
+    position, spaced = 0, False
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             raise ParseError(f"unexpected character {text[position]!r} at position {position + 1}")
         kind, found = match.lastgroup, match.group()
+        before = len(tokens)
         if kind == "number":
-            _append_number(tokens, found, position, bool(words))
+            _append_number(tokens, found, position)
         elif kind == "letters":
-            _append_letters(tokens, found, position, words)
+            _append_letters(tokens, found, position, text[match.end() :])
         elif kind == "operator":
-            _append_operator(tokens, found, position, bool(words))
+            _append_operator(tokens, found, position)
         elif kind == "command":
-            _append_command(tokens, found[1:], position)
+            append_command(tokens, found[1:], position)
         elif kind == "greek":
-            tokens.append(Token("name", _GREEK_LETTERS[found], position))
+            tokens.append(Token("name", GREEK_LETTERS[found], position))
         elif kind == "subscript":
             _append_subscript(tokens, found, position)
         elif kind in ("superscript", "vulgar"):
             tokens.append(Token(kind, found, position))
-        elif kind == "newline" and words:
-            tokens.append(Token(",", "\n", position))
         position = match.end()
+        if spaced and len(tokens) > before:
+            tokens[before] = tokens[before]._replace(spaced=True)
+        spaced = len(tokens) == before
     return tokens
 
 
-def _append_number(tokens: list[Token], found: str, position: int, is_answer: bool) -> None:
+def _append_number(tokens: list[Token], found: str, position: int) -> None:
     if len(found) > MAX_DIGITS:
         raise LimitError(f"a number of {len(found):,} digits is over the limit of {MAX_DIGITS}")
     if len(found) > 1 and found[0] == "0" and found[1] != ".":
@@ -277,9 +262,6 @@ def _append_number(tokens: list[Token], found: str, position: int, is_answer: bo
         if len(tokens) > 1 and tokens[-2].kind == "frac":  # \\frac x3
             tokens.append(Token("number", found, position))
             return
-        if is_answer:  # x1 = 3, x2 = 5 are labels here, and a value may not contain them anyway
-            tokens.append(Token("name", f"{tokens.pop().text}_{found}", position))
-            return
         raise ParseError(
             f"{tokens[-1].text}{found} is ambiguous: write {tokens[-1].text}_{found}, "
             f"{tokens[-1].text}*{found} or {tokens[-1].text}^{found}"
@@ -287,13 +269,9 @@ def _append_number(tokens: list[Token], found: str, position: int, is_answer: bo
     tokens.append(Token("number", found, position))
 
 
-def _append_letters(tokens: list[Token], found: str, position: int, words: frozenset[str]) -> None:
+def _append_letters(tokens: list[Token], found: str, position: int, after: str) -> None:
     lower = found.lower()
-    if lower in words:
-        tokens.append(Token("word", lower, position))
-    elif "'" in found:
-        raise ParseError(f"unexpected word {found!r}")
-    elif lower in _FUNCTIONS:
+    if lower in FUNCTIONS:
         tokens.append(Token(lower, lower, position))
     elif lower[-4:] in ("sqrt", "cbrt") and len(found) <= 6:
         tokens.extend(Token("name", letter, position) for letter in found[:-4])
@@ -301,28 +279,42 @@ def _append_letters(tokens: list[Token], found: str, position: int, words: froze
     elif lower[:4] in ("sqrt", "cbrt") and len(found) == 5:
         tokens.append(Token(lower[:4], lower[:4], position))
         tokens.append(Token("name", found[4], position + 4))
-    elif len(found) == 2 and lower not in GREEK and lower != "oo":
-        tokens.append(Token("name", found[0], position))
-        tokens.append(Token("name", found[1], position + 1))
     elif lower in ("oo", "inf", "infinity"):
         tokens.append(Token("∞", "∞", position))
+    elif _is_function(found, after):
+        raise ParseError(
+            f"{found} at position {position + 1} is a function: only roots (sqrt, cbrt) and abs are read"
+        )
+    elif len(found) == 2 and lower not in GREEK:
+        tokens.append(Token("name", found[0], position))
+        tokens.append(Token("name", found[1], position + 1))
     else:
         tokens.append(Token("name", found, position))
 
 
-def _append_operator(tokens: list[Token], found: str, position: int, is_answer: bool) -> None:
-    if found in ("+-", "-+", "+/-"):
-        if is_answer or found == "+/-":
-            tokens.append(Token("∓" if found == "-+" else "±", found, position))
-        else:
-            tokens.append(Token(found[0], found[0], position))
-            tokens.append(Token(found[1], found[1], position + 1))
+def _is_function(found: str, after: str) -> bool:
+    """Whether letters name a function: a known one, a word before a bracket, or f(x), g(y)."""
+    if _UNKNOWN_FUNCTION.fullmatch(found) or (found.lower() in ("re", "im") and after[:1] == "("):
+        return True
+    if after[:1] != "(" or found.lower() in GREEK:
+        return False
+    return len(found) > 2 or (found in "fghFGH" and re.match(r"\([^()]*[A-Za-z]", after) is not None)
+
+
+def _append_operator(tokens: list[Token], found: str, position: int) -> None:
+    if found in ("+-", "-+"):
+        tokens.append(Token(found[0], found[0], position))
+        tokens.append(Token(found[1], found[1], position + 1))
+        return
+    if found == "+/-":
+        tokens.append(Token("±", found, position))
         return
     spelled = _OPERATOR_SPELLINGS.get(found, found)
     tokens.append(Token(spelled, found, position))
 
 
-def _append_command(tokens: list[Token], name: str, position: int) -> None:
+def append_command(tokens: list[Token], name: str, position: int) -> None:
+    """Append what a LaTeX command (its name without the backslash) stands for; nothing for one of style."""
     if name in _IGNORED_COMMANDS:
         return
     if name in _OPERATOR_COMMANDS:
@@ -330,7 +322,7 @@ def _append_command(tokens: list[Token], name: str, position: int) -> None:
         tokens.append(Token(spelled, "\\" + name, position))
     elif name.lower() in GREEK:
         tokens.append(Token("name", name, position))
-    elif name in _FUNCTIONS:
+    elif name in FUNCTIONS:
         tokens.append(Token(name, name, position))
     else:
         raise ParseError(f"unknown command \\{name} at position {position + 1}")
@@ -339,7 +331,7 @@ def _append_command(tokens: list[Token], name: str, position: int) -> None:
 def _append_subscript(tokens: list[Token], found: str, position: int) -> None:
     if not tokens or tokens[-1].kind != "name":
         raise ParseError(f"a subscript at position {position + 1} follows no name")
-    digits = found.lstrip("_").strip("{}").replace(" ", "").translate(_SUBSCRIPTS)
+    digits = found.lstrip("_").strip("{}").replace(" ", "").translate(SUBSCRIPTS)
     last = tokens.pop()
     tokens.append(Token("name", f"{last.text}_{digits}", last.position))
 
@@ -353,6 +345,7 @@ def parse_equation(text: str) -> Equation:
     tokens = tokenize(text)
     while tokens and tokens[-1].kind in (".", ",", ";"):
         tokens.pop()
+    _refuse_number_of_equation(tokens)
     signs = [index for index, token in enumerate(tokens) if token.kind == "="]
     for token in tokens:
         if token.kind in ("<", ">", "≤", "≥", "≠", "≈"):
@@ -364,6 +357,19 @@ def parse_equation(text: str) -> Equation:
     left = parse_tokens(tokens[: signs[0]])
     right = parse_tokens(tokens[signs[0] + 1 :])
     return Equation(left, right, tuple(dict.fromkeys(token.text for token in tokens if token.kind == "name")))
+
+
+def _refuse_number_of_equation(tokens: list[Token]) -> None:
+    """ "x = 3 (2)" may be equation 2 or a product."""
+    if len(tokens) < 4 or tokens[-4].kind == "=":
+        return
+    opening, inside, closing = tokens[-3:]
+    if opening.kind == "(" and opening.spaced and inside.kind == "number" and closing.kind == ")":
+        before = tokens[-4].kind in ("number", "name", ")", "}", "superscript", "vulgar")
+        if before and "=" in (token.kind for token in tokens[:-3]):
+            raise ParseError(
+                f"({inside.text}) at the end may be the number of the equation or a factor: leave it out or write *"
+            )
 
 
 def parse_expression(text: str) -> Expression:
@@ -380,15 +386,20 @@ def parse_tokens(tokens: list[Token]) -> Expression:
 
 
 class Parser:
-    """Recursive descent over a list of tokens, no deeper than MAX_DEPTH brackets."""
+    """Recursive descent over a list of tokens from `start` on, no deeper than MAX_DEPTH brackets.
 
-    def __init__(self, tokens: list[Token], first_choice: int = 0) -> None:
+    In an answer a bracket after a gap ends the expression: it holds a note.
+    """
+
+    def __init__(self, tokens: list[Token], start: int = 0, is_answer: bool = False) -> None:
         after = tokens[-1].position + len(tokens[-1].text) if tokens else 0
         self._tokens = [*tokens, Token("end", "end of the text", after)]
-        self._index = 0
+        self._index = start
+        self._is_answer = is_answer
+        self._brackets = 0
         self._depth = 0
         self._open_bars = 0
-        self.choices = first_choice
+        self.choices = 0
 
     @property
     def next(self) -> Token:
@@ -419,8 +430,12 @@ class Parser:
             elif kind != "+":
                 term = self._choice(kind, term)
             terms.append(term)
+        total = terms[0] if len(terms) == 1 else Sum(tuple(terms))
+        if self.next.kind == "over":  # 1 \\over 2 divides all that stands before by all behind
+            self._index += 1
+            total = Product((total,), (self.sum(),))
         self._depth -= 1
-        return terms[0] if len(terms) == 1 else Sum(tuple(terms))
+        return total
 
     def _product(self) -> Expression:
         factors = [self._unary()]
@@ -433,6 +448,8 @@ class Parser:
             elif kind == "/":
                 self._index += 1
                 divisors.append(self._unary())
+            elif self._begins_note():
+                break
             elif kind in _ATOM_STARTS or (kind == "|" and not self._open_bars):
                 self._refuse_mixed_number()
                 factors.append(self._power())
@@ -441,6 +458,9 @@ class Parser:
         if len(factors) == 1 and not divisors:
             return factors[0]
         return Product(tuple(factors), tuple(divisors))
+
+    def _begins_note(self) -> bool:
+        return self._is_answer and not self._brackets and self.next.spaced and self.next.kind in _CLOSING
 
     def _refuse_mixed_number(self) -> None:
         if self._tokens[self._index - 1].kind != "number":
@@ -457,6 +477,9 @@ class Parser:
             self._index += 1
         if kind in ("±", "∓"):
             self._index += 1
+            if self.next.kind == "-":  # ±-2
+                negative = not negative
+                self._index += 1
             inner = self._choice(kind, self._power())
         else:
             inner = self._power()
@@ -514,7 +537,9 @@ class Parser:
             numerator = self._latex_argument()
             return Product((numerator,), (self._latex_argument(),))
         if kind == "vulgar":
-            return Number(*_VULGAR[self._take()])
+            return Number(*VULGAR[self._take()])
+        if kind == "fraction":
+            return _fraction(self._take())
         if kind == "abs":
             self._index += 1
             return Absolute(self._group())
@@ -527,7 +552,9 @@ class Parser:
             raise self._unexpected()
         self._index += 1
         bars, self._open_bars = self._open_bars, 0
+        self._brackets += 1
         inner = self.sum()
+        self._brackets -= 1
         self._open_bars = bars
         if self.next.kind != closing:
             raise self._unexpected(f"'{closing}'")
@@ -593,13 +620,27 @@ class Parser:
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _FRACTION_OF_NUMBERS = ["frac", "{", "number", "}", "{", "number", "}"]
-_ATOM_STARTS = frozenset(("name", "(", "[", "{", "sqrt", "cbrt", "root4", "frac", "abs", "vulgar", "|("))
+_ATOM_STARTS = frozenset(
+    ("name", "(", "[", "{", "sqrt", "cbrt", "root4", "frac", "abs", "vulgar", "fraction", "|(")
+)
 _ROOT_ARGUMENTS = _ATOM_STARTS | {"number", "|"}
 
 
 def _number(text: str) -> Number:
     whole, point, decimals = text.partition(".")
     return Number(int(whole + decimals), 10 ** len(decimals)) if point else Number(int(text))
+
+
+def _fraction(text: str) -> Number:
+    """1e3, or a repeating decimal: 0.1(6) is 16 - 1 over 90."""
+    if "(" not in text:
+        value = Fraction(text)
+        return Number(value.numerator, value.denominator)
+    head, _, repeated = text.rstrip(")").partition("(")
+    whole, _, fixed = head.partition(".")
+    below = (10 ** len(repeated) - 1) * 10 ** len(fixed)
+    over = int(whole + fixed + repeated) - int((whole + fixed) or 0)
+    return Number(over, below)
 
 
 def constant(expression: Expression) -> Fraction | None:

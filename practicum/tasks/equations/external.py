@@ -48,15 +48,17 @@ _GYM_MODULES = ("simple_equations", "polynomial_equations")
 def read_external(path: str | Path) -> list[ExternalProblem]:
     """Read a JSONL file of either source, in order, leaving out what is not one equation in one unknown.
 
-    Raises InputError naming file and line for a line that is no JSON object with a question and an answer.
+    A byte-order mark before the first line is skipped. Raises InputError naming file and line for a line that
+    is no UTF-8, or no JSON object with a question and an answer.
     """
     problems = []
-    with Path(path).open(encoding="utf-8") as lines:
+    with Path(path).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
                 problem = _read_row(row)
-            except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            # A ValueError is bytes that are no UTF-8, text that is no JSON, or a number of too many digits.
+            except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(
                     f"{path} line {number}: expected an object with question and answer"
                 ) from error

@@ -52,8 +52,13 @@ Polynomial: TypeAlias = Any
 _ZERO, _ONE, _X = fmpz_poly([]), fmpz_poly([1]), fmpz_poly([0, 1])
 
 
-Given: TypeAlias = list[tuple[str, Quadratic]]
-"""The distinct numbers of an answer with their texts; none for "no real solutions"."""
+class Given(NamedTuple):
+    """The distinct numbers of an answer with their texts, none for "no real solutions"; the label before
+    them, "" without one.
+    """
+
+    members: list[tuple[str, Quadratic]]
+    label: str = ""
 
 
 class Side(NamedTuple):
@@ -98,7 +103,7 @@ def judge(solved: Solved, given: Given) -> Verdict | None:
     """The verdict on numbers as the set of real solutions, or None when the general way must give reasons."""
     extraneous = []
     remaining = list(range(len(solved.roots)))
-    for text, number in given:
+    for text, number in given.members:
         place = next((place for place in remaining if equal(number, solved.roots[place])), None)
         if place is None:
             extraneous.append((text, number))
@@ -440,6 +445,7 @@ _SURD_FORMS = (
 )
 _LABEL = re.compile(r"[a-z] ?= ?")
 _SEPARATOR = re.compile(r", ?| or | and ")
+_MAY_BE_THOUSANDS = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
 
 
 def read_answer(text: str) -> Given | None:
@@ -451,34 +457,36 @@ def read_answer(text: str) -> Given | None:
         text = text[7:-1].strip(" \t\r\n*`\"'")
     text = text.strip("$")
     if text in _NONE:
-        return []
-    whole = text
+        return Given([])
     in_braces = text.endswith("}") and text.startswith(("{", r"\{"))
     if in_braces:
-        text = text[1:-1] if text[0] == "{" else text[2:-2]
-        if (whole[0] == "{") == (whole[-2] == "\\") or " or " in text or " and " in text:
+        escaped = text[0] != "{"
+        if escaped != (text[-2] == "\\") or " or " in text or " and " in text:
             return None
+        text = text[2:-2] if escaped else text[1:-1]
     elif text.endswith("."):
         text = text[:-1]
+    if _MAY_BE_THOUSANDS.search(text):
+        return None
     parts = _SEPARATOR.split(text)
     if len(parts) > MAX_MEMBERS:
         return None
-    members: Given = []
-    alone_in_braces = in_braces and len(parts) == 1
+    members: list[tuple[str, Quadratic]] = []
+    name = ""
     for part in parts:
         label = _LABEL.match(part)
         if label is not None:
-            if alone_in_braces:
+            if name not in ("", part[0]):
                 return None
+            name = part[0]
             part = part[label.end() :]
         numbers = _read_rational(part) or _read_surd(part)
         if numbers is None:
             return None
-        shown = whole if alone_in_braces else part
         for sign, number in zip((1, -1), numbers, strict=False):
             if not any(equal(number, other) for _, other in members):
-                members.append((with_signs(shown, (sign,)) if len(numbers) > 1 else shown, number))
-    return members
+                members.append((with_signs(part, (sign,)) if len(numbers) > 1 else part, number))
+    return Given(members, name)
 
 
 def _read_rational(text: str) -> list[Quadratic] | None:

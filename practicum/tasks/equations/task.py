@@ -12,6 +12,7 @@ from practicum.errors import InputError
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
+from practicum.tasks.equations.expression import parse_equation
 from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
 from practicum.tasks.equations.notation import polynomial
 from practicum.tasks.equations.problems import SPLITS, Problem
@@ -198,8 +199,13 @@ class EquationsTask:
         ask, colon, rest = text.strip().partition(":")
         if not colon or ask not in ("solve", "sum"):
             ask, rest = "solve", text
+        verify(rest.strip(), "0", ask)
         equation = "".join(rest.split())
-        verify(equation, "0", ask)
+        # Without its spaces the text must say the same: "1 2 = x" is no equation, "12=x" is one.
+        if parse_equation(equation) != parse_equation(rest):
+            raise InputError(
+                f"equation {rest.strip()!r}: reads otherwise without its spaces; write * for a product"
+            )
         return Prompt(
             f"{ask}: {equation}\n",
             {

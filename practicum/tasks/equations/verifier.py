@@ -11,9 +11,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import product
 
@@ -25,11 +25,13 @@ from practicum.tasks.equations.algebra import Root
 from practicum.tasks.equations.answers import (
     MAX_MEMBERS,
     Answer,
+    Range,
     Value,
     extract_answer,
     parse_answer,
     with_signs,
 )
+from practicum.tasks.equations.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
 from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
@@ -56,6 +58,7 @@ __all__ = [
     "solve",
     "verify",
     "verify_batch",
+    "verify_completion",
     "verify_in_general",
 ]
 
@@ -110,13 +113,27 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
     return verdict or verify_in_general(equation, answer, ask)
 
 
+def verify_completion(equation: str, completion: str, ask: str = "solve") -> Verdict:
+    """Judge the answer that a whole solution gives, taken from it by `extract_answer`.
+
+    A solution that names no answer is unparseable. Raises as `verify` does.
+    """
+    answer = extract_answer(completion)
+    if answer is None:
+        judged = verify(equation, "", ask)
+        return replace(judged, reason="the text names no answer: expected 'answer: ...' or \\boxed{...}")
+    return verify(equation, answer, ask)
+
+
 def _verify_quickly(equation: str, answer: str) -> Verdict | None:
     """The verdict in the common cases of `quick.py`, else None."""
     given = quick.read_answer(answer)
     if given is None:
         return None
     solved = quick.solve(equation) or _quickly(equation)
-    return None if solved is None else quick.judge(solved, given)
+    if solved is None or given.label not in ("", solved.name):
+        return None
+    return quick.judge(solved, given)
 
 
 def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict:
@@ -131,13 +148,30 @@ def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict
         texts = solved.texts
         judge = partial(_judge_sum if ask == "sum" else _judge_set, solved)
     try:
-        return judge(parse_answer(answer, parametric=len(parsed.names) == 2, is_sum=ask == "sum"))
+        return _judge_readings(judge, answer, parsed.names, ask == "sum")
     except LimitError as error:
         return Verdict(Outcome.OVER_LIMITS, f"the answer is over the limits: {error}", solutions=texts)
     except ParseError as error:
         return Verdict(Outcome.UNPARSEABLE, f"the answer cannot be read: {error}", solutions=texts)
     except _Judged as judged:
         return Verdict(judged.outcome, judged.reason, solutions=texts)
+
+
+def _judge_readings(
+    judge: Callable[[Answer], Verdict], answer: str, names: tuple[str, ...], is_sum: bool
+) -> Verdict:
+    """Judge an answer; 12,345 without a space may be a list or one number, and either may be the solution."""
+    parametric = len(names) == 2
+    read = partial(parse_answer, parametric=parametric, is_sum=is_sum, names=names)
+    if AMBIGUOUS_THOUSANDS.search(answer) is None:
+        return judge(read(answer))
+    try:
+        verdict = judge(read(answer))
+        if verdict.outcome is Outcome.CORRECT:
+            return verdict
+    except (InputError, _Judged):
+        pass
+    return judge(read(without_thousands_commas(answer)))
 
 
 def verify_batch(
@@ -181,7 +215,7 @@ def is_heavy(equation: str, answer: str, ask: str = "solve") -> bool:
         return False
     try:
         parsed = _parsed(equation)
-        return max(equation_work(parsed), answer_work(parse_answer(answer))) >= HEAVY
+        return max(equation_work(parsed), answer_work(parse_answer(answer, names=parsed.names))) >= HEAVY
     except InputError:
         return False
 
@@ -264,8 +298,7 @@ class _Member:
 
 
 def _judge_set(solved: SolutionSet, given: Answer) -> Verdict:
-    members = _members(given.values)
-    _refuse_contradiction(given, members)
+    members = _claimed(given)
     if solved.pieces is not None:
         return _judge_infinite(solved, solved.pieces, given, members)
     if given.says_all or given.ranges or given.exclusions:
@@ -294,17 +327,84 @@ def _judge_set(solved: SolutionSet, given: Answer) -> Verdict:
     )
 
 
-def _refuse_contradiction(given: Answer, members: list[_Member]) -> None:
-    if given.approximate:
-        raise _Judged(Outcome.WRONG, f"{given.approximate!r} is an approximation: expected exact numbers")
+def _claimed(given: Answer) -> list[_Member]:
+    """The distinct numbers that an answer claims. Raises _Judged where it contradicts itself."""
+    members = _members(given.values)
+    if given.estimates and not members:
+        text = given.estimates[0].text
+        raise _Judged(Outcome.WRONG, f"{text!r} is an approximation: expected exact numbers")
     if given.says_none and (members or given.ranges or given.says_all or given.exclusions):
-        raise _Judged(
-            Outcome.WRONG, "the answer contradicts itself: it names numbers and says there are none"
-        )
+        raise _contradiction("it names numbers and says there are none")
     if given.says_all and members:
-        raise _Judged(
-            Outcome.WRONG, "the answer contradicts itself: it names numbers and says that all solve it"
-        )
+        raise _contradiction("it names numbers and says that all solve it")
+    if given.rejected:
+        members = _without_rejected(given, members)
+    if given.premises and not _same_numbers(given, members):
+        raise _contradiction("what it names last is not what it named before")
+    if given.remarks:
+        inside = all(_is_within(member.value, one) for member in members for one in given.remarks)
+        given.ranges += [] if inside else given.remarks
+        given.remarks = []
+    _check_remarks(given, members)
+    return members
+
+
+def _same_numbers(given: Answer, members: list[_Member]) -> bool:
+    """Whether the conclusion names the numbers that came before "so", but for rejected ones."""
+    before = _members(given.premises)
+    gone = _members(given.rejected)
+    kept = [one for one in before if not any(compare(one.value, other.value) == 0 for other in gone)]
+    return len(kept) == len(members) and all(
+        any(compare(one.value, other.value) == 0 for other in members) for one in kept
+    )
+
+
+def _contradiction(why: str) -> _Judged:
+    return _Judged(Outcome.WRONG, f"the answer contradicts itself: {why}")
+
+
+def _without_rejected(given: Answer, members: list[_Member]) -> list[_Member]:
+    """Candidates that the answer goes on to reject are not claimed."""
+    rejected = _members(given.rejected)
+    kept = [one for one in members if not any(compare(one.value, other.value) == 0 for other in rejected)]
+    if not kept and not (given.says_none or given.ranges or given.says_all):
+        raise ParseError("it only says what is no solution")
+    return kept
+
+
+def _check_remarks(given: Answer, members: list[_Member]) -> None:
+    """Counts, conditions, decimals and reasons beside the claim must agree with it."""
+    if given.says_none and any(_is_real(value) for value in given.beside_none):
+        raise _contradiction("it names a number and says there is none")
+    if any(count != len(members) for count in given.counts) and not given.says_none:
+        if members or any(given.counts):
+            raise _contradiction(f"it counts {given.counts[0]} solutions and names {len(members)}")
+    for member in members:
+        if not all(_is_within(member.value, one) for one in given.conditions):
+            raise _contradiction(f"{member.text} is outside the range it gives")
+    for estimate in given.estimates:
+        for near in _members([estimate]):
+            if not any(_is_rounded(near.value, member.value) for member in members):
+                raise _contradiction(f"{near.text} is near none of the numbers it names")
+
+
+def _is_real(value: Value) -> bool:
+    try:
+        _members([value])
+    except (_Judged, UnknownNameError):
+        return False
+    return True
+
+
+def _is_within(value: Real, limits: Range) -> bool:
+    low, high = _range_end(limits.low), _range_end(limits.high)
+    return contains([Piece(low, limits.low_closed, high, limits.high_closed)], value)
+
+
+def _is_rounded(value: Real, exact: Real) -> bool:
+    """Whether a decimal may be a number rounded: within a hundredth of it, or within 0.06."""
+    distance = abs(value.approximate() - exact.approximate())
+    return distance <= max(0.06, 0.01 * abs(exact.approximate()))
 
 
 def _judge_claim_of_many(solved: SolutionSet, given: Answer, members: list[_Member]) -> None:
@@ -329,7 +429,7 @@ def _judge_infinite(
     truth = solved.texts[0]
     excluded = [member.value for member in _members(given.exclusions)]
     claimed = [point(member.value) for member in members]
-    for one in given.ranges:
+    for one in _ranges(given):
         low, high = _range_end(one.low), _range_end(one.high)
         if low is not None and high is not None and compare(low, high) > 0:
             raise _Judged(Outcome.WRONG, "an interval of the answer runs backwards")
@@ -350,6 +450,19 @@ def _judge_infinite(
     return Verdict(Outcome.WRONG, reason, (truth,), extraneous, solved.texts)
 
 
+def _ranges(given: Answer) -> list[Range]:
+    """The ranges claimed: "x > 1, x < 3" is what they share, "x < 1, x > 3" is both."""
+    both = given.overlap
+    if both is None:
+        return given.ranges
+    low, high = _range_end(both.low), _range_end(both.high)
+    assert low is not None
+    assert high is not None
+    order = compare(low, high)
+    empty = order > 0 or (order == 0 and not (both.low_closed and both.high_closed))
+    return given.ranges if empty else [both]
+
+
 def _range_end(end: Expression | None) -> Real | None:
     return None if end is None else _value_of(end, (), "the end of an interval")
 
@@ -357,8 +470,11 @@ def _range_end(end: Expression | None) -> Real | None:
 def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
     if solved.pieces is not None:
         raise InputError("infinitely many numbers solve this equation: its solutions have no sum")
-    members = _members(given.values)
-    _refuse_contradiction(given, members)
+    if given.sums:
+        if any(count != len(solved.roots) for count in given.counts):
+            raise _contradiction(f"it adds up {given.counts[0]} solutions, and there are {len(solved.roots)}")
+        given = _named_sum(given)
+    members = _claimed(given)
     if given.ranges or given.says_all or (given.exclusions and not members):
         raise _Judged(Outcome.WRONG, "a range of numbers is no sum")
     if not solved.roots:
@@ -375,6 +491,23 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
     wrong = [member.text for member in members if compare(member.value, total) != 0]
     missing = (text,) if len(wrong) == len(members) else ()
     return Verdict(Outcome.WRONG, what, missing, tuple(wrong), solved.texts)
+
+
+def _named_sum(given: Answer) -> Answer:
+    """Where a number is called the sum, it is the answer; the solutions named beside it must add up to it."""
+    sums = _members(given.sums)
+    members = (
+        _claimed(replace(given, sums=[], counts=[] if not given.values else given.counts))
+        if given.values
+        else []
+    )
+    if given.rejected and not given.values:
+        raise _contradiction("it adds up what it rejects")
+    if members and len(sums) == 1:
+        total = reals.add([member.value for member in members])
+        if compare(total, sums[0].value) != 0:
+            raise _contradiction("the solutions it names do not add up to its sum")
+    return Answer(values=given.sums, says_none=given.says_none)
 
 
 def _sum_of(roots: tuple[Root, ...]) -> tuple[Real, str]:
@@ -397,7 +530,9 @@ def _sum_of(roots: tuple[Root, ...]) -> tuple[Real, str]:
 
 def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
     texts = (solved.text,)
-    if given.approximate or given.ranges or given.says_all:
+    if given.sums:
+        given = Answer(values=given.sums, says_none=given.says_none)
+    if given.estimates or given.ranges or given.says_all or given.rejected:
         raise _Judged(Outcome.WRONG, "expected one exact expression for the sum")
     if solved.numerator is None and solved.branch is None:
         if given.says_none and not given.values:
@@ -410,6 +545,8 @@ def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
     if any(value.choices for value in given.values):
         raise _Judged(Outcome.WRONG, f"± names two values, the sum is one; {what}")
     forms = [(value.text, form) for value in given.values for form in value.forms]
+    if not forms:
+        raise ParseError("it names no sum")
     wrong = tuple(dict.fromkeys(text for text, form in forms if not equals_sum(solved, form)))
     if wrong:
         missing = texts if len(wrong) == len({text for text, _ in forms}) else ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, BinaryIO
 
 from practicum.errors import InputError
-from practicum.tasks.equations.verifier import Verdict, count_outcomes, verify
+from practicum.tasks.equations.verifier import Verdict, count_outcomes, verify, verify_completion
 
 HELP = """\
 usage: practicum verify [--ask solve|sum] [--json] [--] EQUATION ANSWER
@@ -23,7 +24,9 @@ Exit code: 0 correct, 1 wrong, 2 bad input (with --stdin: 0, or 2 when a line wa
   --ask sum   ANSWER is the sum of the real solutions, each counted once; one other letter may be a parameter
   --json      print one JSON object: verdict, outcome, reason, missing, extraneous, solutions
   --stdin     read one {"equation": ..., "answer": ..., "ask": "solve" or "sum" (optional)} a line, print one
-              JSON verdict a line, in order; a line that is no such object gets an "error" naming the line
+              JSON verdict a line, in order; "completion" in place of "answer" is a whole solution, from which
+              the answer is taken as in training; a line that is no such object, also a blank one, gets an
+              "error" naming the line
 
 An equation or answer may begin with a minus sign. Examples:
 
@@ -97,7 +100,7 @@ def command(arguments: list[str]) -> int:
                 raise InputError(
                     f"--stdin reads its items from standard input, found {options.positional[0]!r} as well"
                 )
-            return _filter(sys.stdin, sys.stdout, options.ask)
+            return judge_lines(sys.stdin.buffer, sys.stdout.buffer, options.ask)
         if len(options.positional) != 2:
             raise InputError(f"expected an equation and an answer, found {len(options.positional)}: {_USAGE}")
         equation, answer = options.positional
@@ -128,40 +131,57 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _filter(source: TextIO, target: TextIO, ask: str) -> int:
-    """Judge JSONL items; every input line gets exactly one output line, in order."""
+def judge_lines(source: BinaryIO, target: BinaryIO, ask: str) -> int:
+    """Judge JSONL items; every input line gets exactly one output line, in order, whatever bytes it holds.
+
+    Returns the exit code: 2 when a line was bad, else 0. A byte-order mark before the first line is skipped.
+    """
     verdicts: list[Verdict] = []
     errors = 0
     for number, line in enumerate(source, start=1):
-        if not line.strip():
-            continue
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         try:
             verdict = _judge_line(line, ask)
+            verdicts.append(verdict)
+            row: dict[str, object] = verdict.json()
         except InputError as error:
             errors += 1
-            print(
-                json.dumps({"error": f"line {number}: {_one_line(str(error))}"}, ensure_ascii=False),
-                file=target,
-            )
-            continue
-        verdicts.append(verdict)
-        print(json.dumps(verdict.json(), ensure_ascii=False), file=target)
+            row = {"error": f"line {number}: {_one_line(str(error))}"}
+        # Half of a surrogate pair has no UTF-8; its escape is what JSON has for it.
+        target.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
+    target.flush()
     counts = ", ".join(f"{count} {outcome}" for outcome, count in count_outcomes(verdicts).items())
     print(f"practicum verify: {counts}, {errors} bad lines", file=sys.stderr)
     return 2 if errors else 0
 
 
-def _judge_line(line: str, ask: str) -> Verdict:
-    try:
-        item = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"no JSON object ({error})") from error
-    if not isinstance(item, dict):
-        raise InputError("expected an object with equation and answer")
-    for key in ("equation", "answer"):
-        if not isinstance(item.get(key), str):
-            raise InputError(f"expected a string under {key!r}")
+def _judge_line(line: bytes, ask: str) -> Verdict:
+    item = _read_item(line)
     asked = item.get("ask", ask)
     if not isinstance(asked, str):
         raise InputError("expected 'solve' or 'sum' under 'ask'")
-    return verify(item["equation"], item["answer"], asked)
+    given = "completion" if "completion" in item else "answer"
+    if "completion" in item and "answer" in item:
+        raise InputError("expected an 'answer' or a 'completion', found both")
+    for key in ("equation", given):
+        if not isinstance(item.get(key), str):
+            raise InputError(f"expected a string under {key!r}")
+    judge = verify_completion if given == "completion" else verify
+    return judge(item["equation"], item[given], asked)
+
+
+def _read_item(line: bytes) -> dict[str, Any]:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"no UTF-8 text (byte {error.start + 1}): write the file as UTF-8") from error
+    if not text.strip():
+        raise InputError("the line is blank: expected an object with equation and answer")
+    try:
+        item = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError: no JSON, or a number of too many digits
+        raise InputError(f"no JSON object ({error})") from error
+    if not isinstance(item, dict):
+        raise InputError("expected an object with equation and answer")
+    return item

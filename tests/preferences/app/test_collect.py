@@ -49,6 +49,124 @@ def test_a_restart_keeps_project_links_and_prompts(
             other.tokens.read("rater", token)
 
 
+def test_a_restart_prints_the_links_that_were_sent(config: CollectConfig) -> None:
+    with Store.open(config.database) as store:
+        site = make_site(config, store)
+        link = site.link("Ada", 1)
+    with Store.open(config.database) as store:
+        site = make_site(config, store)
+        assert site.standing_link("Ada") == link
+        assert site.standing_link("Ben") is None
+        assert site.link("Ada", 1) != link
+        site.link("Ada", -1)
+        assert site.standing_link("Ada") is None
+
+
+def test_rules_given_again_apply_and_are_told(
+    config: CollectConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store.open(config.database) as store:
+        make_site(replace(config, instructions="be kind", lease_minutes=5), store)
+        capsys.readouterr()
+        kept = make_site(config, store).desk.project
+        assert (kept.instructions, kept.lease_seconds) == ("be kind", 300)
+        assert "instructions" not in capsys.readouterr().err
+        changed = make_site(replace(config, instructions="be strict", lease_minutes=7.5), store).desk.project
+        assert (changed.instructions, changed.lease_seconds) == ("be strict", 450)
+        assert store.project("jokes") == changed
+        said = capsys.readouterr().err
+        assert "instructions of project 'jokes': 'be strict', was 'be kind'" in said
+        assert "lease_seconds of project 'jokes': 450.0, was 300.0" in said
+
+
+def test_a_mistyped_project_is_not_made(config: CollectConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(config.database) as store:
+        with pytest.raises(
+            InputError, match=r"'jokes' does not exist; the database has none yet\. Give --prompts"
+        ):
+            make_site(replace(config, prompts=None), store)
+        make_site(config, store)
+        make_site(replace(config, project="puns"), store)
+        assert "project 'puns' is new; the database has 'jokes'" in capsys.readouterr().err
+        with pytest.raises(InputError, match=r"'joke' does not exist; the database has 'jokes', 'puns'"):
+            make_site(replace(config, project="joke", prompts=None), store)
+        assert [project.name for project in store.projects()] == ["jokes", "puns"]
+        store.create_project("empty")
+        with pytest.raises(InputError, match="'empty' has no prompts to rank"):
+            make_site(replace(config, project="empty", prompts=None), store)
+
+
+def test_prompts_that_cannot_be_added_make_no_project_and_change_no_rules(
+    config: CollectConfig, tmp_path: Path
+) -> None:
+    bad = write(
+        tmp_path / "bad.jsonl",
+        {"prompt": "x", "responses": ["a", "b"]},
+        {"prompt": "y", "responses": ["a", "b\0"]},
+    )
+    with Store.open(config.database) as store:
+        make_site(config, store)
+        for project in ("jokes", "new"):
+            with pytest.raises(InputError, match=r"bad\.jsonl:2: .* holds a zero byte"):
+                make_site(replace(config, project=project, prompts=bad, overlap=9, instructions="x"), store)
+        assert [(found.name, found.overlap, found.instructions) for found in store.projects()] == [
+            ("jokes", 2, "")
+        ]
+        assert len(store.prompts("jokes")) == 1
+
+
+def test_prompts_that_stand_there_twice_are_told(
+    config: CollectConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = write(
+        tmp_path / "twice.jsonl",
+        {"prompt": "x", "responses": ["a", "b"]},
+        {"prompt": "y", "responses": ["a", "b"]},
+        {"prompt": "x", "responses": ["b", "c"]},
+        {"prompt": "x", "responses": ["a", "b"], "prompt_id": "another"},
+    )
+    with Store.open(config.database) as store:
+        make_site(replace(config, prompts=twice), store)
+        said = capsys.readouterr().err
+        assert "twice.jsonl:3 has the same prompt as" in said
+        assert "twice.jsonl:1: their responses are ranked together" in said
+        assert [len(item.responses) for item in store.prompts("jokes")] == [3, 2, 2]
+
+
+def test_names_of_raters_stand_apart_by_spaces(config: CollectConfig) -> None:
+    for given, told in ((("ann,bob",), "ann bob"), (("cy", "ann, bob,"), "ann bob")):
+        with pytest.raises(InputError, match=f"raters: .* apart by spaces: --raters {told}"):
+            replace(config, raters=given)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://h/a?b=c", "plain path"),
+        ("https://h/a#b", "plain path"),
+        ("https://h/a b", "plain path"),
+        ("https://h//a", "plain path"),
+        ('https://h/"x', "plain path"),
+        ("https://", "expected http"),
+        ("https://h:99999", "expected http"),
+        ("https://[::1", "expected http"),
+        ("studio", "expected http"),
+        ("https://h/owner/x", "one of the app's own"),
+        ("https://h/api", "one of the app's own"),
+    ],
+)
+def test_an_address_that_links_cannot_begin_with_is_told(config: CollectConfig, url: str, words: str) -> None:
+    with pytest.raises(InputError, match=f"public_url: .*{words}"):
+        replace(config, public_url=url)
+
+
+def test_only_addresses_are_trusted_as_proxies(config: CollectConfig) -> None:
+    assert replace(config, trusted_proxy=("10.0.0.7", "10.0.0.0/8", "::1")).trusted_proxy
+    for bad in ("*", "proxy.example", "10.0.0.1/8", ""):
+        with pytest.raises(InputError, match="trusted_proxy: expected an address or network"):
+            replace(config, trusted_proxy=(bad,))
+
+
 def test_without_a_password_one_is_made_and_told_once(
     config: CollectConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +188,17 @@ def test_without_a_password_one_is_made_and_told_once(
         ('{"prompt": "x", "responses": [1, 2]}', r"p.jsonl:2: responses\[0\]"),
         ('{"prompt": "x", "responses": "ab"}', "p.jsonl:2: responses: expected a list"),
         ('{"prompt": "x", "responses": ["a", "b"], "overlap": "2"}', "p.jsonl:2: overlap: expected a number"),
+        (
+            '{"prompt": "x", "responses": ["a", "b", " a"]}',
+            r"p.jsonl:2: responses\[2\] is the same as responses\[0\]",
+        ),
+        (
+            '{"prompt": "x", "responses": ["a", ""]}',
+            r"p.jsonl:2: responses\[1\]: expected a text, got nothing",
+        ),
+        ('{"prompt": " ", "responses": ["a", "b"]}', "p.jsonl:2: prompt: expected a text, got nothing"),
+        ('{"prompt": "x", "overlap": 1' + "0" * 400 + "}", "p.jsonl:2: overlap: expected a number"),
+        ('{"prompt": "x", "priority": 1e999}', "p.jsonl:2: priority: expected a number"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -90,7 +219,7 @@ def test_prompts_without_responses_need_a_model(config: CollectConfig, tmp_path:
 
 
 def test_a_model_answers_prompts_without_responses_once(
-    config: CollectConfig, tmp_path: Path, untrained_model: Path
+    config: CollectConfig, tmp_path: Path, untrained_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bare = write(tmp_path / "bare.jsonl", {"prompt": "solve answer"}, {"prompt": "domain"})
     asked = replace(config, prompts=bare, model=untrained_model, responses=3, max_new_tokens=6)
@@ -99,6 +228,8 @@ def test_a_model_answers_prompts_without_responses_once(
         made = store.prompts("jokes")
         make_site(replace(asked, seed=1), store)
         assert store.prompts("jokes") == made
+    assert "responses end where --max_new_tokens 6 cut them off" in capsys.readouterr().err
+    assert any(one.attributes == {"cut": True} for item in made for one in item.responses)
     for item in made:
         texts = [response.text for response in item.responses]
         assert 2 <= len(texts) == len(set(texts)) <= 3
