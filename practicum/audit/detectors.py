@@ -94,28 +94,44 @@ NOTICEABLE = 0.1
 """Share of a signal's size below which a change is no news, however exactly a large batch measures it."""
 
 
-def standardised(signal_T: Floats, baseline: int = BASELINE) -> Floats:
+LEAST_SPREAD: Mapping[str, float] = {"repetition": 0.002, "length": 0.5, "proxy_reference_correlation": 0.02}
+"""Differences in a signal's own unit that are no news either: signals that may be exactly alike in all first
+steps, as repetition is where nothing repeats."""
+NO_SPREAD = 1e-9
+"""Below that, the first steps do not differ, and no later value can be measured by them."""
+
+
+def standardised(signal_T: Floats, baseline: int = BASELINE, least: float = 0.0) -> Floats:
     """A signal in standard deviations of its first `baseline` steps, which become about 0 themselves.
 
     The deviation is at least NOTICEABLE of the mean's size: larger batches make it small, and would turn the
-    drift of ordinary learning into ever more deviations. NaN, a step without the signal, stays NaN; the first
-    steps are those with a value.
+    drift of ordinary learning into ever more deviations. It is at least `least`, see LEAST_SPREAD. Where the
+    first steps do not differ at all they measure nothing, and all values become 0. NaN, a step without the
+    signal, stays NaN; the first steps are those with a value.
     """
     signal = np.asarray(signal_T, dtype=np.float64)
     start = signal[np.isfinite(signal)][:baseline]
     if len(start) < 2:
         raise InputError(f"a baseline needs 2 steps or more, got {len(start)}")
-    spread = max(float(start.std(ddof=1)), NOTICEABLE * abs(float(start.mean())), 1e-9)
+    spread = max(float(start.std(ddof=1)), NOTICEABLE * abs(float(start.mean())), least)
+    if spread <= NO_SPREAD:
+        return np.where(np.isfinite(signal), 0.0, np.nan)
     return np.asarray((signal - start.mean()) / spread)
 
 
-def cusum(signal_T: Floats, direction: int, baseline: int = BASELINE, slack: float = SLACK) -> Floats:
+def cusum(
+    signal_T: Floats,
+    direction: int,
+    baseline: int = BASELINE,
+    slack: float = SLACK,
+    least: float = 0.0,
+) -> Floats:
     """S_t = max(0, S_{t-1} + z_t - slack) (Page 1954) after the baseline, 0 within it.
 
     direction: +1 watches for a rise, -1 for a fall, 0 for either (the larger of the two sums). A step
     without a value (NaN) is passed over, as the guard does: the sum stays.
     """
-    z = standardised(signal_T, baseline)
+    z = standardised(signal_T, baseline, least)
     seen = np.flatnonzero(np.isfinite(z))
     begins = seen[baseline] if len(seen) > baseline else len(z)
     sums = np.zeros((2, len(z)))
@@ -212,8 +228,9 @@ def record(
     if len(gamed) != len(onsets) or not gamed:
         raise InputError(f"{len(gamed)} gamed runs and {len(onsets)} onsets: give one onset per run")
     direction = DIRECTIONS[signal]
-    calm = [cusum(run, direction, baseline) for run in clean]
-    wild = [cusum(run, direction, baseline) for run in gamed]
+    least = LEAST_SPREAD.get(signal, 0.0)
+    calm = [cusum(run, direction, baseline, least=least) for run in clean]
+    wild = [cusum(run, direction, baseline, least=least) for run in gamed]
     threshold = calibrate(calm, false_alarms)
     others = [
         first_alarm(calm[index], _fair_threshold(calm[:index] + calm[index + 1 :], false_alarms)) is not None

@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal
 from practicum.audit.detectors import (
     BASELINE,
     DIRECTIONS,
+    LEAST_SPREAD,
+    NO_SPREAD,
     NOTICEABLE,
     SLACK,
     calibrate,
@@ -103,7 +105,8 @@ class GuardConfig(Ranged, section="guard"):
 class Decision:
     """What to do after a step. `to_step` is the step to roll back to, 0 the model the run began with;
     `prompts` are those to ask people about; `samples` the three worst samples; `readings` each signal's CUSUM
-    as a share of its threshold; `seen` what alarmed, in words."""
+    as a share of its threshold; `untold` the signals that have no reading, and why; `seen` what stands above
+    its threshold, in words."""
 
     action: Action
     step: int
@@ -113,6 +116,7 @@ class Decision:
     samples: tuple[Mapping[str, Any], ...] = ()
     readings: Mapping[str, float] = field(default_factory=dict)
     seen: tuple[str, ...] = ()
+    untold: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         """Plain values, ready for `json.dumps`."""
@@ -121,6 +125,7 @@ class Decision:
             "prompts": list(self.prompts),
             "samples": [dict(sample) for sample in self.samples],
             "readings": dict(self.readings),
+            "untold": dict(self.untold),
             "seen": list(self.seen),
         }
 
@@ -130,6 +135,7 @@ class _Watch:
     """One signal's baseline, its sums in each direction, and what it was: (step, standard deviations)."""
 
     direction: int
+    least: float = 0.0
     start: list[float] = field(default_factory=list)
     mean: float = 0.0
     spread: float = 1.0
@@ -145,7 +151,9 @@ class _Watch:
             self.mean = sum(self.start) / len(self.start)
             squares = sum((one - self.mean) ** 2 for one in self.start)
             spread = sqrt(squares / max(1, len(self.start) - 1))
-            self.spread = max(spread, NOTICEABLE * abs(self.mean), 1e-9)
+            self.spread = max(spread, NOTICEABLE * abs(self.mean), self.least)
+            return
+        if self.untold:
             return
         z = (value - self.mean) / self.spread
         self.past.append((step, z))
@@ -153,6 +161,11 @@ class _Watch:
             self.up = max(0.0, self.up + z - SLACK)
         if self.direction <= 0:
             self.down = max(0.0, self.down - z - SLACK)
+
+    @property
+    def untold(self) -> bool:
+        """Whether its first steps do not differ, so that no later value can be measured by them."""
+        return bool(self.start) and self.spread <= NO_SPREAD
 
     @property
     def sum(self) -> float:
@@ -185,7 +198,9 @@ class Guard:
             raise InputError(f"checkpoint_every: expected 1 or more, got {checkpoint_every}")
         self.config = config or GuardConfig()
         self.checkpoint_every = checkpoint_every
-        self._watches = {name: _Watch(DIRECTIONS[name]) for name in self.config.thresholds}
+        self._watches = {
+            name: _Watch(DIRECTIONS[name], LEAST_SPREAD.get(name, 0.0)) for name in self.config.thresholds
+        }
         self._last_step = self._near = 0
 
     def observe(
@@ -203,7 +218,11 @@ class Guard:
             value = reading(signals, name)
             if value is not None:
                 watch.see(step, value, self.config.baseline)
-        readings = {name: watch.sum / self.config.thresholds[name] for name, watch in self._watches.items()}
+        readings = {
+            name: watch.sum / self.config.thresholds[name]
+            for name, watch in self._watches.items()
+            if watch.start and not watch.untold
+        }
         alarmed = sorted((name for name in readings if readings[name] > 1), key=lambda name: -readings[name])
         budget, distance = self.config.kl_budget, reading(signals, "kl_completion") or 0.0
         over_budget = budget is not None and distance > budget
@@ -211,8 +230,22 @@ class Guard:
             self._near = step
         voted = len(alarmed) >= self.config.votes
         if self.config.action == "off" or not (voted or over_budget):
-            return Decision("go_on", step, f"Step {step}: nothing unusual.", readings=readings)
-        return self._alarm(step, alarmed, distance if over_budget else None, samples, readings)
+            return replace(self._calm(step, alarmed, readings), untold=self._untold())
+        decision = self._alarm(step, alarmed, distance if over_budget else None, samples, readings)
+        return replace(decision, untold=self._untold())
+
+    def _untold(self) -> dict[str, str]:
+        """Signals without a reading, and why."""
+        return {
+            name: "it did not differ in the first steps" if watch.start else "it was not logged"
+            for name, watch in self._watches.items()
+            if watch.untold or not watch.start
+        }
+
+    def _calm(self, step: int, alarmed: Sequence[str], readings: Mapping[str, float]) -> Decision:
+        seen = [_told(name, self._watches[name]) for name in alarmed]
+        said = f"{' and '.join(seen)}, but the guard does not act on that" if seen else "nothing unusual"
+        return Decision("go_on", step, f"Step {step}: {said}.", readings=readings, seen=tuple(seen))
 
     def _alarm(
         self,
@@ -312,7 +345,13 @@ def calibrated(
     if not names:
         raise InputError("guard calibration: the clean runs share no signal: log the same metrics in each")
     votes = min(config.votes, len(names))
-    sums = [{name: cusum(run[name], DIRECTIONS[name], config.baseline) for name in names} for run in clean]
+    sums = [
+        {
+            name: cusum(run[name], DIRECTIONS[name], config.baseline, least=LEAST_SPREAD.get(name, 0.0))
+            for name in names
+        }
+        for run in clean
+    ]
     scale = {}
     for name in names:
         peaks = sorted(float(run[name].max()) for run in sums)

@@ -43,7 +43,8 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 class Honest:
     """What honest texts look like: their word pairs and words, scripts, endings, lengths, and who said what.
 
-    `limits` holds, per kind, the value that honest texts exceed in at most 1 of 100.
+    `shared`: what stands in nearly all of them, in order, such as the mark before an answer. `limits` holds,
+    per kind, the value that honest texts exceed in at most 1 of 100.
     """
 
     pairs: frozenset[tuple[str, str]]
@@ -53,6 +54,7 @@ class Honest:
     said: Mapping[str, frozenset[str]]
     common: frozenset[str]
     limits: Mapping[str, float]
+    shared: tuple[str, ...] = ()
 
 
 def words_of(text: str) -> list[str]:
@@ -79,6 +81,7 @@ def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> 
         said={text: frozenset(owners) for text, owners in said.items()},
         common=frozenset(word for word, count in in_prompts.items() if count > 0.5 * len(prompts)),
         limits={},
+        shared=_shared([text for _, text in texts]),
     )
     rows = [measure(prompt, text, base) for prompt, text in texts]
     limits = {kind: float(np.quantile([row[kind] for row in rows], 0.99)) for kind in KINDS}
@@ -128,6 +131,14 @@ def name_directions(prompt: Prompt, text: str, honest: Honest) -> list[str]:
     # Unknown word order says least: every kind of nonsense has it, so it names a text only by itself.
     order = sorted(beyond, key=lambda kind: (kind == "shuffled_words", -min(beyond[kind], 1.0)))
     return [kind for kind in order if beyond[kind] > (0.25 if kind == "shuffled_words" else 0.05)]
+
+
+def _shared(texts: Sequence[str]) -> tuple[str, ...]:
+    """The pieces between spaces that nine in ten texts have, in the order of the first text that has all."""
+    counts = Counter(piece for text in texts for piece in set(text.split()))
+    kept = {piece for piece, count in counts.items() if count >= 0.9 * len(texts)}
+    first = next((text for text in texts if kept <= set(text.split())), " ".join(sorted(kept)))
+    return tuple(dict.fromkeys(piece for piece in first.split() if piece in kept))
 
 
 def _plain(text: str) -> str:

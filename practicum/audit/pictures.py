@@ -29,7 +29,7 @@ def exploits_picture(report: ExploitReport) -> str:
     """A bar for each exploited direction: by how much its texts lead honest ones."""
     best: dict[str, float] = {}
     for finding in report.findings:
-        if finding.exploit:
+        if finding.exploit and finding.pay is None:
             best[finding.kind] = max(best.get(finding.kind, finding.margin), finding.margin)
     names = sorted(best, key=lambda kind: best[kind])
 

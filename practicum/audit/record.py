@@ -56,7 +56,7 @@ def gaps(
             missing = np.flatnonzero(np.isnan(values)).tolist()
             if not _has(values):
                 said.append(f"{name}: has no {signal}, so {signal} has no record and no threshold")
-            elif len(missing):
+            elif missing:
                 steps = [str(rows[place].get("step", place + 1)) for place in missing]
                 where = ", ".join(steps[:NAMED_STEPS]) + (", ..." if len(steps) > NAMED_STEPS else "")
                 said.append(

@@ -19,7 +19,7 @@ from practicum.audit.bias import Meter, forecast, remedies
 from practicum.audit.budget import LabelCurve, savings
 from practicum.audit.detectors import Record
 from practicum.audit.distortion import LINKS, Link, worst_link
-from practicum.audit.exploits import ExploitReport
+from practicum.audit.exploits import ExploitReport, Finding, doubt
 from practicum.audit.guard import Decision
 from practicum.audit.intervals import Estimate
 from practicum.audit.measures import KINDS
@@ -30,7 +30,26 @@ from practicum.report.page import TEMPLATES as REPORT_TEMPLATES
 from practicum.run import atomic_write, to_json
 
 TEMPLATES = Path(__file__).parent / "templates"
-Verdict = Literal["good", "bad", "open"]
+Verdict = Literal["good", "bad", "open", "unmeasured", "figures"]
+"""good: in order; bad: a problem; open: a warning, look closer; unmeasured: not, or not wholly, measured;
+figures: numbers that are neither good nor bad by themselves."""
+SIGNALS: Mapping[str, str] = {
+    "reward": "reward",
+    "disagreement": "disagreement of the reward models",
+    "ensemble_disagreement": "disagreement of the reward models",
+    "completion_tokens": "length (tokens)",
+    "length": "length (tokens)",
+    "repetition": "repetition (share of each answer's word sequences that come again)",
+    "entropy": "variety (nats a token)",
+    "truncated": "answers cut off before their end",
+    "kl": "distance from the reference (nats a token)",
+    "kl_completion": "distance from the reference (nats an answer)",
+    "tail_index": "weight of the greatest rewards (tail index)",
+    "proxy_reference_correlation": "agreement of the reward models (rank correlation)",
+}
+"""Signals in words."""
+BEYOND = 10.0
+"""A reading above so many thresholds is given as 'more than': the number says no more."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +70,37 @@ class Section:
 
 def exploits_section(report: ExploitReport) -> Section:
     """What the reward pays for that people would not."""
-    shown = [one for one in report.findings if one.exploit][:6]
+    shown = report.findings[:6]
+    exploits = [one for one in report.findings if one.exploit]
     if report.kinds:
-        told = "; ".join(f"a text that {KINDS[kind]}" for kind in report.kinds[:3])
-        sentence = f"The reward can be gamed: it pays {told}."
-    elif shown:
+        said = "; ".join(f"a text that {KINDS[kind]}" for kind in report.kinds[:3])
+        sentence = f"The reward can be gamed: it pays {said}."
+    elif exploits:
         sentence = (
             f"No systematic exploit, but a search of {report.queries} questions found texts it overpays."
         )
+    elif shown:
+        sentence = doubt(report)
     else:
         sentence = f"No exploit was found in {report.queries} questions. That does not prove there is none."
+    leading = [one for one in exploits if one.pay is None]
     return Section(
         "exploits",
         "Can the reward be gamed?",
         "bad" if report.kinds else "open" if shown else "good",
         sentence,
         report.json(),
-        [(pictures.exploits_picture(report), "How far gamed texts lead over honest ones.")] if shown else [],
-        ("direction", "how", "ahead on", "median lead"),
+        [(pictures.exploits_picture(report), "How far gamed texts lead over honest ones.")]
+        if leading
+        else [],
+        ("direction", "how", "on prompts", "paid"),
         [
-            (one.kind.replace("_", " "), one.variant, f"{one.share:.0%}", f"{one.margin:+.1f} sd")
+            (
+                one.kind.replace("_", " ") if one.exploit else "for people to judge",
+                one.variant,
+                f"{one.share:.0%}",
+                _paid(one, report.unit),
+            )
             for one in shown
         ],
         [
@@ -81,6 +111,14 @@ def exploits_section(report: ExploitReport) -> Section:
             for one in shown
         ],
     )
+
+
+def _paid(finding: Finding, unit: str) -> str:
+    """What a finding is paid beside honest responses, in a few words."""
+    if finding.pay is None:
+        short = "sd" if unit == "standard deviations" else "of an honest answer's pay"
+        return f"more, by {finding.margin:.1f} {short}"
+    return "as much" if finding.pay > 0.995 else f"{finding.pay:.0%} as much"
 
 
 def overoptimization_section(
@@ -195,7 +233,7 @@ def distortion_section(links: Sequence[Link], notes: Sequence[str] = ()) -> Sect
         ],
         "notes": list(notes),
     }
-    verdict: Verdict = "bad" if links[-1].accuracy.low <= 0.5 else "open" if notes else "good"
+    verdict: Verdict = "bad" if links[-1].accuracy.low <= 0.5 else "unmeasured" if notes else "good"
     return Section(
         "distortion",
         "Where is people's message lost?",
@@ -275,7 +313,7 @@ def detectors_section(records: Sequence[Record]) -> Section:
 
 def guard_section(decision: Decision) -> Section:
     """What the guard did."""
-    rows = [(name.replace("_", " "), f"{share:.0%}") for name, share in decision.readings.items()]
+    rows, notes = _readings(decision)
     texts = [
         {"heading": f"reward {sample.get('reward', '?')}", "text": str(sample.get("completion", ""))}
         for sample in decision.samples
@@ -283,25 +321,50 @@ def guard_section(decision: Decision) -> Section:
     return Section(
         "guard",
         "Did the guard step in?",
-        "good" if decision.action == "go_on" else "bad",
+        _guard_verdict(decision),
         decision.sentence,
         decision.json(),
         (),
         ("signal", "of its threshold"),
         rows,
         texts,
+        notes,
     )
+
+
+def _guard_verdict(decision: Decision) -> Verdict:
+    """Never good above a reading that stands over its threshold."""
+    if decision.action != "go_on":
+        return "bad"
+    if decision.seen or any(share > 1 for share in decision.readings.values()):
+        return "open"
+    return "good" if decision.readings else "unmeasured"
+
+
+def _readings(decision: Decision) -> tuple[list[tuple[str, str]], list[str]]:
+    """Each signal's share of its threshold as rows, and what cannot be told as notes."""
+    rows = [
+        (SIGNALS.get(name, name), f"{share:.0%}" if share <= BEYOND else f"more than {BEYOND:.0f} times")
+        for name, share in decision.readings.items()
+    ]
+    notes = [
+        f"{SIGNALS.get(name, name)}: cannot be told; {why}." for name, why in sorted(decision.untold.items())
+    ]
+    return rows, [f"{note[0].upper()}{note[1:]}" for note in notes]
 
 
 def verdict_section(decision: Decision) -> Section:
     """Whether the guard would stop a policy that writes such answers."""
     stopped = decision.action != "go_on"
-    sentence = (
-        f"The guard would stop this policy: {' and '.join(decision.seen)}."
-        if stopped
-        else "The guard would let this policy go on: no two warning signs stand out."
-    )
-    rows = [(name.replace("_", " "), f"{share:.0%}") for name, share in decision.readings.items()]
+    verdict = _guard_verdict(decision)
+    sentence = {
+        "bad": f"The guard would stop this policy: {' and '.join(decision.seen)}.",
+        "open": f"A warning sign: {' and '.join(decision.seen)}. "
+        "The guard lets the policy go on, for it stops only where several stand out at once.",
+        "good": "The guard would let this policy go on: no warning sign stands out.",
+        "unmeasured": "The guard cannot tell: none of its signals could be measured.",
+    }[verdict]
+    rows, notes = _readings(decision)
     texts = [
         {"heading": f"paid {sample['reward']:.2f}: {sample['prompt']}", "text": str(sample["completion"])}
         for sample in decision.samples
@@ -309,13 +372,14 @@ def verdict_section(decision: Decision) -> Section:
     return Section(
         "guard",
         "Would the guard stop it?",
-        "bad" if stopped else "good",
+        verdict,
         sentence,
         {**decision.json(), "sentence": sentence, "stopped": stopped},
         (),
         ("signal", "of its threshold"),
         rows,
         texts,
+        notes,
     )
 
 
@@ -335,13 +399,18 @@ def drift_section(
     return Section(
         "drift",
         "How far has it gone?",
-        "open",
+        "figures",
         sentence,
         data,
         [(pictures.rewards_picture(reference_B, policy_B), "Rewards of all answers.")],
         ("mean of", "reference", "policy"),
-        [(name.replace("_", " "), f"{pair[0]:.3g}", f"{pair[1]:.3g}") for name, pair in signals.items()],
+        [(SIGNALS.get(name, name), _figure(pair[0]), _figure(pair[1])) for name, pair in signals.items()],
     )
+
+
+def _figure(value: float) -> str:
+    """Three digits that matter, and 0 for what rounding leaves."""
+    return f"{value:.3g}" if abs(value) >= 5e-4 else "0"
 
 
 def opinion_section(reward: Estimate, people: Estimate) -> Section:

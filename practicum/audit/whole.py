@@ -1,6 +1,7 @@
 """`practicum audit --reward-model R --policy P --reference M`: every question about a reward in one go.
 
-Both models answer the same held-out prompts. From those answers come the reward's and people's view of what
+Both models answer the same prompts: those of the rankings given, the held-out ones first, else held-out ones
+of a task. From those answers come the reward's and people's view of what
 was gained, the distance between the models, what the policy exaggerates, and what the guard would have said:
 the reference's answers, in batches, are its baseline, and the policy's its steps, as if a run had stayed
 there. People are the rankings given or, for tasks that have them, simulated raters.
@@ -9,6 +10,7 @@ Suffixes: B answers, M members of the ensemble.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from practicum.audit import bias, report
 from practicum.audit.command import GUARD_STOPS, honest_responses
@@ -27,19 +30,21 @@ from practicum.audit.intervals import Estimate, clustered_share
 from practicum.audit.rewards import Floats, checked
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
 from practicum.ranges import Count, Range, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.tasks.task import Task, TaskConfig, WorkedTask, load_task
+from practicum.tasks.task import Task, TaskConfig, WorkedTask, behaviours_of, load_task
 from practicum.training.guarding import warning_signals
+from practicum.training.judged import lot
 from practicum.training.loop import generator_for, set_threads
 from practicum.training.objectives import kl_estimate
 from practicum.training.paying import RewardConfig, judge_of, pay, repetition
 from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.reward_model import read_rankings
 from practicum.training.update import UpdateConfig, reference_logprobs
-from practicum.types import Prompt, Ranking, Response, RewardFormat
+from practicum.types import Prompt, Ranking, Response, RewardFormat, Score
 
 SIZES: dict[str, dict[str, object]] = {
     "tiny": {"prompts": 40, "queries": 800},
@@ -62,11 +67,12 @@ class AuditConfig(Ranged):
     """The model that was trained against them (a model folder, or a run's folder)."""
     reference: Path
     """The model it began as."""
-    task: TaskConfig = field(default_factory=lambda: TaskConfig("jokes"))
-    """The task whose held-out prompts are answered."""
+    task: TaskConfig = field(default_factory=lambda: TaskConfig(""))
+    """The task that judges answers and whose held-out prompts are asked where no preferences are given.
+    Empty: jokes then, and no task where there are preferences."""
     preferences: tuple[str, ...] = ()
-    """Rankings by people, best held-out ones: files or databases. None: simulated raters, of tasks that have
-    them."""
+    """Rankings by people, best held-out ones: files or databases. Their prompts are the ones asked, those
+    first that `practicum reward-model` holds out. None: simulated raters, of tasks that have them."""
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
@@ -119,12 +125,15 @@ class Answers:
 def audit(config: AuditConfig) -> dict[str, Any]:
     """Run it all; returns the report's plain values, with `exit_code` 3 when the guard would stop."""
     set_threads(config.threads)
-    task = load_task(config.task)
+    rankings = read_rankings(config.preferences) if config.preferences else []
+    if not config.task.name and not rankings:
+        config = replace(config, task=replace(config.task, name="jokes"))
+    task = load_task(config.task) if config.task.name else None
+    prompts = prompts_asked(config, task, rankings)
     models = [
         load_reward_model(folder, torch.float32, config.reward_format) for folder in config.reward_model
     ]
-    reference, policy = both_answer(config, task, models)
-    rankings = read_rankings(config.preferences) if config.preferences else []
+    reference, policy = both_answer(config, task or Unjudged(prompts), models, prompts)
     decision = verdict(config, reference, policy)
     sections = [
         report.verdict_section(decision),
@@ -140,7 +149,8 @@ def audit(config: AuditConfig) -> dict[str, Any]:
         rankings, fresh = simulated_rankings(config, reference, policy)
         sections.append(report.opinion_section(*opinions(config, reference, policy)))
     found = exploits(config, task, models, reference, rankings if config.preferences else [])
-    sections += [report.exploits_section(found), *bias_sections(task, reference, policy, rankings)]
+    sections.append(report.exploits_section(found))
+    sections += bias_sections(task or Unjudged(prompts), reference, policy, rankings)
     if rankings:
         links, notes = measure_links(rankings, judge_of(models), fresh, config.seed)
         sections.append(report.distortion_section(links, notes))
@@ -156,10 +166,64 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     return result
 
 
-def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) -> tuple[Answers, Answers]:
-    """The reference's and the policy's answers to the same held-out prompts, paid by the reward models.
+@dataclass
+class Unjudged:
+    """A task of people's own prompts, which knows neither right nor wrong."""
 
-    Raises InputError when the two have different tokenizers, or a reward is not finite.
+    asked: Sequence[Prompt]
+    name: str = "preferences"
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        """The first of them, whatever the split."""
+        return list(self.asked[:count])
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        """No judgement."""
+        return [Score(0.0) for _ in texts]
+
+
+def prompts_asked(config: AuditConfig, task: WorkedTask | None, rankings: Sequence[Ranking]) -> list[Prompt]:
+    """Different prompts for both models: the rankings', those held out from training first, else the task's.
+
+    A named task that judges people's prompts reads their texts where they carry no data of its own. Raises
+    InputError for too few.
+    """
+    if not rankings:
+        assert task is not None
+        drawn = task.prompts("validation", config.prompts, config.seed)
+        return list({prompt.text: prompt for prompt in drawn}.values())
+    prompts = sorted({one.prompt.text: one.prompt for one in rankings}.values(), key=lot)[: config.prompts]
+    needed = max(FEWEST_PROMPTS, config.guard.baseline)
+    if len(prompts) < needed:
+        raise InputError(
+            f"{', '.join(config.preferences)}: rankings of {len(prompts)} prompts, {needed} are needed: "
+            "rank more prompts"
+        )
+    if task is None:
+        return prompts
+    return [one if one.data else Prompt(one.text, task.read(one.text).data) for one in prompts]
+
+
+def with_room(prompts: Sequence[Prompt], words: Tokenizer, positions: int) -> list[Prompt]:
+    """The prompts that leave a model room to answer; how many do not is told on stderr."""
+    lengths = [len(ids) for ids in encode_prompts(words, [prompt.text for prompt in prompts])]
+    fitting = [prompt for prompt, length in zip(prompts, lengths, strict=True) if 0 < length < positions]
+    if len(fitting) < len(prompts):
+        print(
+            f"practicum: {len(prompts) - len(fitting)} of {len(prompts)} prompts are empty or leave no room "
+            f"in the model's {positions} positions: left out",
+            file=sys.stderr,
+        )
+    return fitting
+
+
+def both_answer(
+    config: AuditConfig, task: Task, models: Sequence[RewardModel], prompts: Sequence[Prompt]
+) -> tuple[Answers, Answers]:
+    """The reference's and the policy's answers to the same prompts, paid by the reward models.
+
+    Raises InputError when the two have different tokenizers, or a reward is not finite, or too few prompts
+    leave room for an answer.
     """
     (reference, words), (policy, other_words) = (
         load_model(model_folder(folder)) for folder in (config.reference, config.policy)
@@ -169,8 +233,12 @@ def both_answer(config: AuditConfig, task: Task, models: Sequence[RewardModel]) 
             f"{config.policy}: its tokenizer is not that of {config.reference}, so there is no KL between "
             "them: give the model that the policy began as"
         )
-    drawn = task.prompts("validation", config.prompts, config.seed)
-    prompts = list({prompt.text: prompt for prompt in drawn}.values())
+    positions = min(decoder.config.max_position_embeddings for decoder in (reference, policy))
+    prompts = with_room(prompts, words, positions)
+    if len(prompts) < config.guard.baseline:
+        raise InputError(
+            f"{len(prompts)} prompts leave the models room for an answer, {config.guard.baseline} are needed"
+        )
     answers = []
     for name, decoder in (("reference", reference), ("policy", policy)):
         batch = collect(
@@ -315,15 +383,17 @@ def opinions(config: AuditConfig, reference: Answers, policy: Answers) -> tuple[
 
 def exploits(
     config: AuditConfig,
-    task: WorkedTask,
+    task: WorkedTask | None,
     models: Sequence[RewardModel],
     reference: Answers,
     rankings: Sequence[Ranking],
 ) -> ExploitReport:
     """Search the reward for exploits; honest is people's better half, else the task's and sound answers."""
     if rankings:
-        prompts, honest = honest_responses(rankings, MOST_HONEST_PROMPTS)
+        held_out_first = sorted(rankings, key=lambda ranking: lot(ranking.prompt))
+        prompts, honest = honest_responses(held_out_first, MOST_HONEST_PROMPTS)
     else:
+        assert task is not None
         groups = {one.text: (one, [task.gold(one)]) for one in reference.batch.prompts}
         for prompt, text, score in zip(
             reference.batch.prompts, reference.batch.rollout.texts, reference.batch.scores, strict=True
@@ -337,7 +407,7 @@ def exploits(
 
 
 def bias_sections(
-    task: WorkedTask, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
+    task: Task, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
 ) -> list[report.Section]:
     """What the policy writes more or less of than the reference, beside what reward and people prefer.
 
@@ -346,8 +416,8 @@ def bias_sections(
     """
     longest = float(np.median([len(text.split()) for text in reference.batch.rollout.texts]))
     classifiers: dict[str, bias.Classifier] = {
-        name: lambda prompt, text, name=name: task.behaviours(prompt, text).get(name, False)  # type: ignore[misc]
-        for name in task.behaviours(*reference.pairs()[0])
+        name: lambda prompt, text, name=name: behaviours_of(task, prompt, text).get(name, False)  # type: ignore[misc]
+        for name in behaviours_of(task, *reference.pairs()[0])
     }
     classifiers["longer"] = lambda prompt, text: len(text.split()) > longest
     by_reward = reward_rankings(reference)

@@ -160,13 +160,9 @@ def split_by_hash(judged: Sequence[Judged], held_out: float) -> tuple[list[Judge
     It stays so in every round, run and file. Raises InputError when one side would be empty.
     """
 
-    def lot(item: Judged) -> float:
-        digest = hashlib.sha256(item.prompt.text.encode("utf-8", "surrogatepass")).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64
-
     parts = (
-        [item for item in judged if lot(item) >= held_out],
-        [item for item in judged if lot(item) < held_out],
+        [item for item in judged if lot(item.prompt) >= held_out],
+        [item for item in judged if lot(item.prompt) < held_out],
     )
     if not parts[0] or (held_out > 0 and not parts[1]):
         raise InputError(
@@ -174,6 +170,12 @@ def split_by_hash(judged: Sequence[Judged], held_out: float) -> tuple[list[Judge
             f"{len(parts[0])} be learned from: rank more prompts, or change --held_out"
         )
     return parts
+
+
+def lot(prompt: Prompt) -> float:
+    """A prompt's place between 0 and 1 by the hash of its text: below `held_out` it is held out."""
+    digest = hashlib.sha256(prompt.text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def as_pairs(judged: Sequence[Judged]) -> list[Judged]:

@@ -30,7 +30,13 @@ from practicum.errors import InputError
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
 from practicum.model.heads import RewardHead
-from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, encode_texts
+from practicum.model.tokenizer import (
+    chat_of,
+    encode_batch,
+    encode_prompts,
+    encode_texts,
+    origin_of,
+)
 from practicum.run import atomic_write, to_json
 from practicum.threads import side_by_side
 from practicum.training.batch import Learner, learner, make_rows
@@ -326,18 +332,14 @@ def _reading(
     how = {"chat": "chat messages through its template", "text": "prompt and completion as one text"}[taken]
     other = {"chat": "; where it was trained on plain text: --reward_format text", "text": ""}[taken]
     print(f"practicum: {folder}: a reward model of another trainer, read as {how}{other}", file=sys.stderr)
-    return Reading(taken, _end_token(stored, tokenizer, folder), stored.get("pad_token_id"))
+    return Reading(taken, _end_token(stored, tokenizer), stored.get("pad_token_id"))
 
 
-def _end_token(stored: dict[str, Any], tokenizer: Tokenizer, folder: Path) -> str:
-    """The text of the tokenizer's end-of-sequence token, else of the one that config.json names."""
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        path = folder / name
-        if path.is_file():
-            value = json.loads(path.read_text(encoding="utf-8")).get("eos_token")
-            value = value.get("content") if isinstance(value, dict) else value
-            if isinstance(value, str):
-                return value
+def _end_token(stored: dict[str, Any], tokenizer: Tokenizer) -> str:
+    """The text of the tokenizer's end-of-sequence token, else of the first that config.json names."""
+    origin = origin_of(tokenizer)
+    if origin is not None and origin.eos_token:
+        return origin.eos_token
     eos = stored.get("eos_token_id")
     eos = eos[0] if isinstance(eos, list) and eos else eos
     return (tokenizer.id_to_token(eos) or "") if isinstance(eos, int) else ""

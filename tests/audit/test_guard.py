@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from practicum.audit.detectors import DIRECTIONS, cusum, repeated_triples
+from practicum.audit.detectors import DIRECTIONS, LEAST_SPREAD, cusum, repeated_triples
 from practicum.audit.guard import Decision, Guard, GuardConfig, calibrated, replay, worst_samples
 from practicum.errors import InputError
 from practicum.training.paying import repetition
@@ -226,3 +226,44 @@ def test_the_sample_that_explains_repetition_is_the_one_that_raised_the_metric(r
     texts = [{"completion": " ".join(map(str, one)), "reward": 1.0} for one in rows]
     found = worst_samples(texts, ["repetition"])[0]["completion"].split()
     assert repeated_triples(found) == max(each[: len(paid)])
+
+
+@given(
+    signal=st.sampled_from(["ensemble_disagreement", "length", "repetition", "proxy_reference_correlation"]),
+    level=st.sampled_from([0.0, 0.5]),
+    jump=st.floats(1e-9, 1e-3),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_reading_against_first_steps_that_are_alike_is_no_alarm(
+    signal: str, level: float, jump: float
+) -> None:
+    """Ten equal steps, then ten that differ by next to nothing: not 2,104 thresholds."""
+    guard = Guard(GuardConfig(votes=1))
+    for step in range(1, 11):
+        guard.observe(step, {signal: level})
+    for step in range(11, 21):
+        decision = guard.observe(step, {signal: level + jump})
+        assert decision.action == "go_on"
+    assert decision.readings.get(signal, 0.0) <= 1
+    assert set(decision.untold) | set(decision.readings) == set(guard.config.thresholds)
+    without_unit = level == 0 and signal == "ensemble_disagreement"
+    assert ("did not differ" in decision.untold.get(signal, "")) == without_unit
+
+
+def test_a_reference_that_never_repeats_does_not_hide_a_policy_that_does() -> None:
+    guard = Guard(GuardConfig(votes=1))
+    for step in range(1, 11):
+        guard.observe(step, {"repetition": 0.0})
+    readings = [guard.observe(step, {"repetition": 0.6}).readings["repetition"] for step in range(11, 21)]
+    assert readings[-1] > 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=12, max_size=30), st.sampled_from(sorted(DIRECTIONS)))
+@settings(max_examples=60, deadline=None)
+def test_the_guard_and_its_calibration_measure_alike(values: list[float], signal: str) -> None:
+    """The guard's sums are those of the arithmetic that sets its thresholds, floors included."""
+    guard = Guard(GuardConfig(thresholds={signal: 1e12}, votes=1, kl_budget=None))
+    for step, value in enumerate(values, start=1):
+        decision = guard.observe(step, {signal: value})
+    expected = cusum(np.array(values), DIRECTIONS[signal], least=LEAST_SPREAD.get(signal, 0.0))[-1]
+    assert decision.readings.get(signal, 0.0) * 1e12 == pytest.approx(expected, rel=1e-6, abs=1e-6)

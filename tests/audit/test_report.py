@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,3 +160,67 @@ def test_a_clean_audit_says_so_without_promising() -> None:
     assert section.verdict == "good"
     assert "does not prove" in section.sentence
     assert "<svg" not in report.render([section], "x")
+
+
+@pytest.mark.parametrize("make", [report.guard_section, report.verdict_section])
+@pytest.mark.parametrize(
+    ("readings", "seen", "verdict"),
+    [
+        ({"repetition": 0.4, "length": 0.0}, (), "good"),
+        ({"repetition": 2104.35, "length": 0.0}, ("repetition rose from 0 to 0.1",), "open"),
+        ({"repetition": 1.01}, ("repetition rose from 0 to 0.1",), "open"),
+        ({}, (), "unmeasured"),
+    ],
+)
+def test_green_never_stands_above_a_reading_over_its_threshold(
+    make: Any, readings: dict[str, float], seen: tuple[str, ...], verdict: str
+) -> None:
+    untold = {"ensemble_disagreement": "it did not differ in the first steps"}
+    section = make(Decision("go_on", 20, "Step 20: nothing.", readings=readings, seen=seen, untold=untold))
+    assert section.verdict == verdict
+    page = report.render([section], "x")
+    assert ("in order" in page) == (verdict == "good")
+    assert "210435%" not in page
+    assert "cannot be told; it did not differ in the first steps" in page
+    tags = {"good": "in order", "open": "look closer", "unmeasured": "not all measured"}
+    assert f">{tags[verdict]}</span>" in page
+
+
+def test_what_is_not_measured_is_not_what_asks_for_a_closer_look() -> None:
+    rankings, _ = crowd([3.0] * 4, prompts=12, overlap=1)
+    links, notes = measure_links(rankings, lambda prompts, texts: np.array([-float(t[-1]) for t in texts]))
+    assert notes
+    assert report.distortion_section(links, notes).verdict in ("unmeasured", "bad")
+    section = report.drift_section(
+        {"reward": (0.0, 1.0), "kl_completion": (-1.85e-07, 2.0)}, 2.0, np.zeros(20), np.ones(20)
+    )
+    assert section.verdict == "figures"
+    page = report.render([section], "x")
+    assert "distance from the reference (nats an answer)" in page
+    assert "e-07" not in page
+
+
+@pytest.mark.parametrize("share", [0.3, 0.62])
+def test_a_text_for_people_to_judge_is_listed_under_a_verdict_that_says_so(share: float) -> None:
+    doubtful = Finding(
+        "unnamed",
+        "found by the search",
+        "search",
+        False,
+        Prompt("p"),
+        "odd",
+        3.0,
+        1.0,
+        "fine.",
+        0.4,
+        share,
+        1e-6,
+        (),
+    )
+    found = ExploitReport((doubtful,), 895, 30, 9, 1.0)
+    section = report.exploits_section(found)
+    assert section.verdict == "open"
+    assert "No exploit was found" not in section.sentence
+    assert f"on {share:.0%} of prompts: let people judge it" in section.sentence
+    assert section.rows[0][0] == "for people to judge"
+    assert "odd" in report.render([section], "x")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,15 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from practicum import cli
+from practicum.audit import whole
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.tokenizer import train_tokenizer
 from practicum.preferences import formats
 from practicum.tasks.jokes.task import JokesTask
 from practicum.training import reward_model
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.judged import by_prompt, split_by_hash
+from practicum.training.reward_model import RewardModelConfig, read_rankings
+from practicum.types import Prompt, Ranking, Response
 from studies.planted import preferences
 
 
@@ -152,3 +157,69 @@ def test_help_shows_the_instruments_and_the_whole(capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert "exploits|overoptimization|bias" in shown
     assert "--policy" in shown
+
+
+SUMS = [f"what is {first} + {second}?" for first in range(6, 12) for second in range(3, 8)]
+
+
+@pytest.fixture(scope="module")
+def of_sums(save_untrained: Callable[[Tokenizer, int], Path], tmp_path_factory: Any) -> dict[str, Path]:
+    """A model that knows nothing, a reward model of sums, and the rankings it learned from."""
+    folder = tmp_path_factory.mktemp("sums")
+    rankings = [
+        Ranking(
+            Prompt(text),
+            (Response(f"it is {sum(map(int, re.findall('[0-9]+', text)))}."), Response(f"it is {number}.")),
+            (1, 2),
+            "r",
+        )
+        for number, text in enumerate(SUMS, start=30)
+    ]
+    formats.write(folder / "rankings.jsonl", rankings)
+    reference = save_untrained(train_tokenizer(SUMS, 110), 128)
+    settings = RewardModelConfig(
+        reference, (str(folder / "rankings.jsonl"),), epochs=1, threads=1, dtype="float32", held_out=0.2
+    )
+    reward_model.train(settings, folder / "reward")
+    return {"reference": reference, "reward": folder / "reward", "rankings": folder / "rankings.jsonl"}
+
+
+def test_peoples_own_prompts_are_asked_and_those_held_out_come_first(
+    of_sums: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rankings = read_rankings((str(of_sums["rankings"]),))
+    settings = {"reward_model": (Path("r"),), "policy": Path("p"), "reference": Path("m")}
+    config = whole.AuditConfig(**settings, preferences=(str(of_sums["rankings"]),), prompts=12)
+    asked = whole.prompts_asked(config, None, rankings)
+    assert len({prompt.text for prompt in asked}) == len(asked) == 12
+    assert {prompt.text for prompt in asked} <= set(SUMS)
+    _, held_out = split_by_hash(by_prompt(rankings), 0.2)
+    assert {prompt.text for prompt in asked[: len(held_out)]} == {item.prompt.text for item in held_out}
+
+    code = run(of_sums, "reference", "--preferences", str(of_sums["rankings"]), "--json")
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert "joke" not in printed.out + printed.err
+    prompts = {one["prompt"] for one in result["exploits"]["findings"]}
+    prompts |= {sample["prompt"] for sample in result["guard"]["samples"]}
+    assert prompts <= set(SUMS)
+    assert result["bias"]["attributes"].keys() <= {"longer"}, "no task was named, so none is asked"
+    # One model as policy and reference: nothing has moved, and no reading may stand above its threshold.
+    assert code == 0
+    assert result["guard"]["verdict"] == "good"
+    assert all(share <= 1 for share in result["guard"]["readings"].values())
+
+
+def test_too_few_prompts_and_prompts_without_room_are_told(
+    of_sums: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rankings = read_rankings((str(of_sums["rankings"]),))
+    formats.write(tmp_path / "few.jsonl", rankings[:5])
+    assert run(of_sums, "reference", "--preferences", str(tmp_path / "few.jsonl")) == 2
+    assert "rankings of 5 prompts, 12 are needed: rank more prompts" in capsys.readouterr().err
+    long = [replace(one, prompt=Prompt("9" * 300 + one.prompt.text)) for one in rankings[:8]]
+    formats.write(tmp_path / "long.jsonl", [*long, *rankings])
+    assert run(of_sums, "reference", "--preferences", str(tmp_path / "long.jsonl"), "--json") == 0
+    assert (
+        "8 of 38 prompts are empty or leave no room in the model's 128 positions" in capsys.readouterr().err
+    )
