@@ -78,6 +78,10 @@ def import_file(config: ImportConfig) -> dict[str, Any]:
     from practicum.preferences.store import Store
 
     rows = formats.read_rows(config.input)
+    for origin, ranking in rows:
+        # What was exported from a store has been in one: programs may have put in what people would not.
+        if not ranking.id:
+            formats.check_filled(ranking, origin)
     rankings = [ranking for _, ranking in rows]
     digest = formats.digest(rankings)
     with Store.open(config.database) as store:

@@ -2,8 +2,8 @@
 
 JSONL holds `Ranking.json` a line. Parquet holds the same fields as columns, those of free form (`data`,
 `responses`, `flags`) as JSON text. Every complaint about a file is one InputError that names file, line
-(or row) and field. What nobody can have meant is refused: empty texts, times before 1970, a preference
-between equal texts.
+(or row) and field. What nobody can have meant is refused: times before 1970, a preference between equal
+texts, and, where people will read them, empty texts.
 """
 
 from __future__ import annotations
@@ -55,12 +55,16 @@ def digest(rankings: Iterable[Ranking]) -> str:
     return found.hexdigest()
 
 
-def _checked(ranking: Ranking, origin: str) -> Ranking:
+def check_filled(ranking: Ranking, origin: str) -> None:
+    """Raise InputError for a prompt or response without text: a model may say nothing, people rank texts."""
     if not ranking.prompt.text.strip():
         raise InputError(f"{origin}: prompt: expected a text, got nothing")
     for index, response in enumerate(ranking.responses):
         if not response.text.strip():
             raise InputError(f"{origin}: responses[{index}]: expected a text, got nothing")
+
+
+def _checked(ranking: Ranking, origin: str) -> Ranking:
     for name in ("seconds", "time"):
         value = getattr(ranking, name)
         if value is not None and value < 0:

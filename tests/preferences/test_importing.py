@@ -149,6 +149,18 @@ def test_an_edited_export_is_told_from_the_ranking_it_was(tmp_path: Path) -> Non
         import_file(ImportConfig(edited, database))
 
 
+def test_an_export_with_an_empty_response_comes_back(tmp_path: Path) -> None:
+    """A program may store what a model that said nothing said; people's files are refused for it."""
+    database = str(tmp_path / "a.sqlite")
+    with Store.open(database) as store:
+        store.import_rankings(
+            "default", [Ranking(Prompt("p"), (Response("a"), Response("")), (1, 2))], create=True
+        )
+    for name, kind in (("a.jsonl", "rankings"), ("b.jsonl", "trl")):
+        export_file(ExportConfig(tmp_path / name, database, format=kind))  # type: ignore[arg-type]
+        assert import_file(ImportConfig(tmp_path / name, database))["added"] == 0
+
+
 def test_what_was_taken_back_since_stays_taken_back(tmp_path: Path) -> None:
     database = str(tmp_path / "a.sqlite")
     with Store.open(database) as store:
