@@ -129,9 +129,10 @@ def jester(results: Mapping[str, Any]) -> list[Claim]:
         rows = {seed: row["over_people"][key] for seed, row in seeds.items()}
         return {
             **claim(name, text, {seed: 100 * row["value"] for seed, row in rows.items()}, unit, target),
+            # A correlation may lie above those of its draws: redrawn people make a noisier mean.
             "interval": [
-                100 * min(row["low"] for row in rows.values()),
-                100 * max(row["high"] for row in rows.values()),
+                100 * min(min(row["low"], row["value"]) for row in rows.values()),
+                100 * max(max(row["high"], row["value"]) for row in rows.values()),
             ],
             "interval_kind": PEOPLE,
         }
