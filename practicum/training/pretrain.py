@@ -81,7 +81,8 @@ class PretrainConfig:
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
     vocabulary_size: int = 0
-    """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it."""
+    """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it.
+    Those that spell other characters in bytes come on top."""
     sequence_length: int = 128
     """Tokens of a row."""
     batch_rows: int = 64
