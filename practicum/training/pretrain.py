@@ -97,7 +97,8 @@ class PretrainConfig(Ranged):
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
     vocabulary_size: CountOrNone = 0
-    """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it."""
+    """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it.
+    Those that spell other characters in bytes come on top."""
     sequence_length: Annotated[int, Range(at_least=1, at_most=1_048_576)] = 128
     """Tokens of a row."""
     batch_rows: Count = 64

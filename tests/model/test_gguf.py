@@ -93,8 +93,10 @@ def write(path: Path, model: Decoder, kind: str = "F32", **changes: Any) -> Path
         "tokenizer.chat_template": TEMPLATE,
     } | changes
     for name, value in keys.items():
-        if isinstance(value, bool | str):
-            writer.add_string(name, str(value))
+        if isinstance(value, bool):
+            writer.add_bool(name, value)
+        elif isinstance(value, str):
+            writer.add_string(name, value)
         elif isinstance(value, float):
             writer.add_float32(name, value)
         elif isinstance(value, int):
@@ -198,6 +200,25 @@ def test_text_survives_and_prompts_get_the_chat_template(tmp_path: Path, cache: 
     assert (other.eos_token, other.bos_token, other.pad_token) == ("<|im_end|>", "<|im_start|>", "<|im_end|>")
     set_chat(tokenizer, None)
     assert encode_prompts(tokenizer, [TEXT]) == [ids]
+
+
+@pytest.mark.parametrize(("start", "end"), [(True, False), (False, True), (True, True), (False, False)])
+def test_texts_begin_and_end_as_the_metadata_says(
+    tmp_path: Path, cache: Path, start: bool, end: bool
+) -> None:
+    changes = {"tokenizer.ggml.add_bos_token": start, "tokenizer.ggml.add_eos_token": end}
+    path = write(tmp_path / "model.gguf", decoder(), **changes, **{"tokenizer.chat_template": None})
+    _, tokenizer = load_model(model_folder(path))
+    bare = encode_batch(tokenizer, [TEXT])[0]
+    expected = [1] * start + bare + [2] * end
+    assert encode_prompts(tokenizer, [TEXT]) == [expected]
+    assert AutoTokenizer.from_pretrained(model_folder(path))(TEXT)["input_ids"] == expected
+
+
+def test_ends_of_turns_and_messages_end_a_sequence(tmp_path: Path, cache: Path) -> None:
+    changes = {"tokenizer.ggml.eot_token_id": 9, "tokenizer.ggml.eom_token_id": 2}
+    found, _ = load_model(model_folder(write(tmp_path / "model.gguf", decoder(), **changes)))
+    assert found.config.eos_ids == (2, 9)
 
 
 def test_a_trained_copy_keeps_the_template(tmp_path: Path, cache: Path) -> None:
