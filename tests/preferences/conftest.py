@@ -56,7 +56,10 @@ def postgresql_url() -> Iterator[str]:
 
     try:
         run("initdb", "--auth=trust", "--username=practicum", "--encoding=UTF8", "--no-sync")
-        options = f"-p {port} -h 127.0.0.1 -k {folder} -c shared_buffers=16MB -c max_connections=60"
+        # Tests kill what writes to the server, never the server: it need not wait for the disk.
+        options = (
+            f"-p {port} -h 127.0.0.1 -k {folder} -c shared_buffers=16MB -c max_connections=60 -c fsync=off"
+        )
         run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
         try:
             yield f"postgresql://practicum@127.0.0.1:{port}"
