@@ -154,7 +154,7 @@ class Reader:
             return phrases.REALS
         if token.kind == "name" and (token.text in names or token.text.partition("_")[0] in names):
             return phrases.UNKNOWN
-        return "0" if token.kind == "number" and token.text == "0" else f"\0{token.kind}"
+        return "0" if token.kind == "number" and token.text == "0" else "\0"
 
     # -- tokens
 
@@ -175,6 +175,8 @@ class Reader:
 
     def say(self, table: Phrases) -> bool:
         """Read the longest phrase of a table, if one is next."""
+        if self.words[self.index][0] == "\0":
+            return False
         count = table.match(self.words, self.index)
         self.index += count
         return count > 0
@@ -265,17 +267,9 @@ class Reader:
         while self.lead():
             before = self.index
         self.narrow = False
-        rules = (
-            self.check, self.explanation, self.only, self.none, self.interval_in_words, self.every, self.rejection, self.about, self.sum_statement,
-            self.named, self.auxiliary, self.comparison, self.item, self.reason_clause, self.affirmation, self.because,
-            self.working,
-        )  # fmt: skip
-        if self.is_note:
-            rules = (self.condition, *rules)
-        if self.answer.says_none:
-            rules = (self.check, self.explanation, self.none, self.reason_clause, *rules)
-        deepest: ParseError | None = None
-        for rule in rules:
+        if self.next.kind != "word" and self.tried(self.plain_item):
+            return
+        for rule in self._rules():
             if self.tried(rule):
                 self.behind()
                 return
@@ -284,9 +278,30 @@ class Reader:
                 raise self.unexpected()
             return
         self.index = before
-        deepest = self.unexpected()
         self._raise_limits()
-        raise deepest
+        raise self.unexpected()
+
+    def _rules(self) -> list[Callable[[], bool]]:
+        """The rules that a statement may follow here, in the order in which they are tried."""
+        rules: list[Callable[[], bool]] = []
+        if self.is_note:
+            rules.append(self.condition)
+        if self.answer.says_none:
+            rules += (self.check, self.explanation, self.none, self.reason_clause)
+        if self.next.kind == "word":
+            rules += (
+                *(self.check, self.explanation, self.only, self.none, self.interval_in_words, self.every),
+                *(self.rejection, self.about, self.sum_statement, self.named, self.auxiliary, self.comparison),
+                *(self.item, self.reason_clause, self.affirmation, self.because, self.working),
+            )
+            return rules
+        if self.next.kind in ("name", "ℝ", "∅", "{", "[") or self.words[self.index] == "0":
+            rules += (self.none, self.every)
+        if self.next.kind in ("name", "≈"):
+            rules.append(self.about)
+        rules += (self.sum_statement, self.named, self.auxiliary, self.comparison, self.item)
+        rules += (self.reason_clause, self.affirmation, self.working)
+        return rules
 
     def _raise_limits(self) -> None:
         """Where an expression is over a limit, that is why nothing fits."""
@@ -301,6 +316,8 @@ class Reader:
     def lead(self) -> bool:
         """Read words that only introduce a statement."""
         start = self.index
+        if self.next.kind not in ("word", "number", "(", "⇒"):
+            return False
         if self.say(phrases.CASE) and self.next.kind == "number":
             self.index += 1
             self.take(":", ")")
@@ -312,6 +329,8 @@ class Reader:
         if self.kind() == "(" and self.kind(1) == "number" and self.kind(2) == ")" and self._enumerates(1):
             self.index += 3
             return True
+        if self.next.kind not in ("word", "⇒"):
+            return False
         nothing = phrases.NO_SOLUTION.match(self.words, start)
         every = phrases.EVERY.match(self.words, start)
         if self.say(phrases.LEADS) and self.index - start > max(nothing, every) - 1:
@@ -696,6 +715,25 @@ class Reader:
             return True
         self.index = start
         return False
+
+    def plain_item(self) -> bool:
+        """One member with nothing behind it: the usual case, tried first to save time."""
+        if self.answer.says_none or self.is_note or self.is_sum or self.parametric:
+            return False
+        labelled = self.labelled = self.kind(1) == "=" and self.kind() == "name" and self._is_label(self.next.text)
+        if labelled:
+            self.index += 2
+        begin = self.index
+        value = self.value()
+        if self.kind() not in ("end", ",", ";", "\n") and self.words[self.index] not in ("or", "and"):
+            return False
+        following = self.tokens[self.index + 1].kind if self.kind() != "end" else "end"
+        if following == "word" and self.kind() != "word":
+            return False
+        if self._holds_unknown(begin, self.index):
+            return False
+        self._add(value)
+        return True
 
     def item(self) -> bool:
         """One member, or a set, with its label, equal forms, decimals and verdict ("is extraneous")."""
@@ -1655,9 +1693,11 @@ class Reader:
 
 
 def _copy(answer: Answer) -> Answer:
-    return Answer(
-        *(list(value) if isinstance(value, list) else value for value in vars(answer).values())
+    copy = object.__new__(Answer)
+    copy.__dict__.update(
+        {name: said[:] if said.__class__ is list else said for name, said in answer.__dict__.items()}
     )
+    return copy
 
 
 def _both(one: Range, other: Range) -> Range | None:

@@ -74,12 +74,14 @@ AMBIGUOUS_THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![
 
 
 def _plain_numbers(text: str) -> str:
-    text = _SMALL_FRACTION.sub(lambda found: found.group().translate(_SUPERSCRIPTS), text)
-    text = _TWO_DOTS.sub(r"(\1\2\3)", text)
-    text = _LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
-    text = _MARKED_DIGITS.sub(lambda found: f"({found.group()[::2]})", text)
-    text = _DOTTED_DIGITS.sub(lambda found: "(" + found.group().replace("\u0307", "") + ")", text)
-    text = _LATEX_THOUSANDS.sub("", text)
+    if not text.isascii():
+        text = _SMALL_FRACTION.sub(lambda found: found.group().translate(_SUPERSCRIPTS), text)
+        text = _MARKED_DIGITS.sub(lambda found: f"({found.group()[::2]})", text)
+        text = _DOTTED_DIGITS.sub(lambda found: "(" + found.group().replace("\u0307", "") + ")", text)
+    if "\\" in text or "{,}" in text:
+        text = _TWO_DOTS.sub(r"(\1\2\3)", text)
+        text = _LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
+        text = _LATEX_THOUSANDS.sub("", text)
     return _SPACED_THOUSANDS.sub(lambda found: re.sub(r"[^0-9-]", "", found.group()), text)
 
 
@@ -126,7 +128,7 @@ _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[•‣▪◦●○▸►]|\*(?=[ \t]))[ \t]*", re.MULTILINE)
 _DASH_LINES = re.compile(r"^[ \t]*[-+][ \t]+(?=[^\s0-9.(√\\/-])", re.MULTILINE)
 _PART_OF_REALS = re.compile(r"(?:ℝ|(?<![\w])R)_\{?\s*(\\(?:geq?|leq?|neq?|gt|lt)(?:slant)?|[<>≤≥≠]=?)\s*0\s*\}?")
-_ENDING = re.compile(r"[\s∎□■◻◼▢\U0001f389\U0001f389\U0001f44d]+\Z")
+_ENDING = re.compile(r"[\s∎□■◻◼▢]+\Z")
 _ABBREVIATIONS = (
     (re.compile(r"\bD\.?\s?N\.?\s?E\b\.?"), "DNE"),
     (re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
@@ -156,14 +158,17 @@ def plain_text(text: str) -> str:
         text = re.sub(r"\A[*_\s]+(?=[\w\\{(])|(?<=[\w.)}])(?<![ℝR])[*\s]+\Z", "", text)
     if "||" in text or "&&" in text:
         text = text.replace(" || ", " or ").replace(" && ", " and ")
-    text = _HEADING.sub("", text)
-    text = _BULLET.sub("", text)
-    text = _DASH_LINES.sub("", text)
-    for pattern, kept in _ABBREVIATIONS:
-        text = pattern.sub(kept, text)
+    if "#" in text:
+        text = _HEADING.sub("", text)
+    if "\n" in text or not text.isascii() or text[:1] in "*-+":
+        text = _BULLET.sub("", text)
+        text = _DASH_LINES.sub("", text)
+    if "." in text or "-" in text or "D" in text or " " in text:
+        for pattern, kept in _ABBREVIATIONS:
+            text = pattern.sub(kept, text)
     text = _PART_OF_REALS.sub(r"ℝ\1 0", text)
     text = _plain_numbers(text)
-    return _ENDING.sub("", text)
+    return text if text.isascii() else _ENDING.sub("", text)
 
 
 def _without_latex_styles(text: str) -> str:

@@ -33,6 +33,7 @@ from practicum.tasks.equations.answers import (
 )
 from practicum.tasks.equations.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
 from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
+from practicum.tasks.equations.extraction import MAX_TEXT
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
 from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, contains, ordered, point, same_set
@@ -163,7 +164,7 @@ def _judge_readings(
     """Judge an answer; 12,345 without a space may be a list or one number, and either may be the solution."""
     parametric = len(names) == 2
     read = partial(parse_answer, parametric=parametric, is_sum=is_sum, names=names)
-    if AMBIGUOUS_THOUSANDS.search(answer) is None:
+    if "," not in answer or len(answer) > MAX_TEXT or AMBIGUOUS_THOUSANDS.search(answer) is None:
         return judge(read(answer))
     try:
         verdict = judge(read(answer))
