@@ -95,7 +95,12 @@ def tokenize_answer(text: str, names: Collection[str]) -> list[Token]:
         if spaced and len(tokens) > before:
             tokens[before] = tokens[before]._replace(spaced=True)
         spaced = False
-    return with_products(with_mixed_numbers(with_spelled_numbers(tokens)), names)
+    kinds = {token.kind for token in tokens}
+    if "word" in kinds:
+        tokens = with_spelled_numbers(tokens)
+    if kinds & {"vulgar", "frac", "/"} or "word" in kinds:
+        tokens = with_mixed_numbers(tokens)
+    return with_products(tokens, names) if "(" in kinds or "[" in kinds else tokens
 
 
 def _append(tokens: list[Token], kind: str, found: str, at: int, names: Collection[str]) -> None:
@@ -182,7 +187,7 @@ def _append_letters(
         tokens.append(Token("∞", "∞", at))
     elif lower in ("sum", "summe") and not names & {lower}:
         tokens.append(Token("word", "sum", at))
-    elif lower in phrases.vocabulary():
+    elif lower in phrases.VOCABULARY:
         tokens.append(Token("word", lower, at))
     elif phrases.NO_SOLUTION_UNSPACED.fullmatch(found):
         tokens.append(Token("word", "none", at))

@@ -720,6 +720,8 @@ class Reader:
         """One member with nothing behind it: the usual case, tried first to save time."""
         if self.answer.says_none or self.is_note or self.is_sum or self.parametric:
             return False
+        if self.kind() == "{":
+            return self._sets() and self.kind() == "end"
         labelled = self.labelled = self.kind(1) == "=" and self.kind() == "name" and self._is_label(self.next.text)
         if labelled:
             self.index += 2

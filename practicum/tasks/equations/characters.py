@@ -82,6 +82,8 @@ def _plain_numbers(text: str) -> str:
         text = _TWO_DOTS.sub(r"(\1\2\3)", text)
         text = _LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
         text = _LATEX_THOUSANDS.sub("", text)
+    if " " not in text and "'" not in text and text.isascii():
+        return text
     return _SPACED_THOUSANDS.sub(lambda found: re.sub(r"[^0-9-]", "", found.group()), text)
 
 
@@ -129,15 +131,15 @@ _BULLET = re.compile(r"^[ \t]*(?:[•‣▪◦●○▸►]|\*(?=[ \t]))[ \t]*",
 _DASH_LINES = re.compile(r"^[ \t]*[-+][ \t]+(?=[^\s0-9.(√\\/-])", re.MULTILINE)
 _PART_OF_REALS = re.compile(r"(?:ℝ|(?<![\w])R)_\{?\s*(\\(?:geq?|leq?|neq?|gt|lt)(?:slant)?|[<>≤≥≠]=?)\s*0\s*\}?")
 _ENDING = re.compile(r"[\s∎□■◻◼▢]+\Z")
-_ABBREVIATIONS = (
-    (re.compile(r"\bD\.?\s?N\.?\s?E\b\.?"), "DNE"),
-    (re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
-    (re.compile(r"\b(approx|mult|soln|sol|ans|resp)\.(?!\w)", re.IGNORECASE), r"\1"),
-    (re.compile(r"\bnon[- ](zero|negative|positive|real|extraneous)", re.IGNORECASE), r"non\1"),
-    (re.compile(r"\breal-valued\b", re.IGNORECASE), "real"),
-    (re.compile(r"\bx-(values?)\b", re.IGNORECASE), r"\1"),
-    (re.compile(r"\b(left|right)-(hand)\b", re.IGNORECASE), r"\1 \2"),
-    (re.compile(r"\b(?:math|np|numpy|cmath|sympy|sp)\.(?=sqrt)"), ""),
+_ABBREVIATIONS = (  # what a text must hold for a pattern to be worth a search, the pattern, what it stands for
+    ("D", re.compile(r"\bD\.?\s?N\.?\s?E\b\.?"), "DNE"),
+    (".", re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
+    (".", re.compile(r"\b(approx|mult|soln|sol|ans|resp)\.(?!\w)", re.IGNORECASE), r"\1"),
+    (".", re.compile(r"\b(?:math|np|numpy|cmath|sympy|sp)\.(?=sqrt)"), ""),
+    ("on", re.compile(r"\bnon[- ](zero|negative|positive|real|extraneous)", re.IGNORECASE), r"non\1"),
+    ("real-", re.compile(r"\breal-valued\b", re.IGNORECASE), "real"),
+    ("x-", re.compile(r"\bx-(values?)\b", re.IGNORECASE), r"\1"),
+    ("t-", re.compile(r"\b(left|right)-(hand)\b", re.IGNORECASE), r"\1 \2"),
 )
 
 
@@ -163,10 +165,11 @@ def plain_text(text: str) -> str:
     if "\n" in text or not text.isascii() or text[:1] in "*-+":
         text = _BULLET.sub("", text)
         text = _DASH_LINES.sub("", text)
-    if "." in text or "-" in text or "D" in text or " " in text:
-        for pattern, kept in _ABBREVIATIONS:
+    for mark, pattern, kept in _ABBREVIATIONS:
+        if mark in text:
             text = pattern.sub(kept, text)
-    text = _PART_OF_REALS.sub(r"ℝ\1 0", text)
+    if "_" in text:
+        text = _PART_OF_REALS.sub(r"ℝ\1 0", text)
     text = _plain_numbers(text)
     return text if text.isascii() else _ENDING.sub("", text)
 

@@ -80,7 +80,8 @@ def answer_text(text: str) -> str:
         visible = tagged
     boxes = _last_boxes(visible)
     if boxes is not None:
-        visible = _around_boxes(visible, boxes)
+        if (boxes[0], boxes[1]) != (0, len(visible)):
+            visible = _around_boxes(visible, boxes)
     elif "\n" in visible.strip():
         visible = _without_afterword_lines(visible)
     return _opened(_without_fences(visible))

@@ -7,8 +7,8 @@ unknown, `~r` for the set of real numbers. A word that is in no table makes an a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 UNKNOWN, REALS = "~x", "~r"
 
@@ -551,8 +551,7 @@ HEDGES_AND_RETRACTIONS = frozenset(
 )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def vocabulary() -> frozenset[str]:
+def _vocabulary() -> frozenset[str]:
     """Every word that some rule knows."""
     tables = [value for value in globals().values() if isinstance(value, Phrases)]
     tables += MORE_THAN.values()
@@ -564,7 +563,4 @@ def vocabulary() -> frozenset[str]:
     return frozenset(words - {UNKNOWN, REALS})
 
 
-def words_of(texts: Iterable[str]) -> Iterator[str]:
-    """The words of some texts, in lower case."""
-    for text in texts:
-        yield from text.lower().split()
+VOCABULARY = _vocabulary()
