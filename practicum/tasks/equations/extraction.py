@@ -121,11 +121,11 @@ def _partition(text: str, closing: str) -> tuple[str, bool, str]:
 
 def _last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
-    found = None
-    for match in _LABEL.finditer(text):
-        if match.group().startswith("\n") or _may_stand_before(text[max(0, match.start() - _MOST_BEFORE) : match.start()], match.start() <= _MOST_BEFORE):
-            found = match.end()
-    return found
+    for match in reversed(list(_LABEL.finditer(text))):
+        before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
+        if match.group().startswith("\n") or _may_stand_before(before, match.start() <= _MOST_BEFORE):
+            return match.end()
+    return None
 
 
 def _may_stand_before(before: str, is_all: bool) -> bool:
@@ -276,10 +276,12 @@ _CLOSINGS = re.compile(
     re.IGNORECASE,
 )
 _CHECKING = re.compile(
-    r"\s*(?:[-*•>#\s]|\*\*)*(?:check|checks|checking|verif\w*|proof|test|substitut\w*|plug\w*|both (?:values|solutions|roots)?|"
-    r"explanation|reason\w*|justification|steps?|working|confirm\w*|indeed|for|when|with|where|if|at|lhs|rhs|left|right|and|"
-    r"this (?:can|is|satisf)|these|the (?:discriminant|equation)|\d+[.)])\b",
+    r"\s*(?:[-*•>#\s]|\*\*)*(?:check|checks|checking|verif\w*|proof|test|substitut\w*|plug\w*|both (?:values|solutions|roots)|"
+    r"explanation|reason\w*|justification|working|confirm\w*)\b",
     re.IGNORECASE,
+)
+_CHECKING_ON = re.compile(
+    r"\s*(?:[-*•>#\s]|\*\*)*(?:for|when|with|at|lhs|rhs|left|right|both|[-+0-9(.$\\√]+.*=)", re.IGNORECASE
 )
 _MATHS = re.compile(r"[0-9=<>≤≥≠≈±√∞ℝ∅∈\\^+*/|]|\b[a-z]\b", re.IGNORECASE)
 _CLAIM = re.compile(
@@ -307,16 +309,18 @@ def _claims_nothing(rest: str) -> bool:
     if len(rest) > MAX_TEXT:
         return False
     rest = _CLOSINGS.sub(" ", rest)
-    return all(_is_idle(part) for part in re.split(r"(?<=[.!?。])\s+|\n", rest) if part.strip(_BLANK + "$.!])}✓✅∎□■\\"))
-
-
-def _is_idle(sentence: str) -> bool:
-    """Words without doubt and mathematics, or a check."""
-    if _has_cue(sentence) or "..." in sentence or "≠" in sentence or "≈" in sentence:
-        return False
-    if not _MATHS.search(re.sub(r"\b[aAI]\b", "", sentence)):
-        return True
-    return _CHECKING.match(sentence) is not None and not _CLAIM.search(sentence)
+    checking = False
+    for part in re.split(r"(?<=[.!?。])\s+|\n", rest):
+        if not part.strip(_BLANK + "$.!])}✓✅∎□■\\"):
+            continue
+        if _has_cue(part) or "..." in part or "≠" in part or "≈" in part:
+            return False
+        checking = checking or _CHECKING.match(part) is not None
+        if _MATHS.search(re.sub(r"\b[aAI]\b", "", part)):
+            goes_on = checking and (_CHECKING.match(part) or _CHECKING_ON.match(part))
+            if not goes_on or _CLAIM.search(part):
+                return False
+    return True
 
 
 def _has_cue(text: str) -> bool:
@@ -325,16 +329,12 @@ def _has_cue(text: str) -> bool:
 
 
 def _without_afterword_lines(text: str) -> str:
-    """An answer without the lines behind it that only check or explain."""
-    first, _, rest = text.strip().partition("\n")
-    paragraphs = rest.split("\n")
-    while paragraphs and (not paragraphs[-1].strip() or _is_idle_line(paragraphs[-1])):
-        paragraphs.pop()
-    return "\n".join([first, *paragraphs])
-
-
-def _is_idle_line(line: str) -> bool:
-    return _CHECKING.match(line) is not None and _is_idle(line)
+    """An answer without lines behind it that check or explain."""
+    lines = text.strip().split("\n")
+    for place, line in enumerate(lines[1:], start=1):
+        if _CHECKING.match(line) and _claims_nothing("\n".join(lines[place:])):
+            return "\n".join(lines[:place])
+    return text
 
 
 def _without_fences(text: str) -> str:

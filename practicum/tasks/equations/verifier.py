@@ -32,7 +32,7 @@ from practicum.tasks.equations.answers import (
     with_signs,
 )
 from practicum.tasks.equations.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
-from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
+from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation, parse_expression
 from practicum.tasks.equations.extraction import MAX_TEXT
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
@@ -110,8 +110,20 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
     """
     if ask not in ("solve", "sum"):
         raise InputError(f"ask is {ask!r}: expected 'solve' or 'sum'")
-    verdict = _verify_quickly(equation, answer) if ask == "solve" else None
-    return verdict or verify_in_general(equation, answer, ask)
+    given = quick.read_answer(answer) if ask == "solve" else None
+    if given is None:
+        return verify_in_general(equation, answer, ask)
+    solved = quick.solve(equation) or _quickly(equation)
+    names = _parsed(equation).names if solved is None else (solved.name,)
+    if given.label not in ("", *names):
+        return verify_in_general(equation, answer, ask)
+    verdict = None if solved is None else quick.judge(solved, given)
+    return verdict or _judged(lambda: _judge_set(solve(equation), _as_answer(given)), solve(equation).texts)
+
+
+def _as_answer(given: quick.Given) -> Answer:
+    values = [Value((parse_expression(text),), 0, text) for text, _ in given.members]
+    return Answer(values=values, says_none=not values)
 
 
 def verify_completion(equation: str, completion: str, ask: str = "solve") -> Verdict:
@@ -126,17 +138,6 @@ def verify_completion(equation: str, completion: str, ask: str = "solve") -> Ver
     return verify(equation, answer, ask)
 
 
-def _verify_quickly(equation: str, answer: str) -> Verdict | None:
-    """The verdict in the common cases of `quick.py`, else None."""
-    given = quick.read_answer(answer)
-    if given is None:
-        return None
-    solved = quick.solve(equation) or _quickly(equation)
-    if solved is None or given.label not in ("", solved.name):
-        return None
-    return quick.judge(solved, given)
-
-
 def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict:
     """The same verdict as `verify`, without the short way for common cases."""
     parsed = _parsed(equation)
@@ -148,8 +149,13 @@ def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict
         solved = solve(equation)
         texts = solved.texts
         judge = partial(_judge_sum if ask == "sum" else _judge_set, solved)
+    return _judged(lambda: _judge_readings(judge, answer, parsed.names, ask == "sum"), texts)
+
+
+def _judged(judge: Callable[[], Verdict], texts: tuple[str, ...]) -> Verdict:
+    """The verdict of a judge, also where the answer cannot be judged."""
     try:
-        return _judge_readings(judge, answer, parsed.names, ask == "sum")
+        return judge()
     except LimitError as error:
         return Verdict(Outcome.OVER_LIMITS, f"the answer is over the limits: {error}", solutions=texts)
     except ParseError as error:
