@@ -23,6 +23,7 @@ from practicum.tasks.equations.expression import (
     ParseError,
     Token,
     append_command,
+    word_set,
 )
 
 _TOKEN = re.compile(
@@ -42,7 +43,8 @@ _TOKEN = re.compile(
   | (?P<mark>[⁺⁻])
   | (?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])
   | (?P<command>\\(?:[A-Za-z]+|[^A-Za-z]))
-  | (?P<operator>\*\*|\+/-|\+-|-\+|=/=|!=|<>|<=|>=|=<|:=|==|<->|<=>|=>|->|<-|←|[-+*/^=(){}\[\]|,;:<>.&?!%≠≤≥≈±∓√∛∜∅ℝ∞∈∉∪∩∖∨∧⇒⦗⦘≡∑✓❌∀∴∵])
+  | (?P<operator>\*\*|\+/-|\+-|-\+|=/=|!=|<>|<=|>=|=<|:=|==|<->|<=>|=>|->|<-|←|[-+*/^=(){}\[\]|,;:<>.&?!%≠≤≥≈±∓]
+        |[√∛∜∅ℝ∞∈∉∪∩∖∨∧⇒⦗⦘≡∑✓❌∀∴∵])
     """,
     re.VERBOSE,
 )
@@ -60,10 +62,10 @@ _ANSWER_COMMANDS = {
     "cap": "∩", "union": "∪", "infin": "∞", "empty": "∅", "O": "∅", "lbrack": "[", "rbrack": "]",
 }  # fmt: skip
 _JOINED = {"or": "or", "and": "and"}
-_ARTICLE_BEFORE = frozenset(
-    """half third quarter fourth fifth solution root real double unique valid single repeated square contradiction negative
-    zero value set number sum multiplicity perfect true correct genuine triple complex division constant factor total
-    algebraic equação""".split()
+_ARTICLE_BEFORE = word_set(
+    """half third quarter fourth fifth solution root real double unique valid single repeated square
+    contradiction negative zero value set number sum multiplicity perfect true correct genuine triple
+    complex division constant factor total algebraic equação"""
 )
 _ENDS_VALUE = frozenset(("number", "vulgar", "fraction", ")", "}", "]", "name", "superscript", "|", "|)"))
 
@@ -150,10 +152,10 @@ def _append_number(tokens: list[Token], found: str, at: int) -> None:
     if len(found) > 1 and found[0] == "0" and found[1] != ".":
         raise ParseError(f"the number {found} begins with a zero")
     last = tokens[-1] if tokens else None
-    if last and last.kind == "name" and last.position + len(last.text) == at:
-        if len(tokens) < 2 or tokens[-2].kind != "frac":  # x1 = 3 is a label; \frac x3 is not
-            tokens[-1] = last._replace(text=f"{last.text}_{found}")
-            return
+    touches = last is not None and last.kind == "name" and last.position + len(last.text) == at
+    if last and touches and (len(tokens) < 2 or tokens[-2].kind != "frac"):  # x1 = 3 is a label, not \frac x3
+        tokens[-1] = last._replace(text=f"{last.text}_{found}")
+        return
     tokens.append(Token("number", found, at))
 
 
@@ -165,13 +167,13 @@ def _append_subscript(tokens: list[Token], found: str, at: int) -> None:
     tokens[-1] = last._replace(text=f"{last.text}_{index}")
 
 
-def _append_letters(
-    tokens: list[Token], found: str, at: int, names: Collection[str], after: str
-) -> None:
+def _append_letters(tokens: list[Token], found: str, at: int, names: Collection[str], after: str) -> None:
     lower = found.lower()
     if found in names:
-        is_article = found == "a" and (following := re.match(r"\s+([a-z]+)", after)) and (
-            following[1] in _ARTICLE_BEFORE
+        is_article = (
+            found == "a"
+            and (following := re.match(r"\s+([a-z]+)", after))
+            and (following[1] in _ARTICLE_BEFORE)
         )
         tokens.append(Token("word", "a", at) if is_article else Token("name", found, at))
     elif found == "R":
@@ -204,14 +206,21 @@ def _append_letters(
 def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None:
     """A single letter is a name, unless it stands as a word: "a half", "I get", "1 y 3", "1 e 3", "1 o 3"."""
     following = re.match(r"\s+([^\W\d_]+)", after)
-    if found == "a" and tokens and tokens[-1].text in ("n'y", "y"):  # il n'y a pas
+    is_article = found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE
+    if is_article or (found == "a" and tokens and tokens[-1].text == "n'y"):  # il n'y a pas
         tokens.append(Token("word", "a", at))
-    elif found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE:
-        tokens.append(Token("word", "a", at))
-    elif found == "I" and following and following[1].lower() in ("get", "got", "have", "find", "found", "obtain"):
+    elif (
+        found == "I"
+        and following
+        and following[1].lower() in ("get", "got", "have", "find", "found", "obtain")
+    ):
         tokens.append(Token("word", "i", at))
-    elif found in "yeo" and tokens and after[:1].isspace() and tokens[-1].kind in _ENDS_VALUE and (
-        re.match(r"\s+(?:[-+±√(\\0-9{]|[A-Za-z][\w]*\s*=)", after)
+    elif (
+        found in "yeo"
+        and tokens
+        and after[:1].isspace()
+        and tokens[-1].kind in _ENDS_VALUE
+        and (re.match(r"\s+(?:[-+±√(\\0-9{]|[A-Za-z][\w]*\s*=)", after))
     ):
         tokens.append(Token("word", found, at))
     elif found == "U":
@@ -223,7 +232,9 @@ def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None
 # -- numbers -----------------------------------------------------------------------------------------------
 
 
-_BEGINS_VALUE = frozenset(("number", "fraction", "vulgar", "name", "(", "sqrt", "cbrt", "root4", "frac", "|", "{"))
+_BEGINS_VALUE = frozenset(
+    ("number", "fraction", "vulgar", "name", "(", "sqrt", "cbrt", "root4", "frac", "|", "{")
+)
 
 
 def with_spelled_numbers(tokens: list[Token]) -> list[Token]:
@@ -263,7 +274,11 @@ def _spelled(tokens: list[Token], index: int) -> tuple[list[Token], int] | None:
     if number is None:
         return None
     if words[1] in phrases.PARTS:
-        return [Token("number", str(number), at), Token("/", "/", at), _digits(phrases.PARTS[words[1]], at)], 2
+        return [
+            Token("number", str(number), at),
+            Token("/", "/", at),
+            _digits(phrases.PARTS[words[1]], at),
+        ], 2
     if words[1] == "and" and words[2] in ("a", "one") and words[3] in phrases.PARTS:
         part = _digits(phrases.PARTS[words[3]], at)
         inside = [_digits(number, at), Token("+", "+", at), _digits(1, at), Token("/", "/", at), part]
@@ -331,8 +346,8 @@ def _is_proper(top: Token, bottom: Token) -> bool:
 # -- brackets ----------------------------------------------------------------------------------------------
 
 _MATHS = frozenset(
-    ("number", "fraction", "vulgar", "name", "+", "-", "±", "∓", "*", "/", "^", "superscript", "sqrt", "cbrt", "root4",
-     "frac", "(", ")", "{", "}", "[", "]", "|")
+    ("number", "fraction", "vulgar", "name", "+", "-", "±", "∓", "*", "/", "^", "superscript", "sqrt", "cbrt",
+     "root4", "frac", "(", ")", "{", "}", "[", "]", "|")
 )  # fmt: skip
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 

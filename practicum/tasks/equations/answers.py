@@ -2,7 +2,7 @@ r"""The grammar of answers: every token is read by a rule, or the answer is unre
 
 An answer is a row of statements, joined by commas, lines, "or", "so" and the like. A statement is one of
 
-    claim      "x = 1", "1 or 3", "the solutions are 1 and 3", "{1, 3}", "no real solutions", "all x except 0",
+    claim      "x = 1", "1 or 3", "the solutions are 1 and 3", "{1, 3}", "no real solutions", "all x but 0",
                "x >= 2", "[1, 3]"
     rejection  "x = 2 is extraneous", "reject 2"
     remark     a count, a check, a discriminant, an equation on the way to a claim, a reason, an approximation
@@ -67,11 +67,11 @@ class Answer:
     """What an answer says, still unevaluated. Several statements together may contradict each other.
 
     values, ranges, exclusions: what is claimed ("x ≠ 2" excludes). rejected: numbers said to be no solutions.
-    conditions: ranges that hold for every member ("x = 9 for x >= 5"). remarks: ranges that do so if all members
-    are in them, and are claimed if not ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for exact
+    conditions: ranges that hold for every member ("x = 9 for x >= 5"). remarks: ranges that do so if
+    they hold all members, and are claimed if not ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for exact
     members. beside_none: numbers named as a reason why there are none (complex ones). count: how many
-    solutions the answer says there are. premises: numbers named before "so", which what follows must name again.
-    overlap: what two ranges joined by a comma share. sums: numbers that are
+    solutions the answer says there are. premises: numbers named before "so", to be named
+    again behind it. overlap: what two ranges joined by a comma share. sums: numbers that are
     called the sum.
     """
 
@@ -93,7 +93,9 @@ class Answer:
     @property
     def is_blank(self) -> bool:
         """Whether nothing is claimed."""
-        claimed = self.values or self.premises or self.ranges or self.exclusions or self.estimates or self.sums
+        claimed = (
+            self.values or self.premises or self.ranges or self.exclusions or self.estimates or self.sums
+        )
         return not (claimed or self.says_none or self.says_all)
 
 
@@ -126,7 +128,7 @@ _DISCRIMINANTS = frozenset(("D", "Delta", "delta", "Δ"))
 
 
 class Reader:
-    """Recursive descent over the tokens of one answer; a rule that does not fit leaves everything as it was."""
+    """Recursive descent over the tokens of one answer; a rule that does not fit leaves no trace."""
 
     def __init__(
         self, tokens: list[Token], names: frozenset[str], parametric: bool = False, is_sum: bool = False
@@ -185,7 +187,9 @@ class Reader:
         token = self.next
         if token.kind == "end":
             return ParseError("the answer ends too early")
-        return ParseError(f"unexpected {token.text!r}" if token.kind != "\n" else "unexpected end of the line")
+        return ParseError(
+            f"unexpected {token.text!r}" if token.kind != "\n" else "unexpected end of the line"
+        )
 
     def tried(self, rule: Callable[[], bool]) -> bool:
         """Whether a rule fits; where it does not, nothing is read and nothing said."""
@@ -250,7 +254,13 @@ class Reader:
                 joint = "and" if joint in ("", ",", "\n") else joint
             elif not first and self.say(phrases.BUT):
                 joint = "but"
-            elif not first and not joint and self.kind() == "number" and self.kind(1) == ")" and self._enumerates():
+            elif (
+                not first
+                and not joint
+                and self.kind() == "number"
+                and self.kind(1) == ")"
+                and self._enumerates()
+            ):
                 return ","
             elif self.next.kind in ("∪",) and not first:
                 self.index += 1
@@ -291,7 +301,14 @@ class Reader:
         if self.next.kind == "word":
             rules += (
                 *(self.check, self.explanation, self.only, self.none, self.interval_in_words, self.every),
-                *(self.rejection, self.about, self.sum_statement, self.named, self.auxiliary, self.comparison),
+                *(
+                    self.rejection,
+                    self.about,
+                    self.sum_statement,
+                    self.named,
+                    self.auxiliary,
+                    self.comparison,
+                ),
                 *(self.item, self.reason_clause, self.affirmation, self.because, self.working),
             )
             return rules
@@ -350,12 +367,18 @@ class Reader:
             for place, token in enumerate(self.tokens[:-1])
             if token.kind == "number"
             and self.tokens[place + 1].kind in (")", ".")
-            and (place - ahead == 0 or self.tokens[place - ahead - 1].kind in ("\n", ",", ";", ".", ":") or self.tokens[place].spaced)
+            and (
+                place - ahead == 0
+                or self.tokens[place - ahead - 1].kind in ("\n", ",", ";", ".", ":")
+                or self.tokens[place].spaced
+            )
         ]
         expected = [str(number) for number in range(1, len(marks) + 1)]
         if [token.text for _, token in marks] != expected or len(marks) < 2:
             return False
-        at_lines = all(place - ahead == 0 or self.tokens[place - ahead - 1].kind == "\n" for place, _ in marks[1:])
+        at_lines = all(
+            place - ahead == 0 or self.tokens[place - ahead - 1].kind == "\n" for place, _ in marks[1:]
+        )
         labelled = all(self.tokens[place + 2].kind == "name" for place, _ in marks)
         return at_lines or labelled
 
@@ -396,7 +419,11 @@ class Reader:
         if not whole and self.noun_phrase() is not None:
             if not (self.say(phrases.COPULAS) or self.take(":", "=")):
                 self.index = start
-        elif self.kind() == "name" and self._is_label(self.next.text, sets=True) and self.kind(1) in ("=", "∈", ":"):
+        elif (
+            self.kind() == "name"
+            and self._is_label(self.next.text, sets=True)
+            and self.kind(1) in ("=", "∈", ":")
+        ):
             self.index += 2
             if self.take("∅"):
                 self.answer.says_none = True
@@ -491,7 +518,11 @@ class Reader:
     def _signed_numbers(self) -> bool:
         """ "all nonzero real numbers", "every positive number", "ℝ_{≥0}"."""
         start = self.index
-        if self.kind() == "ℝ" and self.kind(1) in (*_RELATIONS, "≠") and self.tokens[self.index + 2].text == "0":
+        if (
+            self.kind() == "ℝ"
+            and self.kind(1) in (*_RELATIONS, "≠")
+            and self.tokens[self.index + 2].text == "0"
+        ):
             relation = self.kind(1)
             self.index += 3
             if relation == "≠":
@@ -528,9 +559,8 @@ class Reader:
         start = self.index
         self.take(",", ":")
         bracket = self.take("(")
-        if self._exceptions():
-            pass
-        elif self.tried(self._narrowed) or (self.index > start and self.tried(self._said_again)):
+        more = self.index > start
+        if self._exceptions() or self.tried(self._narrowed) or (more and self.tried(self._said_again)):
             pass
         else:
             self.index = start
@@ -559,10 +589,9 @@ class Reader:
             if not (self.say(phrases.DIFFERS) or self.say(phrases.EXCEPT)):
                 self.index = start
                 return False
-        elif self.kind() == "-" and self.kind(1) != "{":
-            self.index = start
-            return False
-        elif not (self.say(phrases.EXCEPT) or self.take("∖", "≠", "∉", "-")):
+        elif (self.kind() == "-" and self.kind(1) != "{") or not (
+            self.say(phrases.EXCEPT) or self.take("∖", "≠", "∉", "-")
+        ):
             self.index = start
             return False
         self.take(":")
@@ -577,7 +606,7 @@ class Reader:
 
     def _further_exclusion(self) -> bool:
         """ ", x ≠ 2" or "and x ≠ 2" behind the first."""
-        if not (self.take(",") and (self.say(phrases.AND) or True) or self.say(phrases.AND)):
+        if not ((self.take(",") and (self.say(phrases.AND) or True)) or self.say(phrases.AND)):
             return False
         if self.kind() == "name" and self._is_label(self.next.text):
             self.index += 1
@@ -604,9 +633,8 @@ class Reader:
             if not joined or not self.tried(self._begins_value):
                 self.index = start
                 break
-        if braces:
-            if not self.take("}"):
-                raise self.unexpected()
+        if braces and not self.take("}"):
+            raise self.unexpected()
         return True
 
     def _begins_value(self) -> bool:
@@ -626,7 +654,9 @@ class Reader:
         self.say(phrases.CONDITIONS)
         self.say(phrases.INTERVALS)
         found = (
-            self._interval_union() if self.kind() in ("(", "[", "]") else self._in_words() or self._relation_chain()
+            self._interval_union()
+            if self.kind() in ("(", "[", "]")
+            else self._in_words() or self._relation_chain()
         )
         if not found:
             return False
@@ -635,7 +665,9 @@ class Reader:
 
     def _in_words(self) -> bool:
         """ "greater than 2", "between 1 and 3 inclusive"."""
-        sizes = {relation: table.match(self.words, self.index) for relation, table in phrases.MORE_THAN.items()}
+        sizes = {
+            relation: table.match(self.words, self.index) for relation, table in phrases.MORE_THAN.items()
+        }
         relation = max(sizes, key=lambda one: sizes[one])
         if sizes[relation]:
             self.index += sizes[relation]
@@ -679,7 +711,7 @@ class Reader:
         )
 
     def _is_label(self, text: str, sets: bool = False) -> bool:
-        """A letter of the equation, in either case and with or without index; or a name for a solution set."""
+        """A letter of the equation, in either case, with or without index; or a name of a solution set."""
         base = text.partition("_")[0]
         if text in self.names or base in self.names:
             return True
@@ -692,11 +724,8 @@ class Reader:
         while self.kind() == "name" and self._is_label(self.next.text, sets=self.kind(2) in ("{", "\\")):
             start = self.index
             self.index += 1
-            if self.kind() == "," and "_" in self.tokens[start].text and self.kind(1) in ("number", "name"):
-                if self.kind(2) in ("=", "∈") and (
-                    self.kind(1) == "number" or self.tokens[start].text.partition("_")[0] == self.tokens[start + 2].text.partition("_")[0]
-                ):
-                    self.index += 2
+            if self._second_index(self.tokens[start].text):
+                self.index += 2
             if self.kind() in _EQUALS or self.kind() == ":":
                 self.index += 1
                 self.say(phrases.COPULAS) if self.next.kind == "word" else None
@@ -707,6 +736,14 @@ class Reader:
                 break
             found = True
         return found
+
+    def _second_index(self, label: str) -> bool:
+        """Whether ",2 =" or ", x_2 =" follows x_1."""
+        base, has_index, _ = label.partition("_")
+        if not has_index or self.kind() != "," or self.kind(2) not in ("=", "∈"):
+            return False
+        again = self.kind(1) == "name" and self.tokens[self.index + 1].text.partition("_")[0] == base
+        return again or self.kind(1) == "number"
 
     def _copula_of_label(self) -> bool:
         start = self.index
@@ -722,7 +759,9 @@ class Reader:
             return False
         if self.kind() == "{":
             return self._sets() and self.kind() == "end"
-        labelled = self.labelled = self.kind(1) == "=" and self.kind() == "name" and self._is_label(self.next.text)
+        labelled = self.labelled = (
+            self.kind(1) == "=" and self.kind() == "name" and self._is_label(self.next.text)
+        )
         if labelled:
             self.index += 2
         begin = self.index
@@ -757,8 +796,10 @@ class Reader:
             return True
         forms, choices = list(first.forms), first.choices
         while self.kind() == "=":
-            if self.kind(1) == "name" and self._is_label(self.tokens[self.index + 1].text) and (
-                self.kind(2) in ("end", "word", ")", *_PAUSES)
+            if (
+                self.kind(1) == "name"
+                and self._is_label(self.tokens[self.index + 1].text)
+                and (self.kind(2) in ("end", "word", ")", *_PAUSES))
             ):
                 if self.parametric and self.tokens[self.index + 1].text not in ("x", "y"):
                     break
@@ -834,7 +875,11 @@ class Reader:
         start = self.index
         holds = phrases.HOLDS.match(self.words, start)
         fails = phrases.FAILS.match(self.words, start)
-        if not fails or fails < holds or self.kind(fails) in ("name", "number", ":", "-", "(", "{", "=", "sqrt", "frac"):
+        if (
+            not fails
+            or fails < holds
+            or self.kind(fails) in ("name", "number", ":", "-", "(", "{", "=", "sqrt", "frac")
+        ):
             return
         self.index += fails
         plural = self.words[start] in ("are", "do", "don't", "make", "were", "aren't", "fail")
@@ -915,7 +960,10 @@ class Reader:
 
     def _part(self, end: int) -> Reader:
         """A reader of what stands between the bracket that is next and its partner at `end`."""
-        inner = [token._replace(spaced=False) if place == 0 else token for place, token in enumerate(self.tokens[self.index + 1 : end])]
+        inner = [
+            token._replace(spaced=False) if place == 0 else token
+            for place, token in enumerate(self.tokens[self.index + 1 : end])
+        ]
         return Reader(inner, self.names, self.parametric, self.is_sum)
 
     def _set_builder(self) -> bool:
@@ -929,9 +977,16 @@ class Reader:
             return False
         if inner.next.text == "real" and inner.take("word"):
             pass
-        if not (inner.take("|", ":", "|(", "|)") or (inner.next.text == "such" and inner.say(phrases.CONDITIONS))):
+        if not (
+            inner.take("|", ":", "|(", "|)") or (inner.next.text == "such" and inner.say(phrases.CONDITIONS))
+        ):
             return False
-        if inner.kind() == "name" and inner.kind(1) == "∈" and inner.kind(2) == "ℝ" and inner.kind(3) in (",", "word", ";"):
+        if (
+            inner.kind() == "name"
+            and inner.kind(1) == "∈"
+            and inner.kind(2) == "ℝ"
+            and inner.kind(3) in (",", "word", ";")
+        ):
             inner.index += 3
             inner.take(",", ";") or inner.say(phrases.AND)
         inner.statements("end")
@@ -971,7 +1026,7 @@ class Reader:
         self.answer.ranges.append(Range(low, low_closed, high, high_closed))  # type: ignore[arg-type]
         return True
 
-    def _end(self, negative: bool) -> Expression | None | bool:
+    def _end(self, negative: bool) -> Expression | bool | None:
         """One end of an interval; None for infinity, which must have the right sign; False where none is."""
         sign = self.kind() if self.kind() in ("+", "-") else ""
         if self.kind(1 if sign else 0) == "∞":
@@ -984,7 +1039,7 @@ class Reader:
         except ParseError:
             return False
 
-    def _high_end(self) -> Expression | None | bool:
+    def _high_end(self) -> Expression | bool | None:
         """The second end, up to a bracket that may open to the wrong side: ]0, 1[."""
         depth, place = 0, self.index
         while self.tokens[place].kind != "end" and (depth or self.tokens[place].kind not in (")", "]", "[")):
@@ -1001,7 +1056,9 @@ class Reader:
         """ "the closed interval [1, 3]", "x in [1, 3]", "1 and 3 and everything between"."""
         start = self.index
         if self.say(phrases.EVERYTHING_BETWEEN):
-            if len(self.answer.values) - self.group != 2 or any(value.choices for value in self.answer.values):
+            if len(self.answer.values) - self.group != 2 or any(
+                value.choices for value in self.answer.values
+            ):
                 return False
             low, high = self.answer.values[self.group :]
             del self.answer.values[self.group :]
@@ -1051,11 +1108,15 @@ class Reader:
             raise self.unexpected()
 
     def _relation_chain(self) -> bool:
-        """x > 2, 2 < x, 0 <= x < 3: a range of the unknown; in a sum with a parameter, a condition on that."""
+        """x > 2, 2 < x, 0 <= x < 3: a range of the unknown, or of a parameter."""
         parts: list[Value | str] = []
         relations: list[str] = []
         while True:
-            if self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) not in ("+", "*", "/", "^"):
+            if (
+                self.kind() == "name"
+                and self._is_label(self.next.text)
+                and self.kind(1) not in ("+", "*", "/", "^")
+            ):
                 parts.append(self.next.text)
                 self.index += 1
             elif self._infinite(len(parts) == 0):
@@ -1100,7 +1161,7 @@ class Reader:
         return True
 
     def _remark_or_claim(self) -> bool:
-        """Combine a new range with what is claimed: "or" adds, "and" narrows, behind a number it is a remark."""
+        """Combine a new range with the claims: "or" adds, "and" narrows, behind a number it is a remark."""
         if self.parametric:
             self.answer.ranges.pop()
             return True
@@ -1183,7 +1244,9 @@ class Reader:
             pass
         self.joined_by = "," if self.joined_by not in ("but",) else "but"
         self.group = len(self.answer.values)
-        return any(self.tried(rule) for rule in (self.none, self.every, self.about, self.comparison, self.item))
+        return any(
+            self.tried(rule) for rule in (self.none, self.every, self.about, self.comparison, self.item)
+        )
 
     def only(self) -> bool:
         """ "but only x = 9 works": what was named before were candidates."""
@@ -1213,9 +1276,8 @@ class Reader:
         start = self.index
         if self.answer.is_blank and not self.is_note:
             return False
-        if self.next.kind == "word" and self.words[start] in ("with", "of", "has", "multiplicity", "mult", "is", "algebraic"):
-            if self.tried(self._multiplicity):
-                return True
+        if self.next.kind == "word" and self.tried(self._multiplicity):
+            return True
         if phrases.FAILS.match(self.words, start) > phrases.HOLDS.match(self.words, start):
             if not self.answer.values:
                 return False
@@ -1234,14 +1296,10 @@ class Reader:
         return False
 
     def _multiplicity(self) -> bool:
-        self.say(Phrases("(with|of|is|has|a)"))
-        self.say(Phrases("(a)? (algebraic)?"))
-        if not self.say(Phrases("multiplicity|mult")):
+        if not self.say(phrases.MULTIPLICITY):
             return False
-        self.say(Phrases("of|is")) or self.take(":", "=")
-        if not (self.take("number") or (self.next.text in phrases.NUMBERS and self.take("word"))):
-            return False
-        return True
+        self.take(":", "=")
+        return self.take("number") or (self.next.text in phrases.NUMBERS and self.take("word"))
 
     def affirmation(self) -> bool:
         """ "both work", "verified" as a statement of its own."""
@@ -1350,7 +1408,7 @@ class Reader:
             return True
         inner.statements("end")
         said = inner.answer
-        if said.sums or inner.open_equation and not says_none:
+        if said.sums or (inner.open_equation and not says_none):
             return False
         if said.values and not adds:
             self._restated(said)
@@ -1419,7 +1477,7 @@ class Reader:
         return False
 
     def condition(self) -> bool:
-        """ "for x >= 5", "where x ≠ 0": must hold for every number named; with a parameter it is not judged."""
+        """ "for x >= 5", "where x ≠ 0": must hold for every number named; not judged with a parameter."""
         if not self.say(phrases.CONDITIONS):
             return False
         if self.parametric:
@@ -1443,7 +1501,7 @@ class Reader:
         """ "a >= 3 or a < 1", "a ≠ 0"; "a = 6" would be a single value and is no condition."""
         found = False
         while True:
-            self.say(Phrases("all|every|any|real|the|values|of|value|and"))
+            self.say(phrases.PARAMETER_WORDS)
             start = self.index
             self.value()
             relations = 0
@@ -1478,7 +1536,7 @@ class Reader:
             found = True
 
     def reason_clause(self) -> bool:
-        """Words about squares, discriminants, denominators, domains; an equation or inequality with a verdict."""
+        """Words about squares, discriminants, denominators, domains; an equation with a verdict."""
         start = self.index
         if self.tried(self._rejected_equation):
             return True
@@ -1493,7 +1551,9 @@ class Reader:
         if self.say(phrases.REMARK_SUBJECTS):
             if self.words[self.index - 1] not in phrases.FREE_SUBJECTS and not grounds:
                 return False
-            if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(self._complex_numbers):
+            if self.words[self.index - 1] in ("complex", "imaginary", "nonreal") and self.tried(
+                self._complex_numbers
+            ):
                 return True
         elif not (grounds and self.tried(self._expression_of_unknown)):
             return False
@@ -1572,13 +1632,16 @@ class Reader:
             relations.append(self.kind())
             self.index += 1
             values.append(self.value())
-        if not self.say(phrases.FAILS) and not self.say(Phrases("is never (true|satisfied|possible)|never holds|is always "
-                                                                "(true|positive|nonnegative|false)|is (false|impossible|a contradiction)|"
-                                                                "(has|have) no (real)? (solution|solutions|roots|root)|cannot (happen|hold|be true)|always|never")):
+        if not self.say(phrases.FAILS) and not self.say(phrases.NEVER):
             return False
         if self.joined_by == "or" or (not relations and self._holds_unknown(begin, self.index)):
             return False
-        if relations == ["="] and begin + 1 < self.index and self.tokens[begin].kind == "name" and self.tokens[begin + 1].kind == "=":
+        if (
+            relations == ["="]
+            and begin + 1 < self.index
+            and self.tokens[begin].kind == "name"
+            and self.tokens[begin + 1].kind == "="
+        ):
             if not self._is_label(self.tokens[begin].text):
                 return False
             self.answer.rejected.append(values[1])
@@ -1611,14 +1674,20 @@ class Reader:
 
     def auxiliary(self) -> bool:
         """ "discriminant = 16", "D = -4 < 0", "domain: x ≥ 5"."""
-        letter = self.kind() == "name" and self.next.text in _DISCRIMINANTS and self.next.text not in self.names
+        letter = (
+            self.kind() == "name" and self.next.text in _DISCRIMINANTS and self.next.text not in self.names
+        )
         if letter:
             self.index += 1
         elif not self.say(phrases.AUXILIARY):
             return False
         domain = self.words[self.index - 1] == "domain"
         if not (self.kind() in ("=", ":", *_RELATIONS) or self.say(phrases.COPULAS)):
-            return self.kind() in ("number",) and self.words[self.index - 1] in ("multiplicity", "mult") and self.take("number")
+            return (
+                self.kind() in ("number",)
+                and self.words[self.index - 1] in ("multiplicity", "mult")
+                and self.take("number")
+            )
         self.take(":", "=")
         count = 0
         while True:
@@ -1661,7 +1730,11 @@ class Reader:
             self.index += 1
         follows = self.tokens[self.index - 1].kind in ("\n", ".", ":") and self.index > start
         joins = (phrases.SO, phrases.OR, phrases.AND)
-        follows = follows or self.kind() in ("⇒", "∪") or any(table.match(self.words, self.index) for table in joins)
+        follows = (
+            follows
+            or self.kind() in ("⇒", "∪")
+            or any(table.match(self.words, self.index) for table in joins)
+        )
         follows = follows or self.index > start
         self.index = start
         if self.kind() == ":":
@@ -1680,7 +1753,12 @@ class Reader:
         while self.kind() not in ("end", "\n", ")"):
             token = self.next
             if token.kind == "word":
-                if token.text not in phrases.CHECK_WORDS.words and token.text not in ("therefore", "thus", "hence", "or"):
+                if token.text not in phrases.CHECK_WORDS.words and token.text not in (
+                    "therefore",
+                    "thus",
+                    "hence",
+                    "or",
+                ):
                     return False
             elif token.kind == "≠":
                 return False

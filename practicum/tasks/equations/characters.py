@@ -69,7 +69,9 @@ _MARKED_DIGITS = re.compile(r"(?:[0-9][\u0305\u0304])+")
 _DOTTED_DIGITS = re.compile(r"[0-9]\u0307(?:[0-9]*[0-9]\u0307)?")
 # A comma before three digits is sure where LaTeX marks it as no list; a gap or ' is sure between such groups.
 _LATEX_THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\,|\\;|\{\\,\})(?=[0-9]{3}(?![0-9]))")
-_SPACED_THOUSANDS = re.compile(r"(?<![\w.,')/^-])-?[1-9][0-9]{0,2}(?:[ \u00a0\u2009\u202f'][0-9]{3})+(?![\w/])")
+_SPACED_THOUSANDS = re.compile(
+    r"(?<![\w.,')/^-])-?[1-9][0-9]{0,2}(?:[ \u00a0\u2009\u202f'][0-9]{3})+(?![\w/])"
+)
 AMBIGUOUS_THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9]|,[0-9]|\.[0-9]*,)")
 
 
@@ -100,7 +102,9 @@ _STYLES = (
     r"bf|it|rm|em|bfseries|large|Large|underbrace|overbrace|mathop|mathord|phantom|vphantom|hphantom"
 )
 _STYLED = re.compile(rf"\\(?:{_STYLES})\s*\{{([^{{}}]*)\}}")
-_STYLE_SWITCH = re.compile(r"\\(?:bf|it|rm|em|bfseries|large|Large|displaystyle|textstyle|scriptstyle)(?![A-Za-z])")
+_STYLE_SWITCH = re.compile(
+    r"\\(?:bf|it|rm|em|bfseries|large|Large|displaystyle|textstyle|scriptstyle)(?![A-Za-z])"
+)
 _DROPPED = re.compile(
     r"\\(?:color|textcolor)\s*\{[A-Za-z]+\}|\\(?:tag|label|hspace|vspace)\*?\s*\{[^{}]*\}"
     r"|\\(?:begin|end)\s*\{(?:cases|aligned|align|align\*|gather|gathered|gather\*|split|array|equation|equation\*)\}"
@@ -129,9 +133,11 @@ _SCORED = re.compile(r"(?<![\w)\]}])(_{1,2})(?=[^\s_{])([^_\n]+)(?<=[^\s_])\1(?!
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[•‣▪◦●○▸►]|\*(?=[ \t]))[ \t]*", re.MULTILINE)
 _DASH_LINES = re.compile(r"^[ \t]*[-+][ \t]+(?=[^\s0-9.(√\\/-])", re.MULTILINE)
-_PART_OF_REALS = re.compile(r"(?:ℝ|(?<![\w])R)_\{?\s*(\\(?:geq?|leq?|neq?|gt|lt)(?:slant)?|[<>≤≥≠]=?)\s*0\s*\}?")
+_PART_OF_REALS = re.compile(
+    r"(?:ℝ|(?<![\w])R)_\{?\s*(\\(?:geq?|leq?|neq?|gt|lt)(?:slant)?|[<>≤≥≠]=?)\s*0\s*\}?"
+)
 _ENDING = re.compile(r"[\s∎□■◻◼▢]+\Z")
-_ABBREVIATIONS = (  # what a text must hold for a pattern to be worth a search, the pattern, what it stands for
+_ABBREVIATIONS = (  # what a text must hold to be searched, the pattern, what it stands for
     ("D", re.compile(r"\bD\.?\s?N\.?\s?E\b\.?"), "DNE"),
     (".", re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
     (".", re.compile(r"\b(approx|mult|soln|sol|ans|resp)\.(?!\w)", re.IGNORECASE), r"\1"),

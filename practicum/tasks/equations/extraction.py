@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from practicum.tasks.equations.expression import MAX_CHARACTERS, LimitError, ParseError
+from practicum.tasks.equations.expression import MAX_CHARACTERS, LimitError, ParseError, word_set
 from practicum.tasks.equations.phrases import HEDGES_AND_RETRACTIONS
 
 MAX_TEXT = 100_000
@@ -30,9 +30,9 @@ _LABEL = re.compile(
     r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)",
     re.IGNORECASE,
 )
-_BEFORE_LABEL = frozenset(
-    """so thus therefore hence and the my our your final correct finally short complete exact overall conclusion in
-    simplified is here here's this numerical full step""".split()
+_BEFORE_LABEL = word_set(
+    """so thus therefore hence and the my our your final correct finally short complete exact overall
+    conclusion in simplified is here here's this numerical full step"""
 )
 _MOST_BEFORE = 60
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox|boxd)\s*(?=\{)")
@@ -148,7 +148,7 @@ def _behind_label(text: str, end: int) -> str:
 
 
 def _end_of_block(text: str, start: int) -> int:
-    """The end of the answer behind a label: of its line; of the fence, display or line behind an empty one."""
+    """The end of the answer behind a label: of its line; of what stands behind an empty one."""
     lines = re.compile(r"[^\n]*\n?")
     place, opened = start, ""
     while place < len(text):
@@ -192,7 +192,8 @@ def _last_boxes(text: str) -> tuple[int, int] | None:
 
 
 _JOINING = re.compile(
-    r"(?:[\s,;$&]|\\[,;: ()\[\]]|\\(?:quad|qquad|text\s*\{\s*(?:or|and)?\s*\})(?![A-Za-z])|\\\\|\b(?:or|and|x|y|z|t|und|oder|ou|et)\b"
+    r"(?:[\s,;$&]|\\[,;: ()\[\]]|\\(?:quad|qquad|text\s*\{\s*(?:or|and)?\s*\})(?![A-Za-z])|\\\\"
+    r"|\b(?:or|and|x|y|z|t|und|oder|ou|et)\b"
     r"|[A-Za-z](?:_\{?\d\}?)?\s*=|[-*•]\s)*"
 )
 
@@ -253,7 +254,8 @@ def _around_boxes(text: str, boxes: tuple[int, int]) -> str:
 
 _CONSEQUENCE = re.compile(
     r"(?:.*(?:[,;:]|\band))?\s*\b(?=(?:so|thus|therefore|hence|we (?:get|have|find|obtain|conclude)|"
-    r"(?:the|our) (?:final |correct |only |real |exact |complete )*(?:answers?|solutions?|roots?|solution set)\b)[\s,:])",
+    r"(?:the|our) (?:final |correct |only |real |exact |complete )*"
+    r"(?:answers?|solutions?|roots?|solution set)\b)[\s,:])",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -269,14 +271,17 @@ def _clause(before: str) -> str:
 # -- what follows ------------------------------------------------------------------------------------------
 
 _CLOSINGS = re.compile(
-    r"(?:please )?let me know (?:if|whether) you (?:have|need|want|would like)[^.\n]*[.!]?|(?:i )?hope (?:this|that|it) helps[.!]?|"
-    r"feel free to [^.\n]*[.!]?|is there anything else[^.\n?]*\?|would you like[^.\n?]*\?|do you (?:want|need)[^.\n?]*\?|"
+    r"(?:please )?let me know (?:if|whether) you (?:have|need|want|would like)[^.\n]*[.!]?|"
+    r"(?:i )?hope (?:this|that|it) helps[.!]?|"
+    r"feel free to [^.\n]*[.!]?|is there anything else[^.\n?]*\?|would you like[^.\n?]*\?|"
+    r"do you (?:want|need)[^.\n?]*\?|"
     r"if you have (?:any )?(?:other |more |further )?questions[^.\n]*[.!]?|"
     r"(?:and )?(?:this|that|it) is (?:the|our|my) (?:final )?answer[.!]?|we are done[.!]?|q\.?e\.?d\.?|done[.!]?",
     re.IGNORECASE,
 )
 _CHECKING = re.compile(
-    r"\s*(?:[-*•>#\s]|\*\*)*(?:check|checks|checking|verif\w*|proof|test|substitut\w*|plug\w*|both (?:values|solutions|roots)|"
+    r"\s*(?:[-*•>#\s]|\*\*)*(?:check|checks|checking|verif\w*|proof|test|substitut\w*|plug\w*|"
+    r"both (?:values|solutions|roots)|"
     r"explanation|reason\w*|justification|working|confirm\w*)\b",
     re.IGNORECASE,
 )

@@ -197,7 +197,9 @@ class EquationsTask:
         equation = "".join(rest.split())
         # Without its spaces the text must say the same: "1 2 = x" is no equation, "12=x" is one.
         if parse_equation(equation) != parse_equation(rest):
-            raise InputError(f"equation {rest.strip()!r}: reads otherwise without its spaces; write * for a product")
+            raise InputError(
+                f"equation {rest.strip()!r}: reads otherwise without its spaces; write * for a product"
+            )
         return Prompt(
             f"{ask}: {equation}\n",
             {

@@ -32,7 +32,14 @@ from practicum.tasks.equations.answers import (
     with_signs,
 )
 from practicum.tasks.equations.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
-from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation, parse_expression
+from practicum.tasks.equations.expression import (
+    Equation,
+    Expression,
+    LimitError,
+    ParseError,
+    parse_equation,
+    parse_expression,
+)
 from practicum.tasks.equations.extraction import MAX_TEXT
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
@@ -383,9 +390,9 @@ def _check_remarks(given: Answer, members: list[_Member]) -> None:
     """Counts, conditions, decimals and reasons beside the claim must agree with it."""
     if given.says_none and any(_is_real(value) for value in given.beside_none):
         raise _contradiction("it names a number and says there is none")
-    if any(count != len(members) for count in given.counts) and not given.says_none:
-        if members or any(given.counts):
-            raise _contradiction(f"it counts {given.counts[0]} solutions and names {len(members)}")
+    counts = [count for count in given.counts if count != len(members)]
+    if counts and not given.says_none and (members or any(given.counts)):
+        raise _contradiction(f"it counts {counts[0]} solutions and names {len(members)}")
     for member in members:
         if not all(_is_within(member.value, one) for one in given.conditions):
             raise _contradiction(f"{member.text} is outside the range it gives")
@@ -503,7 +510,11 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
 def _named_sum(given: Answer) -> Answer:
     """Where a number is called the sum, it is the answer; the solutions named beside it must add up to it."""
     sums = _members(given.sums)
-    members = _claimed(replace(given, sums=[], counts=[] if not given.values else given.counts)) if given.values else []
+    members = (
+        _claimed(replace(given, sums=[], counts=[] if not given.values else given.counts))
+        if given.values
+        else []
+    )
     if given.rejected and not given.values:
         raise _contradiction("it adds up what it rejects")
     if members and len(sums) == 1:
