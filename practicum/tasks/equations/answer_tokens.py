@@ -7,7 +7,6 @@ Beside what an equation may hold, an answer may hold mixed numbers (2 1/2, 2½),
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
 from practicum.tasks.equations import phrases
 from practicum.tasks.equations.characters import plain_text
@@ -43,8 +42,8 @@ _TOKEN = re.compile(
   | (?P<mark>[⁺⁻])
   | (?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])
   | (?P<command>\\(?:[A-Za-z]+|[^A-Za-z]))
-  | (?P<operator>\*\*|\+/-|\+-|-\+|=/=|!=|<>|<=|>=|=<|:=|==|<->|<=>|=>|->|<-|←|[-+*/^=(){}\[\]|,;:<>.&?!%≠≤≥≈±∓]
-        |[√∛∜∅ℝ∞∈∉∪∩∖∨∧⇒⦗⦘≡∑✓❌∀∴∵])
+  | (?P<operator>\*\*|\+/-|\+-|-\+|=/=|!=|<>|<=|>=|=<|:=|==|<->|<=>|=>|->|<-|←|[-+*/^=(){}\[\]|,;:<>.&?!%]
+        |[≠≤≥≈±∓√∛∜∅ℝ∞∈∉∪∩∖∨∧⇒⦗⦘≡∑✓❌∀∴∵])
     """,
     re.VERBOSE,
 )
@@ -70,7 +69,7 @@ _ARTICLE_BEFORE = word_set(
 _ENDS_VALUE = frozenset(("number", "vulgar", "fraction", ")", "}", "]", "name", "superscript", "|", "|)"))
 
 
-def tokenize_answer(text: str, names: Collection[str]) -> list[Token]:
+def tokenize_answer(text: str, names: frozenset[str]) -> list[Token]:
     """The tokens of an answer to an equation in `names`.
 
     Raises ParseError for a character, a word or an ellipsis that no answer may hold; LimitError over a limit.
@@ -105,7 +104,7 @@ def tokenize_answer(text: str, names: Collection[str]) -> list[Token]:
     return with_products(tokens, names) if "(" in kinds or "[" in kinds else tokens
 
 
-def _append(tokens: list[Token], kind: str, found: str, at: int, names: Collection[str]) -> None:
+def _append(tokens: list[Token], kind: str, found: str, at: int, names: frozenset[str]) -> None:
     if kind == "dots":
         raise ParseError("an ellipsis leaves the answer open")
     if kind == "newline":
@@ -167,7 +166,7 @@ def _append_subscript(tokens: list[Token], found: str, at: int) -> None:
     tokens[-1] = last._replace(text=f"{last.text}_{index}")
 
 
-def _append_letters(tokens: list[Token], found: str, at: int, names: Collection[str], after: str) -> None:
+def _append_letters(tokens: list[Token], found: str, at: int, names: frozenset[str], after: str) -> None:
     lower = found.lower()
     if found in names:
         is_article = (
@@ -365,7 +364,7 @@ def closing_bracket(tokens: list[Token], start: int) -> int | None:
     return None
 
 
-def with_products(tokens: list[Token], names: Collection[str]) -> list[Token]:
+def with_products(tokens: list[Token], names: frozenset[str]) -> list[Token]:
     """Mark which brackets after a space multiply: those around a sum with a root, a ± or a letter.
 
     1/2 (5 + sqrt(13)) is a product; 1/2 (0.5) and 4 (1 + 3) say the number again. A mark is a bracket that
@@ -382,7 +381,7 @@ def with_products(tokens: list[Token], names: Collection[str]) -> list[Token]:
     return kept
 
 
-def _is_irrational_sum(inside: list[Token], names: Collection[str]) -> bool:
+def _is_irrational_sum(inside: list[Token], names: frozenset[str]) -> bool:
     depth, is_sum = 0, False
     for place, token in enumerate(inside):
         if token.kind not in _MATHS:

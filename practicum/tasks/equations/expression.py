@@ -368,7 +368,7 @@ def _refuse_number_of_equation(tokens: list[Token]) -> None:
         before = tokens[-4].kind in ("number", "name", ")", "}", "superscript", "vulgar")
         if before and "=" in (token.kind for token in tokens[:-3]):
             raise ParseError(
-                f"({inside.text}) at the end may be the equation's number or a factor: leave it out or write *"
+                f"({inside.text}) at the end may number the equation or be a factor: leave it out or write *"
             )
 
 

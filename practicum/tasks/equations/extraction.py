@@ -276,7 +276,8 @@ _CLOSINGS = re.compile(
     r"feel free to [^.\n]*[.!]?|is there anything else[^.\n?]*\?|would you like[^.\n?]*\?|"
     r"do you (?:want|need)[^.\n?]*\?|"
     r"if you have (?:any )?(?:other |more |further )?questions[^.\n]*[.!]?|"
-    r"(?:and )?(?:this|that|it) is (?:the|our|my) (?:final )?answer[.!]?|we are done[.!]?|q\.?e\.?d\.?|done[.!]?",
+    r"(?:and )?(?:this|that|it) is (?:the|our|my) (?:final )?answer[.!]?|"
+    r"we are done[.!]?|q\.?e\.?d\.?|done[.!]?",
     re.IGNORECASE,
 )
 _CHECKING = re.compile(
