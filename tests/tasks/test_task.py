@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from practicum.errors import InputError
 from practicum.tasks.equations.behaviours import NAMES
+from practicum.tasks.equations.expression import parse_equation
 from practicum.tasks.equations.generator import FAMILIES
 from practicum.tasks.equations.pen import Habits
 from practicum.tasks.equations.solutions import solve_by_hand
@@ -163,6 +164,26 @@ def test_512_rollouts_are_scored_and_read_fast(task):
 def test_bad_settings_are_refused_by_name(change, named):
     with pytest.raises(InputError, match=f"equations.{named}"):
         replace(EVERYTHING, **change)
+
+
+@given(
+    st.lists(st.sampled_from(["1", "2", "34", "x", "+", "-", "=", "(", ")", "*"]), min_size=3, max_size=9),
+    st.lists(st.sampled_from(["", "", " ", "  "]), min_size=9, max_size=9),
+)
+def test_an_equation_of_ones_own_is_asked_as_it_was_written_or_refused(pieces, gaps):
+    text = "".join(piece + gap for piece, gap in zip(pieces, gaps, strict=False))
+    try:
+        prompt = EquationsTask().read(text)
+    except InputError:
+        return
+    assert parse_equation(prompt.data["equation"]) == parse_equation(text)
+
+
+def test_digits_are_not_joined_over_a_gap():
+    for text in ("1 2 = x", "3 4x=7", "sum: 1 2x = 3"):
+        with pytest.raises(InputError):
+            EquationsTask().read(text)
+    assert EquationsTask().read("sum: 2 x + 1 = 7").text == "sum: 2x+1=7\n"
 
 
 def test_unknown_tasks_and_splits_are_refused_by_name(task):

@@ -7,7 +7,6 @@ Beside what an equation may hold, an answer may hold mixed numbers (2 1/2, 2½),
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
 from practicum.tasks.equations import phrases
 from practicum.tasks.equations.characters import plain_text
@@ -23,6 +22,7 @@ from practicum.tasks.equations.expression import (
     ParseError,
     Token,
     append_command,
+    word_set,
 )
 
 _TOKEN = re.compile(
@@ -42,7 +42,8 @@ _TOKEN = re.compile(
   | (?P<mark>[⁺⁻])
   | (?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])
   | (?P<command>\\(?:[A-Za-z]+|[^A-Za-z]))
-  | (?P<operator>\*\*|\+/-|\+-|-\+|=/=|!=|<>|<=|>=|=<|:=|==|<->|<=>|=>|->|<-|←|[-+*/^=(){}\[\]|,;:<>.&?!%≠≤≥≈±∓√∛∜∅ℝ∞∈∉∪∩∖∨∧⇒⦗⦘≡∑✓❌∀∴∵])
+  | (?P<operator>\*\*|\+/-|\+-|-\+|=/=|!=|<>|<=|>=|=<|:=|==|<->|<=>|=>|->|<-|←|[-+*/^=(){}\[\]|,;:<>.&?!%]
+        |[≠≤≥≈±∓√∛∜∅ℝ∞∈∉∪∩∖∨∧⇒⦗⦘≡∑✓❌∀∴∵])
     """,
     re.VERBOSE,
 )
@@ -60,15 +61,15 @@ _ANSWER_COMMANDS = {
     "cap": "∩", "union": "∪", "infin": "∞", "empty": "∅", "O": "∅", "lbrack": "[", "rbrack": "]",
 }  # fmt: skip
 _JOINED = {"or": "or", "and": "and"}
-_ARTICLE_BEFORE = frozenset(
-    """half third quarter fourth fifth solution root real double unique valid single repeated square contradiction negative
-    zero value set number sum multiplicity perfect true correct genuine triple complex division constant factor total
-    algebraic equação""".split()
+_ARTICLE_BEFORE = word_set(
+    """half third quarter fourth fifth solution root real double unique valid single repeated square
+    contradiction negative zero value set number sum multiplicity perfect true correct genuine triple
+    complex division constant factor total algebraic equação"""
 )
 _ENDS_VALUE = frozenset(("number", "vulgar", "fraction", ")", "}", "]", "name", "superscript", "|", "|)"))
 
 
-def tokenize_answer(text: str, names: Collection[str]) -> list[Token]:
+def tokenize_answer(text: str, names: frozenset[str]) -> list[Token]:
     """The tokens of an answer to an equation in `names`.
 
     Raises ParseError for a character, a word or an ellipsis that no answer may hold; LimitError over a limit.
@@ -95,10 +96,15 @@ def tokenize_answer(text: str, names: Collection[str]) -> list[Token]:
         if spaced and len(tokens) > before:
             tokens[before] = tokens[before]._replace(spaced=True)
         spaced = False
-    return with_products(with_mixed_numbers(with_spelled_numbers(tokens)), names)
+    kinds = {token.kind for token in tokens}
+    if "word" in kinds:
+        tokens = with_spelled_numbers(tokens)
+    if kinds & {"vulgar", "frac", "/"} or "word" in kinds:
+        tokens = with_mixed_numbers(tokens)
+    return with_products(tokens, names) if "(" in kinds or "[" in kinds else tokens
 
 
-def _append(tokens: list[Token], kind: str, found: str, at: int, names: Collection[str]) -> None:
+def _append(tokens: list[Token], kind: str, found: str, at: int, names: frozenset[str]) -> None:
     if kind == "dots":
         raise ParseError("an ellipsis leaves the answer open")
     if kind == "newline":
@@ -145,10 +151,10 @@ def _append_number(tokens: list[Token], found: str, at: int) -> None:
     if len(found) > 1 and found[0] == "0" and found[1] != ".":
         raise ParseError(f"the number {found} begins with a zero")
     last = tokens[-1] if tokens else None
-    if last and last.kind == "name" and last.position + len(last.text) == at:
-        if len(tokens) < 2 or tokens[-2].kind != "frac":  # x1 = 3 is a label; \frac x3 is not
-            tokens[-1] = last._replace(text=f"{last.text}_{found}")
-            return
+    touches = last is not None and last.kind == "name" and last.position + len(last.text) == at
+    if last and touches and (len(tokens) < 2 or tokens[-2].kind != "frac"):  # x1 = 3 is a label, not \frac x3
+        tokens[-1] = last._replace(text=f"{last.text}_{found}")
+        return
     tokens.append(Token("number", found, at))
 
 
@@ -160,7 +166,7 @@ def _append_subscript(tokens: list[Token], found: str, at: int) -> None:
     tokens[-1] = last._replace(text=f"{last.text}_{index}")
 
 
-def _append_letters(tokens: list[Token], found: str, at: int, names: Collection[str], after: str) -> None:
+def _append_letters(tokens: list[Token], found: str, at: int, names: frozenset[str], after: str) -> None:
     lower = found.lower()
     if found in names:
         is_article = (
@@ -182,7 +188,7 @@ def _append_letters(tokens: list[Token], found: str, at: int, names: Collection[
         tokens.append(Token("∞", "∞", at))
     elif lower in ("sum", "summe") and not names & {lower}:
         tokens.append(Token("word", "sum", at))
-    elif lower in phrases.vocabulary():
+    elif lower in phrases.VOCABULARY:
         tokens.append(Token("word", lower, at))
     elif phrases.NO_SOLUTION_UNSPACED.fullmatch(found):
         tokens.append(Token("word", "none", at))
@@ -199,9 +205,8 @@ def _append_letters(tokens: list[Token], found: str, at: int, names: Collection[
 def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None:
     """A single letter is a name, unless it stands as a word: "a half", "I get", "1 y 3", "1 e 3", "1 o 3"."""
     following = re.match(r"\s+([^\W\d_]+)", after)
-    if found == "a" and tokens and tokens[-1].text in ("n'y", "y"):  # il n'y a pas
-        tokens.append(Token("word", "a", at))
-    elif found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE:
+    is_article = found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE
+    if is_article or (found == "a" and tokens and tokens[-1].text == "n'y"):  # il n'y a pas
         tokens.append(Token("word", "a", at))
     elif (
         found == "I"
@@ -340,8 +345,8 @@ def _is_proper(top: Token, bottom: Token) -> bool:
 # -- brackets ----------------------------------------------------------------------------------------------
 
 _MATHS = frozenset(
-    ("number", "fraction", "vulgar", "name", "+", "-", "±", "∓", "*", "/", "^", "superscript", "sqrt", "cbrt", "root4",
-     "frac", "(", ")", "{", "}", "[", "]", "|")
+    ("number", "fraction", "vulgar", "name", "+", "-", "±", "∓", "*", "/", "^", "superscript", "sqrt", "cbrt",
+     "root4", "frac", "(", ")", "{", "}", "[", "]", "|")
 )  # fmt: skip
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -359,7 +364,7 @@ def closing_bracket(tokens: list[Token], start: int) -> int | None:
     return None
 
 
-def with_products(tokens: list[Token], names: Collection[str]) -> list[Token]:
+def with_products(tokens: list[Token], names: frozenset[str]) -> list[Token]:
     """Mark which brackets after a space multiply: those around a sum with a root, a ± or a letter.
 
     1/2 (5 + sqrt(13)) is a product; 1/2 (0.5) and 4 (1 + 3) say the number again. A mark is a bracket that
@@ -376,7 +381,7 @@ def with_products(tokens: list[Token], names: Collection[str]) -> list[Token]:
     return kept
 
 
-def _is_irrational_sum(inside: list[Token], names: Collection[str]) -> bool:
+def _is_irrational_sum(inside: list[Token], names: frozenset[str]) -> bool:
     depth, is_sum = 0, False
     for place, token in enumerate(inside):
         if token.kind not in _MATHS:

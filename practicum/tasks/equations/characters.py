@@ -76,12 +76,16 @@ AMBIGUOUS_THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![
 
 
 def _plain_numbers(text: str) -> str:
-    text = _SMALL_FRACTION.sub(lambda found: found.group().translate(_SUPERSCRIPTS), text)
-    text = _TWO_DOTS.sub(r"(\1\2\3)", text)
-    text = _LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
-    text = _MARKED_DIGITS.sub(lambda found: f"({found.group()[::2]})", text)
-    text = _DOTTED_DIGITS.sub(lambda found: "(" + found.group().replace("\u0307", "") + ")", text)
-    text = _LATEX_THOUSANDS.sub("", text)
+    if not text.isascii():
+        text = _SMALL_FRACTION.sub(lambda found: found.group().translate(_SUPERSCRIPTS), text)
+        text = _MARKED_DIGITS.sub(lambda found: f"({found.group()[::2]})", text)
+        text = _DOTTED_DIGITS.sub(lambda found: "(" + found.group().replace("\u0307", "") + ")", text)
+    if "\\" in text or "{,}" in text:
+        text = _TWO_DOTS.sub(r"(\1\2\3)", text)
+        text = _LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
+        text = _LATEX_THOUSANDS.sub("", text)
+    if " " not in text and "'" not in text and text.isascii():
+        return text
     return _SPACED_THOUSANDS.sub(lambda found: re.sub(r"[^0-9-]", "", found.group()), text)
 
 
@@ -132,16 +136,16 @@ _DASH_LINES = re.compile(r"^[ \t]*[-+][ \t]+(?=[^\s0-9.(√\\/-])", re.MULTILINE
 _PART_OF_REALS = re.compile(
     r"(?:ℝ|(?<![\w])R)_\{?\s*(\\(?:geq?|leq?|neq?|gt|lt)(?:slant)?|[<>≤≥≠]=?)\s*0\s*\}?"
 )
-_ENDING = re.compile(r"[\s∎□■◻◼▢\U0001f389\U0001f389\U0001f44d]+\Z")
-_ABBREVIATIONS = (
-    (re.compile(r"\bD\.?\s?N\.?\s?E\b\.?"), "DNE"),
-    (re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
-    (re.compile(r"\b(approx|mult|soln|sol|ans|resp)\.(?!\w)", re.IGNORECASE), r"\1"),
-    (re.compile(r"\bnon[- ](zero|negative|positive|real|extraneous)", re.IGNORECASE), r"non\1"),
-    (re.compile(r"\breal-valued\b", re.IGNORECASE), "real"),
-    (re.compile(r"\bx-(values?)\b", re.IGNORECASE), r"\1"),
-    (re.compile(r"\b(left|right)-(hand)\b", re.IGNORECASE), r"\1 \2"),
-    (re.compile(r"\b(?:math|np|numpy|cmath|sympy|sp)\.(?=sqrt)"), ""),
+_ENDING = re.compile(r"[\s∎□■◻◼▢]+\Z")
+_ABBREVIATIONS = (  # what a text must hold to be searched, the pattern, what it stands for
+    ("D", re.compile(r"\bD\.?\s?N\.?\s?E\b\.?"), "DNE"),
+    (".", re.compile(r"\bi\.e\.(?:,)?", re.IGNORECASE), "ie"),
+    (".", re.compile(r"\b(approx|mult|soln|sol|ans|resp)\.(?!\w)", re.IGNORECASE), r"\1"),
+    (".", re.compile(r"\b(?:math|np|numpy|cmath|sympy|sp)\.(?=sqrt)"), ""),
+    ("on", re.compile(r"\bnon[- ](zero|negative|positive|real|extraneous)", re.IGNORECASE), r"non\1"),
+    ("real-", re.compile(r"\breal-valued\b", re.IGNORECASE), "real"),
+    ("x-", re.compile(r"\bx-(values?)\b", re.IGNORECASE), r"\1"),
+    ("t-", re.compile(r"\b(left|right)-(hand)\b", re.IGNORECASE), r"\1 \2"),
 )
 
 
@@ -162,14 +166,18 @@ def plain_text(text: str) -> str:
         text = re.sub(r"\A[*_\s]+(?=[\w\\{(])|(?<=[\w.)}])(?<![ℝR])[*\s]+\Z", "", text)
     if "||" in text or "&&" in text:
         text = text.replace(" || ", " or ").replace(" && ", " and ")
-    text = _HEADING.sub("", text)
-    text = _BULLET.sub("", text)
-    text = _DASH_LINES.sub("", text)
-    for pattern, kept in _ABBREVIATIONS:
-        text = pattern.sub(kept, text)
-    text = _PART_OF_REALS.sub(r"ℝ\1 0", text)
+    if "#" in text:
+        text = _HEADING.sub("", text)
+    if "\n" in text or not text.isascii() or text[:1] in "*-+":
+        text = _BULLET.sub("", text)
+        text = _DASH_LINES.sub("", text)
+    for mark, pattern, kept in _ABBREVIATIONS:
+        if mark in text:
+            text = pattern.sub(kept, text)
+    if "_" in text:
+        text = _PART_OF_REALS.sub(r"ℝ\1 0", text)
     text = _plain_numbers(text)
-    return _ENDING.sub("", text)
+    return text if text.isascii() else _ENDING.sub("", text)
 
 
 def _without_latex_styles(text: str) -> str:

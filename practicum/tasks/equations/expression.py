@@ -121,7 +121,7 @@ class Equation:
 
 
 class Token(NamedTuple):
-    """One token: its kind, its text (canonical), where it began in the text, and whether a gap is before it."""
+    """One token: its kind, its text (canonical), where it began, and whether a gap is before it."""
 
     kind: str
     text: str
@@ -368,7 +368,7 @@ def _refuse_number_of_equation(tokens: list[Token]) -> None:
         before = tokens[-4].kind in ("number", "name", ")", "}", "superscript", "vulgar")
         if before and "=" in (token.kind for token in tokens[:-3]):
             raise ParseError(
-                f"({inside.text}) at the end may be the number of the equation or a factor: leave it out or write *"
+                f"({inside.text}) at the end may number the equation or be a factor: leave it out or write *"
             )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from practicum.tasks.equations.expression import MAX_CHARACTERS, LimitError, ParseError
+from practicum.tasks.equations.expression import MAX_CHARACTERS, LimitError, ParseError, word_set
 from practicum.tasks.equations.phrases import HEDGES_AND_RETRACTIONS
 
 MAX_TEXT = 100_000
@@ -30,9 +30,9 @@ _LABEL = re.compile(
     r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)",
     re.IGNORECASE,
 )
-_BEFORE_LABEL = frozenset(
-    """so thus therefore hence and the my our your final correct finally short complete exact overall conclusion in
-    simplified is here here's this numerical full step""".split()
+_BEFORE_LABEL = word_set(
+    """so thus therefore hence and the my our your final correct finally short complete exact overall
+    conclusion in simplified is here here's this numerical full step"""
 )
 _MOST_BEFORE = 60
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox|boxd)\s*(?=\{)")
@@ -80,7 +80,8 @@ def answer_text(text: str) -> str:
         visible = tagged
     boxes = _last_boxes(visible)
     if boxes is not None:
-        visible = _around_boxes(visible, boxes)
+        if (boxes[0], boxes[1]) != (0, len(visible)):
+            visible = _around_boxes(visible, boxes)
     elif "\n" in visible.strip():
         visible = _without_afterword_lines(visible)
     return _opened(_without_fences(visible))
@@ -120,13 +121,11 @@ def _partition(text: str, closing: str) -> tuple[str, bool, str]:
 
 def _last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
-    found = None
-    for match in _LABEL.finditer(text):
-        if match.group().startswith("\n") or _may_stand_before(
-            text[max(0, match.start() - _MOST_BEFORE) : match.start()], match.start() <= _MOST_BEFORE
-        ):
-            found = match.end()
-    return found
+    for match in reversed(list(_LABEL.finditer(text))):
+        before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
+        if match.group().startswith("\n") or _may_stand_before(before, match.start() <= _MOST_BEFORE):
+            return match.end()
+    return None
 
 
 def _may_stand_before(before: str, is_all: bool) -> bool:
@@ -149,7 +148,7 @@ def _behind_label(text: str, end: int) -> str:
 
 
 def _end_of_block(text: str, start: int) -> int:
-    """The end of the answer behind a label: of its line; of the fence, display or line behind an empty one."""
+    """The end of the answer behind a label: of its line; of what stands behind an empty one."""
     lines = re.compile(r"[^\n]*\n?")
     place, opened = start, ""
     while place < len(text):
@@ -193,7 +192,8 @@ def _last_boxes(text: str) -> tuple[int, int] | None:
 
 
 _JOINING = re.compile(
-    r"(?:[\s,;$&]|\\[,;: ()\[\]]|\\(?:quad|qquad|text\s*\{\s*(?:or|and)?\s*\})(?![A-Za-z])|\\\\|\b(?:or|and|x|y|z|t|und|oder|ou|et)\b"
+    r"(?:[\s,;$&]|\\[,;: ()\[\]]|\\(?:quad|qquad|text\s*\{\s*(?:or|and)?\s*\})(?![A-Za-z])|\\\\"
+    r"|\b(?:or|and|x|y|z|t|und|oder|ou|et)\b"
     r"|[A-Za-z](?:_\{?\d\}?)?\s*=|[-*•]\s)*"
 )
 
@@ -254,7 +254,8 @@ def _around_boxes(text: str, boxes: tuple[int, int]) -> str:
 
 _CONSEQUENCE = re.compile(
     r"(?:.*(?:[,;:]|\band))?\s*\b(?=(?:so|thus|therefore|hence|we (?:get|have|find|obtain|conclude)|"
-    r"(?:the|our) (?:final |correct |only |real |exact |complete )*(?:answers?|solutions?|roots?|solution set)\b)[\s,:])",
+    r"(?:the|our) (?:final |correct |only |real |exact |complete )*"
+    r"(?:answers?|solutions?|roots?|solution set)\b)[\s,:])",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -270,17 +271,23 @@ def _clause(before: str) -> str:
 # -- what follows ------------------------------------------------------------------------------------------
 
 _CLOSINGS = re.compile(
-    r"(?:please )?let me know (?:if|whether) you (?:have|need|want|would like)[^.\n]*[.!]?|(?:i )?hope (?:this|that|it) helps[.!]?|"
-    r"feel free to [^.\n]*[.!]?|is there anything else[^.\n?]*\?|would you like[^.\n?]*\?|do you (?:want|need)[^.\n?]*\?|"
+    r"(?:please )?let me know (?:if|whether) you (?:have|need|want|would like)[^.\n]*[.!]?|"
+    r"(?:i )?hope (?:this|that|it) helps[.!]?|"
+    r"feel free to [^.\n]*[.!]?|is there anything else[^.\n?]*\?|would you like[^.\n?]*\?|"
+    r"do you (?:want|need)[^.\n?]*\?|"
     r"if you have (?:any )?(?:other |more |further )?questions[^.\n]*[.!]?|"
-    r"(?:and )?(?:this|that|it) is (?:the|our|my) (?:final )?answer[.!]?|we are done[.!]?|q\.?e\.?d\.?|done[.!]?",
+    r"(?:and )?(?:this|that|it) is (?:the|our|my) (?:final )?answer[.!]?|"
+    r"we are done[.!]?|q\.?e\.?d\.?|done[.!]?",
     re.IGNORECASE,
 )
 _CHECKING = re.compile(
-    r"\s*(?:[-*•>#\s]|\*\*)*(?:check|checks|checking|verif\w*|proof|test|substitut\w*|plug\w*|both (?:values|solutions|roots)?|"
-    r"explanation|reason\w*|justification|steps?|working|confirm\w*|indeed|for|when|with|where|if|at|lhs|rhs|left|right|and|"
-    r"this (?:can|is|satisf)|these|the (?:discriminant|equation)|\d+[.)])\b",
+    r"\s*(?:[-*•>#\s]|\*\*)*(?:check|checks|checking|verif\w*|proof|test|substitut\w*|plug\w*|"
+    r"both (?:values|solutions|roots)|"
+    r"explanation|reason\w*|justification|working|confirm\w*)\b",
     re.IGNORECASE,
+)
+_CHECKING_ON = re.compile(
+    r"\s*(?:[-*•>#\s]|\*\*)*(?:for|when|with|at|lhs|rhs|left|right|both|[-+0-9(.$\\√]+.*=)", re.IGNORECASE
 )
 _MATHS = re.compile(r"[0-9=<>≤≥≠≈±√∞ℝ∅∈\\^+*/|]|\b[a-z]\b", re.IGNORECASE)
 _CLAIM = re.compile(
@@ -308,20 +315,18 @@ def _claims_nothing(rest: str) -> bool:
     if len(rest) > MAX_TEXT:
         return False
     rest = _CLOSINGS.sub(" ", rest)
-    return all(
-        _is_idle(part)
-        for part in re.split(r"(?<=[.!?。])\s+|\n", rest)
-        if part.strip(_BLANK + "$.!])}✓✅∎□■\\")
-    )
-
-
-def _is_idle(sentence: str) -> bool:
-    """Words without doubt and mathematics, or a check."""
-    if _has_cue(sentence) or "..." in sentence or "≠" in sentence or "≈" in sentence:
-        return False
-    if not _MATHS.search(re.sub(r"\b[aAI]\b", "", sentence)):
-        return True
-    return _CHECKING.match(sentence) is not None and not _CLAIM.search(sentence)
+    checking = False
+    for part in re.split(r"(?<=[.!?。])\s+|\n", rest):
+        if not part.strip(_BLANK + "$.!])}✓✅∎□■\\"):
+            continue
+        if _has_cue(part) or "..." in part or "≠" in part or "≈" in part:
+            return False
+        checking = checking or _CHECKING.match(part) is not None
+        if _MATHS.search(re.sub(r"\b[aAI]\b", "", part)):
+            goes_on = checking and (_CHECKING.match(part) or _CHECKING_ON.match(part))
+            if not goes_on or _CLAIM.search(part):
+                return False
+    return True
 
 
 def _has_cue(text: str) -> bool:
@@ -330,16 +335,12 @@ def _has_cue(text: str) -> bool:
 
 
 def _without_afterword_lines(text: str) -> str:
-    """An answer without the lines behind it that only check or explain."""
-    first, _, rest = text.strip().partition("\n")
-    paragraphs = rest.split("\n")
-    while paragraphs and (not paragraphs[-1].strip() or _is_idle_line(paragraphs[-1])):
-        paragraphs.pop()
-    return "\n".join([first, *paragraphs])
-
-
-def _is_idle_line(line: str) -> bool:
-    return _CHECKING.match(line) is not None and _is_idle(line)
+    """An answer without lines behind it that check or explain."""
+    lines = text.strip().split("\n")
+    for place, line in enumerate(lines[1:], start=1):
+        if _CHECKING.match(line) and _claims_nothing("\n".join(lines[place:])):
+            return "\n".join(lines[:place])
+    return text
 
 
 def _without_fences(text: str) -> str:

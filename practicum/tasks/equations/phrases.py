@@ -7,8 +7,8 @@ unknown, `~r` for the set of real numbers. A word that is in no table makes an a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 UNKNOWN, REALS = "~x", "~r"
 
@@ -110,7 +110,21 @@ class Phrases:
 NUMBERS = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
     )
 }
 PARTS = {
@@ -140,7 +154,8 @@ SO = Phrases(
     "(so|thus|hence|therefore|consequently|accordingly|meaning|implying|which implies|this implies) that?",
     "(which|this) (means|shows|implies) that?",
     "(so|thus|hence|and)? (we|you|one) (then)? (get|have|find|obtain|conclude|see|arrive at) that?",
-    "(so|and|thus|hence)? (which|this|it|that) (then)? (gives|yields|leads to|results in|simplifies to) (us)?",
+    "(so|and|thus|hence)? (which|this|it|that) (then)? (gives|yields|leads to|results in|simplifies to) "
+    "(us)?",
     "(and|thus|hence|so)? (giving|yielding|leading to|resulting in) (us)?",
     "it follows that", "(that is|ie|namely)", "as a (result|consequence)", "from which|whence",
     "(also|folglich|daher|somit|donc|alors|luego|entonces|logo|portanto|quindi|dunque|следовательно|значит)",
@@ -153,7 +168,8 @@ BECAUSE = Phrases(
 # -- in front of an answer ---------------------------------------------------------------------------------
 
 _EQUATION = (
-    "(the|this|that|our|a)? (given|original|above|quadratic|linear|rational|radical|absolute value|polynomial|"
+    "(the|this|that|our|a)? (given|original|above|quadratic|linear|rational|radical|absolute "
+    "value|polynomial|"
     "first|following)? (equation|problem|polynomial|quadratic|expression)"
 )
 LEADS = Phrases(
@@ -161,7 +177,8 @@ LEADS = Phrases(
     "verified|checked|solved|now",
     "in (conclusion|summary|short|total|fact|either case|both cases|this case|all)",
     "to (conclude|summarize|sum up)",
-    "(by|after|on|upon|through|from|using|via) (factoring|factorising|factorizing|factorisation|factorization|"
+    "(by|after|on|upon|through|from|using|via) "
+    "(factoring|factorising|factorizing|factorisation|factorization|"
     "solving|simplifying|checking|substitution|inspection|rearranging|squaring|verification|vieta)",
     "(by|using|with|from|via) (the)? (quadratic formula|abc formula|pq formula|formula|factor theorem|"
     "zero product property|vieta's formulas|square root property)",
@@ -172,7 +189,8 @@ LEADS = Phrases(
     "(it|this|that) is", "it's|that's|they're", "(they|these|those) are",
     "there (is|are) (only|exactly)?", f"{_EQUATION} has", f"in {_EQUATION}", f"for {_EQUATION}",
     "it has", "i (get|got|have|find|found|obtain)",
-    f"{_EQUATION} (is|becomes)? (true|satisfied|fulfilled|valid)? (only|exactly|precisely)? (for|when|if|at|by)",
+    f"{_EQUATION} (is|becomes)? (true|satisfied|fulfilled|valid)? (only|exactly|precisely)? "
+    f"(for|when|if|at|by)",
     f"{_EQUATION} (holds|works) (only|exactly|precisely)? (for|when|if|at)",
     f"{_EQUATION} is (only)? satisfied (only|exactly|precisely)? (for|when|if|at|by)",
     "(true|satisfied|holds|valid) (only|exactly|precisely)? (for|when|if|at|by)",
@@ -200,7 +218,20 @@ ADJECTIVES = Phrases(
     "(of|with) multiplicity two",
 )  # fmt: skip
 NARROWING = frozenset(
-    "unique single double repeated triple simple distinct different equal coincident identical only".split()
+    [
+        "unique",
+        "single",
+        "double",
+        "repeated",
+        "triple",
+        "simple",
+        "distinct",
+        "different",
+        "equal",
+        "coincident",
+        "identical",
+        "only",
+    ]
 )
 """Adjectives of which "none" would leave others: "unique solution: none"."""
 NOUNS = Phrases(
@@ -213,26 +244,30 @@ NOUNS = Phrases(
     "wurzeln|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
 )  # fmt: skip
 OF = Phrases(
-    f"(of|to|for|in) {_EQUATION}", "(of|for|to) ~x", "(in|over|for|within) ~r", "over the (reals|real numbers)",
+    f"(of|to|for|in) {_EQUATION}", "(of|for|to) ~x", "(in|over|for|within) ~r", "over the (reals|real "
+    "numbers)",
     "in the (set of)? (reals|real numbers)", "in (the)? real numbers",
     f"(that|which) (satisfy|satisfies|solve|solves|work|works in|make|makes) {_EQUATION} (true)?",
     f"satisfying {_EQUATION}", f"that (make|makes) {_EQUATION} true", "that (satisfy|satisfies) it",
     "of this", "to this",
     "(der|dieser) gleichung", "de (l'équation|la ecuación)", "da equação", "dell'equazione", "уравнения",
-    f"(of|to|for) (the|this)? system",
+    "(of|to|for) (the|this)? system",
 )  # fmt: skip
 COPULAS = Phrases(
     "(is|are) (then|thus|therefore|hence|given by|simply|just|exactly|precisely|only|both|either|equal to|"
     "the following|as follows|all|indeed|now)?",
     "equals|equal", "(can|could|may|must|has to|have to|should) (only|either)? be (either|equal to)?",
     "(can|may) (only)? equal", "comes out (as|to be)?|come out (as|to be)?", "turns out to be",
-    "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)", "has (value|values)", "consists of",
+    "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)",
+    "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
-    "to be", "in", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны", "at|when|where",
+    "to be", "in", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны",
+    "at|when|where",
     "(为|是|は|은|는|です)",
 )  # fmt: skip
 SUM_NOUNS = Phrases(
-    "(the|their|its|a)? (total|sum) (of)? (all)? (the|its|these|those|both|two)? (two|three)? (real|distinct|unique)? "
+    "(the|their|its|a)? (total|sum) (of)? (all)? (the|its|these|those|both|two)? (two|three)? "
+    "(real|distinct|unique)? "
     "(real|distinct)? (solutions|roots|zeros|values|numbers|answers)?",
     "(the|their)? sum total", "(which|they|these)? (sum|add|adds|sums) (up)? to",
     "(the)? (roots|solutions) (sum|add) (up)? to", "(adding|summing) (up)? to",
@@ -243,71 +278,89 @@ SUM_NOUNS = Phrases(
 # -- behind an answer --------------------------------------------------------------------------------------
 
 _NOUN_PHRASE = (
-    "(the|a|an|its|both|all)? (only|two|three)? (real|valid|double|correct|unique|exact|repeated|distinct|true)? "
+    "(the|a|an|its|both|all)? (only|two|three)? "
+    "(real|valid|double|correct|unique|exact|repeated|distinct|true)? "
     "(real)? (solution|solutions|root|roots|answer|answers|zero|zeros|values)"
 )
 HOLDS = Phrases(
     f"(is|are|being|as) (both|indeed|all|also)? {_NOUN_PHRASE}",
     f"(is|are|as) (both|indeed|all)? {_NOUN_PHRASE} (of|to|for|in) {_EQUATION}",
     f"(is|are) {_NOUN_PHRASE} in ~r",
-    "(is|are) (both|indeed|all)? (valid|correct|acceptable|allowed|fine|verified|accepted|good|real|right|ok|okay|"
+    "(is|are) (both|indeed|all)? "
+    "(valid|correct|acceptable|allowed|fine|verified|accepted|good|real|right|ok|okay|"
     "in the domain|admissible|solutions|true|distinct)",
-    f"(both|all|each|it|this|that|they|which|these)? (do|does|indeed)? (work|works|check|checks) (out)?",
-    f"(both|all|it|they|each|this|these|which)? (satisfy|satisfies|solve|solves|fulfill|fulfills) ({_EQUATION}|it)",
-    f"(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good)",
+    "(both|all|each|it|this|that|they|which|these)? (do|does|indeed)? (work|works|check|checks) (out)?",
+    f"(both|all|it|they|each|this|these|which)? (satisfy|satisfies|solve|solves|fulfill|fulfills) "
+    f"({_EQUATION}|it)",
+    "(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good)",
     f"(both|all|they|it|these|this) (is|are) (both|all)? (valid|correct|real|distinct|{_NOUN_PHRASE})",
-    f"(and)? (both|all) (of)? (them|these|values|solutions|roots)? (are valid|work|check|check out|are correct|"
+    f"(and)? (both|all) (of)? (them|these|values|solutions|roots)? (are valid|work|check|check out|are "
+    f"correct|"
     f"are solutions|satisfy {_EQUATION})",
-    f"and nothing else|only|and no others|and no other|exactly|respectively|as required|twice|remains|remain|"
-    f"each|checked|verified|valid|ok|okay|works|accepted|correct|real|exact|done|qed|too|double|repeated",
-    "(the|a|as a|as the|as)? (double|repeated|unique|single|only|triple|simple|valid|real|one|distinct)? (real)? "
+    "and nothing else|only|and no others|and no other|exactly|respectively|as required|twice|remains|remain|"
+    "each|checked|verified|valid|ok|okay|works|accepted|correct|real|exact|done|qed|too|double|repeated",
+    "(the|a|as a|as the|as)? (double|repeated|unique|single|only|triple|simple|valid|real|one|distinct)? "
+    "(real)? "
     "(root|roots|solution|solutions|value|answer|zero)",
     "(is|has|with|of)? (a)? (algebraic)? (multiplicity|mult) (of)? (one|two|three|four)?",
     "counted (once|twice|with multiplicity)", "with (algebraic)? multiplicity",
-    "(is|a)? (not extraneous|not excluded|not zero)", "in the domain", "within the domain", "inside the domain",
-    f"(by|via|through|using|from|after|on) (factoring|factorising|factorizing|factorisation|factorization|"
+    "(is|a)? (not extraneous|not excluded|not zero)", "in the domain", "within the domain", "inside the "
+    "domain",
+    "(by|via|through|using|from|after|on) (factoring|factorising|factorizing|factorisation|factorization|"
     "solving|simplifying|checking|substitution|inspection|rearranging|squaring|vieta|"
     "the quadratic formula|quadratic formula|completing the square|the zero product property)",
     f"(in|for|of|to) {_EQUATION}", "in ~r", "over ~r", "over the (reals|real numbers)", "(for|of) ~x",
     "is true", "holds", "is satisfied", "at the same time",
-    f"(make|makes) {_EQUATION} true", "in simplest form", "in exact form", "exactly", "in total", "simplified", "(is|are) (the|its)? (complete)? (solution set|set of solutions|solution)",
+    f"(make|makes) {_EQUATION} true", "in simplest form", "in exact form", "exactly", "in total",
+    "simplified", "(is|are) (the|its)? (complete)? (solution set|set of solutions|solution)",
     "lösungen|soluciones|решения", "です|である|。", "✓",
 )  # fmt: skip
 FAILS = Phrases(
     "(is|are|being|was|were) (an|a|the|both|all|just|only)? (extraneous|rejected|invalid|excluded|discarded|"
-    "inadmissible|spurious|false|undefined|forbidden|impossible|disallowed|eliminated|ruled out|thrown out|outside "
+    "inadmissible|spurious|false|undefined|forbidden|impossible|disallowed|eliminated|ruled out|thrown "
+    "out|outside "
     "(of)? the domain|out of the domain|not in the domain|not valid|not allowed|not permitted|not admissible|"
     "not acceptable|not defined|not possible|not real|not in (the)? domain|no solution|no root)",
-    f"(is|are) (an|both)? (extraneous|spurious|invalid|false|rejected|excluded) (root|roots|solution|solutions|value|"
+    "(is|are) (an|both)? (extraneous|spurious|invalid|false|rejected|excluded) "
+    "(root|roots|solution|solutions|value|"
     "values)",
     f"(is|are) (not|no) (a|an|the)? (valid|real|true|actual)? (solution|solutions|root|roots|answer) "
     f"(of|to)? ({_EQUATION})?",
-    f"(isn't|aren't) (a|an)? (valid|real|true|actual)? (solution|solutions|root|roots|allowed|valid|"
-    f"in the domain|defined)",
-    "(must|should|has to|have to|can|needs to) be (rejected|discarded|excluded|thrown out|ruled out|eliminated|ignored)",
-    f"(does|do) not (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill {_EQUATION}|exist|count|satisfy it|"
+    "(isn't|aren't) (a|an)? (valid|real|true|actual)? (solution|solutions|root|roots|allowed|valid|"
+    "in the domain|defined)",
+    "(must|should|has to|have to|can|needs to) be (rejected|discarded|excluded|thrown out|ruled "
+    "out|eliminated|ignored)",
+    f"(does|do) not (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill "
+    f"{_EQUATION}|exist|count|satisfy it|"
     "belong to the domain|lie in the domain)",
-    f"(doesn't|don't) (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill {_EQUATION}|satisfy it|exist|count)",
+    f"(doesn't|don't) (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill {_EQUATION}|satisfy "
+    f"it|exist|count)",
     f"(fails|fail) (to satisfy {_EQUATION}|the check|to check)?",
-    f"(makes|make|making|would make) (the|a|one|both)? (original|first|left|right)? (denominator|denominators) "
+    "(makes|make|making|would make) (the|a|one|both)? (original|first|left|right)? "
+    "(denominator|denominators) "
     "(zero|0|vanish|equal (zero|0)|equal to (zero|0)|undefined)",
-    "(makes|make|gives|give|leads to|causes) (a)? (division by (zero|0)|zero denominator|zero in the denominator)",
+    "(makes|make|gives|give|leads to|causes) (a)? (division by (zero|0)|zero denominator|zero in the "
+    "denominator)",
     f"(makes|make) ({_EQUATION}|it|both sides|the left side|the fraction|the fractions) undefined",
     "(cannot|can't) be (a|the)? (solution|root|accepted|used|allowed|valid)",
     "(is|are) not", "isn't|aren't", "extraneous|rejected|invalid|excluded|discarded|inadmissible|spurious|"
     "disallowed|❌|✗|✘|×",
     "(an|as)? (extraneous|spurious|invalid) (root|solution|value)",
-    "not (valid|allowed|a solution|a root|a valid solution|possible|in the domain|in domain|real|admissible|accepted|"
+    "not (valid|allowed|a solution|a root|a valid solution|possible|in the domain|in "
+    "domain|real|admissible|accepted|"
     "acceptable|defined|permitted|a real solution|satisfying the equation)",
     "outside (of)? (the)? domain", "out of (the)? domain", "undefined",
     "(division by (zero|0)|zero denominator)",
 )  # fmt: skip
 REJECTS = Phrases(
-    "(and|we|but|by|after|while|i|you)? (then|must|can|should|also)? (reject|rejecting|rejected|discard|discarding|"
+    "(and|we|but|by|after|while|i|you)? (then|must|can|should|also)? "
+    "(reject|rejecting|rejected|discard|discarding|"
     "discarded|exclude|excluding|excluded|disregard|disregarding|eliminate|eliminating|ruling out|rule out|"
-    "omit|omitting|throw out|throwing out|dismiss|dismissing|ignore|ignoring) (the)? (extraneous|invalid|negative|"
+    "omit|omitting|throw out|throwing out|dismiss|dismissing|ignore|ignoring) (the)? "
+    "(extraneous|invalid|negative|"
     "positive|other|spurious|false)? (root|roots|solution|solutions|value|values|candidate|one|case)?",
-    "(the|an|with|and)? (extraneous|spurious|invalid|rejected|excluded|discarded|false) (root|roots|solution|solutions|"
+    "(the|an|with|and)? (extraneous|spurious|invalid|rejected|excluded|discarded|false) "
+    "(root|roots|solution|solutions|"
     "value|values|candidate|candidates|ones)? (is|are|at)?",
     "extraneous|rejected|excluded|discarded", "not", "and not", "but not",
 )  # fmt: skip
@@ -325,56 +378,76 @@ _WORKS = (
 )
 NOTHING_THERE = Phrases("(does not|doesn't|do not|don't) exist")
 NO_SOLUTION = Phrases(
-    f"(no)? (there (is|are|exist|exists)|{_EQUATION} has|it has|has|we have|there's|~x has|with|having|we get|we find|i get|"
-    f"it possesses)? (absolutely)? (no|zero|0) {_LACKED_ADJECTIVE}? (solution|solutions|root|roots|zero|zeros|"
+    f"(no)? (there (is|are|exist|exists)|{_EQUATION} has|it has|has|we have|there's|~x has|with|having|we "
+    f"get|we find|i get|"
+    f"it possesses)? (absolutely)? (no|zero|0) {_LACKED_ADJECTIVE}? "
+    f"(solution|solutions|root|roots|zero|zeros|"
     f"zeroes|soln|solns|sol|sols) "
     f"(exist|exists|at all|whatsoever|here|possible|can exist)?",
     "(there (is|are)|we have|has|there's)? (no|zero) real (number|numbers|value|values|answer|answers) "
     "(exist|exists|at all)?",
-    f"no (real|possible|valid|such)? (number|numbers|value|values|value of ~x|values of ~x|~x|values for ~x) {_WORKS}",
-    "no such (~x|number|value|real number)", "(there is|there's) no such (~x|number|value|real number)", "never",
-    f"(there (is|are)|there's|there exists) no (real|possible|valid)? (number|numbers|value|values|value of ~x|"
+    f"no (real|possible|valid|such)? (number|numbers|value|values|value of ~x|values of ~x|~x|values for "
+    f"~x) {_WORKS}",
+    "no such (~x|number|value|real number)", "(there is|there's) no such (~x|number|value|real number)",
+    "never",
+    f"(there (is|are)|there's|there exists) no (real|possible|valid)? (number|numbers|value|values|value "
+    f"of ~x|"
     f"values of ~x|~x|values for ~x|~x value|~x values) (for which {_EQUATION} (holds|is true|is satisfied)|"
     f"such that {_EQUATION} (holds|is true|is satisfied)|{_WORKS})",
     f"(there (is|are|exist|exists|does|do) not|there (isn't|aren't|doesn't exist|don't exist)|"
-    f"(it|{_EQUATION}|we|~x)? (does not|doesn't|do not|don't|will not|won't|cannot|can't) have|hasn't) (exist)? "
+    f"(it|{_EQUATION}|we|~x)? (does not|doesn't|do not|don't|will not|won't|cannot|can't) have|hasn't) "
+    f"(exist)? "
     f"(a|any|any real|a real|real|any valid|a single real|even one real)? {_LACKED} (exist)?",
     f"(it|{_EQUATION})? has not (a|any|got any) (real)? {_LACKED}",
     f"(a|the|any)? (real)? {_LACKED} (of {_EQUATION}|to {_EQUATION})? (does not|doesn't|do not|don't) exist",
     "~x (does not|doesn't) exist (in ~r)?",
     "none (exist|exists|at all|real|of them|in ~r|whatsoever)?", "nothing", "dne",
-    "(is|it is|~x is)? (the)? (empty|null|void) set", "(the|its|our)? (solution|truth)? set (is|of solutions is) "
-    "(empty|the empty set|null|an empty set|the null set|void)", "(it|this|that) is (the)? empty set", "empty",
-    f"(it|this|that|{_EQUATION})? (is)? (never|not|not ever) (true|satisfied|possible|solvable|fulfilled|valid)",
-    f"(it|{_EQUATION})? (never|cannot|can't|can never) (holds|hold|be true|be satisfied|be solved|be fulfilled) "
+    "(is|it is|~x is)? (the)? (empty|null|void) set", "(the|its|our)? (solution|truth)? set (is|of "
+    "solutions is) "
+    "(empty|the empty set|null|an empty set|the null set|void)", "(it|this|that) is (the)? empty set",
+    "empty",
+    f"(it|this|that|{_EQUATION})? (is)? (never|not|not ever) "
+    f"(true|satisfied|possible|solvable|fulfilled|valid)",
+    f"(it|{_EQUATION})? (never|cannot|can't|can never) (holds|hold|be true|be satisfied|be solved|be "
+    f"fulfilled) "
     "(in ~r|over ~r|over the reals|for real numbers|for any real ~x|for any ~x)?",
-    f"(it|this|that|{_EQUATION})? (is|leads to|we get|which is|this is)? (impossible|inconsistent|unsolvable|unsolveable|"
+    f"(it|this|that|{_EQUATION})? (is|leads to|we get|which is|this is)? "
+    f"(impossible|inconsistent|unsolvable|unsolveable|"
     f"insoluble|insolvable|(a)? contradiction|contradictory|unsatisfiable)",
     f"{_EQUATION} is (false|not true) for (all|every|any) (real)? (~x|values of ~x|number)",
-    f"(false|not true) for (all|every|any) (real)? ~x",
-    f"(~x|{_EQUATION}|it)? cannot be (satisfied|solved|true) (by any real number|for any real ~x|for any ~x)?",
+    "(false|not true) for (all|every|any) (real)? ~x",
+    f"(~x|{_EQUATION}|it)? cannot be (satisfied|solved|true) (by any real number|for any real ~x|for any "
+    f"~x)?",
     "ns",
     # German
     "(es gibt|die gleichung hat|diese gleichung hat|hat|sie hat|es existiert|es existieren|besitzt|"
-    "die gleichung besitzt)? (keine|keinerlei|keine einzige) (reelle|reellen|reelen|gültige)? (lösung|lösungen|nullstelle|"
+    "die gleichung besitzt)? (keine|keinerlei|keine einzige) (reelle|reellen|reelen|gültige)? "
+    "(lösung|lösungen|nullstelle|"
     "nullstellen|wurzel|wurzeln)", "(die gleichung ist|ist)? (unlösbar|nicht lösbar|unerfüllbar|nie erfüllt)",
     "(die)? leere menge", "(die)? lösungsmenge ist (leer|die leere menge)", "(es gibt)? kein (reelles)? ~x",
     # French
-    "(il n'y a|il n'existe|l'équation n'a|elle n'a|cette équation n'a|l'équation n'admet|elle n'admet|n'a|n'admet|"
+    "(il n'y a|il n'existe|l'équation n'a|elle n'a|cette équation n'a|l'équation n'admet|elle "
+    "n'admet|n'a|n'admet|"
     "l'équation ne possède|cette équation n'admet)? "
     "(pas de|aucune|pas|aucun) (solution|solutions|racine|racines) (réelle|réelles|reelle|reelles)?",
-    "(l')? (ensemble|l'ensemble) (des solutions est)? (vide|l'ensemble vide)", "pas de (solution|solutions) dans ~r",
+    "(l')? (ensemble|l'ensemble) (des solutions est)? (vide|l'ensemble vide)", "pas de "
+    "(solution|solutions) dans ~r",
     "l'ensemble (des)? solutions est vide", "sans solution", "(l'équation est|c'est)? impossible",
     "n'existe pas",
     # Spanish
-    "(no hay|no tiene|no existe|no existen|la ecuación no tiene|esta ecuación no tiene|la ecuacion no tiene|sin|"
+    "(no hay|no tiene|no existe|no existen|la ecuación no tiene|esta ecuación no tiene|la ecuacion no "
+    "tiene|sin|"
     "ninguna|no posee|la ecuación no posee|no hay ninguna) (ninguna)? "
-    "(solución|soluciones|solucion|raíz|raíces|raices) (real|reales)?", "(el)? (conjunto|conjunto solución es) vacío",
-    "conjunto vacio", "el conjunto (de soluciones|solución) es (vacío|el conjunto vacío)", "sin raíces reales",
+    "(solución|soluciones|solucion|raíz|raíces|raices) (real|reales)?", "(el)? (conjunto|conjunto solución "
+    "es) vacío",
+    "conjunto vacio", "el conjunto (de soluciones|solución) es (vacío|el conjunto vacío)", "sin raíces "
+    "reales",
     "(ninguno|ninguna)", "no existe", "(la ecuación|es)? (es)? imposible", "no tiene",
     # Portuguese
-    "(não há|não tem|não existe|não existem|a equação não tem|a equação não possui|não possui|esta equação não tem|sem|"
-    "nenhuma|nao ha|nao tem|a equação não admite|não admite) (nenhuma)? (solução|soluções|solucao|solucoes|raiz|raízes) "
+    "(não há|não tem|não existe|não existem|a equação não tem|a equação não possui|não possui|esta equação "
+    "não tem|sem|"
+    "nenhuma|nao ha|nao tem|a equação não admite|não admite) (nenhuma)? "
+    "(solução|soluções|solucao|solucoes|raiz|raízes) "
     "(real|reais)?", "(o)? conjunto vazio", "o conjunto solução é vazio", "(a equação é|é)? impossível",
     # Italian
     "(nessuna|non ci sono|non c'è|non esiste|non esistono|l'equazione non ha|non ha|non ammette|"
@@ -384,19 +457,24 @@ NO_SOLUTION = Phrases(
     # Russian
     "(уравнение не имеет|не имеет|нет|уравнение не имеет|оно не имеет) (действительных|вещественных)? "
     "(решений|корней|решения|корня)",
-    "(действительных|вещественных)? (решений|корней) (нет|не имеет|не существует)", "решения (нет|не существует)",
+    "(действительных|вещественных)? (решений|корней) (нет|не имеет|не существует)", "решения (нет|не "
+    "существует)",
     "(нет|решение) (решения|отсутствует)", "(решения|корни) отсутствуют", "пустое множество",
     "нет (решений|корней) (в|на) (действительных|вещественных) числах", "∅",
     "действительных решений не существует",
     # Dutch, Polish, Swedish, Turkish, Czech, Ukrainian
     "(er (is|zijn)|de vergelijking heeft)? geen (reële|reele)? (oplossing|oplossingen)",
-    "(równanie nie ma|nie ma|brak) (rozwiązań|rozwiązania|rozwiązań rzeczywistych|pierwiastków|pierwiastków rzeczywistych)",
+    "(równanie nie ma|nie ma|brak) (rozwiązań|rozwiązania|rozwiązań "
+    "rzeczywistych|pierwiastków|pierwiastków rzeczywistych)",
     "(ingen|inga|det finns ingen|det finns inga) (reell|reella)? (lösning|lösningar|lösning finns)",
-    "(gerçek|reel)? (çözüm|kök) (yok|yoktur)", "çözümü (yok|yoktur)", "(nemá řešení|žádné řešení|nemá reálné řešení)",
+    "(gerçek|reel)? (çözüm|kök) (yok|yoktur)", "çözümü (yok|yoktur)", "(nemá řešení|žádné řešení|nemá "
+    "reálné řešení)",
     "(немає розв'язків|немає розв'язку|розв'язків немає|немає дійсних коренів)",
     # Arabic, Korean, Hindi, Vietnamese
-    "لا يوجد (حل|حلول) (حقيقي|حقيقية)?", "لا توجد حلول (حقيقية)?", "ليس للمعادلة حل", "(실수)? (해|근|해가) (없음|없다)",
-    "해가 없습니다", "실근이 (없다|없음)", "해는 없다", "(phương trình)? vô nghiệm", "कोई हल नहीं", "कोई वास्तविक हल नहीं",
+    "لا يوجد (حل|حلول) (حقيقي|حقيقية)?", "لا توجد حلول (حقيقية)?", "ليس للمعادلة حل", "(실수)? (해|근|해가) "
+    "(없음|없다)",
+    "해가 없습니다", "실근이 (없다|없음)", "해는 없다", "(phương trình)? vô nghiệm",
+    "कोई हल नहीं", "कोई वास्तविक हल नहीं",
 )  # fmt: skip
 # Chinese and Japanese are written without spaces: a run of their letters is one word here.
 NO_SOLUTION_UNSPACED = re.compile(
@@ -417,20 +495,27 @@ LEAD_UNSPACED = re.compile(
 
 EVERY = Phrases(
     "(all|every|any|each|∀|for all|for every|for any|true for (all|every|any)|holds for (all|every|any)|"
-    "valid for (all|every|any)|(all|any) of the|the set of (all)?) (real)? (real|reals|number|numbers|value|values|"
-    "real number|real numbers|real value|real values) (of ~x|for ~x|~x)? (is a solution|are solutions|works|work|"
-    "satisfies the equation|satisfy the equation|satisfies it|solve it|solves it|solve the equation|solves the equation|"
+    "valid for (all|every|any)|(all|any) of the|the set of (all)?) (real)? "
+    "(real|reals|number|numbers|value|values|"
+    "real number|real numbers|real value|real values) (of ~x|for ~x|~x)? (is a solution|are "
+    "solutions|works|work|"
+    "satisfies the equation|satisfy the equation|satisfies it|solve it|solves it|solve the equation|solves "
+    "the equation|"
     "in ~r)?",
-    "(all|every|any|each|∀|for all|for every|for any|true for (all|every|any)|holds for (all|every|any)) (real)? "
+    "(all|every|any|each|∀|for all|for every|for any|true for (all|every|any)|holds for (all|every|any)) "
+    "(real)? "
     "~x (value|values)? (in ~r|is a solution|are solutions|works|work|satisfies the equation)?",
-    "(all|every|any) real", "(all|the) reals", "(all|every) (of)? ~r", "(the)? (whole|entire) (real line|number line)",
+    "(all|every|any) real", "(all|the) reals", "(all|every) (of)? ~r", "(the)? (whole|entire) (real "
+    "line|number line)",
     "(the)? real (line|number line)", "set of (all)? real numbers", "(the)? real numbers", "everything",
     "(there are|has|{E} has|it has|we have)? (infinitely many|infinite|an infinite number of) (real)? "
     "(solutions|solution|roots|values|answers)".replace("{E}", _EQUATION),
     "infinitely many|infinite",
-    f"(it|this|that|{_EQUATION})? (is)? (an|the)? identity", f"(it|this|{_EQUATION})? (is)? always (true|satisfied|holds)",
+    f"(it|this|that|{_EQUATION})? (is)? (an|the)? identity", f"(it|this|{_EQUATION})? (is)? always "
+    f"(true|satisfied|holds)",
     f"(it|this|{_EQUATION})? always holds",
-    "(it|{E})? (is)? (true|satisfied|valid) for (all|every|any) (real)? (~x|number|numbers|value of ~x|values of ~x)"
+    "(it|{E})? (is)? (true|satisfied|valid) for (all|every|any) (real)? (~x|number|numbers|value of "
+    "~x|values of ~x)"
     .replace("{E}", _EQUATION),
     f"(it|{_EQUATION})? holds for (all|every|any) (real)? (~x|number|numbers|value of ~x|values of ~x)",
     "anything", "alle reellen zahlen", "tous les réels", "todos los números reales", "todos los reales",
@@ -438,7 +523,8 @@ EVERY = Phrases(
     "(全体实数|一切实数|所有实数|全体実数|任意实数|すべての実数)",
 )  # fmt: skip
 EVERY_KIND = Phrases(
-    "(all|every|any|each|for all|for every|for any|true for (all|every|any)|the set of all) (of the)? (real)? ",
+    "(all|every|any|each|for all|for every|for any|true for (all|every|any)|the set of all) (of the)? "
+    "(real)? ",
     "(set of)? (all)? (real)?",
 )
 SIGNED = {
@@ -453,8 +539,10 @@ NUMBER_NOUNS = Phrases(
     "reals",
 )
 EXCEPT = Phrases(
-    "(except|excepting|excluding|besides|but|but not|but for|other than|apart from|aside from|without|different from|"
-    "different than|distinct from|not equal to|save|minus|not including|that (is|are) not|which (is|are) not) (for|when)?",
+    "(except|excepting|excluding|besides|but|but not|but for|other than|apart from|aside "
+    "from|without|different from|"
+    "different than|distinct from|not equal to|save|minus|not including|that (is|are) not|which (is|are) "
+    "not) (for|when)?",
     "(not|that do not|which do not) equal (to)?", "(which is|that is) (not equal to|different from|not)",
 )  # fmt: skip
 DIFFERS = Phrases(
@@ -465,12 +553,16 @@ DIFFERS = Phrases(
     "isn't (equal to)?",
 )
 CONDITIONS = Phrases(
-    "(with|where|when|whenever|if|for|for which|such that|provided|provided that|assuming|assuming that|as long as|so "
-    "long as|given|given that|satisfying|that satisfy|subject to|on|under the condition|under the condition that|in|in "
-    "the case|while|valid for|defined for|for all|for every|and|having|only if|only for|on the domain|domain)",
+    "(with|where|when|whenever|if|for|for which|such that|provided|provided that|assuming|assuming that|as "
+    "long as|so "
+    "long as|given|given that|satisfying|that satisfy|subject to|on|under the condition|under the "
+    "condition that|in|in "
+    "the case|while|valid for|defined for|for all|for every|and|having|only if|only for|on the "
+    "domain|domain)",
 )
 MORE_THAN = {
-    ">": Phrases("(that|which)? (is|are|be)? (strictly)? (greater|larger|more|bigger|higher) than", "(is|are)? above"),
+    ">": Phrases("(that|which)? (is|are|be)? (strictly)? (greater|larger|more|bigger|higher) than",
+    "(is|are)? above"),
     "<": Phrases("(that|which)? (is|are|be)? (strictly)? (less|smaller|fewer|lower) than", "(is|are)? below"),
     "≥": Phrases(
         "(that|which)? (is|are|be)? (greater|larger|more|bigger) than or equal to", "(is|are|be)? at least",
@@ -482,15 +574,18 @@ MORE_THAN = {
 }  # fmt: skip
 INTERVALS = Phrases("(the)? (closed|open|half-open|half open)? interval (from)?", "(the)? (union|set)")
 BETWEEN = Phrases("(is|lies|are|lie|be)? (anywhere)? (between|from)")
-INCLUSIVE = Phrases("inclusive|inclusively|both inclusive|both included|included|endpoints included|including endpoints|"
+INCLUSIVE = Phrases("inclusive|inclusively|both inclusive|both included|included|endpoints "
+"included|including endpoints|"
                     "including both endpoints|including the endpoints")  # fmt: skip
-EVERYTHING_BETWEEN = Phrases("(everything|all numbers|every number|all real numbers|all values|all) (in)? between "
+EVERYTHING_BETWEEN = Phrases("(everything|all numbers|every number|all real numbers|all values|all) (in)? "
+"between "
                              "(them)?")  # fmt: skip
 
 # -- remarks -----------------------------------------------------------------------------------------------
 
 ABOUT = Phrases(
-    "(which is|that is|or|ie|and|are|is)? (about|approximately|approx|roughly|around|nearly|circa|ca|almost|≈) "
+    "(which is|that is|or|ie|and|are|is)? "
+    "(about|approximately|approx|roughly|around|nearly|circa|ca|almost|≈) "
     "(equal to)?", "(in|as)? decimal (form)?", "(in|as) decimals", "numerically",
 )  # fmt: skip
 CHECKS = Phrases(
@@ -508,15 +603,19 @@ EXPLAINS = Phrases(
     "(explanation|reason|reasoning|justification|working|work|steps|method|note|details|why|because)"
 )
 AUXILIARY = Phrases(
-    "(the|its|a|with|negative|positive)? (discriminant|delta|disc) (of (the|this)? (quadratic|equation|polynomial))?",
+    "(the|its|a|with|negative|positive)? (discriminant|delta|disc) (of (the|this)? "
+    "(quadratic|equation|polynomial))?",
     "multiplicity|mult", "(the)? domain", "(the)? degree", "lhs|rhs",
 )  # fmt: skip
 REMARK_SUBJECTS = Phrases(
-    f"(the|its|a|with|negative|positive)? (discriminant|delta|disc)",
-    f"{_EQUATION} (has|is|becomes|reduces|simplifies|leads)?", "(a|the|real)? (square|squares)", "(the)? (absolute value|"
-    "absolute values|square root|square roots|principal root|left side|left hand side|right side|right hand side|"
+    "(the|its|a|with|negative|positive)? (discriminant|delta|disc)",
+    f"{_EQUATION} (has|is|becomes|reduces|simplifies|leads)?", "(a|the|real)? (square|squares)", "(the)? "
+    "(absolute value|"
+    "absolute values|square root|square roots|principal root|left side|left hand side|right side|right "
+    "hand side|"
     "denominator|denominators|parabola|graph|graphs|lines|radicand|domain|lhs|rhs|sides|numerator|fraction)",
-    "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential solutions|roots|"
+    "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential "
+    "solutions|roots|"
     "sides|solutions|squares)",
     "only|division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?",
     "(the|its|only|two|has|with|a pair of)? (two|conjugate)? (purely)? (complex|imaginary|nonreal)",
@@ -525,43 +624,195 @@ COMPLEX_ROOTS = Phrases(
     "(the|its|both|all)? (the)? (two)? (roots|solutions|zeros) (are|is) (all|both)? (purely)? "
     "(complex|imaginary|nonreal|not real) (numbers|conjugates)?"
 )
-FREE_SUBJECTS = frozenset("discriminant delta disc domain radicand".split())
+FREE_SUBJECTS = frozenset(["discriminant", "delta", "disc", "domain", "radicand"])
 """Subjects of remarks that may stand anywhere; others need "because" or "no solution" before them."""
 REMARK_WORDS = frozenset(
-    """the a an of is are be has have was not never always cannot can't no and or both all only negative positive zero
-    nonnegative nonzero less greater than below above equal equals to square squares squared root roots real complex
-    imaginary number numbers solution solutions denominator denominators vanish vanishes undefined impossible
-    extraneous invalid excluded rejected domain outside division by divide makes make would lead leads a contradiction
-    false contradiction sides side left right hand differ differs different equation reduces simplifies becomes gives
-    give get in over reals for any every value values nonreal purely conjugate pair pairs them it this that which so
-    two one intersect cross touch axis parabola lines parallel graph sum discriminant absolute does do exist exists
-    we nothing else perfect constant distinct single unique term terms both possible candidate candidates satisfy
-    satisfies satisfied work works allowed permitted defined""".split()
+    [
+        "the",
+        "a",
+        "an",
+        "of",
+        "is",
+        "are",
+        "be",
+        "has",
+        "have",
+        "was",
+        "not",
+        "never",
+        "always",
+        "cannot",
+        "can't",
+        "no",
+        "and",
+        "or",
+        "both",
+        "all",
+        "only",
+        "negative",
+        "positive",
+        "zero",
+        "nonnegative",
+        "nonzero",
+        "less",
+        "greater",
+        "than",
+        "below",
+        "above",
+        "equal",
+        "equals",
+        "to",
+        "square",
+        "squares",
+        "squared",
+        "root",
+        "roots",
+        "real",
+        "complex",
+        "imaginary",
+        "number",
+        "numbers",
+        "solution",
+        "solutions",
+        "denominator",
+        "denominators",
+        "vanish",
+        "vanishes",
+        "undefined",
+        "impossible",
+        "extraneous",
+        "invalid",
+        "excluded",
+        "rejected",
+        "domain",
+        "outside",
+        "division",
+        "by",
+        "divide",
+        "makes",
+        "make",
+        "would",
+        "lead",
+        "leads",
+        "a",
+        "contradiction",
+        "false",
+        "contradiction",
+        "sides",
+        "side",
+        "left",
+        "right",
+        "hand",
+        "differ",
+        "differs",
+        "different",
+        "equation",
+        "reduces",
+        "simplifies",
+        "becomes",
+        "gives",
+        "give",
+        "get",
+        "in",
+        "over",
+        "reals",
+        "for",
+        "any",
+        "every",
+        "value",
+        "values",
+        "nonreal",
+        "purely",
+        "conjugate",
+        "pair",
+        "pairs",
+        "them",
+        "it",
+        "this",
+        "that",
+        "which",
+        "so",
+        "two",
+        "one",
+        "intersect",
+        "cross",
+        "touch",
+        "axis",
+        "parabola",
+        "lines",
+        "parallel",
+        "graph",
+        "sum",
+        "discriminant",
+        "absolute",
+        "does",
+        "do",
+        "exist",
+        "exists",
+        "we",
+        "nothing",
+        "else",
+        "perfect",
+        "constant",
+        "distinct",
+        "single",
+        "unique",
+        "term",
+        "terms",
+        "both",
+        "possible",
+        "candidate",
+        "candidates",
+        "satisfy",
+        "satisfies",
+        "satisfied",
+        "work",
+        "works",
+        "allowed",
+        "permitted",
+        "defined",
+    ]
 )
 
-# -- languages: words that mark an answer ------------------------------------------------------------------
+MULTIPLICITY = Phrases("(with|of|is|has|a)? (a)? (algebraic)? (multiplicity|mult) (of|is)?")
+PARAMETER_WORDS = Phrases("all|every|any|real|the|values|of|value|and")
+NEVER = Phrases(
+    "is never (true|satisfied|possible)|never holds|is always (true|positive|nonnegative|false)",
+    "is (false|impossible|a contradiction)|cannot (happen|hold|be true)|always|never",
+    "(has|have) no (real)? (solution|solutions|roots|root)",
+)
+
+# -- doubt and denial --------------------------------------------------------------------------------------
 
 HEDGES_AND_RETRACTIONS = frozenset(
-    """not isn't aren't wasn't doesn't don't didn't won't wouldn't can't cannot couldn't shouldn't no never none neither
-    nor nothing without wrong incorrect incorrectly false untrue invalid mistake mistaken mistakes error errors erroneous
-    oops sorry apologies apologize wait hmm hm actually correction corrected correcting fix fixed redo recheck retry revise
-    revised revising instead rather scratch ignore disregard forget retract undo however but though although unless except
-    excluding otherwise alternatively maybe perhaps possibly probably likely unlikely presumably supposedly allegedly
-    hopefully guess guessing guessed unsure uncertain uncertainly doubt doubtful doubts suspect assume assuming assumed
-    seem seems seemingly appear appears apparently might may could should would think believe feel suppose if approximate
-    approximately approx about around roughly nearly almost extraneous reject rejected rejecting discard discarded
-    disregarded excluded exclude kidding joking joke lie lied fake unless also another other others additional more plus
-    missing missed forgot overlooked incomplete partial partly only some fail fails failed failing impossible
-    contradiction contradicts contradictory contrary unlike opposite reconsider reconsidering rethink again second
-    alternative different change changed update updated replace replaced rule ruled question questionable confused
-    unclear unknown undefined trick trap ? decoy dummy placeholder example sample hypothetical hypothetically imagine pretend
-    claim claimed claims alleged supposed so-called unproven unverified untested tentative tentatively preliminary draft
-    initial initially first previous previously earlier old former""".split()
+    ["not", "isn't", "aren't", "wasn't", "doesn't", "don't", "didn't", "won't", "wouldn't", "can't",
+    "cannot", "couldn't", "shouldn't", "no", "never", "none", "neither", "nor", "nothing", "without",
+    "wrong", "incorrect", "incorrectly", "false", "untrue", "invalid", "mistake", "mistaken", "mistakes",
+    "error", "errors", "erroneous", "oops", "sorry", "apologies", "apologize", "wait", "hmm", "hm",
+    "actually", "correction", "corrected", "correcting", "fix", "fixed", "redo", "recheck", "retry",
+    "revise", "revised", "revising", "instead", "rather", "scratch", "ignore", "disregard", "forget",
+    "retract", "undo", "however", "but", "though", "although", "unless", "except", "excluding",
+    "otherwise", "alternatively", "maybe", "perhaps", "possibly", "probably", "likely", "unlikely",
+    "presumably", "supposedly", "allegedly", "hopefully", "guess", "guessing", "guessed", "unsure",
+    "uncertain", "uncertainly", "doubt", "doubtful", "doubts", "suspect", "assume", "assuming", "assumed",
+    "seem", "seems", "seemingly", "appear", "appears", "apparently", "might", "may", "could", "should",
+    "would", "think", "believe", "feel", "suppose", "if", "approximate", "approximately", "approx",
+    "about", "around", "roughly", "nearly", "almost", "extraneous", "reject", "rejected", "rejecting",
+    "discard", "discarded", "disregarded", "excluded", "exclude", "kidding", "joking", "joke", "lie",
+    "lied", "fake", "unless", "also", "another", "other", "others", "additional", "more", "plus",
+    "missing", "missed", "forgot", "overlooked", "incomplete", "partial", "partly", "only", "some",
+    "fail", "fails", "failed", "failing", "impossible", "contradiction", "contradicts", "contradictory",
+    "contrary", "unlike", "opposite", "reconsider", "reconsidering", "rethink", "again", "second",
+    "alternative", "different", "change", "changed", "update", "updated", "replace", "replaced", "rule",
+    "ruled", "question", "questionable", "confused", "unclear", "unknown", "undefined", "trick", "trap",
+    "?", "decoy", "dummy", "placeholder", "example", "sample", "hypothetical", "hypothetically",
+    "imagine", "pretend", "claim", "claimed", "claims", "alleged", "supposed", "so-called", "unproven",
+    "unverified", "untested", "tentative", "tentatively", "preliminary", "draft", "initial", "initially",
+    "first", "previous", "previously", "earlier", "old", "former"]
 )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def vocabulary() -> frozenset[str]:
+def _vocabulary() -> frozenset[str]:
     """Every word that some rule knows."""
     tables = [value for value in globals().values() if isinstance(value, Phrases)]
     tables += MORE_THAN.values()
@@ -573,7 +824,4 @@ def vocabulary() -> frozenset[str]:
     return frozenset(words - {UNKNOWN, REALS})
 
 
-def words_of(texts: Iterable[str]) -> Iterator[str]:
-    """The words of some texts, in lower case."""
-    for text in texts:
-        yield from text.lower().split()
+VOCABULARY = _vocabulary()

@@ -32,7 +32,15 @@ from practicum.tasks.equations.answers import (
     with_signs,
 )
 from practicum.tasks.equations.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
-from practicum.tasks.equations.expression import Equation, Expression, LimitError, ParseError, parse_equation
+from practicum.tasks.equations.expression import (
+    Equation,
+    Expression,
+    LimitError,
+    ParseError,
+    parse_equation,
+    parse_expression,
+)
+from practicum.tasks.equations.extraction import MAX_TEXT
 from practicum.tasks.equations.parametric import ParametricSum, equals_sum, sum_of_solutions
 from practicum.tasks.equations.reals import Real, UndefinedError, UnknownNameError
 from practicum.tasks.equations.realsets import EVERYTHING, Piece, compare, contains, ordered, point, same_set
@@ -109,8 +117,20 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
     """
     if ask not in ("solve", "sum"):
         raise InputError(f"ask is {ask!r}: expected 'solve' or 'sum'")
-    verdict = _verify_quickly(equation, answer) if ask == "solve" else None
-    return verdict or verify_in_general(equation, answer, ask)
+    given = quick.read_answer(answer) if ask == "solve" else None
+    if given is None:
+        return verify_in_general(equation, answer, ask)
+    solved = quick.solve(equation) or _quickly(equation)
+    names = _parsed(equation).names if solved is None else (solved.name,)
+    if given.label not in ("", *names):
+        return verify_in_general(equation, answer, ask)
+    verdict = None if solved is None else quick.judge(solved, given)
+    return verdict or _judged(lambda: _judge_set(solve(equation), _as_answer(given)), solve(equation).texts)
+
+
+def _as_answer(given: quick.Given) -> Answer:
+    values = [Value((parse_expression(text),), 0, text) for text, _ in given.members]
+    return Answer(values=values, says_none=not values)
 
 
 def verify_completion(equation: str, completion: str, ask: str = "solve") -> Verdict:
@@ -125,17 +145,6 @@ def verify_completion(equation: str, completion: str, ask: str = "solve") -> Ver
     return verify(equation, answer, ask)
 
 
-def _verify_quickly(equation: str, answer: str) -> Verdict | None:
-    """The verdict in the common cases of `quick.py`, else None."""
-    given = quick.read_answer(answer)
-    if given is None:
-        return None
-    solved = quick.solve(equation) or _quickly(equation)
-    if solved is None or given.label not in ("", solved.name):
-        return None
-    return quick.judge(solved, given)
-
-
 def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict:
     """The same verdict as `verify`, without the short way for common cases."""
     parsed = _parsed(equation)
@@ -147,8 +156,13 @@ def verify_in_general(equation: str, answer: str, ask: str = "solve") -> Verdict
         solved = solve(equation)
         texts = solved.texts
         judge = partial(_judge_sum if ask == "sum" else _judge_set, solved)
+    return _judged(lambda: _judge_readings(judge, answer, parsed.names, ask == "sum"), texts)
+
+
+def _judged(judge: Callable[[], Verdict], texts: tuple[str, ...]) -> Verdict:
+    """The verdict of a judge, also where the answer cannot be judged."""
     try:
-        return _judge_readings(judge, answer, parsed.names, ask == "sum")
+        return judge()
     except LimitError as error:
         return Verdict(Outcome.OVER_LIMITS, f"the answer is over the limits: {error}", solutions=texts)
     except ParseError as error:
@@ -163,7 +177,7 @@ def _judge_readings(
     """Judge an answer; 12,345 without a space may be a list or one number, and either may be the solution."""
     parametric = len(names) == 2
     read = partial(parse_answer, parametric=parametric, is_sum=is_sum, names=names)
-    if AMBIGUOUS_THOUSANDS.search(answer) is None:
+    if "," not in answer or len(answer) > MAX_TEXT or AMBIGUOUS_THOUSANDS.search(answer) is None:
         return judge(read(answer))
     try:
         verdict = judge(read(answer))
@@ -376,9 +390,9 @@ def _check_remarks(given: Answer, members: list[_Member]) -> None:
     """Counts, conditions, decimals and reasons beside the claim must agree with it."""
     if given.says_none and any(_is_real(value) for value in given.beside_none):
         raise _contradiction("it names a number and says there is none")
-    if any(count != len(members) for count in given.counts) and not given.says_none:
-        if members or any(given.counts):
-            raise _contradiction(f"it counts {given.counts[0]} solutions and names {len(members)}")
+    counts = [count for count in given.counts if count != len(members)]
+    if counts and not given.says_none and (members or any(given.counts)):
+        raise _contradiction(f"it counts {counts[0]} solutions and names {len(members)}")
     for member in members:
         if not all(_is_within(member.value, one) for one in given.conditions):
             raise _contradiction(f"{member.text} is outside the range it gives")

@@ -74,3 +74,12 @@ def test_reads_both_forms_and_leaves_out_the_rest(tmp_path: Path) -> None:
     path.write_text("{}\n")
     with pytest.raises(InputError, match="line 1"):
         read_external(path)
+
+
+@pytest.mark.parametrize("line", [b'{"id": ' + b"9" * 5000 + b"}", b'{"question": "\xff"}', b"[" * 5000, b""])
+def test_a_line_that_is_no_json_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "odd.jsonl"
+    good = b'\xef\xbb\xbf{"source": "m", "module": "other", "question": "x", "answer": "2"}\n'
+    path.write_bytes(good + line + b"\n")
+    with pytest.raises(InputError, match=r"odd\.jsonl line 2"):
+        read_external(path)

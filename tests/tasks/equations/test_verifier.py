@@ -5,6 +5,7 @@ processes.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from practicum.tasks.equations.verifier import (
     verify,
     verify_batch,
 )
-from practicum.tasks.equations.verify_command import command
+from practicum.tasks.equations.verify_command import command, judge_lines
 
 OPENING = "3 - (3+y)/y = y"
 CORRECT, WRONG, UNPARSEABLE, OVER = Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSEABLE, Outcome.OVER_LIMITS
@@ -127,7 +128,8 @@ def test_parametric_equations_with_several_rooted_solutions_are_refused() -> Non
 RIGHT_1_3 = [
     "1, 3", "3, 1", "1, 1, 3", "x = 1 or x = 3", "x=1 or 3", "{1, 3}", "x=1,x=3", "X = 1, X = 3",
     r"\boxed{1, 3}",
-    r"\boxed{x=1 \text{ or } x=3}", r"Try \boxed{7}. It fails. So \boxed{\{1, 3\}}.", r"\boxed{1} and \boxed{3}",
+    r"\boxed{x=1 \text{ or } x=3}", r"Try \boxed{7}. It fails. So \boxed{\{1, 3\}}.", r"\boxed{1} and "
+    r"\boxed{3}",
     "The solutions are x = 1 and x = 3.",
     "x ∈ {1, 3}", r"x \in \{1, 3\}", "x_1 = 1, x_2 = 3", "x1=1; x2=3", "x₁ = 1, x₂ = 3", "2 ± 1", "2+-1",
     "2 +/- 1",
@@ -287,6 +289,16 @@ def test_infinitely_many_solutions_wrong(equation: str, answer: str) -> None:
     assert verify(equation, answer).outcome is WRONG
 
 
+@pytest.mark.parametrize(
+    "name", ["sin", "cos", "tan", "log", "ln", "exp", "floor", "max", "f", "g", "foo", "arctan", "sgn"]
+)
+@pytest.mark.parametrize("form", ["{}(x) = 1", "2{}(x) = x", "{}(2x+1) = 3"])
+@pytest.mark.parametrize("ask", ["solve", "sum"])
+def test_functions_are_refused(name: str, form: str, ask: str) -> None:
+    with pytest.raises(InputError, match="function"):
+        verify(form.format(name), "1", ask)
+
+
 def test_sums() -> None:
     assert verify("x^2 - 4x + 3 = 0", "4", "sum").outcome is CORRECT
     assert verify("x^2 - 4x + 3 = 0", "1 + 3 = 4", "sum").outcome is CORRECT
@@ -387,7 +399,8 @@ def test_several_letters_are_refused_unless_a_sum_is_asked() -> None:
     "equation",
     ["", "x", "x = 1 = 2", "x > 1", "x ± 1 = 2", "2^x = 4", "x = ", "x2 = 1", "1e3 = x", "2½ = x", "x^x = 1",
     "x = y = z",
-     "x = \x00", "x^1000 = 1", "10^{10^{10}} = x", "(" * 2000 + "x = 1", "sin(x) = 1", "x = 1; y = 2"],
+     "x = \x00", "x^1000 = 1", "10^{10^{10}} = x", "(" * 2000 + "x = 1", "sin(x) = 1", "x = 1; y = 2",
+     "x = 3 (2)", r"x = 3 \quad (2)"],
 )  # fmt: skip
 def test_bad_equations_are_input_errors_in_one_line(equation: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -693,6 +706,72 @@ def test_command_stdin_keeps_order_and_names_bad_lines() -> None:
     assert [row.get("verdict") for row in printed] == ["correct", None, "correct", None, None, None, "wrong"]
     assert all(f"line {number}" in printed[number - 1]["error"] for number in (2, 4, 5, 6))
     assert "2 correct, 1 wrong, 0 unparseable, 0 over_limits, 4 bad lines" in result.stderr
+
+
+def judged_lines(lines: bytes) -> tuple[int, list[dict[str, str]]]:
+    written = io.BytesIO()
+    code = judge_lines(io.BytesIO(lines), written, "solve")
+    return code, [json.loads(line) for line in written.getvalue().decode("utf-8").splitlines()]
+
+
+def test_command_stdin_takes_whole_completions() -> None:
+    lines = [
+        {"equation": "x^2=4", "completion": "so x is 2 or -2.\nanswer: 2, -2"},
+        {"equation": "x^2=4", "completion": "<think>answer: 7</think> \\boxed{\\pm 2}<|im_end|>"},
+        {"equation": "x^2=4", "completion": "answer: 2, -2\nWait, that is wrong."},
+        {"equation": "x^2=4", "completion": "2, -2"},
+        {"equation": "x^2=4", "completion": "The sum is \\boxed{0}.", "ask": "sum"},
+        {"equation": "x^2=4", "completion": "answer: 2", "answer": "2, -2"},
+    ]
+    code, printed = judged_lines("\n".join(map(json.dumps, lines)).encode())
+    assert code == 2
+    assert [row.get("verdict") for row in printed] == [
+        "correct",
+        "correct",
+        "wrong",
+        "wrong",
+        "correct",
+        None,
+    ]
+    assert "found both" in printed[-1]["error"]
+
+
+ITEM = b'{"equation": "x^2=4", "answer": "2, -2"}'
+ODD_LINES = [
+    b'{"equation": "x^2=4", "answer": "2", "id": ' + b"9" * 5000 + b"}",
+    b'{"equation": "x^2=4", "answer": "\xff"}',
+    b"\xc3\x28",
+    b"",
+    b"   ",
+    b"\x00",
+    b"[" * 5000,
+    b"null",
+    b'{"equation": 1, "answer": 2}',
+    b'{"equation": "x\\ud800=4", "answer": "\\ud800"}',
+    b'{"equation": "x=1", "answer": "1", "ask": ["sum"]}',
+    b'{"answer": "1"}',
+    b"NaN",
+]
+
+
+def test_command_stdin_skips_a_byte_order_mark_and_answers_blank_lines() -> None:
+    code, printed = judged_lines(b"\xef\xbb\xbf" + ITEM + b"\n\n" + ITEM)
+    assert code == 2
+    assert [row.get("verdict") for row in printed] == ["correct", None, "correct"]
+    assert printed[1]["error"].startswith("line 2: the line is blank")
+
+
+@given(st.lists(st.sampled_from([ITEM, *ODD_LINES]) | st.binary(max_size=40), max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_command_stdin_answers_every_line_whatever_it_holds(lines: list[bytes]) -> None:
+    lines = [line.replace(b"\n", b"") for line in lines]
+    _, printed = judged_lines(b"".join(line + b"\n" for line in lines))
+    assert len(printed) == len(lines)
+    for number, (line, row) in enumerate(zip(lines, printed, strict=True), start=1):
+        if line == ITEM:
+            assert row["verdict"] == "correct"
+        elif line in ODD_LINES:
+            assert row["error"].startswith(f"line {number}: ")
 
 
 def test_the_verifier_imports_neither_torch_nor_sympy() -> None:
