@@ -19,6 +19,7 @@ Ending = Literal["never", "geometric"]
 CHARACTERS = string.ascii_letters + string.digits + string.punctuation
 MEAN_LENGTH = 40
 """Mean of the geometric distribution of completion lengths, before the cut."""
+RIVALS_WORDS = "rivals-words"
 HEAD_DEVIATION = 0.02
 """Standard deviation of `initialise` for the output head."""
 
@@ -53,23 +54,43 @@ def lengths_text(ending: Ending, new_tokens: int) -> str:
     return f"lengths as they fall (mean {MEAN_LENGTH}, at most {new_tokens})"
 
 
-def character_tokenizer(config: DecoderConfig) -> Tokenizer:
-    """A token for each character, as many as the vocabulary holds, and the end where the config has it."""
-    vocabulary = {PAD: config.pad_token_id, EOS: config.eos_token_id}
+def character_tokenizer(config: DecoderConfig, ends: bool = True) -> Tokenizer:
+    """A token for each character, as many as the vocabulary holds, and the end where the config has it, which
+    may be beyond the vocabulary; `ends` False leaves the end out."""
+    vocabulary = {PAD: config.pad_token_id} | ({EOS: config.eos_token_id} if ends else {})
     taken = set(vocabulary.values())
     free = [index for index in range(config.vocab_size) if index not in taken]
     vocabulary |= dict(zip(CHARACTERS, free, strict=False))
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=PAD))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
-    tokenizer.add_special_tokens([PAD, EOS])
+    tokenizer.add_special_tokens([PAD, EOS] if ends else [PAD])
     return tokenizer
 
 
 def write_model(folder: Path, config: DecoderConfig, seed: int = 0) -> Path:
-    """Save a random model to `folder` and return it."""
-    save_model(random_decoder(config, seed), character_tokenizer(config), folder)
+    """Save a random model to `folder` and return it.
+
+    An end that the head does not have is none of its tokenizer's. Rivals ask their tokenizer for the end, so
+    they get one of their own that has it.
+    """
+    inside = config.eos_token_id < config.vocab_size
+    save_model(random_decoder(config, seed), character_tokenizer(config, inside), folder)
+    if not inside:
+        from transformers import PreTrainedTokenizerFast
+
+        whole = character_tokenizer(config)
+        words = PreTrainedTokenizerFast(
+            tokenizer_object=whole, pad_token=PAD, eos_token=EOS, padding_side="left"
+        )
+        words.save_pretrained(folder / RIVALS_WORDS)
     return folder
+
+
+def rivals_words(folder: Path) -> str:
+    """The folder of the tokenizer that a rival loads beside the model in `folder`."""
+    own = folder / RIVALS_WORDS
+    return str(own if own.is_dir() else folder)
 
 
 def random_decoder(config: DecoderConfig, seed: int = 0) -> Decoder:

@@ -13,6 +13,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from practicum.bench.measure import Pairs, Work
+from practicum.bench.models import rivals_words
 from practicum.bench.transformers_rival import load
 from practicum.bench.trl_rival import COMMON, Ids, alternated, one_step
 from practicum.model.lora import LoraConfig
@@ -69,7 +70,7 @@ def lora_trainer(
         model=load(folder),
         args=settings,
         train_dataset=Dataset.from_dict(columns),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
         peft_config=PeftConfig(
             r=lora.rank,
             lora_alpha=round(lora.alpha),

@@ -97,6 +97,7 @@ class PpoTrainer:
         )
         order = {
             "folder": str(folder),
+            "words": models.rivals_words(folder),
             "prompts": prompts.repeat_interleave(case.group, 0).tolist(),
             "new_tokens": case.new_tokens,
             "steps": steps,

@@ -57,7 +57,7 @@ def ppo_trainer(output: Path, order: dict[str, Any], replies: TextIO, before: fl
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     prompts, new_tokens = order["prompts"], order["new_tokens"]
-    tokenizer = AutoTokenizer.from_pretrained(order["folder"])
+    tokenizer = AutoTokenizer.from_pretrained(order["words"])
     # An id that the head does not have, so that no sampled token passes for padding and ends a completion.
     tokenizer.pad_token = tokenizer.eos_token
     settings = PPOConfig(

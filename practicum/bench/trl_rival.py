@@ -21,6 +21,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from practicum.bench.measure import Pairs, Timing, Work, timed
+from practicum.bench.models import rivals_words
 from practicum.bench.transformers_rival import load
 
 Ids = Sequence[Sequence[int]]
@@ -131,7 +132,7 @@ def grpo_trainer(
         reward_funcs=reward,
         args=settings,
         train_dataset=Dataset.from_dict({"prompt": list(prompts)}),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer, sampled
@@ -203,7 +204,7 @@ def sft_trainer(
         model=load(folder),
         args=settings,
         train_dataset=Dataset.from_dict(columns),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -264,7 +265,7 @@ def reward_trainer(output: Path, folder: Path, ids: PairsOfIds, micro: int, step
         model=str(folder),
         args=settings,
         train_dataset=Dataset.from_dict(columns),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(str(folder)),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
