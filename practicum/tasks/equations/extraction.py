@@ -13,7 +13,7 @@ from practicum.tasks.equations.expression import MAX_CHARACTERS, LimitError, Par
 from practicum.tasks.equations.phrases import HEDGES_AND_RETRACTIONS
 
 MAX_TEXT = 100_000
-"""Longest text given as an answer that is searched for tags and boxes."""
+"""Longest answer that is searched for tags and boxes; of a longer solution its end is searched."""
 
 _END_TOKEN = re.compile(
     r"</s>|<\|(?:im_end|endoftext|eot_id|end_of_text|end|eom_id|endofprompt|return)\|>|<eos>|<end_of_turn>|<EOS>|<\|/s\|>"
@@ -50,6 +50,7 @@ def extract_answer(completion: str) -> str | None:
     text = _visible(completion)
     if text is None:
         return None
+    text = text[-MAX_TEXT:]
     tagged = _tagged(text)
     if tagged is not None:
         return tagged.strip(_BLANK)

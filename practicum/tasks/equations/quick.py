@@ -167,7 +167,7 @@ def _why_fails(solved: Solved, text: str, number: Quadratic) -> str | None:
 @lru_cache(maxsize=8192)
 def solve(equation: str) -> Solved | None:
     """Read and solve an equation; None when it is not one of the plain forms, or no equation at all."""
-    if not _PLAIN.fullmatch(equation):
+    if not _PLAIN.fullmatch(equation) or (equation.endswith(")") and _NUMBERED.search(equation)):
         return None
     reader = _Reader(_TOKENS.findall(equation))
     try:
@@ -181,6 +181,8 @@ def solve(equation: str) -> Solved | None:
 
 
 _PLAIN = re.compile(rf"[0-9a-z+\-*/^()=| ]{{3,{MAX_CHARACTERS}}}")
+_NUMBERED = re.compile(r" +\([0-9]+\)\Z")
+"""A bracket after a gap at the end: the general way refuses it where it may be the equation's number."""
 _TOKENS = re.compile(r"[0-9]+|[a-z]+|\*\*|[-+*/^()=|]")
 
 
