@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 from practicum.tasks.equations import phrases
@@ -436,7 +437,8 @@ class MathsReader(TokenReader):
     def _exclude(self) -> None:
         if self.answer.exclusions and self.joined_by == "or":
             raise ParseError("x ≠ 1 or x ≠ 3 excludes nothing: write 'and'")
-        self._listed(self.answer.exclusions)
+        # Behind "x ≠ 0", "x = 1" claims a number and does not exclude one more.
+        self._listed(self.answer.exclusions, ("≠",))
         if self.kind() in ("=", "≠", *RELATIONS):
             raise self.unexpected()
 
@@ -498,13 +500,13 @@ class MathsReader(TokenReader):
         low, high = (None, bound) if relation in ("<", "≤") else (bound, None)
         self.answer.ranges.append(Range(low, closed and low is not None, high, closed and high is not None))
 
-    def _listed(self, target: list[Value]) -> bool:
-        """Numbers joined by commas, or, and; each may have a label; perhaps in braces."""
+    def _listed(self, target: list[Value], labels: tuple[str, ...] = ("=", "≠")) -> bool:
+        """Numbers joined by commas, or, and; each may have a label ("x =" or "x ≠"); perhaps in braces."""
         braces = self.kind() == "{" and closing_bracket(self.tokens, self.index)
         if braces:
             self.index += 1
         while True:
-            while self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) in ("=", "≠"):
+            while self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) in labels:
                 self.index += 2
             target.append(self.value())
             if len(target) > MAX_MEMBERS:
@@ -512,17 +514,17 @@ class MathsReader(TokenReader):
             start = self.index
             joined = self.take(",", ";")
             joined = self.say(phrases.AND) or (self.say(phrases.OR) or joined)
-            if not joined or not self.tried(self._begins_value):
+            if not joined or not self.tried(partial(self._begins_value, labels)):
                 self.index = start
                 break
         if braces and not self.take("}"):
             raise self.unexpected()
         return True
 
-    def _begins_value(self) -> bool:
-        """Whether a number is next (with or without label); reads nothing."""
+    def _begins_value(self, labels: tuple[str, ...]) -> bool:
+        """Whether a number is next, with one of these labels or none; reads nothing."""
         start = self.index
-        if self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) in ("=", "≠"):
+        if self.kind() == "name" and self._is_label(self.next.text) and self.kind(1) in labels:
             self.index += 2
         self.value()
         fits = self.kind() not in (*RELATIONS, "≠", "=", "≈")

@@ -384,7 +384,7 @@ NO_SOLUTION = Phrases(
     f"(solution|solutions|root|roots|zero|zeros|"
     f"zeroes|soln|solns|sol|sols) "
     f"(exist|exists|at all|whatsoever|here|possible|can exist)?",
-    "(there (is|are)|we have|has|there's)? (no|zero) real (number|numbers|value|values|answer|answers) "
+    "(there (is|are)|we have|has|there's)? (no|zero) real (number|numbers|value|values|answer|answers|~x) "
     "(exist|exists|at all)?",
     f"no (real|possible|valid|such)? (number|numbers|value|values|value of ~x|values of ~x|~x|values for "
     f"~x) {_WORKS}",
