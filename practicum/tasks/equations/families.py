@@ -77,7 +77,7 @@ def _kind_of(a: int, b: int, c: int) -> str:
 @lru_cache(maxsize=16)
 def _quadratics(family: str, level: int) -> Mapping[str, tuple[tuple[int, int, int], ...]]:
     """All reduced quadratics (a, b, c) a family may use at a level, by kind of root."""
-    largest_b, largest_c = ((14, 62), (24, 90), (15, 30))[level - 1]
+    largest_b, largest_c = ((12, 46), (24, 90), (15, 30))[level - 1]
     leading = {"quadratic": ((1,), (1, 2, 3), (1, 2, 3)), "rational": ((1,), (1,), (2, 3))}[family][level - 1]
     table: dict[str, list[tuple[int, int, int]]] = {}
     for a in leading:
