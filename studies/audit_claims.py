@@ -342,13 +342,13 @@ def budget(results: Mapping[str, Any]) -> list[Claim]:
         by_seed = dict(enumerate(whole if count is None else count for count in needed))
         short = sum(count is None for count in needed)
         mean = found["needed"]["information"]
-        curve = f"after {mean}" if mean else f"not within {half}"
+        curve = f"gets there after {mean}" if mean else f"does not get there with {half}"
         claims.append(
             claim(
                 ids[task],
                 f"Active selection: rankings chosen by information that match {whole:,} random ones, on "
                 f"{texts[task]}; {short} of {results['seeds']} seeds do not get there with {half} and count "
-                f"as {whole:,} (the curve averaged over the seeds gets there {curve})",
+                f"as {whole:,} (the curve averaged over the seeds {curve})",
                 by_seed,
                 "rankings",
                 f"at most {half}",

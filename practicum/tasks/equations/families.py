@@ -24,8 +24,8 @@ VARIABLES = "xxxxyyyzztn"
 
 def linear(level: int, kind: str, ask: str, random: Random) -> Problem | None:
     """ax+b=c and ax+b=cx+d; level 2 with brackets, a(x+b)=cx+d; level 3 with fractions, x/2+1/3=5/6."""
-    size = (20, 20, 12)[level - 1]
-    slope = 6
+    size = (12, 20, 12)[level - 1]
+    slope = (4, 6, 6)[level - 1]
     layout = random.randrange(2)
     for _ in range(100):
         c = Fraction(random.randint(-slope, slope)) if layout else Fraction(0)
@@ -34,7 +34,7 @@ def linear(level: int, kind: str, ask: str, random: Random) -> Problem | None:
             a, b = Fraction(random.choice((1, 2, 3, 5)), bottom), Fraction(random.randint(-9, 9), other)
             d = Fraction(random.randint(-9, 9), bottom)
         else:
-            a, b = Fraction(random.randint(2, 9)), Fraction(random.randint(-size, size))
+            a, b = Fraction(random.randint(2, 6 if level == 1 else 9)), Fraction(random.randint(-size, size))
             d = Fraction(random.randint(-2 * size, 2 * size))
         constant = a * b if level == 2 else b
         if kind == "integer":
@@ -77,7 +77,7 @@ def _kind_of(a: int, b: int, c: int) -> str:
 @lru_cache(maxsize=16)
 def _quadratics(family: str, level: int) -> Mapping[str, tuple[tuple[int, int, int], ...]]:
     """All reduced quadratics (a, b, c) a family may use at a level, by kind of root."""
-    largest_b, largest_c = ((16, 56), (24, 90), (15, 30))[level - 1]
+    largest_b, largest_c = ((12, 46), (24, 90), (15, 30))[level - 1]
     leading = {"quadratic": ((1,), (1, 2, 3), (1, 2, 3)), "rational": ((1,), (1,), (2, 3))}[family][level - 1]
     table: dict[str, list[tuple[int, int, int]]] = {}
     for a in leading:
@@ -174,7 +174,7 @@ def cancelled(level: int, kind: str, ask: str, random: Random) -> Problem | None
     """
     if kind == "irrational":
         return _cancelled_quadratic(level, ask, random)
-    size = (12, 15, 9)[level - 1]
+    size = (10, 15, 9)[level - 1]
     for _ in range(100):
         u = random.choice((2, 3)) if level == 3 else 1
         r, s = random.randint(-size, size), random.randint(-size, size)

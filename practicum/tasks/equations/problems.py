@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from practicum.tasks.equations.notation import Number, Surd, number_text, primitive, solutions_text
 
-SPLITS = MappingProxyType({"train": 0.60, "validation": 0.10, "test": 0.30})
+SPLITS = MappingProxyType({"train": 0.48, "validation": 0.08, "test": 0.44})
 
 
 @dataclass(frozen=True)

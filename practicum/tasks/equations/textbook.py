@@ -84,23 +84,23 @@ def passage(random: Random, families: Iterable[str] = ("linear", "quadratic", "r
 def _train_quadratic(random: Random) -> tuple[int, int]:
     """(b, c) of a polynomial x^2+bx+c of the train split."""
     while True:
-        b, c = random.randint(-16, 16), random.randint(-56, 56)
+        b, c = random.randint(-12, 12), random.randint(-46, 46)
         # Without a constant, and with a double root: rare by chance, and each a trap of its own.
         rare = random.random()
         if rare < 0.12:
             c = 0
         elif rare < 0.2:
-            b = 2 * random.randint(-7, 7)
+            b = 2 * random.randint(-6, 6)
             c = b * b // 4
         if split_of(canonical_form((1, b, c))) == "train":
             return b, c
 
 
-def _train_roots(random: Random, largest_product: int = 56) -> tuple[int, int]:
+def _train_roots(random: Random, largest_product: int = 46) -> tuple[int, int]:
     """Two integer roots, ascending, whose monic polynomial belongs to the train split."""
     while True:
-        first, second = random.randint(-16, 16), random.randint(-16, 16)
-        small = abs(first * second) <= largest_product and abs(first + second) <= 16
+        first, second = random.randint(-13, 13), random.randint(-13, 13)
+        small = abs(first * second) <= largest_product and abs(first + second) <= 12
         if small and split_of(canonical_form((1, -first - second, first * second))) == "train":
             return min(first, second), max(first, second)
 
@@ -119,7 +119,7 @@ def _square(random: Random, x: str) -> str:
 
 
 def _difference(random: Random, x: str) -> str:
-    first, second = random.randint(0, 16) ** 2, 4 * random.randint(0, 56)
+    first, second = random.randint(0, 12) ** 2, 4 * random.randint(0, 46)
     if random.random() < 0.35:
         return f"{first}+{second}={first + second}"
     if random.random() < 0.1:
@@ -134,12 +134,12 @@ def _small_sum(random: Random, x: str) -> str:
 
 
 def _times(random: Random, x: str) -> str:
-    first, second = random.choice((4, 4, random.randint(2, 9))), random.randint(0, 56)
+    first, second = random.choice((4, 4, random.randint(2, 9))), random.randint(0, 46)
     return f"{first}*{second}={first * second}"
 
 
 def _divide(random: Random, x: str) -> str:
-    divisor = random.choice((2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13))
+    divisor = random.choice((2, 2, 3, 4, 5, 6, 7, 8, 9, 10))
     number = random.randint(-16, 16) * divisor if random.random() < 0.6 else random.randint(-80, 80)
     quotient, value = f"{number}/{divisor}", str(Fraction(number, divisor))
     if random.random() < 0.5:
@@ -154,7 +154,7 @@ def _sign(random: Random, x: str) -> str:
 
 
 def _is_square(random: Random, x: str) -> str:
-    number = random.randint(1, 21) ** 2 if random.random() < 0.5 else random.randint(2, 480)
+    number = random.randint(1, 18) ** 2 if random.random() < 0.5 else random.randint(2, 330)
     root = isqrt(number)
     return f"{number} is a square, {root}^2" if root * root == number else f"{number} is not a square"
 
@@ -162,7 +162,7 @@ def _is_square(random: Random, x: str) -> str:
 def _simplify(random: Random, x: str) -> str:
     number = random.randint(2, 9) ** 2 * random.choice((2, 3, 5, 6, 7))
     if random.random() < 0.6:
-        number = random.randint(2, 480)
+        number = random.randint(2, 330)
     times, inside = simplify_root(number)
     if inside == 1:
         return f"sqrt({number})={times}"
@@ -173,8 +173,8 @@ def _simplify(random: Random, x: str) -> str:
 
 
 def _half_sum(random: Random, x: str) -> str:
-    gap = random.randint(1, 21)
-    return divided_text(2 * random.randint(-8, 7) + gap % 2, gap, 2)
+    gap = random.randint(1, 18)
+    return divided_text(2 * random.randint(-6, 5) + gap % 2, gap, 2)
 
 
 def _formula(random: Random, x: str) -> str:
@@ -261,7 +261,7 @@ def _clear(random: Random, x: str) -> str:
 
 
 def _collect(random: Random, x: str) -> str:
-    a, b = random.randint(-17, 17), random.randint(-56, 56)
+    a, b = random.randint(-13, 13), random.randint(-46, 46)
     return f"{sum_of(((a, x), (-b, ''), (-1, x)))}={sum_of(((a - 1, x), (-b, '')))}"
 
 
@@ -276,7 +276,7 @@ def _substitute(random: Random, x: str) -> str:
 
 
 def _move(random: Random, x: str) -> str:
-    a, b, c, d = (random.randint(low, high) for low, high in ((1, 9), (-20, 20), (-6, 6), (-60, 60)))
+    a, b, c, d = (random.randint(low, high) for low, high in ((1, 6), (-12, 12), (-4, 4), (-50, 50)))
     if b == 0 or a == c or split_of(canonical_form((a - c, b - d))) != "train":
         return _small_sum(random, x)
     before = f"{polynomial((a, b), x)}={polynomial((c, d), x)}"
@@ -332,7 +332,7 @@ def _difference_of_squares(random: Random, x: str) -> str:
 
 _COMMON: dict[Piece, int] = {_square: 4, _small_sum: 50, _times: 5, _divide: 16, _sign: 3}
 _QUADRATIC: dict[Piece, int] = {
-    _difference: 32,
+    _difference: 64,
     _is_square: 6,
     _simplify: 7,
     _half_sum: 26,
