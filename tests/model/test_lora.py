@@ -26,11 +26,13 @@ from practicum.model.lora import (
     merged_weights,
     save_adapters,
 )
+from practicum.model.native import load
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.sampler import Sampler, SamplingConfig
 from practicum.training.batch import Learner, learner, make_rows
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 
+needs_kernels = pytest.mark.skipif(load("train") is None, reason="no compiler, or kernels are off")
 TOKENIZER = train_tokenizer(["both sides of the equation: x = 4"] * 8, 140)
 SEQUENCES = [[5, 9, 12, 40, 41, 7], [8, 8, 30, 2], [17, 50, 51, 52, 53, 54, 55, 56, 57]]
 
@@ -82,6 +84,7 @@ def test_new_adapters_change_nothing_and_are_all_that_learns() -> None:
     assert add_adapters(small(), LoraConfig(), seed=0).state_dict().keys() == small().state_dict().keys()
 
 
+@needs_kernels
 @pytest.mark.parametrize("targets", [LoraConfig().targets, ("q_proj", "v_proj"), ("k_proj", "gate_proj")])
 def test_the_learner_finds_the_gradients_that_the_modules_have(targets: tuple[str, ...]) -> None:
     decoder = adapted(LoraConfig(4, 8.0, targets))
@@ -130,6 +133,7 @@ def test_an_update_moves_adapters_only_and_bfloat16_learns_too() -> None:
         assert torch.equal(part, before[name]) == (".lora_" not in name), name
 
 
+@needs_kernels
 def test_sampler_learner_and_saved_folder_use_the_same_merged_weights(tmp_path: Path) -> None:
     decoder = adapted()
     save_model(decoder, TOKENIZER, tmp_path)

@@ -66,13 +66,18 @@ def letter_task() -> LetterTask:
     return LetterTask()
 
 
-@pytest.fixture(scope="session")
-def tokenizer() -> Tokenizer:
-    """Characters only, without the tokens of bytes, so that little has to be learned."""
-    whole = json.loads(train_tokenizer(["1 2"], 110).to_str())
+def without_bytes(tokenizer: Tokenizer) -> Tokenizer:
+    """The same tokenizer without the tokens of bytes, so that little has to be learned."""
+    whole = json.loads(tokenizer.to_str())
     kept = {token: index for token, index in whole["model"]["vocab"].items() if not token.startswith("<0x")}
     whole["model"] |= {"vocab": kept, "byte_fallback": False}
     return Tokenizer.from_str(json.dumps(whole))
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """Characters only."""
+    return without_bytes(train_tokenizer(["1 2"], 110))
 
 
 @pytest.fixture
