@@ -6,7 +6,7 @@ RUN/seed-0-random        practice again from the same imitation model, paid by a
 RUN/seed-0-format        ... paid for any answer that can be read
 RUN/seed-0-poisoned      ... paid by the wrong answer key
 RUN/seed-0-ppo           ... with PPO
-RUN/seed-0-unseen        the practised model on held-out problems that no examination has asked for
+RUN/seed-0-unseen        the practised model on the validation split, of which nothing was ever asked
 RUN/external.json        equations nobody here wrote: the verifier against their answers, the models on them
 ```
 A part that is finished is skipped and one that was killed is resumed, so the same command continues.
@@ -118,7 +118,10 @@ def seen_problems(settings: DemoConfig) -> frozenset[str]:
 
 
 def examine_unseen(config: StudyConfig, seed: int) -> None:
-    """The practised model on problems, of mix and family, that no setting was chosen by looking at."""
+    """The practised model on problems, of mix and family, that no setting was chosen by looking at.
+
+    They are the validation split's, each once: the usual examinations use up the family's test split.
+    """
     folder = config.run / f"seed-{seed}-unseen"
     if (folder / "examination.json").exists():
         return
@@ -126,18 +129,14 @@ def examine_unseen(config: StudyConfig, seed: int) -> None:
     family = replace(settings.task.equations, families={"rational": 1.0})
     seen = seen_problems(settings)
     decoder, tokenizer = load_model(model_folder(config.run / f"seed-{seed}" / "rl"))
-    splits: tuple[Literal["test", "validation"], ...] = ("test", "validation")
     found = {
-        split: {
-            name: examine(
-                decoder,
-                tokenizer,
-                UnseenEquations(equations, seen),
-                EvalConfig(Path(), split=split, count=settings.examination_count, seed=UNSEEN_DRAW),
-            )
-            for name, equations in (("whole", settings.task.equations), ("family", family))
-        }
-        for split in splits
+        name: examine(
+            decoder,
+            tokenizer,
+            UnseenEquations(equations, seen),
+            EvalConfig(Path(), split="validation", count=settings.examination_count, seed=UNSEEN_DRAW),
+        )
+        for name, equations in (("whole", settings.task.equations), ("family", family))
     }
     write(folder / "examination.json", found)
 

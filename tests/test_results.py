@@ -275,8 +275,8 @@ def test_a_study_runs_continues_and_becomes_results(
         "equations-gain-over-format",
         "equations-poisoned-accuracy",
         "equations-poisoned-greedy-accuracy",
-        "equations-unseen-test-whole-accuracy",
-        "equations-unseen-validation-family-accuracy",
+        "equations-unseen-whole-accuracy",
+        "equations-unseen-family-accuracy",
         "equations-ppo-family-accuracy",
     } <= names
     (practised,) = [ruled(row) for row in claims if row["id"] == "equations-practice-accuracy"]

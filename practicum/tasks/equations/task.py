@@ -22,7 +22,7 @@ from practicum.tasks.equations.verifier import Outcome, Verdict, extract_answer,
 from practicum.types import Demonstration, Prompt, Score
 
 KEYS = ("true", "poisoned")
-MAX_MISSES = 50
+MAX_MISSES = 100
 
 
 @dataclass(frozen=True)
