@@ -90,6 +90,8 @@ def filter_logits(logits_SV: Tensor, config: SamplingConfig, keep: Tensor | None
     if config.top_p < 1.0:
         ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True, stable=True)
         beyond = ordered.cumsum(-1) - ordered >= config.top_p
+        # However small top_p is, the likeliest token stays; in float32 the least top_p is 0.
+        beyond[:, 0] = False
         logits_SV = logits_SV.masked_fill(beyond.scatter(1, order, beyond), -torch.inf)
     if keep is not None and logits_SV is not whole_SV:
         logits_SV = logits_SV.scatter(1, keep[:, None], whole_SV.gather(1, keep[:, None]))

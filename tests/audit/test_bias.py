@@ -55,10 +55,11 @@ def test_dividing_the_reward_is_the_same_as_raising_beta(
     rater: float, reference: float, beta: float, s: float
 ) -> None:
     divided = bias.expit(np.log(rater / (1 - rater)) / s)
-    if 0 < divided < 1:
+    # Nearer to 0 or 1 a share says too little of its odds in float64.
+    if 1e-9 < divided < 1 - 1e-9:
         expected = bias.forecast(float(divided), reference, beta)
         assert bias.forecast(rater, reference, bias.effective_beta(beta, s)) == pytest.approx(
-            expected, abs=1e-9
+            expected, abs=1e-6
         )
 
 
