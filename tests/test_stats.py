@@ -40,9 +40,10 @@ def real_clusters() -> dict[str, list[str]]:
     return {
         f"{name}-{split}": [prompt.problem for prompt in task.prompts(split, count, 1)]
         for name, task, splits, count in (
-            ("mix", equations, ("test",), 1000),
+            ("mix", equations, ("test", "validation"), 1000),
             ("family", family, ("test", "validation"), 1000),
-            ("jokes", JokesTask(), ("validation",), 256),
+            ("pass-at-k", equations, ("test",), 200),
+            ("jokes", JokesTask(), ("test", "validation"), 1000),
         )
         for split in splits
     } | {"few-large": [str(number) for number in range(60) for _ in range(max(1, 100 // (number + 1)))]}
@@ -61,7 +62,7 @@ def own_shares(share: float, agreement: float, problems: int, generator: np.rand
     return generator.beta(share * scale, (1 - share) * scale, problems)
 
 
-@pytest.mark.parametrize("agreement", [0.3, 1.0])
+@pytest.mark.parametrize("agreement", [0.0, 0.3, 0.7, 1.0])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.98])
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_an_examination_covers_the_truth_with_its_real_clusters(
