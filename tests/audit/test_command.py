@@ -142,7 +142,8 @@ def test_exploits_on_preferences_alone(tmp_path: Path, capsys: pytest.CaptureFix
     result = command.exploits(config)
     assert result["kinds"]
     assert result["queries"] <= 1200
-    assert ": the reward pays a text that" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert all(f"{kind.replace('_', ' ')}: the reward pays" in told for kind in result["kinds"])
     assert len(formats.read(negatives)) == result["negatives"]
     assert (tmp_path / "audit" / "audit.html").exists()
     formats.write(path, preferences(count=5))
