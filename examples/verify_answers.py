@@ -1,6 +1,6 @@
 """Judge answers to equations from Python, exactly: `python examples/verify_answers.py`."""
 
-from practicum.tasks.equations.verifier import solve, verify
+from practicum.exact.verifier import solve, verify
 
 EQUATION = "3 - (3+y)/y = y"
 

@@ -97,7 +97,7 @@ def _train(
     With `prints_its_own` the function writes its result for people, and only --json is printed here.
     """
     from practicum.config import load
-    from practicum.run import announced
+    from practicum.run.folder import announced
 
     options = _read_arguments(arguments)
     stage = importlib.import_module(module)
@@ -239,7 +239,7 @@ def _quietly(json: bool, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _print_result(result: Mapping[str, Any], json: bool) -> None:
     from practicum.config import flatten
-    from practicum.run import to_json
+    from practicum.files import to_json
 
     if json:
         print(to_json(result))
@@ -412,7 +412,7 @@ COMMANDS: dict[str, Command] = {
     "rl": _stage("rl", "practice: it tries, a verifier judges", "practicum.training.rl", "RlConfig"),
     "verify": Command(
         "judge an answer to an equation, exactly",
-        partial(_raw, "practicum.tasks.equations.verify_command"),
+        partial(_raw, "practicum.exact.command"),
     ),
     "eval": Command(
         "examination: accuracy, pass@k and behaviours of a model, with intervals",

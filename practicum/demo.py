@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from practicum.audit import whole
+from practicum.exact.verifier import verify
+from practicum.files import atomic_write, read_json, to_json
 from practicum.ranges import MOST_HELD, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
-from practicum.run import Run, atomic_write, energy_counter, read_json, to_json
-from practicum.tasks.controls import Control
-from practicum.tasks.equations.verifier import verify
-from practicum.tasks.task import TaskConfig
+from practicum.reward.controls import Control
+from practicum.run.environment import energy_counter
+from practicum.run.folder import Run
+from practicum.tasks.registry import TaskConfig
 from practicum.training import pretrain, rl, rlhf, sft
 from practicum.training.evaluate import EvalConfig, evaluate
 

@@ -1,9 +1,9 @@
-"""Shares with their 95% intervals, each with its source."""
+"""Intervals of shares and of any statistic, and tests over many hypotheses, each with its source."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,3 +151,35 @@ def _exact_bounds(share: float, trials: float, level: float) -> tuple[float, flo
     low = 0.0 if share == 0 else float(beta.ppf(tail, hits, trials - hits + 1))
     high = 1.0 if share == 1 else float(beta.isf(tail, hits + 1, trials - hits))
     return low, high
+
+
+BOOTSTRAPS = 1000
+
+
+def bootstrap(
+    statistic: Callable[[Integers], float], count: int, seed: int = 0, level: float = 0.95
+) -> Estimate:
+    """`statistic` of all of `count` things with a percentile interval over redrawn ones (Efron 1979).
+
+    `statistic` takes int64 indices; a value that is not finite is left out of the quantiles.
+    """
+    if count < 2:
+        raise InputError(f"an interval needs at least 2 prompts, got {count}: give more prompts")
+    generator = np.random.default_rng(seed)
+    drawn = np.array([statistic(generator.integers(0, count, count)) for _ in range(BOOTSTRAPS)])
+    drawn = drawn[np.isfinite(drawn)]
+    value = statistic(np.arange(count))
+    if not len(drawn):
+        return Estimate(value, float("-inf"), float("inf"), count)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high), count)
+
+
+def holm(p_values: Sequence[float]) -> Floats:
+    """Adjusted p-values: those at most a are rejected with family-wise error at most a (Holm 1979)."""
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    scaled = np.minimum(1.0, values[order] * (len(values) - np.arange(len(values))))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.maximum.accumulate(scaled)
+    return adjusted

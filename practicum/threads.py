@@ -6,8 +6,9 @@ than one after the other on two threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
@@ -35,3 +36,14 @@ def side_by_side(pieces: Sequence[Callable[[], Result]]) -> list[Result]:
 @lru_cache(maxsize=4)
 def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="practicum")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For small work between pieces done side by side: a second thread would keep its core busy waiting."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

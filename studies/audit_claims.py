@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from practicum.audit.intervals import exact_share
+from practicum.stats import exact_share
 from studies.claims import PERCENT, POINTS, claim
 from studies.feedback_claims import over_seeds, share
 from studies.judged import CENSUS, Claim

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from practicum.bench.command import cells, run
 from practicum.errors import InputError
-from practicum.run import atomic_write, to_json
+from practicum.files import atomic_write, to_json
 from studies.entry import run_main
 
 ROOT = Path(__file__).parents[1]

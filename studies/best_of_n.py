@@ -29,12 +29,12 @@ import torch
 from practicum.audit.command import reward_of
 from practicum.audit.lab import answered
 from practicum.audit.overoptimization import bands, best_of_n_curve
-from practicum.audit.rewards import Floats
+from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder, save_model
 from practicum.model.decoder import Decoder
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
-from practicum.run import atomic_write, to_json
+from practicum.stats import Floats
 from practicum.tasks.jokes.task import JokesTask
 from practicum.training import reward_model
 from practicum.training.loop import set_threads

@@ -26,19 +26,21 @@ from typing import Any
 
 from practicum.audit.bias import forecast, paid_share, rater_share
 from practicum.audit.command import reward_of
-from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
+from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
+from practicum.reward.parts import RewardConfig
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import Run, atomic_write, to_json
+from practicum.rollout.sampler import Sampler
+from practicum.run.folder import Run
 from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utility
-from practicum.tasks.task import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig, generator_for, set_threads
-from practicum.training.paying import RewardConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig

@@ -24,7 +24,8 @@ from practicum.audit.budget import (
     savings,
     simulated_pool,
 )
-from practicum.run import atomic_write, environment, to_json
+from practicum.files import atomic_write, to_json
+from practicum.run.environment import environment
 from studies.entry import study_main
 from studies.equations import note_machine
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from practicum import cli
-from practicum.run import atomic_write
+from practicum.files import atomic_write
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 COLUMNS = "100"

@@ -29,15 +29,15 @@ from scipy.stats import spearmanr
 
 from practicum.audit.lab import TASK, answered
 from practicum.audit.overoptimization import best_of_n_curve
-from practicum.audit.rewards import Floats
+from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
-from practicum.run import atomic_write, to_json
+from practicum.reward.model import load_reward_model
+from practicum.reward.parts import RewardConfig, combined
+from practicum.stats import Floats
 from practicum.training import pretrain, reward_model, sft
 from practicum.training.loop import LoopConfig, set_threads
-from practicum.training.paying import RewardConfig, combined
-from practicum.training.reward import load_reward_model
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rlhf import RlhfConfig, sampled
 from practicum.types import Prompt

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from practicum.config import help_text, load
 from practicum.errors import InputError
-from practicum.run import to_json
+from practicum.files import to_json
 
 Config = TypeVar("Config")
 

@@ -24,8 +24,9 @@ from typing import Any, Literal
 from practicum import demo
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder
-from practicum.run import atomic_write, machine, to_json
+from practicum.run.environment import machine
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.training import rl
 from practicum.training.evaluate import EvalConfig, examine

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from practicum.demo import DemoConfig
+from practicum.exact.verifier import Outcome, solve, verify
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.rollout.sampler import Sampler
 from practicum.tasks.equations.external import ExternalProblem, read_external
-from practicum.tasks.equations.verifier import Outcome, solve, verify
-from practicum.tasks.task import load_task
+from practicum.tasks.registry import load_task
 from practicum.training.evaluate import interval_of
 from practicum.training.loop import generator_for
 from practicum.types import Prompt

@@ -23,17 +23,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from practicum.audit.guard import GuardConfig, replay
-from practicum.audit.intervals import exact_share
 from practicum.audit.record import read_run, records
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
+from practicum.guard.guard import GuardConfig, replay
 from practicum.model.checkpoint import model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
-from practicum.rollout.sampler import SamplingConfig
-from practicum.run import Run, atomic_write, to_json
+from practicum.run.folder import Run
+from practicum.stats import exact_share
 from practicum.tasks.jokes.task import JokesTask
-from practicum.tasks.task import TaskConfig
+from practicum.tasks.registry import TaskConfig
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig
 from practicum.training.reward_model import RewardModelConfig

@@ -32,25 +32,26 @@ import numpy as np
 from scipy.stats import norm
 
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
 from practicum.preferences import formats
-from practicum.preferences.comparisons import Floats
-from practicum.run import Run, atomic_write, to_json
-from practicum.training import reward_model
-from practicum.training.judged import as_pairs, batch_of, by_prompt
-from practicum.training.loop import set_threads
-from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward import (
+from practicum.preferences.rankings import as_pairs, batch_of, by_prompt, read_rankings
+from practicum.reward.examination import calibration, share_interval
+from practicum.reward.model import (
     Calibration,
     RewardModel,
     load_reward_model,
     save_reward_model,
     sequences_of,
 )
-from practicum.training.reward_examination import calibration, share_interval
+from practicum.run.folder import Run
+from practicum.stats import Floats
+from practicum.training import reward_model
+from practicum.training.loop import set_threads
+from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main
@@ -182,7 +183,7 @@ def train_trl(settings: RewardModelConfig, run_path: Path, *, resume: bool = Fal
     decoder, tokenizer = load_model(model_folder(settings.model))
     head = RewardHead(decoder.config.hidden_size, 1, settings.seed)
     save_reward_model(decoder, tokenizer, head, Calibration((0.0,)), run_path / "start")
-    items = as_pairs(by_prompt(reward_model.read_rankings(settings.preferences)))
+    items = as_pairs(by_prompt(read_rankings(settings.preferences)))
     steps = settings.epochs * -(-len(items) // settings.batch_prompts)
     rows = []
     for step in range(steps):

@@ -17,10 +17,12 @@ import numpy as np
 from scipy.special import expit, logit
 
 from practicum.audit.bias import rater_share, text_share
-from practicum.audit.intervals import Estimate, exact_share
-from practicum.audit.rewards import Floats, Reward
 from practicum.audit.verifiable import audit_verifier, lenient_verifier, poisoned_key, true_verifier
-from practicum.run import atomic_write, environment, progress, to_json
+from practicum.files import atomic_write, to_json
+from practicum.reward.plain import Reward
+from practicum.run.environment import environment
+from practicum.run.progress import progress
+from practicum.stats import Estimate, Floats, exact_share
 from practicum.tasks.equations.task import EquationsTask
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import settings_of, study_main

@@ -31,18 +31,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from practicum.audit.intervals import bootstrap
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
 from practicum.model.decoder import compute_dtype
 from practicum.preferences import formats
 from practicum.preferences.aggregate import consensus
-from practicum.preferences.comparisons import Floats, Integers
-from practicum.run import atomic_write, to_json
+from practicum.reward.examination import share_interval as by_person
+from practicum.reward.model import load_reward_model
+from practicum.stats import Floats, Integers, bootstrap
 from practicum.training import reward_model
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward import load_reward_model
-from practicum.training.reward_examination import share_interval as by_person
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main

@@ -12,7 +12,7 @@ from torch import nn
 
 from practicum.model.decoder import Decoder, compute_dtype, initialise
 from practicum.model.tokenizer import train_tokenizer
-from practicum.run import Run
+from practicum.run.folder import Run
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.pretrain import ModelShape, PretrainConfig, decoder_config

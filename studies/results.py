@@ -23,8 +23,8 @@ from typing import Any
 
 from practicum.demo import print_table
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
-from practicum.run import atomic_write, to_json
 from studies import bench, people_claims
 from studies.claims import measure, read_seeds
 from studies.entry import run_main

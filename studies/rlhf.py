@@ -26,16 +26,16 @@ from typing import Any, Literal
 
 import torch
 
+from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
-from practicum.run import atomic_write, to_json
+from practicum.preferences.rankings import by_prompt, read_rankings, split_by_hash
+from practicum.reward.examination import pairs_of
+from practicum.reward.model import load_reward_model
 from practicum.tasks.jokes.gold import gold_utility
 from practicum.tasks.jokes.task import JokesConfig
-from practicum.tasks.task import TaskConfig
+from practicum.tasks.registry import TaskConfig
 from practicum.training import reward_model, rl, rlhf
-from practicum.training.judged import by_prompt, split_by_hash
-from practicum.training.reward import load_reward_model
-from practicum.training.reward_examination import pairs_of
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
@@ -119,7 +119,7 @@ def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
 
 def truth_accuracy(loop: RlhfConfig, folder: Path) -> float:
     """Share of held-out pairs that people's true utility orders as the rater did, equal ones half right."""
-    rankings = reward_model.read_rankings((str(folder / "preferences.sqlite"),))
+    rankings = read_rankings((str(folder / "preferences.sqlite"),))
     _, held_out = split_by_hash(by_prompt(rankings), loop.reward_model.held_out)
     first = load_reward_model(folder / "round-1" / "reward-model-1", torch.float32)
     right = []
@@ -173,7 +173,7 @@ def _held_out_losses(
     """
     rankings = folder / "one-each.jsonl"
     if not rankings.exists():
-        everyone = reward_model.read_rankings((str(folder / "loop" / "preferences.sqlite"),))
+        everyone = read_rankings((str(folder / "loop" / "preferences.sqlite"),))
         formats.write(rankings, list({ranking.prompt.text: ranking for ranking in everyone}.values()))
     pairs = loop.responses * (loop.responses - 1) // 2
     settings = replace(

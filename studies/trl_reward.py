@@ -19,7 +19,7 @@ from transformers import (
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
-from practicum.bench.trl_rival import COMMON, Ids
+from practicum.bench.rivals.with_trl import COMMON, Ids
 from practicum.training.reward_model import RewardModelConfig
 
 

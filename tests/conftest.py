@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from practicum.demo import DemoConfig
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
-from practicum.rollout.sampler import SamplingConfig
 from practicum.training import pretrain, rl, sft
 from practicum.training.loop import LoopConfig
 

@@ -19,7 +19,7 @@ from practicum import cli, demo
 from practicum.config import load
 from practicum.demo import DemoConfig
 from practicum.tasks.equations.task import EquationsConfig
-from practicum.tasks.task import TaskConfig
+from practicum.tasks.registry import TaskConfig
 from studies import cli_page, equations, humicroedit, jester, results
 
 ROOT = Path(__file__).parents[1]

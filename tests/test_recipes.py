@@ -20,7 +20,7 @@ from practicum.demo import DemoConfig
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import TARGETS, LoraConfig
-from practicum.rollout.sampler import SamplingConfig
+from practicum.model.sampling import SamplingConfig
 from practicum.training import rl
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig

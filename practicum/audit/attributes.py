@@ -27,7 +27,7 @@ def style_classifier(style: str) -> Classifier:
 
 def word_classifier(words: Sequence[str]) -> Classifier:
     """Whether a text holds one of these words, as whole words and whatever their case."""
-    from practicum.audit.measures import words_of
+    from practicum.guard.signals import words_of
 
     wanted = {word.lower() for word in words}
     if not wanted:

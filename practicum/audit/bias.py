@@ -21,9 +21,9 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import t as student
 
-from practicum.audit.intervals import Estimate, Integers, clustered_share
-from practicum.audit.rewards import Reward, checked
 from practicum.errors import InputError
+from practicum.reward.plain import Reward, checked
+from practicum.stats import Estimate, Integers, clustered_share
 from practicum.types import Prompt, Ranking
 
 Classifier = Callable[[Prompt, str], bool]

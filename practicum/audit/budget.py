@@ -14,11 +14,10 @@ from typing import Annotated, Literal
 import numpy as np
 from scipy.special import expit
 
-from practicum.audit.intervals import Integers
 from practicum.audit.linear_reward import LinearReward, fit_pairs
-from practicum.audit.rewards import Floats
 from practicum.errors import InputError
 from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged, Seed
+from practicum.stats import Floats, Integers
 
 Strategy = Literal["random", "disagreement", "information"]
 STRATEGIES: tuple[Strategy, ...] = ("random", "disagreement", "information")

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from practicum.audit.exploits import FEWEST_PROMPTS
-from practicum.audit.guard import GuardConfig
-from practicum.audit.rewards import Floats, Reward, checked
 from practicum.errors import InputError
+from practicum.guard.guard import GuardConfig
 from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveFloat, PositiveInt, Range, Ranged, Seed
+from practicum.reward.plain import Reward, checked
+from practicum.stats import Floats
 from practicum.types import Prompt, Ranking, RewardFormat
 
 GUARD_STOPS = 3
@@ -411,7 +412,7 @@ def budget(config: BudgetAuditConfig) -> dict[str, Any]:
 
 def guard(config: GuardAuditConfig) -> dict[str, Any]:
     """Run `practicum audit guard`; `exit_code` is 3 when the guard would have stepped in."""
-    from practicum.audit.guard import replay
+    from practicum.guard.guard import replay
 
     decision, rows = replay(config.guard, config.metrics, config.samples, config.checkpoint_every)
     print(decision.sentence)
@@ -514,8 +515,8 @@ def reward_of(
         return fit_linear(rankings)
     import torch
 
-    from practicum.training.paying import judge_of
-    from practicum.training.reward import load_reward_model
+    from practicum.reward.model import load_reward_model
+    from practicum.reward.parts import judge_of
 
     return judge_of([load_reward_model(folder, torch.float32, reward_format) for folder in folders])
 
@@ -552,7 +553,7 @@ def honest_responses(rankings: Sequence[Ranking], most: int) -> tuple[list[Promp
 
 def gold_curve(path: Path, config: OveroptimizationConfig) -> tuple[Floats, Floats]:
     """(KL in nats a sequence, true reward gained since the first row) of a run's rows that have both."""
-    from practicum.audit.guard import read_rows
+    from practicum.guard.guard import read_rows
 
     kl, gold = [], []
     for row in read_rows(path):
@@ -572,7 +573,7 @@ def gold_curve(path: Path, config: OveroptimizationConfig) -> tuple[Floats, Floa
 
 def completions(path: Path) -> list[tuple[Prompt, str]]:
     """Prompts and completions of a JSONL file like samples.jsonl. Raises InputError naming row and field."""
-    from practicum.audit.guard import read_rows
+    from practicum.guard.guard import read_rows
 
     found = []
     for number, row in enumerate(read_rows(path), start=1):
@@ -588,7 +589,7 @@ def completions(path: Path) -> list[tuple[Prompt, str]]:
 
 def read_scores(path: Path) -> dict[tuple[str, str], float]:
     """Scores by (prompt, response) from JSONL rows. Raises InputError naming row and field."""
-    from practicum.audit.guard import read_rows
+    from practicum.guard.guard import read_rows
 
     scores = {}
     for number, row in enumerate(read_rows(path), start=1):
@@ -614,7 +615,7 @@ def _value(shares: Mapping[str, Any], name: str) -> float | None:
 def _write_toml(path: Path, tables: Mapping[str, Any]) -> None:
     import tomli_w
 
-    from practicum.run import atomic_write
+    from practicum.files import atomic_write
 
     atomic_write(path, tomli_w.dumps(dict(tables)))
 

@@ -14,10 +14,10 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import rankdata
 
-from practicum.audit.intervals import Estimate, Integers, bootstrap
-from practicum.audit.rewards import Floats, Reward, checked
 from practicum.errors import InputError
 from practicum.preferences.comparisons import names
+from practicum.reward.plain import Reward, checked
+from practicum.stats import Estimate, Floats, Integers, bootstrap
 from practicum.types import Ranking
 
 LINKS: Mapping[str, str] = {

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
-from practicum.audit.rewards import BudgetSpent, Floats
+from practicum.reward.plain import BudgetSpent
+from practicum.stats import Floats
 from practicum.types import Prompt
 
 Template: TypeAlias = tuple[str, ...]

@@ -22,8 +22,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
-from practicum.audit.guard import GuardConfig
-from practicum.audit.intervals import exact_share
 from practicum.audit.overoptimization import (
     FEWEST_POINTS,
     FORMS,
@@ -34,19 +32,23 @@ from practicum.audit.overoptimization import (
     predict_peak,
 )
 from practicum.audit.report import Section, overoptimization_section, write
-from practicum.audit.rewards import Floats
 from practicum.errors import InputError
+from practicum.files import atomic_write, read_json, to_json
+from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.preferences.raters import GOLDS, true_utilities
 from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveInt, Range, Ranged, Rate, Seed, Threads
+from practicum.reward.model import load_reward_model
+from practicum.reward.parts import judge_of
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import Run, atomic_write, progress, read_json, to_json
-from practicum.tasks.task import TaskConfig, load_task
+from practicum.rollout.sampler import Sampler
+from practicum.run.folder import Run
+from practicum.run.progress import progress
+from practicum.stats import Floats, exact_share
+from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.loop import LoopConfig, generator_for, set_threads
-from practicum.training.paying import judge_of
-from practicum.training.reward import load_reward_model
 from practicum.training.rlhf import RlhfConfig
 from practicum.training.update import KLConfig
 from practicum.types import Prompt

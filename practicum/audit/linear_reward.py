@@ -16,9 +16,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from practicum.audit.measures import words_of
-from practicum.audit.rewards import Floats
 from practicum.errors import InputError
+from practicum.guard.signals import words_of
+from practicum.stats import Floats
 from practicum.types import Prompt, Ranking
 
 Featuriser: TypeAlias = Callable[[Prompt, str], Floats]

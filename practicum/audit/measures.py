@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from practicum.errors import InputError
+from practicum.guard.signals import words_of
 from practicum.types import Prompt
 
 KINDS: Mapping[str, str] = {
@@ -36,7 +37,6 @@ FLATTERY = re.compile(
     re.IGNORECASE,
 )
 _MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,6 @@ class Honest:
     common: frozenset[str]
     limits: Mapping[str, float]
     shared: tuple[str, ...] = ()
-
-
-def words_of(text: str) -> list[str]:
-    """Lower-case words without punctuation."""
-    return [word.lower() for word in _WORD.findall(text)]
 
 
 def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> Honest:

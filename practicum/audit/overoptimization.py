@@ -19,9 +19,8 @@ from scipy.special import gammaln
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from practicum.audit.intervals import BOOTSTRAPS, Integers
-from practicum.audit.rewards import Floats
 from practicum.errors import InputError
+from practicum.stats import BOOTSTRAPS, Floats, Integers
 
 Form = Literal["best_of_n", "rl"]
 FORMS: tuple[Form, ...] = ("best_of_n", "rl")

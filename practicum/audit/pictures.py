@@ -13,10 +13,9 @@ from practicum.audit.budget import LabelCurve
 from practicum.audit.detectors import Record
 from practicum.audit.distortion import LINKS, Link
 from practicum.audit.exploits import ExploitReport
-from practicum.audit.intervals import Estimate
 from practicum.audit.overoptimization import Bands
-from practicum.audit.rewards import Floats
 from practicum.report.figures import INK, SERIES, SMALL, WIDE, page_picture
+from practicum.stats import Estimate, Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ from random import Random
 from string import ascii_lowercase
 from typing import Literal
 
-from practicum.audit.measures import Honest, words_of
+from practicum.audit.measures import Honest
+from practicum.guard.signals import words_of
 from practicum.types import Prompt
 
 FILLER = (

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from practicum.audit.detectors import DIRECTIONS, Record, onset, record
-from practicum.audit.guard import GuardConfig, calibrated, read_rows, reading
-from practicum.audit.rewards import Floats
+from practicum.audit.detectors import Record, onset, record
 from practicum.errors import InputError
+from practicum.guard.guard import GuardConfig, calibrated, read_rows, reading
+from practicum.guard.signals import DIRECTIONS
+from practicum.stats import Floats
 
 Row = Mapping[str, Any]
 

@@ -20,14 +20,13 @@ from practicum.audit.budget import LabelCurve, savings
 from practicum.audit.detectors import Record
 from practicum.audit.distortion import LINKS, Link, worst_link
 from practicum.audit.exploits import ExploitReport, Finding, doubt
-from practicum.audit.guard import Decision
-from practicum.audit.intervals import Estimate
 from practicum.audit.measures import KINDS
 from practicum.audit.overoptimization import Bands
-from practicum.audit.rewards import Floats
 from practicum.audit.verifiable import VerifierAudit
+from practicum.files import atomic_write, to_json
+from practicum.guard.guard import Decision
 from practicum.report.page import TEMPLATES as REPORT_TEMPLATES
-from practicum.run import atomic_write, to_json
+from practicum.stats import Estimate, Floats
 
 TEMPLATES = Path(__file__).parent / "templates"
 Verdict = Literal["good", "bad", "open", "unmeasured", "figures"]

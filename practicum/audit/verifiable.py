@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from practicum.audit.intervals import Estimate, exact_share
-from practicum.audit.rewards import Floats, Reward, checked
 from practicum.errors import InputError
+from practicum.exact.verifier import solve
+from practicum.reward.plain import Reward, checked
+from practicum.stats import Estimate, Floats, exact_share
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
-from practicum.tasks.equations.verifier import solve
 from practicum.types import Prompt
 
 PAID = 0.5

@@ -22,27 +22,28 @@ from tokenizers import Tokenizer
 
 from practicum.audit import bias, report
 from practicum.audit.command import GUARD_STOPS, honest_responses
-from practicum.audit.detectors import repeated_triples
 from practicum.audit.distortion import measure_links
 from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, explain, find_exploits
-from practicum.audit.guard import Decision, Guard, GuardConfig
-from practicum.audit.intervals import Estimate, clustered_share
-from practicum.audit.rewards import Floats, checked
 from practicum.errors import InputError
+from practicum.guard.guard import Decision, Guard, GuardConfig
+from practicum.guard.signals import repeated_triples
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
+from practicum.preferences.rankings import lot, read_rankings
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
 from practicum.ranges import Count, Range, Ranged, Seed, Threads
+from practicum.reward.model import RewardModel, load_reward_model
+from practicum.reward.parts import RewardConfig, judge_of, pay, repetition
+from practicum.reward.plain import checked
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.tasks.task import Task, TaskConfig, WorkedTask, behaviours_of, load_task
+from practicum.rollout.sampler import Sampler
+from practicum.stats import Estimate, Floats, clustered_share
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Task, WorkedTask, behaviours_of
 from practicum.training.guarding import warning_signals
-from practicum.training.judged import lot
 from practicum.training.loop import generator_for, set_threads
 from practicum.training.objectives import kl_estimate
-from practicum.training.paying import RewardConfig, judge_of, pay, repetition
-from practicum.training.reward import RewardModel, load_reward_model
-from practicum.training.reward_model import read_rankings
 from practicum.training.update import UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Ranking, Response, RewardFormat, Score
 

@@ -22,11 +22,13 @@ from practicum.config import load
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, save_model
 from practicum.model.decoder import Decoder
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.rollout.sampler import Sampler
 from practicum.tasks.equations.task import EquationsTask
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Task
 from practicum.training.loop import Trainee, generator_for, step_seed
 from practicum.training.optimizer import Optimizer
 from practicum.training.rl import RlConfig, practise
@@ -87,7 +89,7 @@ def rows(bench: Race, folder: Path) -> list[Row]:
         ours = practise_to(settings, seeded, task, examine)
         if not installed("trl"):
             return ours, None
-        from practicum.bench import trl_accuracy
+        from practicum.bench.rivals import trl_accuracy
 
         limit = ours.seconds * settings.limit_multiple
         return ours, trl_accuracy.practise_to(settings, seeded, task, examine, limit)

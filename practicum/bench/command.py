@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from practicum.config import help_text, load, nearest
 from practicum.errors import InputError
-from practicum.run import environment, to_json
+from practicum.files import to_json
+from practicum.run.environment import environment
 
 if TYPE_CHECKING:
     from practicum.bench.settings import Bench

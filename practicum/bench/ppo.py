@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from practicum.bench import models, practice, trl_ppo_child
+from practicum.bench import models, practice
 from practicum.bench.measure import Row, Side, alternate, rate_row
+from practicum.bench.rivals import trl_ppo_child
 from practicum.bench.settings import Bench, Ppo
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model
 from practicum.model.heads import RewardHead
-from practicum.training.reward import Calibration, save_reward_model
+from practicum.reward.model import Calibration, save_reward_model
 
 CHILD = Path(trl_ppo_child.__file__)
 

@@ -16,16 +16,16 @@ from practicum.bench.measure import Pairs, Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench, installed
 from practicum.model.checkpoint import load_model
 from practicum.model.decoder import DecoderConfig, compute_dtype
-from practicum.rollout.sampler import SamplingConfig
+from practicum.model.sampling import SamplingConfig
+from practicum.reward.model import load_reward_model
+from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig, Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.ppo import PpoConfig
-from practicum.training.reward import load_reward_model
 from practicum.training.rl import RlConfig, make_heads, practise
 from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Demonstration, Prompt, Score
 
-RIVAL = "practicum.bench.trl_rival"
+RIVAL = "practicum.bench.rivals.with_trl"
 Algorithm = Literal["grpo", "ppo"]
 KL_WEIGHT = 0.05
 """Where there is a reference: the default of TRL's PPOTrainer."""
@@ -109,7 +109,8 @@ def grpo_row(bench: Bench, case: Case, folder: Path) -> Row:
     if not installed("trl"):
         pairs = alternate(ours, None, bench.pairs)
         return rate_row(case.text, "tokens/s", pairs, None, limit(case, pairs))
-    from practicum.bench import transformers_rival, trl_rival
+    from practicum.bench.rivals import with_transformers as transformers_rival
+    from practicum.bench.rivals import with_trl as trl_rival
 
     prompts = models.random_ids(case_config(case), case.prompts * case.group, case.prompt_tokens, 1).tolist()
     (_, cache), _ = transformers_rival.best_sampling(place, prompts, case.new_tokens)

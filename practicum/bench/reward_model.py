@@ -18,16 +18,16 @@ from practicum.model.checkpoint import load_model, save_model
 from practicum.model.decoder import DecoderConfig, compute_dtype
 from practicum.model.heads import RewardHead
 from practicum.model.tokenizer import train_tokenizer
+from practicum.preferences.rankings import Judged, by_prompt
+from practicum.reward.model import sequences_of
 from practicum.tasks.jokes.grammar import STYLES, draw_joke
 from practicum.tasks.jokes.subjects import read_request
 from practicum.tasks.jokes.task import JokesTask
-from practicum.training.judged import Judged, by_prompt
 from practicum.training.optimizer import Optimizer
-from practicum.training.reward import sequences_of
 from practicum.training.reward_model import RewardModelConfig, learn
 from practicum.types import Prompt, Ranking, Response
 
-RIVAL = "practicum.bench.trl_rival"
+RIVAL = "practicum.bench.rivals.with_trl"
 VOCABULARY = 384
 """Tokens of the jokes' tokenizer."""
 
@@ -73,7 +73,7 @@ def row(bench: Bench, case: Case, folder: Path) -> Row:
     limit = limit_rate(case, place, items)
     if not installed("trl"):
         return rate_row(case.text, "pairs/s", alternate(ours, None, bench.pairs), None, limit)
-    from practicum.bench import trl_rival
+    from practicum.bench.rivals import with_trl as trl_rival
 
     ids = pairs_of_ids(place, items)
     micro = trl_rival.best_micro_batch(place, ids)

@@ -10,9 +10,10 @@ import torch
 from practicum.bench import limits, models
 from practicum.bench.measure import Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench
-from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.model.sampling import SamplingConfig
+from practicum.rollout.sampler import Sampler
 
-RIVAL = "practicum.bench.transformers_rival"
+RIVAL = "practicum.bench.rivals.with_transformers"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def rows(bench: Bench, folder: Path) -> list[Row]:
 
 def sampling_row(bench: Bench, case: Case, folder: Path) -> Row:
     """Both sides on the same weights and prompts."""
-    from practicum.bench import transformers_rival
+    from practicum.bench.rivals import with_transformers as transformers_rival
 
     config = models.shape(case.size, case.ending, case.prompt + case.new_tokens)
     place = models.write_model(folder / f"{case.size}-{case.ending}", config)

@@ -19,13 +19,13 @@ from practicum.bench.settings import Bench, installed
 from practicum.model.checkpoint import load_model
 from practicum.model.decoder import DecoderConfig, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
-from practicum.rollout.sampler import SamplingConfig
-from practicum.training.batch import learner, make_rows
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import learner, make_rows
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.parallel import add_gradients
 
 LORA = LoraConfig(rank=16, alpha=32.0)
-RIVAL = "practicum.bench.peft_rival"
+RIVAL = "practicum.bench.rivals.with_peft"
 MICRO_BATCH_TOKENS = 2048
 
 
@@ -73,7 +73,7 @@ def lora_row(bench: Bench, case: Case, folder: Path) -> Row:
     limit = sum(lengths) / limits.machine_limit(config, MICRO_BATCH_TOKENS, lora_cost(config, lengths))
     if not (installed("trl") and installed("peft")):
         return rate_row(case.text, "tokens/s", alternate(ours, None, bench.pairs), None, limit)
-    from practicum.bench import peft_rival
+    from practicum.bench.rivals import with_peft as peft_rival
 
     every = [row for batch in batches for row in batch]
     masks = [[0] * prompt_length(row) + [1] * (len(row) - prompt_length(row)) for row in every]

@@ -24,7 +24,7 @@ from practicum.training.sft import imitate
 from practicum.types import Demonstration
 
 PLAIN = "plain transformers loop, bfloat16"
-RIVAL = "practicum.bench.trl_rival"
+RIVAL = "practicum.bench.rivals.with_trl"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def training_rows(bench: Bench, folder: Path) -> list[Row]:
 
 def update_rows(bench: Bench, case: Case, folder: Path) -> Iterator[Row]:
     """A whole update (forward, backward, clipping, AdamW) on the same full rows on both sides."""
-    from practicum.bench import transformers_rival
+    from practicum.bench.rivals import with_transformers as transformers_rival
 
     config = models.shape(case.size, "never", case.length)
     place = models.write_model(folder / case.size, config)
@@ -68,7 +68,7 @@ def update_rows(bench: Bench, case: Case, folder: Path) -> Iterator[Row]:
         Side(
             transformers_rival.training_work,
             (place, case.rows, case.length),
-            ("practicum.bench.transformers_rival",),
+            ("practicum.bench.rivals.with_transformers",),
         ),
     )
     tokens = case.rows * case.length
@@ -168,7 +168,7 @@ def real_lengths_row(bench: Bench, size: str, tokens: int, length: int, folder: 
     rate = sum(lengths) / limits.machine_limit(decoder.config, 2048, cost)
     if not installed("trl"):
         return rate_row(text, "tokens/s", alternate(ours, None, bench.pairs), None, rate)
-    from practicum.bench import trl_rival
+    from practicum.bench.rivals import with_trl as trl_rival
 
     arguments = (place, rows, masks, max(1, tokens // length), length)
     pairs = trl_rival.sft_pairs(ours, bench.pairs, *arguments)
@@ -189,7 +189,7 @@ def full_rows_row(bench: Bench, case: Case, folder: Path) -> Row:
     rate = tokens / limits.machine_limit(config, micro_rows(case) * case.length, cost)
     if not installed("trl"):
         return rate_row(case.text, "tokens/s", alternate(ours, None, bench.pairs), None, rate)
-    from practicum.bench import trl_rival
+    from practicum.bench.rivals import with_trl as trl_rival
 
     ids = models.random_ids(config, case.rows * (bench.pairs + 2), case.length, seed=1).tolist()
     arguments = (place, ids, None, case.rows, case.length)

@@ -13,9 +13,9 @@ from typing import Any
 
 from practicum.bench.measure import Row, cost_row, count_row
 from practicum.bench.settings import Bench, installed
+from practicum.exact.verifier import verify
 from practicum.tasks.equations.generator import FAMILIES, draw
 from practicum.tasks.equations.notation import Number, Surd, number_text
-from practicum.tasks.equations.verifier import verify
 
 RIVAL = "math-verify"
 ANSWERS = 200
@@ -56,7 +56,7 @@ def rows(bench: Bench, _: Path) -> tuple[list[Row], list[dict[str, Any]]]:
     size = 20 if bench.quick else ANSWERS
     judges: dict[str, Judge] = {"ours": judge_ours}
     if installed("math_verify"):
-        from practicum.bench import math_verify_rival
+        from practicum.bench.rivals import with_math_verify as math_verify_rival
 
         judges["rival"] = math_verify_rival.judge
     times: dict[str, list[list[float]]] = {side: [] for side in judges}

@@ -38,7 +38,7 @@ from practicum.model.tokenizer import (
     save_tokenizer,
     token_count,
 )
-from practicum.run import checked_files
+from practicum.run.folder import checked_files
 
 SMOLLM2 = "smollm2"
 # Raised when a conversion would come out differently: folders made before are then left aside.

@@ -20,7 +20,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from practicum.errors import InputError
-from practicum.preferences.comparisons import Comparisons, Floats, comparisons, count, raters_of
+from practicum.preferences.comparisons import Comparisons, comparisons, count, raters_of
+from practicum.stats import Floats
 from practicum.types import Ranking
 
 # Standard deviations of the normal priors: scores wide, raters near the common reliability, no position pull.

@@ -18,8 +18,8 @@ from scipy.stats import binom, rankdata
 from scipy.stats import t as student
 
 from practicum.errors import InputError
-from practicum.preferences.comparisons import Comparisons, Floats, Integers, comparisons, count, names
-from practicum.stats import clustered_share
+from practicum.preferences.comparisons import Comparisons, comparisons, count, names
+from practicum.stats import Floats, Integers, clustered_share
 from practicum.types import Ranking
 
 BOOTSTRAPS = 1000

@@ -20,16 +20,14 @@ from math import factorial, pi, prod, sqrt
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 
 from practicum.errors import InputError
+from practicum.stats import Floats, Integers
 
 Model: TypeAlias = Literal["plackett-luce", "thurstone"]
 Tiers: TypeAlias = Sequence[Sequence[int]]
-Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.int64]
 
 NOISE_SPREAD = pi / sqrt(6)
 """Standard deviation of a standard Gumbel variable, and so of Thurstone's normal noise."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum.errors import InputError
-from practicum.run import atomic_write
+from practicum.files import atomic_write
 from practicum.types import Prompt, Ranking, Response
 
 Format = Literal["jsonl", "parquet", "trl"]

@@ -22,8 +22,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from practicum.errors import InputError
-from practicum.preferences.choice import Floats, Model, pair_probability, perceived
+from practicum.preferences.choice import Model, pair_probability, perceived
 from practicum.ranges import FiniteFloat, NonNegativeFloat, PositiveFloat, Range, Ranged, Share
+from practicum.stats import Floats
 from practicum.tasks.explanations import gold as explanations
 from practicum.tasks.jokes import gold as jokes
 from practicum.tasks.jokes.grammar import STYLES

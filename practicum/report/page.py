@@ -12,9 +12,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from practicum.files import atomic_write
 from practicum.report import charts, results, solutions, words
 from practicum.report.runs import Json, ReportedRun, check_same_recipe, dig, number, read_run
-from practicum.run import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENERGY_COUNTERS = Path("/sys/class/powercap")

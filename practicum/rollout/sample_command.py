@@ -11,11 +11,12 @@ from tokenizers import Tokenizer
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.ranges import Count, Ranged, Seed
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.tasks.task import TaskConfig, load_task
+from practicum.rollout.sampler import Sampler
+from practicum.tasks.registry import TaskConfig, load_task
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ compiler in PyTorch. Suffixes: S rows being decoded, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -18,51 +17,15 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.model.cache import KeyValueCache, PackedDecoder
 from practicum.model.decoder import Decoder, compute_dtype
-from practicum.model.native.decode import NOT_FINITE, NativeDecoder, NativeRows, native_decoding
-from practicum.ranges import MOST_HELD, Count, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Ranged
+from practicum.model.native.sampler import NOT_FINITE, NativeDecoder, NativeRows, native_decoding
+from practicum.model.sampling import SamplingConfig, filter_logits
+from practicum.ranges import MOST_HELD
 from practicum.threads import side_by_side
 
 # Fewer rows than this at a time leave a core's matrix products mostly idle.
 MINIMUM_SHARD = 16
 # Steps of one call in C++: long enough to hide the interpreter, short enough for progress and Ctrl-C.
 STRETCH = 16
-LEAST_TEMPERATURE = 0.001
-"""Logits divided by less leave float32; it is greedy long before."""
-
-
-@dataclass(frozen=True)
-class SamplingConfig(Ranged, section="sampling"):
-    """How completions are drawn."""
-
-    temperature: NonNegativeFloat = 1.0
-    """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
-    top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
-    """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
-    top_k: NonNegativeInt = 0
-    """Keep the k likeliest tokens, of equally likely ones those of the lowest ids; 0 keeps all."""
-    max_new_tokens: Count = 200
-    """A completion is cut here, without an end-of-sequence token."""
-    slots: PositiveInt = 512
-    """Rows decoded at a time; more requests wait their turn."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Dtype of matrix products; auto is bfloat16 where the hardware has it."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if 0 < self.temperature < LEAST_TEMPERATURE:
-            raise InputError(
-                f"sampling.temperature is {self.temperature}; it must be 0, which is greedy, "
-                f"or at least {LEAST_TEMPERATURE}"
-            )
-
-    @property
-    def truncates(self) -> bool:
-        """Whether unlikely tokens are cut away."""
-        return self.top_p < 1 or self.top_k > 0
-
-    def whole(self) -> SamplingConfig:
-        """The same without truncation: every token keeps its probability."""
-        return replace(self, top_p=1.0, top_k=0)
 
 
 @dataclass(frozen=True)
@@ -72,37 +35,6 @@ class Completion:
     ids: list[int]
     logprobs: list[float]
     finished: bool
-
-
-def filter_logits(logits_SV: Tensor, config: SamplingConfig, keep: Tensor | None = None) -> Tensor:
-    """Log-probabilities float32 [S, V] of the distribution sampled: temperature, then top-k, then top-p.
-
-    Tokens cut away get -inf; the rest is normalised. Temperature 0 is greedy and keeps temperature 1 here.
-    `keep`, int64 [S], names a token of each row that is never cut away: the learner passes the tokens that
-    were sampled, which a changed policy might otherwise no longer admit.
-    """
-    given_SV = logits_SV
-    logits_SV = logits_SV / config.temperature if config.temperature > 0 else logits_SV
-    whole_SV = logits_SV
-    if 0 < config.top_k < logits_SV.shape[1]:
-        # Chosen before the temperature's division, whose rounding can make different logits equal.
-        logits_SV = logits_SV.masked_fill(~_likeliest(given_SV, config.top_k), -torch.inf)
-    if config.top_p < 1.0:
-        ordered, order = logits_SV.softmax(-1).sort(dim=-1, descending=True, stable=True)
-        beyond = ordered.cumsum(-1) - ordered >= config.top_p
-        # However small top_p is, the likeliest token stays; in float32 the least top_p is 0.
-        beyond[:, 0] = False
-        logits_SV = logits_SV.masked_fill(beyond.scatter(1, order, beyond), -torch.inf)
-    if keep is not None and logits_SV is not whole_SV:
-        logits_SV = logits_SV.scatter(1, keep[:, None], whole_SV.gather(1, keep[:, None]))
-    return logits_SV.log_softmax(-1)
-
-
-def _likeliest(logits_SV: Tensor, count: int) -> Tensor:
-    """Where each row has its `count` largest logits, bool [S, V]; of equal ones those of the lowest ids."""
-    least_S1 = logits_SV.topk(count, dim=-1).values[:, -1:]
-    above, equal = logits_SV > least_S1, logits_SV == least_S1
-    return above | (equal & (equal.cumsum(-1) <= count - above.sum(-1, keepdim=True)))
 
 
 def choose(logprobs_SV: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from practicum.errors import InputError
-from practicum.tasks.equations.task import EquationsConfig, EquationsTask
-from practicum.tasks.explanations.task import ExplanationsConfig, ExplanationsTask
-from practicum.tasks.jokes.task import JokesConfig, JokesTask
 from practicum.types import Demonstration, Prompt, Score
 
 
@@ -86,24 +81,3 @@ def behaviours_of(task: Task, prompt: Prompt, text: str) -> dict[str, bool]:
     """The behaviours a completion shows; none where the task does not look for any."""
     shown: Callable[[Prompt, str], dict[str, bool]] | None = getattr(task, "behaviours", None)
     return shown(prompt, text) if shown else {}
-
-
-@dataclass(frozen=True)
-class TaskConfig:
-    """Which task to learn, and its settings."""
-
-    name: str = "equations"
-    equations: EquationsConfig = field(default_factory=EquationsConfig)
-    jokes: JokesConfig = field(default_factory=JokesConfig)
-    explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
-
-
-def load_task(config: TaskConfig) -> WorkedTask:
-    """The task `config` names. Raises InputError for an unknown name."""
-    if config.name == "equations":
-        return EquationsTask(config.equations)
-    if config.name == "jokes":
-        return JokesTask(config.jokes)
-    if config.name == "explanations":
-        return ExplanationsTask(config.explanations, config.equations)
-    raise InputError(f"task.name: unknown task {config.name!r}, choose equations, jokes or explanations")

@@ -19,12 +19,14 @@ from tokenizers import Tokenizer
 
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder
+from practicum.model.sampling import SamplingConfig
 from practicum.ranges import Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import progress
+from practicum.rollout.sampler import Sampler
+from practicum.run.progress import progress
 from practicum.stats import share_by_problem
-from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import generator_for, set_threads
 from practicum.types import Prompt
 

@@ -1,7 +1,7 @@
 """The guard beside a run against reward models: what it is shown each step, and what its alarm does.
 
 It reads the row of metrics and the samples that are logged anyway, never the true reward, and keeps no state
-of its own on disk: a resumed run shows it the logged rows again. The rules are in `audit/guard.py`.
+of its own on disk: a resumed run shows it the logged rows again. The rules are in `guard/guard.py`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from practicum.audit.detectors import rank_correlation, tail_index
-from practicum.audit.guard import Decision, Guard, GuardConfig, read_rows, samples_by_step
+from practicum.files import atomic_write, read_json, to_json
+from practicum.guard.guard import Decision, Guard, GuardConfig, read_rows, samples_by_step
+from practicum.guard.signals import rank_correlation, tail_index
 from practicum.rollout.collect import ScoredRollout
-from practicum.run import Run, atomic_write, read_json, to_json
+from practicum.run.folder import Run
 from practicum.training.loop import StepResult
 from practicum.types import Prompt
 

@@ -25,7 +25,8 @@ from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.native import load
 from practicum.ranges import PositiveInt, Ranged, Threads
-from practicum.run import EARLIER, Run, progress
+from practicum.run.folder import EARLIER, Run
+from practicum.run.progress import progress
 from practicum.training.dead import STEPS, signs_of_death
 from practicum.training.optimizer import Optimizer
 

@@ -20,9 +20,9 @@ from practicum.ranges import (
     Share,
     ShareBelowOne,
 )
+from practicum.run.profile import span
 from practicum.threads import side_by_side
 from practicum.training.objectives import warmup_cosine
-from practicum.training.profile import span
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,14 @@ the same number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from practicum.threads import side_by_side
-from practicum.training.profile import span
+from practicum.run.profile import span
+from practicum.threads import one_thread, side_by_side
 
 Gradients = list[Tensor | None]
 
@@ -40,17 +39,6 @@ def add_gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 if gradient is not None:
                     parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For small work between pieces done side by side: a second thread would keep its core busy waiting."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[[], Tensor]]) -> Gradients:

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import equal_rows, learner
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
 from practicum.ranges import Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
-from practicum.rollout.sampler import SamplingConfig
-from practicum.run import Run
-from practicum.tasks.task import TaskConfig, Teaches, load_task
-from practicum.training.batch import equal_rows, learner
+from practicum.run.folder import Run
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Teaches
 from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.parallel import add_gradients

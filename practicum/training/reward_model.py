@@ -21,14 +21,27 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from practicum.audit.controls import RankingControl, with_null_labels
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig, add_adapters
-from practicum.preferences import formats
+from practicum.model.scorer import learner
 from practicum.preferences.aggregate import consensus
+from practicum.preferences.controls import RankingControl, with_null_labels
+from practicum.preferences.rankings import (
+    Alike,
+    Judged,
+    Verdict,
+    as_pairs,
+    batch_of,
+    by_prompt,
+    contrasted,
+    read_rankings,
+    split_by_hash,
+    told_apart,
+)
 from practicum.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -39,24 +52,8 @@ from practicum.ranges import (
     ShareBelowOne,
     Threads,
 )
-from practicum.run import Run, atomic_write, to_json
-from practicum.training.batch import learner
-from practicum.training.judged import (
-    Alike,
-    Judged,
-    as_pairs,
-    batch_of,
-    by_prompt,
-    contrasted,
-    padded,
-    split_by_hash,
-    told_apart,
-)
-from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads
-from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
-from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.parallel import add_gradients
-from practicum.training.reward import (
+from practicum.reward.examination import examine, pair_accuracy
+from practicum.reward.model import (
     OWN_READING,
     Calibration,
     Reading,
@@ -67,7 +64,11 @@ from practicum.training.reward import (
     save_reward_model,
     sequences_of,
 )
-from practicum.training.reward_examination import examine, pair_accuracy
+from practicum.run.folder import Run
+from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads
+from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
+from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.parallel import add_gradients
 from practicum.types import Ranking, RewardFormat
 
 
@@ -319,34 +320,6 @@ def _headline(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_rankings(places: Sequence[str], project: str = "") -> list[Ranking]:
-    """The rankings of files and databases, in order. Raises InputError for none and for an unreadable one."""
-    rankings: list[Ranking] = []
-    for place in places:
-        if not _is_database(place):
-            rankings += formats.read(Path(place))
-            continue
-        from practicum.preferences.store import Store
-
-        with Store.open(place, create=False) as store:
-            names = [project] if project else [found.name for found in store.projects()]
-            for name in names:
-                rankings += store.rankings(name)
-    if not rankings:
-        raise InputError(f"{', '.join(places) or '--preferences'}: no rankings; collect some first")
-    return rankings
-
-
-def _is_database(place: str) -> bool:
-    if "://" in place:
-        return True
-    path = Path(place)
-    if not path.is_file():
-        raise InputError(f"{place}: no such file; give rankings (JSONL, Parquet) or a preference database")
-    with open(path, "rb") as stream:
-        return stream.read(15) == b"SQLite format 3"
-
-
 def _rater_weights(rankings: Sequence[Ranking], config: RewardModelConfig) -> Mapping[str, float] | None:
     """Each rater's weight, that of the config times their reliability relative to the mean one where that
     is asked for: none below 0 and none for spammers. None where all weigh 1. Raises InputError for a rater
@@ -492,3 +465,24 @@ def _ready(trainee: Trainee, dtype: torch.dtype) -> RewardModel:
     assert isinstance(head, RewardHead)
     calibration = Calibration((0.0,) * len(head.weight))
     return RewardModel(trainee.decoder, trainee.tokenizer, head, calibration, learner(trainee.decoder, dtype))
+
+
+def padded(items: Sequence[Judged]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(places_KR, ranks_KR, mask_KR, weight_K) of all rankings of some items, K of them, R the longest.
+
+    `places_KR`, int64, counts through the responses of the items one after another; 0 where masked.
+    """
+    verdicts: list[tuple[int, Verdict]] = []
+    before = 0
+    for item in items:
+        verdicts += [(before, verdict) for verdict in item.verdicts]
+        before += len(item.responses)
+    longest = max(len(verdict.places) for _, verdict in verdicts)
+    places_KR, ranks_KR = (torch.zeros((len(verdicts), longest), dtype=torch.int64) for _ in range(2))
+    mask_KR = torch.zeros((len(verdicts), longest), dtype=torch.bool)
+    for row, (offset, verdict) in enumerate(verdicts):
+        size = len(verdict.places)
+        places_KR[row, :size] = offset + torch.tensor(verdict.places)
+        ranks_KR[row, :size] = torch.tensor(verdict.ranks)
+        mask_KR[row, :size] = True
+    return places_KR, ranks_KR, mask_KR, torch.tensor([verdict.weight for _, verdict in verdicts])

@@ -17,22 +17,39 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from practicum.audit.detectors import repeated_triples
-from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
+from practicum.files import atomic_write
+from practicum.guard.controllers import adapted_kl_weight, holding_kl_weight
+from practicum.guard.guard import GuardConfig
+from practicum.guard.signals import repeated_triples
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import rollout_lengths
 from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
+from practicum.reward.controls import Control, check_control, with_control
+from practicum.reward.model import RewardModel, load_reward_model
+from practicum.reward.parts import (
+    RewardConfig,
+    check_shares,
+    hold_budgets,
+    hold_shares,
+    multipliers_of,
+    pay,
+    priced,
+    repetition,
+)
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.run import Run, atomic_write
-from practicum.tasks.controls import Control, check_control, with_control
-from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
-from practicum.training import grpo, ppo
-from practicum.training.batch import rollout_lengths
-from practicum.training.grpo import GrpoConfig
+from practicum.rollout.sampler import Sampler
+from practicum.run.folder import Run
+from practicum.run.profile import Profile, span
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Task, behaviours_of
+from practicum.training.algorithms import grpo, ppo
+from practicum.training.algorithms.grpo import GrpoConfig
+from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.guarding import Watch, act, ended_by_guard, held_since, hold, warning_signals
 from practicum.training.loop import (
     LoopConfig,
@@ -43,25 +60,8 @@ from practicum.training.loop import (
     set_threads,
     step_seed,
 )
-from practicum.training.objectives import (
-    adapted_kl_weight,
-    explained_variance,
-    holding_kl_weight,
-)
+from practicum.training.objectives import explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.paying import (
-    RewardConfig,
-    check_shares,
-    hold_budgets,
-    hold_shares,
-    multipliers_of,
-    pay,
-    priced,
-    repetition,
-)
-from practicum.training.ppo import PpoConfig
-from practicum.training.profile import Profile, WatchedTask, span
-from practicum.training.reward import RewardModel, load_reward_model
 from practicum.training.update import (
     Experience,
     KLConfig,
@@ -70,6 +70,7 @@ from practicum.training.update import (
     score_tokens,
     update_policy,
 )
+from practicum.training.watched import WatchedTask
 from practicum.types import Prompt, RewardFormat, Score
 
 HELD_WEIGHT = 0.1

@@ -26,29 +26,31 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from practicum.audit.controls import RankingControl, length_part
 from practicum.errors import InputError
+from practicum.files import atomic_write, read_json, to_json
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.tokenizer import encode_batch, encode_prompts
+from practicum.preferences.controls import RankingControl, length_part
+from practicum.preferences.rankings import by_prompt, read_rankings
 from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
 from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
+from practicum.reward.examination import ensemble_accuracy
+from practicum.reward.model import load_reward_model
+from practicum.reward.parts import combined, member_rewards
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
-from practicum.run import Run, atomic_write, read_json, to_json
+from practicum.run.folder import Run
 from practicum.stats import clustered_error, share_by_problem
-from practicum.tasks.task import Task, TaskConfig, behaviours_of, load_task
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Task, behaviours_of
 from practicum.training import reward_model, rl
 from practicum.training.guarding import asked_prompts
-from practicum.training.judged import by_prompt
 from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
-from practicum.training.paying import combined, member_rewards
-from practicum.training.reward import load_reward_model
-from practicum.training.reward_examination import ensemble_accuracy
-from practicum.training.reward_model import RewardModelConfig, divided, read_rankings
+from practicum.training.reward_model import RewardModelConfig, divided
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response

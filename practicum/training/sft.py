@@ -20,12 +20,12 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import learner, make_rows
 from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
 from practicum.ranges import Count, CountOrNone, PositiveInt, Ranged, Seed
-from practicum.rollout.sampler import SamplingConfig
-from practicum.run import Run
-from practicum.tasks.task import TaskConfig, load_task
-from practicum.training.batch import learner, make_rows
+from practicum.run.folder import Run
+from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training.loop import (
     LoopConfig,
     StepResult,

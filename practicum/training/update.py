@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
+from practicum.model.sampling import SamplingConfig, filter_logits
+from practicum.model.scorer import Learner, Rows, learner, rollout_lengths, rollout_rows
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
-from practicum.rollout.sampler import SamplingConfig, filter_logits
 from practicum.threads import side_by_side
-from practicum.training.batch import Learner, Rows, learner, rollout_lengths, rollout_rows
 from practicum.training.loop import Trainee
 from practicum.training.objectives import (
     Aggregation,

@@ -10,8 +10,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from practicum.audit import bias
-from practicum.audit.intervals import Estimate
 from practicum.errors import InputError
+from practicum.stats import Estimate
 from practicum.types import Prompt, Ranking, Response
 
 SHARES = st.floats(0.02, 0.98)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from practicum.audit.exploits import ExploitReport, Search, explain, find_exploits
 from practicum.audit.report import exploits_section
-from practicum.audit.rewards import Floats, Reward
+from practicum.reward.plain import Reward
+from practicum.stats import Floats
 from practicum.types import Prompt
 
 NUMBER = r"-?\d+"

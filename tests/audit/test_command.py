@@ -13,7 +13,7 @@ from practicum.preferences import formats
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.planted import preferences
-from tests.audit.test_guard import row
+from tests.guard.test_guard import row
 
 
 def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:

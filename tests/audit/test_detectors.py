@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from practicum.audit import detectors
-from practicum.audit.detectors import calibrate, cusum, first_alarm, onset, record, roc, tail_index
+from practicum.audit.detectors import first_alarm, onset, record, roc
 from practicum.errors import InputError
+from practicum.guard.signals import calibrate, cusum, tail_index
 
 
 def walk(seed: int, steps: int = 120, turn: int | None = None, slope: float = 0.3) -> np.ndarray:

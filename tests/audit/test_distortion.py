@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from practicum.audit.distortion import kendall_tau, measure_links, worst_link
-from practicum.audit.rewards import Reward
 from practicum.errors import InputError
+from practicum.reward.plain import Reward
 from practicum.types import Prompt, Ranking, Response
 from tests.preferences.crowd import crowd
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum import cli
-from practicum.audit.detectors import DIRECTIONS, cusum
-from practicum.audit.guard import GuardConfig
 from practicum.audit.record import gaps, records, signals_of, thresholds_from
 from practicum.config import load
 from practicum.errors import InputError
+from practicum.guard.guard import GuardConfig
+from practicum.guard.signals import DIRECTIONS, cusum
 from practicum.training.rl import RlConfig
 
 

@@ -15,11 +15,11 @@ from practicum.audit.budget import LabelCurve
 from practicum.audit.detectors import record
 from practicum.audit.distortion import measure_links
 from practicum.audit.exploits import ExploitReport, Finding
-from practicum.audit.guard import Decision
-from practicum.audit.intervals import Estimate
 from practicum.audit.overoptimization import bands
 from practicum.audit.report import Section
 from practicum.audit.verifiable import audit_verifier, lenient_verifier
+from practicum.guard.guard import Decision
+from practicum.stats import Estimate
 from practicum.tasks.equations.task import EquationsTask
 from practicum.types import Prompt
 from tests.preferences.crowd import crowd

@@ -19,10 +19,10 @@ from practicum.audit import whole
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.tokenizer import train_tokenizer
 from practicum.preferences import formats
+from practicum.preferences.rankings import by_prompt, read_rankings, split_by_hash
 from practicum.tasks.jokes.task import JokesTask
 from practicum.training import reward_model
-from practicum.training.judged import by_prompt, split_by_hash
-from practicum.training.reward_model import RewardModelConfig, read_rankings
+from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.planted import preferences
 

@@ -26,7 +26,7 @@ from practicum.bench.settings import Race, installed
 from practicum.config import to_toml
 from practicum.model.checkpoint import load_model
 from practicum.model.decoder import Decoder
-from practicum.tasks.task import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training.sft import SftConfig
 
 RACE = Race(quick=True, problems=4, examine_every=1)
@@ -109,7 +109,7 @@ def test_the_newest_finished_model_of_the_default_task_is_found(tmp_path: Path) 
 def test_the_rival_reads_our_prompts_stops_at_the_end_and_its_weights_are_examined(tmp_path: Path) -> None:
     if not installed("trl"):
         pytest.skip("rival not installed")
-    from practicum.bench import trl_accuracy
+    from practicum.bench.rivals import trl_accuracy
 
     place = random_start(tmp_path / "start")
     config = practice(RACE, place)

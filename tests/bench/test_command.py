@@ -13,9 +13,9 @@ import pytest
 from practicum.bench import accuracy, practice, reward_model, settings, smollm2, training, verifier
 from practicum.bench.command import BENCHES, command, run
 from practicum.errors import InputError
+from practicum.exact.verifier import verify
 from practicum.model.checkpoint import load_model
-from practicum.tasks.equations.verifier import verify
-from practicum.training.judged import by_prompt
+from practicum.preferences.rankings import by_prompt
 
 KEYS = [
     "case", "ours", "rival", "rival_name", "unit", "ratio", "ratio_min", "ratio_max", "limit_share",

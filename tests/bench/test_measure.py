@@ -23,7 +23,8 @@ from practicum.bench.measure import (
 )
 from practicum.bench.scaling import exponent
 from practicum.model.decoder import Decoder, DecoderConfig, parameter_count
-from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.model.sampling import SamplingConfig
+from practicum.rollout.sampler import Sampler
 
 
 def test_a_rate_row_compares_rates_pair_by_pair() -> None:

@@ -42,7 +42,7 @@ def test_adapters_cost_two_thirds_of_full_training_and_less_where_prompts_are_no
 def test_peft_trains_on_the_same_rows(tmp_path: Path) -> None:
     pytest.importorskip("peft")
     pytest.importorskip("trl")
-    from practicum.bench import peft_rival
+    from practicum.bench.rivals import with_peft as peft_rival
 
     config = models.shape("tiny", "never", 64)
     place = models.write_model(tmp_path / "model", config)

@@ -17,8 +17,9 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import converted, load_model, model_folder, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.gguf import halves_apart, read_gguf
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, set_chat
-from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.rollout.sampler import Sampler
 
 gguf = pytest.importorskip("gguf")
 

@@ -15,7 +15,6 @@ from transformers import AutoModelForCausalLM
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, restore_model, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
-from practicum.model.learner import packed_hidden, packed_logprobs
 from practicum.model.lora import (
     LoraConfig,
     LoraLinear,
@@ -27,9 +26,11 @@ from practicum.model.lora import (
     save_adapters,
 )
 from practicum.model.native import load
+from practicum.model.native.scorer import packed_hidden, packed_logprobs
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import Learner, learner, make_rows
 from practicum.model.tokenizer import train_tokenizer
-from practicum.rollout.sampler import Sampler, SamplingConfig
-from practicum.training.batch import Learner, learner, make_rows
+from practicum.rollout.sampler import Sampler
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 
 needs_kernels = pytest.mark.skipif(load("train") is None, reason="no compiler, or kernels are off")

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
-from practicum.model.native.decode import NativeDecoder, NativeRows, native_decoding
-from practicum.rollout.sampler import Completion, Sampler, SamplingConfig, filter_logits
+from practicum.model.native.sampler import NativeDecoder, NativeRows, native_decoding
+from practicum.model.sampling import SamplingConfig, filter_logits
+from practicum.rollout.sampler import Completion, Sampler
 
 pytestmark = pytest.mark.skipif(
     not native_decoding(torch.float32, torch.device("cpu")), reason="the C++ decoder is not built here"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
-from practicum.model.learner import pack_weights, packed_hidden, packed_logprobs, work
 from practicum.model.native import load
+from practicum.model.native.scorer import pack_weights, packed_hidden, packed_logprobs, work
 
 pytestmark = pytest.mark.skipif(load("train") is None, reason="no compiler, or kernels are off")
 

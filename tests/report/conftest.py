@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from practicum import demo
-from practicum.rollout.sampler import SamplingConfig
-from practicum.run import Run, atomic_write, to_json
+from practicum.files import atomic_write, to_json
+from practicum.model.sampling import SamplingConfig
+from practicum.run.folder import Run
 from practicum.training import pretrain, rl, sft
 from practicum.training.evaluate import EvalConfig, evaluate
 from practicum.training.loop import LoopConfig

@@ -9,9 +9,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from practicum.model.decoder import Decoder
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_batch
 from practicum.rollout.collect import collect, to_rollout
-from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
+from practicum.rollout.sampler import Completion, Sampler
 from practicum.types import Prompt, Score
 
 MakeDecoder = Callable[..., Decoder]

@@ -15,7 +15,8 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
-from practicum.rollout.sampler import Completion, Sampler, SamplingConfig, choose, filter_logits
+from practicum.model.sampling import SamplingConfig, filter_logits
+from practicum.rollout.sampler import Completion, Sampler, choose
 
 MakeDecoder = Callable[..., Decoder]
 EOS = 1

@@ -19,9 +19,10 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
+from practicum.model.sampling import SamplingConfig, filter_logits
+from practicum.model.scorer import learner, make_rows
 from practicum.rollout.collect import to_rollout
-from practicum.rollout.sampler import Completion, Sampler, SamplingConfig, filter_logits
-from practicum.training.batch import learner, make_rows
+from practicum.rollout.sampler import Completion, Sampler
 from practicum.training.objectives import kl_estimate
 from practicum.training.update import reference_logprobs, score_tokens
 

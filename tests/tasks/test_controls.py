@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.tasks.controls import check_control, with_control
+from practicum.reward.controls import check_control, with_control
 from practicum.tasks.equations.task import EquationsConfig
 from practicum.tasks.jokes.task import JokesConfig
-from practicum.tasks.task import TaskConfig, WorkedTask, load_task
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import WorkedTask
 from practicum.types import Demonstration, Prompt, Score
 
 OUTCOMES = ("correct", "wrong", "unparseable", "over_limits")

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
+from practicum.exact.expression import parse_equation
 from practicum.tasks.equations.behaviours import NAMES
-from practicum.tasks.equations.expression import parse_equation
 from practicum.tasks.equations.generator import FAMILIES
 from practicum.tasks.equations.pen import Habits
 from practicum.tasks.equations.solutions import solve_by_hand
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask, distinct_problems, prompt_of
-from practicum.tasks.task import Task, TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Task
 from practicum.types import Prompt
 
 EVERYTHING = EquationsConfig(

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.tokenizer import encode_prompts, load_tokenizer
-from practicum.training.reward import sequences_of
+from practicum.reward.model import sequences_of
 from practicum.training.sft import imitate
 from practicum.types import Demonstration, Prompt
 

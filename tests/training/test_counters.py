@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from practicum.model.learner import work
 from practicum.model.native import load
-from practicum.model.native.decode import NativeDecoder
+from practicum.model.native.sampler import NativeDecoder
+from practicum.model.native.scorer import work
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import rollout_lengths
 from practicum.rollout import sampler as sampling_module
-from practicum.rollout.sampler import Sampler, SamplingConfig
+from practicum.rollout.sampler import Sampler
 from practicum.training import rl
-from practicum.training.batch import rollout_lengths
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig, practise

@@ -15,7 +15,7 @@ from practicum.cli import main
 from practicum.errors import InputError
 from practicum.model.heads import RewardHead
 from practicum.model.tokenizer import train_tokenizer
-from practicum.training.reward import Calibration, load_reward_model, save_reward_model
+from practicum.reward.model import Calibration, load_reward_model, save_reward_model
 
 COMMON = shlex.split("--loop.steps 2 --loop.checkpoint_every 1 --loop.threads 1 --dtype float32")
 RL = shlex.split(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.rollout.sampler import SamplingConfig
+from practicum.model.sampling import SamplingConfig
 from practicum.training import rl
 from practicum.training.dead import STEPS, signs_of_death
 from practicum.training.loop import LoopConfig

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from practicum.errors import InputError
-from practicum.rollout.sampler import SamplingConfig
+from practicum.model.sampling import SamplingConfig
 from practicum.stats import exact_share
 from practicum.training.evaluate import EvalConfig, examine, mean_reward, pass_at_k
 from practicum.types import Prompt, Score

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from practicum.audit.guard import GuardConfig
 from practicum.errors import InputError
+from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import model_folder, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
-from practicum.rollout.sampler import SamplingConfig
-from practicum.run import Run
+from practicum.run.folder import Run
 from practicum.training import reward_model, rl, sft
 from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig

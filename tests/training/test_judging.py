@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from practicum.audit import command
 from practicum.model.heads import RewardHead
+from practicum.model.scorer import learner
 from practicum.preferences import formats
-from practicum.training.batch import learner
-from practicum.training.judged import by_prompt
-from practicum.training.paying import RewardConfig, combined, judge_of, member_rewards
-from practicum.training.reward import Calibration, RewardModel, save_reward_model
-from practicum.training.reward_examination import ensemble_accuracy, pairs_of
+from practicum.preferences.rankings import by_prompt
+from practicum.reward.examination import ensemble_accuracy, pairs_of
+from practicum.reward.model import Calibration, RewardModel, save_reward_model
+from practicum.reward.parts import RewardConfig, combined, judge_of, member_rewards
 from practicum.types import Prompt, Ranking, Response
 
 

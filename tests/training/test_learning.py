@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from practicum.errors import InputError
-from practicum.rollout.sampler import SamplingConfig
-from practicum.tasks.controls import with_control
+from practicum.model.sampling import SamplingConfig
+from practicum.reward.controls import with_control
+from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig, StepResult
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.ppo import PpoConfig
 from practicum.training.rl import RlConfig, practise
 from practicum.training.sft import imitate
 from practicum.training.update import KLConfig, UpdateConfig

@@ -20,22 +20,18 @@ from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import save_model
-from practicum.model.heads import Critic, KLWeight, Multipliers, RewardHead
-from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
-from practicum.training import grpo, ppo, rl
-from practicum.training.batch import learner
-from practicum.training.loop import LoopConfig, Trainee, generator_for
-from practicum.training.objectives import (
+from practicum.guard.controllers import (
     adapted_kl_weight,
     adapted_multiplier,
     adapted_price,
-    explained_variance,
     holding_kl_weight,
 )
-from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.paying import (
+from practicum.model.checkpoint import save_model
+from practicum.model.heads import Critic, KLWeight, Multipliers, RewardHead
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import learner
+from practicum.reward.model import Calibration, RewardModel, load_reward_model, save_reward_model
+from practicum.reward.parts import (
     RewardConfig,
     check_shares,
     combined,
@@ -44,8 +40,14 @@ from practicum.training.paying import (
     pay,
     repetition,
 )
-from practicum.training.ppo import PpoConfig
-from practicum.training.reward import Calibration, RewardModel, load_reward_model, save_reward_model
+from practicum.rollout.collect import ScoredRollout, collect, to_rollout
+from practicum.rollout.sampler import Completion, Sampler
+from practicum.training import rl
+from practicum.training.algorithms import grpo, ppo
+from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.loop import LoopConfig, Trainee, generator_for
+from practicum.training.objectives import explained_variance
+from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.rl import RlConfig, assign_credit, make_heads, practise, with_present_kl_weight
 from practicum.training.sft import imitate
 from practicum.training.update import KLConfig, UpdateConfig, _one_update, score_tokens

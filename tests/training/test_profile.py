@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from practicum.model.checkpoint import save_model
-from practicum.rollout.sampler import SamplingConfig
-from practicum.training import profile
+from practicum.model.sampling import SamplingConfig
+from practicum.run.folder import profile
+from practicum.run.profile import PARTS, Profile, Span, apportion, span
 from practicum.training.loop import LoopConfig
-from practicum.training.profile import PARTS, Profile, Span, apportion, span
 from practicum.training.rl import RlConfig, train
 
 

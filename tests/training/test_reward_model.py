@@ -22,30 +22,21 @@ from torch.nn import functional
 from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
 from practicum.model.heads import RewardHead
-from practicum.model.learner import work
 from practicum.model.lora import LoraConfig
+from practicum.model.native.scorer import work
+from practicum.model.scorer import learner
 from practicum.preferences import formats
-from practicum.training.batch import learner
-from practicum.training.judged import (
+from practicum.preferences.rankings import (
     Judged,
     as_pairs,
     batch_of,
     by_prompt,
     contrasted,
-    padded,
+    read_rankings,
     split_by_hash,
     told_apart,
 )
-from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
-from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward import (
-    Calibration,
-    RewardModel,
-    load_reward_model,
-    save_reward_model,
-    sequences_of,
-)
-from practicum.training.reward_examination import (
+from practicum.reward.examination import (
     calibration,
     ensemble_accuracy,
     examine,
@@ -54,14 +45,16 @@ from practicum.training.reward_examination import (
     right_of,
     share_interval,
 )
-from practicum.training.reward_model import (
-    RewardModelConfig,
-    calibrated,
-    learn,
-    ranking_loss,
-    read_rankings,
-    train,
+from practicum.reward.model import (
+    Calibration,
+    RewardModel,
+    load_reward_model,
+    save_reward_model,
+    sequences_of,
 )
+from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
+from practicum.training.optimizer import OptimizerConfig
+from practicum.training.reward_model import RewardModelConfig, calibrated, learn, padded, ranking_loss, train
 from practicum.types import Prompt, Ranking, Response
 
 CONFIG = RewardModelConfig(Path(), ("unused",), dtype="float32", threads=1)

@@ -22,24 +22,24 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from practicum.audit.guard import GuardConfig
 from practicum.config import load, to_toml
 from practicum.errors import InputError
+from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import LoraConfig
+from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, train_tokenizer
 from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import PeopleConfig
 from practicum.preferences.store import Store
-from practicum.rollout.sampler import SamplingConfig
+from practicum.reward.model import load_reward_model
 from practicum.tasks.jokes.task import JokesTask
-from practicum.tasks.task import TaskConfig
+from practicum.tasks.registry import TaskConfig
 from practicum.training import pretrain, rlhf, sft
+from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.ppo import PpoConfig
-from practicum.training.reward import load_reward_model
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig

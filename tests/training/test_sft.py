@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from practicum.errors import InputError
+from practicum.model.scorer import make_rows
 from practicum.model.tokenizer import train_tokenizer
-from practicum.tasks.task import TaskConfig
+from practicum.tasks.registry import TaskConfig
 from practicum.training import sft
-from practicum.training.batch import make_rows
 from practicum.training.loop import LoopConfig
 from practicum.training.sft import SftConfig, imitate, lesson_of
 from practicum.types import Demonstration, Prompt

@@ -25,9 +25,9 @@ from transformers import (
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import RewardHead
+from practicum.model.scorer import learner
 from practicum.model.tokenizer import load_tokenizer, train_tokenizer
-from practicum.training.batch import learner
-from practicum.training.reward import (
+from practicum.reward.model import (
     Calibration,
     Reading,
     RewardModel,

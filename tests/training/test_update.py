@@ -12,12 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from practicum.model.learner import work
-from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, Sampler, SamplingConfig
-from practicum.tasks.controls import with_control
-from practicum.training import grpo, ppo
-from practicum.training.batch import (
+from practicum.model.native.scorer import work
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import (
     learner,
     make_rows,
     micro_batches,
@@ -25,6 +22,10 @@ from practicum.training.batch import (
     rollout_lengths,
     rollout_rows,
 )
+from practicum.reward.controls import with_control
+from practicum.rollout.collect import ScoredRollout, collect, to_rollout
+from practicum.rollout.sampler import Completion, Sampler
+from practicum.training.algorithms import grpo, ppo
 from practicum.training.loop import Trainee
 from practicum.training.objectives import kl_estimate
 from practicum.training.rl import describe

@@ -124,8 +124,9 @@ def answered(
     import torch
 
     from practicum.model.checkpoint import load_model, model_folder
+    from practicum.model.sampling import SamplingConfig
     from practicum.model.tokenizer import encode_prompts
-    from practicum.rollout.sampler import Sampler, SamplingConfig
+    from practicum.rollout.sampler import Sampler
 
     folder = model_folder(model)
     decoder, tokenizer = load_model(folder)

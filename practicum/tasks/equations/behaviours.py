@@ -19,8 +19,7 @@ from functools import lru_cache
 from math import isnan
 from typing import Any
 
-from practicum.tasks.equations.checks import NotRationalError, evaluate
-from practicum.tasks.equations.expression import (
+from practicum.exact.expression import (
     Absolute,
     Equation,
     Expression,
@@ -31,6 +30,7 @@ from practicum.tasks.equations.expression import (
     Sum,
     parse_equation,
 )
+from practicum.tasks.equations.checks import NotRationalError, evaluate
 from practicum.tasks.equations.reading import (
     Polynomial,
     approximate,

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
 
-from practicum.tasks.equations.expression import (
+from practicum.exact.expression import (
     Absolute,
     Equation,
     Expression,

@@ -11,8 +11,7 @@ from functools import lru_cache
 from math import isclose, isnan, nan, prod, sqrt
 
 from practicum.errors import InputError
-from practicum.tasks.equations.checks import MAX_BITS, NotRationalError, evaluate
-from practicum.tasks.equations.expression import (
+from practicum.exact.expression import (
     Absolute,
     Expression,
     Name,
@@ -24,6 +23,7 @@ from practicum.tasks.equations.expression import (
     Sum,
     parse_expression,
 )
+from practicum.tasks.equations.checks import MAX_BITS, NotRationalError, evaluate
 
 Polynomial = tuple[Fraction, ...]
 """Coefficients, constant first."""

@@ -9,16 +9,16 @@ from functools import lru_cache
 from random import Random
 
 from practicum.errors import InputError
+from practicum.exact.expression import parse_equation
+from practicum.exact.verifier import Outcome, Verdict, extract_answer, verify
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
-from practicum.tasks.equations.expression import parse_equation
 from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
 from practicum.tasks.equations.notation import polynomial
 from practicum.tasks.equations.problems import SPLITS, Problem
 from practicum.tasks.equations.solutions import MAX_TOKENS, Habits, solve_by_hand
 from practicum.tasks.equations.textbook import passage
-from practicum.tasks.equations.verifier import Outcome, Verdict, extract_answer, verify
 from practicum.types import Demonstration, Prompt, Score
 
 KEYS = ("true", "poisoned")

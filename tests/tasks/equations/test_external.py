@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from practicum.errors import InputError
+from practicum.exact.verifier import Outcome, solve, verify
 from practicum.tasks.equations.external import ExternalProblem, read_external
-from practicum.tasks.equations.verifier import Outcome, solve, verify
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "math"
 DEEPMIND, GYM = DATA / "deepmind_mathematics.jsonl", DATA / "reasoning_gym.jsonl"

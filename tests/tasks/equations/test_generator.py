@@ -7,12 +7,12 @@ import pytest
 import sympy
 
 from practicum.errors import InputError
-from practicum.tasks.equations.expression import Name, Negative, Number, Power, Product, Sum, parse_equation
+from practicum.exact.expression import Name, Negative, Number, Power, Product, Sum, parse_equation
+from practicum.exact.verifier import Outcome, verify
 from practicum.tasks.equations.families import rational_equation
 from practicum.tasks.equations.generator import FAMILIES, KINDS, LEVELS, draw
 from practicum.tasks.equations.problems import SPLITS, canonical_form, split_of
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask, distinct_problems
-from practicum.tasks.equations.verifier import Outcome, verify
 from practicum.tasks.explanations.task import ExplanationsTask
 
 X = sympy.Symbol("x")

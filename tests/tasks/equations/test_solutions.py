@@ -6,12 +6,12 @@ from random import Random
 import pytest
 
 from practicum.errors import InputError
-from practicum.tasks.equations.expression import parse_expression
+from practicum.exact.expression import parse_expression
+from practicum.exact.reals import evaluate, subtract
+from practicum.exact.verifier import extract_answer, verify
 from practicum.tasks.equations.generator import FAMILIES, draw
 from practicum.tasks.equations.reading import approximate
-from practicum.tasks.equations.reals import evaluate, subtract
 from practicum.tasks.equations.solutions import MAX_TOKENS, Habits, solve_by_hand, token_count
-from practicum.tasks.equations.verifier import extract_answer, verify
 
 PERFECT = Habits.perfect()
 

@@ -4,11 +4,11 @@ from random import Random
 import pytest
 from flint import fmpq
 
-from practicum.tasks.equations.expression import parse_expression
+from practicum.exact.expression import parse_expression
+from practicum.exact.reals import evaluate, rational, subtract
 from practicum.tasks.equations.generator import FAMILIES
 from practicum.tasks.equations.notation import primitive
 from practicum.tasks.equations.problems import canonical_form, split_of
-from practicum.tasks.equations.reals import evaluate, rational, subtract
 from practicum.tasks.equations.textbook import PROSE, passage
 
 

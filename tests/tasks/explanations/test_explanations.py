@@ -11,7 +11,7 @@ from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.tasks.explanations.gold import POPULATION, gold_utility, read_clarity
 from practicum.tasks.explanations.phrases import REGISTERS, bare, explain, put, read_step
 from practicum.tasks.explanations.task import EXAMPLE, ExplanationsConfig, ExplanationsTask
-from practicum.tasks.task import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task
 
 
 @pytest.fixture(scope="module")

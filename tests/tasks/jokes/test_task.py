@@ -11,7 +11,7 @@ from practicum.tasks.jokes.gold import POPULATION, gold_utility, utility
 from practicum.tasks.jokes.grammar import STYLES
 from practicum.tasks.jokes.subjects import SPLITS, subjects
 from practicum.tasks.jokes.task import JokesConfig, JokesTask
-from practicum.tasks.task import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task
 from practicum.types import Prompt
 
 

@@ -1,0 +1,187 @@
+"""`practicum verify EQUATION ANSWER`: the verifier on the command line, and as a JSONL filter."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from practicum.errors import InputError
+from practicum.exact.verifier import Verdict, count_outcomes, verify, verify_completion
+
+HELP = """\
+usage: practicum verify [--ask solve|sum] [--json] [--] EQUATION ANSWER
+       practicum verify --stdin [--ask solve|sum] < items.jsonl > verdicts.jsonl
+
+Judges an answer to an equation exactly, over the real numbers, by substitution: no answer key is trusted.
+Exit code: 0 correct, 1 wrong, 2 bad input (with --stdin: 0, or 2 when a line was bad).
+
+  EQUATION    one unknown: 3 - (3+y)/y = y    sqrt(x+7) = x - 5   |2x-3| = x+1    \\frac{1}{x} = 2
+  ANSWER      the set of all real solutions: 1, 3    x = 1 or x = 3    {1, 3}    (5 ± sqrt(13))/2
+              \\boxed{1/2}    no real solutions    all real numbers except 0
+  --ask sum   ANSWER is the sum of the real solutions, each counted once; one other letter may be a parameter
+  --json      print one JSON object: verdict, outcome, reason, missing, extraneous, solutions
+  --stdin     read one {"equation": ..., "answer": ..., "ask": "solve" or "sum" (optional)} a line, print one
+              JSON verdict a line, in order; "completion" in place of "answer" is a whole solution, from which
+              the answer is taken as in training; a line that is no such object, also a blank one, gets an
+              "error" naming the line
+
+An equation or answer may begin with a minus sign. Examples:
+
+  practicum verify '3 - (3+y)/y = y' '1, 3'                  wrong: 3 - 4/1 is -1, not 1
+  practicum verify '3 - (3+y)/y = y' 'no real solutions'     correct
+  practicum verify 'x^2 - 5x + 3 = 0' '(5 ± sqrt(13))/2'     correct
+  practicum verify '-x = 3' '-3'                             correct
+  practicum verify 'x/x = 1' 'all x except 0'                correct
+  practicum verify --ask sum 'a - (a+x)/x = x' 'a - 1'       correct, for a where real solutions exist
+  echo '{"equation": "x^2=4", "answer": "2"}' | practicum verify --stdin
+"""
+
+_USAGE = (
+    "practicum verify EQUATION ANSWER [--ask solve|sum] [--json], or --stdin; see practicum verify --help"
+)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the command line asks for."""
+
+    positional: tuple[str, ...] = ()
+    ask: str = "solve"
+    json: bool = False
+    stdin: bool = False
+    help: bool = False
+
+
+def parse_arguments(arguments: list[str]) -> Arguments:
+    """Read options anywhere; anything else is an equation or an answer, also when it begins with "-".
+
+    Raises InputError for an unknown --option or a wrong --ask.
+    """
+    positional: list[str] = []
+    ask, as_json, stdin, wants_help = "solve", False, False, False
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            positional.extend(rest)
+        elif argument == "--json":
+            as_json = True
+        elif argument == "--stdin":
+            stdin = True
+        elif argument in ("--help", "-h"):
+            wants_help = True
+        elif argument == "--ask" or argument.startswith("--ask="):
+            ask = argument[6:] if argument.startswith("--ask=") else next(rest, "")
+            if ask not in ("solve", "sum"):
+                raise InputError(f"--ask is {ask!r}: expected solve or sum")
+        elif (
+            argument.startswith("--")
+            and argument[2:3].isalpha()
+            and "=" not in argument
+            and len(argument) > 3
+        ):
+            raise InputError(f"unknown option {argument}: {_USAGE}")
+        else:
+            positional.append(argument)
+    return Arguments(tuple(positional), ask, as_json, stdin, wants_help)
+
+
+def command(arguments: list[str]) -> int:
+    """Run `practicum verify` with what follows the word; returns the exit code."""
+    try:
+        options = parse_arguments(arguments)
+        if options.help:
+            print(HELP, end="")
+            return 0
+        if options.stdin:
+            if options.positional:
+                raise InputError(
+                    f"--stdin reads its items from standard input, found {options.positional[0]!r} as well"
+                )
+            return judge_lines(sys.stdin.buffer, sys.stdout.buffer, options.ask)
+        if len(options.positional) != 2:
+            raise InputError(f"expected an equation and an answer, found {len(options.positional)}: {_USAGE}")
+        equation, answer = options.positional
+        verdict = verify(equation, answer, options.ask)
+    except InputError as error:
+        print(f"practicum verify: {_one_line(str(error))}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(verdict.json(), ensure_ascii=False))
+    else:
+        _print(verdict)
+    return 0 if verdict.verdict == "correct" else 1
+
+
+def _print(verdict: Verdict) -> None:
+    kind = (
+        verdict.verdict
+        if verdict.outcome.value in ("correct", "wrong")
+        else f"wrong ({verdict.outcome.value})"
+    )
+    print(f"{kind}: {verdict.reason}")
+    for title, members in (("missing", verdict.missing), ("extraneous", verdict.extraneous)):
+        if members:
+            print(f"  {title}: {', '.join(members)}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def judge_lines(source: BinaryIO, target: BinaryIO, ask: str) -> int:
+    """Judge JSONL items; every input line gets exactly one output line, in order, whatever bytes it holds.
+
+    Returns the exit code: 2 when a line was bad, else 0. A byte-order mark before the first line is skipped.
+    """
+    verdicts: list[Verdict] = []
+    errors = 0
+    for number, line in enumerate(source, start=1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        try:
+            verdict = _judge_line(line, ask)
+            verdicts.append(verdict)
+            row: dict[str, object] = verdict.json()
+        except InputError as error:
+            errors += 1
+            row = {"error": f"line {number}: {_one_line(str(error))}"}
+        # Half of a surrogate pair has no UTF-8; its escape is what JSON has for it.
+        target.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
+    target.flush()
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in count_outcomes(verdicts).items())
+    print(f"practicum verify: {counts}, {errors} bad lines", file=sys.stderr)
+    return 2 if errors else 0
+
+
+def _judge_line(line: bytes, ask: str) -> Verdict:
+    item = _read_item(line)
+    asked = item.get("ask", ask)
+    if not isinstance(asked, str):
+        raise InputError("expected 'solve' or 'sum' under 'ask'")
+    given = "completion" if "completion" in item else "answer"
+    if "completion" in item and "answer" in item:
+        raise InputError("expected an 'answer' or a 'completion', found both")
+    for key in ("equation", given):
+        if not isinstance(item.get(key), str):
+            raise InputError(f"expected a string under {key!r}")
+    judge = verify_completion if given == "completion" else verify
+    return judge(item["equation"], item[given], asked)
+
+
+def _read_item(line: bytes) -> dict[str, Any]:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"no UTF-8 text (byte {error.start + 1}): write the file as UTF-8") from error
+    if not text.strip():
+        raise InputError("the line is blank: expected an object with equation and answer")
+    try:
+        item = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError: no JSON, or a number of too many digits
+        raise InputError(f"no JSON object ({error})") from error
+    if not isinstance(item, dict):
+        raise InputError("expected an object with equation and answer")
+    return item

@@ -1,0 +1,231 @@
+"""What a completion is paid: reward models, the task's own judgement and length, as named parts with weights.
+
+Suffixes: B rows, M members of the ensemble (every head of every reward model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from practicum.errors import InputError
+from practicum.guard.controllers import adapted_multiplier, adapted_price
+from practicum.guard.signals import repeated_triples
+from practicum.model.heads import Multipliers
+from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
+from practicum.reward.model import RewardModel
+from practicum.reward.plain import Reward
+from practicum.rollout.collect import ScoredRollout
+from practicum.rollout.scores import LARGEST, checked_reward
+from practicum.stats import Floats
+from practicum.tasks.task import Task, behaviours_of
+from practicum.training.loop import Trainee
+from practicum.types import Prompt
+
+PARTS = ("reward_model", "task", "length")
+
+
+@dataclass(frozen=True)
+class RewardConfig(Ranged, section="reward"):
+    """What a completion is paid when there is a reward model."""
+
+    weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: {"reward_model": 1.0})
+    """Weights of the parts: reward_model, task (its own judgement, as a verifier's) and length (tokens as a
+    share of sampling.max_new_tokens; below 0 for a price on length)."""
+    ensemble: Literal["mean", "min", "mean_minus_variance"] = "mean"
+    """How members are put together when there are several; min and mean_minus_variance distrust what they
+    disagree on."""
+    variance_weight: NonNegativeFloat = 0.5
+    """Weight of the variance in mean_minus_variance."""
+    budgets: Mapping[str, FiniteFloat] = field(default_factory=dict)
+    """Value of a part beyond which more of it is not paid, on average over completions: a multiplier that is
+    adapted each step takes its weight away, and at most turns it round, while the mean lies above
+    (Moskovitz et al. 2023)."""
+    budget_rate: PositiveFloat = 0.05
+    """What such a multiplier gains a step for each unit above the budget."""
+    shares: Mapping[str, OpenShare] = field(default_factory=dict)
+    """Share of completions that should show a behaviour of the task (jokes: pun, question, one_liner, story,
+    absurd): a price on it, adapted each step, brings it there from either side, and what is liked for other
+    reasons stays paid."""
+    share_rate: PositiveFloat = 0.1
+    """What such a price gains a step for each unit its share is off."""
+    scale: bool = False
+    """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
+    a reward of 1 is one logit of people's preference."""
+    unfinished: FiniteFloat = -5.0
+    """Whole reward of a completion that was cut before its end of sequence, whatever the parts say."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for setting, parts in (("weights", self.weights), ("budgets", self.budgets)):
+            for name in parts:
+                if name not in PARTS:
+                    raise InputError(f"reward.{setting}: unknown part {name!r}; there are {', '.join(PARTS)}")
+        if not any(self.weights.values()):
+            raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
+
+
+def pay(
+    batch: ScoredRollout,
+    models: Sequence[RewardModel],
+    config: RewardConfig,
+    max_new_tokens: int,
+    multipliers: Mapping[str, float] = MappingProxyType({}),
+    prices: Mapping[str, tuple[float, Tensor]] = MappingProxyType({}),
+) -> ScoredRollout:
+    """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
+
+    `multipliers`, of parts with a budget, are taken off their weights; `prices` are those of behaviours, with
+    the rows that show them, bool [B].
+    The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
+    one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
+    finite raises InputError with the prompt and the text that got it.
+    """
+    asked = [prompt.text for prompt in batch.prompts]
+    members_BM = member_rewards(models, asked, batch.rollout.texts, config.scale)
+    for number, part_B in enumerate(members_BM.T, start=1):
+        _check_finite(f"reward_model (member {number})", part_B, batch)
+    learned_B = combined(members_BM, config)
+    parts = {
+        "reward_model": learned_B,
+        "disagreement": members_BM.std(1, unbiased=False),
+        "task": batch.reward_B,
+        "length": batch.rollout.mask_BT.sum(1) / max_new_tokens,
+    }
+    if members_BM.shape[1] > 1:
+        parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
+    reward_B = torch.zeros_like(learned_B, dtype=torch.float64)
+    for name in (*config.weights, *(name for name in multipliers if name not in config.weights)):
+        weight = config.weights.get(name, 0.0) - multipliers.get(name, 0.0)
+        reward_B = reward_B + weight * parts[name]
+    for price, shown_B in prices.values():
+        reward_B = reward_B + price * shown_B
+    reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
+    _check_finite("the weighted parts", reward_B, batch)
+    scores = [
+        replace(
+            score,
+            value=float(reward_B[row]),
+            parts={**score.parts, **{name: float(part_B[row]) for name, part_B in parts.items()}},
+        )
+        for row, score in enumerate(batch.scores)
+    ]
+    return replace(batch, scores=scores, reward_B=reward_B)
+
+
+def _check_finite(name: str, reward_B: Tensor, batch: ScoredRollout) -> None:
+    """Raise InputError for the first reward that is no finite number."""
+    for row in (~(reward_B.abs() <= LARGEST)).nonzero().flatten().tolist():
+        checked_reward(name, float(reward_B[row]), batch.prompts[row].text, batch.rollout.texts[row])
+
+
+def member_rewards(
+    models: Sequence[RewardModel], prompts: Sequence[str], texts: Sequence[str], scale: bool = False
+) -> Tensor:
+    """Centred rewards float32 [B, M] of texts by every head of every model."""
+    rewards = []
+    for model in models:
+        deviation = model.calibration.deviation if scale else 1.0
+        rewards.append(model.rewards(prompts, texts) / deviation)
+    return torch.cat(rewards, 1)
+
+
+def combined(members_BM: Tensor, config: RewardConfig) -> Tensor:
+    """One reward a row, float32 [B], of an ensemble.
+
+    mean; min (worst case) and mean - weight * variance (uncertainty-weighted): Coste et al. 2023
+    (2310.02743, eq. 2 and 3).
+    """
+    if config.ensemble == "min":
+        return members_BM.min(1).values
+    mean_B = members_BM.mean(1)
+    if config.ensemble == "mean_minus_variance":
+        return mean_B - config.variance_weight * members_BM.var(1, unbiased=False)
+    return mean_B
+
+
+def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) -> Reward:
+    """What these models pay, as a plain function: the combination that practice pays by, for every audit."""
+    settings = config or RewardConfig()
+
+    def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
+        asked = [prompt.text for prompt in prompts]
+        members_BM = member_rewards(models, asked, list(texts), settings.scale)
+        return np.asarray(combined(members_BM.double(), settings).numpy(), dtype=np.float64)
+
+    return reward
+
+
+def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
+    """Mean over rows of the share of token triples that came before in their row, in [0, 1]."""
+    shares = [repeated_triples(ids_T[mask_T].tolist()) for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True)]
+    return sum(shares) / len(shares)
+
+
+def multipliers_of(trainee: Trainee, name: Literal["budgets", "prices"]) -> Multipliers:
+    """The multipliers of the reward's budgets, or the prices of its shares, that are kept with the heads."""
+    kept = trainee.heads[name] if name in trainee.heads else Multipliers(())
+    assert isinstance(kept, Multipliers)
+    return kept
+
+
+def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """The multipliers this step used, as metrics; they are adapted here for the next step."""
+    kept = multipliers_of(trainee, "budgets")
+    used = kept.present()
+    adapted: list[float] = []
+    summed: list[float] = []
+    for name in kept.names:
+        # At most, a part's weight is turned round; one that is not paid at all can cost 1.
+        most = 2 * config.weights.get(name, 0.0) or 1.0
+        mean, budget = metrics[f"reward/{name}"], config.budgets[name]
+        before = float(kept.sums[len(summed)])
+        multiplier, total = adapted_multiplier(before, mean, budget, config.budget_rate, abs(most))
+        adapted.append(multiplier)
+        summed.append(total)
+    kept.values.copy_(torch.tensor(adapted, dtype=torch.float64))
+    kept.sums.copy_(torch.tensor(summed, dtype=torch.float64))
+    return {f"multiplier/{name}": value for name, value in used.items()}
+
+
+def check_shares(task: Task, shares: Mapping[str, float]) -> None:
+    """Raise InputError for a share of a behaviour that the task does not know."""
+    known = behaviours_of(task, task.prompts("train", 1, 0)[0], "") if shares else {}
+    for name in shares:
+        if name not in known:
+            raise InputError(
+                f"reward.shares.{name}: no behaviour of this task; it knows {', '.join(known) or 'none'}"
+            )
+
+
+def priced(prices: Mapping[str, float], task: Task, batch: ScoredRollout) -> dict[str, tuple[float, Tensor]]:
+    """Each behaviour's price and the rows that show it."""
+    if not prices:
+        return {}
+    shown = [
+        behaviours_of(task, prompt, text)
+        for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
+    ]
+    return {
+        name: (price, torch.tensor([one.get(name, False) for one in shown])) for name, price in prices.items()
+    }
+
+
+def hold_shares(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
+    """The prices this step paid, as metrics; they are adapted here for the next step."""
+    kept = multipliers_of(trainee, "prices")
+    used = kept.present()
+    for place, name in enumerate(kept.names):
+        mean, target = metrics.get(f"behaviour/{name}"), config.shares[name]
+        if mean is None:
+            # No prompt of this step calls for the behaviour, so its share is unknown.
+            continue
+        price, total = adapted_price(float(kept.sums[place]), mean, target, config.share_rate)
+        kept.values[place], kept.sums[place] = price, total
+    return {f"price/{name}": value for name, value in used.items()}

@@ -1,0 +1,77 @@
+"""What a run was made on: versions, commit, machine, energy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from practicum import __version__
+
+# ------------------------------------------------------------------------------------ the environment
+
+
+def environment(command: str, seed: int | None) -> dict[str, Any]:
+    """What a reader needs to repeat a run: versions, commit, machine, seed, command, start time (UTC)."""
+    return {
+        "command": command,
+        "arguments": sys.argv[1:],
+        "seed": seed,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "practicum": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "machine": machine(),
+    }
+
+
+def machine() -> str:
+    """What this runs on, in a line: cores, whether they multiply bfloat16, system and versions."""
+    names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.partition(": ")[2] for line in names if line.startswith("model name")), "")
+    bfloat16 = any("avx512_bf16" in line or "amx_bf16" in line for line in names)
+    parts = [
+        f"{os.cpu_count()} cores of {name or platform.processor() or platform.machine()}",
+        "bfloat16 in hardware" if bfloat16 else "no bfloat16 in hardware",
+        f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}",
+    ]
+    return ", ".join(parts)
+
+
+def energy_counter() -> float | None:
+    """Joules counted so far by the processor packages (Linux powercap), None where none can be read.
+
+    The counters wrap around after some hours of load, so a difference may be negative: then it says nothing.
+    """
+    joules = []
+    for counter in Path("/sys/class/powercap").glob("intel-rapl:[0-9]"):
+        with contextlib.suppress(OSError, ValueError):
+            joules.append(int((counter / "energy_uj").read_text()) / 1e6)
+    return sum(joules) if joules else None
+
+
+def _commit() -> str | None:
+    """The commit of the source tree, `+changes` appended when it was edited since; None when installed."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain"])
+    try:
+        commit, changes = (
+            subprocess.run(
+                command, cwd=root, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for command in commands
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+changes" if changes else "")

@@ -1,0 +1,32 @@
+"""The one place that finds a task by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from practicum.errors import InputError
+from practicum.tasks.equations.task import EquationsConfig, EquationsTask
+from practicum.tasks.explanations.task import ExplanationsConfig, ExplanationsTask
+from practicum.tasks.jokes.task import JokesConfig, JokesTask
+from practicum.tasks.task import WorkedTask
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """Which task to learn, and its settings."""
+
+    name: str = "equations"
+    equations: EquationsConfig = field(default_factory=EquationsConfig)
+    jokes: JokesConfig = field(default_factory=JokesConfig)
+    explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
+
+
+def load_task(config: TaskConfig) -> WorkedTask:
+    """The task `config` names. Raises InputError for an unknown name."""
+    if config.name == "equations":
+        return EquationsTask(config.equations)
+    if config.name == "jokes":
+        return JokesTask(config.jokes)
+    if config.name == "explanations":
+        return ExplanationsTask(config.explanations, config.equations)
+    raise InputError(f"task.name: unknown task {config.name!r}, choose equations, jokes or explanations")

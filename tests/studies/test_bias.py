@@ -1,0 +1,73 @@
+"""The study of bias: a tiny whole run, what it writes, and that it continues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from practicum.audit.lab import first_model
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.sampling import SamplingConfig
+from practicum.types import Prompt
+from studies import bias
+from studies.bias import StudyConfig, study
+from studies.planted import jokes
+
+
+def told_by_the_grammar(
+    config: StudyConfig, folder: Path, prompts: Sequence[Prompt], each: int, seed: int
+) -> list[tuple[Prompt, str]]:
+    """Sound jokes of every style, which a model of two steps cannot tell yet; it must be there, though."""
+    load_model(folder)
+    random = Random(seed)
+    return [(prompt, text) for prompt in prompts for text in jokes(prompt, each, random)]
+
+
+def test_a_tiny_study_runs_to_its_results_and_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = first_model(tmp_path / "first", 2, 1)
+    monkeypatch.setattr(bias, "answers", told_by_the_grammar)
+    config = StudyConfig(
+        told,
+        tmp_path / "first" / "pretrain",
+        tmp_path / "study",
+        seeds=(3,),
+        betas=(1.0, 0.5),
+        steps=(2, 2),
+        unguarded_steps=4,
+        prompts=30,
+        examined=32,
+    )
+    practice = replace(
+        config.practice, prompts_per_step=2, group_size=2, sampling=SamplingConfig(max_new_tokens=16)
+    )
+    quick = replace(config.reward_model, contrast_steps=2, epochs=1)
+    config = replace(config, practice=practice, reward_model=quick)
+    (tmp_path / "study").mkdir()
+    results = study(config)
+    one = results["seed-3"]
+    assert [row["beta"] for row in one["rows"]] == [1.0, 0.5]
+    assert one["unguarded"]["best"]["gold"] == max(one["unguarded"]["gold"])
+    assert len(one["unguarded"]["gold"]) == 4
+    assert 0 < one["paid"] < 1
+    assert json.loads((tmp_path / "study" / "results.json").read_text()) == results
+    with pytest.raises(InputError, match="expected one for each"):
+        replace(config, betas=(1.0,))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "seed-3").rglob("*")}
+    study(config)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "seed-3").rglob("*")}
+
+
+def test_texts_that_are_no_jokes_leave_no_share_of_puns(tmp_path: Path) -> None:
+    told = model_folder(first_model(tmp_path / "first", 2, 1))
+    config = StudyConfig(told, told, tmp_path, examined=8)
+    found = bias.shares(config, told)
+    assert found["correct"] == 0
+    assert found["puns"] is None
