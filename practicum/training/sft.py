@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.errors import InputError
+from practicum.guard.observer import StepResult
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
@@ -28,7 +29,7 @@ from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training.loop import (
     LoopConfig,
-    StepResult,
+    Stage,
     Trainee,
     run_steps,
     set_threads,
@@ -109,7 +110,7 @@ def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[st
         ]
         return StepResult(metrics | optimizer.step(index), samples)
 
-    last = run_steps(run, config.loop, trainee, step, ("loss",))
+    last = run_steps(Stage(run, config.loop, trainee, ("loss",)), step)
     summary = {"stage": "sft", **last}
     run.finish(summary)
     return summary

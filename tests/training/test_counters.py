@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from practicum.guard.controllers import KLConfig
 from practicum.model.native import load
 from practicum.model.native.sampler import NativeDecoder
 from practicum.model.native.scorer import work
@@ -18,11 +19,13 @@ from practicum.model.scorer import rollout_lengths
 from practicum.rollout import sampler as sampling_module
 from practicum.rollout.sampler import Sampler
 from practicum.training import rl
+from practicum.training.algorithms.algorithm import Experience
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig, practise
-from practicum.training.update import Experience, KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Score
+from tests.training.conftest import parts_of
 
 needs_kernels = pytest.mark.skipif(load("train") is None or load("decode") is None, reason="no C++ compiler")
 
@@ -46,7 +49,7 @@ def config(pull: KLConfig | None = None) -> RlConfig:
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The samplers, copies of weights for decoding, and experiences of an iteration; all of them real."""
     found: dict[str, Any] = {"samplers": [], "packs": 0, "experiences": []}
-    credit = rl.assign_credit
+    credit = rl.give_credit
 
     class Watched(Sampler):
         def __init__(self, *arguments: Any) -> None:
@@ -65,7 +68,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(rl, "Sampler", Watched)
     monkeypatch.setattr(sampling_module, "NativeDecoder", Counted)
-    monkeypatch.setattr(rl, "assign_credit", kept)
+    monkeypatch.setattr(rl, "give_credit", kept)
     return found
 
 
@@ -81,7 +84,7 @@ def test_one_grpo_iteration_does_no_work_twice(
     monkeypatch.setattr(letter_task, "score", every_other_group_pays)
     trainee = make_trainee(scale=2.0, optimizer=STEADY)
     before = work.counts.copy()
-    metrics = practise(trainee, None, letter_task, config(), 0).metrics
+    metrics = practise(parts_of(trainee, letter_task, config()), trainee, config(), 0).metrics
     done = work.counts - before
     (experience,) = seen["experiences"]
     rollout, kept = experience.rollout, experience.row_matters_B
@@ -113,7 +116,8 @@ def test_a_reference_adds_one_cast_and_one_pass_over_its_rows(
 ) -> None:
     trainee, reference = make_trainee(scale=2.0, optimizer=STEADY), make_trainee(scale=2.0).decoder
     before = work.counts.copy()
-    practise(trainee, reference, letter_task, config(KLConfig(weight=0.1)), 0)
+    settings = config(KLConfig(weight=0.1))
+    practise(parts_of(trainee, letter_task, settings, reference), trainee, settings, 0)
     done = work.counts - before
     (experience,) = seen["experiences"]
     lengths = torch.tensor(rollout_lengths(experience.rollout))
@@ -131,7 +135,8 @@ def test_an_iteration_whose_groups_are_all_tied_runs_no_forward_pass(
         lambda self, prompts, texts: [Score(0.0, False, True, "wrong")] * len(texts),
     )
     before = work.counts.copy()
-    practise(make_trainee(optimizer=STEADY), None, letter_task, config(), 0)
+    trainee = make_trainee(optimizer=STEADY)
+    practise(parts_of(trainee, letter_task, config()), trainee, config(), 0)
     done = work.counts - before
     assert done["forward_passes"] == done["tokens"] == 0
 
