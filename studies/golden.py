@@ -253,6 +253,9 @@ CASES = (
 CLOCK = ("seconds", "per_second", "time", "started", "finished_at", "created", "date")
 """Endings of names that hang on the clock."""
 
+RANDOM = ("id", "ranking_id")
+"""Names of rankings, which every store draws anew from the system's randomness."""
+
 FILES_LEFT_OUT = {
     "environment.json": "clock, path, machine and commit",
     "trainer.json": "byte counts of logs, which hold seconds; the metrics in it are compared as metrics",
@@ -299,7 +302,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """(name, value) of every number and text in JSON, but those that hang on the clock."""
+    """(name, value) of every number and text in JSON, but what hangs on the clock or on chance."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not key.endswith(CLOCK):
@@ -308,7 +311,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield f"{name}.length", len(value)
         for index, item in enumerate(value):
             yield from leaves(item, f"{name}.{index}")
-    else:
+    elif name not in RANDOM:
         yield name, digest(value) if isinstance(value, str) and len(value) > LONG else value
 
 

@@ -82,12 +82,18 @@ def test_weights_are_compared_with_name_dtype_and_shape_and_kept_state_is_not(tm
     assert all(reading != readings[0] for reading in readings[2:])
 
 
-def test_what_hangs_on_the_clock_is_left_out_and_nothing_else() -> None:
+def test_what_hangs_on_the_clock_or_on_chance_is_left_out_and_nothing_else() -> None:
     row = {
         "step": 1,
         "seconds": 2.0,
         "guard_seconds": 0.1,
         "loss": None,
-        "parts": [{"total_seconds": 1.0, "a": 2}],
+        "parts": [{"total_seconds": 1.0, "a": 2, "id": 3}],
     }
-    assert dict(golden.leaves(row)) == {"step": 1, "loss": None, "parts.length": 1, "parts.0.a": 2}
+    assert dict(golden.leaves(row)) == {
+        "step": 1,
+        "loss": None,
+        "parts.length": 1,
+        "parts.0.a": 2,
+        "parts.0.id": 3,
+    }
