@@ -28,7 +28,7 @@ import torch
 from safetensors.torch import load_file
 
 from practicum.errors import InputError
-from practicum.run import atomic_write
+from practicum.files import atomic_write
 
 RENAMED: dict[str, str] = {}
 """Settings that have another name since the record, old flag -> new flag: {"--reward_model": "--reward"}."""
