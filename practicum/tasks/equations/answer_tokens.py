@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 
 from practicum.tasks.equations import phrases
+from practicum.tasks.equations.answer_layout import (
+    without_dash_bullets,
+    without_list_marks,
+    without_wrappings,
+)
 from practicum.tasks.equations.characters import plain_text
 from practicum.tasks.equations.expression import (
     FUNCTIONS,
@@ -76,7 +81,9 @@ def tokenize_answer(text: str, names: frozenset[str]) -> list[Token]:
     """
     if len(text) > MAX_CHARACTERS:
         raise LimitError(f"the answer has {len(text):,} characters, over the limit of {MAX_CHARACTERS:,}")
-    text = plain_text(text)
+    text = plain_text(without_wrappings(without_dash_bullets(text.strip())))
+    if ")" in text or not text.isascii():
+        text = without_list_marks(text)
     tokens: list[Token] = []
     position, spaced = 0, False
     while position < len(text):

@@ -31,7 +31,7 @@ from practicum.tasks.equations.answers import (
     parse_answer,
     with_signs,
 )
-from practicum.tasks.equations.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
+from practicum.tasks.equations.characters import with_decimal_points, without_thousands_commas
 from practicum.tasks.equations.expression import (
     Equation,
     Expression,
@@ -174,18 +174,24 @@ def _judged(judge: Callable[[], Verdict], texts: tuple[str, ...]) -> Verdict:
 def _judge_readings(
     judge: Callable[[Answer], Verdict], answer: str, names: tuple[str, ...], is_sum: bool
 ) -> Verdict:
-    """Judge an answer; 12,345 without a space may be a list or one number, and either may be the solution."""
+    """Judge an answer. 12,345 without a space may be a list or one number, and "0,5; 3" may hold a decimal
+    comma; either may be the solution."""
     parametric = len(names) == 2
     read = partial(parse_answer, parametric=parametric, is_sum=is_sum, names=names)
-    if "," not in answer or len(answer) > MAX_TEXT or AMBIGUOUS_THOUSANDS.search(answer) is None:
+    if "," not in answer or len(answer) > MAX_TEXT:
         return judge(read(answer))
-    try:
-        verdict = judge(read(answer))
-        if verdict.outcome is Outcome.CORRECT:
-            return verdict
-    except (InputError, _Judged):
-        pass
-    return judge(read(without_thousands_commas(answer)))
+    others = [without_thousands_commas(answer), with_decimal_points(answer)]
+    last = next((text for text in reversed(others) if text != answer), None)
+    if last is None:
+        return judge(read(answer))
+    for text in (answer, *others):
+        try:
+            verdict = judge(read(text))
+            if verdict.outcome is Outcome.CORRECT:
+                return verdict
+        except (InputError, _Judged):
+            pass
+    return judge(read(last))
 
 
 def verify_batch(
