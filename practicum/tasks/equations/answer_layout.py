@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from practicum.tasks.equations.expression import ParseError
 
 # U+2212 is a minus sign and never a bullet.
-_DASH = re.compile(r"[ \t]*[-–—][ \t]+(?=\S)")  # noqa: RUF001
-_TOUCHING_DASH = re.compile(r"[ \t]*[-–—−](?=\S)")  # noqa: RUF001
-_BEGINS_NUMBER = re.compile(r"[0-9.(√\\/$*`+−-]")  # noqa: RUF001
+_DASH = re.compile(r"[ \t]*[-–—][ \t]+(?=\S)")
+_TOUCHING_DASH = re.compile(r"[ \t]*[-–—−](?=\S)")
+_BEGINS_NUMBER = re.compile(r"[0-9.(√\\/$*`+−-]")
 
 
 def without_dash_bullets(text: str) -> str:
@@ -55,7 +55,7 @@ _LABELLED = re.compile(r"[$*`\s]*[^\W\d_]\w*(?:_\{?\w+\}?)?\s*(?:=|\\in|∈)")
 
 
 def without_list_marks(text: str) -> str:
-    """The text with line breaks in place of "(1) ... (2) ...": marks in order, all on lines or before labels."""
+    """The text with line breaks in place of "(1) ... (2) ...", in order, all on lines or before labels."""
     marks = list(_MARK.finditer(text))
     said = [mark[1] or mark[2] or mark[3] for mark in marks]
     if len(marks) < 2 or not any(said == list(names[: len(said)]) for names in _SEQUENCES):
@@ -84,7 +84,7 @@ _PLURAL = re.compile(r"\b(answer|solution|root|value|zero)\(s\)", re.IGNORECASE)
 _SOLUTION_SET = re.compile(r"\bS\.? ?S\.?(?=\s*[=:]\s*\\?\{)")
 _PRIMED = re.compile(r"(?<![\w'])([A-Za-z])('{1,2})(?=\s*=)")
 _QUOTED = re.compile(r"^[ \t]*>[ \t]+(?=[A-Za-z]\w*[ \t]*=)", re.MULTILINE)
-_PROVED = re.compile(r"(?<=[\s.,;])\(?q\.?\s?e\.?\s?d\.?\)?\s*\Z", re.IGNORECASE)
+_PROVED = re.compile(r"[\s.,;]+\(?q\.?\s?e\.?\s?d\.?\)?\s*\Z", re.IGNORECASE)
 
 
 def without_wrappings(text: str) -> str:

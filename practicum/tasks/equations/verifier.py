@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 from collections import Counter
@@ -361,6 +362,7 @@ def _claimed(given: Answer) -> list[_Member]:
         members = _without_rejected(given, members)
     if given.premises and not _same_numbers(given, members):
         raise _contradiction("what it names last is not what it named before")
+    _check_parts(given, members)
     if given.remarks:
         inside = all(_is_within(member.value, one) for member in members for one in given.remarks)
         given.ranges += [] if inside else given.remarks
@@ -406,6 +408,41 @@ def _check_remarks(given: Answer, members: list[_Member]) -> None:
         for near in _members([estimate]):
             if not any(_is_rounded(near.value, member.value) for member in members):
                 raise _contradiction(f"{near.text} is near none of the numbers it names")
+
+
+def _check_parts(given: Answer, members: list[_Member]) -> None:
+    """What is said in checks, reasons and lists beside the claim must be true and about its numbers."""
+    for left, relation, right in given.equalities:
+        if not _holds(left, relation, right):
+            raise ParseError(f"it says that {left.text} {relation} {right.text}, which is not true")
+    for one, other in itertools.pairwise(given.sides):
+        if not _holds(one, "=", other):
+            raise ParseError(f"it says that the two sides are {one.text} and {other.text}")
+    for named, listed in given.listings:
+        if not _are_same(_members([named]), _members(listed)):
+            raise _contradiction(f"{named.text} is set equal to other numbers")
+    rejected = _members(given.rejected)
+    known = _members(given.candidates)
+    if known and not all(_is_among(one, known) for one in members):
+        raise _contradiction("it names a number that is not among its candidates")
+    if not all(_is_among(one, [*members, *rejected]) for one in _members(given.named_again)):
+        raise _contradiction("it checks a number that it does not name")
+
+
+def _holds(left: Value, relation: str, right: Value) -> bool:
+    """Whether a relation is true for constants; those with ± or more than one form are not judged."""
+    if left.choices or right.choices:
+        return True
+    order = compare(_value_of(left.forms[0], (), left.text), _value_of(right.forms[0], (), right.text))
+    return {"=": order == 0, "<": order < 0, ">": order > 0, "≤": order <= 0, "≥": order >= 0}[relation]
+
+
+def _is_among(one: _Member, others: list[_Member]) -> bool:
+    return any(compare(one.value, other.value) == 0 for other in others)
+
+
+def _are_same(some: list[_Member], others: list[_Member]) -> bool:
+    return len(some) == len(others) and all(_is_among(one, others) for one in some)
 
 
 def _is_real(value: Value) -> bool:
