@@ -189,6 +189,8 @@ class MathsReader(TokenReader):
         if self.open_equation and self.joined_by not in ("so", *STOPS):
             raise ParseError(f"what follows {self.open_equation}? write 'so' or a new line")
         self.answer.values.append(value)
+        if self.answer.rejected:
+            self.answer.after_rejected.append((value, tuple(self.answer.rejected)))
         self.open_equation = ""
 
     def _absolute_label(self) -> bool:
@@ -288,7 +290,7 @@ class MathsReader(TokenReader):
     def _set(self) -> bool:
         """{1, 3}, {x = 1, x = 3}, {{x -> 1}, {x -> 3}}."""
         end = closing_bracket(self.tokens, self.index)
-        if end is None:
+        if end is None or self.tokens[end].kind != {"{": "}", "[": "]"}[self.kind()]:
             return False
         inner = self._part(end)
         inner.joined_by = ","

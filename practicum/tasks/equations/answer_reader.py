@@ -42,7 +42,7 @@ class TokenReader(ABC):
         self.open_equation = ""  # an equation that awaits what follows from it
         self.worked = 0  # how many values were named before the latest equation in the unknown
         self.derived = 0  # how many of them came of such equations
-        self.deriving = True  # whether what is named now comes of one
+        self.deriving = False  # whether what is named now comes of one
         self.names_all = False  # whether the latest noun names all: "a single solution"
         self.narrow = False  # whether the latest noun was narrowed: "unique solution"
         self.is_note = False

@@ -188,6 +188,8 @@ class RemarkReader(SentenceReader):
             return True
         if self.reasoning and (self.tried(self._true_constants) or self.tried(self.auxiliary)):
             return True
+        if self.answer.says_none and self.tried(self._complex_ones):
+            return True
         if self.say(phrases.COMPLEX_ROOTS):
             self.answer.counts.append(0)
             return True
@@ -209,6 +211,15 @@ class RemarkReader(SentenceReader):
             else:
                 break
         return True
+
+    def _complex_ones(self) -> bool:
+        """ "only complex ones", behind "no real solutions", perhaps with the complex numbers."""
+        if not self.say(phrases.COMPLEX_ONES):
+            return False
+        if self.kind() in ("end", ")", *PAUSES):
+            return True
+        self.take(":")
+        return self._listed(self.answer.beside_none) and self.kind() in ("end", ")", *PAUSES)
 
     def _not_equal(self) -> bool:
         """ "x cannot be 2", "x ≠ 2" as a reason."""
@@ -435,6 +446,9 @@ class RemarkReader(SentenceReader):
             place = self.index
             parts.append(self.value(stop_at_gap=False))
             unknown.append(self._holds_name(place))
+        concludes = begin and self.words[begin - 1] in ("so", "therefore", "thus", "hence", "or")
+        if concludes and not relations and not unknown[0]:
+            self.answer.named_again.append(parts[0])
         if label and relations == ["="] and not unknown[1]:
             self.answer.named_again.append(parts[1])
         for place, relation in enumerate(relations):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from practicum.tasks.equations import phrases
 from practicum.tasks.equations.answer_maths import MathsReader
 from practicum.tasks.equations.answer_reader import PAUSES, RELATIONS, SUM_LABELS
@@ -60,10 +62,13 @@ class SentenceReader(MathsReader):
             return False
         start = self.index
         self.value()
+        bare = self.index == start + 1
         if not self._holds_unknown(start, self.index) or not self.take("="):
             return False
+        start = self.index
         self.value()
-        return self.kind() in ("end", ")", *PAUSES)
+        names_number = bare and not self._holds_unknown(start, self.index)
+        return not names_number and self.kind() in ("end", ")", *PAUSES)
 
     def _is_empty_pair(self) -> bool:
         if (self.kind(), self.kind(1)) in (("{", "}"), ("[", "]")):
@@ -289,6 +294,8 @@ class SentenceReader(MathsReader):
             return False
         if self.words[start] in ("each", "any"):
             return False
+        if self.names_all and not count and {"single", "unique"} & set(self.words[start : self.index]):
+            self.answer.counts.append(1)
         if count:
             self.answer.counts.append(count)
         if self.index - start == 1 and self.words[start] in ("number", "numbers", "x") and not self.take(":"):
@@ -339,7 +346,15 @@ class SentenceReader(MathsReader):
         while self.say(phrases.OF):
             pass
         self.say(phrases.COPULAS) or self.take(":", "=")
-        return self._listed(self.answer.candidates)
+        while True:
+            if (self.kind(), self.kind(1)) == ("name", "=") and self._is_label(self.next.text):
+                self.index += 2
+            self.answer.candidates.append(self.value())
+            start = self.index
+            joined = self.take(",") | self.say(phrases.AND) | self.say(phrases.OR)
+            if not joined or not self.tried(partial(self._begins_value, ("=",))):
+                self.index = start
+                return True
 
     def accepted(self) -> bool:
         """ "valid: 9", "accept x = 9"."""
@@ -391,7 +406,8 @@ class SentenceReader(MathsReader):
             self._verdict()
             return self.index > start
         if self.say(phrases.HOLDS):
-            return self.kind() != ":"
+            about_numbers = set(self.words[start : self.index]) & phrases.OF_NUMBERS
+            return self.kind() != ":" and not (self.answer.says_none and about_numbers)
         start = self.index
         if self.say(phrases.WHICH_IS) and self.tried(self._sign):
             self.answer.conditions.append(self.answer.ranges.pop())

@@ -60,6 +60,7 @@ class Answer:
     equalities: list[tuple[Value, str, Value]] = field(default_factory=list)
     named_again: list[Value] = field(default_factory=list)
     listings: list[tuple[Value, list[Value]]] = field(default_factory=list)
+    after_rejected: list[tuple[Value, tuple[Value, ...]]] = field(default_factory=list)
     sides: list[Value] = field(default_factory=list)
     parts: list[tuple[str, Value]] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Answer:
         self.listings += other.listings
         self.parts += other.parts
         self.sides += other.sides
+        self.after_rejected += other.after_rejected
 
     @property
     def is_blank(self) -> bool:

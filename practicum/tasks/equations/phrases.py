@@ -234,6 +234,10 @@ PART_OF_ALL = Phrases(
     "(real)? (solution|root|zero|answer|value|one|solution is|root is)?", "one|another", "(the|an)? other",
     "(one|another) (real)? (solution|root|zero|value)",
 )  # fmt: skip
+OF_NUMBERS = frozenset(
+    ["both", "all", "they", "real", "solution", "solutions", "root", "roots", "value", "valid"]
+)
+"""Words that say something of numbers, which there must be."""
 PARTS_OF_ALL = frozenset(
     [
         "first",
@@ -661,12 +665,15 @@ REMARK_SUBJECTS = Phrases(
     "absolute values|square root|square roots|principal root|left side|left hand side|right side|right "
     "hand side|"
     "denominator|denominators|parabola|graph|graphs|lines|radicand|domain|lhs|rhs|sides|numerator|fraction)",
-    "(both|they) (are)? (all|both)? (complex|imaginary|nonreal)",
     "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential "
     "solutions|roots|"
     "sides|solutions|squares)",
-    "(only|just|but|but only|and only)? (two)? (purely)? (complex|imaginary|nonreal) ones", "division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?",
+    "division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?",
     "(the|its|only|two|has|with|a pair of)? (two|conjugate)? (purely)? (complex|imaginary|nonreal)",
+)  # fmt: skip
+COMPLEX_ONES = Phrases(
+    "(only|just|but|but only|and only)? (two)? (conjugate)? (purely)? (complex|imaginary|nonreal) (conjugate)? "
+    "(ones|solutions|roots|numbers)", "(both|they|these)? are (all|both)? (purely)? (complex|imaginary|nonreal)"
 )  # fmt: skip
 COMPLEX_ROOTS = Phrases(
     "(the|its|both|all)? (the)? (two)? (roots|solutions|zeros) (are|is) (all|both)? (purely)? "

@@ -412,9 +412,7 @@ def _check_remarks(given: Answer, members: list[_Member]) -> None:
 
 def _check_parts(given: Answer, members: list[_Member]) -> None:
     """What is said in checks, reasons and lists beside the claim must be true and about its numbers."""
-    for left, relation, right in given.equalities:
-        if not _holds(left, relation, right):
-            raise ParseError(f"it says that {left.text} {relation} {right.text}, which is not true")
+    _check_equalities(given)
     for one, other in itertools.pairwise(given.sides):
         if not _holds(one, "=", other):
             raise ParseError(f"it says that the two sides are {one.text} and {other.text}")
@@ -425,14 +423,23 @@ def _check_parts(given: Answer, members: list[_Member]) -> None:
     known = _members(given.candidates)
     if known and not all(_is_among(one, known) for one in members):
         raise _contradiction("it names a number that is not among its candidates")
+    for value, before in given.after_rejected:
+        if any(_is_among(one, _members(list(before))) for one in _members([value])):
+            raise _contradiction("it names a number that it rejected before")
     if not all(_is_among(one, [*members, *rejected]) for one in _members(given.named_again)):
         raise _contradiction("it checks a number that it does not name")
 
 
+def _check_equalities(given: Answer) -> None:
+    for left, relation, right in given.equalities:
+        if not _holds(left, relation, right):
+            raise ParseError(f"it says that {left.text} {relation} {right.text}, which is not true")
+
+
 def _holds(left: Value, relation: str, right: Value) -> bool:
-    """Whether a relation is true for constants; those with ± or more than one form are not judged."""
+    """Whether a relation is true for constants; with a ± it is not clear for which."""
     if left.choices or right.choices:
-        return True
+        return False
     order = compare(_value_of(left.forms[0], (), left.text), _value_of(right.forms[0], (), right.text))
     return {"=": order == 0, "<": order < 0, ">": order > 0, "≤": order <= 0, "≥": order >= 0}[relation]
 
@@ -528,6 +535,7 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
     if solved.pieces is not None:
         raise InputError("infinitely many numbers solve this equation: its solutions have no sum")
     if given.sums:
+        _check_equalities(given)
         if any(count != len(solved.roots) for count in given.counts):
             raise _contradiction(f"it adds up {given.counts[0]} solutions, and there are {len(solved.roots)}")
         given = _named_sum(given)
@@ -587,6 +595,7 @@ def _sum_of(roots: tuple[Root, ...]) -> tuple[Real, str]:
 
 def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
     texts = (solved.text,)
+    _check_equalities(given)
     if given.sums:
         given = Answer(values=given.sums, says_none=given.says_none)
     if given.estimates or given.ranges or given.says_all or given.rejected:
