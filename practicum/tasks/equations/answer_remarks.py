@@ -434,7 +434,7 @@ class RemarkReader(SentenceReader):
         return said or len(self.answer.equalities) > relations or (self.index == start and not colon)
 
     def _true_relations(self) -> bool:
-        """ "1 - 4 + 3 = 0", "16 > 0": a chain of constants that must be true; "x = 1" names one of the members."""
+        """ "1 - 4 + 3 = 0", "16 > 0": a chain that must be true; "x = 1" names one of the members."""
         begin = self.index
         parts = [self.value(stop_at_gap=False)]
         unknown = [self._holds_name(begin)]

@@ -340,7 +340,7 @@ class SentenceReader(MathsReader):
         return True
 
     def candidates(self) -> bool:
-        """ "candidates: 2, 9", "possible solutions are 2 and 9": they claim nothing, but limit what may be claimed."""
+        """ "candidates: 2, 9": they claim nothing, but limit what may be claimed."""
         if self.answer.values or not self.say(phrases.CANDIDATES):
             return False
         while self.say(phrases.OF):

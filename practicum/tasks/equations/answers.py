@@ -59,13 +59,13 @@ class Reader(RemarkReader):
         return self.answer
 
     def _names_every_part(self) -> bool:
-        """Whether "first" has its "second", "one" its "other"; what "smaller" and "positive" say must be true."""
+        """Whether "first" has its "second", "one" its "other"; what "smaller" says must be true."""
         said = self.answer.parts
         which = [word for word, _ in said]
         if which == ["one"]:
             self.answer.counts.append(1)
             return True
-        values = {word: value for word, value in said}
+        values = dict(said)
         zero = Value((Number(0),), 0, "0")
         low, high = (
             next((values[word] for word in words if word in values), None)

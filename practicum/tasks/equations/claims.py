@@ -35,15 +35,16 @@ class Answer:
     """What an answer says, still unevaluated. Several statements together may contradict each other.
 
     values, ranges, exclusions: what is claimed ("x ≠ 2" excludes). rejected: numbers said to be no solutions.
-    conditions: ranges that hold for every member ("x = 9 for x >= 5"). remarks: ranges that do so if
-    they hold all members, and are claimed if not ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for
-    exact members. beside_none: numbers named as a reason why there are none (complex ones). count: how many
-    solutions the answer says there are. premises: numbers named before "so", to be named
-    again behind it. overlap: what two ranges joined by a comma share. sums: numbers that are
-    called the sum. candidates: numbers of which the members are some. equalities: relations between constants,
-    in checks and reasons, which must be true. named_again: numbers that a check is about. listings: "2 ± 1" with the "1, 3" it is set equal to. parts: the
-    words of "the first solution is" or "the other is", which must be complete. sides: values of the left and
-    the right side, which must be equal.
+    after_rejected: numbers with what was rejected before them. conditions: ranges that hold for every member
+    ("x = 9 for x >= 5"). remarks: ranges that do so if they hold all members, and are claimed if not
+    ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for exact members. beside_none: numbers named as a
+    reason why there are none (complex ones). count: how many solutions the answer says there are. premises:
+    numbers named before "so", to be named again behind it. overlap: what two ranges joined by a comma share.
+    sums: numbers that are called the sum. candidates: numbers of which the members are some. equalities:
+    relations between constants, in checks and reasons, which must be true. named_again: numbers that a check
+    is about. listings: "2 ± 1" with the "1, 3" it is set equal to. parts: "the first solution is", "the other
+    is", with their numbers; they must be complete. sides: values of the left and the right side, which must
+    be equal.
     """
 
     values: list[Value] = field(default_factory=list)

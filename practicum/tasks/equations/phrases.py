@@ -157,7 +157,8 @@ SO = Phrases(
     "(so|and|thus|hence)? (which|this|it|that) (then)? (gives|yields|leads to|results in|simplifies to) "
     "(us)?",
     "(and|thus|hence|so)? (giving|yielding|leading to|resulting in) (us)?",
-    "(which)? (leaves|leaving) (us)? (only|with|with only)?", "it follows that", "(that is|ie|namely)", "as a (result|consequence)", "from which|whence",
+    "(which)? (leaves|leaving) (us)? (only|with|with only)?",
+    "it follows that", "(that is|ie|namely)", "as a (result|consequence)", "from which|whence",
     "(also|folglich|daher|somit|donc|alors|luego|entonces|logo|portanto|quindi|dunque|следовательно|значит)",
     "(所以|因此|故|解得|得|得到|则|よって|したがって|ゆえに)",
 )  # fmt: skip
@@ -222,7 +223,8 @@ ONE_OF_A_KIND = frozenset(["unique", "single", "double", "repeated", "triple", "
 COINCIDING = frozenset(["equal", "coincident", "identical", "same", "repeated", "coinciding"])
 """Adjectives with which two roots are one number."""
 CANDIDATES = Phrases(
-    "(the|both|two|our|all)? (candidates|candidate)", "(the|both|two|our|all)? (possible|potential|candidate) "
+    "(the|both|two|our|all)? (candidates|candidate)",
+    "(the|both|two|our|all)? (possible|potential|candidate) "
     "(real)? (solutions|roots|answers|zeros|solution|root|answer)",
 )  # fmt: skip
 ACCEPTS = Phrases(
@@ -286,7 +288,9 @@ NOUNS = Phrases(
     "(solution|root|zero|x)? set (of)? (real)? (all)? (solutions|roots)?", "truth set",
     "solution|solutions|root|roots|zero|zeros|zeroes|answer|answers|value|values|result|results|soln|solns|sol|"
     "sols|ans|number|numbers|solutionset|x-value|x-values|intersections",
-    "set of (all)? (real)? (solutions|roots|values|zeros)", "real numbers?", "output", "possible (value|values)", "value of the unknown",
+    "set of (all)? (real)? (solutions|roots|values|zeros)", "real numbers?", "output",
+    "possible (value|values)",
+    "value of the unknown",
     "(lösung|lösungen|lösungsmenge|antwort|ergebnis|solución|soluciones|respuesta|resultado|solução|soluções|"
     "resposta|soluzione|soluzioni|risposta|réponse|résultat|resultat|raíces|raízes|racines|radici|"
     "wurzeln|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
@@ -305,7 +309,8 @@ COPULAS = Phrases(
     "(is|are) (then|thus|therefore|hence|given by|simply|just|exactly|precisely|only|both|either|equal to|"
     "the following|as follows|all|indeed|now)?",
     "equals|equal", "(can|could|may|must|has to|have to|should) (only|either)? be (either|equal to)?",
-    "(can|may) (only)? equal", "which (is|are)|namely", "comes out (as|to be)?|come out (as|to be)?", "turns out to be",
+    "(can|may) (only)? equal", "which (is|are)|namely",
+    "comes out (as|to be)?|come out (as|to be)?", "turns out to be",
     "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)",
     "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
@@ -672,8 +677,9 @@ REMARK_SUBJECTS = Phrases(
     "(the|its|only|two|has|with|a pair of)? (two|conjugate)? (purely)? (complex|imaginary|nonreal)",
 )  # fmt: skip
 COMPLEX_ONES = Phrases(
-    "(only|just|but|but only|and only)? (two)? (conjugate)? (purely)? (complex|imaginary|nonreal) (conjugate)? "
-    "(ones|solutions|roots|numbers)", "(both|they|these)? are (all|both)? (purely)? (complex|imaginary|nonreal)"
+    "(only|just|but|but only|and only)? (two)? (conjugate)? (purely)? (complex|imaginary|nonreal) "
+    "(conjugate)? (ones|solutions|roots|numbers)",
+    "(both|they|these)? are (all|both)? (purely)? (complex|imaginary|nonreal)"
 )  # fmt: skip
 COMPLEX_ROOTS = Phrases(
     "(the|its|both|all)? (the)? (two)? (roots|solutions|zeros) (are|is) (all|both)? (purely)? "
