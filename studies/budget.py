@@ -85,15 +85,17 @@ def pools(task: str, prompts: int, seed: int) -> tuple[Pool, Pool]:
 
 POOLS = {
     "features": (
+        "budget-features-needed",
         "rare features",
         "The responses mostly have rare features, as those that policies write do.",
     ),
     "jokes": (
+        "budget-jokes-needed",
         "jokes",
         "These are the jokes task's own responses; a hundred random rankings reach nearly all of the gain.",
     ),
 }
-"""Each pool in the words of its claim, and what its claim notes."""
+"""Of each pool the id of its claim, its name there, and what the claim notes."""
 
 
 def claims(results: Mapping[str, Any]) -> list[Claim]:
@@ -103,14 +105,14 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
 
 def pool_claim(task: str, found: Mapping[str, Any], whole: int) -> Claim:
     """The claim of one pool; a seed that never gets there with half of the rankings counts as needing all."""
-    words, note = POOLS[task]
+    name, words, note = POOLS[task]
     half, needed, mean = whole // 2, found["needed_by_seed"]["information"], found["needed"]["information"]
     by_seed = dict(enumerate(whole if count is None else count for count in needed))
     short = sum(count is None for count in needed)
     curve = f"matches after {mean}" if mean else f"does not match within {half}"
     return noted(
         claim(
-            f"budget-{task}-needed",
+            name,
             f"Active selection, {words}: rankings that match {whole:,} random ones ({short} of {len(needed)} "
             f"seeds never match within {half} and count as {whole:,})",
             by_seed,
