@@ -19,6 +19,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -26,7 +27,6 @@ from typing import Any
 
 from practicum.audit.record import read_run, records
 from practicum.errors import InputError
-from practicum.files import atomic_write, to_json
 from practicum.guard.guard import GuardConfig, replay
 from practicum.model.checkpoint import model_folder
 from practicum.model.sampling import SamplingConfig
@@ -45,7 +45,7 @@ from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Response
 from studies import exploits
 from studies.claim import beyond, by_seed, counted, noted, share
-from studies.common import finished, note_machine, record, study_main
+from studies.common import finished, note_machine, record, study_main, write
 from studies.judged import Claim
 from studies.planted import jokes
 
@@ -121,7 +121,35 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((folder / "examined.json").read_text(encoding="utf-8"))
         return found
     clean = clean_settings(config, first, seed)
-    models = list(clean.reward_model)
+    told = {
+        name: finished(folder / name, partial(rl.train, settings))
+        for name, settings in gamed_runs(config, clean).items()
+    }
+    examine = RlhfConfig(first, task=clean.task, practice=clean, examined=config.examined, seed=seed)
+
+    def worth(policy: Path) -> dict[str, float]:
+        return examination(examine, model_folder(policy), model_folder(first), list(clean.reward_model))
+
+    curve = [{"step": 0, **worth(first)}]
+    for step in checkpoints(config.gamed_steps, clean.loop.checkpoint_every):
+        curve.append({"step": step, **worth(folder / "unguarded" / "checkpoints" / f"step-{step:06d}")})
+    at = {int(row["step"]): row["gold"] for row in curve}
+    guarded = told["guarded"]
+    found = {
+        "curve": curve,
+        "best": max(at.values()),
+        "unguarded": curve[-1]["gold"],
+        **{name: worth(model_folder(folder / name))["gold"] for name in ("guarded", "least", "plain")},
+        **ended_early(folder / "unguarded" / "metrics.jsonl", clean.loop.checkpoint_every, at),
+        "alarm": (guarded.get("held") or guarded["guard"])["step"] if alarmed(guarded) else None,
+    }
+    write(folder / "examined.json", found)
+    Run(folder / "unguarded").prune(2)
+    return found
+
+
+def gamed_runs(config: StudyConfig, clean: RlConfig) -> dict[str, RlConfig]:
+    """A seed's runs that game their reward, by name: with the default guard, without one, and its rivals."""
     loop = replace(clean.loop, steps=config.gamed_steps)
     guarded = replace(
         clean,
@@ -134,49 +162,27 @@ def one_seed(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:
         guard=GuardConfig(action="off"),
         loop=replace(loop, keep_checkpoints=config.gamed_steps),
     )
-    runs = {
+    return {
         "unguarded": unguarded,
         "guarded": guarded,
         # No guard, but the KL weight of clean practice from the start, for as many steps at the same rate.
         "plain": replace(unguarded, update=clean.update, loop=loop),
         "least": replace(unguarded, reward=replace(unguarded.reward, ensemble="min"), loop=loop),
     }
-    told = {}
-    for name, settings in runs.items():
-        told[name] = finished(
-            folder / name, lambda path, resume, one=settings: rl.train(one, path, resume=resume)
-        )
-    examine = RlhfConfig(first, task=clean.task, practice=clean, examined=config.examined, seed=seed)
 
-    def worth(policy: Path) -> dict[str, float]:
-        return examination(examine, model_folder(policy), model_folder(first), models)
 
-    # The trusted and the stopped checkpoint of the default guard, had it only gone back or only stopped.
-    decision, _ = replay(
-        GuardConfig(action="roll_back"), folder / "unguarded" / "metrics.jsonl", None, loop.checkpoint_every
-    )
-    curve = [{"step": 0, **worth(first)}]
-    for step in checkpoints(config.gamed_steps, loop.checkpoint_every):
-        curve.append({"step": step, **worth(folder / "unguarded" / "checkpoints" / f"step-{step:06d}")})
-    at = {row["step"]: row["gold"] for row in curve}
-    found = {
-        "curve": curve,
-        "best": max(at.values()),
-        "unguarded": curve[-1]["gold"],
-        "guarded": worth(model_folder(folder / "guarded"))["gold"],
-        "least": worth(model_folder(folder / "least"))["gold"],
-        "plain": worth(model_folder(folder / "plain"))["gold"],
-        "rolled_back": at[decision.to_step or 0] if decision.action != "go_on" else curve[-1]["gold"],
-        "stopped": at[max(step for step in at if step < decision.step)]
-        if decision.action != "go_on"
-        else curve[-1]["gold"],
-        "alarm": (told["guarded"].get("held") or told["guarded"]["guard"])["step"]
-        if alarmed(told["guarded"])
-        else None,
+def ended_early(metrics: Path, every: int, at: Mapping[int, float]) -> dict[str, float]:
+    """True utility where the default guard, had it only gone back or only stopped, would have ended the run.
+
+    `at` has the true utility by step; without an alarm both are that of the last.
+    """
+    decision, _ = replay(GuardConfig(action="roll_back"), metrics, None, every)
+    if decision.action == "go_on":
+        return dict.fromkeys(("rolled_back", "stopped"), at[max(at)])
+    return {
+        "rolled_back": at[decision.to_step or 0],
+        "stopped": at[max(step for step in at if step < decision.step)],
     }
-    atomic_write(folder / "examined.json", to_json(found, 2) + "\n")
-    Run(folder / "unguarded").prune(2)
-    return found
 
 
 def clean_settings(config: StudyConfig, first: Path, seed: int) -> RlConfig:
