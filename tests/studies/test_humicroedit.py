@@ -154,6 +154,8 @@ def test_the_headlines_study_finds_the_funny_word_with_all_weights_and_with_adap
     claims = {row["id"]: row for row in measure(config.run)}
     assert claims.keys() == {"humicroedit-smollm2-accuracy", "humicroedit-own-accuracy"}
     row = claims["humicroedit-own-accuracy"]
+    assert row["command"].endswith("--run runs/humicroedit --parts own --seeds 0")
+    assert row["commit"] == found["parts"]["own"]["0"]["commit"]
     assert (row["value"], row["n"]) == (100 * found["parts"]["own"]["0"]["accuracy"], 30)
     assert row["interval"][0] <= row["value"] <= row["interval"][1]
 
