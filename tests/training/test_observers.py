@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from practicum.guard.controllers import BudgetController, KLConfig, KLController
 from practicum.guard.observer import GO_ON, Adjustments, Quiet, StepResult, Verdict, adjustments
 from practicum.run.folder import Run
 from practicum.training.loop import LoopConfig, Stage, run_steps
+from practicum.training.optimizer import OptimizerConfig
 
 
 class Asking(Quiet):
@@ -109,6 +111,34 @@ def test_a_run_of_an_earlier_version_without_an_observers_state_is_refused_in_on
     stage = stage_of(tmp_path / "run", make_trainee, Asking("kl"), resume=True)
     with pytest.raises(InputError, match=r"trainer\.json: has no state of kl, as runs of earlier versions"):
         run_steps(stage, step)
+
+
+@pytest.mark.parametrize("trusted", [0, 2, 4])
+@pytest.mark.parametrize("algorithm", ["adamw", "muon"])
+def test_going_back_takes_weights_and_moments_back_too(
+    make_trainee: Any, tmp_path: Path, trusted: int, algorithm: Any
+) -> None:
+    """Also to the model that the run began with, whose optimizer has no moments yet."""
+
+    def final(name: str, verdicts: dict[int, Verdict]) -> dict[str, torch.Tensor]:
+        stage = stage_of(tmp_path / name, make_trainee, Asking("guard", verdicts))
+        stage = replace(stage, trainee=make_trainee(optimizer=OptimizerConfig(algorithm=algorithm)))
+
+        def learn(index: int) -> StepResult:
+            generator = torch.Generator().manual_seed(index)
+            for part in stage.trainee.optimizer.named.values():
+                part.grad = torch.randn(part.shape, generator=generator)
+            stage.trainee.optimizer.step(index)
+            return step(index)
+
+        run_steps(stage, learn)
+        tensors = {**stage.trainee.tensors(), **stage.trainee.decoder.state_dict()}
+        return {key: value.clone() for key, value in tensors.items()}
+
+    straight = final("straight", {})
+    back = final("back", {5: Verdict(ends=True, back_to=trusted, pin={})})
+    assert straight.keys() == back.keys()
+    assert all(torch.equal(straight[key], back[key]) for key in straight)
 
 
 @given(
