@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from practicum.config import help_text, load
+from practicum.config import asked_help, help_text, load
 from practicum.errors import InputError
 from practicum.files import to_json
 
@@ -25,13 +25,13 @@ def run_main(
 
     The first paragraph of `description` heads the help.
     """
-    if "--help" in arguments or "-h" in arguments:
-        print(
-            help_text(config_class, f"python -m {module}", (description or "").strip().partition("\n\n")[0])
-        )
+    flags, asked = asked_help(arguments)
+    if asked:
+        summary = (description or "").strip().partition("\n\n")[0]
+        print(help_text(config_class, f"python -m {module}", summary, everything=asked == "all"))
         return 0
     try:
-        work(load(config_class, None, arguments))
+        work(load(config_class, None, flags))
     except InputError as error:
         print(f"{module}: error: {error}", file=sys.stderr)
         return 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from practicum.errors import InputError
+from practicum.ranges import Common
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.tasks.explanations.task import ExplanationsConfig, ExplanationsTask
 from practicum.tasks.jokes.task import JokesConfig, JokesTask
@@ -15,7 +16,8 @@ from practicum.tasks.task import WorkedTask
 class TaskConfig:
     """Which task to learn, and its settings."""
 
-    name: str = "equations"
+    name: Common[str] = "equations"
+    """equations, jokes or explanations."""
     equations: EquationsConfig = field(default_factory=EquationsConfig)
     jokes: JokesConfig = field(default_factory=JokesConfig)
     explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)

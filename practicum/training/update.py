@@ -19,7 +19,7 @@ from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.model.scorer import Learner, Rows, learner, rollout_lengths, rollout_rows
-from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
+from practicum.ranges import Common, NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.threads import side_by_side
 from practicum.training.loop import Trainee
 from practicum.training.objectives import (
@@ -41,8 +41,8 @@ MEASURED = ("entropy", "clip_fraction", "approximate_kl")
 class KLConfig(Ranged, section="update.kl"):
     """The pull back to the reference policy (the model that practice started from)."""
 
-    weight: NonNegativeFloat = 0.0
-    """Beta: 0 means no reference is loaded."""
+    weight: Common[NonNegativeFloat] = 0.0
+    """Beta; 0 loads no reference."""
     estimator: KLEstimator = "k1"
     """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
     placement: Literal["reward", "loss"] = "reward"
