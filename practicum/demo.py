@@ -39,13 +39,9 @@ SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 AGAIN = "remove it to have it made again"
 
 
-@dataclass(frozen=True)
-class DemoConfig(Ranged):
-    """The whole curriculum on equations, in minutes.
-
-    practicum demo --run runs/demo
-    practicum demo --no_human_feedback --algorithm ppo
-    """
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(Ranged):
+    """The whole curriculum, whoever decides on the seed."""
 
     pretrain_steps: Common[PositiveInt] = pretrain.PretrainConfig().loop.steps
     """Updates of exposition."""
@@ -75,6 +71,16 @@ class DemoConfig(Ranged):
     """Problems of the pass@k estimate."""
     samples: Common[CountOrNone] = 16
     """Completions a problem for pass@k."""
+
+
+@dataclass(frozen=True)
+class DemoConfig(DemoSettings):
+    """The whole curriculum on equations, in minutes.
+
+    practicum demo --run runs/demo
+    practicum demo --no_human_feedback --algorithm ppo
+    """
+
     seed: Common[Seed] = 0
     """Fixes everything."""
 

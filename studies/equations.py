@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum import demo
-from practicum.demo import DemoConfig
+from practicum.config import completed
+from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder
@@ -52,7 +53,7 @@ class StudyConfig:
     """Which parts: demo random format poisoned ppo unseen external."""
     data: Path | None = None
     """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
-    demo: DemoConfig = field(default_factory=lambda: DemoConfig(human_feedback=False))
+    demo: DemoSettings = field(default_factory=lambda: DemoSettings(human_feedback=False))
     """Settings of the demo, without human feedback; other rewards take its task, lengths, examinations."""
 
 
@@ -82,7 +83,7 @@ def study(config: StudyConfig) -> None:
 
 def demo_of(config: StudyConfig, seed: int) -> DemoConfig:
     """The demo's settings with a seed of the study."""
-    return replace(config.demo, seed=seed)
+    return completed(DemoConfig, config.demo, seed=seed)
 
 
 def run_demo(config: StudyConfig, seed: int) -> None:
@@ -106,7 +107,7 @@ class UnseenEquations(EquationsTask):
         return list(reversed(different.values()))[:count]
 
 
-def seen_problems(settings: DemoConfig) -> frozenset[str]:
+def seen_problems(settings: DemoSettings) -> frozenset[str]:
     """The canonical forms of all that the demo's own examinations ask."""
     family = replace(settings.task.equations, families={"rational": 1.0})
     return frozenset(

@@ -59,23 +59,10 @@ from practicum.types import Prompt, Response
 AGAIN = "remove it to have it made again"
 
 
-@dataclass(frozen=True)
-class RlhfConfig(Ranged):
-    """Human feedback, round after round: sample, rank, reward model, practice against it.
+@dataclass(frozen=True, kw_only=True)
+class RlhfSettings(Ranged):
+    """The loop of human feedback, whoever decides on the models that it begins with."""
 
-    practicum rlhf --model runs/jokes --reward_start runs/reading --run runs/rlhf
-    practicum rlhf --model runs/jokes --raters people --rounds 1 --run runs/rlhf
-    """
-
-    withdrawn: ClassVar[tuple[str, ...]] = (
-        *(f"practice.{name}" for name in ("model", "reference", "task", "reward_model", "control", "seed")),
-        "practice.reward_format",
-        *(f"reward_model.{name}" for name in ("model", "preferences", "average", "reward_format")),
-        *(f"reward_model.{name}" for name in ("project", "control", "threads", "seed")),
-    )
-
-    model: Path
-    """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig("jokes"))
     """The task whose prompts are asked."""
     rounds: Common[PositiveInt] = 2
@@ -92,8 +79,6 @@ class RlhfConfig(Ranged):
     """Raters per prompt; from 2 on, people's agreement and the human ceiling are known."""
     price: Price = 0.10
     """Dollars per rating, one response placed."""
-    reward_start: Common[Path | None] = None
-    """The model that reward models start from, as the one that only read; none: `model`."""
     members: Common[Annotated[int, Range(at_least=1, at_most=1000)]] = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
     control: Common[RankingControl] = "none"
@@ -113,8 +98,6 @@ class RlhfConfig(Ranged):
     seed."""
     examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
-    seed: Common[Seed] = 0
-    """Fixes everything. The order in which simulated raters are shown responses is part of it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,6 +106,29 @@ class RlhfConfig(Ranged):
                 f"task {self.task.name!r} has no simulated raters: choose {' or '.join(GOLDS)}, "
                 "or --raters people"
             )
+
+
+@dataclass(frozen=True)
+class RlhfConfig(RlhfSettings):
+    """Human feedback, round after round: sample, rank, reward model, practice against it.
+
+    practicum rlhf --model runs/jokes --reward_start runs/reading --run runs/rlhf
+    practicum rlhf --model runs/jokes --raters people --rounds 1 --run runs/rlhf
+    """
+
+    withdrawn: ClassVar[tuple[str, ...]] = (
+        *(f"practice.{name}" for name in ("model", "reference", "task", "reward_model", "control", "seed")),
+        "practice.reward_format",
+        *(f"reward_model.{name}" for name in ("model", "preferences", "average", "reward_format")),
+        *(f"reward_model.{name}" for name in ("project", "control", "threads", "seed")),
+    )
+
+    model: Path
+    """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
+    reward_start: Common[Path | None] = None
+    """The model that reward models start from, as the one that only read; none: `model`."""
+    seed: Common[Seed] = 0
+    """Fixes everything. The order in which simulated raters are shown responses is part of it."""
 
 
 def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
