@@ -6,6 +6,7 @@ import importlib
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -290,8 +291,8 @@ REPORT_HELP = """usage: practicum report RUN [RUN ...]
 Write RUN/report.html, one self-contained page about a run, and print its path.
 
   RUN       the folder of `practicum demo`, or of one stage (pretrain, sft, rl)
-  RUN ...   the same recipe with other seeds, or with a control reward: their spread is drawn as a band,
-            controls as dashed lines, and what the true reward gained over them is tabled"""
+  RUN ...   the same recipe with other seeds, or with a control reward: their spread is drawn as a
+            band, controls as dashed lines, and what the true reward gained over them is tabled"""
 
 OVERVIEW = """usage: practicum COMMAND [--config FILE.toml] [--setting value ...] [--run DIR] [--json]
 
@@ -300,7 +301,7 @@ Teach a language model the way people learn: exposition, worked problems, practi
 start here:
   practicum demo                                  the whole curriculum on this machine, in minutes
   practicum verify '3 - (3+y)/y = y' '1, 3'       is this answer right?
-  practicum COMMAND --help                        the settings most people change; --help all: all of them
+  practicum COMMAND --help                        what most people set; `--help all`: every setting
 
 commands, in learning order:
 {commands}"""
@@ -322,7 +323,8 @@ def _group(
         return commands[arguments[0]](arguments[1:])
     usage = f"practicum {name} {'|'.join(commands)} [--help]"
     if set(arguments) & {"-h", "--help"}:
-        print(f"usage: {usage}")
+        # Broken after a bar where the line ends.
+        print(textwrap.fill(f"usage: {usage}".replace("|", "| "), 100).replace("| ", "|"))
         return 0
     raise InputError(f"{name} needs one of {', '.join(commands)}: {usage}")
 

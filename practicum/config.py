@@ -161,7 +161,8 @@ def help_text(config_class: type[Any], program: str, description: str, *, everyt
     """The `--help` page of a config class, as wide as the terminal.
 
     With `everything` every setting as it is typed, its docstring, default and range. Without it the same as
-    far as it fits on a page, else the settings that are required or marked `Common`, a sentence each.
+    far as it fits on a page, else the settings that are required or marked `Common`, a sentence each (all of
+    the class's own where it marks none).
     """
     width = max(40, shutil.get_terminal_size().columns)
     leaves, needed = _leaves(config_class), _required(config_class)
@@ -193,13 +194,26 @@ def asked_help(arguments: Sequence[str]) -> tuple[list[str], Literal["", "common
 
 
 def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
-    """`; did you mean x?` for the closest of `known`, by whole name or by last part, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close:
-        last_parts = {key.rpartition(".")[2]: key for key in known}
-        matches = difflib.get_close_matches(name.rpartition(".")[2], list(last_parts), n=1, cutoff=0.75)
-        close = [last_parts[match] for match in matches]
+    """`; did you mean x?` for the closest of `known`, or an empty string.
+
+    That is one that the name ends with (`seed` of `practice.seed`), else one with the same last part, else
+    one that is close as a whole and in its last part, else one that is close in its last part alone.
+    """
+    last, ending = _last(name), [key for key in known if name.endswith(f".{key}")]
+    same = difflib.get_close_matches(name, [key for key in known if _last(key) == last], n=1, cutoff=0.0)
+    whole = [
+        key
+        for key in difflib.get_close_matches(name, known, n=5, cutoff=0.6)
+        if difflib.SequenceMatcher(None, last, _last(key)).ratio() >= 0.6
+    ]
+    ends = {_last(key): key for key in known}
+    alike = [ends[end] for end in difflib.get_close_matches(last, list(ends), n=1, cutoff=0.75)]
+    close = [*ending, *same, *whole, *alike]
     return f"; did you mean {'--' if flags else ''}{close[0]}?" if close else ""
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 # -------------------------------------------------------------------------------- what a config class holds
@@ -224,6 +238,12 @@ def _common(config_class: type[Any], prefix: str = "") -> frozenset[str]:
         if _is_section(annotation):
             keys |= _common(annotation, f"{prefix}{name}.")
     return frozenset(keys)
+
+
+def _names(config_class: type[Any]) -> list[str]:
+    """All that a flag can name: every leaf, and sections that a name stands for."""
+    leaves = _leaves(config_class)
+    return [*leaves, *(_short(key) for key in leaves if _short(key) != key)]
 
 
 def _required(config_class: type[Any]) -> list[str]:
@@ -366,7 +386,7 @@ def _preset(
 
 def _check_table(config_class: type[Any], table: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """The table with every value of its field's type. Raises InputError naming origin and key."""
-    known = list(_leaves(config_class))
+    known = _names(config_class)
 
     def check(section: type[Any], part: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         fields, checked = _fields(section), {}
@@ -437,7 +457,7 @@ def _find(config_class: type[Any], name: str) -> tuple[list[str], Any, bool]:
         if f"{key}.name" in leaves:
             return [*key.split("."), "name"], leaves[f"{key}.name"], False
         raise InputError(f"--{name} is a section: set one of its fields, as --{name}.field value")
-    raise InputError(f"unknown setting --{name}{nearest(key, list(leaves), flags=True)}")
+    raise InputError(f"unknown setting --{name}{nearest(key, _names(config_class), flags=True)}")
 
 
 def _from_words(annotation: Any, words: Sequence[str], origin: str) -> Any:
@@ -591,7 +611,11 @@ def _every_setting(config_class: type[Any], width: int) -> list[str]:
 
 def _common_settings(config_class: type[Any], width: int) -> list[str]:
     """The settings that are required or marked `Common`: flag, first sentence, default."""
+    own = set(_fields(config_class))
     chosen = _common(config_class) | set(_required(config_class))
+    if not own & _common(config_class):
+        # Nobody has chosen among the class's own fields, as in a study: all of them are shown.
+        chosen |= own
     rows = [
         (_spelling(_short(key), annotation), f"{_sentence(words)} ({_default_note(default)})".lstrip())
         for _, _, settings in _sections(config_class, _defaults(config_class))

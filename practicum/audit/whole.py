@@ -61,7 +61,7 @@ class AuditConfig(Ranged):
 
     Exit code 3 when the guard would stop the policy.
 
-        practicum audit --reward_model runs/reward --policy runs/rl --reference runs/sft --report audit
+        practicum audit --reward_model runs/rm --policy runs/rl --reference runs/sft
     """
 
     reward_model: tuple[Path, ...]

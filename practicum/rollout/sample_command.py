@@ -24,7 +24,7 @@ class SampleConfig(Ranged):
     """Read what a model writes.
 
     practicum sample --model runs/rl --prompt 'sum: x^2 - 5x + 6 = 0'
-    practicum sample --model smollm2 --chat on --prompt 'Tell me a joke.' --count 3
+    practicum sample --model smollm2 --chat on --prompt 'Tell me a joke.'
     """
 
     model: Path

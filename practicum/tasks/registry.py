@@ -30,5 +30,10 @@ def load_task(config: TaskConfig) -> WorkedTask:
     if config.name == "jokes":
         return JokesTask(config.jokes)
     if config.name == "explanations":
+        if config.equations.ask_sum or config.equations.parametric:
+            raise InputError(
+                "task.equations: ask_sum and parametric are for the task equations; explanations asks for "
+                "solutions of equations without parameters: leave both at 0"
+            )
         return ExplanationsTask(config.explanations, config.equations)
     raise InputError(f"task.name: unknown task {config.name!r}, choose equations, jokes or explanations")

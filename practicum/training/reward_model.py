@@ -128,9 +128,8 @@ class RewardModelSettings(Ranged):
 class RewardModelConfig(RewardModelSettings):
     """A reward model: learn from people's rankings what they like.
 
-    practicum reward-model --model runs/jokes --preferences rankings.jsonl --run runs/reward
-    practicum reward-model --model smollm2 --preferences pairs.parquet --lora.rank 16
-    practicum reward-model --average runs/reward-1 runs/reward-2 --preferences rankings.jsonl
+    practicum reward-model --model runs/jokes --preferences rankings.jsonl
+    practicum reward-model --model smollm2 --preferences pairs.jsonl --lora.rank 8
     """
 
     model: Common[Path | None] = None

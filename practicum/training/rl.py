@@ -146,7 +146,7 @@ class RlConfig(PracticeSettings):
 
     practicum rl --model runs/sft --run runs/rl
     practicum rl --model runs/sft --algorithm ppo --loop.steps 200
-    practicum rl --model runs/jokes --task jokes --reward_model runs/reward --update.kl.weight 0.1
+    practicum rl --model runs/jokes --task jokes --reward_model runs/reward
     """
 
     model: Path

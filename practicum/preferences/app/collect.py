@@ -41,7 +41,7 @@ class CollectConfig(Ranged):
     The owner's password comes from the environment variable PRACTICUM_OWNER_PASSWORD; without it one is made
     at the first start and printed once.
 
-        practicum collect --database study.sqlite --project jokes --prompts prompts.jsonl --raters ada ben
+        practicum collect --database study.sqlite --project jokes --prompts p.jsonl
     """
 
     database: str
