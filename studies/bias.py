@@ -26,6 +26,7 @@ from typing import Any
 
 from practicum.audit.bias import forecast, paid_share, rater_share
 from practicum.audit.command import reward_of
+from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.controllers import KLConfig
@@ -42,8 +43,8 @@ from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utili
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig, generator_for, set_threads
-from practicum.training.reward_model import RewardModelConfig
-from practicum.training.rl import RlConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
+from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.claim import PERCENT, POINTS, by_seed, claim, noted, over_seeds
@@ -76,23 +77,21 @@ class StudyConfig:
     """Steps without any KL."""
     prompts: int = 600
     """Prompts whose answers are ranked."""
-    reward_model: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(Path(), contrast_steps=200, epochs=3)
+    reward_model: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(contrast_steps=200, epochs=3)
     )
-    """How reward models learn; model, preferences and seed are filled in."""
-    practice: RlConfig = field(
-        default_factory=lambda: RlConfig(
-            Path(),
-            task=TASK,
+    """How reward models learn; the study decides on model, rankings and seed."""
+    practice: PracticeSettings = field(
+        default_factory=lambda: PracticeSettings(
             algorithm="ppo",
             prompts_per_step=16,
-            update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
+            update=UpdateConfig(minibatches=2),
             guard=GuardConfig(action="off"),
-            optimizer=replace(RlConfig(Path()).optimizer, learning_rate=4e-4),
+            optimizer=replace(PracticeSettings().optimizer, learning_rate=4e-4),
             loop=LoopConfig(checkpoint_every=40, threads=1),
         )
     )
-    """Practice; model, reward model, KL weight, steps and seed are filled in."""
+    """Practice; the study decides on models, task and seed, `betas` on the KL and `steps` on the steps."""
     examined: int = 1024
     """Held-out prompts on which shares are measured, one answer each."""
 
@@ -101,6 +100,8 @@ class StudyConfig:
             raise InputError(
                 f"steps: {len(self.steps)} given for {len(self.betas)} betas; expected one for each"
             )
+        if self.practice.update.kl != KLConfig() or self.practice.loop.steps != LoopConfig().steps:
+            raise InputError("practice: its KL is what --betas says, and its steps are what --steps says")
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
@@ -128,7 +129,8 @@ def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str
         found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
         return found
     sound = [well_formed(ranking) for ranking in ranked(config, folder / "rankings.jsonl", seed)]
-    fit = replace(
+    fit = completed(
+        RewardModelConfig,
         config.reward_model,
         model=config.reward_start,
         preferences=(str(folder / "rankings.jsonl"),),
@@ -138,7 +140,14 @@ def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str
     finished(folder / "reward", partial(reward_model.train, fit))
     raters = rater_share(sound, is_pun).value
     paid = paid_share(sound, is_pun, reward_of([folder / "reward"], [])).value
-    practice = replace(config.practice, model=config.model, reward_model=(folder / "reward",), seed=seed)
+    practice = completed(
+        RlConfig,
+        config.practice,
+        model=config.model,
+        task=TASK,
+        reward_model=(folder / "reward",),
+        seed=seed,
+    )
     rows = []
     for beta, steps in zip(config.betas, config.steps, strict=True):
         after = shares(config, practised(practice, folder / f"beta-{beta:g}", beta, steps))

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from practicum.config import flatten, help_text, load, parse_toml, to_toml
+from practicum.config import asked_help, flatten, help_text, load, parse_toml, to_toml
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.run.environment import environment
@@ -32,13 +32,13 @@ def run_main(
 
     The first paragraph of `description` heads the help.
     """
-    if "--help" in arguments or "-h" in arguments:
-        print(
-            help_text(config_class, f"python -m {module}", (description or "").strip().partition("\n\n")[0])
-        )
+    flags, asked = asked_help(arguments)
+    if asked:
+        summary = (description or "").strip().partition("\n\n")[0]
+        print(help_text(config_class, f"python -m {module}", summary, everything=asked == "all"))
         return 0
     try:
-        work(load(config_class, None, arguments))
+        work(load(config_class, None, flags))
     except InputError as error:
         print(f"{module}: error: {error}", file=sys.stderr)
         return 2

@@ -25,7 +25,8 @@ from statistics import fmean
 from typing import Any, Literal
 
 from practicum import demo
-from practicum.demo import DemoConfig
+from practicum.config import completed
+from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
@@ -55,7 +56,7 @@ class StudyConfig:
     """Which parts: demo random format poisoned ppo unseen external."""
     data: Path | None = None
     """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
-    demo: DemoConfig = field(default_factory=lambda: DemoConfig(human_feedback=False))
+    demo: DemoSettings = field(default_factory=lambda: DemoSettings(human_feedback=False))
     """Settings of the demo, without human feedback; other rewards take its task, lengths, examinations."""
 
 
@@ -86,7 +87,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
 
 def demo_of(config: StudyConfig, seed: int) -> DemoConfig:
     """The demo's settings with a seed of the study."""
-    return replace(config.demo, seed=seed)
+    return completed(DemoConfig, config.demo, seed=seed)
 
 
 def run_demo(config: StudyConfig, seed: int) -> None:
@@ -110,7 +111,7 @@ class UnseenEquations(EquationsTask):
         return list(reversed(different.values()))[:count]
 
 
-def seen_problems(settings: DemoConfig) -> frozenset[str]:
+def seen_problems(settings: DemoSettings) -> frozenset[str]:
     """The canonical forms of all that the demo's own examinations ask."""
     family = replace(settings.task.equations, families={"rational": 1.0})
     return frozenset(

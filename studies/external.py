@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from practicum.demo import DemoConfig
+from practicum.demo import DemoSettings
 from practicum.exact.verifier import Outcome, solve, verify
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.sampling import SamplingConfig
@@ -27,7 +27,7 @@ ROUNDING = 0.5001e-4
 TRAINING_PROMPTS = 4000
 
 
-def measure(settings: DemoConfig, run: Path, seeds: Sequence[int], data: Path) -> dict[str, Any]:
+def measure(settings: DemoSettings, run: Path, seeds: Sequence[int], data: Path) -> dict[str, Any]:
     """Agreement of the verifier with every answer, and accuracy of each seed's practised model."""
     problems = [problem for name in FILES for problem in read_external(data / name)]
     formatted, in_range = familiar_prompts(settings, problems)
@@ -68,7 +68,7 @@ def is_rounded(problem: ExternalProblem) -> bool:
 
 
 def familiar_prompts(
-    settings: DemoConfig, problems: Sequence[ExternalProblem]
+    settings: DemoSettings, problems: Sequence[ExternalProblem]
 ) -> tuple[list[Prompt], list[Prompt]]:
     """External linear equations to ask the model: those in the training format, and those also in range.
 
@@ -115,7 +115,7 @@ def numbers(text: str) -> int:
     return max((int(digits) for digits in re.findall(r"\d+", text)), default=0)
 
 
-def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> Mapping[str, Any]:
+def accuracy(settings: DemoSettings, folder: Path, prompts: Sequence[Prompt]) -> Mapping[str, Any]:
     """Greedy accuracy, judged by the verifier, with n and its 95% interval; empty without prompts."""
     if not prompts:
         return {}
@@ -123,7 +123,7 @@ def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> M
     return accuracy_of([bool(score.solved) for score in scores], prompts)
 
 
-def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
+def greedy_texts(settings: DemoSettings, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
     """The model's likeliest answer to each prompt, in order."""
     decoder, tokenizer = load_model(model_folder(folder))
     sampler = Sampler(decoder, SamplingConfig(temperature=0.0))

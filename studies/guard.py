@@ -26,6 +26,7 @@ from statistics import fmean
 from typing import Any
 
 from practicum.audit.record import read_run, records
+from practicum.config import completed
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig, replay
@@ -40,7 +41,7 @@ from practicum.tasks.registry import TaskConfig
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig
 from practicum.training.reward_model import RewardModelConfig
-from practicum.training.rl import RlConfig
+from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.rlhf import RlhfConfig, examination
 from practicum.training.update import UpdateConfig
 from practicum.types import Response
@@ -69,10 +70,8 @@ class StudyConfig:
     """Rankings that each seed's reward models learn from."""
     examined: int = 1024
     """Held-out prompts on which a checkpoint's true utility is measured, one answer each."""
-    practice: RlConfig = field(
-        default_factory=lambda: RlConfig(
-            Path(),
-            task=TaskConfig("jokes"),
+    practice: PracticeSettings = field(
+        default_factory=lambda: PracticeSettings(
             algorithm="ppo",
             prompts_per_step=16,
             group_size=4,
@@ -191,7 +190,14 @@ def clean_settings(config: StudyConfig, first: Path, seed: int) -> RlConfig:
     folder = config.run / f"seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     models = tuple(fitted(config, first, folder, seed, member) for member in (1, 2))
-    return replace(config.practice, model=first, reward_model=models, seed=seed)
+    return completed(
+        RlConfig,
+        config.practice,
+        model=first,
+        task=TaskConfig("jokes"),
+        reward_model=models,
+        seed=seed,
+    )
 
 
 def clean_run(config: StudyConfig, first: Path, seed: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -32,6 +32,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import norm
 
+from practicum.config import completed
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
@@ -52,12 +53,12 @@ from practicum.stats import Floats
 from practicum.training import reward_model
 from practicum.training.loop import set_threads
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.types import Prompt, Ranking, Response
 from studies.claim import PERCENT, POINTS, by_seed, claim, counted, noted
 from studies.common import ORIGIN, finished, note_machine, origin_of, read, record, study_main, write
 from studies.judged import Claim
-from studies.reading import ReadingConfig, read_texts
+from studies.reading import ReadingConfig, ReadingSettings, read_texts
 
 EDIT = re.compile(r"<(.*?)/>")
 Part = Literal["own", "smollm2", "trl"]
@@ -80,12 +81,10 @@ class StudyConfig:
     """Which parts; own learns from all pairs, smollm2 and trl from as many as `pairs` says."""
     pairs: int = 2500
     """Training pairs of SmolLM2 and of TRL."""
-    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
     """How the small model reads."""
-    own: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(
-            Path(),
-            (),
+    own: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(
             batching="pairs",
             batch_prompts=32,
             held_out=0.0,
@@ -93,11 +92,9 @@ class StudyConfig:
             optimizer=OptimizerConfig("adamw", 1e-3, warmup_steps=20, final_share=0.1, weight_decay=0.1),
         )
     )
-    """How the small model becomes a reward model; model, preferences and seed are filled in."""
-    smollm2: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(
-            Path(),
-            (),
+    """How the small model becomes a reward model; the study decides on model, rankings and seed."""
+    smollm2: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(
             batching="pairs",
             batch_prompts=32,
             held_out=0.0,
@@ -108,6 +105,8 @@ class StudyConfig:
         )
     )
     """How SmolLM2 becomes one; TRL gets the same settings."""
+    threads: int = 0
+    """CPU threads of fitting them; 0 takes one per core."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +159,13 @@ def one_part(
     if part == "own":
         start = config.run / f"reading-{seed}"
         texts = list(dict.fromkeys(text for pair in train for text in (pair.headline, *pair.texts)))
-        finished(start, partial(read_texts, texts, replace(config.reading, seed=seed)))
-        settings = replace(config.own, model=start, preferences=(str(config.run / "train.jsonl"),), seed=seed)
+        finished(start, partial(read_texts, texts, completed(ReadingConfig, config.reading, seed=seed)))
+        fitted, file = config.own, config.run / "train.jsonl"
     else:
-        some = (str(config.run / "some.jsonl"),)
-        settings = replace(config.smollm2, model=config.model, preferences=some, seed=seed)
+        start, fitted, file = config.model, config.smollm2, config.run / "some.jsonl"
+    settings = completed(
+        RewardModelConfig, fitted, model=start, preferences=(str(file),), threads=config.threads, seed=seed
+    )
     summary = finished(folder, partial(train_trl if part == "trl" else reward_model.train, settings))
     model = load_reward_model(folder, compute_dtype(settings.dtype))
     found = examined(model, dev)

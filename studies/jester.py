@@ -21,7 +21,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from practicum.config import completed
 from practicum.errors import InputError
 from practicum.model.decoder import compute_dtype
 from practicum.preferences import formats
@@ -42,12 +43,12 @@ from practicum.stats import Floats, Integers, bootstrap
 from practicum.training import reward_model
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.types import Prompt, Ranking, Response
 from studies.claim import PERCENT, by_seed, claim, noted
 from studies.common import finished, note_machine, record, study_main
 from studies.judged import Claim
-from studies.reading import ReadingConfig, read_texts
+from studies.reading import ReadingConfig, ReadingSettings, read_texts
 
 RATINGS, JOKES = "jester5k_ratings.csv", "jester_jokes.jsonl"
 PROMPT = Prompt("Tell a joke.\n")
@@ -71,23 +72,23 @@ class StudyConfig:
     """Sets of jokes that each person ranks, at most."""
     jokes: int = 5
     """Jokes of a set."""
-    reading: ReadingConfig = field(
-        default_factory=lambda: ReadingConfig(
+    reading: ReadingSettings = field(
+        default_factory=lambda: ReadingSettings(
             vocabulary_size=1000, loop=LoopConfig(steps=60, checkpoint_every=60)
         )
     )
     """How the small model reads."""
-    reward_model: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(
-            Path(),
-            (),
+    reward_model: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(
             held_out=0.0,
             epochs=40,
             optimizer=OptimizerConfig("adamw", 2e-3, warmup_steps=5, final_share=0.1),
         )
     )
-    """How the reward model is fitted; the study fills in model, preferences and seed. All rankings are of one
+    """How the reward model is fitted; the study decides on model, rankings and seed. All rankings are of one
     prompt, so an epoch is one update, on all of them."""
+    threads: int = 0
+    """CPU threads of fitting it; 0 takes one per core."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,15 @@ def one_seed(config: StudyConfig, data: Jester, seed: int) -> dict[str, Any]:
     start = config.model
     if start is None:
         start = folder / "reading"
-        finished(start, partial(read_texts, data.texts, replace(config.reading, seed=seed)))
-    settings = replace(config.reward_model, model=start, preferences=(str(file),), seed=seed)
+        finished(start, partial(read_texts, data.texts, completed(ReadingConfig, config.reading, seed=seed)))
+    settings = completed(
+        RewardModelConfig,
+        config.reward_model,
+        model=start,
+        preferences=(str(file),),
+        threads=config.threads,
+        seed=seed,
+    )
     summary = finished(folder / "reward-model", partial(reward_model.train, settings))
     scored = load_reward_model(folder / "reward-model", compute_dtype(settings.dtype))
     pairs = pairs_of(data, config, held_out, seed)

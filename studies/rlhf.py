@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import torch
 
+from practicum.config import completed
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
 from practicum.preferences.rankings import by_prompt, read_rankings, split_by_hash
@@ -35,9 +36,9 @@ from practicum.tasks.jokes.gold import gold_utility
 from practicum.tasks.jokes.task import JokesConfig
 from practicum.tasks.registry import TaskConfig
 from practicum.training import reward_model, rl, rlhf
-from practicum.training.reward_model import RewardModelConfig
-from practicum.training.rl import RlConfig
-from practicum.training.rlhf import RlhfConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
+from practicum.training.rl import PracticeSettings, RlConfig
+from practicum.training.rlhf import RlhfConfig, RlhfSettings
 from studies.claim import PERCENT, by_seed, claim, noted, over_seeds
 from studies.common import finished, note_machine, record, study_main
 from studies.judged import Claim
@@ -45,7 +46,7 @@ from studies.judged import Claim
 Part = Literal["gain", "batching"]
 
 
-def longer(practice: RlConfig, steps: int) -> RlConfig:
+def longer(practice: PracticeSettings, steps: int) -> PracticeSettings:
     """The same practice with another number of iterations."""
     return replace(practice, loop=replace(practice.loop, steps=steps))
 
@@ -68,25 +69,22 @@ class StudyConfig:
     """Held-out prompts on which what both gained is measured: on 256 chance makes a fifth of the gain."""
     epochs: int = 4
     """Epochs of the comparison of batchings."""
-    loop: RlhfConfig = field(
-        default_factory=lambda: RlhfConfig(
-            Path(),
+    loop: RlhfSettings = field(
+        default_factory=lambda: RlhfSettings(
             rounds=1,
             prompts=1000,
             overlap=5,
             responses=5,
             members=4,
-            reward_model=RewardModelConfig(
-                Path(),
-                (),
+            reward_model=RewardModelSettings(
                 contrast_steps=500,
                 epochs=3,
-                optimizer=replace(RewardModelConfig(Path()).optimizer, weight_decay=0.1),
+                optimizer=replace(RewardModelSettings().optimizer, weight_decay=0.1),
             ),
-            practice=longer(RlhfConfig(Path()).practice, 80),
+            practice=longer(RlhfSettings().practice, 80),
         )
     )
-    """The loop; models and seed are filled in."""
+    """The loop; the study decides on models and seed."""
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
 def _one_seed(config: StudyConfig, seed: int) -> dict[str, Any]:
     folder = config.run / f"seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    loop = replace(config.loop, model=config.model, reward_start=config.reward_start, seed=seed)
+    loop = completed(RlhfConfig, config.loop, model=config.model, reward_start=config.reward_start, seed=seed)
     summary = finished(folder / "loop", partial(rlhf.train, loop))
     result: dict[str, Any] = {
         "reward_model": summary["rounds"][0]["reward_models"][0],
@@ -143,7 +141,7 @@ def _guard(practice: Path, summary: dict[str, Any]) -> dict[str, Any]:
 def _gain(loop: RlhfConfig, folder: Path, dollars: float) -> dict[str, Any]:
     """Gold utility gained by the loop and by PPO on the gold utility, with what the labels of each cost."""
     task = TaskConfig("jokes", jokes=JokesConfig(reward="gold"))
-    practice = replace(loop.practice, model=loop.model, task=task, seed=loop.seed)
+    practice = completed(RlConfig, loop.practice, model=loop.model, task=task, seed=loop.seed)
     finished(folder / "gold", partial(rl.train, practice))
     models = [folder / "loop" / "round-1" / f"reward-model-{member + 1}" for member in range(loop.members)]
     first, practised = model_folder(loop.model), folder / "loop" / "round-1" / "practice"
@@ -175,16 +173,20 @@ def _held_out_losses(
         everyone = read_rankings((str(folder / "loop" / "preferences.sqlite"),))
         formats.write(rankings, list({ranking.prompt.text: ranking for ranking in everyone}.values()))
     pairs = loop.responses * (loop.responses - 1) // 2
-    settings = replace(
+    fitted = replace(
         loop.reward_model,
-        model=loop.reward_start,
-        preferences=(str(rankings),),
-        threads=loop.practice.loop.threads,
         batching=batching,
         batch_prompts=loop.reward_model.batch_prompts * (pairs if batching == "pairs" else 1),
         # Only what people said: spoiled answers beforehand would blur the comparison.
         contrast_steps=0,
         epochs=epochs,
+    )
+    settings = completed(
+        RewardModelConfig,
+        fitted,
+        model=loop.reward_start,
+        preferences=(str(rankings),),
+        threads=loop.practice.loop.threads,
         seed=loop.seed,
     )
     path = folder / batching

@@ -173,18 +173,14 @@ def value_of(kind: type, text: str) -> float:
 @remembered
 def an_instance(config_class: type[Any]) -> Any:
     """An object of a config class with its defaults, and some text where it has none."""
-    needed = {
-        field.name: field.type
-        for field in dataclasses.fields(config_class)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
     some = {
-        "Path": Path("x"),
-        "str": "x",
-        "tuple[Path, ...]": (Path("x"), Path("y")),
-        "tuple[str, ...]": ("x",),
+        Path: Path("x"),
+        str: "x",
+        tuple[Path, ...]: (Path("x"), Path("y")),
+        tuple[str, ...]: ("x",),
     }
-    given = {name: some[kind] for name, kind in needed.items()}
+    fields = config._fields(config_class)
+    given = {name: some[fields[name]] for name in config._required(config_class)}
     return config_class(
         **given | ({"model": Path("x")} if config_class.__name__ == "RewardModelConfig" else {})
     )

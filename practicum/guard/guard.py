@@ -30,7 +30,7 @@ from practicum.guard.signals import (
     repeated_triples,
     words_of,
 )
-from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged
+from practicum.ranges import Common, NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged
 from practicum.stats import Floats
 
 Action = Literal["go_on", "stop", "roll_back", "hold", "ask"]
@@ -68,7 +68,7 @@ SHOWN = 3
 class GuardConfig(Ranged, section="guard"):
     """What the guard watches and what it does about it."""
 
-    action: Literal["hold", "roll_back", "stop", "ask", "off"] = "hold"
+    action: Common[Literal["hold", "roll_back", "stop", "ask", "off"]] = "hold"
     """What to do when enough signals alarm. hold goes back to the last trusted checkpoint and goes on from
     there with the KL held; roll_back goes back and ends; stop ends; ask ends and has people rank; off never
     alarms."""

@@ -34,7 +34,7 @@ from weakref import WeakValueDictionary, finalize
 
 from safetensors import SafetensorError
 
-from practicum.config import flatten, parse_toml, read_toml, to_toml
+from practicum.config import flatten, parse_toml, read_toml, to_toml, without_withdrawn
 from practicum.errors import InputError
 from practicum.files import TEMPORARY, append_rows, atomic_write, read_json, sync_path, to_json, writing
 from practicum.run.environment import environment
@@ -229,7 +229,7 @@ class Run:
             raise InputError(
                 f"{self.path} holds no run to resume (no config.toml): drop --resume to start one"
             )
-        stored = flatten(read_toml(stored_path))
+        stored = flatten(without_withdrawn(type(config), read_toml(stored_path))[0])
         given = flatten(parse_toml(to_toml(config), "the given config"))
         for key in [*stored, *given]:
             if key not in stored:

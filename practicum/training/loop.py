@@ -29,7 +29,7 @@ from practicum.guard.watch import held_since
 from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.native import load
-from practicum.ranges import PositiveInt, Ranged, Threads
+from practicum.ranges import Common, PositiveInt, Ranged, Threads
 from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
 from practicum.training.dead import STEPS, signs_of_death
@@ -40,13 +40,13 @@ from practicum.training.optimizer import Optimizer
 class LoopConfig(Ranged, section="loop"):
     """How long a stage runs and what it writes."""
 
-    steps: PositiveInt = 100
-    """Optimizer updates (practice: iterations of sample, score, update)."""
+    steps: Common[PositiveInt] = 100
+    """Optimizer updates; in practice, iterations of sample, score, update."""
     checkpoint_every: PositiveInt = 50
-    """Updates between checkpoints; the last update always writes one."""
+    """Updates between checkpoints. The last update always writes one."""
     keep_checkpoints: PositiveInt = 2
     """Older checkpoints are removed."""
-    threads: Threads = 0
+    threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.ranges import (
+    Common,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -31,8 +32,8 @@ class OptimizerConfig(Ranged, section="optimizer"):
 
     algorithm: Literal["muon", "adamw"] = "muon"
     """muon orthogonalises the momentum of the layers' matrices and leaves the rest to AdamW."""
-    learning_rate: Rate = 1e-3
-    """Peak learning rate; Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
+    learning_rate: Common[Rate] = 1e-3
+    """Peak learning rate. Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
     final_share: Share = 0.1

@@ -18,19 +18,17 @@ from practicum.model.tokenizer import train_tokenizer
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.pretrain import ModelShape
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_model import RewardModelSettings
 from studies import humicroedit
 from studies.humicroedit import Edited, grades, people, read_pairs, some_headlines
-from studies.reading import ReadingConfig
+from studies.reading import ReadingSettings
 from studies.results import measure
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the repository")
 SHAPE = ModelShape(32, 32, 1, 2, 1, 16)
-READING = ReadingConfig(SHAPE, 200, batch_texts=8, loop=LoopConfig(3, 3, threads=1))
-QUICK = RewardModelConfig(
-    Path(), (), held_out=0.0, epochs=30, threads=1, optimizer=OptimizerConfig("adamw", 1e-2, warmup_steps=2)
-)
+READING = ReadingSettings(model=SHAPE, vocabulary_size=200, batch_texts=8, loop=LoopConfig(3, 3, threads=1))
+QUICK = RewardModelSettings(held_out=0.0, epochs=30, optimizer=OptimizerConfig("adamw", 1e-2, warmup_steps=2))
 
 
 def panels(count: int, graders: int, seed: int) -> tuple[list[Edited], list[bool]]:
@@ -134,6 +132,7 @@ def small_study(headlines: Path, run: Path) -> humicroedit.StudyConfig:
         pairs=30,
         reading=READING,
         own=pairs,
+        threads=1,
         smollm2=replace(pairs, lora=LoraConfig(rank=4, targets=("q_proj", "up_proj"))),
     )
 
