@@ -29,7 +29,7 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
     own = {
         extra for line in extras["dev"] for extra in Requirement(line).extras if line.startswith("practicum[")
     }
-    assert {"web", "postgresql", "lora"} <= own
+    assert {"web", "postgresql", "data"} <= own
     lines = [line for extra in ("dev", "docs", *sorted(own)) for line in extras[extra]]
     for line in [*project["dependencies"], *lines]:
         needed = Requirement(line)

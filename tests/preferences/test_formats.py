@@ -161,7 +161,7 @@ def test_a_missing_field_of_a_pair_is_named(tmp_path: Path) -> None:
 
 
 def test_datasets_reads_trls_pairs(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets", reason="the extra data is not installed")
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
     [ranking] = formats.read(lines(tmp_path / "r.jsonl", GOOD))
     formats.write(tmp_path / "pairs.parquet", [ranking], "trl")
     loaded = datasets.Dataset.from_parquet(str(tmp_path / "pairs.parquet"), cache_dir=str(tmp_path / "cache"))
