@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from studies.equations import read
 from studies.judged import CENSUS, Claim
@@ -396,7 +396,7 @@ def student_interval(values: Sequence[float]) -> list[float] | None:
     """95% interval of the mean of a few values (Student 1908); None for fewer than two."""
     if len(values) < 2:
         return None
-    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    half = float(students_t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return [fmean(values) - half, fmean(values) + half]
 
 

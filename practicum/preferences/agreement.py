@@ -15,14 +15,13 @@ from scipy.optimize import linprog
 from scipy.special import betainc, betaln
 from scipy.special import binom as choose
 from scipy.stats import binom, rankdata
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.errors import InputError
 from practicum.preferences.comparisons import Comparisons, comparisons, count, names
-from practicum.stats import Floats, Integers, clustered_share
+from practicum.stats import BOOTSTRAPS, Floats, Integers, clustered_share
 from practicum.types import Ranking
 
-BOOTSTRAPS = 1000
 CERTAINTIES = 50
 """Cells of the majority's share when the ceiling is fitted."""
 EM_STEPS = 300
@@ -252,7 +251,7 @@ def _power_mean(votes: _Votes, order: int, tail: float) -> tuple[float, float]:
         # All alike: nothing tells how far pairs differ, so each prompt counts once.
         share = clustered_share((1 + value) / 2, prompt, 1 - 2 * tail)
         return 2 * share.low - 1, 2 * share.high - 1
-    reach = float(student.isf(tail, prompts - 1)) * error
+    reach = float(students_t.isf(tail, prompts - 1)) * error
     # The true mean is none below 0, so a mean that chance took there says no more than 0 would.
     mean = min(max(mean, 0.0), 1.0)
     return mean - reach, mean + reach
