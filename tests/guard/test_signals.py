@@ -38,7 +38,7 @@ def test_ranks_are_what_counting_gives_to_the_last_bit(pairs: list[tuple[float, 
     ranks = [
         [(side < value).sum() + ((side == value).sum() + 1) / 2 for value in side] for side in (first, second)
     ]
-    assert rank_correlation(first, second) == np.corrcoef(*ranks)[0, 1]
+    assert rank_correlation(first, second) == np.corrcoef(ranks[0], ranks[1])[0, 1]
 
 
 def test_cusum_by_hand() -> None:
