@@ -97,6 +97,7 @@ def numbered(numbers: list[Number]) -> str:
     return ", ".join(f"x_{place} = {plain(one)}" for place, one in enumerate(numbers, start=1))
 
 
+WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}
 FORMATS: dict[str, Callable[[list[Number]], str]] = {
     "list": each("", ", "),
     "semicolons": each("", "; "),
@@ -131,7 +132,6 @@ FORMATS: dict[str, Callable[[list[Number]], str]] = {
     "label": lambda numbers: f"**Answer:** {', '.join(map(plain, numbers))}",
     "builder": lambda numbers: f"{{x | x = {' or x = '.join(map(plain, numbers))}}}",
 }
-WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}
 NOTHING = [
     "no real solutions", "∅", "There's no solution.", r"\boxed{\emptyset}", "No real solutions "
     "(discriminant < 0)",

@@ -51,7 +51,7 @@ class RecordingTask:
 PROMPTS = [Prompt("abab"), Prompt("e"), Prompt("aaaaaaghijk"), Prompt("bb")]
 
 
-def sample(make_decoder: MakeDecoder, task: object, slots: int = 5):  # type: ignore[no-untyped-def]
+def sample(make_decoder: MakeDecoder, task: object, slots: int = 5):
     sampler = Sampler(
         make_decoder(scale=1.0),
         SamplingConfig(temperature=1.0, max_new_tokens=9, slots=slots, dtype="float32"),

@@ -211,7 +211,7 @@ def test_the_share_of_puns_is_met_near_its_forecast_only() -> None:
 
 def test_the_label_budget_is_met_where_half_the_rankings_do_in_every_seed() -> None:
     by_seed = {"needed_by_seed": {"information": [300, None]}}
-    found = {
+    found: dict[str, Any] = {
         "seeds": 2,
         "rankings": 1000,
         "budget": {

@@ -6,13 +6,13 @@ import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.lora import LoraConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.training.loop import LoopConfig
@@ -25,6 +25,7 @@ from studies.humicroedit import Edited, grades, people, read_pairs, some_headlin
 from studies.jester import Pairs, ceiling, divided, pairs_of, ranking_of, read_jester, sets_of
 from studies.reading import ReadingConfig
 from studies.results import Results, ResultsConfig, read_claims, results_json, write_all
+from tests.tiny import ONE_LAYER, tiny_decoder
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the repository")
@@ -79,7 +80,7 @@ def test_people_teach_or_are_held_out_and_a_set_holds_jokes_they_rated(jokes: Pa
     assert set(pairs.person_N.tolist()) <= set(held_out)
     better = data.ratings_PJ[pairs.person_N, pairs.better_N]
     assert (better > data.ratings_PJ[pairs.person_N, pairs.worse_N]).all()
-    sets = sets_of(data.ratings_PJ[0], config, jester.Random("any"))
+    sets = sets_of(data.ratings_PJ[0], config, Random("any"))
     drawn = [joke for one in sets for joke in one]
     assert len(drawn) == len(set(drawn)) <= 8
     ranking = ranking_of(data, 0, sets[0])
@@ -246,8 +247,8 @@ def small_study(headlines: Path, run: Path) -> humicroedit.StudyConfig:
     tokenizer = train_tokenizer(
         ["Senate votes on the budget, pelican, tax or law of year 1 , again"] * 4, 160
     )
-    shape = DecoderConfig(tokenizer.get_vocab_size(), 32, 32, 1, 2, 1, 16, max_position_embeddings=128)
-    save_model(initialise(Decoder(shape), 0), tokenizer, run / "tiny")
+    decoder = tiny_decoder(tokenizer, intermediate_size=32, max_position_embeddings=128, **ONE_LAYER)
+    save_model(decoder, tokenizer, run / "tiny")
     pairs = replace(QUICK, epochs=8, batch_prompts=16, batching="pairs")
     return humicroedit.StudyConfig(
         headlines,

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from practicum import demo
 from practicum.demo import DemoConfig
 from practicum.tasks.equations.external import ExternalProblem
-from studies import equations
+from practicum.training import rl
 from studies.claims import change_claim, claim, gain_claim, measure, rise_claim, student_interval
 from studies.equations import StudyConfig, study
 from studies.external import compact, is_rounded, shape
@@ -36,7 +37,7 @@ from studies.results import (
 )
 
 ROOT = Path(__file__).parents[2]
-KEYS = {
+KEYS: dict[str, type | tuple[type, ...]] = {
     "id": str,
     "claim": str,
     "value": (int, float),
@@ -257,8 +258,8 @@ def test_a_study_runs_continues_and_becomes_results(
         study(config)
         assert (config.run / "seed-1-random" / "metrics.jsonl").read_bytes() == before
         # A finished study does nothing, so nothing may be called.
-        monkeypatch.setattr(equations.demo, "run", None)
-        monkeypatch.setattr(equations.rl, "train", None)
+        monkeypatch.setattr(demo, "run", None)
+        monkeypatch.setattr(rl, "train", None)
         study(config)
     claims = measure(config.run)
     assert (config.run / "seed-1-unseen" / "examination.json").exists()

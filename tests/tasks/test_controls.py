@@ -53,12 +53,12 @@ def rows(count: int) -> tuple[list[Prompt], list[str]]:
 
 def test_none_is_the_task_itself() -> None:
     task = FourOutcomes()
-    assert with_control(task, "none", 0) is task  # type: ignore[arg-type, comparison-overlap]
+    assert with_control(task, "none", 0) is task
 
 
 def test_format_pays_whatever_parses_and_keeps_the_true_value() -> None:
     prompts, texts = rows(8)
-    scores = with_control(FourOutcomes(), "format", 0).score(prompts, texts)  # type: ignore[arg-type]
+    scores = with_control(FourOutcomes(), "format", 0).score(prompts, texts)
     assert [score.value for score in scores] == [1.0, 1.0, 0.0, 0.0] * 2
     assert [score.parts["true"] for score in scores] == [1.0, 0.0, 0.0, 0.0] * 2
     assert [score.outcome for score in scores] == list(OUTCOMES) * 2
@@ -67,7 +67,7 @@ def test_format_pays_whatever_parses_and_keeps_the_true_value() -> None:
 
 def test_random_is_a_fair_coin_that_falls_the_same_way_for_the_same_text() -> None:
     prompts, texts = rows(4000)
-    task = with_control(FourOutcomes(), "random", 3)  # type: ignore[arg-type]
+    task = with_control(FourOutcomes(), "random", 3)
     scores = task.score(prompts, texts)
     values = [score.value for score in scores]
     assert values == [score.value for score in task.score(prompts, texts)]
@@ -85,7 +85,7 @@ def test_another_seed_prompt_or_text_tosses_again() -> None:
     prompts, texts = rows(200)
 
     def tosses(seed: int, prompts: list[Prompt], texts: list[str]) -> list[float]:
-        task = with_control(FourOutcomes(), "random", seed)  # type: ignore[arg-type]
+        task = with_control(FourOutcomes(), "random", seed)
         return [score.value for score in task.score(prompts, texts)]
 
     first = tosses(0, prompts, texts)
@@ -110,7 +110,7 @@ def test_another_seed_prompt_or_text_tosses_again() -> None:
     ],
 )
 def test_everything_but_the_reward_is_unchanged(name: str, arguments: tuple[Any, ...]) -> None:
-    task = with_control(FourOutcomes(), "random", 0)  # type: ignore[arg-type]
+    task = with_control(FourOutcomes(), "random", 0)
     assert getattr(task, name)(*arguments) == (name, *arguments)
     assert task.name == "four outcomes"
 
@@ -201,8 +201,8 @@ class OnlyValues(FourOutcomes):
 def test_a_task_that_does_not_say_what_is_readable_has_no_format_control() -> None:
     task = OnlyValues()
     for control in ("none", "random"):
-        check_control(with_control(task, control, 0), control)  # type: ignore[arg-type]
-    controlled = with_control(task, "format", 0)  # type: ignore[arg-type]
+        check_control(with_control(task, control, 0), control)
+    controlled = with_control(task, "format", 0)
     with pytest.raises(InputError, match=r"task only values does not say .* use --control random"):
         check_control(controlled, "format")
     with pytest.raises(InputError, match="control format"):
@@ -213,6 +213,7 @@ def test_a_controlled_task_can_do_what_the_task_can_and_no_more() -> None:
     class Bare:
         name = "bare"
 
-    task: Any = with_control(Bare(), "random", 0)  # type: ignore[arg-type]
+    bare: Any = Bare()
+    task: Any = with_control(bare, "random", 0)
     assert not hasattr(task, "behaviours")
     assert hasattr(with_control(load_task(TASKS["jokes"]), "random", 0), "behaviours")

@@ -16,7 +16,6 @@ from tokenizers import Tokenizer
 from practicum.errors import InputError
 from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import model_folder, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.run.folder import Run
@@ -28,6 +27,7 @@ from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.update import KLConfig, UpdateConfig
 from practicum.types import Demonstration, Prompt, Ranking, Response, Score
+from tests.tiny import ONE_LAYER, tiny_decoder
 
 LETTERS = "abcdefgh"
 WATCHED = {"length": 40.0, "repetition": 40.0, "entropy": 40.0}
@@ -73,17 +73,7 @@ def words() -> Any:
 def speller(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A policy that has learned to say words of a few letters."""
     folder = tmp_path_factory.mktemp("speller")
-    config = DecoderConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=64,
-    )
-    save_model(initialise(Decoder(config), 0), tokenizer, folder / "model")
+    save_model(tiny_decoder(tokenizer, **ONE_LAYER), tokenizer, folder / "model")
     loop = LoopConfig(steps=80, threads=1)
     settings = sft.SftConfig(
         folder / "model", batch_demonstrations=32, textbook_passages=0, loop=loop, dtype="float32"
