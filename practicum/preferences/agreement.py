@@ -25,6 +25,7 @@ from practicum.types import Ranking
 CERTAINTIES = 50
 """Cells of the majority's share when the ceiling is fitted."""
 EM_STEPS = 300
+"""Steps of expectation and maximisation by which a Beta is corrected where the votes do not fit it."""
 ORDERS = (2, 4, 6, 8)
 """Powers of a pair's certainty whose means bound the ceiling; the power is also the votes it needs."""
 FEWEST_PAIRS = 20
@@ -257,7 +258,7 @@ def _power_mean(votes: _Votes, order: int, tail: float) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
-def _likeliest(votes: _Votes) -> float:
+def _likeliest(votes: _Votes, steps: int = EM_STEPS) -> float:
     """The maximum-likelihood value of the ceiling, see `human_ceiling`."""
     kinds, count_K = np.unique(
         np.stack([votes.ordered, np.minimum(votes.wins, votes.ordered - votes.wins)]),
@@ -265,10 +266,12 @@ def _likeliest(votes: _Votes) -> float:
         return_counts=True,
     )
     ordered_K, wins_K = kinds
-    return float(_mean_certainty(count_K[None].astype(np.float64), ordered_K, wins_K)[0])
+    return float(_mean_certainty(count_K[None].astype(np.float64), ordered_K, wins_K, steps)[0])
 
 
-def _mean_certainty(counts_BK: Floats, ordered_K: Integers, wins_K: Integers) -> Floats:
+def _mean_certainty(
+    counts_BK: Floats, ordered_K: Integers, wins_K: Integers, steps: int = EM_STEPS
+) -> Floats:
     """E max(p, 1 - p), float64 [B], for B counts of K kinds of pairs, each with its votes and lesser wins."""
     shapes = np.exp(np.linspace(np.log(0.01), np.log(200.0), 600))
     likelihood_KS = betaln(
@@ -283,7 +286,7 @@ def _mean_certainty(counts_BK: Floats, ordered_K: Integers, wins_K: Integers) ->
     chance_KQ = binom.pmf(wins_K[:, None], ordered_K[:, None], share_Q) + binom.pmf(
         (ordered_K - wins_K)[:, None], ordered_K[:, None], share_Q
     )
-    for _ in range(EM_STEPS):
+    for _ in range(steps):
         weight_BQ = weight_BQ * ((counts_BK / (weight_BQ @ chance_KQ.T)) @ chance_KQ)
         weight_BQ /= weight_BQ.sum(axis=1, keepdims=True)
     return np.asarray(weight_BQ @ share_Q)

@@ -27,8 +27,8 @@ needs_bfloat16 = pytest.mark.skipif(
 
 def make(scale: float = 40.0, **changes: Any) -> Decoder:
     """A decoder of random weights, sure enough of its next token for mistakes to show."""
-    own = {"vocabulary": 40, "eos_token_id": 10**6, "max_position_embeddings": 128, **changes}
-    decoder = tiny_decoder(**own)
+    own = {"eos_token_id": 10**6, "max_position_embeddings": 128, **changes}
+    decoder = tiny_decoder(own.pop("vocab_size", 40), **own)
     with torch.no_grad():
         for name, weight in decoder.named_parameters():
             if name.endswith("norm.weight"):
