@@ -8,7 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -128,14 +128,14 @@ def values_of(shown: str, annotation: Any) -> st.SearchStrategy[Typed]:
         return st.one_of(st.just(Typed(["none"], "none")), values_of(shown[:-5], annotation))
     inner = config._inner(annotation)
     if shown.startswith("["):
-        one = values_of(shown[1:].removesuffix(" ...]"), config.get_args(inner)[0])
+        one = values_of(shown[1:].removesuffix(" ...]"), get_args(inner)[0])
         return st.lists(one, max_size=3).map(in_a_row)
     if shown.startswith("{"):
         choices = shown.strip("{}").split(",")
-        known = {str(choice): choice for choice in config.get_args(inner)} | {"none": "none"}
+        known = {str(choice): choice for choice in get_args(inner)} | {"none": "none"}
         return st.sampled_from(choices).map(lambda word: Typed([word], known[word]))
     if " " in shown:
-        kinds = zip(shown.split(), config.get_args(inner), strict=True)
+        kinds = zip(shown.split(), get_args(inner), strict=True)
         return st.tuples(*(values_of(kind, one) for kind, one in kinds)).map(in_a_row)
     if shown == "true|false":
         return st.booleans().map(lambda value: Typed([str(value).lower()], value))
@@ -165,12 +165,13 @@ def test_every_form_that_help_shows_is_read_alike_in_flags_and_files(data: st.Da
     annotation = config._leaves(config_class)[key]
     spelling = config._spelling(key, annotation)
     flag, _, shown = spelling.partition(" ")
+    value: Any
     if shown.startswith("--"):
         word = data.draw(st.sampled_from([flag.rstrip(","), shown]))
         typed, value = [word], word != shown
     elif flag.endswith(".NAME"):
         entry = data.draw(st.from_regex(r"[a-z]\w{0,8}", fullmatch=True))
-        one = data.draw(values_of(shown, config.get_args(config._inner(annotation))[1]))
+        one = data.draw(values_of(shown, get_args(config._inner(annotation))[1]))
         typed, value = [flag.replace("NAME", entry), *one.words], {entry: one.value}
     else:
         one = data.draw(values_of(shown, annotation))
@@ -237,4 +238,4 @@ def test_a_mark_changes_neither_type_nor_range() -> None:
         with pytest.raises(InputError, match=rf"{field} is 0; it must be at least 1"):
             config.load(Marked, None, [f"--{field}", "0"])
         with pytest.raises(InputError, match=rf"{field} is 0; it must be at least 1"):
-            Marked(**{field: 0})
+            Marked(**{field: 0})  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -220,7 +221,7 @@ def as_before(loop: RlhfConfig) -> str:
         "threads": 0,
         "seed": 0,
     }
-    return config.tomli_w.dumps(table)
+    return tomli_w.dumps(table)
 
 
 def test_a_file_of_an_earlier_version_loses_what_had_no_effect_and_that_is_told(

@@ -19,7 +19,7 @@ from math import isfinite
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.errors import InputError
 from practicum.reward.plain import PlainReward, checked
@@ -180,7 +180,7 @@ def paid_share(rankings: Sequence[Ranking], classify: Classifier, reward: PlainR
             f"rankings: {len(gaps)} prompts have a response with and one without the attribute, "
             "2 are needed: rank more varied responses"
         )
-    reach = float(student.ppf(0.975, len(gaps) - 1)) * np.std(gaps, ddof=1) / len(gaps) ** 0.5
+    reach = float(students_t.ppf(0.975, len(gaps) - 1)) * np.std(gaps, ddof=1) / len(gaps) ** 0.5
     middle = float(np.mean(gaps))
     value, low, high = (float(expit(gap)) for gap in (middle, middle - reach, middle + reach))
     return Estimate(value, low, high, len(gaps))

@@ -13,6 +13,7 @@ import numpy as np
 
 from practicum.audit.exploits import FEWEST_PROMPTS
 from practicum.errors import InputError
+from practicum.files import read_jsonl, read_rows
 from practicum.guard.guard import GuardConfig
 from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveFloat, PositiveInt, Range, Ranged, Seed
 from practicum.reward.plain import PlainReward, checked
@@ -553,8 +554,6 @@ def honest_responses(rankings: Sequence[Ranking], most: int) -> tuple[list[Promp
 
 def gold_curve(path: Path, config: OveroptimizationConfig) -> tuple[Floats, Floats]:
     """(KL in nats a sequence, true reward gained since the first row) of a run's rows that have both."""
-    from practicum.guard.guard import read_rows
-
     kl, gold = [], []
     for row in read_rows(path):
         values = [row.get(config.kl), row.get(config.gold), row.get("completion_tokens", 1.0)]
@@ -572,14 +571,12 @@ def gold_curve(path: Path, config: OveroptimizationConfig) -> tuple[Floats, Floa
 
 
 def completions(path: Path) -> list[tuple[Prompt, str]]:
-    """Prompts and completions of a JSONL file like samples.jsonl. Raises InputError naming row and field."""
-    from practicum.guard.guard import read_rows
-
+    """Prompts and completions of a JSONL file like samples.jsonl. Raises InputError naming line and field."""
     found = []
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in read_jsonl(path):
         for name in ("prompt", "completion"):
             if not isinstance(row.get(name), str):
-                raise InputError(f"{path}: row {number}: field {name!r}: expected a text")
+                raise InputError(f"{path}:{number}: field {name!r}: expected a text")
         data = row.get("data")
         found.append((Prompt(row["prompt"], data if isinstance(data, Mapping) else {}), row["completion"]))
     if not found:
@@ -588,16 +585,14 @@ def completions(path: Path) -> list[tuple[Prompt, str]]:
 
 
 def read_scores(path: Path) -> dict[tuple[str, str], float]:
-    """Scores by (prompt, response) from JSONL rows. Raises InputError naming row and field."""
-    from practicum.guard.guard import read_rows
-
+    """Scores by (prompt, response) from JSONL rows. Raises InputError naming line and field."""
     scores = {}
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in read_jsonl(path):
         prompt, response, score = (row.get(name) for name in ("prompt", "response", "score"))
         if not isinstance(prompt, str) or not isinstance(response, str):
-            raise InputError(f"{path}: row {number}: expected texts under 'prompt' and 'response'")
+            raise InputError(f"{path}:{number}: expected texts under 'prompt' and 'response'")
         if not isinstance(score, (int, float)) or isinstance(score, bool) or not np.isfinite(score):
-            raise InputError(f"{path}: row {number}: score: expected a finite number, got {score!r:.40}")
+            raise InputError(f"{path}:{number}: score: expected a finite number, got {score!r:.40}")
         scores[prompt, response] = float(score)
     return scores
 

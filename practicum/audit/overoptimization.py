@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import gammaln
 from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.errors import InputError
 from practicum.stats import BOOTSTRAPS, Floats, Integers
@@ -107,7 +107,7 @@ def bands(
     centre = np.array([fit.alpha, fit.beta])
     pieces = len(checked) if len(checked) > 1 else -(-len(kl_P) // _block_length(len(kl_P)))
     # A bootstrap of few pieces is too narrow by these two factors (Davison & Hinkley 1997, section 2.3).
-    wider = float(student.isf(0.025, pieces - 1) / norm.isf(0.025)) * sqrt(pieces / (pieces - 1))
+    wider = float(students_t.isf(0.025, pieces - 1) / norm.isf(0.025)) * sqrt(pieces / (pieces - 1))
     curves, peaks = [], []
     for _ in range(BOOTSTRAPS // 2):
         if len(checked) > 1:

@@ -15,7 +15,8 @@ import numpy as np
 
 from practicum.audit.detectors import Record, onset, record
 from practicum.errors import InputError
-from practicum.guard.guard import GuardConfig, calibrated, read_rows, reading
+from practicum.files import read_rows
+from practicum.guard.guard import GuardConfig, calibrated, reading
 from practicum.guard.signals import DIRECTIONS
 from practicum.stats import Floats
 
@@ -103,7 +104,7 @@ def thresholds_from(clean: Sequence[Sequence[Row]], config: GuardConfig, false_a
 
 def read_run(path: Path) -> list[Row]:
     """The rows of a run's metrics.jsonl, given as file or as the run's folder. Raises InputError for none."""
-    rows = list(read_rows(path / "metrics.jsonl" if path.is_dir() else path))
+    rows: list[Row] = [*read_rows(path / "metrics.jsonl" if path.is_dir() else path)]
     if not rows:
         raise InputError(f"{path}: holds no steps; expected the metrics.jsonl of a run")
     return rows

@@ -14,7 +14,7 @@ from math import comb, sqrt
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 from tokenizers import Tokenizer
 
 from practicum.config import completed
@@ -130,7 +130,7 @@ def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, An
         return {"mean": mean, "ci95": None}
     freedom = len(sums) - 1
     error = sqrt(sum(one**2 for one in sums.values()) * len(sums) / freedom) / len(rewards)
-    reach = float(student.isf(0.025, freedom)) * error
+    reach = float(students_t.isf(0.025, freedom)) * error
     return {"mean": mean, "ci95": [mean - reach, mean + reach]}
 
 

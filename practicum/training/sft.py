@@ -27,6 +27,7 @@ from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Teaches
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -75,15 +76,18 @@ class SftConfig(Ranged):
     """Fixes the demonstrations drawn."""
 
 
-def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    config: SftConfig, run_path: Path, *, resume: bool = False, task: Teaches | None = None
+) -> dict[str, Any]:
     """Fine-tune and return the summary; the model is the run's newest checkpoint.
 
+    `task` imitates the demonstrations of a task of your own in place of the one that the config names.
     Raises InputError when no demonstration of an update fits in the model's positions. Where only some do not
     fit they are skipped and counted in the metrics, and the first of them is named on stderr.
     """
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
-    task = load_task(config.task)
+    task = task or load_task(config.task)
 
     def demonstrations_of(index: int) -> list[Demonstration]:
         return task.demonstrations(

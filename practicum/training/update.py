@@ -18,7 +18,7 @@ from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.model.scorer import Learner, Rows, learner, rollout_lengths, rollout_rows
-from practicum.ranges import Common, NonNegativeFloat, PositiveInt, Ranged, Share
+from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.threads import side_by_side
 from practicum.training.algorithms.algorithm import Experience, PolicyLoss
 from practicum.training.loop import Trainee

@@ -54,7 +54,7 @@ def test_the_forecast_is_the_optimum_of_reward_minus_beta_kl(
 def test_dividing_the_reward_is_the_same_as_raising_beta(
     rater: float, reference: float, beta: float, s: float
 ) -> None:
-    divided = bias.expit(np.log(rater / (1 - rater)) / s)
+    divided = expit(np.log(rater / (1 - rater)) / s)
     # Nearer to 0 or 1 a share says too little of its odds in float64.
     if 1e-9 < divided < 1 - 1e-9:
         expected = bias.forecast(float(divided), reference, beta)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from practicum import demo
 from practicum.demo import DemoConfig
 from practicum.tasks.equations.task import EquationsTask
-from studies import equations
+from practicum.training import rl
 from studies.equations import UNSEEN_DRAW, StudyConfig, UnseenEquations, seen_problems, study
 from studies.results import PICTURE, ResultsConfig, measure, read_results, results_page, write_all
 
@@ -48,8 +49,8 @@ def test_a_study_runs_continues_and_becomes_results(
         study(config)
         assert (config.run / "seed-1-random" / "metrics.jsonl").read_bytes() == before
         # A finished study does nothing, so nothing may be called.
-        monkeypatch.setattr(equations.demo, "run", None)
-        monkeypatch.setattr(equations.rl, "train", None)
+        monkeypatch.setattr(demo, "run", None)
+        monkeypatch.setattr(rl, "train", None)
         study(config)
     claims = measure(config.run)
     assert (config.run / "seed-1-unseen" / "examination.json").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -12,20 +13,18 @@ from practicum.errors import InputError
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.pretrain import ModelShape
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_model import RewardModelSettings
 from studies import jester
 from studies.claim import claim
 from studies.jester import Pairs, ceiling, divided, pairs_of, ranking_of, read_jester, sets_of
-from studies.reading import ReadingConfig
+from studies.reading import ReadingSettings
 from studies.results import Results, ResultsConfig, read_claims, results_json, write_all
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the repository")
 SHAPE = ModelShape(32, 32, 1, 2, 1, 16)
-READING = ReadingConfig(SHAPE, 200, batch_texts=8, loop=LoopConfig(3, 3, threads=1))
-QUICK = RewardModelConfig(
-    Path(), (), held_out=0.0, epochs=30, threads=1, optimizer=OptimizerConfig("adamw", 1e-2, warmup_steps=2)
-)
+READING = ReadingSettings(model=SHAPE, vocabulary_size=200, batch_texts=8, loop=LoopConfig(3, 3, threads=1))
+QUICK = RewardModelSettings(held_out=0.0, epochs=30, optimizer=OptimizerConfig("adamw", 1e-2, warmup_steps=2))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def test_people_teach_or_are_held_out_and_a_set_holds_jokes_they_rated(jokes: Pa
     assert set(pairs.person_N.tolist()) <= set(held_out)
     better = data.ratings_PJ[pairs.person_N, pairs.better_N]
     assert (better > data.ratings_PJ[pairs.person_N, pairs.worse_N]).all()
-    sets = sets_of(data.ratings_PJ[0], config, jester.Random("any"))
+    sets = sets_of(data.ratings_PJ[0], config, Random("any"))
     drawn = [joke for one in sets for joke in one]
     assert len(drawn) == len(set(drawn)) <= 8
     ranking = ranking_of(data, 0, sets[0])

@@ -32,7 +32,7 @@ from studies.results import (
 )
 
 ROOT = Path(__file__).parents[2]
-KEYS = {
+KEYS: dict[str, type | tuple[type, ...]] = {
     "id": str,
     "claim": str,
     "value": (int, float),

@@ -62,7 +62,8 @@ def test_an_examination_counts_what_the_task_says(make_trainee: Any, letter_task
 
 def test_an_examination_of_nothing_is_refused(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee()
-    for changes in ({"count": 0}, {"samples": -1}):
+    refused: list[dict[str, Any]] = [{"count": 0}, {"samples": -1}]
+    for changes in refused:
         with pytest.raises(InputError, match=next(iter(changes))):
             examine(trainee.decoder, trainee.tokenizer, letter_task, replace(CONFIG, **changes))
 

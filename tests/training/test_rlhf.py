@@ -47,7 +47,7 @@ from practicum.training.rlhf import RlhfConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Ranking
 from tests.preferences.breaking import KilledError, killed_before_commit
-from tests.training.conftest import without_bytes
+from tests.tiny import without_bytes
 
 
 @pytest.fixture(scope="module")

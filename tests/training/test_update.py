@@ -305,7 +305,7 @@ def practised(trainee: Trainee, task: Any, sampling: SamplingConfig, reward: Any
     ],
 )
 def test_before_the_first_update_every_importance_ratio_is_one(
-    make_trainee: Any, letter_task: Any, changes: dict[str, float], dtype: str, bound: float
+    make_trainee: Any, letter_task: Any, changes: dict[str, Any], dtype: Any, bound: float
 ) -> None:
     trainee = make_trainee(scale=3.0)
     sampling = replace(SAMPLING, dtype=dtype, **changes)
@@ -676,4 +676,4 @@ def test_groups_paid_alike_are_those_that_take_no_part(
     tied_B = torch.tensor([True, False] * 3).repeat_interleave(4)
     assert experience.advantages_BT[tied_B].eq(0).all()
     assert experience.row_matters_B.tolist() == ([True] * 24 if placement == "loss" else (~tied_B).tolist())
-    assert describe(OnlyScores(), batch)["groups_tied"]  # type: ignore[arg-type] == 0.5
+    assert describe(OnlyScores(), batch)["groups_tied"] == 0.5  # type: ignore[arg-type]
