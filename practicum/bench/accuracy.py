@@ -21,15 +21,15 @@ from practicum.bench.settings import Race, installed
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, save_model
-from practicum.model.decoder import Decoder
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.sampler import make_sampler
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task
-from practicum.training.loop import Trainee, generator_for, step_seed
+from practicum.training.loop import Trainee, sampling_seed, step_seed
 from practicum.training.optimizer import Optimizer
 from practicum.training.rl import RlConfig, practise
 from practicum.training.sft import SftConfig
@@ -67,7 +67,7 @@ class Stopwatch:
         self.started = time.perf_counter()
 
 
-Examine = Callable[[Decoder], float]
+Examine = Callable[[Policy], float]
 """Share of the held-out problems that a decoder answers rightly."""
 
 
@@ -151,10 +151,11 @@ def practise_to(bench: Race, config: RlConfig, task: Task, examine: Examine) -> 
         nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, config.loop.steps
     )
     trainee = Trainee(decoder, tokenizer, heads, optimizer)
+    sampler = make_sampler(decoder, config.sampling)
     watch = Stopwatch()
     accuracy, index = 0.0, 0
     for index in range(config.loop.steps):
-        practise(trainee, None, task, config, index)
+        practise(trainee, None, task, config, index, sampler=sampler)
         if (index + 1) % bench.examine_every == 0 or index + 1 == config.loop.steps:
             watch.pause()
             accuracy = examine(decoder)
@@ -168,9 +169,9 @@ def examination(bench: Race, task: Task, tokenizer: Tokenizer, sampling: Samplin
     """Greedy answers to the same validation problems every time."""
     prompts = task.prompts("validation", bench.problems, EXAMINATION_SEED)
 
-    def examine(decoder: Decoder) -> float:
-        sampler = Sampler(decoder, replace(sampling, temperature=0.0))
-        batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "examination"))
+    def examine(policy: Policy) -> float:
+        sampler = make_sampler(policy, replace(sampling, temperature=0.0))
+        batch = collect(sampler, tokenizer, task, prompts, 1, sampling_seed(0, "examination"))
         return sum(bool(score.solved) for score in batch.scores) / len(prompts)
 
     return examine

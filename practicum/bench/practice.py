@@ -18,6 +18,7 @@ from practicum.model.checkpoint import load_model
 from practicum.model.decoder import DecoderConfig, compute_dtype
 from practicum.model.sampling import SamplingConfig
 from practicum.reward.model import load_reward_model
+from practicum.rollout.sampler import make_sampler
 from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig, Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
@@ -167,10 +168,11 @@ def practice_work(folder: Path, case: Case, algorithm: Algorithm, reward_model: 
     optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), settings, 10_000)
     trainee = Trainee(decoder, tokenizer, heads, optimizer)
     task = CoinTask(prompt_texts(case))
+    sampler = make_sampler(decoder, config.sampling)
     steps = iter(range(10_000))
 
     def work() -> float:
-        metrics = practise(trainee, reference, task, config, next(steps), judges).metrics
+        metrics = practise(trainee, reference, task, config, next(steps), judges, sampler).metrics
         return metrics["completion_tokens"] * case.prompts * case.group
 
     return work

@@ -23,9 +23,10 @@ from practicum.guard.controllers import adapted_kl_weight, holding_kl_weight
 from practicum.guard.guard import GuardConfig
 from practicum.guard.signals import repeated_triples
 from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.decoder import compute_dtype
 from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
 from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
@@ -42,7 +43,7 @@ from practicum.reward.parts import (
     repetition,
 )
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.sampler import Sampler, make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import Profile, span
 from practicum.tasks.registry import TaskConfig, load_task
@@ -57,6 +58,7 @@ from practicum.training.loop import (
     Trainee,
     generator_for,
     run_steps,
+    sampling_seed,
     set_threads,
     step_seed,
 )
@@ -193,7 +195,7 @@ def train(
             file=sys.stderr,
         )
     reference = load_model(anchor)[0] if config.update.kl.weight or reward_models else None
-    if reference is not None and reference.config.vocab_size != decoder.config.vocab_size:
+    if reference is not None and reference.spec.vocab_size != decoder.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     guarded = bool(reward_models) and config.guard.action != "off"
     goes_back = guarded and config.guard.action in ("roll_back", "hold")
@@ -207,12 +209,13 @@ def train(
 
     watch = Watch(config.guard, run, config.loop.checkpoint_every) if guarded else None
     profile = Profile()
+    sampler = make_sampler(decoder, config.sampling)
 
     def practise_once(index: int) -> StepResult:
         if not config.profile:
-            return practise(trainee, reference, task, config, index, reward_models)
+            return practise(trainee, reference, task, config, index, reward_models, sampler)
         with profile.step():
-            return practise(trainee, reference, WatchedTask(task), config, index, reward_models)
+            return practise(trainee, reference, WatchedTask(task), config, index, reward_models, sampler)
 
     def step(index: int) -> StepResult:
         result = practise_once(index)
@@ -264,7 +267,7 @@ def held_near(config: RlConfig) -> RlConfig:
 
 
 def make_heads(
-    config: RlConfig, decoder: Decoder, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
+    config: RlConfig, decoder: Policy, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
 ) -> nn.ModuleDict:
     """What is trained or kept beside the policy: a value head or critic (PPO), an adapted KL weight, the
     multipliers of budgets, the prices of shares.
@@ -288,7 +291,7 @@ def make_heads(
         own = load_reward_model(config.reward_model[0], torch.float32, config.reward_format).decoder
         heads["value"] = Critic(own, start.head.weight.mean(0) / scale, -mean / scale)
     elif config.algorithm == "ppo":
-        heads["value"] = ValueHead(decoder.config.hidden_size, config.seed)
+        heads["value"] = ValueHead(decoder.spec.hidden_size, config.seed).to(decoder.device)
     if config.update.kl.target or (reward_models and config.guard.action == "hold"):
         heads["kl"] = KLWeight(config.update.kl.weight or HELD_WEIGHT)
     if config.reward.budgets:
@@ -300,20 +303,27 @@ def make_heads(
 
 def practise(
     trainee: Trainee,
-    reference: Decoder | None,
+    reference: Policy | None,
     task: Task,
     config: RlConfig,
     index: int,
     reward_models: Sequence[RewardModel] = (),
+    sampler: Sampler | None = None,
 ) -> StepResult:
-    """One iteration: sample, score, assign credit, update."""
+    """One iteration: sample, score, assign credit, update.
+
+    `sampler` gets the policy's present weights; None: one is made for this iteration.
+    """
     started = time.perf_counter()
     prompts = step_prompts(task, config, index)
-    generator = generator_for(config.seed, "sampling", index)
+    seed = sampling_seed(config.seed, "sampling", index)
     first_update = index * config.update.epochs * config.update.minibatches
     with span("sample"):
-        sampler = Sampler(trainee.decoder, config.sampling)
-        batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, generator, first_update)
+        if sampler is None:
+            sampler = make_sampler(trainee.decoder, config.sampling, first_update)
+        else:
+            sampler.load(trainee.decoder, first_update)
+        batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, seed)
     if reward_models:
         with span("verify"):
             multipliers = multipliers_of(trainee, "budgets").present()
@@ -356,7 +366,7 @@ def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
 
 
 def assign_credit(
-    trainee: Trainee, reference: Decoder | None, batch: ScoredRollout, config: RlConfig, dtype: torch.dtype
+    trainee: Trainee, reference: Policy | None, batch: ScoredRollout, config: RlConfig, dtype: torch.dtype
 ) -> Experience:
     """The algorithm's advantages; reference log-probabilities and values are each computed once."""
     micro_batch_tokens = config.update.micro_batch_tokens

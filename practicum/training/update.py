@@ -15,10 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from practicum.errors import InputError
-from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.model.scorer import Learner, Rows, learner, rollout_lengths, rollout_rows
+from practicum.model.scorer import (
+    Rows,
+    Scorer,
+    make_scorer,
+    padding_share,
+    rollout_lengths,
+    rollout_rows,
+)
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.threads import side_by_side
 from practicum.training.loop import Trainee
@@ -30,7 +37,7 @@ from practicum.training.objectives import (
     kl_estimate,
     token_weights,
 )
-from practicum.training.parallel import add_gradients
+from practicum.training.step import Report, gradients_of
 from practicum.types import Rollout
 
 MEASURED = ("entropy", "clip_fraction", "approximate_kl")
@@ -102,7 +109,7 @@ class Experience:
 
 
 def score_tokens(
-    decoder: Decoder,
+    policy: Policy,
     rollout: Rollout,
     sampling: SamplingConfig,
     micro_batch_tokens: int,
@@ -111,8 +118,8 @@ def score_tokens(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and values (zeros without a head), float32 [B, T], of a rollout's tokens."""
     logprobs_BT, values_BT = torch.zeros_like(rollout.logprobs_BT), torch.zeros_like(rollout.logprobs_BT)
-    scorer = learner(decoder, dtype)
-    batches, _ = scorer.cut(rollout_lengths(rollout), micro_batch_tokens)
+    scorer = make_scorer(policy, dtype)
+    batches = scorer.cut(rollout_lengths(rollout), micro_batch_tokens)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
@@ -120,17 +127,17 @@ def score_tokens(
         hidden_MD = scorer.hidden(rows)
         order = _row_major(rollout.mask_BT, batch)
         if value_head is None:
-            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, sampling)[0]
+            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, sampling).logprobs
         else:
-            values_BT[order] = value_head(hidden_MD)
+            values_BT[order] = value_head(hidden_MD).cpu()
 
     side_by_side([partial(score, batch) for batch in batches])
     return logprobs_BT, values_BT
 
 
 def reference_logprobs(
-    reference: Decoder,
-    policy: Decoder,
+    reference: Policy,
+    policy: Policy,
     rollout: Rollout,
     sampling: SamplingConfig,
     micro_batch_tokens: int,
@@ -146,13 +153,13 @@ def reference_logprobs(
     if not sampling.truncates:
         return score_tokens(reference, rollout, sampling, micro_batch_tokens, dtype)[0]
     logprobs_BT = torch.zeros_like(rollout.logprobs_BT)
-    scorers = learner(policy, dtype), learner(reference, dtype)
-    batches, _ = scorers[0].cut(rollout_lengths(rollout), micro_batch_tokens)
+    both = [(one, make_scorer(one, dtype)) for one in (policy, reference)]
+    batches = both[0][1].cut(rollout_lengths(rollout), micro_batch_tokens)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
         rows = rollout_rows(rollout, batch)
-        own_MV, their_MV = (one.decoder.logits(one.hidden(rows), dtype) for one in scorers)
+        own_MV, their_MV = (one.logits(scorer.hidden(rows), dtype).cpu() for one, scorer in both)
         kept_MV = filter_logits(own_MV, sampling, keep=rows.target_ids) > -torch.inf
         shared_MV = filter_logits(their_MV.masked_fill(~kept_MV, -torch.inf), sampling.whole())
         chosen = shared_MV.gather(1, rows.target_ids[:, None]).squeeze(1)
@@ -176,7 +183,7 @@ def update_policy(
     """Make `epochs * minibatches` optimizer updates and return their mean metrics.
 
     A step whose rows were all skipped had no token to measure: its MEASURED metrics are not a number.
-    `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
+    `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far scorer
     and sampler disagree about tokens the same weights have chosen.
     """
     value_weight /= value_scale(experience)
@@ -232,26 +239,20 @@ def _one_update(
     kept = [row for row in rows if experience.row_matters_B[row] or config.entropy_weight]
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
-    student = learner(trainee.decoder, dtype)
+    scorer = make_scorer(trainee.decoder, dtype)
     read_values = value_reader(trainee, dtype) if experience.values_BT is not None else None
-    cuts, padding = student.cut(kept_lengths, config.micro_batch_tokens) if kept else ([], 0.0)
-    reports = [dict[str, float]() for _ in cuts]
+    cuts = scorer.cut(kept_lengths, config.micro_batch_tokens) if kept else []
 
-    def micro_batch_loss(index: int) -> Tensor:
-        batch = [kept[item] for item in cuts[index]]
-        loss, reports[index] = policy_loss(
-            student, read_values, experience, batch, weights_BT, config, sampling, value_weight, value_clip
+    def loss(cut: Sequence[int]) -> tuple[Tensor, Report]:
+        batch = [kept[place] for place in cut]
+        return policy_loss(
+            scorer, read_values, experience, batch, weights_BT, config, sampling, value_weight, value_clip
         )
-        return loss
 
-    if cuts:
-        add_gradients(
-            list(trainee.optimizer.named.values()),
-            [partial(micro_batch_loss, index) for index in range(len(cuts))],
-        )
+    reports = gradients_of(list(trainee.optimizer.named.values()), cuts, loss)
     return _combined(reports) | {
         "update_tokens": float(sum(kept_lengths)),
-        "padding_share": padding,
+        "padding_share": padding_share(kept_lengths, cuts, packed=scorer.packed) if kept else 0.0,
     }
 
 
@@ -268,16 +269,19 @@ def value_scale(experience: Experience) -> float:
 
 
 def value_reader(trainee: Trainee, dtype: torch.dtype) -> Callable[[Rows, Tensor], Tensor]:
-    """How values float32 [M] are read: from the policy's hidden states, or by a critic from the rows."""
+    """How values float32 [M] are read: from the policy's hidden states, or by a critic from the rows.
+
+    They come to the CPU, as token scores do.
+    """
     head = trainee.heads["value"]
     if not isinstance(head, Critic):
-        return lambda rows, hidden_MD: head(hidden_MD)
-    own = learner(head.decoder, dtype)
-    return lambda rows, hidden_MD: head.head(own.hidden(rows))
+        return lambda rows, hidden_MD: head(hidden_MD).cpu()
+    own = make_scorer(head.decoder, dtype)
+    return lambda rows, hidden_MD: head.head(own.hidden(rows)).cpu()
 
 
 def policy_loss(
-    student: Learner,
+    scorer: Scorer,
     read_values: Callable[[Rows, Tensor], Tensor] | None,
     experience: Experience,
     batch: Sequence[int],
@@ -291,8 +295,8 @@ def policy_loss(
     rollout = experience.rollout
     order = _row_major(rollout.mask_BT, batch)
     rows = rollout_rows(rollout, batch)
-    hidden_MD = student.hidden(rows)
-    logprobs, entropy = student.logprobs(
+    hidden_MD = scorer.hidden(rows)
+    logprobs, entropy = scorer.logprobs(
         hidden_MD, rows, sampling, entropy_gradient=config.entropy_weight != 0
     )
     old, weight = rollout.logprobs_BT[order], weights_BT[order]
@@ -344,7 +348,7 @@ def _combined(reports: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _row_major(mask_BT: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Indices (row, position) of the masked positions of `rows`, in the order `Learner.hidden` gives them."""
+    """Indices (row, position) of the masked positions of `rows`, in the order `Scorer.hidden` gives them."""
     row_index = torch.tensor(list(rows))
     local, position = mask_BT[row_index].nonzero(as_tuple=True)
     return row_index[local], position

@@ -24,7 +24,7 @@ from practicum.model.checkpoint import save_model
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
 from practicum.model.native.scorer import work
-from practicum.model.scorer import learner
+from practicum.model.scorer import make_scorer
 from practicum.preferences import formats
 from practicum.preferences.rankings import (
     Judged,
@@ -81,8 +81,8 @@ def letters(count: int, seed: int = 0, overlap: int = 1, noise: float = 0.0) -> 
 def tiny_model(make_trainee: Any, heads: int = 1, seed: int = 0) -> RewardModel:
     trainee = make_trainee(seed=seed)
     head = RewardHead(trainee.decoder.config.hidden_size, heads, seed)
-    student = learner(trainee.decoder, torch.float32)
-    return RewardModel(trainee.decoder, trainee.tokenizer, head, Calibration((0.0,) * heads), student)
+    scorer = make_scorer(trainee.decoder, torch.float32)
+    return RewardModel(trainee.decoder, trainee.tokenizer, head, Calibration((0.0,) * heads), scorer)
 
 
 @pytest.fixture
