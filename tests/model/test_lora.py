@@ -87,7 +87,7 @@ def test_new_adapters_change_nothing_and_are_all_that_learns() -> None:
 
 @needs_kernels
 @pytest.mark.parametrize("targets", [LoraConfig().targets, ("q_proj", "v_proj"), ("k_proj", "gate_proj")])
-def test_the_learner_finds_the_gradients_that_the_modules_have(targets: tuple[str, ...]) -> None:
+def test_the_scorer_finds_the_gradients_that_the_modules_have(targets: tuple[str, ...]) -> None:
     decoder = adapted(LoraConfig(4, 8.0, targets))
     fast = make_scorer(decoder, torch.float32)
     assert fast.packed
@@ -135,7 +135,7 @@ def test_an_update_moves_adapters_only_and_bfloat16_learns_too() -> None:
 
 
 @needs_kernels
-def test_sampler_learner_and_saved_folder_use_the_same_merged_weights(tmp_path: Path) -> None:
+def test_sampler_scorer_and_saved_folder_use_the_same_merged_weights(tmp_path: Path) -> None:
     decoder = adapted()
     save_model(decoder, TOKENIZER, tmp_path)
     plain, _ = load_model(tmp_path)

@@ -83,7 +83,7 @@ def test_every_shape_gives_the_log_probabilities_of_a_full_pass(changes: dict[st
 
 @needs_bfloat16
 @pytest.mark.parametrize("changes", SHAPES)
-def test_bfloat16_stays_within_its_rounding_of_the_learners_pass(changes: dict[str, float]) -> None:
+def test_bfloat16_stays_within_its_rounding_of_the_scorers_pass(changes: dict[str, float]) -> None:
     decoder = make(scale=10.0, **changes)
     config = SamplingConfig(max_new_tokens=40, slots=4, dtype="bfloat16")
     assert 0 < largest_difference(decoder, config, torch.bfloat16) < 0.1

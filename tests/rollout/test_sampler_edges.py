@@ -1,4 +1,4 @@
-"""Where sampling ends, what it keeps and refuses, and how near its log-probabilities are to the learner's."""
+"""Where sampling ends, what it keeps and refuses, and how near its log-probabilities are to the scorer's."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("how", SETTINGS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_sampler_and_learner_agree_to_half_a_percent_at_every_dtype(
+def test_sampler_and_scorer_agree_to_half_a_percent_at_every_dtype(
     make_decoder: MakeDecoder, monkeypatch: pytest.MonkeyPatch, dtype: str, how: str
 ) -> None:
     monkeypatch.setenv("PRACTICUM_NATIVE", "0")

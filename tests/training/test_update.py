@@ -1,4 +1,4 @@
-"""How a batch is cut up changes nothing; learner and sampler agree; rewards sit where they were earned."""
+"""How a batch is cut up changes nothing; scorer and sampler agree; rewards sit where they were earned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from practicum.model.scorer import (
 )
 from practicum.reward.controls import with_control
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, make_sampler
+from practicum.rollout.sampler import Completion, make_sampler, scattered
 from practicum.training.algorithms import grpo, ppo
 from practicum.training.loop import Trainee
 from practicum.training.objectives import kl_estimate
@@ -274,7 +274,7 @@ def test_passages_are_read_whole_beside_the_worked_problems(make_trainee: Any, l
     assert metrics["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
 
 
-# --------------------------------------------------------------------------- sampler and learner agree
+# ---------------------------------------------------------------------------- sampler and scorer agree
 
 
 def practised(trainee: Trainee, task: Any, sampling: SamplingConfig) -> ScoredRollout:
@@ -312,7 +312,7 @@ def test_before_the_first_update_every_importance_ratio_is_one(
     assert all(bool(torch.isfinite(part).all()) for part in gradients(trainee).values())
 
 
-def test_another_truncation_on_the_learners_side_would_show(make_trainee: Any, letter_task: Any) -> None:
+def test_another_truncation_on_the_scorers_side_would_show(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(scale=3.0)
     batch = practised(trainee, letter_task, replace(SAMPLING, temperature=0.7, top_p=0.9))
     experience = grpo.experience(batch, grpo.GrpoConfig(), KLConfig(), None)
