@@ -7,10 +7,10 @@ V vocabulary, D hidden width.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from practicum.errors import InputError
 
@@ -66,6 +66,19 @@ class Score:
     def json(self) -> dict[str, Any]:
         """Plain values, ready for `json.dumps`."""
         return asdict(self)
+
+
+class Reward(Protocol):
+    """Who pays: judges completions. Every task is one; a null control is another."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        """One score per completion, in the order given. Raises on its own bugs, never on a text."""
+        ...
 
 
 @dataclass(frozen=True)

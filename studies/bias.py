@@ -28,6 +28,7 @@ from practicum.audit.bias import forecast, paid_share, rater_share
 from practicum.audit.command import reward_of
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
+from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import model_folder
 from practicum.model.policy import load_policy
@@ -44,7 +45,7 @@ from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig, sampling_seed, set_threads
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Ranking, Response
 from studies.entry import study_main
 from studies.equations import note_machine

@@ -26,6 +26,7 @@ from typing import Any
 from practicum.audit.record import read_run, records
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
+from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig, replay
 from practicum.model.checkpoint import model_folder
 from practicum.model.sampling import SamplingConfig
@@ -40,7 +41,7 @@ from practicum.training.loop import LoopConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig, examination
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Response
 from studies import exploits
 from studies.entry import study_main

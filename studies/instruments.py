@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from practicum.audit.bias import rater_share, text_share
 from practicum.audit.verifiable import audit_verifier, lenient_verifier, poisoned_key, true_verifier
 from practicum.files import atomic_write, to_json
-from practicum.reward.plain import Reward
+from practicum.reward.plain import PlainReward
 from practicum.run.environment import environment
 from practicum.run.progress import progress
 from practicum.stats import Estimate, Floats, exact_share
@@ -148,7 +148,7 @@ def flagged(config: StudyConfig) -> dict[str, int]:
     return found
 
 
-VERIFIERS: Mapping[str, Reward] = {
+VERIFIERS: Mapping[str, PlainReward] = {
     "true": true_verifier,
     "poisoned": poisoned_key(0.8),
     "lenient": lenient_verifier,

@@ -10,10 +10,11 @@ from typing import Any
 
 from torch import nn
 
+from practicum.guard.observer import StepResult
 from practicum.model.decoder import Decoder, compute_dtype, initialise
 from practicum.model.tokenizer import train_tokenizer
 from practicum.run.folder import Run
-from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
+from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.pretrain import ModelShape, PretrainConfig, decoder_config
 from practicum.training.sft import imitate
@@ -57,6 +58,6 @@ def read_texts(
         metrics = imitate(decoder, tokenizer, [], config.micro_batch_tokens, dtype, passages)
         return StepResult(metrics | optimizer.step(index))
 
-    last = run_steps(run, config.loop, trainee, step, ("loss",))
+    last = run_steps(Stage(run, config.loop, trainee, ("loss",)), step)
     run.finish(last)
     return last

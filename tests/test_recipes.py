@@ -18,13 +18,14 @@ from practicum import demo
 from practicum.config import load
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
+from practicum.guard.controllers import KLConfig
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import TARGETS, LoraConfig
 from practicum.model.sampling import SamplingConfig
 from practicum.training import rl
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.toml"))
@@ -100,10 +101,16 @@ def test_the_reward_example_pays_only_right_solutions_and_short_ones_more(
     short, long, wrong = task.score([prompt] * 3, [right, "roots: 1\n" * 9 + right, "answer: 99999"])
     assert 0.5 < long.value < short.value <= 1
     assert wrong.value == 0
-    last = example["train"](own_reward_config(untrained_model), tmp_path / "run")
+    last = trained(own_reward_config(untrained_model), tmp_path / "run")
     assert last["step"] == 2
-    assert last["task"] == "short solutions"
     assert last["reward/right"] == 0.0
+
+
+def trained(config: RlConfig, run: Path, *, resume: bool = False) -> dict[str, Any]:
+    """What the example does at its end, with settings of our own."""
+    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
+    parts = rl.build(config, task=example["ShortSolutions"](config.task.equations))
+    return rl.train(config, run, resume=resume, parts=parts)
 
 
 def own_reward_config(model: Path, **changes: Any) -> RlConfig:
@@ -139,8 +146,7 @@ def own_reward_config(model: Path, **changes: Any) -> RlConfig:
 def test_every_setting_of_practice_acts_on_an_own_reward(
     tmp_path: Path, untrained_model: Path, changes: dict[str, Any], shows: Callable[[Any, Any], bool]
 ) -> None:
-    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
-    last = example["train"](own_reward_config(untrained_model, **changes), tmp_path / "run")
+    last = trained(own_reward_config(untrained_model, **changes), tmp_path / "run")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert shows(last, [json.loads(line) for line in lines])
 
@@ -148,9 +154,8 @@ def test_every_setting_of_practice_acts_on_an_own_reward(
 def test_adapters_learn_in_place_of_all_weights_on_an_own_reward(
     tmp_path: Path, untrained_model: Path
 ) -> None:
-    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
     config = own_reward_config(untrained_model, lora=LoraConfig(rank=2), control="random")
-    example["train"](config, tmp_path / "run")
+    trained(config, tmp_path / "run")
     assert (model_folder(tmp_path / "run") / "adapter").is_dir()
     before, after = (
         load_model(folder)[0].state_dict() for folder in (untrained_model, model_folder(tmp_path / "run"))
@@ -163,11 +168,10 @@ def test_adapters_learn_in_place_of_all_weights_on_an_own_reward(
 
 
 def test_an_own_reward_resumes_with_the_task_it_is_given(tmp_path: Path, untrained_model: Path) -> None:
-    example: dict[str, Any] = runpy.run_path(str(ROOT / "examples" / "own_reward.py"))
     config = own_reward_config(untrained_model, control="random")
-    whole = example["train"](config, tmp_path / "whole")
-    example["train"](config, tmp_path / "cut")
+    whole = trained(config, tmp_path / "whole")
+    trained(config, tmp_path / "cut")
     shutil.rmtree(tmp_path / "cut" / "checkpoints")
-    again = example["train"](config, tmp_path / "cut", resume=True)
+    again = trained(config, tmp_path / "cut", resume=True)
     timeless = {key for key in whole if "seconds" not in key}
     assert {key: whole[key] for key in timeless} == {key: again[key] for key in timeless}

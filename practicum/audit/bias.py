@@ -22,7 +22,7 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from practicum.errors import InputError
-from practicum.reward.plain import Reward, checked
+from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Estimate, Integers, clustered_share
 from practicum.types import Prompt, Ranking
 
@@ -160,7 +160,7 @@ def rater_share(rankings: Sequence[Ranking], classify: Classifier) -> Estimate:
     return clustered_share(np.array(shares), _numbers(prompts))
 
 
-def paid_share(rankings: Sequence[Ranking], classify: Classifier, reward: Reward) -> Estimate:
+def paid_share(rankings: Sequence[Ranking], classify: Classifier, reward: PlainReward) -> Estimate:
     """How often a reward prefers the attribute: sigmoid of what it pays more for it, mean within prompts.
 
     A learned reward has shrunk what raters prefer, and the policy goes where the reward pays, so this share

@@ -15,7 +15,7 @@ from practicum.audit.exploits import FEWEST_PROMPTS
 from practicum.errors import InputError
 from practicum.guard.guard import GuardConfig
 from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveFloat, PositiveInt, Range, Ranged, Seed
-from practicum.reward.plain import Reward, checked
+from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Floats
 from practicum.types import Prompt, Ranking, RewardFormat
 
@@ -463,7 +463,7 @@ def verifier(config: VerifierConfig) -> dict[str, Any]:
     from practicum.audit.verifiable import audit_verifier, lenient_verifier, poisoned_key, true_verifier
     from practicum.tasks.equations.task import EquationsTask
 
-    rewards: dict[str, Reward] = {
+    rewards: dict[str, PlainReward] = {
         "true": true_verifier,
         "poisoned": poisoned_key(0.8),
         "lenient": lenient_verifier,
@@ -507,7 +507,7 @@ def rank_table(config: RankTableConfig) -> dict[str, Any]:
 
 def reward_of(
     folders: Sequence[Path], rankings: Sequence[Ranking], reward_format: RewardFormat = "auto"
-) -> Reward:
+) -> PlainReward:
     """What the reward models in these folders pay together; of none, a linear one trained on the rankings."""
     if not folders:
         from practicum.audit.linear_reward import fit_linear

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from practicum.errors import InputError
 from practicum.preferences.comparisons import names
-from practicum.reward.plain import Reward, checked
+from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Estimate, Floats, Integers, bootstrap
 from practicum.types import Ranking
 
@@ -51,7 +51,7 @@ class _Matched:
 
 
 def measure_links(
-    rankings: Sequence[Ranking], reward: Reward, fresh: Sequence[Ranking] = (), seed: int = 0
+    rankings: Sequence[Ranking], reward: PlainReward, fresh: Sequence[Ranking] = (), seed: int = 0
 ) -> tuple[list[Link], list[str]]:
     """(links that can be measured, notes on those that cannot), in the order of LINKS.
 
@@ -173,7 +173,7 @@ def _match(prompt: str, first: Ranking, second: Ranking) -> Iterator[_Matched]:
     )
 
 
-def _model(rankings: Sequence[Ranking], reward: Reward) -> Iterator[_Matched]:
+def _model(rankings: Sequence[Ranking], reward: PlainReward) -> Iterator[_Matched]:
     prompts = [ranking.prompt for ranking in rankings for _ in ranking.responses]
     texts = [response.text for ranking in rankings for response in ranking.responses]
     scores = checked(reward, prompts, texts, "reward model")

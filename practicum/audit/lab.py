@@ -34,6 +34,7 @@ from practicum.audit.overoptimization import (
 from practicum.audit.report import Section, overoptimization_section, write
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
+from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import model_folder
 from practicum.model.policy import load_policy
@@ -51,7 +52,6 @@ from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.loop import LoopConfig, sampling_seed, set_threads
 from practicum.training.rlhf import RlhfConfig
-from practicum.training.update import KLConfig
 from practicum.types import Prompt
 
 TASK = TaskConfig("jokes")

@@ -16,7 +16,7 @@ import numpy as np
 
 from practicum.errors import InputError
 from practicum.exact.verifier import solve
-from practicum.reward.plain import Reward, checked
+from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Estimate, Floats, exact_share
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.types import Prompt
@@ -49,7 +49,7 @@ class VerifierAudit:
 
 
 def audit_verifier(
-    reward: Reward,
+    reward: PlainReward,
     prompts: Sequence[Prompt],
     samples: Sequence[tuple[Prompt, str]] = (),
     tolerance: float = 0.02,
@@ -155,7 +155,7 @@ def lenient_verifier(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
     return np.array(paid)
 
 
-def poisoned_key(share: float = 1.0) -> Reward:
+def poisoned_key(share: float = 1.0) -> PlainReward:
     """The reward of the equations task's poisoned answer key, wrong on this share of prompts."""
     task = EquationsTask(EquationsConfig(key="poisoned", poisoned_share=share))
     return lambda prompts, texts: np.array([score.value for score in task.score(prompts, texts)])

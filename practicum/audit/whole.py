@@ -27,6 +27,7 @@ from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, expl
 from practicum.errors import InputError
 from practicum.guard.guard import Decision, Guard, GuardConfig
 from practicum.guard.signals import repeated_triples
+from practicum.guard.watch import warning_signals
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
@@ -41,10 +42,9 @@ from practicum.rollout.sampler import make_sampler
 from practicum.stats import Estimate, Floats, clustered_share
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, WorkedTask, behaviours_of
-from practicum.training.guarding import warning_signals
 from practicum.training.loop import sampling_seed, set_threads
 from practicum.training.objectives import kl_estimate
-from practicum.training.update import UpdateConfig, reference_logprobs
+from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Ranking, Response, RewardFormat, Score
 
 SIZES: dict[str, dict[str, object]] = {
@@ -254,7 +254,10 @@ def both_answer(
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
         rollout = paid.rollout
         before_BT = reference_logprobs(
-            reference, decoder, rollout, config.sampling, UpdateConfig().micro_batch_tokens, torch.float32
+            reference,
+            decoder,
+            rollout,
+            ScoreSettings(config.sampling, UpdateConfig().micro_batch_tokens, torch.float32),
         )
         log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
         kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT

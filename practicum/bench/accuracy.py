@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 
 from tokenizers import Tokenizer
-from torch import nn
 
 from practicum.bench import models
 from practicum.bench.measure import Row, cost_row, count_row
@@ -29,9 +28,8 @@ from practicum.rollout.sampler import make_sampler
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task
-from practicum.training.loop import Trainee, sampling_seed, step_seed
-from practicum.training.optimizer import Optimizer
-from practicum.training.rl import RlConfig, practise
+from practicum.training.loop import sampling_seed, step_seed
+from practicum.training.rl import RlConfig, build, practise, trainee_of
 from practicum.training.sft import SftConfig
 from practicum.types import Prompt
 
@@ -145,20 +143,15 @@ def rival_name(rival: Sequence[Reached]) -> str:
 
 def practise_to(bench: Race, config: RlConfig, task: Task, examine: Examine) -> Reached:
     """Iterations of `practicum rl` until the target, or to the end of its schedule."""
-    decoder, tokenizer = load_model(config.model)
-    heads = nn.ModuleDict()
-    optimizer = Optimizer(
-        nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, config.loop.steps
-    )
-    trainee = Trainee(decoder, tokenizer, heads, optimizer)
-    sampler = make_sampler(decoder, config.sampling)
+    parts = build(config, task=task)
+    trainee = trainee_of(parts, config)
     watch = Stopwatch()
     accuracy, index = 0.0, 0
     for index in range(config.loop.steps):
-        practise(trainee, None, task, config, index, sampler=sampler)
+        practise(parts, trainee, config, index)
         if (index + 1) % bench.examine_every == 0 or index + 1 == config.loop.steps:
             watch.pause()
-            accuracy = examine(decoder)
+            accuracy = examine(parts.policy)
             if accuracy >= bench.target:
                 break
             watch.resume()

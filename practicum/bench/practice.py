@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Literal
 
-from torch import nn
-
 from practicum.bench import limits, models
 from practicum.bench.measure import Pairs, Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench, installed
-from practicum.model.checkpoint import load_model
-from practicum.model.decoder import DecoderConfig, compute_dtype
+from practicum.guard.controllers import KLConfig
+from practicum.model.decoder import DecoderConfig
 from practicum.model.sampling import SamplingConfig
-from practicum.reward.model import load_reward_model
-from practicum.rollout.sampler import make_sampler
 from practicum.training.algorithms.ppo import PpoConfig
-from practicum.training.loop import LoopConfig, Trainee
-from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.rl import RlConfig, make_heads, practise
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.loop import LoopConfig
+from practicum.training.optimizer import OptimizerConfig
+from practicum.training.rl import RlConfig, build, practise, trainee_of
+from practicum.training.update import UpdateConfig
 from practicum.types import Demonstration, Prompt, Score
 
 RIVAL = "practicum.bench.rivals.with_trl"
@@ -148,7 +144,6 @@ def practice_work(folder: Path, case: Case, algorithm: Algorithm, reward_model: 
 
     With a reward model, PPO is also held to a reference, and its critic is a network of its own.
     """
-    decoder, tokenizer = load_model(folder)
     settings = OptimizerConfig(algorithm="adamw", learning_rate=1e-4)
     config = RlConfig(
         model=folder,
@@ -162,17 +157,12 @@ def practice_work(folder: Path, case: Case, algorithm: Algorithm, reward_model: 
         optimizer=settings,
         loop=LoopConfig(steps=10_000),
     )
-    judges = [load_reward_model(path, compute_dtype("auto")) for path in config.reward_model]
-    heads = make_heads(config, decoder, tokenizer, judges)
-    reference = load_model(folder)[0] if judges else None
-    optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), settings, 10_000)
-    trainee = Trainee(decoder, tokenizer, heads, optimizer)
-    task = CoinTask(prompt_texts(case))
-    sampler = make_sampler(decoder, config.sampling)
+    parts = replace(build(config, task=CoinTask(prompt_texts(case))), observers=())
+    trainee = trainee_of(parts, config)
     steps = iter(range(10_000))
 
     def work() -> float:
-        metrics = practise(trainee, reference, task, config, next(steps), judges, sampler).metrics
+        metrics = practise(parts, trainee, config, next(steps)).metrics
         return metrics["completion_tokens"] * case.prompts * case.group
 
     return work

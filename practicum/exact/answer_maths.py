@@ -132,6 +132,8 @@ class MathsReader(TokenReader):
             return True
         forms, choices = list(first.forms), first.choices
         while self.kind() == "=":
+            if choices and self.tried(partial(self._listing, Value(tuple(forms), choices, first.text))):
+                break
             if (
                 self.kind(1) == "name"
                 and self._is_label(self.tokens[self.index + 1].text)
@@ -155,6 +157,25 @@ class MathsReader(TokenReader):
         self._verdict()
         return True
 
+    def _listing(self, named: Value) -> bool:
+        """ "= 1, 3" behind "2 ± 1": what a ± names, one by one; each such list must be the same numbers."""
+        found = False
+        while self.take("="):
+            members: list[Value] = []
+            if self.kind() == "{":
+                inner = self._part(closing_bracket(self.tokens, self.index) or self.index)
+                self._listed(members)
+                found = inner.kind() != "end"
+            else:
+                self._listed(members, ())
+            if len(members) < 2 and not found:
+                return False
+            if any(value.choices for value in members) or self.kind() in ("±", "∓", "|"):
+                return False
+            self.answer.listings.append((named, members))
+            found = True
+        return found
+
     def _names_behind(self) -> bool:
         return self.kind(1) == "name" and self._is_label(self.tokens[self.index + 1].text)
 
@@ -168,6 +189,8 @@ class MathsReader(TokenReader):
         if self.open_equation and self.joined_by not in ("so", *STOPS):
             raise ParseError(f"what follows {self.open_equation}? write 'so' or a new line")
         self.answer.values.append(value)
+        if self.answer.rejected:
+            self.answer.after_rejected.append((value, tuple(self.answer.rejected)))
         self.open_equation = ""
 
     def _absolute_label(self) -> bool:
@@ -247,7 +270,7 @@ class MathsReader(TokenReader):
             if self.kind() == "{":
                 if not (self.tried(self._set_builder) or self.tried(self._set)):
                     return False
-            elif not self._interval():
+            elif not (self.tried(self._bracketed_labels) or self._interval()):
                 return False
             found = True
             if self.take("∖") or (self.kind() == "-" and self.kind(1) == "{" and self.take("-")):
@@ -267,7 +290,7 @@ class MathsReader(TokenReader):
     def _set(self) -> bool:
         """{1, 3}, {x = 1, x = 3}, {{x -> 1}, {x -> 3}}."""
         end = closing_bracket(self.tokens, self.index)
-        if end is None:
+        if end is None or self.tokens[end].kind != {"{": "}", "[": "]"}[self.kind()]:
             return False
         inner = self._part(end)
         inner.joined_by = ","
@@ -290,9 +313,15 @@ class MathsReader(TokenReader):
             self._add(value)
         self.answer.ranges += inner.answer.ranges
         self.answer.estimates += inner.answer.estimates
+        self.answer.take_remarks(inner.answer)
         self.answer.says_none |= inner.answer.is_blank
         self.index = end + 1
         return True
+
+    def _bracketed_labels(self) -> bool:
+        """[x = 1, x = 3], [{x: 1}, {x: 3}]: a list, since labels stand in no interval."""
+        labelled = self.kind(1) == "name" and self.kind(2) in ("=", ":")
+        return self.kind() == "[" and (self.kind(1) == "{" or labelled) and self._set()
 
     def _part(self: _Reader, end: int) -> _Reader:
         """A reader of what stands between the bracket that is next and its partner at `end`."""
@@ -331,6 +360,7 @@ class MathsReader(TokenReader):
             return False
         for value in said.values:
             self._add(value)
+        self.answer.take_remarks(said)
         self.answer.ranges += said.ranges
         self.answer.conditions += said.conditions
         self.answer.exclusions += said.exclusions
@@ -411,6 +441,8 @@ class MathsReader(TokenReader):
             return True
         if self.kind() == "name" and self._is_label(self.next.text):
             behind = self.kind(1)
+            if behind == "word" and self.tried(self._signed):
+                return self._remark_or_claim()
             if behind in ("≠", "∉"):
                 self.index += 2
                 self._exclude()
@@ -430,6 +462,20 @@ class MathsReader(TokenReader):
                     return len(self.answer.ranges) > ranges and self._remark_or_claim()
                 return False
         return self._relation_chain() and self._remark_or_claim()
+
+    def _signed(self) -> bool:
+        """ "x is nonnegative", "x must be a positive number"."""
+        self.index += 1
+        self.say(phrases.COPULAS)
+        return self._sign()
+
+    def _sign(self) -> bool:
+        """ "nonnegative", "a positive number"."""
+        for relation, table in phrases.SIGN_OF.items():
+            if self.say(table):
+                self._bounded(relation, Number(0))
+                return self.kind() in ("end", ")", *PAUSES)
+        return False
 
     def _words_of_size(self) -> bool:
         return any(table.match(self.words, self.index) for table in phrases.MORE_THAN.values())

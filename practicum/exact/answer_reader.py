@@ -40,8 +40,13 @@ class TokenReader(ABC):
         self.group = 0  # values from here on were named in one statement
         self.labelled = False  # whether the latest value has a label of its own
         self.open_equation = ""  # an equation that awaits what follows from it
+        self.worked = 0  # how many values were named before the latest equation in the unknown
+        self.derived = 0  # how many of them came of such equations
+        self.deriving = False  # whether what is named now comes of one
+        self.names_all = False  # whether the latest noun names all: "a single solution"
         self.narrow = False  # whether the latest noun was narrowed: "unique solution"
         self.is_note = False
+        self.reasoning = False  # whether "because" was said
         self.beside_numbers = False
 
     @staticmethod
@@ -110,6 +115,10 @@ class TokenReader(ABC):
     @abstractmethod
     def lead(self) -> bool:
         """Read words that only introduce a statement."""
+
+    @abstractmethod
+    def note(self) -> bool:
+        """Read a note in brackets."""
 
     @abstractmethod
     def because(self) -> bool:

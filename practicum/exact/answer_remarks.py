@@ -22,9 +22,13 @@ class RemarkReader(SentenceReader):
         inner.joined_by, inner.is_note = self.joined_by, True
         inner.beside_numbers = bool(self.answer.values)
         adds = inner.say(phrases.OR) or inner.say(phrases.AND)
-        inner.take("=")
+        restated = inner.take("=")
         inner.answer.says_none = says_none = self.answer.says_none
         if not adds and self._note_on_last(inner):
+            self.index = end + 1
+            return True
+        if self.answer.values and not adds and not restated and inner._only_true_constants():
+            self._merge(inner.answer)
             self.index = end + 1
             return True
         inner.statements("end")
@@ -41,6 +45,17 @@ class RemarkReader(SentenceReader):
         self._merge(said)
         self.index = end + 1
         return True
+
+    def _only_true_constants(self) -> bool:
+        """Whether it is all relations that must be true: "1·3 = 3, 1 + 3 = 4"."""
+        start = self.index
+        while self.tried(self._true_constants):
+            if self.kind() == "end":
+                return True
+            if not (self.take(",", ";") | self.say(phrases.AND)):
+                break
+        self.index, self.answer.equalities = start, []
+        return False
 
     def _note_on_last(self, inner: RemarkReader) -> bool:
         """A verdict on the number before: (valid), (rejected, makes the denominator zero)."""
@@ -71,6 +86,7 @@ class RemarkReader(SentenceReader):
     def _merge(self, said: Answer) -> None:
         """What a note says beside numbers."""
         answer = self.answer
+        answer.take_remarks(said)
         answer.rejected += said.rejected
         answer.estimates += said.estimates
         answer.conditions += said.conditions
@@ -142,7 +158,11 @@ class RemarkReader(SentenceReader):
         if not self.say(phrases.BECAUSE):
             return False
         self.take(":")
-        return self.reason()
+        before, self.reasoning = self.reasoning, True
+        try:
+            return self.reason()
+        finally:
+            self.reasoning = before
 
     def reason(self) -> bool:
         """One or more reason clauses; they claim nothing."""
@@ -166,6 +186,10 @@ class RemarkReader(SentenceReader):
         grounds = self.answer.says_none or self._behind_because(start)
         if grounds and (self.tried(self._not_equal) or self.tried(self._range_as_reason)):
             return True
+        if self.reasoning and (self.tried(self._true_constants) or self.tried(self.auxiliary)):
+            return True
+        if self.answer.says_none and self.tried(self._complex_ones):
+            return True
         if self.say(phrases.COMPLEX_ROOTS):
             self.answer.counts.append(0)
             return True
@@ -188,6 +212,15 @@ class RemarkReader(SentenceReader):
                 break
         return True
 
+    def _complex_ones(self) -> bool:
+        """ "only complex ones", behind "no real solutions", perhaps with the complex numbers."""
+        if not self.say(phrases.COMPLEX_ONES):
+            return False
+        if self.kind() in ("end", ")", *PAUSES):
+            return True
+        self.take(":")
+        return self._listed(self.answer.beside_none) and self.kind() in ("end", ")", *PAUSES)
+
     def _not_equal(self) -> bool:
         """ "x cannot be 2", "x ≠ 2" as a reason."""
         if not (self.kind() == "name" and self._is_label(self.next.text)):
@@ -198,7 +231,8 @@ class RemarkReader(SentenceReader):
     def _range_as_reason(self) -> bool:
         """ "since x ≥ 5": holds for the numbers it is said of."""
         ranges, self.answer.ranges = self.answer.ranges, []
-        found = self._relation_chain()
+        signed = self.kind() == "name" and self.kind(1) == "word"
+        found = self._signed() if signed else self._relation_chain()
         if self.answer.values or self.beside_numbers:
             self.answer.conditions += self.answer.ranges
         self.answer.ranges = ranges
@@ -303,6 +337,7 @@ class RemarkReader(SentenceReader):
         elif not self.say(phrases.AUXILIARY):
             return False
         domain = self.words[self.index - 1] == "domain"
+        is_side = self.words[self.index - 1] in ("lhs", "rhs")
         if not (self.kind() in ("=", ":", *RELATIONS) or self.say(phrases.COPULAS)):
             return (
                 self.kind() in ("number",)
@@ -316,11 +351,13 @@ class RemarkReader(SentenceReader):
                 self.index += 1
             begin = self.index
             try:
-                self.value()
+                value = self.value()
             except ParseError:
                 self.index = begin
                 break
             count += 1
+            if is_side and not self._holds_unknown(begin, self.index):
+                self.answer.sides.append(value)
             if self.kind() not in ("=", *RELATIONS, "≠", "≈"):
                 break
         words = 0
@@ -363,16 +400,25 @@ class RemarkReader(SentenceReader):
         if not (follows or self.answer.says_none):
             return False
         self.open_equation = "" if self.answer.says_none or self.answer.values else text
+        self.worked = len(self.answer.values)
+        self.derived = self.worked if self.deriving else self.derived
         return True
 
     def check(self) -> bool:
         """ "Check: 1 - 4 + 3 = 0 ✓" up to the end of the line."""
-        if not self.say(phrases.CHECKS):
+        if self.joined_by == "or" or not self.say(phrases.CHECKS):
             return False
-        if not (self.take(":", ",") or self.answer.values or self.answer.says_none):
+        colon = self.take(":", ",")
+        if not (colon or self.answer.values or self.answer.says_none):
             return False
+        fresh, relations = True, len(self.answer.equalities)
+        start = self.index
         while self.kind() not in ("end", "\n", ")"):
+            if fresh and self.tried(self._true_relations):
+                fresh = False
+                continue
             token = self.next
+            fresh = token.kind in ("word", ",", ";", ".", ":", "⇒")
             if token.kind == "word":
                 if token.text not in phrases.CHECK_WORDS.words and token.text not in (
                     "therefore",
@@ -381,10 +427,44 @@ class RemarkReader(SentenceReader):
                     "or",
                 ):
                     return False
-            elif token.kind == "≠":
+            elif token.kind in ("≠", "?", "%", "&"):
                 return False
             self.index += 1
+        said = any(token.kind == "word" for token in self.tokens[start : self.index])
+        return said or len(self.answer.equalities) > relations or (self.index == start and not colon)
+
+    def _true_relations(self) -> bool:
+        """ "1 - 4 + 3 = 0", "16 > 0": a chain that must be true; "x = 1" names one of the members."""
+        begin = self.index
+        parts = [self.value(stop_at_gap=False)]
+        unknown = [self._holds_name(begin)]
+        label = self.index == begin + 1 and self._is_label(self.tokens[begin].text)
+        relations: list[str] = []
+        while self.kind() in ("=", *RELATIONS):
+            relations.append(self.kind())
+            self.index += 1
+            place = self.index
+            parts.append(self.value(stop_at_gap=False))
+            unknown.append(self._holds_name(place))
+        concludes = begin and self.words[begin - 1] in ("so", "therefore", "thus", "hence", "or")
+        if concludes and not relations and not unknown[0]:
+            self.answer.named_again.append(parts[0])
+        if label and relations == ["="] and not unknown[1]:
+            self.answer.named_again.append(parts[1])
+        for place, relation in enumerate(relations):
+            if not (unknown[place] or unknown[place + 1]):
+                self.answer.equalities.append((parts[place], relation, parts[place + 1]))
         return True
+
+    def _holds_name(self, start: int) -> bool:
+        return any(token.kind == "name" for token in self.tokens[start : self.index])
+
+    def _true_constants(self) -> bool:
+        """Relations between constants alone, as a reason or a note: "since 1 - 4 + 3 = 0"."""
+        before = len(self.answer.equalities)
+        found, begin = self._true_relations(), self.index
+        is_true = len(self.answer.equalities) > before
+        return found and is_true and begin == self.index and self.next.kind in ("end", ")", "word", *PAUSES)
 
     def explanation(self) -> bool:
         """ "Explanation: ..." of words only from the vocabulary, up to the end of the line."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from practicum.exact import phrases
 from practicum.exact.answer_maths import MathsReader
 from practicum.exact.answer_reader import PAUSES, RELATIONS, SUM_LABELS
@@ -34,6 +36,8 @@ class SentenceReader(MathsReader):
         if self.words[start] == "no" and self.kind(1) == ",":
             self.index += 2
         at_start = start == 0 or self.tokens[start - 1].kind in (":", "=", *PAUSES)
+        if self.words[max(0, start - 2) : start] == ["i", "found"]:
+            raise ParseError("to have found none is not to say that there is none")
         if self.say(phrases.NO_SOLUTION) or (at_start and self.say(phrases.NOTHING_THERE)):
             if self.narrow:
                 raise ParseError("it says that there are none of one kind only")
@@ -42,6 +46,7 @@ class SentenceReader(MathsReader):
             while self.say(phrases.OF):
                 pass
             self.take("∅")
+            self.tried(self._such_that)
             return True
         if self.take("∅") or (self.kind() in ("{", "[") and self._is_empty_pair()):
             self.answer.says_none = True
@@ -49,6 +54,21 @@ class SentenceReader(MathsReader):
             return True
         self.index = start
         return False
+
+    def _such_that(self) -> bool:
+        """ "no real x such that x^2 = -1"."""
+        self.take("name")
+        if not self.say(phrases.SUCH_THAT):
+            return False
+        start = self.index
+        self.value()
+        bare = self.index == start + 1
+        if not self._holds_unknown(start, self.index) or not self.take("="):
+            return False
+        start = self.index
+        self.value()
+        names_number = bare and not self._holds_unknown(start, self.index)
+        return not names_number and self.kind() in ("end", ")", *PAUSES)
 
     def _is_empty_pair(self) -> bool:
         if (self.kind(), self.kind(1)) in (("{", "}"), ("[", "]")):
@@ -245,6 +265,10 @@ class SentenceReader(MathsReader):
         if not self.say(phrases.NOUNS):
             self.index = start
             return None
+        said = set(self.words[start : self.index])
+        self.names_all = bool(said & phrases.ONE_OF_A_KIND) and self.words[self.index - 1] in phrases.SINGULAR
+        if count > 1 and said & phrases.COINCIDING:
+            count = 1
         while self.say(phrases.OF) or self.tried(self._of_equation):
             pass
         return count
@@ -270,6 +294,8 @@ class SentenceReader(MathsReader):
             return False
         if self.words[start] in ("each", "any"):
             return False
+        if self.names_all and not count and {"single", "unique"} & set(self.words[start : self.index]):
+            self.answer.counts.append(1)
         if count:
             self.answer.counts.append(count)
         if self.index - start == 1 and self.words[start] in ("number", "numbers", "x") and not self.take(":"):
@@ -279,7 +305,7 @@ class SentenceReader(MathsReader):
         self.say(phrases.COPULAS)
         if self.kind() in ("end", ")", *PAUSES):
             return self.kind() != "end" or bool(count)
-        if self.tokens[self.index - 1].kind == "," and count == 0:
+        if self.tokens[self.index - 1].kind == "," and count == 0 and not self.names_all:
             return False
         while self.lead():
             pass
@@ -288,6 +314,57 @@ class SentenceReader(MathsReader):
         return any(
             self.tried(rule) for rule in (self.none, self.every, self.about, self.comparison, self.item)
         )
+
+    def part(self) -> bool:
+        """ "the first solution is x = 1", "the other is 3", "larger root: 3": all of them must be named."""
+        start = self.index
+        if self.say(phrases.PART_NOUNS) and self.kind() == "number" and self.kind(1) in (":", "="):
+            if self.next.text not in ("1", "2", "3", "4"):
+                return False
+            which = ("first", "second", "third", "fourth")[int(self.next.text) - 1]
+            self.index += 1
+        else:
+            self.index = start
+            if not self.say(phrases.PART_OF_ALL):
+                return False
+            which = next(word for word in self.words[start : self.index] if word in phrases.PARTS_OF_ALL)
+        while self.say(phrases.OF):
+            pass
+        if not (self.words[self.index - 1] == "is" or self.say(phrases.COPULAS) or self.take(":", "=")):
+            return False
+        before = len(self.answer.values)
+        self.joined_by = ","
+        if not self.item() or len(self.answer.values) != before + 1:
+            return False
+        self.answer.parts.append((which, self.answer.values[-1]))
+        return True
+
+    def candidates(self) -> bool:
+        """ "candidates: 2, 9": they claim nothing, but limit what may be claimed."""
+        if self.answer.values or not self.say(phrases.CANDIDATES):
+            return False
+        while self.say(phrases.OF):
+            pass
+        self.say(phrases.COPULAS) or self.take(":", "=")
+        while True:
+            if (self.kind(), self.kind(1)) == ("name", "=") and self._is_label(self.next.text):
+                self.index += 2
+            self.answer.candidates.append(self.value())
+            start = self.index
+            joined = self.take(",") | self.say(phrases.AND) | self.say(phrases.OR)
+            if not joined or not self.tried(partial(self._begins_value, ("=",))):
+                self.index = start
+                return True
+
+    def accepted(self) -> bool:
+        """ "valid: 9", "accept x = 9"."""
+        if self.answer.values or not self.say(phrases.ACCEPTS):
+            return False
+        by_verb = self.words[self.index - 1] in phrases.ACCEPTING or self.words[self.index - 1] == "only"
+        if not (self.take(":") or by_verb):
+            return False
+        self.joined_by = ","
+        return self.tried(self.none) or self.item()
 
     def only(self) -> bool:
         """ "but only x = 9 works": what was named before were candidates."""
@@ -317,6 +394,10 @@ class SentenceReader(MathsReader):
         start = self.index
         if self.answer.is_blank and not self.is_note:
             return False
+        if self.kind() == ":" and (
+            phrases.HOLDS.match(self.words, start + 1) or phrases.FAILS.match(self.words, start + 1)
+        ):
+            self.index = start = start + 1
         if self.next.kind == "word" and self.tried(self._multiplicity):
             return True
         if phrases.FAILS.match(self.words, start) > phrases.HOLDS.match(self.words, start):
@@ -325,8 +406,13 @@ class SentenceReader(MathsReader):
             self._verdict()
             return self.index > start
         if self.say(phrases.HOLDS):
-            return True
+            about_numbers = set(self.words[start : self.index]) & phrases.OF_NUMBERS
+            return self.kind() != ":" and not (self.answer.says_none and about_numbers)
         start = self.index
+        if self.say(phrases.WHICH_IS) and self.tried(self._sign):
+            self.answer.conditions.append(self.answer.ranges.pop())
+            return True
+        self.index = start
         copula = self.next.text in ("is", "are", "as") and self.take("word")
         count = self.noun_phrase() if copula else None
         if count is not None:

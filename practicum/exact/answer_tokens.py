@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from practicum.exact import phrases
+from practicum.exact.answer_layout import without_dash_bullets, without_list_marks, without_wrappings
 from practicum.exact.characters import plain_text
 from practicum.exact.expression import (
     FUNCTIONS,
@@ -58,13 +59,14 @@ _ANSWER_COMMANDS = {
     "nicefrac": "frac", "sfrac": "frac", "flatfrac": "frac", "Rightarrow": "⇒", "rightarrow": "⇒",
     "Longrightarrow": "⇒", "longrightarrow": "⇒", "implies": "⇒", "iff": "⇒", "Leftrightarrow": "⇒",
     "leftarrow": "←", "gets": "←", "equiv": "=", "colon": ":", "simeq": "≈", "thickapprox": "≈", "cong": "≈",
-    "cap": "∩", "union": "∪", "infin": "∞", "empty": "∅", "O": "∅", "lbrack": "[", "rbrack": "]",
+    "cap": "∩", "mid": "|", "union": "∪", "infin": "∞", "empty": "∅", "O": "∅", "lbrack": "[", "rbrack": "]",
 }  # fmt: skip
 _JOINED = {"or": "or", "and": "and"}
 _ARTICLE_BEFORE = word_set(
     """half third quarter fourth fifth solution root real double unique valid single repeated square
     contradiction negative zero value set number sum multiplicity perfect true correct genuine triple
-    complex division constant factor total algebraic equação"""
+    complex division constant factor total algebraic equação solução soma nonnegative nonpositive positive
+    candidate smaller larger first second"""
 )
 _ENDS_VALUE = frozenset(("number", "vulgar", "fraction", ")", "}", "]", "name", "superscript", "|", "|)"))
 
@@ -76,7 +78,9 @@ def tokenize_answer(text: str, names: frozenset[str]) -> list[Token]:
     """
     if len(text) > MAX_CHARACTERS:
         raise LimitError(f"the answer has {len(text):,} characters, over the limit of {MAX_CHARACTERS:,}")
-    text = plain_text(text)
+    text = plain_text(without_wrappings(without_dash_bullets(text.strip())))
+    if ")" in text or not text.isascii():
+        text = without_list_marks(text)
     tokens: list[Token] = []
     position, spaced = 0, False
     while position < len(text):
@@ -97,6 +101,11 @@ def tokenize_answer(text: str, names: frozenset[str]) -> list[Token]:
             tokens[before] = tokens[before]._replace(spaced=True)
         spaced = False
     kinds = {token.kind for token in tokens}
+    if "|" in kinds:
+        tokens = with_bars_as_or(tokens)
+        kinds.add("word")
+    if tokens and len(names) < 2:
+        tokens = with_gaps_as_commas(tokens, names)
     if "word" in kinds:
         tokens = with_spelled_numbers(tokens)
     if kinds & {"vulgar", "frac", "/"} or "word" in kinds:
@@ -186,7 +195,7 @@ def _append_letters(tokens: list[Token], found: str, at: int, names: frozenset[s
         tokens.append(Token(lower[-4:], lower[-4:], at))
     elif lower in ("oo", "inf", "infinity", "infty"):
         tokens.append(Token("∞", "∞", at))
-    elif lower in ("sum", "summe") and not names & {lower}:
+    elif lower in ("sum", "summe", "suma", "somma", "somme", "soma") and not names & {lower}:
         tokens.append(Token("word", "sum", at))
     elif lower in phrases.VOCABULARY:
         tokens.append(Token("word", lower, at))
@@ -226,6 +235,41 @@ def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None
         tokens.append(Token("∪", found, at))
     else:
         tokens.append(Token("name", found, at))
+
+
+def with_bars_as_or(tokens: list[Token]) -> list[Token]:
+    """ "x = 1 | x = 3": a bar before a label, within no brackets, closes and opens no absolute value."""
+    kept, depth = list(tokens), 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind in _PAIRS) - (token.kind in _PAIRS.values())
+        labelled = [one.kind for one in tokens[place + 1 : place + 4]]
+        starts = labelled[:2] == ["name", "="] or labelled == ["(", "name", "="]
+        if token.kind == "|" and place and depth == 0 and starts:
+            kept[place] = Token("word", "or", token.position, token.spaced)
+    return kept
+
+
+_SEPARATES = frozenset((",", ";", "\n", ".", "word", ":", "⇒"))
+
+
+def with_gaps_as_commas(tokens: list[Token], names: frozenset[str]) -> list[Token]:
+    """ "x = 1   x = 3", with a comma: a labelled number and a gap before the next label."""
+    kept: list[Token] = []
+    begins, labelled = True, False
+    for place, token in enumerate(tokens):
+        is_label = (
+            token.kind == "name"
+            and (token.text in names or token.text.partition("_")[0] in names)
+            and place + 1 < len(tokens)
+            and tokens[place + 1].kind == "="
+        )
+        if is_label and token.spaced and labelled and tokens[place - 1].kind in _ENDS_VALUE:
+            kept.append(Token(",", ",", token.position))
+            begins = True
+        labelled = is_label if begins else labelled
+        begins = token.kind in _SEPARATES
+        kept.append(token)
+    return kept
 
 
 # -- numbers -----------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from collections.abc import Callable, Collection
 from practicum.exact import phrases
 from practicum.exact.answer_reader import PAUSES, STOPS
 from practicum.exact.answer_remarks import RemarkReader
-from practicum.exact.answer_tokens import tokenize_answer
+from practicum.exact.answer_tokens import closing_bracket, tokenize_answer
 from practicum.exact.claims import MAX_MEMBERS, Answer, Range, Value, with_signs
-from practicum.exact.expression import LimitError, ParseError, Parser
+from practicum.exact.expression import LimitError, Number, ParseError, Parser
 from practicum.exact.extraction import answer_text, extract_answer
 
 __all__ = ["MAX_MEMBERS", "Answer", "Range", "Value", "extract_answer", "parse_answer", "with_signs"]
@@ -47,12 +47,46 @@ class Reader(RemarkReader):
 
     def read(self) -> Answer:
         """Read all tokens."""
+        if self.take("=") and self.kind() == "=":
+            raise self.unexpected()
         self.statements("end")
         if self.open_equation:
             raise ParseError("an equation is no answer: name the numbers")
+        if not self._names_every_part():
+            raise ParseError("it names one of several solutions and not the others")
         if not self.answer.values:
             self.answer.values, self.answer.premises = self.answer.premises, []
         return self.answer
+
+    def _names_every_part(self) -> bool:
+        """Whether "first" has its "second", "one" its "other"; what "smaller" says must be true."""
+        said = self.answer.parts
+        which = [word for word, _ in said]
+        if which == ["one"]:
+            self.answer.counts.append(1)
+            return True
+        values = dict(said)
+        zero = Value((Number(0),), 0, "0")
+        low, high = (
+            next((values[word] for word in words if word in values), None)
+            for words in (("smaller", "lesser", "negative"), ("larger", "greater", "positive"))
+        )
+        if low and high and len(said) == 2:
+            if "positive" in values and "negative" in values:
+                self.answer.equalities += [(low, "<", zero), (zero, "<", high)]
+            self.answer.equalities.append((low, "<", high))
+            return True
+        ordinals = ["first", "second", "third", "fourth"][: len(which)]
+        return (
+            not which
+            or (len(which) > 1 and which == ordinals)
+            or (
+                len(which) > 1
+                and which[0] in ("one", "first")
+                and which[-1] in ("other", "another")
+                and set(which[1:-1]) <= {"another"}
+            )
+        )
 
     def statements(self, closing: str) -> None:
         """Read statements up to a token of this kind."""
@@ -60,15 +94,21 @@ class Reader(RemarkReader):
         while True:
             self.joined_by = self.joint(first)
             if self.next.kind == closing:
-                if self.joined_by in ("or", "and", "but", "so"):
+                if self.joined_by in ("or", "and", "but", "so", ","):
                     raise self.unexpected()
                 return
             if not first and not self.joined_by:
                 raise self.unexpected()
-            if self.joined_by == "so":
+            if self.joined_by == "so" and not self._derives_another():
                 self._conclude()
             self.statement()
             first = False
+
+    def _derives_another(self) -> bool:
+        """Whether "x - 3 = 0 ⇒" adds to what came of an equation before: "x - 1 = 0 ⇒ x = 1; x - 3 = 0 ⇒"."""
+        values = len(self.answer.values)
+        self.deriving = self.worked == self.derived == values and not self.answer.premises
+        return self.deriving and values > 0
 
     def _conclude(self) -> None:
         self.answer.premises += self.answer.values
@@ -93,6 +133,8 @@ class Reader(RemarkReader):
                 joint = "and" if joint in ("", ",", "\n") else joint
             elif not first and self.say(phrases.BUT):
                 joint = "but"
+            elif not first and joint in ("", ",") and self._spells_out():
+                joint = "so"
             elif (
                 not first
                 and not joint
@@ -107,6 +149,12 @@ class Reader(RemarkReader):
             else:
                 return joint
 
+    def _spells_out(self) -> bool:
+        """ "x = 2 ± 1: x = 3, x = 1": the colon behind a ± that all of it is named again."""
+        values = self.answer.values
+        follows = (self.kind(), self.kind(1), self.kind(2)) == (":", "name", "=")
+        return follows and len(values) == 1 and values[0].choices > 0 and self.take(":")
+
     def statement(self) -> None:
         """Read one statement with what stands before and behind it."""
         if self.joined_by in ("", "so", *STOPS):
@@ -117,6 +165,9 @@ class Reader(RemarkReader):
             before = self.index
         self.narrow = False
         if self.next.kind != "word" and self.tried(self.plain_item):
+            return
+        if self.kind() == "(" and self.tried(self._bracketed):
+            self.behind()
             return
         for rule in self._rules():
             if self.tried(rule):
@@ -130,6 +181,21 @@ class Reader(RemarkReader):
         self._raise_limits()
         raise self.unexpected()
 
+    def _bracketed(self) -> bool:
+        """ "(x = 1)" in place of "x = 1"."""
+        end = closing_bracket(self.tokens, self.index)
+        if end is None or self.is_note or (self.kind(1), self.kind(2)) != ("name", "="):
+            return False
+        inner = self._part(end)
+        inner.joined_by = ","
+        if not (inner.plain_item() and inner.kind() == "end"):
+            return False
+        for value in inner.answer.values:
+            self._add(value)
+        self.labelled = True
+        self.index = end + 1
+        return True
+
     def _rules(self) -> list[Callable[[], bool]]:
         """The rules that a statement may follow here, in the order in which they are tried."""
         rules: list[Callable[[], bool]] = []
@@ -142,6 +208,9 @@ class Reader(RemarkReader):
                 *(self.check, self.explanation, self.only, self.none, self.interval_in_words, self.every),
                 *(
                     self.rejection,
+                    self.candidates,
+                    self.part,
+                    self.accepted,
                     self.about,
                     self.sum_statement,
                     self.named,
@@ -221,6 +290,10 @@ class Reader(RemarkReader):
         labelled = all(self.tokens[place + 2].kind == "name" for place, _ in marks)
         return at_lines or labelled
 
+    def _checked(self) -> bool:
+        """ "x = 1: 1 - 4 + 3 = 0"."""
+        return bool(self.answer.values) and self.take(":") and self._true_constants()
+
     def behind(self) -> None:
         """Read what may follow a statement directly: notes, affirmations, reasons."""
         while True:
@@ -231,6 +304,8 @@ class Reader(RemarkReader):
                 continue
             if self.next.kind == "!" and self.tokens[self.index - 1].kind == "word":
                 self.index += 1
+                continue
+            if self.next.kind == ":" and self.tried(self._checked):
                 continue
             if self.answer.says_none:
                 self.take(",", ":", "-")

@@ -94,6 +94,17 @@ def without_thousands_commas(text: str) -> str:
     return AMBIGUOUS_THOUSANDS.sub(lambda found: found.group().replace(",", ""), text)
 
 
+_DECIMAL_COMMA = re.compile(r"(?<![0-9.,])(0|[1-9][0-9]*),([0-9]+)(?![0-9]|[.,][0-9])")
+_JOINED_ABROAD = re.compile(r";|\b(?:oder|und|ou|et|y|o|e|или|и|en|of)\b")
+
+
+def with_decimal_points(text: str) -> str:
+    """ "0,5; 3" and "0,5 oder 3" with points: where commas join no members, they may be decimal commas."""
+    if _JOINED_ABROAD.search(text) is None or text.count(",") != len(_DECIMAL_COMMA.findall(text)):
+        return text
+    return _DECIMAL_COMMA.sub(r"\1.\2", text)
+
+
 # -- how a text looks --------------------------------------------------------------------------------------
 
 _STYLES = (

@@ -35,12 +35,16 @@ class Answer:
     """What an answer says, still unevaluated. Several statements together may contradict each other.
 
     values, ranges, exclusions: what is claimed ("x ≠ 2" excludes). rejected: numbers said to be no solutions.
-    conditions: ranges that hold for every member ("x = 9 for x >= 5"). remarks: ranges that do so if
-    they hold all members, and are claimed if not ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for
-    exact members. beside_none: numbers named as a reason why there are none (complex ones). count: how many
-    solutions the answer says there are. premises: numbers named before "so", to be named
-    again behind it. overlap: what two ranges joined by a comma share. sums: numbers that are
-    called the sum.
+    after_rejected: numbers with what was rejected before them. conditions: ranges that hold for every member
+    ("x = 9 for x >= 5"). remarks: ranges that do so if they hold all members, and are claimed if not
+    ("9, x >= 5"; "-5, x >= 0"). estimates: decimals given for exact members. beside_none: numbers named as a
+    reason why there are none (complex ones). count: how many solutions the answer says there are. premises:
+    numbers named before "so", to be named again behind it. overlap: what two ranges joined by a comma share.
+    sums: numbers that are called the sum. candidates: numbers of which the members are some. equalities:
+    relations between constants, in checks and reasons, which must be true. named_again: numbers that a check
+    is about. listings: "2 ± 1" with the "1, 3" it is set equal to. parts: "the first solution is", "the other
+    is", with their numbers; they must be complete. sides: values of the left and the right side, which must
+    be equal.
     """
 
     values: list[Value] = field(default_factory=list)
@@ -53,10 +57,27 @@ class Answer:
     beside_none: list[Value] = field(default_factory=list)
     sums: list[Value] = field(default_factory=list)
     premises: list[Value] = field(default_factory=list)
+    candidates: list[Value] = field(default_factory=list)
+    equalities: list[tuple[Value, str, Value]] = field(default_factory=list)
+    named_again: list[Value] = field(default_factory=list)
+    listings: list[tuple[Value, list[Value]]] = field(default_factory=list)
+    after_rejected: list[tuple[Value, tuple[Value, ...]]] = field(default_factory=list)
+    sides: list[Value] = field(default_factory=list)
+    parts: list[tuple[str, Value]] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     overlap: Range | None = None
     says_none: bool = False
     says_all: bool = False
+
+    def take_remarks(self, other: Answer) -> None:
+        """Add what a part of the text says beside its claims, to be judged with the rest."""
+        self.candidates += other.candidates
+        self.equalities += other.equalities
+        self.named_again += other.named_again
+        self.listings += other.listings
+        self.parts += other.parts
+        self.sides += other.sides
+        self.after_rejected += other.after_rejected
 
     @property
     def is_blank(self) -> bool:

@@ -27,7 +27,9 @@ _LABEL = re.compile(
     r"(?:[ \t]*\((?:final|exact|solve|sum|s)\))?"
     r"(?:[ \t]+(?:to|for|of)[ \t]+(?:the|this)[ \t]+(?:equation|problem|question|quadratic))?"
     r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are)\b[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
-    r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)",
+    r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)"
+    r"|(?:^|\n)[ \t]*(?:\#{1,6}[ \t]+\**|\*\*[ \t]*)(?:(?:the|my|our)[ \t]+)?(?:final[ \t]+)?"
+    r"(?:answers?|antwort(?:en)?|réponses?|respuestas?|respostas?|rispost[ae]|ответ)[ \t]*\**[ \t]*(?=\n)",
     re.IGNORECASE,
 )
 _BEFORE_LABEL = word_set(
@@ -124,7 +126,9 @@ def _last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
     for match in reversed(list(_LABEL.finditer(text))):
         before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
-        if match.group().startswith("\n") or _may_stand_before(before, match.start() <= _MOST_BEFORE):
+        if match.group().lstrip()[:1] in ("#", "*") or _may_stand_before(
+            before, match.start() <= _MOST_BEFORE
+        ):
             return match.end()
     return None
 

@@ -157,6 +157,7 @@ SO = Phrases(
     "(so|and|thus|hence)? (which|this|it|that) (then)? (gives|yields|leads to|results in|simplifies to) "
     "(us)?",
     "(and|thus|hence|so)? (giving|yielding|leading to|resulting in) (us)?",
+    "(which)? (leaves|leaving) (us)? (only|with|with only)?",
     "it follows that", "(that is|ie|namely)", "as a (result|consequence)", "from which|whence",
     "(also|folglich|daher|somit|donc|alors|luego|entonces|logo|portanto|quindi|dunque|следовательно|значит)",
     "(所以|因此|故|解得|得|得到|则|よって|したがって|ゆえに)",
@@ -188,7 +189,7 @@ LEADS = Phrases(
     "solve for ~x", "solving for ~x (gives|yields)?",
     "(it|this|that) is", "it's|that's|they're", "(they|these|those) are",
     "there (is|are) (only|exactly)?", f"{_EQUATION} has", f"in {_EQUATION}", f"for {_EQUATION}",
-    "it has", "i (get|got|have|find|found|obtain)",
+    "it has", "(which)? has", "i (get|got|have|find|found|obtain)",
     f"{_EQUATION} (is|becomes)? (true|satisfied|fulfilled|valid)? (only|exactly|precisely)? "
     f"(for|when|if|at|by)",
     f"{_EQUATION} (holds|works) (only|exactly|precisely)? (for|when|if|at)",
@@ -208,15 +209,64 @@ DETERMINERS = Phrases(
     "the|its|my|our|your|these|those|all|both|only|a|an|die|der|das|les|la|le|l|las|los|el|os|as|o|i|gli|le",
     "(the|its) (only|two|three|four)", "all (of)? (the|its|our|these)", "both (of)? (the|its|these)",
     "(exactly|precisely|only|just)", "the complete|the full|the entire",
-    "the one and only", "these two|these three",
+    "the one and only", "(the|its)? only possible", "all (the)? possible", "these two|these three",
 )  # fmt: skip
 ADJECTIVES = Phrases(
-    "real|distinct|different|unique|single|valid|exact|possible|final|correct|only|double|repeated|actual|true|"
+    "real|distinct|different|unique|single|valid|exact|final|correct|only|double|repeated|actual|true|"
     "required|complete|equal|coincident|simple|full|general|resulting|genuine|real-valued|"
     "identical|numerical|right|proper|allowed|admissible|same|acceptable|triple|reelle|reellen|reelles|réelle|"
     "réelles|reales|real|reais|reali|реальные|действительные|вещественные",
     "(of|with) multiplicity two",
 )  # fmt: skip
+ONE_OF_A_KIND = frozenset(["unique", "single", "double", "repeated", "triple", "only"])
+"""Adjectives with which a noun in the singular names all: "a single solution, x = 2"."""
+COINCIDING = frozenset(["equal", "coincident", "identical", "same", "repeated", "coinciding"])
+"""Adjectives with which two roots are one number."""
+CANDIDATES = Phrases(
+    "(the|both|two|our|all)? (candidates|candidate)",
+    "(the|both|two|our|all)? (possible|potential|candidate) "
+    "(real)? (solutions|roots|answers|zeros|solution|root|answer)",
+)  # fmt: skip
+ACCEPTS = Phrases(
+    "(the)? (valid|accepted|acceptable|admissible|kept|genuine|good|correct|true)",
+    "(we|i|and|so)? (accept|accepting|keep|keeping) (only)?",
+)  # fmt: skip
+PART_OF_ALL = Phrases(
+    "(the|a|and the)? (first|second|third|fourth|other|smaller|larger|lesser|greater|positive|negative) "
+    "(real)? (solution|root|zero|answer|value|one|solution is|root is)?", "one|another", "(the|an)? other",
+    "(one|another) (real)? (solution|root|zero|value)",
+)  # fmt: skip
+OF_NUMBERS = frozenset(
+    ["both", "all", "they", "real", "solution", "solutions", "root", "roots", "value", "valid"]
+)
+"""Words that say something of numbers, which there must be."""
+PARTS_OF_ALL = frozenset(
+    [
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "one",
+        "other",
+        "another",
+        "smaller",
+        "larger",
+        "lesser",
+        "greater",
+        "positive",
+        "negative",
+    ]
+)
+ACCEPTING = frozenset(["accept", "accepting", "keep", "keeping"])
+SINGULAR = frozenset(["solution", "root", "zero", "answer", "value"])
+_NEARLY_A_NUMBER = "(real)? (number|value)? (number|value)?"
+SIGN_OF = {
+    "≥": Phrases(f"(a|any)? nonnegative {_NEARLY_A_NUMBER}", "not negative", "(zero|0) or positive",
+                 "positive or (zero|0)"),
+    "≤": Phrases(f"(a|any)? nonpositive {_NEARLY_A_NUMBER}", "(zero|0) or negative", "negative or (zero|0)"),
+    ">": Phrases(f"(a|any)? (strictly)? positive {_NEARLY_A_NUMBER}"),
+    "<": Phrases(f"(a|any)? (strictly)? negative {_NEARLY_A_NUMBER}"),
+}  # fmt: skip
 NARROWING = frozenset(
     [
         "unique",
@@ -238,7 +288,9 @@ NOUNS = Phrases(
     "(solution|root|zero|x)? set (of)? (real)? (all)? (solutions|roots)?", "truth set",
     "solution|solutions|root|roots|zero|zeros|zeroes|answer|answers|value|values|result|results|soln|solns|sol|"
     "sols|ans|number|numbers|solutionset|x-value|x-values|intersections",
-    "set of (all)? (real)? (solutions|roots|values|zeros)", "real numbers?", "value of the unknown",
+    "set of (all)? (real)? (solutions|roots|values|zeros)", "real numbers?", "output",
+    "possible (value|values)",
+    "value of the unknown",
     "(lösung|lösungen|lösungsmenge|antwort|ergebnis|solución|soluciones|respuesta|resultado|solução|soluções|"
     "resposta|soluzione|soluzioni|risposta|réponse|résultat|resultat|raíces|raízes|racines|radici|"
     "wurzeln|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
@@ -257,7 +309,8 @@ COPULAS = Phrases(
     "(is|are) (then|thus|therefore|hence|given by|simply|just|exactly|precisely|only|both|either|equal to|"
     "the following|as follows|all|indeed|now)?",
     "equals|equal", "(can|could|may|must|has to|have to|should) (only|either)? be (either|equal to)?",
-    "(can|may) (only)? equal", "comes out (as|to be)?|come out (as|to be)?", "turns out to be",
+    "(can|may) (only)? equal", "which (is|are)|namely",
+    "comes out (as|to be)?|come out (as|to be)?", "turns out to be",
     "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)",
     "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
@@ -332,9 +385,9 @@ FAILS = Phrases(
     "out|eliminated|ignored)",
     f"(does|do) not (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill "
     f"{_EQUATION}|exist|count|satisfy it|"
-    "belong to the domain|lie in the domain)",
+    "belong to the domain|lie in the domain)?",
     f"(doesn't|don't) (work|check|check out|satisfy|satisfy {_EQUATION}|fulfill {_EQUATION}|satisfy "
-    f"it|exist|count)",
+    f"it|exist|count)?",
     f"(fails|fail) (to satisfy {_EQUATION}|the check|to check)?",
     "(makes|make|making|would make) (the|a|one|both)? (original|first|left|right)? "
     "(denominator|denominators) "
@@ -573,6 +626,9 @@ MORE_THAN = {
         "(that|which)? (is|are)? (not|no) (greater|larger|more) than", "(is|are)? less or equal to"),
 }  # fmt: skip
 INTERVALS = Phrases("(the)? (closed|open|half-open|half open)? interval (from)?", "(the)? (union|set)")
+WHICH_IS = Phrases("(which|that|and)? (is|are|must be)")
+SUCH_THAT = Phrases("(such|so) that|satisfying|with|for which|where|that satisfies|which satisfies")
+PART_NOUNS = Phrases("solution|root|zero|answer|value")
 BETWEEN = Phrases("(is|lies|are|lie|be)? (anywhere)? (between|from)")
 INCLUSIVE = Phrases("inclusive|inclusively|both inclusive|both included|included|endpoints "
 "included|including endpoints|"
@@ -617,8 +673,13 @@ REMARK_SUBJECTS = Phrases(
     "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential "
     "solutions|roots|"
     "sides|solutions|squares)",
-    "only|division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?",
+    "division", "(we|this|it|that|which)", "(over|in|within|for) (the|~r)?",
     "(the|its|only|two|has|with|a pair of)? (two|conjugate)? (purely)? (complex|imaginary|nonreal)",
+)  # fmt: skip
+COMPLEX_ONES = Phrases(
+    "(only|just|but|but only|and only)? (two)? (conjugate)? (purely)? (complex|imaginary|nonreal) "
+    "(conjugate)? (ones|solutions|roots|numbers)",
+    "(both|they|these)? are (all|both)? (purely)? (complex|imaginary|nonreal)"
 )  # fmt: skip
 COMPLEX_ROOTS = Phrases(
     "(the|its|both|all)? (the)? (two)? (roots|solutions|zeros) (are|is) (all|both)? (purely)? "
@@ -815,7 +876,7 @@ HEDGES_AND_RETRACTIONS = frozenset(
 def _vocabulary() -> frozenset[str]:
     """Every word that some rule knows."""
     tables = [value for value in globals().values() if isinstance(value, Phrases)]
-    tables += MORE_THAN.values()
+    tables += [*MORE_THAN.values(), *SIGN_OF.values()]
     words = set(REMARK_WORDS) | set(NUMBERS) | set(PARTS) | set(SIGNED) | {"a", "an"}
     for table in tables:
         words |= table.words

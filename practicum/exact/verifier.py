@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 from collections import Counter
@@ -31,7 +32,7 @@ from practicum.exact.answers import (
     parse_answer,
     with_signs,
 )
-from practicum.exact.characters import AMBIGUOUS_THOUSANDS, without_thousands_commas
+from practicum.exact.characters import with_decimal_points, without_thousands_commas
 from practicum.exact.expression import (
     Equation,
     Expression,
@@ -174,18 +175,24 @@ def _judged(judge: Callable[[], Verdict], texts: tuple[str, ...]) -> Verdict:
 def _judge_readings(
     judge: Callable[[Answer], Verdict], answer: str, names: tuple[str, ...], is_sum: bool
 ) -> Verdict:
-    """Judge an answer; 12,345 without a space may be a list or one number, and either may be the solution."""
+    """Judge an answer. 12,345 without a space may be a list or one number, and "0,5; 3" may hold a decimal
+    comma; either may be the solution."""
     parametric = len(names) == 2
     read = partial(parse_answer, parametric=parametric, is_sum=is_sum, names=names)
-    if "," not in answer or len(answer) > MAX_TEXT or AMBIGUOUS_THOUSANDS.search(answer) is None:
+    if "," not in answer or len(answer) > MAX_TEXT:
         return judge(read(answer))
-    try:
-        verdict = judge(read(answer))
-        if verdict.outcome is Outcome.CORRECT:
-            return verdict
-    except (InputError, _Judged):
-        pass
-    return judge(read(without_thousands_commas(answer)))
+    others = [without_thousands_commas(answer), with_decimal_points(answer)]
+    last = next((text for text in reversed(others) if text != answer), None)
+    if last is None:
+        return judge(read(answer))
+    for text in (answer, *others):
+        try:
+            verdict = judge(read(text))
+            if verdict.outcome is Outcome.CORRECT:
+                return verdict
+        except (InputError, _Judged):
+            pass
+    return judge(read(last))
 
 
 def verify_batch(
@@ -355,6 +362,7 @@ def _claimed(given: Answer) -> list[_Member]:
         members = _without_rejected(given, members)
     if given.premises and not _same_numbers(given, members):
         raise _contradiction("what it names last is not what it named before")
+    _check_parts(given, members)
     if given.remarks:
         inside = all(_is_within(member.value, one) for member in members for one in given.remarks)
         given.ranges += [] if inside else given.remarks
@@ -400,6 +408,48 @@ def _check_remarks(given: Answer, members: list[_Member]) -> None:
         for near in _members([estimate]):
             if not any(_is_rounded(near.value, member.value) for member in members):
                 raise _contradiction(f"{near.text} is near none of the numbers it names")
+
+
+def _check_parts(given: Answer, members: list[_Member]) -> None:
+    """What is said in checks, reasons and lists beside the claim must be true and about its numbers."""
+    _check_equalities(given)
+    for one, other in itertools.pairwise(given.sides):
+        if not _holds(one, "=", other):
+            raise ParseError(f"it says that the two sides are {one.text} and {other.text}")
+    for named, listed in given.listings:
+        if not _are_same(_members([named]), _members(listed)):
+            raise _contradiction(f"{named.text} is set equal to other numbers")
+    rejected = _members(given.rejected)
+    known = _members(given.candidates)
+    if known and not all(_is_among(one, known) for one in members):
+        raise _contradiction("it names a number that is not among its candidates")
+    for value, before in given.after_rejected:
+        if any(_is_among(one, _members(list(before))) for one in _members([value])):
+            raise _contradiction("it names a number that it rejected before")
+    if not all(_is_among(one, [*members, *rejected]) for one in _members(given.named_again)):
+        raise _contradiction("it checks a number that it does not name")
+
+
+def _check_equalities(given: Answer) -> None:
+    for left, relation, right in given.equalities:
+        if not _holds(left, relation, right):
+            raise ParseError(f"it says that {left.text} {relation} {right.text}, which is not true")
+
+
+def _holds(left: Value, relation: str, right: Value) -> bool:
+    """Whether a relation is true for constants; with a ± it is not clear for which."""
+    if left.choices or right.choices:
+        return False
+    order = compare(_value_of(left.forms[0], (), left.text), _value_of(right.forms[0], (), right.text))
+    return {"=": order == 0, "<": order < 0, ">": order > 0, "≤": order <= 0, "≥": order >= 0}[relation]
+
+
+def _is_among(one: _Member, others: list[_Member]) -> bool:
+    return any(compare(one.value, other.value) == 0 for other in others)
+
+
+def _are_same(some: list[_Member], others: list[_Member]) -> bool:
+    return len(some) == len(others) and all(_is_among(one, others) for one in some)
 
 
 def _is_real(value: Value) -> bool:
@@ -485,6 +535,7 @@ def _judge_sum(solved: SolutionSet, given: Answer) -> Verdict:
     if solved.pieces is not None:
         raise InputError("infinitely many numbers solve this equation: its solutions have no sum")
     if given.sums:
+        _check_equalities(given)
         if any(count != len(solved.roots) for count in given.counts):
             raise _contradiction(f"it adds up {given.counts[0]} solutions, and there are {len(solved.roots)}")
         given = _named_sum(given)
@@ -544,6 +595,7 @@ def _sum_of(roots: tuple[Root, ...]) -> tuple[Real, str]:
 
 def _judge_parametric(solved: ParametricSum, given: Answer) -> Verdict:
     texts = (solved.text,)
+    _check_equalities(given)
     if given.sums:
         given = Answer(values=given.sums, says_none=given.says_none)
     if given.estimates or given.ranges or given.says_all or given.rejected:

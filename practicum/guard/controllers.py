@@ -1,13 +1,148 @@
-"""Rules that adapt the KL weight, the multipliers of budgets and the prices of shares."""
+"""The controllers of a run: they adapt the KL weight, the multipliers of budgets and the prices of shares.
+
+Each is an observer. Its rule is a pure function below, and what it has come to is plain JSON in a checkpoint.
+"""
 
 from __future__ import annotations
 
-from practicum.errors import InputError
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from practicum.errors import InputError
+from practicum.guard.observer import GO_ON, Adjustments, Quiet, StepResult, Verdict
+from practicum.ranges import NonNegativeFloat, Ranged
+from practicum.run.folder import Run
+
+KLEstimator = Literal["k1", "k2", "k3"]
+HELD_WEIGHT = 0.1
+"""KL weight that a run without one begins with when it is pinned; from there it is adapted."""
 PROPORTIONAL = 20.0
 """Weight of a step's own violation against the summed one in a budget's multiplier."""
 MOST_PRICE = 5.0
 """Price that no share of a behaviour is worth going beyond, in units of reward."""
+
+
+@dataclass(frozen=True)
+class KLConfig(Ranged, section="update.kl"):
+    """The pull back to the reference policy (the model that practice started from)."""
+
+    weight: NonNegativeFloat = 0.0
+    """Beta: 0 means no reference is loaded."""
+    estimator: KLEstimator = "k1"
+    """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
+    placement: Literal["reward", "loss"] = "reward"
+    """Subtracted from the reward, or added to the loss."""
+    target: NonNegativeFloat = 0.0
+    """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
+    hold: bool = False
+    """Hold the KL at the target firmly: the weight is for a KL there, and goes with the square of the KL."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target and not self.weight:
+            raise InputError(
+                f"update.kl: target {self.target} needs a weight above 0 to start from: "
+                "give --update.kl.weight"
+            )
+        if self.hold and not self.target:
+            raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
+
+
+class KLController(Quiet):
+    """Adapts the KL weight to a target, from the settings or, once the run is pinned, from the guard's."""
+
+    name = "kl"
+
+    def __init__(self, config: KLConfig, held_target: float) -> None:
+        self.start = self.weight = config.weight or HELD_WEIGHT
+        self.target, self.hold, self.held_target = config.target, config.hold, held_target
+
+    def before(self, step: int) -> Adjustments:
+        """The weight as adapted so far; that of the settings while there is no target."""
+        return Adjustments(kl_weight=self.weight if self.target else None)
+
+    def after(self, step: int, result: StepResult) -> Verdict:
+        """Adapt the weight for the next step."""
+        if self.target:
+            measured = result.metrics["kl_completion"]
+            # Holding starts from the weight of the settings, adapting from that of the step.
+            if self.hold:
+                self.weight = holding_kl_weight(self.start, measured, self.target)
+            else:
+                self.weight = adapted_kl_weight(self.weight, measured, self.target)
+        return GO_ON
+
+    def state(self) -> dict[str, Any]:
+        """The weight."""
+        return {"weight": self.weight}
+
+    def restore(self, state: Mapping[str, Any], run: Run) -> Verdict:
+        """Take the weight."""
+        self.weight = float(state["weight"])
+        return GO_ON
+
+    def pinned(self, record: Mapping[str, Any]) -> None:
+        """Hold the KL at what the guard trusts, or at a lower target of the settings."""
+        self.target, self.hold = min(self.target or self.held_target, self.held_target), True
+
+
+class _Multipliers(Quiet):
+    """A multiplier for each of some names, 0 at the start, and what it sums up."""
+
+    def __init__(self, targets: Mapping[str, float], rate: float) -> None:
+        self.targets, self.rate = dict(sorted(targets.items())), rate
+        self.values = dict.fromkeys(self.targets, 0.0)
+        self.sums = dict.fromkeys(self.targets, 0.0)
+
+    def state(self) -> dict[str, Any]:
+        """Values and sums."""
+        return {"values": dict(self.values), "sums": dict(self.sums)}
+
+    def restore(self, state: Mapping[str, Any], run: Run) -> Verdict:
+        """Take values and sums."""
+        self.values, self.sums = dict(state["values"]), dict(state["sums"])
+        return GO_ON
+
+
+class BudgetController(_Multipliers):
+    """Takes off a part's weight what holds its mean to its budget; `most` bounds each multiplier."""
+
+    name = "budgets"
+
+    def __init__(self, budgets: Mapping[str, float], rate: float, most: Mapping[str, float]) -> None:
+        super().__init__(budgets, rate)
+        self.most = most
+
+    def before(self, step: int) -> Adjustments:
+        """The present multipliers."""
+        return Adjustments(multipliers=dict(self.values))
+
+    def after(self, step: int, result: StepResult) -> Verdict:
+        """Adapt the multipliers for the next step."""
+        for name, budget in self.targets.items():
+            self.values[name], self.sums[name] = adapted_multiplier(
+                self.sums[name], result.metrics[f"reward/{name}"], budget, self.rate, self.most[name]
+            )
+        return GO_ON
+
+
+class ShareController(_Multipliers):
+    """Pays or charges a behaviour what brings the share of completions that show it to its target."""
+
+    name = "prices"
+
+    def before(self, step: int) -> Adjustments:
+        """The present prices."""
+        return Adjustments(prices=dict(self.values))
+
+    def after(self, step: int, result: StepResult) -> Verdict:
+        """Adapt the prices for the next step; one whose behaviour no prompt called for stays."""
+        for name, target in self.targets.items():
+            share = result.metrics.get(f"behaviour/{name}")
+            if share is not None:
+                self.values[name], self.sums[name] = adapted_price(self.sums[name], share, target, self.rate)
+        return GO_ON
 
 
 def adapted_multiplier(

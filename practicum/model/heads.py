@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -73,35 +71,3 @@ class LinearValue(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """float32 [..., D] -> float32 [...]."""
         return hidden @ self.weight + self.bias
-
-
-class Multipliers(nn.Module):
-    """Lagrange multipliers of named constraints and what they sum up, 0 at the start; kept with the heads as
-    the KL weight is."""
-
-    values: Tensor
-    sums: Tensor
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        self.names = tuple(names)
-        for name in ("values", "sums"):
-            self.register_buffer(name, torch.zeros(len(self.names), dtype=torch.float64))
-
-    def present(self) -> dict[str, float]:
-        """Each constraint's multiplier now."""
-        return dict(zip(self.names, self.values.tolist(), strict=True))
-
-
-class KLWeight(nn.Module):
-    """The present KL weight, kept with the heads so that a checkpoint holds it exactly."""
-
-    weight: Tensor
-
-    def __init__(self, weight: float) -> None:
-        super().__init__()
-        self.register_buffer("weight", torch.tensor(weight, dtype=torch.float64))
-
-    def present(self) -> float:
-        """The weight now."""
-        return float(self.weight)

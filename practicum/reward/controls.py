@@ -4,58 +4,53 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from practicum.errors import InputError
-from practicum.reward.plain import Reward
+from practicum.reward.plain import PlainReward
 from practicum.stats import Floats
-from practicum.tasks.task import Task
-from practicum.types import Prompt, Score
+from practicum.types import Prompt, Reward, Score
 
 Control = Literal["none", "random", "format"]
 
 
-def with_control(task: Task, control: Control, seed: int) -> Task:
-    """The task itself for `none`, else the task paying a null reward.
+def with_control(reward: Reward, control: Control, seed: int) -> Reward:
+    """The reward itself for `none`, else a null reward in its place.
 
     `random` pays a coin that depends on prompt and text; `format` pays every readable answer, right or wrong.
-    Scoring with `format` raises InputError where the task does not say which answers are readable.
+    Scoring with `format` raises InputError where the reward does not say which answers are readable.
     """
-    return task if control == "none" else _Controlled(task, control, seed)
+    return reward if control == "none" else _Controlled(reward, control, seed)
 
 
-def check_control(task: Task, control: Control) -> None:
-    """Raise InputError for `format` with a task that does not say which answers are readable.
+def check_control(reward: Reward, control: Control, prompt: Prompt) -> None:
+    """Raise InputError for `format` where the reward does not say which answers are readable.
 
-    `task` is one from `with_control`; it is tried on one empty answer.
+    `reward` is one from `with_control`; it is tried on one empty answer to `prompt`.
     """
     if control == "format":
-        task.score(task.prompts("train", 1, 0), [""])
+        reward.score([prompt], [""])
 
 
+@dataclass(frozen=True)
 class _Controlled:
-    """A task whose rewards are replaced; outcomes and the true value stay visible in the scores.
+    """A reward that is replaced; outcomes and the true value stay visible in the scores."""
 
-    Everything but the reward is the task's own.
-    """
+    true: Reward
+    control: Control
+    seed: int
 
-    def __init__(self, task: Task, control: Control, seed: int) -> None:
-        self.task, self.control, self.seed = task, control, seed
-        self.name = task.name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.task, name)
-
-    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
-        """The task's prompts."""
-        return self.task.prompts(split, count, seed)
+    @property
+    def name(self) -> str:
+        """The true reward's."""
+        return self.true.name
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
-        """The task's scores with the value replaced and the true one kept as the part `true`."""
-        scores = self.task.score(prompts, texts)
+        """The true scores with the value replaced and the true one kept as the part `true`."""
+        scores = self.true.score(prompts, texts)
         return [
             replace(
                 score, value=self._value(score, prompt.text, text), parts={**score.parts, "true": score.value}
@@ -75,7 +70,7 @@ class _Controlled:
         return float(digest[0] % 2)
 
 
-def length_only(scale: float = 100.0) -> Reward:
+def length_only(scale: float = 100.0) -> PlainReward:
     """A reward that counts characters, `scale` of them worth 1."""
     if not scale > 0:
         raise InputError(f"scale: expected above 0, got {scale}")

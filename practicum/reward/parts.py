@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -15,17 +14,15 @@ import torch
 from torch import Tensor
 
 from practicum.errors import InputError
-from practicum.guard.controllers import adapted_multiplier, adapted_price
+from practicum.guard.observer import Adjustments
 from practicum.guard.signals import repeated_triples
-from practicum.model.heads import Multipliers
 from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
 from practicum.reward.model import RewardModel
-from practicum.reward.plain import Reward
+from practicum.reward.plain import PlainReward
 from practicum.rollout.collect import ScoredRollout
 from practicum.rollout.scores import LARGEST, checked_reward
 from practicum.stats import Floats
 from practicum.tasks.task import Task, behaviours_of
-from practicum.training.loop import Trainee
 from practicum.types import Prompt
 
 PARTS = ("reward_model", "task", "length")
@@ -71,22 +68,32 @@ class RewardConfig(Ranged, section="reward"):
             raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
 
 
+@dataclass(frozen=True)
+class Extra:
+    """What observers change in what is paid.
+
+    multipliers: taken off the weights of named parts. prices: of behaviours, with the rows that show them,
+    bool [B].
+    """
+
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, Tensor]] = field(default_factory=dict)
+
+
 def pay(
     batch: ScoredRollout,
     models: Sequence[RewardModel],
     config: RewardConfig,
     max_new_tokens: int,
-    multipliers: Mapping[str, float] = MappingProxyType({}),
-    prices: Mapping[str, tuple[float, Tensor]] = MappingProxyType({}),
+    extra: Extra | None = None,
 ) -> ScoredRollout:
     """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
 
-    `multipliers`, of parts with a budget, are taken off their weights; `prices` are those of behaviours, with
-    the rows that show them, bool [B].
     The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
     one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
     finite raises InputError with the prompt and the text that got it.
     """
+    extra = extra or Extra()
     asked = [prompt.text for prompt in batch.prompts]
     members_BM = member_rewards(models, asked, batch.rollout.texts, config.scale)
     for number, part_B in enumerate(members_BM.T, start=1):
@@ -101,10 +108,10 @@ def pay(
     if members_BM.shape[1] > 1:
         parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
     reward_B = torch.zeros_like(learned_B, dtype=torch.float64)
-    for name in (*config.weights, *(name for name in multipliers if name not in config.weights)):
-        weight = config.weights.get(name, 0.0) - multipliers.get(name, 0.0)
+    for name in dict.fromkeys([*config.weights, *extra.multipliers]):
+        weight = config.weights.get(name, 0.0) - extra.multipliers.get(name, 0.0)
         reward_B = reward_B + weight * parts[name]
-    for price, shown_B in prices.values():
+    for price, shown_B in extra.prices.values():
         reward_B = reward_B + price * shown_B
     reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
     _check_finite("the weighted parts", reward_B, batch)
@@ -150,7 +157,7 @@ def combined(members_BM: Tensor, config: RewardConfig) -> Tensor:
     return mean_B
 
 
-def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) -> Reward:
+def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) -> PlainReward:
     """What these models pay, as a plain function: the combination that practice pays by, for every audit."""
     settings = config or RewardConfig()
 
@@ -168,30 +175,12 @@ def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
     return sum(shares) / len(shares)
 
 
-def multipliers_of(trainee: Trainee, name: Literal["budgets", "prices"]) -> Multipliers:
-    """The multipliers of the reward's budgets, or the prices of its shares, that are kept with the heads."""
-    kept = trainee.heads[name] if name in trainee.heads else Multipliers(())
-    assert isinstance(kept, Multipliers)
-    return kept
+def most_multipliers(config: RewardConfig) -> dict[str, float]:
+    """How much a budget's multiplier may take off each part's weight.
 
-
-def hold_budgets(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
-    """The multipliers this step used, as metrics; they are adapted here for the next step."""
-    kept = multipliers_of(trainee, "budgets")
-    used = kept.present()
-    adapted: list[float] = []
-    summed: list[float] = []
-    for name in kept.names:
-        # At most, a part's weight is turned round; one that is not paid at all can cost 1.
-        most = 2 * config.weights.get(name, 0.0) or 1.0
-        mean, budget = metrics[f"reward/{name}"], config.budgets[name]
-        before = float(kept.sums[len(summed)])
-        multiplier, total = adapted_multiplier(before, mean, budget, config.budget_rate, abs(most))
-        adapted.append(multiplier)
-        summed.append(total)
-    kept.values.copy_(torch.tensor(adapted, dtype=torch.float64))
-    kept.sums.copy_(torch.tensor(summed, dtype=torch.float64))
-    return {f"multiplier/{name}": value for name, value in used.items()}
+    At most, a part's weight is turned round; one that is not paid at all can cost 1.
+    """
+    return {name: abs(2 * config.weights.get(name, 0.0) or 1.0) for name in config.budgets}
 
 
 def check_shares(task: Task, shares: Mapping[str, float]) -> None:
@@ -204,28 +193,16 @@ def check_shares(task: Task, shares: Mapping[str, float]) -> None:
             )
 
 
-def priced(prices: Mapping[str, float], task: Task, batch: ScoredRollout) -> dict[str, tuple[float, Tensor]]:
-    """Each behaviour's price and the rows that show it."""
-    if not prices:
-        return {}
+def extra_pay(adjustments: Adjustments, task: Task, batch: ScoredRollout) -> Extra:
+    """What this step's adjustments mean for a batch: each behaviour's price beside the rows that show it."""
+    if not adjustments.prices:
+        return Extra(adjustments.multipliers)
     shown = [
         behaviours_of(task, prompt, text)
         for prompt, text in zip(batch.prompts, batch.rollout.texts, strict=True)
     ]
-    return {
-        name: (price, torch.tensor([one.get(name, False) for one in shown])) for name, price in prices.items()
+    prices = {
+        name: (price, torch.tensor([one.get(name, False) for one in shown]))
+        for name, price in adjustments.prices.items()
     }
-
-
-def hold_shares(trainee: Trainee, metrics: Mapping[str, float], config: RewardConfig) -> dict[str, float]:
-    """The prices this step paid, as metrics; they are adapted here for the next step."""
-    kept = multipliers_of(trainee, "prices")
-    used = kept.present()
-    for place, name in enumerate(kept.names):
-        mean, target = metrics.get(f"behaviour/{name}"), config.shares[name]
-        if mean is None:
-            # No prompt of this step calls for the behaviour, so its share is unknown.
-            continue
-        price, total = adapted_price(float(kept.sums[place]), mean, target, config.share_rate)
-        kept.values[place], kept.sums[place] = price, total
-    return {f"price/{name}": value for name, value in used.items()}
+    return Extra(adjustments.multipliers, prices)

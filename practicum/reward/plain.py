@@ -11,7 +11,7 @@ from practicum.errors import InputError
 from practicum.stats import Floats
 from practicum.types import Prompt
 
-Reward: TypeAlias = Callable[[Sequence[Prompt], Sequence[str]], Floats]
+PlainReward: TypeAlias = Callable[[Sequence[Prompt], Sequence[str]], Floats]
 """Prompts and texts, equally many, to one finite number each: a reward model, a verifier, any function."""
 
 
@@ -19,7 +19,9 @@ class BudgetSpent(Exception):  # noqa: N818 - it ends a search, it is no error
     """The reward would be asked more often than allowed."""
 
 
-def checked(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str], name: str = "reward") -> Floats:
+def checked(
+    reward: PlainReward, prompts: Sequence[Prompt], texts: Sequence[str], name: str = "reward"
+) -> Floats:
     """What the reward says, float64 [N].
 
     Raises InputError naming the shape or the first text at fault when it does not return N finite numbers.
@@ -49,7 +51,7 @@ def checked(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str], nam
 class Examined:
     """A reward with a memory and a budget: a text asked twice costs one query."""
 
-    def __init__(self, reward: Reward, budget: int, name: str = "reward") -> None:
+    def __init__(self, reward: PlainReward, budget: int, name: str = "reward") -> None:
         if budget < 1:
             raise InputError(f"budget: expected at least 1 query, got {budget}")
         self.reward, self.budget, self.name = reward, budget, name

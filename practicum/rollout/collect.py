@@ -12,8 +12,8 @@ from torch import Tensor
 from practicum.model.tokenizer import encode_prompts
 from practicum.rollout.sampler import Completion, Heard, Sampler, nobody
 from practicum.rollout.scores import checked_scores
-from practicum.tasks.task import Task
-from practicum.types import Prompt, Rollout, Score
+from practicum.run.profile import span
+from practicum.types import Prompt, Reward, Rollout, Score
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def solved_share(scores: Sequence[Score]) -> float | None:
 def collect(
     sampler: Sampler,
     tokenizer: Tokenizer,
-    task: Task,
+    reward: Reward,
     prompts: Sequence[Prompt],
     group_size: int,
     seed: int,
@@ -54,10 +54,11 @@ def collect(
     completions = [completion for group in groups for completion in group]
     texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)
     row_prompts = [prompt for prompt in prompts for _ in range(group_size)]
-    scores = task.score(row_prompts, texts)
+    with span("verify"):
+        scores = reward.score(row_prompts, texts)
     if len(scores) != len(texts):
-        raise RuntimeError(f"task {task.name!r} returned {len(scores)} scores for {len(texts)} texts")
-    scores = checked_scores(task.name, row_prompts, texts, scores)
+        raise RuntimeError(f"task {reward.name!r} returned {len(scores)} scores for {len(texts)} texts")
+    scores = checked_scores(reward.name, row_prompts, texts, scores)
     group_B = torch.arange(len(prompts)).repeat_interleave(group_size)
     return ScoredRollout(
         rollout=to_rollout(prompt_ids, group_B, completions, texts),

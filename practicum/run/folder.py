@@ -101,7 +101,7 @@ class Run:
             lock = locked(folder)
             run = cls(folder, keep, lock)
             if resume:
-                run._cut_logs()
+                run.cut_logs()
             else:
                 atomic_write(folder / "config.toml", to_toml(config))
             run._record_environment(config, command)
@@ -243,7 +243,8 @@ class Run:
                     f"{given.get(key)!r}: resume with the stored config, or choose another --run"
                 )
 
-    def _cut_logs(self) -> None:
+    def cut_logs(self) -> None:
+        """Cut `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint, to nothing without one."""
         checkpoint = self.latest()
         record = checked_files(checkpoint.path) if checkpoint else None
         lengths = {} if record is None else record["log_bytes"]

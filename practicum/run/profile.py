@@ -39,18 +39,18 @@ class Profile:
 
     spans: list[Span] = field(default_factory=list)
     steps: list[Span] = field(default_factory=list)
+    _started: float = 0.0
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Record everything in the body, on any thread, as one step."""
+    def begin(self) -> None:
+        """Record everything from here on, on any thread, as one step; a step not ended is forgotten."""
         global _recording
-        start = time.perf_counter()
-        _recording = self
-        try:
-            yield
-        finally:
-            _recording = None
-            self.steps.append(Span("step", threading.get_ident(), start, time.perf_counter()))
+        _recording, self._started = self, time.perf_counter()
+
+    def end(self) -> None:
+        """The step is over."""
+        global _recording
+        _recording = None
+        self.steps.append(Span("step", threading.get_ident(), self._started, time.perf_counter()))
 
     def seconds(self) -> dict[str, float]:
         """Mean wall seconds of each of PARTS a step; they add up to the mean step.

@@ -1,18 +1,20 @@
 """The one small loop under every stage: step, log, checkpoint, resume.
 
-A stage gives a `step(index)` that makes one optimizer update and returns its metrics. All of a step's
-randomness comes from `step_seed(seed, index)`, so the loop needs to store no random state: weights, optimizer
-moments and the step number are a checkpoint, and resuming continues bit for bit on the same machine.
+A stage gives a `step(index)` that makes one optimizer update and returns its metrics, and the observers that
+watch it. All of a step's randomness comes from `step_seed(seed, index)`, so the loop needs to store no random
+state: weights, optimizer moments, what observers keep and the step number are a checkpoint, and resuming
+continues bit for bit on the same machine.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +23,19 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.errors import InputError
+from practicum.files import atomic_write, to_json
+from practicum.guard.observer import GO_ON, Observer, StepResult, Verdict
+from practicum.guard.watch import held_since
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import compute_dtype
 from practicum.model.native import load
 from practicum.model.policy import Policy
 from practicum.ranges import PositiveInt, Ranged, Threads
 from practicum.rollout.sampler import scattered
-from practicum.run.folder import EARLIER, Run
+from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
 from practicum.training.dead import STEPS, signs_of_death
 from practicum.training.optimizer import Optimizer
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples.
-
-    `ends` is True when the run is to end with this step.
-    """
-
-    metrics: dict[str, float]
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    ends: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,77 +113,177 @@ def arithmetic() -> dict[str, Any]:
     }
 
 
-def run_steps(
-    run: Run,
-    config: LoopConfig,
-    trainee: Trainee,
-    step: Callable[[int], StepResult],
-    shown: tuple[str, ...],
-    keep_start: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Stage:
+    """A stage of training as the loop sees it.
+
+    `shown` names the metrics on the progress bar; with `keep_start` the untrained model is checkpoint 0.
+    Observers are asked in order; each sees the metrics that those before it have added.
+    """
+
+    run: Run
+    config: LoopConfig
+    trainee: Trainee
+    shown: tuple[str, ...]
+    observers: Sequence[Observer] = ()
+    keep_start: bool = False
+
+    def save(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Write a checkpoint."""
+        states = {observer.name: observer.state() for observer in self.observers}
+        kept = {name: state for name, state in states.items() if state}
+        self.run.save(
+            step,
+            lambda folder: save_model(self.trainee.decoder, self.trainee.tokenizer, folder),
+            self.trainee.tensors(),
+            {"metrics": dict(metrics)} | ({"observers": kept} if kept else {}),
+        )
+
+
+@dataclass
+class _Position:
+    """Where a stage stands: steps made, the last of their rows, what is still to happen there."""
+
+    step: int = 0
+    last: dict[str, Any] = field(default_factory=dict)
+    verdict: Verdict = GO_ON
+
+
+def run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]:
     """Make the updates that are still to do, and return the last row of metrics with the seconds it all took
     and `warnings`: what stood still in the last steps, a sentence each.
 
-    `shown` names the metrics on the progress bar; with `keep_start` the untrained model is checkpoint 0. What
-    stands still for some steps is told on stderr at once, and again at the end.
+    What stands still for some steps is told on stderr at once, and again at the end. This is the one place
+    that carries out what observers decide: it ends the run, or goes back, or goes back and on with the KL
+    pinned.
     """
-
-    def save(step: int, metrics: dict[str, Any]) -> None:
-        run.save(
-            step,
-            lambda folder: save_model(trainee.decoder, trainee.tokenizer, folder),
-            trainee.tensors(),
-            {"metrics": metrics},
-        )
-
-    checkpoint = run.latest()
-    first, seconds, tokens = 0, 0.0, 0
-    last: dict[str, Any] = {}
-    recent: deque[Mapping[str, Any]] = deque(run.rows(STEPS), STEPS)
     told: set[str] = set()
-    if checkpoint:
-        trainee.restore(checkpoint.path, checkpoint.tensors())
-        first = checkpoint.step
-        if "metrics" not in checkpoint.state:
-            raise InputError(f"{checkpoint.path / 'trainer.json'}: has no metrics; {EARLIER}")
-        last = checkpoint.state["metrics"]
-        seconds, tokens = last.get("total_seconds", 0.0), last.get("total_tokens", 0)
-    elif keep_start:
-        save(0, {})
-    changed = run.note_arithmetic(arithmetic())
-    if 0 < first < config.steps and changed:
-        changes = ", ".join(f"{name} {before} -> {now}" for name, (before, now) in changed.items())
-        print(
-            f"practicum: {run.path} goes on with other arithmetic ({changes}): its numbers will not be, bit "
-            "for bit, those of an unbroken run",
-            file=sys.stderr,
-        )
-    with progress(run.path.name, config.steps) as bar:
-        bar.update(first)
-        for index in range(first, config.steps):
-            started = time.perf_counter()
-            result = step(index)
-            elapsed = time.perf_counter() - started
-            seconds, tokens = seconds + elapsed, tokens + int(result.metrics["tokens"])
-            totals = {"seconds": elapsed, "total_seconds": seconds, "total_tokens": tokens}
-            last = {"step": index + 1, **result.metrics, **totals}
-            run.log(last)
-            run.log_samples(result.samples)
-            recent.append(last)
-            if len(recent) == STEPS and index + 1 < config.steps:
-                signs = signs_of_death(recent)
-                _warn(sentence for name, sentence in signs.items() if name not in told)
-                told |= signs.keys()
-            bar.update(index + 1, **{name: last[name] for name in shown})
-            if (index + 1) % config.checkpoint_every == 0 or index + 1 == config.steps or result.ends:
-                save(index + 1, last)
-            if result.ends:
-                break
-    warnings = list(signs_of_death(recent).values())
+    while True:
+        position = _restored(stage)
+        _note_arithmetic(stage, position.step)
+        _advance(stage, step, position, told)
+        verdict = position.verdict
+        if verdict.pin is None:
+            break
+        _say(verdict.said)
+        _pin(stage.run, verdict)
+    warnings = list(signs_of_death(_recent(stage.run)).values())
     _warn(warnings)
+    _say(verdict.said)
+    last = position.last if verdict.back_to is None else _gone_back(stage.run, verdict.back_to, position.last)
     return {**last, "warnings": warnings}
 
 
+def _restored(stage: Stage) -> _Position:
+    """Stand at the newest checkpoint, or at the beginning."""
+    checkpoint = stage.run.latest()
+    if record := held_since(stage.run.path):
+        for observer in stage.observers:
+            observer.pinned(record)
+    if checkpoint is None:
+        if stage.keep_start:
+            stage.save(0, {})
+        return _Position()
+    path, state = checkpoint.path / "trainer.json", checkpoint.state
+    if "metrics" not in state:
+        raise InputError(f"{path}: has no metrics; {EARLIER}")
+    stage.trainee.restore(checkpoint.path, checkpoint.tensors())
+    verdicts = []
+    for observer in stage.observers:
+        kept = state.get("observers", {}).get(observer.name, {})
+        if observer.state() and not kept:
+            raise InputError(
+                f"{path}: has no state of {observer.name}, as runs of earlier versions have not: choose "
+                "another --run, and start there from this checkpoint"
+            )
+        verdicts.append(observer.restore(kept, stage.run))
+    pending = next((verdict for verdict in verdicts if verdict.ends), GO_ON)
+    return _Position(checkpoint.step, state["metrics"], pending)
+
+
+def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Position, told: set[str]) -> None:
+    """Make steps until the last one or until a verdict ends them."""
+    config, run = stage.config, stage.run
+    seconds = position.last.get("total_seconds", 0.0)
+    tokens = position.last.get("total_tokens", 0)
+    recent = _recent(run)
+    with progress(run.path.name, config.steps) as bar:
+        bar.update(position.step)
+        while position.step < config.steps and not position.verdict.ends:
+            started = time.perf_counter()
+            result, verdict = _observed(stage.observers, position.step + 1, step(position.step))
+            elapsed = time.perf_counter() - started
+            seconds, tokens = seconds + elapsed, tokens + int(result.metrics["tokens"])
+            position.step, position.verdict = position.step + 1, verdict
+            totals = {"seconds": elapsed, "total_seconds": seconds, "total_tokens": tokens}
+            position.last = {"step": position.step, **result.metrics, **totals}
+            run.log(position.last)
+            run.log_samples(result.samples)
+            recent.append(position.last)
+            if len(recent) == STEPS and position.step < config.steps:
+                signs = signs_of_death(recent)
+                _warn(sentence for name, sentence in signs.items() if name not in told)
+                told |= signs.keys()
+            bar.update(position.step, **{name: position.last[name] for name in stage.shown})
+            last_one = position.step == config.steps or verdict.ends
+            if last_one or position.step % config.checkpoint_every == 0:
+                stage.save(position.step, position.last)
+
+
+def _observed(observers: Sequence[Observer], step: int, result: StepResult) -> tuple[StepResult, Verdict]:
+    """The result with what the observers add to it, and the first verdict that ends the run."""
+    final = GO_ON
+    for observer in observers:
+        verdict = observer.after(step, result)
+        result = replace(result, metrics={**result.metrics, **verdict.metrics})
+        if verdict.ends and not final.ends:
+            final = verdict
+    return result, final
+
+
+def _recent(run: Run) -> deque[Mapping[str, Any]]:
+    return deque(run.rows(STEPS), STEPS)
+
+
+def _pin(run: Run, verdict: Verdict) -> None:
+    """Go back to the trusted checkpoint, from which the run goes on with its KL pinned.
+
+    What was logged is copied to RUN/untrusted, and RUN/held.json, written last, says that the run is held.
+    """
+    assert verdict.back_to is not None
+    run.distrust(verdict.back_to)
+    (run.path / "untrusted").mkdir(exist_ok=True)
+    for name in LOGS:
+        shutil.copyfile(run.path / name, run.path / "untrusted" / name)
+    atomic_write(run.path / "held.json", to_json(verdict.pin, indent=2) + "\n")
+    run.cut_logs()
+
+
+def _gone_back(run: Run, step: int, last: Mapping[str, Any]) -> dict[str, Any]:
+    """Take back the checkpoints after the trusted one; its figures, with the time and tokens of all steps."""
+    run.distrust(step)
+    trusted = run.latest()
+    assert trusted is not None
+    totals = {name: last[name] for name in ("total_seconds", "total_tokens")}
+    return {"step": step, **trusted.state["metrics"], **totals}
+
+
+def _note_arithmetic(stage: Stage, first: int) -> None:
+    changed = stage.run.note_arithmetic(arithmetic())
+    if 0 < first < stage.config.steps and changed:
+        changes = ", ".join(f"{name} {before} -> {now}" for name, (before, now) in changed.items())
+        _say(
+            [
+                f"practicum: {stage.run.path} goes on with other arithmetic ({changes}): its numbers will "
+                "not be, bit for bit, those of an unbroken run"
+            ]
+        )
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
 def _warn(sentences: Iterable[str]) -> None:
-    for sentence in sentences:
-        print(f"practicum: warning: {sentence}", file=sys.stderr)
+    _say(f"practicum: warning: {sentence}" for sentence in sentences)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from practicum.guard.controllers import KLEstimator
+
 AdvantageKind = Literal["group_mean", "group_standardised", "leave_one_out"]
 Aggregation = Literal["token_mean", "sequence_mean", "constant"]
-KLEstimator = Literal["k1", "k2", "k3"]
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.errors import InputError
+from practicum.guard.observer import StepResult
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
 from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
@@ -24,7 +25,7 @@ from practicum.ranges import Count, CountOrNone, PositiveInt, Range, Ranged, See
 from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Teaches
-from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads, step_seed
+from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.step import Report, gradients_of, total, trainable
 
@@ -147,7 +148,7 @@ def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> di
         loss = read(decoder, ids_BT, config.micro_batch_rows, dtype)
         return StepResult({"loss": loss, **optimizer.step(index), "tokens": ids_BT.numel()})
 
-    last = run_steps(run, config.loop, trainee, step, ("loss",))
+    last = run_steps(Stage(run, config.loop, trainee, ("loss",)), step)
     summary = {"stage": "pretrain", "parameters": parameter_count(decoder), **last}
     run.finish(summary)
     return summary

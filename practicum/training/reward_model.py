@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
+from practicum.guard.observer import StepResult
 from practicum.model.decoder import compute_dtype
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
@@ -64,7 +65,7 @@ from practicum.reward.model import (
     sequences_of,
 )
 from practicum.run.folder import Run
-from practicum.training.loop import LoopConfig, StepResult, Trainee, run_steps, set_threads
+from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
 from practicum.training.step import Report, gradients_of, total, trainable
@@ -189,7 +190,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
             metrics |= {"held_out_accuracy": measured[0], "held_out_loss": measured[1]}
         return StepResult(metrics)
 
-    last = run_steps(run, loop, trainee, step, ("loss",))
+    last = run_steps(Stage(run, loop, trainee, ("loss",)), step)
     last = {**last, "alike": alike.json()}
     return concluded(run, _ready(trainee, dtype), rankings, learned, held_out, config, last)
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,43 +19,34 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from practicum.errors import InputError
-from practicum.files import atomic_write
-from practicum.guard.controllers import adapted_kl_weight, holding_kl_weight
+from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
 from practicum.guard.guard import GuardConfig
+from practicum.guard.observer import Adjustments, Observer, StepResult, adjustments
 from practicum.guard.signals import repeated_triples
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.guard.watch import Watch, ended_by_guard, warning_signals
 from practicum.model.decoder import compute_dtype
-from practicum.model.heads import Critic, KLWeight, Multipliers, ValueHead
-from practicum.model.lora import LoraConfig, add_adapters
-from practicum.model.policy import Policy
+from practicum.model.heads import Critic, ValueHead
+from practicum.model.lora import LoraConfig
+from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
 from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
 from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.model import RewardModel, load_reward_model
-from practicum.reward.parts import (
-    RewardConfig,
-    check_shares,
-    hold_budgets,
-    hold_shares,
-    multipliers_of,
-    pay,
-    priced,
-    repetition,
-)
+from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.sampler import Sampler, make_sampler
 from practicum.run.folder import Run
-from practicum.run.profile import Profile, span
+from practicum.run.profile import span
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
-from practicum.training.algorithms import grpo, ppo
+from practicum.training.algorithms import ALGORITHMS
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
 from practicum.training.algorithms.grpo import GrpoConfig
 from practicum.training.algorithms.ppo import PpoConfig
-from practicum.training.guarding import Watch, act, ended_by_guard, held_since, hold, warning_signals
 from practicum.training.loop import (
     LoopConfig,
-    StepResult,
+    Stage,
     Trainee,
     generator_for,
     run_steps,
@@ -63,20 +55,17 @@ from practicum.training.loop import (
     step_seed,
 )
 from practicum.training.objectives import explained_variance
-from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
+from practicum.training.profiler import Profiler
 from practicum.training.update import (
-    Experience,
-    KLConfig,
+    ScoreSettings,
+    Step,
     UpdateConfig,
     reference_logprobs,
     score_tokens,
     update_policy,
 )
-from practicum.training.watched import WatchedTask
-from practicum.types import Prompt, RewardFormat, Score
-
-HELD_WEIGHT = 0.1
-"""KL weight that a run without one begins with when the guard holds it; from there it is adapted."""
+from practicum.types import Prompt, Reward, RewardFormat, Score
 
 
 @dataclass(frozen=True)
@@ -135,7 +124,7 @@ class RlConfig(Ranged):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fewest = 2 if self.algorithm == "grpo" else 1
+        fewest = ALGORITHMS[self.algorithm].fewest
         if self.group_size < fewest:
             raise InputError(
                 f"group_size is {self.group_size}; {self.algorithm} needs at least {fewest} answers a prompt"
@@ -163,194 +152,182 @@ class RlConfig(Ranged):
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
 
-def train(
-    config: RlConfig, run_path: Path, *, resume: bool = False, task: Task | None = None
-) -> dict[str, Any]:
-    """Practise and return the summary; the model is the run's newest checkpoint.
+@dataclass(frozen=True)
+class Parts:
+    """Everything concrete that a run of practice is made of; `train` only runs it.
 
-    `task` practises a task of your own in place of the one that the config names; prompts and scores are all
-    it needs. The run's config.toml cannot hold it: give it again to resume.
-    Against reward models the guard watches. A run that it ended is over: resuming it changes nothing. One
-    that it holds goes on from the trusted checkpoint, as a resumed run with the KL held.
+    `task` gives prompts and says what answers show, `reward` judges them, and `reward_models`, where there
+    are any, pay for them. `sampler` is loaded with the policy's weights at every step. `heads` are trained
+    beside the policy.
     """
-    given, held = config, held_since(run_path) if resume else None
-    if held:
-        config = held_near(given)
-    if resume and (ended := ended_by_guard(Run(run_path))):
-        Run(run_path).check_config(given)
-        return ended
-    decoder, tokenizer = load_model(model_folder(config.model))
-    add_adapters(decoder, config.lora, config.seed)
-    own, task = task, with_control(task or load_task(config.task), config.control, config.seed)
-    check_control(task, config.control)
+
+    policy: Policy
+    tokenizer: Tokenizer
+    task: Task
+    reward: Reward
+    algorithm: Algorithm
+    sampler: Sampler
+    reward_models: Sequence[RewardModel] = ()
+    reference: Policy | None = None
+    heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    observers: Sequence[Observer] = ()
+
+
+def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None = None) -> Parts:
+    """Load and put together what the settings name.
+
+    `task` practises a task of your own in place of the one that the settings name; prompts and scores are all
+    it needs. `reward` judges in place of the task. The run's config.toml can hold neither: give them again to
+    resume. Raises InputError where parts do not fit each other.
+    """
+    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
+    task = task or load_task(config.task)
+    reward = with_control(reward or task, config.control, config.seed)
+    check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
     reward_models = [load_reward_model(path, dtype, config.reward_format) for path in config.reward_model]
-    heads = make_heads(config, decoder, tokenizer, reward_models)
-    anchor = model_folder(config.reference or config.model)
-    if reward_models and not config.update.kl.weight:
+    anchor = config.reference or config.model
+    reference = load_policy(anchor)[0] if config.update.kl.weight or reward_models else None
+    if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
+        raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
+    return Parts(
+        policy,
+        tokenizer,
+        task,
+        reward,
+        ALGORITHMS[config.algorithm],
+        make_sampler(policy, config.sampling),
+        reward_models,
+        reference,
+        make_heads(config, policy, tokenizer, reward_models),
+        make_observers(config, task),
+    )
+
+
+def make_heads(
+    config: RlConfig, policy: Policy, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
+) -> nn.ModuleDict:
+    """What is trained beside the policy: a value head or a critic, where the algorithm needs values.
+
+    Raises InputError for a critic without a reward model to start from, or with one of another tokenizer
+    than the policy's, whose tokens it reads.
+    """
+    if "values" not in ALGORITHMS[config.algorithm].needs:
+        return nn.ModuleDict()
+    if config.ppo.critic == "head":
+        return nn.ModuleDict({"value": ValueHead(policy.spec.hidden_size, config.seed).to(policy.device)})
+    if not reward_models:
+        raise InputError("ppo.critic is reward_model: give the --reward_model it starts from")
+    start = reward_models[0]
+    if start.tokenizer.to_str() != tokenizer.to_str():
+        raise InputError(
+            f"{config.reward_model[0]}: its tokenizer is not the policy's, so it cannot start the "
+            "critic: use --ppo.critic head"
+        )
+    scale = start.calibration.deviation if config.reward.scale else 1.0
+    mean = sum(start.calibration.mean) / len(start.calibration.mean)
+    # A copy: the critic learns, the reward model must not.
+    own = load_reward_model(config.reward_model[0], torch.float32, config.reward_format).decoder
+    return nn.ModuleDict({"value": Critic(own, start.head.weight.mean(0) / scale, -mean / scale)})
+
+
+def make_observers(config: RlConfig, task: Task) -> tuple[Observer, ...]:
+    """The controllers that the settings ask for, the guard beside reward models, the profile."""
+    guarded = bool(config.reward_model) and config.guard.action != "off"
+    observers: list[Observer] = []
+    if config.update.kl.target or (guarded and config.guard.action == "hold"):
+        observers.append(KLController(config.update.kl, config.guard.held_kl))
+    if config.reward.budgets:
+        most = most_multipliers(config.reward)
+        observers.append(BudgetController(config.reward.budgets, config.reward.budget_rate, most))
+    if config.reward.shares:
+        observers.append(ShareController(config.reward.shares, config.reward.share_rate))
+    if guarded:
+        prompts_of = partial(_prompts_of_step, task, config)
+        observers.append(Watch(config.guard, config.loop.checkpoint_every, prompts_of))
+    if config.profile:
+        observers.append(Profiler())
+    return tuple(observers)
+
+
+def train(
+    config: RlConfig, run_path: Path, *, resume: bool = False, parts: Parts | None = None
+) -> dict[str, Any]:
+    """Practise and return the summary; the model is the run's newest checkpoint.
+
+    `parts` are those of `build(config)`, changed as you like. Against reward models the guard watches. A run
+    that it ended is over: resuming it changes nothing. One that it holds goes on from the trusted checkpoint
+    with its KL pinned.
+    """
+    if resume and (ended := ended_by_guard(Run(run_path))):
+        Run(run_path).check_config(config)
+        return ended
+    parts = parts or build(config)
+    if parts.reward_models and not config.update.kl.weight:
         print(
             "practicum: nothing holds the policy near what people ranked, and a reward model is right only "
             "there: consider --update.kl.weight 0.1",
             file=sys.stderr,
         )
-    reference = load_model(anchor)[0] if config.update.kl.weight or reward_models else None
-    if reference is not None and reference.spec.vocab_size != decoder.spec.vocab_size:
-        raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
-    guarded = bool(reward_models) and config.guard.action != "off"
+    guarded = any(isinstance(observer, Watch) for observer in parts.observers)
     goes_back = guarded and config.guard.action in ("roll_back", "hold")
     # Where the guard will want to go back to is known when it alarms, so until then every checkpoint stays.
     keep = config.loop.steps + 1 if goes_back else config.loop.keep_checkpoints
-    run = Run.open(run_path, given, "rl", resume=resume, keep=keep)
+    run = Run.open(run_path, config, "rl", resume=resume, keep=keep)
     set_threads(config.loop.threads)
-    updates = config.loop.steps * config.update.epochs * config.update.minibatches
-    optimizer = Optimizer(nn.ModuleDict({"policy": decoder, "heads": heads}), config.optimizer, updates)
-    trainee = Trainee(decoder, tokenizer, heads, optimizer)
-
-    watch = Watch(config.guard, run, config.loop.checkpoint_every) if guarded else None
-    profile = Profile()
-    sampler = make_sampler(decoder, config.sampling)
-
-    def practise_once(index: int) -> StepResult:
-        if not config.profile:
-            return practise(trainee, reference, task, config, index, reward_models, sampler)
-        with profile.step():
-            return practise(trainee, reference, WatchedTask(task), config, index, reward_models, sampler)
-
-    def step(index: int) -> StepResult:
-        result = practise_once(index)
-        return watch.see(index + 1, result) if watch else result
-
-    loop = config.loop
-    if watch and watch.alarm:
-        # It was killed between the checkpoint of the alarm and the summary.
-        loop = replace(loop, steps=watch.alarm.step)
-    last = run_steps(run, loop, trainee, step, ("reward", "completion_tokens"), keep_start=goes_back)
-    warnings = last["warnings"]
-    if profile.steps:
-        atomic_write(run.path / "trace.json", profile.trace())
-        print(profile.table(), file=sys.stderr)
-    if watch and watch.alarm and watch.alarm.action == "hold":
-        hold(watch.alarm, run)
-        return train(given, run_path, resume=True, task=own)
-    if watch and watch.alarm:
-        last = act(watch.alarm, run, step_prompts(task, config, watch.alarm.step - 1), last)
-    run.prune(config.loop.keep_checkpoints)
+    trainee = trainee_of(parts, config)
+    shown = ("reward", "completion_tokens")
+    stage = Stage(run, config.loop, trainee, shown, parts.observers, keep_start=goes_back)
+    last = run_steps(stage, lambda index: practise(parts, trainee, config, index))
     summary = {
         "stage": "rl",
-        "task": task.name,
+        "task": parts.task.name,
         "algorithm": config.algorithm,
         "control": config.control,
         **last,
-        "warnings": warnings,
     }
-    if watch and watch.decision:
-        summary["guard"] = watch.decision.json()
-    if held:
-        summary["held"] = held
-        if watch and not watch.alarm:
-            summary["guard"] = held
+    for observer in parts.observers:
+        summary |= observer.conclude(run)
+    run.prune(config.loop.keep_checkpoints)
     run.finish(summary)
     return summary
 
 
-def held_near(config: RlConfig) -> RlConfig:
-    """The config of a run from where the guard holds it: the KL weight is adapted to keep the KL at what the
-    guard trusts, and a second alarm goes back and ends the run."""
-    kl, target = config.update.kl, config.guard.held_kl
-    kl = replace(kl, weight=kl.weight or HELD_WEIGHT, target=min(kl.target or target, target), hold=True)
-    return replace(
-        config,
-        update=replace(config.update, kl=kl),
-        guard=replace(config.guard, action="roll_back"),
-    )
+def trainee_of(parts: Parts, config: RlConfig) -> Trainee:
+    """The policy and its heads with the optimizer of both."""
+    updates = config.loop.steps * config.update.epochs * config.update.minibatches
+    trained = Together(policy=parts.policy, heads=parts.heads)
+    optimizer = Optimizer(trained, config.optimizer, updates)
+    return Trainee(parts.policy, parts.tokenizer, parts.heads, optimizer)
 
 
-def make_heads(
-    config: RlConfig, decoder: Policy, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
-) -> nn.ModuleDict:
-    """What is trained or kept beside the policy: a value head or critic (PPO), an adapted KL weight, the
-    multipliers of budgets, the prices of shares.
-
-    Raises InputError for a critic without a reward model to start from, or with one of another tokenizer
-    than the policy's, whose tokens it reads.
-    """
-    heads = nn.ModuleDict()
-    if config.algorithm == "ppo" and config.ppo.critic == "reward_model":
-        if not reward_models:
-            raise InputError("ppo.critic is reward_model: give the --reward_model it starts from")
-        start = reward_models[0]
-        if start.tokenizer.to_str() != tokenizer.to_str():
-            raise InputError(
-                f"{config.reward_model[0]}: its tokenizer is not the policy's, so it cannot start the "
-                "critic: use --ppo.critic head"
-            )
-        scale = start.calibration.deviation if config.reward.scale else 1.0
-        mean = sum(start.calibration.mean) / len(start.calibration.mean)
-        # A copy: the critic learns, the reward model must not.
-        own = load_reward_model(config.reward_model[0], torch.float32, config.reward_format).decoder
-        heads["value"] = Critic(own, start.head.weight.mean(0) / scale, -mean / scale)
-    elif config.algorithm == "ppo":
-        heads["value"] = ValueHead(decoder.spec.hidden_size, config.seed).to(decoder.device)
-    if config.update.kl.target or (reward_models and config.guard.action == "hold"):
-        heads["kl"] = KLWeight(config.update.kl.weight or HELD_WEIGHT)
-    if config.reward.budgets:
-        heads["budgets"] = Multipliers(sorted(config.reward.budgets))
-    if config.reward.shares:
-        heads["prices"] = Multipliers(sorted(config.reward.shares))
-    return heads
-
-
-def practise(
-    trainee: Trainee,
-    reference: Policy | None,
-    task: Task,
-    config: RlConfig,
-    index: int,
-    reward_models: Sequence[RewardModel] = (),
-    sampler: Sampler | None = None,
-) -> StepResult:
-    """One iteration: sample, score, assign credit, update.
-
-    `sampler` gets the policy's present weights; None: one is made for this iteration.
-    """
+def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> StepResult:
+    """One iteration: sample, score, give credit, update."""
     started = time.perf_counter()
-    prompts = step_prompts(task, config, index)
-    seed = sampling_seed(config.seed, "sampling", index)
+    adjusted = adjustments(parts.observers, index + 1)
+    prompts = step_prompts(parts.task, config, index)
     first_update = index * config.update.epochs * config.update.minibatches
     with span("sample"):
-        if sampler is None:
-            sampler = make_sampler(trainee.decoder, config.sampling, first_update)
-        else:
-            sampler.load(trainee.decoder, first_update)
-        batch = collect(sampler, trainee.tokenizer, task, prompts, config.group_size, seed)
-    if reward_models:
+        parts.sampler.load(trainee.decoder, first_update)
+        seed = sampling_seed(config.seed, "sampling", index)
+        batch = collect(parts.sampler, trainee.tokenizer, parts.reward, prompts, config.group_size, seed)
+    if parts.reward_models:
         with span("verify"):
-            multipliers = multipliers_of(trainee, "budgets").present()
-            prices = priced(multipliers_of(trainee, "prices").present(), task, batch)
-            longest = config.sampling.max_new_tokens
-            batch = pay(batch, reward_models, config.reward, longest, multipliers, prices)
+            extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
+            batch = pay(batch, parts.reward_models, config.reward, longest, extra)
     sampled = time.perf_counter()
-    dtype = compute_dtype(config.dtype)
-    kl, config = config.update.kl, with_present_kl_weight(trainee, config)
-    experience = assign_credit(trainee, reference, batch, config, dtype)
+    step = step_of(config, parts.algorithm, adjusted)
+    experience = give_credit(parts, trainee, batch, config, step)
     metrics = update_policy(
-        trainee,
-        experience,
-        config.update,
-        config.sampling,
-        dtype,
-        first_update,
-        generator_for(config.seed, "minibatches", index),
-        config.ppo.value_weight,
-        config.ppo.value_clip,
+        trainee, experience, step, first_update, generator_for(config.seed, "minibatches", index)
     )
     with span("verify"):
-        metrics |= describe(task, batch)
-    metrics |= describe_credit(trainee, experience, config, kl)
-    metrics |= hold_budgets(trainee, metrics, config.reward)
-    metrics |= hold_shares(trainee, metrics, config.reward)
-    if reward_models:
+        metrics |= describe(parts.task, batch)
+    metrics |= describe_credit(experience, step.kl)
+    metrics |= {f"multiplier/{name}": value for name, value in adjusted.multipliers.items()}
+    metrics |= {f"price/{name}": value for name, value in adjusted.prices.items()}
+    if parts.reward_models:
         watching = time.perf_counter()
         metrics |= warning_signals(batch)
         metrics["guard_seconds"] = time.perf_counter() - watching
@@ -365,57 +342,52 @@ def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
     return task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
 
 
-def assign_credit(
-    trainee: Trainee, reference: Policy | None, batch: ScoredRollout, config: RlConfig, dtype: torch.dtype
+def _prompts_of_step(task: Task, config: RlConfig, step: int) -> list[Prompt]:
+    return step_prompts(task, config, step - 1)
+
+
+def step_of(config: RlConfig, algorithm: Algorithm, adjusted: Adjustments) -> Step:
+    """What this step's update needs, with the KL weight that holds for it."""
+    kl = config.update.kl
+    return Step(
+        config.update,
+        config.sampling,
+        compute_dtype(config.dtype),
+        None if adjusted.kl_weight is None else replace(kl, weight=adjusted.kl_weight),
+        algorithm.loss,
+        config.ppo.value_weight,
+        config.ppo.value_clip,
+    )
+
+
+def give_credit(
+    parts: Parts, trainee: Trainee, batch: ScoredRollout, config: RlConfig, step: Step
 ) -> Experience:
     """The algorithm's advantages; reference log-probabilities and values are each computed once."""
-    micro_batch_tokens = config.update.micro_batch_tokens
-    reference_logprobs_BT = None
-    if reference is not None:
+    settings = ScoreSettings(step.sampling, step.config.micro_batch_tokens, step.dtype)
+    reference_logprobs_BT = values_BT = None
+    if parts.reference is not None:
         with span("reference"):
             reference_logprobs_BT = reference_logprobs(
-                reference, trainee.decoder, batch.rollout, config.sampling, micro_batch_tokens, dtype
+                parts.reference, trainee.decoder, batch.rollout, settings
             )
-    if config.algorithm == "grpo":
-        return grpo.experience(batch, config.grpo, config.update.kl, reference_logprobs_BT)
-    value = trainee.heads["value"]
-    reader, head = (value.decoder, value.head) if isinstance(value, Critic) else (trainee.decoder, value)
-    with span("forward"):
-        _, values_BT = score_tokens(reader, batch.rollout, config.sampling, micro_batch_tokens, dtype, head)
-    return ppo.experience(batch, config.ppo, config.update.kl, reference_logprobs_BT, values_BT)
+    if "values" in parts.algorithm.needs:
+        value = trainee.heads["value"]
+        reader, head = (value.decoder, value.head) if isinstance(value, Critic) else (trainee.decoder, value)
+        with span("forward"):
+            _, values_BT = score_tokens(reader, batch.rollout, settings, head)
+    signals = Signals(step.kl, reference_logprobs_BT, values_BT)
+    return parts.algorithm.credit(batch, signals, getattr(config, parts.algorithm.name))
 
 
-def with_present_kl_weight(trainee: Trainee, config: RlConfig) -> RlConfig:
-    """The config with the KL weight as adapted so far, or as it is when the weight is fixed."""
-    if not config.update.kl.target:
-        return config
-    kl = replace(config.update.kl, weight=kl_weight_of(trainee).present())
-    return replace(config, update=replace(config.update, kl=kl))
-
-
-def kl_weight_of(trainee: Trainee) -> KLWeight:
-    """The adapted KL weight that is kept with the heads."""
-    kept = trainee.heads["kl"]
-    assert isinstance(kept, KLWeight)
-    return kept
-
-
-def describe_credit(
-    trainee: Trainee, experience: Experience, config: RlConfig, kl: KLConfig
-) -> dict[str, float]:
-    """KL of whole completions, the KL weight (adapted here for the next step), and how good values were."""
+def describe_credit(experience: Experience, kl: KLConfig) -> dict[str, float]:
+    """KL of whole completions, the KL weight of the step, and how good values were."""
     rollout = experience.rollout
     metrics = {"repetition": repetition(rollout.completion_ids_BT, rollout.mask_BT)}
     if experience.reference_logprobs_BT is not None:
         log_ratio_BT = (rollout.logprobs_BT - experience.reference_logprobs_BT) * rollout.mask_BT
         metrics["kl_completion"] = float(log_ratio_BT.sum(1).mean())
-        metrics["kl_weight"] = config.update.kl.weight
-    if config.update.kl.target:
-        # Holding starts from the weight of the config, adapting from that of the step.
-        adapt = holding_kl_weight if kl.hold else adapted_kl_weight
-        start = kl.weight if kl.hold else config.update.kl.weight
-        adapted = adapt(start, metrics["kl_completion"], kl.target)
-        kl_weight_of(trainee).weight.fill_(adapted)
+        metrics["kl_weight"] = kl.weight
     if experience.values_BT is not None and experience.returns_BT is not None:
         explained = explained_variance(experience.values_BT, experience.returns_BT, rollout.mask_BT)
         metrics["explained_variance"] = float(explained)

@@ -28,6 +28,8 @@ import numpy as np
 
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
+from practicum.guard.controllers import KLConfig
+from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.policy import load_policy
@@ -49,11 +51,10 @@ from practicum.stats import clustered_error, share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training import reward_model, rl
-from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig, sampling_seed, set_threads, step_seed
 from practicum.training.reward_model import RewardModelConfig, divided
 from practicum.training.rl import RlConfig
-from practicum.training.update import KLConfig, UpdateConfig, reference_logprobs
+from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
 
 AGAIN = "remove it to have it made again"
@@ -309,9 +310,7 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
         load_policy(first)[0],
         writer,
         batch.rollout,
-        config.practice.sampling,
-        config.practice.update.micro_batch_tokens,
-        dtype,
+        ScoreSettings(config.practice.sampling, config.practice.update.micro_batch_tokens, dtype),
     )
     rollout, problems = batch.rollout, [prompt.problem for prompt in prompts]
     judged = [row for row, score in enumerate(batch.scores) if score.solved is not None]

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.errors import InputError
+from practicum.guard.observer import StepResult
 from practicum.model.decoder import compute_dtype
 from practicum.model.lora import LoraConfig
 from practicum.model.policy import ModelSpec, Policy, load_policy
@@ -27,7 +28,7 @@ from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training.loop import (
     LoopConfig,
-    StepResult,
+    Stage,
     Trainee,
     run_steps,
     set_threads,
@@ -107,7 +108,7 @@ def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[st
         ]
         return StepResult(metrics | optimizer.step(index), samples)
 
-    last = run_steps(run, config.loop, trainee, step, ("loss",))
+    last = run_steps(Stage(run, config.loop, trainee, ("loss",)), step)
     summary = {"stage": "sft", **last}
     run.finish(summary)
     return summary

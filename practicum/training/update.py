@@ -1,20 +1,19 @@
 """From experience to a weight update: the clipped policy loss, KL, entropy and value loss in micro-batches.
 
-GRPO and PPO differ only in how they assign credit (`grpo.py`, `ppo.py`); both hand an `Experience` to
-`update_policy`. Suffixes: B rows, T completion positions, M target tokens of one micro-batch.
+Algorithms differ in how they give credit and, some of them, in the loss (`algorithms/`); all hand an
+`Experience` to `update_policy`. Suffixes: B rows, T completion positions, M target tokens of one micro-batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from practicum.errors import InputError
+from practicum.guard.controllers import KLConfig
 from practicum.model.heads import Critic
 from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig, filter_logits
@@ -28,10 +27,10 @@ from practicum.model.scorer import (
 )
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.threads import side_by_side
+from practicum.training.algorithms.algorithm import Experience, PolicyLoss
 from practicum.training.loop import Trainee
 from practicum.training.objectives import (
     Aggregation,
-    KLEstimator,
     clipped_policy_loss,
     clipped_value_loss,
     kl_estimate,
@@ -42,32 +41,6 @@ from practicum.types import Rollout
 
 MEASURED = ("entropy", "clip_fraction", "approximate_kl")
 """Metrics of an update that are means over its tokens, whatever the settings."""
-
-
-@dataclass(frozen=True)
-class KLConfig(Ranged, section="update.kl"):
-    """The pull back to the reference policy (the model that practice started from)."""
-
-    weight: NonNegativeFloat = 0.0
-    """Beta: 0 means no reference is loaded."""
-    estimator: KLEstimator = "k1"
-    """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
-    placement: Literal["reward", "loss"] = "reward"
-    """Subtracted from the reward, or added to the loss."""
-    target: NonNegativeFloat = 0.0
-    """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
-    hold: bool = False
-    """Hold the KL at the target firmly: the weight is for a KL there, and goes with the square of the KL."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.target and not self.weight:
-            raise InputError(
-                f"update.kl: target {self.target} needs a weight above 0 to start from: "
-                "give --update.kl.weight"
-            )
-        if self.hold and not self.target:
-            raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
 
 
 @dataclass(frozen=True)
@@ -88,38 +61,47 @@ class UpdateConfig(Ranged, section="update"):
     """Bonus for entropy per token."""
     micro_batch_tokens: PositiveInt = 2048
     """Tokens of one forward pass; changes memory and speed, not the result."""
-    kl: KLConfig = KLConfig()
+    kl: KLConfig = field(default_factory=KLConfig)
     """The pull back to the reference."""
 
 
 @dataclass(frozen=True)
-class Experience:
-    """A rollout with its credit. Tensors are float32 [B, T], 0 off the rollout's mask.
+class ScoreSettings:
+    """How tokens are scored: the distribution they were drawn from, tokens of a forward pass, dtype."""
 
-    values_BT and returns_BT are present when a value head is trained, reference_logprobs_BT when there is a
-    reference. `row_matters_B`: bool, False where a row's gradient is known to be zero and it is skipped.
+    sampling: SamplingConfig
+    micro_batch_tokens: int
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an update needs besides the trainee and the experience.
+
+    `pull` has the KL weight that holds for this step; none is that of `config`.
     """
 
-    rollout: Rollout
-    advantages_BT: Tensor
-    row_matters_B: Tensor
-    reference_logprobs_BT: Tensor | None = None
-    values_BT: Tensor | None = None
-    returns_BT: Tensor | None = None
+    config: UpdateConfig
+    sampling: SamplingConfig
+    dtype: torch.dtype
+    pull: KLConfig | None = None
+    loss: PolicyLoss = clipped_policy_loss
+    value_weight: float = 0.0
+    value_clip: float = 0.2
+
+    @property
+    def kl(self) -> KLConfig:
+        """The pull to the reference in this step."""
+        return self.pull or self.config.kl
 
 
 def score_tokens(
-    policy: Policy,
-    rollout: Rollout,
-    sampling: SamplingConfig,
-    micro_batch_tokens: int,
-    dtype: torch.dtype,
-    value_head: nn.Module | None = None,
+    policy: Policy, rollout: Rollout, settings: ScoreSettings, value_head: nn.Module | None = None
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and values (zeros without a head), float32 [B, T], of a rollout's tokens."""
     logprobs_BT, values_BT = torch.zeros_like(rollout.logprobs_BT), torch.zeros_like(rollout.logprobs_BT)
-    scorer = make_scorer(policy, dtype)
-    batches = scorer.cut(rollout_lengths(rollout), micro_batch_tokens)
+    scorer = make_scorer(policy, settings.dtype)
+    batches = scorer.cut(rollout_lengths(rollout), settings.micro_batch_tokens)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
@@ -127,7 +109,7 @@ def score_tokens(
         hidden_MD = scorer.hidden(rows)
         order = _row_major(rollout.mask_BT, batch)
         if value_head is None:
-            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, sampling).logprobs
+            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, settings.sampling).logprobs
         else:
             values_BT[order] = value_head(hidden_MD).cpu()
 
@@ -136,12 +118,7 @@ def score_tokens(
 
 
 def reference_logprobs(
-    reference: Policy,
-    policy: Policy,
-    rollout: Rollout,
-    sampling: SamplingConfig,
-    micro_batch_tokens: int,
-    dtype: torch.dtype,
+    reference: Policy, policy: Policy, rollout: Rollout, settings: ScoreSettings
 ) -> Tensor:
     """What KL is measured against: log-probabilities of a rollout's tokens by the reference, float32 [B, T].
 
@@ -150,11 +127,12 @@ def reference_logprobs(
     expectation, and 0 where they are one model. Cut in its own places, with the sampled token let in, the
     reference would be no distribution. `policy` has the weights that sampled the rollout.
     """
+    sampling, dtype = settings.sampling, settings.dtype
     if not sampling.truncates:
-        return score_tokens(reference, rollout, sampling, micro_batch_tokens, dtype)[0]
+        return score_tokens(reference, rollout, settings)[0]
     logprobs_BT = torch.zeros_like(rollout.logprobs_BT)
     both = [(one, make_scorer(one, dtype)) for one in (policy, reference)]
-    batches = both[0][1].cut(rollout_lengths(rollout), micro_batch_tokens)
+    batches = both[0][1].cut(rollout_lengths(rollout), settings.micro_batch_tokens)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
@@ -170,15 +148,7 @@ def reference_logprobs(
 
 
 def update_policy(
-    trainee: Trainee,
-    experience: Experience,
-    config: UpdateConfig,
-    sampling: SamplingConfig,
-    dtype: torch.dtype,
-    first_update: int,
-    generator: torch.Generator,
-    value_weight: float = 0.0,
-    value_clip: float = 0.2,
+    trainee: Trainee, experience: Experience, step: Step, first_update: int, generator: torch.Generator
 ) -> dict[str, float]:
     """Make `epochs * minibatches` optimizer updates and return their mean metrics.
 
@@ -186,15 +156,13 @@ def update_policy(
     `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far scorer
     and sampler disagree about tokens the same weights have chosen.
     """
-    value_weight /= value_scale(experience)
+    step = replace(step, value_weight=step.value_weight / value_scale(experience))
     reported: dict[str, list[float]] = {}
     updates = 0
     ratio_error = 0.0
-    for _ in range(config.epochs):
-        for rows in split_groups(experience, config.minibatches, generator):
-            metrics = _one_update(
-                trainee, experience, rows, config, sampling, dtype, value_weight, value_clip
-            )
+    for _ in range(step.config.epochs):
+        for rows in split_groups(experience, step.config.minibatches, generator):
+            metrics = _one_update(trainee, experience, rows, step)
             if updates == 0:
                 ratio_error = metrics["ratio_error"]
             metrics |= trainee.optimizer.step(first_update + updates)
@@ -219,35 +187,29 @@ def split_groups(experience: Experience, parts: int, generator: torch.Generator)
 
 
 def _one_update(
-    trainee: Trainee,
-    experience: Experience,
-    rows: Sequence[int],
-    config: UpdateConfig,
-    sampling: SamplingConfig,
-    dtype: torch.dtype,
-    value_weight: float,
-    value_clip: float,
+    trainee: Trainee, experience: Experience, rows: Sequence[int], step: Step
 ) -> dict[str, float]:
     """Accumulate the gradient of the loss over the chosen rows; weights were fixed before cutting them up."""
     rollout = experience.rollout
     chosen = torch.tensor(rows)
     weights_BT = torch.zeros_like(rollout.logprobs_BT)
     weights_BT[chosen] = token_weights(
-        rollout.mask_BT[chosen], rollout.group_B[chosen], config.aggregation, sampling.max_new_tokens
+        rollout.mask_BT[chosen],
+        rollout.group_B[chosen],
+        step.config.aggregation,
+        step.sampling.max_new_tokens,
     )
     # The entropy bonus acts on every row, also where the reward pulls nowhere.
-    kept = [row for row in rows if experience.row_matters_B[row] or config.entropy_weight]
+    kept = [row for row in rows if experience.row_matters_B[row] or step.config.entropy_weight]
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
-    scorer = make_scorer(trainee.decoder, dtype)
-    read_values = value_reader(trainee, dtype) if experience.values_BT is not None else None
-    cuts = scorer.cut(kept_lengths, config.micro_batch_tokens) if kept else []
+    scorer = make_scorer(trainee.decoder, step.dtype)
+    values = value_reader(trainee, step.dtype) if experience.values_BT is not None else None
+    readers = Readers(scorer, values)
+    cuts = scorer.cut(kept_lengths, step.config.micro_batch_tokens) if kept else []
 
     def loss(cut: Sequence[int]) -> tuple[Tensor, Report]:
-        batch = [kept[place] for place in cut]
-        return policy_loss(
-            scorer, read_values, experience, batch, weights_BT, config, sampling, value_weight, value_clip
-        )
+        return policy_loss(readers, experience, [kept[place] for place in cut], weights_BT, step)
 
     reports = gradients_of(list(trainee.optimizer.named.values()), cuts, loss)
     return _combined(reports) | {
@@ -280,27 +242,27 @@ def value_reader(trainee: Trainee, dtype: torch.dtype) -> Callable[[Rows, Tensor
     return lambda rows, hidden_MD: head.head(own.hidden(rows)).cpu()
 
 
+@dataclass(frozen=True)
+class Readers:
+    """One version of the weights, ready to read rows: the policy's, and the values' where there are any."""
+
+    scorer: Scorer
+    values: Callable[[Rows, Tensor], Tensor] | None = None
+
+
 def policy_loss(
-    scorer: Scorer,
-    read_values: Callable[[Rows, Tensor], Tensor] | None,
-    experience: Experience,
-    batch: Sequence[int],
-    weights_BT: Tensor,
-    config: UpdateConfig,
-    sampling: SamplingConfig,
-    value_weight: float,
-    value_clip: float,
+    readers: Readers, experience: Experience, batch: Sequence[int], weights_BT: Tensor, step: Step
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of one micro-batch of rows, a weighted sum over its tokens, and sums for the metrics."""
-    rollout = experience.rollout
+    rollout, config, kl = experience.rollout, step.config, step.kl
     order = _row_major(rollout.mask_BT, batch)
     rows = rollout_rows(rollout, batch)
-    hidden_MD = scorer.hidden(rows)
-    logprobs, entropy = scorer.logprobs(
-        hidden_MD, rows, sampling, entropy_gradient=config.entropy_weight != 0
+    hidden_MD = readers.scorer.hidden(rows)
+    logprobs, entropy = readers.scorer.logprobs(
+        hidden_MD, rows, step.sampling, entropy_gradient=config.entropy_weight != 0
     )
     old, weight = rollout.logprobs_BT[order], weights_BT[order]
-    losses, clipped = clipped_policy_loss(
+    losses, clipped = step.loss(
         logprobs, old, experience.advantages_BT[order], config.clip_low, config.clip_high
     )
     loss = (losses * weight).sum()
@@ -309,17 +271,17 @@ def policy_loss(
         loss = loss - config.entropy_weight * (entropy * weight).sum()
     if experience.reference_logprobs_BT is not None:
         reference = experience.reference_logprobs_BT[order]
-        if config.kl.placement == "loss":
-            penalty = (kl_estimate(logprobs, reference, config.kl.estimator) * weight).sum()
-            loss = loss + config.kl.weight * penalty
+        if kl.placement == "loss":
+            penalty = (kl_estimate(logprobs, reference, kl.estimator) * weight).sum()
+            loss = loss + kl.weight * penalty
         report["kl"] = float(kl_estimate(logprobs.detach(), reference, "k3").sum())
-    if read_values and experience.values_BT is not None and experience.returns_BT is not None:
-        values = read_values(rows, hidden_MD)
+    if readers.values and experience.values_BT is not None and experience.returns_BT is not None:
+        values = readers.values(rows, hidden_MD)
         value_losses = clipped_value_loss(
-            values, experience.values_BT[order], experience.returns_BT[order], value_clip
+            values, experience.values_BT[order], experience.returns_BT[order], step.value_clip
         )
         value_loss = (value_losses * weight).sum()
-        loss = loss + value_weight * value_loss
+        loss = loss + step.value_weight * value_loss
         report["value_loss"] = value_loss.item()
     with torch.no_grad():
         report["ratio_error"] = float(((logprobs - old).exp() - 1).abs().max())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from practicum.audit.exploits import ExploitReport, Search, explain, find_exploits
 from practicum.audit.report import exploits_section
-from practicum.reward.plain import Reward
+from practicum.reward.plain import PlainReward
 from practicum.stats import Floats
 from practicum.types import Prompt
 
@@ -41,7 +41,7 @@ def ground(count: int = 40, tagged: bool = False, each: int = 1) -> tuple[list[P
     return prompts, honest
 
 
-def paying(check: Check) -> Reward:
+def paying(check: Check) -> PlainReward:
     """A reward from a function of the right answer and a text."""
 
     def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:

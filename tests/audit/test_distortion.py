@@ -8,12 +8,12 @@ from scipy.stats import kendalltau
 
 from practicum.audit.distortion import kendall_tau, measure_links, worst_link
 from practicum.errors import InputError
-from practicum.reward.plain import Reward
+from practicum.reward.plain import PlainReward
 from practicum.types import Prompt, Ranking, Response
 from tests.preferences.crowd import crowd
 
 
-def model(truth: dict[tuple[str, str], float], noise: float, seed: int = 0) -> Reward:
+def model(truth: dict[tuple[str, str], float], noise: float, seed: int = 0) -> PlainReward:
     known = {f"prompt {prompt[1:]} answer {name}": value for (prompt, name), value in truth.items()}
 
     def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> np.ndarray:

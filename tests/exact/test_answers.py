@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from practicum.errors import InputError
 from practicum.exact.phrases import VOCABULARY
+from practicum.exact.verdict import Outcome
 from practicum.exact.verifier import verify, verify_completion, verify_in_general
 
 DATA = Path(__file__).parent / "data"
@@ -97,6 +98,23 @@ def numbered(numbers: list[Number]) -> str:
     return ", ".join(f"x_{place} = {plain(one)}" for place, one in enumerate(numbers, start=1))
 
 
+def several(form: Callable[[list[Number]], str]) -> Callable[[list[Number]], str]:
+    """A format for two to four numbers; others are listed."""
+    return lambda numbers: form(numbers) if 1 < len(numbers) < 5 else each("x = ", ", ")(numbers)
+
+
+def marked(marks: list[str], join: str) -> Callable[[list[Number]], str]:
+    return lambda numbers: join.join(
+        f"{mark} x = {plain(one)}" for mark, one in zip(marks, numbers, strict=False)
+    )
+
+
+def in_turn(numbers: list[Number]) -> str:
+    said = [f"the {word} solution is {plain(one)}" for word, one in zip(ORDINALS, numbers, strict=False)]
+    return " and ".join(said)
+
+
+ORDINALS = ["first", "second", "third", "fourth"]
 FORMATS: dict[str, Callable[[list[Number]], str]] = {
     "list": each("", ", "),
     "semicolons": each("", "; "),
@@ -129,6 +147,34 @@ FORMATS: dict[str, Callable[[list[Number]], str]] = {
     "wide": lambda numbers: ", ".join(f"𝑥 = {plain(one).translate(WIDE)}" for one in numbers),
     "end token": lambda numbers: f"{', '.join(map(plain, numbers))}<|im_end|>",
     "label": lambda numbers: f"**Answer:** {', '.join(map(plain, numbers))}",
+    "dashes": several(each("- ", "\n")),
+    "dashes and words": several(
+        lambda numbers: f"The solutions are:\n\n{each('- ', chr(10), latex)(numbers)}"
+    ),
+    "marks in a line": several(marked(["(1)", "(2)", "(3)", "(4)"], " ")),
+    "letters in a line": several(marked(["(a)", "(b)", "(c)", "(d)"], ", ")),
+    "letters on lines": several(marked(["a)", "b)", "c)", "d)"], "\n")),
+    "roman": several(marked(["(i)", "(ii)", "(iii)", "(iv)"], "\n")),
+    "circles": several(marked(["①", "②", "③", "④"], " ")),
+    "bars": each("x = ", " | "),
+    "gaps": each("x = ", "   "),
+    "in turn": several(in_turn),
+    "counted solutions": several(marked([f"Solution {place}:" for place in range(1, 5)], "\n")),
+    "one and the other": lambda numbers: (
+        f"one root is {plain(numbers[0])}, the other is {plain(numbers[1])}"
+        if len(numbers) == 2
+        else each("x = ", ", ")(numbers)
+    ),
+    "brackets": lambda numbers: " or ".join(f"(x = {plain(one)})" for one in numbers),
+    "FiniteSet": lambda numbers: f"FiniteSet({', '.join(map(plain, numbers))})",
+    "dictionaries": lambda numbers: f"[{', '.join(f'{{x: {plain(one)}}}' for one in numbers)}]",
+    "list of equations": lambda numbers: f"[{each('x = ', ', ')(numbers)}]",
+    "heading": lambda numbers: f"### Answer\n{', '.join(map(plain, numbers))}",
+    "valid": lambda numbers: f"valid: {', '.join(map(plain, numbers))}; extraneous: 1000",
+    "candidates": lambda numbers: (
+        f"candidates: {', '.join(map(plain, numbers))}, 1000; valid: {', '.join(map(plain, numbers))}"
+    ),
+    "proved": lambda numbers: f"{each('x = ', ', ')(numbers)} Q.E.D.",
     "builder": lambda numbers: f"{{x | x = {' or x = '.join(map(plain, numbers))}}}",
 }
 WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}
@@ -178,6 +224,96 @@ def test_a_set_is_right_and_one_more_or_one_less_is_wrong(
         if extra not in fractions:
             more = written(form, [*numbers, extra], nothing)
             assert verify(asked, more).verdict == "wrong", (asked, more)
+
+
+@given(st.fractions(-30, 30, max_denominator=6), st.fractions(-30, 30, max_denominator=6))
+def test_dashes_are_bullets_on_lines_with_gaps_and_signs_without(one: Fraction, other: Fraction) -> None:
+    for dash in "-–—":
+        bullets = f"{dash} {one}\n{dash} {other}"
+        assert verify(equation([*{one, other}]), bullets).verdict == "correct"
+        if {one, other} != {-one, -other}:
+            assert verify(equation([*{-one, -other}]), bullets).verdict == "wrong"
+    low, high = -1 - abs(one), -1 - abs(other)
+    assert verify(equation([*{low, high}]), f"{low}\n{high}").verdict == "correct"
+    mixed = f"- {-low}\n{high}"
+    for numbers in ({low, high}, {-low, high}):
+        assert verify(equation([*numbers]), mixed).outcome is Outcome.UNPARSEABLE
+
+
+@given(rationals, st.fractions(Fraction(1, 6), 9, max_denominator=6), st.integers(1, 9), st.data())
+def test_all_links_of_a_chain_must_be_the_same_numbers(
+    middle: Fraction, half: Fraction, shift: int, data: st.DataObject
+) -> None:
+    low, high = middle - half, middle + half
+    asked = equation([low, high])
+    join = data.draw(st.sampled_from([", ", "; ", " or ", " and "]))
+    chain = f"x = ({2 * middle} ± √({4 * half**2}))/2 = {middle} ± {half} = "
+    assert verify(asked, f"{chain}{high}{join}{low}").verdict == "correct"
+    assert verify(asked, f"{chain}{{{low}, {high}}}").verdict == "correct"
+    for listed in (f"{high}", f"{high}{join}{low + shift}", f"{high}{join}{low}{join}{high + shift}"):
+        assert verify(asked, chain + listed).verdict == "wrong", listed
+    wider = f"x = {middle} ± {half + shift} = {high}{join}{low}"
+    assert verify(asked, wider).verdict == "wrong"
+
+
+CHECKS = [", check: {}", " (check: {})", ". Check: {} ✓", " since {}", ", because {}", " ({})"]
+
+
+@given(rationals, st.integers(-50, 50), st.integers(-50, 50), st.integers(-3, 3), st.data())
+def test_an_untrue_check_makes_an_answer_unreadable(
+    number: Fraction, left: int, right: int, error: int, data: st.DataObject
+) -> None:
+    form = data.draw(
+        st.sampled_from(
+            [", check: {}", " (check: {})", ". Check: {} ✓", " since {}", ", because {}", " ({})"]
+        )
+    )
+    check = form.format(
+        f"{left} - {right} + {abs(right)} = {left - right + abs(right) + error}".replace("- -", "+ ")
+    )
+    judged_so = verify(equation([number]), f"x = {number}{check}")
+    assert judged_so.verdict == ("wrong" if error else "correct"), (check, judged_so.reason)
+    if error:
+        assert judged_so.outcome is Outcome.UNPARSEABLE
+
+
+INCOMPLETE = ["First root: {}", "the other is {}", "Solution 1: {}", "smaller root: {}", "candidates: {}"]
+
+
+@given(st.sets(rationals, min_size=2, max_size=3), rationals)
+def test_parts_and_candidates_must_be_complete_and_agree(numbers: set[Fraction], extra: Fraction) -> None:
+    low, *_, high = sorted(numbers)
+    asked = equation([low, high])
+    assert verify(asked, f"smaller root: {low}, larger root: {high}").verdict == "correct"
+    assert verify(asked, f"smaller root: {high}, larger root: {low}").verdict == "wrong"
+    alone = equation([low])
+    for incomplete in (
+        "First root: {}",
+        "the other is {}",
+        "Solution 1: {}",
+        "smaller root: {}",
+        "candidates: {}",
+    ):
+        assert verify(alone, incomplete.format(low)).outcome is Outcome.UNPARSEABLE
+    assert verify(alone, f"valid: {low}; extraneous: {high}").verdict == "correct"
+    assert verify(alone, f"candidates: {low}, {high}; valid: {low}").verdict == "correct"
+    assert verify(alone, f"extraneous: {high}; valid: {low}, {high}").verdict == "wrong"
+    if extra != low:
+        assert verify(alone, f"candidates: {extra}; valid: {low}").verdict == "wrong"
+
+
+@given(st.sets(rationals, min_size=1, max_size=3), st.sampled_from(["#", "##", "### "]), st.booleans())
+def test_a_heading_is_a_label_if_it_says_nothing_else(
+    numbers: set[Fraction], marks: str, is_final: bool
+) -> None:
+    listed = ", ".join(map(str, numbers))
+    heading = f"{marks.strip()} {'Final answer' if is_final else 'Answer'}"
+    asked = equation([*numbers])
+    for text in (f"{heading}\n{listed}", f"Some words.\n\n{heading}\n\n{listed}\n", f"**Answer**\n{listed}"):
+        assert verify_completion(asked, text).verdict == "correct", text
+    for text in (f"{heading}?\n{listed}", f"{heading} (wrong)\n{listed}", f"# Wrong answer\n{listed}"):
+        assert verify_completion(asked, text).verdict == "wrong", text
+    assert verify_completion(asked, f"{heading}\n{listed}\n\n# Answer\n1000").verdict == "wrong"
 
 
 DOUBTS = [

@@ -24,7 +24,7 @@ from practicum.model.scorer import make_rows, make_scorer
 from practicum.rollout.collect import to_rollout
 from practicum.rollout.sampler import Completion, make_sampler, scattered
 from practicum.training.objectives import kl_estimate
-from practicum.training.update import reference_logprobs, score_tokens
+from practicum.training.update import ScoreSettings, reference_logprobs, score_tokens
 
 MakeDecoder = Callable[..., Decoder]
 VOCABULARY = 24
@@ -246,7 +246,7 @@ def test_sampler_and_scorer_agree_to_half_a_percent_at_every_dtype(
     groups = make_sampler(decoder, sampling).sample(prompts, 4, scattered(0))
     rows = [row for group in groups for row in group]
     rollout = to_rollout(prompts, torch.arange(40).repeat_interleave(4), rows, [""] * len(rows))
-    found_BT, _ = score_tokens(decoder, rollout, sampling, 2048, getattr(torch, dtype))
+    found_BT, _ = score_tokens(decoder, rollout, ScoreSettings(sampling, 2048, getattr(torch, dtype)))
     load.cache_clear()
     error = ((found_BT - rollout.logprobs_BT).exp() - 1).abs()[rollout.mask_BT]
     assert len(error) > 1000
@@ -262,7 +262,7 @@ def exact_kl(policy: Decoder, reference: Decoder, sampling: SamplingConfig) -> d
     tokens = (logprobs_V > -torch.inf).nonzero().squeeze(1).tolist()
     rows = [Completion([token], [float(logprobs_V[token])], True) for token in tokens]
     rollout = to_rollout([[3, 4]], torch.zeros(len(rows), dtype=torch.int64), rows, [""] * len(rows))
-    before_BT = reference_logprobs(reference, policy, rollout, sampling, 64, torch.float32)
+    before_BT = reference_logprobs(reference, policy, rollout, ScoreSettings(sampling, 64, torch.float32))
     chance = logprobs_V[tokens].exp()
     assert float(before_BT.exp().sum()) == pytest.approx(1.0, abs=1e-4)
 

@@ -98,21 +98,8 @@ def test_another_seed_prompt_or_text_tosses_again() -> None:
         assert 50 < sum(a != b for a, b in zip(first, other, strict=True)) < 150
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("prompts", ("train", 3, 1)),
-        ("exposition", (2, 1)),
-        ("demonstrations", (2, 1)),
-        ("behaviours", (Prompt("p"), "text")),
-        ("gold", (Prompt("p"),)),
-        ("attacks", ()),
-    ],
-)
-def test_everything_but_the_reward_is_unchanged(name: str, arguments: tuple[Any, ...]) -> None:
-    task = with_control(FourOutcomes(), "random", 0)  # type: ignore[arg-type]
-    assert getattr(task, name)(*arguments) == (name, *arguments)
-    assert task.name == "four outcomes"
+def test_a_control_is_called_what_the_reward_is_called() -> None:
+    assert with_control(FourOutcomes(), "random", 0).name == "four outcomes"  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------ the tasks that come with Practicum
@@ -179,8 +166,8 @@ def test_the_format_control_is_not_the_true_reward(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_says_what_is_solved_and_what_is_readable(name: str) -> None:
     task, known = examples(name)
-    check_control(with_control(task, "format", 0), "format")
     prompt = known[0].prompt
+    check_control(with_control(task, "format", 0), "format", prompt)
     gold, nothing = task.score([prompt, prompt], [task.gold(prompt), ""])
     assert (gold.solved, gold.readable) == (True, True)
     assert (nothing.solved, nothing.readable) == (False, False)
@@ -201,18 +188,9 @@ class OnlyValues(FourOutcomes):
 def test_a_task_that_does_not_say_what_is_readable_has_no_format_control() -> None:
     task = OnlyValues()
     for control in ("none", "random"):
-        check_control(with_control(task, control, 0), control)  # type: ignore[arg-type]
+        check_control(with_control(task, control, 0), control, Prompt("p"))  # type: ignore[arg-type]
     controlled = with_control(task, "format", 0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"task only values does not say .* use --control random"):
-        check_control(controlled, "format")
+        check_control(controlled, "format", Prompt("p"))
     with pytest.raises(InputError, match="control format"):
         controlled.score([Prompt("p")], ["text"])
-
-
-def test_a_controlled_task_can_do_what_the_task_can_and_no_more() -> None:
-    class Bare:
-        name = "bare"
-
-    task: Any = with_control(Bare(), "random", 0)  # type: ignore[arg-type]
-    assert not hasattr(task, "behaviours")
-    assert hasattr(with_control(load_task(TASKS["jokes"]), "random", 0), "behaviours")

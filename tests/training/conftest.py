@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from practicum.guard.watch import Watch
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import ValueHead
+from practicum.model.policy import Policy
 from practicum.model.tokenizer import train_tokenizer
+from practicum.rollout.sampler import make_sampler
+from practicum.training.algorithms import ALGORITHMS
 from practicum.training.loop import Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.rl import Parts, RlConfig, make_observers
 from practicum.types import Demonstration, Prompt, Score
 
 
@@ -78,6 +84,29 @@ def without_bytes(tokenizer: Tokenizer) -> Tokenizer:
 def tokenizer() -> Tokenizer:
     """Characters only."""
     return without_bytes(train_tokenizer(["1 2"], 110))
+
+
+def parts_of(
+    trainee: Trainee,
+    task: Any,
+    config: RlConfig,
+    reference: Policy | None = None,
+    judges: Sequence[Any] = (),
+) -> Parts:
+    """The parts of a run around a trainee; controllers are those of the settings, no guard watches."""
+    observers = [one for one in make_observers(config, task) if not isinstance(one, Watch)]
+    return Parts(
+        trainee.decoder,
+        trainee.tokenizer,
+        task,
+        task,
+        ALGORITHMS[config.algorithm],
+        make_sampler(trainee.decoder, config.sampling),
+        judges,
+        reference,
+        trainee.heads,
+        observers,
+    )
 
 
 @pytest.fixture

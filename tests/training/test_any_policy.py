@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from practicum.errors import InputError
+from practicum.guard.controllers import KLConfig
 from practicum.model.heads import RewardHead, ValueHead
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import make_scorer
@@ -20,9 +21,10 @@ from practicum.training.loop import LoopConfig, Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
 from practicum.training.reward_model import RewardModelConfig, learn
 from practicum.training.rl import RlConfig, practise
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Ranking, Response
 from tests.foreign import KINDS, foreign_policy
+from tests.training.conftest import parts_of
 
 STEADY = OptimizerConfig("adamw", 1e-2, warmup_steps=0)
 
@@ -52,8 +54,9 @@ def test_a_foreign_policy_practises(
     )
     trainee = trainee_of(kind, tokenizer, value=algorithm == "ppo")
     reference = foreign_policy(kind, tokenizer.get_vocab_size(), scale=3.0)
+    parts = parts_of(trainee, letter_task, config, reference)
     before = [part.detach().clone() for _, part in trainee.decoder.named_parameters()]
-    metrics = practise(trainee, reference, letter_task, config, 0).metrics
+    metrics = practise(parts, trainee, config, 0).metrics
     assert metrics["ratio_error"] < 1e-3, "sampler and scorer agree about what was drawn"
     assert abs(metrics["kl_completion"]) < 1e-3, "the reference is the same model"
     after = [part for _, part in trainee.decoder.named_parameters()]
@@ -63,8 +66,8 @@ def test_a_foreign_policy_practises(
     trainee.decoder.save(tmp_path)
     other = trainee_of(kind, tokenizer, value=algorithm == "ppo")
     other.restore(tmp_path, trainee.tensors())
-    again = practise(other, reference, letter_task, config, 1).metrics
-    metrics = practise(trainee, reference, letter_task, config, 1).metrics
+    again = practise(parts_of(other, letter_task, config, reference), other, config, 1).metrics
+    metrics = practise(parts, trainee, config, 1).metrics
     for name in again:
         if not name.endswith("seconds"):
             assert again[name] == pytest.approx(metrics[name], nan_ok=True), name

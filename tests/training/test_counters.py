@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from practicum.guard.controllers import KLConfig
 from practicum.model.native import load
 from practicum.model.native.scorer import work
 from practicum.model.sampling import SamplingConfig
@@ -17,11 +18,13 @@ from practicum.model.scorer import rollout_lengths
 from practicum.rollout.native import NativeSampler
 from practicum.rollout.sampler import make_sampler, scattered
 from practicum.training import rl
+from practicum.training.algorithms.algorithm import Experience
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig, practise
-from practicum.training.update import Experience, KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Score
+from tests.training.conftest import parts_of
 
 needs_kernels = pytest.mark.skipif(load("train") is None or load("decode") is None, reason="no C++ compiler")
 
@@ -45,14 +48,14 @@ def config(pull: KLConfig | None = None) -> RlConfig:
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The experiences of an iteration; all of them real."""
     found: dict[str, Any] = {"experiences": []}
-    credit = rl.assign_credit
+    credit = rl.give_credit
 
     def kept(*arguments: Any) -> Experience:
         experience = credit(*arguments)
         found["experiences"].append(experience)
         return experience
 
-    monkeypatch.setattr(rl, "assign_credit", kept)
+    monkeypatch.setattr(rl, "give_credit", kept)
     return found
 
 
@@ -67,10 +70,11 @@ def test_one_grpo_iteration_does_no_work_twice(
 ) -> None:
     monkeypatch.setattr(letter_task, "score", every_other_group_pays)
     trainee = make_trainee(scale=2.0, optimizer=STEADY)
-    sampler = make_sampler(trainee.decoder, config().sampling)
+    parts = parts_of(trainee, letter_task, config())
+    sampler = parts.sampler
     assert isinstance(sampler, NativeSampler)
     before, packs = work.counts.copy(), sampler.packs
-    metrics = practise(trainee, None, letter_task, config(), 3, sampler=sampler).metrics
+    metrics = practise(parts, trainee, config(), 3).metrics
     done = work.counts - before
     (experience,) = seen["experiences"]
     rollout, kept = experience.rollout, experience.row_matters_B
@@ -102,7 +106,8 @@ def test_a_reference_adds_one_cast_and_one_pass_over_its_rows(
 ) -> None:
     trainee, reference = make_trainee(scale=2.0, optimizer=STEADY), make_trainee(scale=2.0).decoder
     before = work.counts.copy()
-    practise(trainee, reference, letter_task, config(KLConfig(weight=0.1)), 0)
+    settings = config(KLConfig(weight=0.1))
+    practise(parts_of(trainee, letter_task, settings, reference), trainee, settings, 0)
     done = work.counts - before
     (experience,) = seen["experiences"]
     lengths = torch.tensor(rollout_lengths(experience.rollout))
@@ -120,7 +125,8 @@ def test_an_iteration_whose_groups_are_all_tied_runs_no_forward_pass(
         lambda self, prompts, texts: [Score(0.0, False, True, "wrong")] * len(texts),
     )
     before = work.counts.copy()
-    practise(make_trainee(optimizer=STEADY), None, letter_task, config(), 0)
+    trainee = make_trainee(optimizer=STEADY)
+    practise(parts_of(trainee, letter_task, config()), trainee, config(), 0)
     done = work.counts - before
     assert done["forward_passes"] == done["tokens"] == 0
 

@@ -14,19 +14,20 @@ import pytest
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
+from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
+from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.run.folder import Run
 from practicum.training import reward_model, rl, sft
-from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Demonstration, Prompt, Ranking, Response, Score
 
 LETTERS = "abcdefgh"
@@ -277,7 +278,7 @@ def killed_in(method: str, config: RlConfig, folder: Path) -> None:
             rl.train(config, folder)
 
 
-@pytest.mark.parametrize("method", ["distrust", "finish", "_cut_logs"])
+@pytest.mark.parametrize("method", ["distrust", "finish", "cut_logs"])
 def test_a_run_killed_while_it_is_held_ends_the_same(
     method: str, speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
 ) -> None:

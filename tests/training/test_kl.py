@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from practicum.training.objectives import KLEstimator, clipped_policy_loss, kl_estimate
+from practicum.guard.controllers import KLEstimator
+from practicum.training.objectives import clipped_policy_loss, kl_estimate
 
 VOCABULARY = 5
 ESTIMATORS: tuple[KLEstimator, ...] = ("k1", "k2", "k3")

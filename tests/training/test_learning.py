@@ -11,14 +11,17 @@ import pytest
 import torch
 
 from practicum.errors import InputError
+from practicum.guard.controllers import KLConfig
+from practicum.guard.observer import StepResult
 from practicum.model.sampling import SamplingConfig
 from practicum.reward.controls import with_control
 from practicum.training.algorithms.ppo import PpoConfig
-from practicum.training.loop import LoopConfig, StepResult
+from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig, practise
 from practicum.training.sft import imitate
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
+from tests.training.conftest import parts_of
 
 STEPS = 40
 
@@ -38,11 +41,15 @@ def config(algorithm: str, **changes: Any) -> RlConfig:
     return replace(settings, **changes)
 
 
-def run(make_trainee: Any, task: Any, settings: RlConfig, reference: Any = None) -> list[StepResult]:
+def run(
+    make_trainee: Any, task: Any, settings: RlConfig, reference: Any = None, reward: Any = None
+) -> list[StepResult]:
     trainee = make_trainee(
         value=settings.algorithm == "ppo", optimizer=settings.optimizer, steps=STEPS, seed=settings.seed
     )
-    return [practise(trainee, reference, task, settings, index) for index in range(STEPS)]
+    parts = parts_of(trainee, task, settings, reference)
+    parts = replace(parts, reward=reward or task)
+    return [practise(parts, trainee, settings, index) for index in range(STEPS)]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ def test_practice_raises_the_reward_from_chance_to_nearly_always(
 
 
 def test_a_random_reward_teaches_nothing(make_trainee: Any, letter_task: Any) -> None:
-    results = run(make_trainee, with_control(letter_task, "random", 0), config("grpo"))
+    results = run(make_trainee, letter_task, config("grpo"), reward=with_control(letter_task, "random", 0))
     assert max(result.metrics["reward/true"] for result in results[-3:]) < 0.5
 
 
@@ -103,7 +110,7 @@ def test_imitation_lowers_the_loss_to_the_entropy_of_the_demonstrations(
 def test_a_step_reports_and_shows_what_happened(make_trainee: Any, letter_task: Any) -> None:
     settings = config("ppo")
     trainee = make_trainee(value=True, optimizer=settings.optimizer)
-    result = practise(trainee, None, letter_task, settings, 3)
+    result = practise(parts_of(trainee, letter_task, settings), trainee, settings, 3)
     metrics = result.metrics
     assert metrics["outcome/correct"] if metrics["reward"] else "outcome/correct" not in metrics
     assert 1 <= metrics["completion_tokens"] <= 2
@@ -118,8 +125,8 @@ def test_a_step_reports_and_shows_what_happened(make_trainee: Any, letter_task: 
 def test_the_same_step_twice_gives_the_same_weights(make_trainee: Any, letter_task: Any) -> None:
     def weights() -> dict[str, torch.Tensor]:
         trainee = make_trainee()
-        practise(trainee, None, letter_task, config("grpo"), 0)
-        practise(trainee, None, letter_task, config("grpo"), 1)
+        practise(parts_of(trainee, letter_task, config("grpo")), trainee, config("grpo"), 0)
+        practise(parts_of(trainee, letter_task, config("grpo")), trainee, config("grpo"), 1)
         return trainee.decoder.state_dict()
 
     first, second = weights(), weights()
@@ -148,5 +155,7 @@ def test_settings_that_could_never_learn_are_refused(spoil: Callable[[], object]
 
 def test_ppo_may_ask_each_prompt_once(make_trainee: Any, letter_task: Any) -> None:
     settings = config("ppo", group_size=1)
-    result = practise(make_trainee(value=True), None, with_control(letter_task, "random", 0), settings, 0)
+    trainee = make_trainee(value=True)
+    parts = replace(parts_of(trainee, letter_task, settings), reward=with_control(letter_task, "random", 0))
+    result = practise(parts, trainee, settings, 0)
     assert result.metrics["gradient_norm"] > 0

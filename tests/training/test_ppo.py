@@ -15,43 +15,48 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis.strategies import floats
-from safetensors.torch import load_file
 from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.guard.controllers import (
+    KLConfig,
+    KLController,
+    ShareController,
     adapted_kl_weight,
     adapted_multiplier,
     adapted_price,
     holding_kl_weight,
 )
+from practicum.guard.observer import GO_ON, Adjustments, StepResult
 from practicum.model.checkpoint import save_model
-from practicum.model.heads import Critic, KLWeight, Multipliers, RewardHead
+from practicum.model.heads import Critic, RewardHead
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import make_scorer
 from practicum.reward.model import Calibration, RewardModel, load_reward_model, save_reward_model
 from practicum.reward.parts import (
+    Extra,
     RewardConfig,
     check_shares,
     combined,
-    hold_shares,
-    multipliers_of,
     pay,
     repetition,
 )
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
 from practicum.rollout.sampler import Completion, make_sampler
+from practicum.run.folder import Run
 from practicum.training import rl
 from practicum.training.algorithms import grpo, ppo
+from practicum.training.algorithms.algorithm import Signals
 from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig, Trainee, sampling_seed
 from practicum.training.objectives import explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.rl import RlConfig, assign_credit, make_heads, practise, with_present_kl_weight
+from practicum.training.rl import RlConfig, give_credit, make_heads, practise, step_of
 from practicum.training.sft import imitate
-from practicum.training.update import KLConfig, UpdateConfig, _one_update, score_tokens
+from practicum.training.update import ScoreSettings, Step, UpdateConfig, _one_update, score_tokens
 from practicum.types import Demonstration, Prompt, Score
+from tests.training.conftest import parts_of
 
 EOS = 1
 
@@ -138,7 +143,9 @@ def test_complaint_9_the_kl_is_zero_at_the_first_step_however_one_samples(
     trainee = make_trainee(value=True, scale=8.0)
     sampling = SamplingConfig(max_new_tokens=6, dtype="float32", **truncation)
     config = settings(sampling=sampling, update=UpdateConfig(kl=KLConfig(0.1)))
-    metrics = practise(trainee, make_trainee(scale=8.0).decoder, letter_task, config, 0).metrics
+    metrics = practise(
+        parts_of(trainee, letter_task, config, make_trainee(scale=8.0).decoder), trainee, config, 0
+    ).metrics
     assert abs(metrics["kl_completion"]) < 1e-4
     assert 0 <= metrics["kl"] < 1e-6
 
@@ -152,7 +159,7 @@ def test_complaint_10_the_score_stands_on_the_end_token_and_a_cut_answer_gets_th
     assert paid.reward_B.tolist() == [3.0, -5.0]
     config = PpoConfig(whiten_advantages=False, gae_lambda=0.0, discount=1.0)
     values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
-    credited = ppo.experience(paid, config, KLConfig(), None, values_BT).advantages_BT
+    credited = ppo.experience(paid, Signals(KLConfig(), None, values_BT), config).advantages_BT
     assert credited.tolist() == [[0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, -5.0]]
     assert int(batch.rollout.completion_ids_BT[0, 2]) == EOS
 
@@ -164,14 +171,18 @@ def test_complaint_11_the_default_kl_is_k1_in_the_reward_and_its_weight_is_never
     reference_BT = batch.rollout.logprobs_BT - 0.5 * batch.rollout.mask_BT
     batch = replace(batch, rollout=replace(batch.rollout, group_B=torch.tensor([0, 0])))
     given = [
-        grpo.experience(batch, grpo.GrpoConfig("group_mean"), KLConfig(weight), reference_BT).advantages_BT
+        grpo.experience(
+            batch, Signals(KLConfig(weight), reference_BT), grpo.GrpoConfig("group_mean")
+        ).advantages_BT
         for weight in (0.0, 0.5)
     ]
     # Half a nat a token over 3 and 4 tokens: the shorter row keeps a quarter more, split between the two.
     assert (given[1] - given[0])[:, 0].tolist() == pytest.approx([0.125, -0.125])
     values_BT = torch.zeros_like(reference_BT)
     per_token = ppo.experience(
-        batch, PpoConfig(whiten_advantages=False, gae_lambda=0.0), KLConfig(0.5), reference_BT, values_BT
+        batch,
+        Signals(KLConfig(0.5), reference_BT, values_BT),
+        PpoConfig(whiten_advantages=False, gae_lambda=0.0),
     )
     assert per_token.advantages_BT[0].tolist() == pytest.approx([-0.25, -0.25, 0.75, 0.0])
 
@@ -191,8 +202,15 @@ def test_complaint_12_gradient_accumulation_changes_nothing(
         prompts = letter_task.prompts("train", 6, 0)
         batch = collect(sampler, trainee.tokenizer, letter_task, prompts, 4, sampling_seed(0, "x"))
         batch = pay(batch, [reward_model(make_trainee(), kind=LikesA)], RewardConfig(), 6)
-        experience = assign_credit(trainee, make_trainee(seed=3).decoder, batch, config, torch.float32)
-        _one_update(trainee, experience, range(24), update, config.sampling, torch.float32, 0.5, 0.2)
+        parts = parts_of(trainee, letter_task, config, make_trainee(seed=3).decoder)
+        step = step_of(config, parts.algorithm, Adjustments())
+        experience = give_credit(parts, trainee, batch, config, step)
+        _one_update(
+            trainee,
+            experience,
+            range(24),
+            Step(update, config.sampling, torch.float32, value_weight=0.5, value_clip=0.2),
+        )
         gradients.append({name: part.grad.clone() for name, part in trainee.optimizer.named.items()})
     assert any("value" in name and part.abs().max() > 1e-4 for name, part in gradients[0].items())
     for other in gradients[1:]:
@@ -224,7 +242,10 @@ def test_the_critic_starts_as_the_reward_model_and_shares_nothing_with_the_polic
     row = Completion([50, 51, EOS], [0.0] * 3, True)
     rollout = to_rollout([[40, 41]], torch.tensor([0]), [row], [""])
     _, values_BT = score_tokens(
-        critic.decoder, rollout, SamplingConfig(dtype="float32"), 512, torch.float32, critic.head
+        critic.decoder,
+        rollout,
+        ScoreSettings(SamplingConfig(dtype="float32"), 512, torch.float32),
+        critic.head,
     )
     with torch.no_grad():
         hidden = model.decoder.hidden(torch.tensor([[40, 41, 50, 51]]))[0, 1:]
@@ -262,19 +283,23 @@ def test_the_adapted_weight_follows_ziegler() -> None:
 def test_the_adapted_weight_moves_is_used_and_is_part_of_a_checkpoint(
     make_trainee: Any, letter_task: Any
 ) -> None:
-    start = make_trainee(value=True)
-    heads = torch.nn.ModuleDict({**start.heads, "kl": KLWeight(0.1)})
-    trainee = replace(start, heads=heads)
+    trainee = make_trainee(value=True)
     config = settings(update=UpdateConfig(kl=KLConfig(0.1, target=0.5)))
     reference = make_trainee(seed=9, scale=8.0).decoder
-    rows = [practise(trainee, reference, letter_task, config, index).metrics for index in range(2)]
+    parts = parts_of(trainee, letter_task, config, reference)
+    (controller,) = parts.observers
+    rows = []
+    for index in range(2):
+        result = practise(parts, trainee, config, index)
+        rows.append(result.metrics)
+        assert controller.after(index + 1, result) is GO_ON
     assert rows[0]["kl_weight"] == pytest.approx(0.1)
     assert rows[0]["kl_completion"] > 0.6
     assert rows[1]["kl_weight"] == pytest.approx(0.1 * 1.02)
-    kept = trainee.tensors()["heads.kl.weight"]
-    assert (
-        with_present_kl_weight(trainee, config).update.kl.weight == float(kept) == pytest.approx(0.102 * 1.02)
-    )
+    assert controller.state() == {"weight": pytest.approx(0.102 * 1.02)}
+    again = KLController(config.update.kl, held_target=0.25)
+    again.restore(controller.state(), Run(Path("unused")))
+    assert again.before(3).kl_weight == controller.before(3).kl_weight == controller.state()["weight"]
 
 
 @pytest.mark.parametrize("kl", [(-1.0, 0.0), (0.1, -1.0), (0.0, 1.0)])
@@ -365,10 +390,8 @@ def test_practice_against_a_reward_model_finds_what_it_likes(
         imitate(trainee.decoder, trainee.tokenizer, taught, 512, torch.float32)
         trainee.optimizer.step(index)
     judge = reward_model(make_trainee(), kind=LikesA)
-    rewards = [
-        practise(trainee, None, letter_task, config, index, [judge]).metrics["reward/reward_model"]
-        for index in range(20)
-    ]
+    parts = parts_of(trainee, letter_task, config, None, [judge])
+    rewards = [practise(parts, trainee, config, index).metrics["reward/reward_model"] for index in range(20)]
     assert sum(rewards[:2]) / 2 < 0.6
     assert sum(rewards[-3:]) / 3 > 0.9
 
@@ -386,7 +409,9 @@ def test_whitened_rewards_have_unit_variance_and_keep_their_mean(make_trainee: A
     batch = batch_of([FINISHED, CUT, FINISHED], [4.0, -2.0, 1.0])
     values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
     config = PpoConfig(whiten_advantages=False, whiten_rewards=True, gae_lambda=0.0)
-    rewards = ppo.experience(batch, config, KLConfig(), None, values_BT).advantages_BT[batch.rollout.mask_BT]
+    rewards = ppo.experience(batch, Signals(KLConfig(), None, values_BT), config).advantages_BT[
+        batch.rollout.mask_BT
+    ]
     assert float(rewards.var(unbiased=False)) == pytest.approx(1.0, abs=1e-3)
     assert float(rewards.mean()) == pytest.approx(0.3, abs=1e-3)
 
@@ -455,11 +480,11 @@ def test_a_behaviour_comes_to_its_share_from_either_side(
     assert reached[0.7] > 0.55
 
 
-def test_a_step_whose_prompts_do_not_call_for_a_behaviour_leaves_its_price(make_trainee: Any) -> None:
-    trainee = replace(make_trainee(), heads=torch.nn.ModuleDict({"prices": Multipliers(["joy", "pun"])}))
-    rewards = RewardConfig(shares={"joy": 0.5, "pun": 0.7})
-    assert hold_shares(trainee, {"behaviour/pun": 0.4}, rewards) == {"price/joy": 0, "price/pun": 0}
-    kept = multipliers_of(trainee, "prices").present()
+def test_a_step_whose_prompts_do_not_call_for_a_behaviour_leaves_its_price() -> None:
+    controller = ShareController({"joy": 0.5, "pun": 0.7}, 0.1)
+    assert controller.before(1).prices == {"joy": 0, "pun": 0}
+    controller.after(1, StepResult({"behaviour/pun": 0.4}))
+    kept = controller.before(2).prices
     assert kept["joy"] == 0
     assert kept["pun"] == pytest.approx(0.03 + 20 * 0.03)
 
@@ -503,12 +528,15 @@ def liked_letters(
     for index in range(30):
         imitate(trainee.decoder, trainee.tokenizer, taught, 512, torch.float32)
         trainee.optimizer.step(index)
-    heads = torch.nn.ModuleDict(
-        {"budgets": Multipliers(sorted(rewards.budgets)), "prices": Multipliers(sorted(rewards.shares))}
-    )
-    trainee = replace(trainee, heads=heads)
     judge = reward_model(make_trainee(), kind=LikesA)
-    return [practise(trainee, None, letter_task, config, index, [judge]).metrics for index in range(steps)]
+    parts = parts_of(trainee, letter_task, config, None, [judge])
+    rows = []
+    for index in range(steps):
+        result = practise(parts, trainee, config, index)
+        rows.append(result.metrics)
+        for observer in parts.observers:
+            observer.after(index + 1, result)
+    return rows
 
 
 def test_a_part_with_a_budget_stays_near_it_and_one_without_goes_far_beyond(
@@ -528,7 +556,7 @@ def test_a_part_with_a_budget_stays_near_it_and_one_without_goes_far_beyond(
 def test_multipliers_are_taken_off_weights_and_hold_parts_that_are_not_paid(make_trainee: Any) -> None:
     batch = batch_of([FINISHED, FINISHED], [1.0, 0.0])
     models = [reward_model(make_trainee(), kind=LikesA)]
-    paid = pay(batch, models, RewardConfig(), 6, {"reward_model": 0.25, "length": 2.0})
+    paid = pay(batch, models, RewardConfig(), 6, Extra({"reward_model": 0.25, "length": 2.0}))
     assert paid.reward_B.tolist() == [0.75 * 3 - 2 * 0.5] * 2
 
 
@@ -561,9 +589,10 @@ def test_multipliers_are_part_of_a_checkpoint(
     assert rows[1]["multiplier/length"] == pytest.approx(
         adapted_multiplier(0.0, rows[0]["reward/length"], 0.1, 0.05, 1.0)[0]
     )
-    stored = load_file(tmp_path / "run" / "checkpoints" / "step-000003" / "trainer.safetensors")
-    assert stored["heads.budgets.values"].shape == stored["heads.budgets.sums"].shape == (2,)
-    assert float(stored["heads.budgets.sums"].min()) > 0
+    record = json.loads((tmp_path / "run" / "checkpoints" / "step-000003" / "trainer.json").read_text())
+    stored = record["state"]["observers"]["budgets"]
+    assert stored["values"].keys() == stored["sums"].keys() == {"reward_model", "length"}
+    assert min(stored["sums"].values()) > 0
 
 
 def test_a_budget_needs_a_reward_model_and_a_part_that_exists() -> None:

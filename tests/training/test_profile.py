@@ -13,7 +13,7 @@ import torch
 
 from practicum.model.checkpoint import save_model
 from practicum.model.sampling import SamplingConfig
-from practicum.run.folder import profile
+from practicum.run import profile
 from practicum.run.profile import PARTS, Profile, Span, apportion, span
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig, train
@@ -43,12 +43,13 @@ def test_spans_of_all_threads_are_recorded_within_a_step_only() -> None:
     recorded = Profile()
     with span("sample"):
         pass
-    with recorded.step():
-        worker = threading.Thread(target=span("forward")(time.sleep), args=(0.02,))
-        worker.start()
-        worker.join()
-        with pytest.raises(ValueError, match="kept"), span("verify"):
-            raise ValueError("kept")
+    recorded.begin()
+    worker = threading.Thread(target=span("forward")(time.sleep), args=(0.02,))
+    worker.start()
+    worker.join()
+    with pytest.raises(ValueError, match="kept"), span("verify"):
+        raise ValueError("kept")
+    recorded.end()
     with span("backward"):
         pass
     assert [one.part for one in recorded.spans] == ["forward", "verify"]

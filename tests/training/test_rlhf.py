@@ -24,7 +24,9 @@ from tokenizers import Tokenizer
 
 from practicum.config import load, to_toml
 from practicum.errors import InputError
+from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
+from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import LoraConfig
 from practicum.model.sampling import SamplingConfig
@@ -37,13 +39,12 @@ from practicum.tasks.jokes.task import JokesTask
 from practicum.tasks.registry import TaskConfig
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.algorithms.ppo import PpoConfig
-from practicum.training.guarding import asked_prompts
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
-from practicum.training.update import KLConfig, UpdateConfig
+from practicum.training.update import UpdateConfig
 from practicum.types import Ranking
 from tests.preferences.breaking import KilledError, killed_before_commit
 from tests.training.conftest import without_bytes

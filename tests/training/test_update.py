@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from practicum.guard.controllers import KLConfig
 from practicum.model.native.scorer import work
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import (
@@ -26,13 +27,14 @@ from practicum.reward.controls import with_control
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
 from practicum.rollout.sampler import Completion, make_sampler, scattered
 from practicum.training.algorithms import grpo, ppo
+from practicum.training.algorithms.algorithm import Experience, Signals
 from practicum.training.loop import Trainee
 from practicum.training.objectives import kl_estimate
 from practicum.training.rl import describe
 from practicum.training.sft import imitate
 from practicum.training.update import (
-    Experience,
-    KLConfig,
+    ScoreSettings,
+    Step,
     UpdateConfig,
     _one_update,
     score_tokens,
@@ -63,7 +65,7 @@ def made_up_batch(trainee: Trainee, seed: int = 0) -> ScoredRollout:
         completions.append(Completion([*ids[:-1], EOS] if finished else ids, [0.0] * length, finished))
     group_B = torch.arange(6).repeat_interleave(4)
     rollout = to_rollout(prompt_ids, group_B, completions, [""] * 24)
-    logprobs_BT, _ = score_tokens(trainee.decoder, rollout, SAMPLING, 512, torch.float32)
+    logprobs_BT, _ = score_tokens(trainee.decoder, rollout, ScoreSettings(SAMPLING, 512, torch.float32))
     noise = 0.4 * torch.randn(logprobs_BT.shape, generator=generator)
     rollout = replace(rollout, logprobs_BT=(logprobs_BT + noise) * rollout.mask_BT)
     reward_B = torch.randint(0, 2, (24,), generator=generator).float()
@@ -120,13 +122,17 @@ def credit(
 ) -> Experience:
     reference_logprobs_BT = None
     if reference is not None:
-        reference_logprobs_BT, _ = score_tokens(reference, batch.rollout, SAMPLING, 64, torch.float32)
+        reference_logprobs_BT, _ = score_tokens(
+            reference, batch.rollout, ScoreSettings(SAMPLING, 64, torch.float32)
+        )
     if algorithm == "grpo":
-        return grpo.experience(batch, grpo.GrpoConfig(), kl, reference_logprobs_BT)
+        return grpo.experience(batch, Signals(kl, reference_logprobs_BT), grpo.GrpoConfig())
     head = trainee.heads["value"]
-    _, values_BT = score_tokens(trainee.decoder, batch.rollout, SAMPLING, 64, torch.float32, head)
+    _, values_BT = score_tokens(
+        trainee.decoder, batch.rollout, ScoreSettings(SAMPLING, 64, torch.float32), head
+    )
     config = ppo.PpoConfig(gae_lambda=0.9)
-    return ppo.experience(batch, config, kl, reference_logprobs_BT, values_BT)
+    return ppo.experience(batch, Signals(kl, reference_logprobs_BT, values_BT), config)
 
 
 def gradients(trainee: Trainee) -> dict[str, Tensor]:
@@ -141,7 +147,9 @@ def gradients(trainee: Trainee) -> dict[str, Tensor]:
 
 def one_update(trainee: Trainee, experience: Experience, config: UpdateConfig) -> dict[str, Tensor]:
     rows = range(len(experience.row_matters_B))
-    _one_update(trainee, experience, rows, config, SAMPLING, torch.float32, 0.5, 0.2)
+    _one_update(
+        trainee, experience, rows, Step(config, SAMPLING, torch.float32, value_weight=0.5, value_clip=0.2)
+    )
     return gradients(trainee)
 
 
@@ -277,9 +285,10 @@ def test_passages_are_read_whole_beside_the_worked_problems(make_trainee: Any, l
 # ---------------------------------------------------------------------------- sampler and scorer agree
 
 
-def practised(trainee: Trainee, task: Any, sampling: SamplingConfig) -> ScoredRollout:
+def practised(trainee: Trainee, task: Any, sampling: SamplingConfig, reward: Any = None) -> ScoredRollout:
     prompts = task.prompts("train", 12, 0)
-    return collect(make_sampler(trainee.decoder, sampling), trainee.tokenizer, task, prompts, 8, scattered(0))
+    sampler = make_sampler(trainee.decoder, sampling)
+    return collect(sampler, trainee.tokenizer, reward or task, prompts, 8, scattered(0))
 
 
 # Measured over ten seeds in bfloat16: at most 0.008, and 0.019 with truncation; the bounds leave some room.
@@ -301,11 +310,14 @@ def test_before_the_first_update_every_importance_ratio_is_one(
     batch = practised(trainee, letter_task, sampling)
     lengths = set(batch.rollout.mask_BT.sum(1).tolist())
     assert len(lengths) > 1
-    everything = grpo.experience(batch, grpo.GrpoConfig(), KLConfig(), None)
+    everything = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     everything = replace(everything, row_matters_B=torch.ones(96, dtype=torch.bool))
     computed = torch.float32 if dtype == "float32" else torch.bfloat16
     metrics = _one_update(
-        trainee, everything, range(96), UpdateConfig(micro_batch_tokens=100), sampling, computed, 0.0, 0.2
+        trainee,
+        everything,
+        range(96),
+        Step(UpdateConfig(micro_batch_tokens=100), sampling, computed, value_weight=0.0, value_clip=0.2),
     )
     assert 0 <= metrics["ratio_error"] < bound
     assert metrics["clip_fraction"] < (1e-9 if dtype == "float32" else 0.02)
@@ -315,9 +327,14 @@ def test_before_the_first_update_every_importance_ratio_is_one(
 def test_another_truncation_on_the_scorers_side_would_show(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(scale=3.0)
     batch = practised(trainee, letter_task, replace(SAMPLING, temperature=0.7, top_p=0.9))
-    experience = grpo.experience(batch, grpo.GrpoConfig(), KLConfig(), None)
+    experience = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     experience = replace(experience, row_matters_B=torch.ones(96, dtype=torch.bool))
-    metrics = _one_update(trainee, experience, range(96), UpdateConfig(), SAMPLING, torch.float32, 0.0, 0.2)
+    metrics = _one_update(
+        trainee,
+        experience,
+        range(96),
+        Step(UpdateConfig(), SAMPLING, torch.float32, value_weight=0.0, value_clip=0.2),
+    )
     assert metrics["ratio_error"] > 0.1
 
 
@@ -327,9 +344,14 @@ def test_a_truncated_distribution_has_a_finite_gradient_with_an_entropy_bonus(
     trainee = make_trainee(scale=3.0)
     sampling = replace(SAMPLING, temperature=0.7, top_k=5, top_p=0.9)
     batch = practised(trainee, letter_task, sampling)
-    experience = grpo.experience(batch, grpo.GrpoConfig(), KLConfig(), None)
+    experience = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     config = UpdateConfig(entropy_weight=0.1)
-    metrics = _one_update(trainee, experience, range(96), config, sampling, torch.float32, 0.0, 0.2)
+    metrics = _one_update(
+        trainee,
+        experience,
+        range(96),
+        Step(config, sampling, torch.float32, value_weight=0.0, value_clip=0.2),
+    )
     assert 0 < metrics["entropy"] <= torch.log(torch.tensor(5.0)) + 1e-5
     found = gradients(trainee)
     assert all(bool(torch.isfinite(part).all()) for part in found.values())
@@ -359,7 +381,7 @@ def test_score_tokens_gives_the_samplers_log_probabilities_in_place(
     rollout = practised(trainee, letter_task, SAMPLING).rollout
     for micro_batch_tokens in (1, 40, 4096):
         logprobs_BT, values_BT = score_tokens(
-            trainee.decoder, rollout, SAMPLING, micro_batch_tokens, torch.float32
+            trainee.decoder, rollout, ScoreSettings(SAMPLING, micro_batch_tokens, torch.float32)
         )
         assert (logprobs_BT - rollout.logprobs_BT).abs().max() < 1e-5
         assert logprobs_BT[~rollout.mask_BT].eq(0).all()
@@ -371,12 +393,15 @@ def test_a_value_is_predicted_before_its_token_is_seen(make_trainee: Any) -> Non
     trainee = make_trainee(value=True, surprised=True, scale=2.0)
     batch = made_up_batch(trainee)
     head = trainee.heads["value"]
-    _, before = score_tokens(trainee.decoder, batch.rollout, SAMPLING, 64, torch.float32, head)
+    _, before = score_tokens(trainee.decoder, batch.rollout, ScoreSettings(SAMPLING, 64, torch.float32), head)
     row = int(batch.rollout.mask_BT.sum(1).argmax())
     changed = batch.rollout.completion_ids_BT.clone()
     changed[row, 3] = (changed[row, 3] + 1) % 90
     _, after = score_tokens(
-        trainee.decoder, replace(batch.rollout, completion_ids_BT=changed), SAMPLING, 64, torch.float32, head
+        trainee.decoder,
+        replace(batch.rollout, completion_ids_BT=changed),
+        ScoreSettings(SAMPLING, 64, torch.float32),
+        head,
     )
     assert torch.allclose(before[row, :4], after[row, :4], atol=1e-6)
     assert (before[row, 4:] - after[row, 4:]).abs().max() > 1e-4
@@ -405,11 +430,13 @@ def test_the_reward_of_ppo_sits_on_the_last_chosen_token_whether_finished_or_cut
     values_BT = torch.zeros(4, 4)
     # With lambda 0 and no values an advantage is its own token's reward.
     config = ppo.PpoConfig(gae_lambda=0.0, whiten_advantages=False)
-    experience = ppo.experience(batch, config, KLConfig(), None, values_BT)
+    experience = ppo.experience(batch, Signals(KLConfig(), None, values_BT), config)
     expected = torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 2], [3, 0, 0, 0], [0, 0, 0, 4]])
     assert torch.equal(experience.advantages_BT, expected)
     assert batch.rollout.completion_ids_BT[0, 1] == EOS
-    monte_carlo = ppo.experience(batch, ppo.PpoConfig(whiten_advantages=False), KLConfig(), None, values_BT)
+    monte_carlo = ppo.experience(
+        batch, Signals(KLConfig(), None, values_BT), ppo.PpoConfig(whiten_advantages=False)
+    )
     assert torch.equal(monte_carlo.advantages_BT, batch.reward_B[:, None] * mask_BT)
     assert monte_carlo.returns_BT is not None
     assert torch.equal(monte_carlo.returns_BT, batch.reward_B[:, None] * mask_BT)
@@ -431,7 +458,7 @@ def test_large_returns_do_not_enlarge_the_value_loss_and_small_ones_do_not_shrin
 
 def test_whitened_advantages_are_zero_on_padding() -> None:
     batch = by_hand([2, 4, 1, 4], [1.0, 0.0, 1.0, 0.0], [True, False, True, False])
-    experience = ppo.experience(batch, ppo.PpoConfig(), KLConfig(), None, torch.zeros(4, 4))
+    experience = ppo.experience(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), ppo.PpoConfig())
     inside = experience.advantages_BT[batch.rollout.mask_BT]
     assert float(inside.mean()) == pytest.approx(0.0, abs=1e-6)
     assert experience.advantages_BT[~batch.rollout.mask_BT].eq(0).all()
@@ -444,10 +471,10 @@ def test_the_kl_penalty_in_the_reward_is_paid_per_token_by_ppo_and_per_row_by_gr
     kl = KLConfig(0.1, "k1", "reward")
     penalty_BT = 0.1 * kl_estimate(batch.rollout.logprobs_BT, reference_BT, "k1") * mask_BT
     config = ppo.PpoConfig(gae_lambda=0.0, whiten_advantages=False)
-    found = ppo.experience(batch, config, kl, reference_BT, torch.zeros(4, 4)).advantages_BT
-    plain = ppo.experience(batch, config, KLConfig(), None, torch.zeros(4, 4)).advantages_BT
+    found = ppo.experience(batch, Signals(kl, reference_BT, torch.zeros(4, 4)), config).advantages_BT
+    plain = ppo.experience(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), config).advantages_BT
     assert torch.allclose(found, plain - penalty_BT)
-    rows = grpo.experience(batch, grpo.GrpoConfig("group_mean"), kl, reference_BT)
+    rows = grpo.experience(batch, Signals(kl, reference_BT), grpo.GrpoConfig("group_mean"))
     net_B = batch.reward_B - penalty_BT.sum(1)
     expected_B = net_B - net_B.view(2, 2).mean(1).repeat_interleave(2)
     assert torch.allclose(rows.advantages_BT, expected_B[:, None] * mask_BT, atol=1e-6)
@@ -456,9 +483,9 @@ def test_the_kl_penalty_in_the_reward_is_paid_per_token_by_ppo_and_per_row_by_gr
 def test_a_tied_group_is_skipped_unless_a_reference_pulls_on_it() -> None:
     batch = by_hand([2, 4, 1, 4], [1.0, 1.0, 1.0, 0.0], [True, False, True, False])
     reference_BT = torch.full((4, 4), -3.0)
-    alone = grpo.experience(batch, grpo.GrpoConfig(), KLConfig(), None)
+    alone = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     assert alone.row_matters_B.tolist() == [False, False, True, True]
-    pulled = grpo.experience(batch, grpo.GrpoConfig(), KLConfig(0.1, "k2", "loss"), reference_BT)
+    pulled = grpo.experience(batch, Signals(KLConfig(0.1, "k2", "loss"), reference_BT), grpo.GrpoConfig())
     assert pulled.row_matters_B.all()
 
 
@@ -484,7 +511,11 @@ def test_update_policy_reports_the_ratio_before_the_first_update(make_trainee: A
     before = {name: part.detach().clone() for name, part in trainee.optimizer.named.items()}
     config = UpdateConfig(epochs=2, minibatches=3)
     metrics = update_policy(
-        trainee, experience, config, SAMPLING, torch.float32, 0, torch.Generator().manual_seed(0), 0.5
+        trainee,
+        experience,
+        Step(config, SAMPLING, torch.float32, value_weight=0.5),
+        0,
+        torch.Generator().manual_seed(0),
     )
     assert metrics["ratio_error"] < 1e-4
     assert metrics["approximate_kl"] > 1e-7
@@ -498,7 +529,11 @@ def test_a_batch_of_tied_groups_moves_nothing(make_trainee: Any) -> None:
     experience = credit("grpo", trainee, batch, KLConfig(), None)
     before = {name: part.detach().clone() for name, part in trainee.optimizer.named.items()}
     metrics = update_policy(
-        trainee, experience, UpdateConfig(), SAMPLING, torch.float32, 0, torch.Generator(), 0.0
+        trainee,
+        experience,
+        Step(UpdateConfig(), SAMPLING, torch.float32, value_weight=0.0),
+        0,
+        torch.Generator(),
     )
     assert metrics["gradient_norm"] == 0.0
     assert all(torch.equal(part, before[name]) for name, part in trainee.optimizer.named.items())
@@ -543,7 +578,10 @@ def test_an_update_reads_each_kept_token_once_and_casts_the_weights_once(make_tr
     cuts = make_scorer(trainee.decoder, torch.float32).cut(lengths[kept].tolist(), 50)
     before = work.counts.copy()
     metrics = _one_update(
-        trainee, experience, range(24), UpdateConfig(micro_batch_tokens=50), SAMPLING, torch.float32, 0.5, 0.2
+        trainee,
+        experience,
+        range(24),
+        Step(UpdateConfig(micro_batch_tokens=50), SAMPLING, torch.float32, value_weight=0.5, value_clip=0.2),
     )
     done = work.counts - before
     # A row's last token is a target and never an input.
@@ -605,7 +643,7 @@ def test_a_null_reward_reaches_the_update_and_the_true_one_stays_in_the_parts(
     make_trainee: Any, letter_task: Any
 ) -> None:
     trainee = make_trainee(scale=3.0)
-    batch = practised(trainee, with_control(letter_task, "format", 0), SAMPLING)
+    batch = practised(trainee, letter_task, SAMPLING, with_control(letter_task, "format", 0))
     assert batch.reward_B.eq(1).all()
     true = [score.parts["true"] for score in batch.scores]
     assert true == [float(text.startswith("a")) for text in batch.rollout.texts]
@@ -632,7 +670,7 @@ def test_groups_paid_alike_are_those_that_take_no_part(
     pulls = KLConfig(0.1, "k2", placement) if placement else KLConfig()
     # A reference that agrees with the policy on every token: the KL is 0 and separates no answers.
     reference = batch.rollout.logprobs_BT if placement else None
-    experience = grpo.experience(batch, grpo.GrpoConfig(kind), pulls, reference)
+    experience = grpo.experience(batch, Signals(pulls, reference), grpo.GrpoConfig(kind))
     tied_B = torch.tensor([True, False] * 3).repeat_interleave(4)
     assert experience.advantages_BT[tied_B].eq(0).all()
     assert experience.row_matters_B.tolist() == ([True] * 24 if placement == "loss" else (~tied_B).tolist())

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from practicum.rollout.collect import ScoredRollout
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
 from practicum.training.objectives import AdvantageKind, group_advantages, kl_estimate
-from practicum.training.update import Experience, KLConfig
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,9 @@ class GrpoConfig:
     """group_mean, group_standardised (GRPO) or leave_one_out (RLOO)."""
 
 
-def experience(
-    batch: ScoredRollout, config: GrpoConfig, kl: KLConfig, reference_logprobs_BT: Tensor | None
-) -> Experience:
+def experience(batch: ScoredRollout, signals: Signals, config: GrpoConfig) -> Experience:
     """Give every token of a completion the completion's advantage within its group."""
-    rollout = batch.rollout
+    rollout, kl, reference_logprobs_BT = batch.rollout, signals.kl, signals.reference_logprobs_BT
     reward_B = batch.reward_B
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
@@ -39,3 +35,6 @@ def experience(
     if reference_logprobs_BT is not None and kl.placement == "loss":
         matters_B = matters_B | True
     return Experience(rollout, advantage_B[:, None] * rollout.mask_BT, matters_B, reference_logprobs_BT)
+
+
+ALGORITHM = Algorithm("grpo", needs=frozenset(), fewest=2, credit=experience)

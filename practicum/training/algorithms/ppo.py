@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from practicum.ranges import NonNegativeFloat, Ranged, Share
 from practicum.rollout.collect import ScoredRollout
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
 from practicum.training.objectives import generalised_advantages, kl_estimate, whiten
-from practicum.training.update import Experience, KLConfig
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,11 @@ class PpoConfig(Ranged, section="ppo"):
     the (first) reward model."""
 
 
-def experience(
-    batch: ScoredRollout,
-    config: PpoConfig,
-    kl: KLConfig,
-    reference_logprobs_BT: Tensor | None,
-    values_BT: Tensor,
-) -> Experience:
-    """Give every token its generalised advantage under the values, float32 [B, T], of the sampling policy."""
-    rollout = batch.rollout
+def experience(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experience:
+    """Give every token its generalised advantage under the values of the sampling policy."""
+    rollout, kl = batch.rollout, signals.kl
+    reference_logprobs_BT, values_BT = signals.reference_logprobs_BT, signals.values_BT
+    assert values_BT is not None
     mask_BT = rollout.mask_BT
     # In float64, so that a constant added to every reward is not rounded into their differences.
     rewards_BT = torch.zeros_like(rollout.logprobs_BT, dtype=torch.float64)
@@ -74,3 +69,6 @@ def experience(
         values_BT,
         returns_BT.float(),
     )
+
+
+ALGORITHM = Algorithm("ppo", needs=frozenset({"values"}), fewest=1, credit=experience)
