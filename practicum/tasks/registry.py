@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from practicum.errors import InputError
@@ -21,12 +22,17 @@ class TaskConfig:
     explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
 
 
+TASKS: Mapping[str, Callable[[TaskConfig], WorkedTask]] = {
+    "equations": lambda config: EquationsTask(config.equations),
+    "jokes": lambda config: JokesTask(config.jokes),
+    "explanations": lambda config: ExplanationsTask(config.explanations, config.equations),
+}
+"""Every task by its name; a new one is a line here, and its settings a field above."""
+
+
 def load_task(config: TaskConfig) -> WorkedTask:
     """The task `config` names. Raises InputError for an unknown name."""
-    if config.name == "equations":
-        return EquationsTask(config.equations)
-    if config.name == "jokes":
-        return JokesTask(config.jokes)
-    if config.name == "explanations":
-        return ExplanationsTask(config.explanations, config.equations)
-    raise InputError(f"task.name: unknown task {config.name!r}, choose equations, jokes or explanations")
+    if config.name not in TASKS:
+        *others, last = TASKS
+        raise InputError(f"task.name: unknown task {config.name!r}, choose {', '.join(others)} or {last}")
+    return TASKS[config.name](config)

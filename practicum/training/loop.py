@@ -68,6 +68,8 @@ class Trainee:
 
     def restore(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
         """Take weights and optimizer state from a checkpoint, in place; InputError where they do not fit."""
+        # A run that goes back has moments which its first checkpoint, before any step, has not.
+        self.optimizer.forget()
         for name, own in self.tensors().items():
             stored = tensors.get(name)
             if stored is None or stored.shape != own.shape:

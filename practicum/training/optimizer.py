@@ -151,6 +151,14 @@ class Optimizer:
         }
         return moments | {f"optimizer.momentum_buffer.{name}": value for name, value in self.momenta.items()}
 
+    def forget(self) -> None:
+        """Stand as a new optimizer does, whose moments begin with its first step."""
+        self.adamw.state.clear()
+        for part in self.named.values():
+            part.grad = None
+        for running in self.momenta.values():
+            running.zero_()
+
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `tensors` gave."""
         for name, running in self.momenta.items():

@@ -159,7 +159,7 @@ def test_complaint_10_the_score_stands_on_the_end_token_and_a_cut_answer_gets_th
     assert paid.reward_B.tolist() == [3.0, -5.0]
     config = PpoConfig(whiten_advantages=False, gae_lambda=0.0, discount=1.0)
     values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
-    credited = ppo.experience(paid, Signals(KLConfig(), None, values_BT), config).advantages_BT
+    credited = ppo.credit(paid, Signals(KLConfig(), None, values_BT), config).advantages_BT
     assert credited.tolist() == [[0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, -5.0]]
     assert int(batch.rollout.completion_ids_BT[0, 2]) == EOS
 
@@ -171,7 +171,7 @@ def test_complaint_11_the_default_kl_is_k1_in_the_reward_and_its_weight_is_never
     reference_BT = batch.rollout.logprobs_BT - 0.5 * batch.rollout.mask_BT
     batch = replace(batch, rollout=replace(batch.rollout, group_B=torch.tensor([0, 0])))
     given = [
-        grpo.experience(
+        grpo.credit(
             batch, Signals(KLConfig(weight), reference_BT), grpo.GrpoConfig("group_mean")
         ).advantages_BT
         for weight in (0.0, 0.5)
@@ -179,7 +179,7 @@ def test_complaint_11_the_default_kl_is_k1_in_the_reward_and_its_weight_is_never
     # Half a nat a token over 3 and 4 tokens: the shorter row keeps a quarter more, split between the two.
     assert (given[1] - given[0])[:, 0].tolist() == pytest.approx([0.125, -0.125])
     values_BT = torch.zeros_like(reference_BT)
-    per_token = ppo.experience(
+    per_token = ppo.credit(
         batch,
         Signals(KLConfig(0.5), reference_BT, values_BT),
         PpoConfig(whiten_advantages=False, gae_lambda=0.0),
@@ -409,7 +409,7 @@ def test_whitened_rewards_have_unit_variance_and_keep_their_mean(make_trainee: A
     batch = batch_of([FINISHED, CUT, FINISHED], [4.0, -2.0, 1.0])
     values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
     config = PpoConfig(whiten_advantages=False, whiten_rewards=True, gae_lambda=0.0)
-    rewards = ppo.experience(batch, Signals(KLConfig(), None, values_BT), config).advantages_BT[
+    rewards = ppo.credit(batch, Signals(KLConfig(), None, values_BT), config).advantages_BT[
         batch.rollout.mask_BT
     ]
     assert float(rewards.var(unbiased=False)) == pytest.approx(1.0, abs=1e-3)

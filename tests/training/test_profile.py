@@ -13,7 +13,7 @@ import torch
 
 from practicum.model.checkpoint import save_model
 from practicum.model.sampling import SamplingConfig
-from practicum.run import profile
+from practicum.run.folder import profile
 from practicum.run.profile import PARTS, Profile, Span, apportion, span
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig, train
