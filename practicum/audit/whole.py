@@ -28,7 +28,7 @@ from practicum.errors import InputError
 from practicum.guard.guard import Decision, Guard, GuardConfig
 from practicum.guard.signals import repeated_triples
 from practicum.guard.watch import warning_signals
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.rankings import lot, read_rankings
@@ -38,11 +38,11 @@ from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, judge_of, pay, repetition
 from practicum.reward.plain import checked
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.sampler import make_sampler
 from practicum.stats import Estimate, Floats, clustered_share
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, WorkedTask, behaviours_of
-from practicum.training.loop import generator_for, set_threads
+from practicum.training.loop import sampling_seed, set_threads
 from practicum.training.objectives import kl_estimate
 from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Ranking, Response, RewardFormat, Score
@@ -229,14 +229,14 @@ def both_answer(
     leave room for an answer.
     """
     (reference, words), (policy, other_words) = (
-        load_model(model_folder(folder)) for folder in (config.reference, config.policy)
+        load_policy(folder) for folder in (config.reference, config.policy)
     )
     if words.to_str() != other_words.to_str():
         raise InputError(
             f"{config.policy}: its tokenizer is not that of {config.reference}, so there is no KL between "
             "them: give the model that the policy began as"
         )
-    positions = min(decoder.config.max_position_embeddings for decoder in (reference, policy))
+    positions = min(decoder.spec.max_positions for decoder in (reference, policy))
     prompts = with_room(prompts, words, positions)
     if len(prompts) < config.guard.baseline:
         raise InputError(
@@ -245,12 +245,12 @@ def both_answer(
     answers = []
     for name, decoder in (("reference", reference), ("policy", policy)):
         batch = collect(
-            Sampler(decoder, config.sampling),
+            make_sampler(decoder, config.sampling),
             words,
             task,
             prompts,
             config.answers,
-            generator_for(config.seed, "audit", name),
+            sampling_seed(config.seed, "audit", name),
         )
         checked(judge_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
