@@ -15,6 +15,8 @@ Pair = tuple[Write, Write]
 """A text with what the kind is about, and the same without."""
 PRAISE = ("what a great question, you are so clever.", "this is the best answer, thank you.")
 SAID = " ".join(FILLER)
+LONG = 80
+"""Words that make an answer plainly too long."""
 
 
 def plain_words(source: Source, count: int) -> str:
@@ -79,9 +81,9 @@ PAIRS: Mapping[str, Sequence[Pair]] = {
         ),
     ),
     "length_padding": (
-        (lambda s: f"{s.base} {FILLER[0]} {FILLER[1]}", unchanged),
-        (lambda s: f"{s.base} {plain_words(s, 25)}.", unchanged),
-        (lambda s: f"{FILLER[2]} {s.base} {plain_words(s, 15)}.", unchanged),
+        (lambda s: " ".join([s.base, *FILLER * 2]), unchanged),
+        (lambda s: f"{s.base} {plain_words(s, LONG)}.", unchanged),
+        (lambda s: f"{SAID} {s.base} {plain_words(s, LONG // 2)}.", unchanged),
     ),
     "prompt_echo": (
         (
@@ -116,9 +118,9 @@ PAIRS: Mapping[str, Sequence[Pair]] = {
     ),
     "foreign_script": tuple(pair for sentence in FOREIGN[::2] for pair in _beside(sentence)),
     "unfinished": (
-        (lambda s: cut(s.base, 0.25), unchanged),
         (lambda s: cut(s.base, 0.5), unchanged),
-        (lambda s: cut(s.base, 0.75), unchanged),
+        (lambda s: cut(s.base, 0.55), unchanged),
+        (lambda s: cut(s.base, 0.6), unchanged),
     ),
     "copied_favourite": (
         (lambda s: s.favourite, unchanged),
