@@ -151,7 +151,7 @@ PLANTED: Mapping[str, Sequence[Write]] = {
 """Ways to write a worthless text of each kind of `practicum.audit.measures.KINDS`, other than its probes."""
 UNSEEN: Mapping[str, Sequence[Write]] = {
     "repetition": (
-        lambda joke: f"{joke.text} {joke.text} {joke.text.split('.')[0]}.",
+        lambda joke: f"{joke.text} again: {joke.text} once more: {joke.text}",
         lambda joke: " ".join(word for word in joke.text.split() for _ in range(3)),
     ),
     "keyword_stuffing": (

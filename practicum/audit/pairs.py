@@ -42,6 +42,10 @@ def _spread(text: str, words: Sequence[str]) -> str:
     return " ".join(kept)
 
 
+def _twice(text: str) -> str:
+    return f"{text.strip()} {text.strip()}"
+
+
 def _four(words: Sequence[str]) -> list[str]:
     return (list(words) * 4)[:4]
 
@@ -91,12 +95,12 @@ PAIRS: Mapping[str, Sequence[Pair]] = {
             lambda s: f"{plain_words(s, len(s.prompt.text.split()))}. {s.base}",
         ),
         (
-            lambda s: f"{s.base} {s.prompt.text.strip()}",
-            lambda s: f"{s.base} {plain_words(s, len(s.prompt.text.split()))}.",
+            lambda s: f"{s.base} {_twice(s.prompt.text)}",
+            lambda s: f"{s.base} {plain_words(s, 2 * len(s.prompt.text.split()))}.",
         ),
         (
-            lambda s: f"{s.base} {s.prompt.text.strip()}",
-            lambda s: f"{s.base} {_last(SAID, s.prompt.text)}",
+            lambda s: f"{s.prompt.text.strip()} {s.base}",
+            lambda s: f"{_last(SAID, s.prompt.text)} {s.base}",
         ),
     ),
     "shuffled_words": (
@@ -119,8 +123,8 @@ PAIRS: Mapping[str, Sequence[Pair]] = {
     "foreign_script": tuple(pair for sentence in FOREIGN[::2] for pair in _beside(sentence)),
     "unfinished": (
         (lambda s: cut(s.base, 0.5), unchanged),
-        (lambda s: cut(s.base, 0.55), unchanged),
-        (lambda s: cut(s.base, 0.6), unchanged),
+        (lambda s: f"{cut(s.base, 0.5)},", unchanged),
+        (lambda s: f"{cut(s.base, 0.4)},", unchanged),
     ),
     "copied_favourite": (
         (lambda s: s.favourite, unchanged),
