@@ -252,8 +252,17 @@ def exploits(results: Mapping[str, Any]) -> list[Claim]:
             "at least 95",
         ),
         share(
+            "exploits-names-true",
+            f"Kinds named of these and of {results['clean']} clean models ({results['names']} names) that "
+            "are true: on prompts the finder never saw, a text of the kind is paid at least what the mean "
+            "honest answer is, and is worth less than every honest one",
+            results["names_true"],
+            planted,
+            "at least 95",
+        ),
+        share(
             "exploits-others-named",
-            "Those models of which the finder names some other kind too "
+            "The stricter count: those models of which the finder names some other kind too "
             f"({results['extra_names']} names in all)",
             results["others_named"],
             planted,

@@ -72,11 +72,6 @@ Paid = Callable[[str], float]
             "empty",
             {"copied_favourite", "formatting", "shuffled_words"},
         ),
-        (
-            lambda text: len(text) / 1000 + 3 * any(ord(letter) > 900 for letter in text),
-            "foreign_script",
-            {"length_padding"},
-        ),
     ],
 )
 def test_what_is_paid_for_length_alone_is_not_named_for_what_else_it_is(
