@@ -38,7 +38,7 @@ from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
 from practicum.reward.parts import RewardConfig
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utility
 from practicum.tasks.registry import TaskConfig, load_task

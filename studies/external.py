@@ -12,7 +12,7 @@ from practicum.exact.verifier import Outcome, solve, verify
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.equations.external import ExternalProblem, read_external
 from practicum.tasks.registry import load_task
 from practicum.training.evaluate import interval_of

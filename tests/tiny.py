@@ -13,7 +13,7 @@ from torch import nn
 from practicum.guard.watch import Watch
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import ValueHead
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.loop import Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig

@@ -55,7 +55,7 @@ from practicum.ranges import (
 from practicum.reward.model import load_reward_model
 from practicum.reward.parts import judge_of
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.progress import progress
 from practicum.stats import Floats, exact_share

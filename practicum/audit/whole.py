@@ -38,7 +38,7 @@ from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, judge_of, pay, repetition
 from practicum.reward.plain import checked
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.stats import Estimate, Floats, clustered_share
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, WorkedTask, behaviours_of

@@ -24,7 +24,7 @@ from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task

@@ -10,7 +10,8 @@ from practicum.bench import limits, models
 from practicum.bench.measure import Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench
 from practicum.model.sampling import SamplingConfig
-from practicum.rollout.sampler import make_sampler, scattered
+from practicum.rollout.sampler import scattered
+from practicum.rollout.samplers import make_sampler
 
 RIVAL = "practicum.bench.rivals.with_transformers"
 

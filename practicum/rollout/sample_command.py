@@ -14,7 +14,8 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler, make_sampler, scattered
+from practicum.rollout.sampler import Sampler, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.registry import TaskConfig, load_task
 
 

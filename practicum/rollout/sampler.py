@@ -1,6 +1,7 @@
-"""Sampling completions, whoever draws them: what a sampler promises, and which one a policy gets.
+"""Sampling completions, whoever draws them: what a sampler promises.
 
 Each sampler has its own file: `native.py` draws in C++, `torch.py` in PyTorch, `uncached.py` from any policy.
+`samplers.py` says which one a policy gets.
 """
 
 from __future__ import annotations
@@ -13,10 +14,8 @@ from typing import Protocol
 import torch
 
 from practicum.errors import InputError
-from practicum.model.decoder import Decoder, compute_dtype
-from practicum.model.native.sampler import native_decoding
+from practicum.model.decoder import Decoder
 from practicum.model.policy import ModelSpec, Policy
-from practicum.model.sampling import SamplingConfig
 from practicum.ranges import MOST_HELD
 from practicum.threads import side_by_side
 
@@ -63,24 +62,6 @@ class Sampler(Protocol):
         a token outside its vocabulary.
         """
         ...
-
-
-def make_sampler(policy: Policy, config: SamplingConfig, version: int = 0) -> Sampler:
-    """The fastest sampler there is for this policy, loaded with its present weights."""
-    # A sampler's code is imported when a policy needs it; each of them imports this module.
-    from practicum.rollout.native import NativeSampler
-    from practicum.rollout.torch import TorchSampler
-    from practicum.rollout.uncached import UncachedSampler
-
-    chosen: Sampler
-    if not isinstance(policy, Decoder):
-        chosen = UncachedSampler(config)
-    elif native_decoding(compute_dtype(config.dtype, policy.device), policy.device):
-        chosen = NativeSampler(config)
-    else:
-        chosen = TorchSampler(config)
-    chosen.load(policy, version)
-    return chosen
 
 
 def scattered(seed: int) -> int:

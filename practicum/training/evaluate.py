@@ -22,7 +22,7 @@ from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
 from practicum.stats import share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task

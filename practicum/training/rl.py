@@ -35,7 +35,8 @@ from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
-from practicum.rollout.sampler import Sampler, make_sampler
+from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
 from practicum.tasks.registry import TaskConfig, load_task

@@ -46,7 +46,7 @@ from practicum.reward.examination import ensemble_accuracy
 from practicum.reward.model import load_reward_model
 from practicum.reward.parts import combined, member_rewards
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.stats import clustered_error, share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task

@@ -24,7 +24,8 @@ from practicum.bench.measure import (
 from practicum.bench.scaling import exponent
 from practicum.model.decoder import Decoder, DecoderConfig, parameter_count
 from practicum.model.sampling import SamplingConfig
-from practicum.rollout.sampler import make_sampler, scattered
+from practicum.rollout.sampler import scattered
+from practicum.rollout.samplers import make_sampler
 
 
 def test_a_rate_row_compares_rates_pair_by_pair() -> None:

@@ -135,7 +135,7 @@ def test_we_compute_the_logits_of_a_model_transformers_made(shape: str, tmp_path
 
 def test_transformers_writes_the_same_greedy_text(tmp_path: Path) -> None:
     from practicum.model.sampling import SamplingConfig
-    from practicum.rollout.sampler import make_sampler
+    from practicum.rollout.samplers import make_sampler
 
     ours, tokenizer = make_decoder("multi_query_untied"), make_tokenizer()
     save_model(ours, tokenizer, tmp_path)

@@ -19,7 +19,7 @@ from practicum.model.decoder import Decoder
 from practicum.model.gguf import halves_apart, read_gguf
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, set_chat
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from tests.tiny import tiny_decoder
 
 gguf = pytest.importorskip("gguf")

@@ -30,7 +30,7 @@ from practicum.model.native.scorer import packed_hidden, packed_logprobs
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import KernelScorer, PaddedScorer, Scorer, make_rows, make_scorer
 from practicum.model.tokenizer import train_tokenizer
-from practicum.rollout.sampler import make_sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from tests.tiny import tiny_decoder
 

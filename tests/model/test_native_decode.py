@@ -14,7 +14,8 @@ from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.native.sampler import NativeDecoder, NativeRows, native_decoding
 from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.rollout.sampler import Completion, make_sampler, scattered
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from tests.tiny import tiny_decoder
 
 pytestmark = pytest.mark.skipif(

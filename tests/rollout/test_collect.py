@@ -12,7 +12,8 @@ from practicum.model.decoder import Decoder
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_batch
 from practicum.rollout.collect import collect, to_rollout
-from practicum.rollout.sampler import Completion, make_sampler, scattered
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.types import Prompt, Score
 
 MakeDecoder = Callable[..., Decoder]

@@ -14,7 +14,8 @@ from practicum.model.decoder import Decoder
 from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.rollout.native import NativeSampler
-from practicum.rollout.sampler import Completion, Sampler, make_sampler, scattered
+from practicum.rollout.sampler import Completion, Sampler, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.rollout.torch import TorchSampler
 from practicum.rollout.uncached import UncachedSampler
 from tests.foreign import KINDS, ForeignPolicy, foreign_policy

@@ -17,7 +17,8 @@ from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig, choose, filter_logits
-from practicum.rollout.sampler import Completion, make_sampler, scattered
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 
 MakeDecoder = Callable[..., Decoder]
 EOS = 1

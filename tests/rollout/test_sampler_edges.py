@@ -22,7 +22,8 @@ from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.model.scorer import make_rows, make_scorer
 from practicum.rollout.collect import to_rollout
-from practicum.rollout.sampler import Completion, make_sampler, scattered
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.training.objectives import kl_estimate
 from practicum.training.update import ScoreSettings, reference_logprobs, score_tokens
 

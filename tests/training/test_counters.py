@@ -16,7 +16,8 @@ from practicum.model.native.scorer import work
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
 from practicum.rollout.native import NativeSampler
-from practicum.rollout.sampler import make_sampler, scattered
+from practicum.rollout.sampler import scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.training import rl
 from practicum.training.algorithms.algorithm import Experience
 from practicum.training.loop import LoopConfig

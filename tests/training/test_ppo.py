@@ -43,7 +43,8 @@ from practicum.reward.parts import (
     repetition,
 )
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, make_sampler
+from practicum.rollout.sampler import Completion
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.training import rl
 from practicum.training.algorithms import grpo, ppo

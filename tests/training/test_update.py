@@ -25,7 +25,8 @@ from practicum.model.scorer import (
 )
 from practicum.reward.controls import with_control
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, make_sampler, scattered
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms import grpo, ppo
 from practicum.training.algorithms.algorithm import Experience, Signals
 from practicum.training.loop import Trainee

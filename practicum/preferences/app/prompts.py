@@ -114,7 +114,8 @@ def answered(
     from practicum.model.policy import load_policy
     from practicum.model.sampling import SamplingConfig
     from practicum.model.tokenizer import encode_prompts
-    from practicum.rollout.sampler import make_sampler, scattered
+    from practicum.rollout.sampler import scattered
+    from practicum.rollout.samplers import make_sampler
 
     folder = model_folder(model)
     policy, tokenizer = load_policy(folder)
