@@ -33,26 +33,26 @@ from practicum.types import Prompt
 
 @dataclass(frozen=True)
 class EvalConfig(Ranged):
-    """Examine a model on a task's held-out problems."""
+    """Evaluate a model on a task's held-out problems."""
 
     model: Path
     """A model folder, or a run's folder."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task."""
     split: Literal["validation", "test"] = "test"
-    """Which held-out problems."""
+    """Split of the held-out problems."""
     count: Count = 1000
-    """Problems, each answered greedily."""
+    """Number of problems, each answered greedily."""
     samples: CountOrNone = 0
-    """Completions a problem at temperature 1 for pass@k; 0 leaves pass@k out."""
+    """Completions per problem at temperature 1, for pass@k; 0 skips pass@k."""
     sampled_count: Count = 200
-    """Problems of the pass@k estimate."""
+    """Number of problems for pass@k."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Length limit, slots and dtype; temperature is set by the examination."""
+    """Length limit, slots and dtype; the evaluation sets the temperature."""
     threads: Threads = 0
-    """CPU threads; 0 takes one per core."""
+    """CPU threads; 0 uses one per core."""
     seed: Seed = 1
-    """Fixes the problems drawn."""
+    """Seed of the problems drawn."""
 
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:

@@ -41,13 +41,13 @@ class LoopConfig(Ranged, section="loop"):
     """How long a stage runs and what it writes."""
 
     steps: PositiveInt = 100
-    """Optimizer updates (practice: iterations of sample, score, update)."""
+    """Optimizer updates (in practice: iterations of sample, score, update)."""
     checkpoint_every: PositiveInt = 50
     """Updates between checkpoints; the last update always writes one."""
     keep_checkpoints: PositiveInt = 2
-    """Older checkpoints are removed."""
+    """Number of checkpoints to keep; older ones are removed."""
     threads: Threads = 0
-    """CPU threads of matrix products; 0 takes one per core."""
+    """CPU threads for matrix products; 0 uses one per core."""
 
 
 @dataclass(frozen=True)
