@@ -326,7 +326,7 @@ def test_the_help_page_wraps_once_and_names_none(monkeypatch: pytest.MonkeyPatch
         assert "  --reference PATH|none\n" in page
         assert "(default: none)" in page
         text = re.sub(r"\s+", " ", page)
-        assert "mean_minus_variance distrust what they disagree on. (default: mean)" in text
+        assert "mean_minus_variance lower rewards on which they disagree. (default: mean)" in text
 
 
 # --------------------------------------------------------------------------------- inside, but at the edge

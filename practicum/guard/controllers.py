@@ -25,18 +25,18 @@ MOST_PRICE = 5.0
 
 @dataclass(frozen=True)
 class KLConfig(Ranged, section="update.kl"):
-    """The pull back to the reference policy (the model that practice started from)."""
+    """KL penalty to the reference policy (the model that practice started from)."""
 
     weight: Common[NonNegativeFloat] = 0.0
     """Beta; 0 loads no reference."""
     estimator: KLEstimator = "k1"
-    """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
+    """Only k1 in the reward and k2 in the loss have the gradient of the KL."""
     placement: Literal["reward", "loss"] = "reward"
     """Subtracted from the reward, or added to the loss."""
     target: NonNegativeFloat = 0.0
-    """Above 0: the weight is adapted each step to hold this KL, in nats per completion."""
+    """If above 0, the weight is adapted each step towards this KL, in nats per completion."""
     hold: bool = False
-    """Hold the KL at the target firmly: the weight is for a KL there, and goes with the square of the KL."""
+    """Pin the KL at `target`: the weight scales as (KL / target)^2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,9 +1,8 @@
-"""The guard: watches a run against a learned reward step by step, and says when that reward no longer speaks
-for people.
+"""The guard: watches a run against a learned reward step by step, and says when to stop trusting that reward.
 
-It reads numbers a training loop logs anyway and a few samples, keeps a CUSUM per signal (`detectors.py`), and
-costs microseconds. It sees no true reward. What it decides depends only on the rows it was shown, so a
-recorded run can be replayed, and a resumed one goes on as it was.
+It reads metrics that the training loop logs anyway and a few samples, keeps a CUSUM per signal
+(`signals.py`), and costs microseconds. It never sees the true reward. Its decision depends only on the rows
+it has read, so a recorded run can be replayed, and a resumed one continues as it was.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reward": ("reward",),
     }
 )
-"""Where each signal stands in a row of metrics.jsonl, the first name present."""
+"""The columns of metrics.jsonl that hold each signal; the first one present is used."""
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {
         "ensemble_disagreement": 100.0,
@@ -60,7 +59,7 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 Entropy has none, for all learning lowers it: give it one from clean runs (`calibrated`)."""
 KL_BUDGET = 3.0
 NEAR = 0.25
-"""Share of the KL budget up to which a step is still to be trusted once the budget was exceeded."""
+"""Once the budget is exceeded, steps are trusted up to this share of it."""
 SHOWN = 3
 
 
@@ -75,13 +74,13 @@ class GuardConfig(Ranged, section="guard"):
     thresholds: Mapping[str, PositiveFloat] = field(default_factory=lambda: dict(THRESHOLDS))
     """CUSUM threshold of each watched signal; `calibrated` sets them from clean runs."""
     votes: PositiveInt = 2
-    """Signals that must stand above their thresholds at once."""
+    """Signals that must exceed their thresholds at the same time."""
     kl_budget: NonNegativeFloat | None = KL_BUDGET
-    """Most KL to the reference, nats a completion: what is that far, the reference writes once in 20 times.
-    Of 1,500 ranked answers 75 are like it: with more rankings, or longer answers, allow more. It needs no
-    votes; none: no budget."""
+    """Largest allowed KL to the reference, in nats per completion; none: no limit. It needs no votes. The
+    reference writes a text that is 3 nats away once in 20 samples, so 75 of 1,500 ranked answers are like
+    it. Allow more with more rankings or longer answers."""
     baseline: Annotated[int, Range(at_least=2)] = BASELINE
-    """Steps that teach the guard what is normal in this run; it stays silent until they are over."""
+    """First steps of the run, which define what is normal; the guard does not alarm during them."""
 
     @property
     def held_kl(self) -> float:
@@ -237,14 +236,14 @@ class Guard:
     def _untold(self) -> dict[str, str]:
         """Signals without a reading, and why."""
         return {
-            name: "it did not differ in the first steps" if watch.start else "it was not logged"
+            name: "it was constant in the first steps" if watch.start else "it was not logged"
             for name, watch in self._watches.items()
             if watch.untold or not watch.start
         }
 
     def _calm(self, step: int, alarmed: Sequence[str], readings: Mapping[str, float]) -> Decision:
         seen = [_told(name, self._watches[name]) for name in alarmed]
-        said = f"{' and '.join(seen)}, but the guard does not act on that" if seen else "nothing unusual"
+        said = f"{' and '.join(seen)}, too few signals for the guard to act" if seen else "nothing unusual"
         return Decision("go_on", step, f"Step {step}: {said}.", readings=readings, seen=tuple(seen))
 
     def _alarm(
@@ -272,12 +271,12 @@ class Guard:
             # The samples of a step are those of the checkpoint before it.
             last = min([*calm, *([self._near - 1] if over_budget is not None else [])])
             to_step = max(0, last) // self.checkpoint_every * self.checkpoint_every
-            which = "the last one to be trusted" if to_step else "the model the run began with"
+            which = "the last trusted checkpoint" if to_step else "the starting model"
             end = f"go back to step {to_step}, {which}"
             if action == "hold":
-                end += f", and go on with the KL held at {self.config.held_kl:.3g} nats"
+                end += f", and continue with the KL pinned at {self.config.held_kl:.3g} nats"
         elif action == "ask":
-            end = "ask people to rank answers to the prompts shown before going on"
+            end = "ask people to rank answers to the prompts shown before continuing"
         return Decision(
             action, step, f"Step {step}: {' and '.join(seen)}; {end}.", to_step,
             prompts if action == "ask" else (), worst, readings, tuple(seen),
@@ -387,7 +386,7 @@ def replay(
         if decision.action != "go_on":
             break
     if decision is None:
-        raise InputError(f"{metrics}: holds no rows")
+        raise InputError(f"{metrics}: has no rows")
     if not found:
         names = ", ".join(COLUMNS[name][-1] for name in watched)
         raise InputError(f"{metrics}: has none of the watched signals: log one of {names}")

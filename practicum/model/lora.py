@@ -46,9 +46,9 @@ class LoraConfig(Ranged, section="lora"):
     rank: Common[Annotated[int, Range(at_least=0, at_most=65_536)]] = 0
     """Rank of the adapters; 0 trains all weights."""
     alpha: PositiveFloat = 32.0
-    """An adapter's share is scaled by alpha / rank."""
+    """The output of an adapter is scaled by alpha / rank."""
     targets: tuple[str, ...] = TARGETS
-    """Which of the layers' matrices get one."""
+    """Matrices of the layers that get an adapter."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

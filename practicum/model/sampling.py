@@ -25,9 +25,9 @@ class DecodingSettings(Ranged, section="sampling"):
     max_new_tokens: Common[Count] = 200
     """A completion is cut here, without an end-of-sequence token."""
     slots: PositiveInt = 512
-    """Rows decoded at a time; more requests wait their turn."""
+    """Rows decoded at the same time; further requests wait."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Dtype of matrix products; auto is bfloat16 where the hardware has it."""
+    """Dtype of matrix products; auto is bfloat16 if the hardware has it."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class SamplingConfig(DecodingSettings):
     """How completions are drawn."""
 
     temperature: Common[NonNegativeFloat] = 1.0
-    """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
+    """0 decodes greedily; 1 samples from the policy's own distribution."""
     top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
     """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
     top_k: NonNegativeInt = 0
-    """Keep the k likeliest tokens, of equally likely ones those of the lowest ids; 0 keeps all."""
+    """Keep the k most likely tokens (ties: lowest ids first); 0 keeps all."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

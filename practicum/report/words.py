@@ -11,9 +11,9 @@ STAGE_TITLES = {
     "rlhf": "Human feedback",
 }
 STAGE_MEANINGS = {
-    "pretrain": "The model, new and knowing nothing, reads a textbook and learns to predict the next token.",
-    "sft": "It imitates worked solutions, some of them with people's mistakes.",
-    "rl": "It tries problems itself; an exact verifier says only whether the answer was right.",
+    "pretrain": "A new model with random weights reads a textbook and learns to predict the next token.",
+    "sft": "It imitates worked solutions, including some with people's mistakes.",
+    "rl": "It tries problems itself. An exact verifier says whether the answer is right, and nothing else.",
     "rlhf": "People rank what it writes, and it learns to write what they prefer.",
 }
 CONTROL_TITLES = {
@@ -22,8 +22,8 @@ CONTROL_TITLES = {
     "format": "format reward (control)",
 }
 CONTROL_MEANINGS = {
-    "random": "a coin decides whether an answer is paid",
-    "format": "any answer that can be read is paid, right or wrong",
+    "random": "a coin toss decides the reward of an answer",
+    "format": "any readable answer gets the reward, right or wrong",
 }
 OUTCOME_TITLES = {"unparseable": "unreadable", "over_limits": "over limits"}
 SLICE_TITLES = {
@@ -56,91 +56,89 @@ class Meaning:
 METRICS: dict[str, Meaning] = {
     "accuracy": Meaning(
         "accuracy",
-        "Share of held-out problems whose answer the verifier finds right, the model writing its likeliest "
-        "token each time.",
+        "Share of held-out problems that the model answers correctly with greedy decoding, as judged by the "
+        "verifier.",
         True,
     ),
     "interval": Meaning(
         "95% interval",
-        "Where the true share lies, given how few different problems were asked: prompts that ask for the "
-        "same problem count as one. Two results differ clearly when their intervals do not overlap.",
+        "The range in which the true share lies, given the number of different problems: prompts that ask "
+        "for the same problem count as one. Two results differ clearly if their intervals do not overlap.",
     ),
-    "n": Meaning("n", "How many problems the share was measured on."),
+    "n": Meaning("n", "Number of problems the share was measured on."),
     "family_accuracy": Meaning(
-        "a−(b+x)/x=x", "Accuracy on this family alone: the one the opening equation belongs to.", True
+        "a−(b+x)/x=x",
+        "Accuracy on this family alone, to which the equation that started the project belongs.",
+        True,
     ),
-    "pass@1": Meaning(
-        "pass@1", "Chance that one answer is right, drawn at random by the model's own probabilities.", True
-    ),
-    "pass@k": Meaning("pass@k", "Chance that at least one of k answers drawn to a problem is right.", True),
+    "pass@1": Meaning("pass@1", "Probability that one sampled answer is right.", True),
+    "pass@k": Meaning("pass@k", "Probability that at least one of k sampled answers is right.", True),
     "loss": Meaning(
-        "loss", "How surprised the model is by the next token, in nats; lower is better, 0 is no surprise."
+        "loss", "Cross-entropy of the next token, in nats: lower is better, 0 is a perfect prediction."
     ),
-    "reward": Meaning("reward", "Mean of what the answers of an iteration were paid: 1 or 0 each.", True),
+    "reward": Meaning("reward", "Mean reward of the answers of an iteration: 1 or 0 each.", True),
     "solved": Meaning(
-        "right answers", "Share of the answers written during practice that the task finds right.", True
+        "right answers", "Share of the answers written during practice that the task judges right.", True
     ),
     "outcome/correct": Meaning(
-        "right answers", "Share of the answers written during practice that the verifier finds right.", True
+        "right answers", "Share of the answers written during practice that the verifier judges right.", True
     ),
-    "outcome/wrong": Meaning("wrong", "The answer could be read and is not right.", True),
-    "outcome/unparseable": Meaning("unreadable", "No answer, or one that is no mathematics.", True),
+    "outcome/wrong": Meaning("wrong", "The answer is readable but not right.", True),
+    "outcome/unparseable": Meaning("unreadable", "There is no answer, or it is not mathematics.", True),
     "outcome/over_limits": Meaning("over limits", "The answer is too long or too large to be judged.", True),
     "behaviour/domain_check": Meaning(
-        "domain check", "Before solving, the solution excludes values that would divide by zero.", True
+        "domain check", "Before solving, the solution excludes values at which a denominator is zero.", True
     ),
     "behaviour/factoring": Meaning(
-        "factoring", "A product of factors that really is the reduced equation.", True
+        "factoring", "A product of factors that equals the reduced equation.", True
     ),
     "behaviour/factoring_wrong": Meaning(
-        "wrong factoring", "A product of factors that is not the reduced equation.", True
+        "wrong factoring", "A product of factors that does not equal the reduced equation.", True
     ),
     "behaviour/formula": Meaning(
-        "quadratic formula", "The discriminant of the reduced equation, rightly worked out.", True
+        "quadratic formula", "The discriminant of the reduced equation, computed correctly.", True
     ),
     "behaviour/verification": Meaning(
         "verification",
-        "A candidate is put back into the equation, with true arithmetic and the verdict that follows.",
+        "A candidate is substituted into the equation, with correct arithmetic and the right conclusion.",
         True,
     ),
     "behaviour/correction": Meaning(
-        "correction", "After a failed verification the answer no longer holds that candidate.", True
+        "correction", "After a failed verification, the answer no longer contains that candidate.", True
     ),
     "entropy": Meaning(
         "entropy",
-        "How open the model's next choice is, in nats a token. Falling to 0 means it has stopped exploring.",
+        "Mean entropy of the next token, in nats. If it falls to 0, the policy has stopped exploring.",
     ),
     "clip_fraction": Meaning(
         "clipped tokens",
-        "Share of tokens whose probability moved too far in one update, so that the rest was cut off.",
+        "Share of tokens whose importance ratio was clipped, because their probability moved too far.",
         True,
     ),
     "ratio_error": Meaning(
         "sampler mismatch",
-        "The largest relative gap, over all tokens of an iteration, between a token's probability when it "
-        "was sampled and when it was learned from, before any update. Exact arithmetic would give 0.",
+        "The largest relative gap, over all tokens of an iteration, between a token's probability in the "
+        "sampler and in the learner, before any update. Exact arithmetic would give 0.",
     ),
     "approximate_kl": Meaning(
         "drift in an iteration (KL)",
-        "How far the model being updated is from the one that wrote the answers, in nats a token.",
+        "KL between the updated policy and the one that wrote the answers, in nats per token.",
     ),
-    "kl": Meaning(
-        "distance to the start (KL)", "How far the model is from the one practice started with, in nats."
-    ),
+    "kl": Meaning("KL to the reference", "KL between the policy and the reference model, in nats per token."),
     "gradient_norm": Meaning(
-        "gradient norm", "Length of the gradient before clipping. Sudden jumps are a warning."
+        "gradient norm", "Norm of the gradient before clipping. Sudden jumps are a warning."
     ),
-    "truncated": Meaning("cut off", "Share of answers that ran into the length limit.", True),
-    "completion_tokens": Meaning("answer length", "Mean tokens of an answer."),
+    "truncated": Meaning("cut off", "Share of answers cut at the length limit.", True),
+    "completion_tokens": Meaning("answer length", "Mean length of an answer, in tokens."),
     "groups_tied": Meaning(
         "tied groups",
-        "Share of problems whose answers were all paid alike: nothing can be learned from them.",
+        "Share of problems whose answers all earned the same reward: they give no gradient.",
         True,
     ),
-    "padding_share": Meaning("padding", "Share of the arithmetic spent on filler positions.", True),
-    "learning_rate": Meaning("learning rate", "How far the weights follow one gradient."),
+    "padding_share": Meaning("padding", "Share of the computation spent on padding.", True),
+    "learning_rate": Meaning("learning rate", "Learning rate of the update."),
     "advantage": Meaning(
-        "advantage", "How much better the answer was paid than the others: above 0 it becomes more likely."
+        "advantage", "How much better the answer was than the others: above 0 it becomes more likely."
     ),
 }
 HEALTH = (
@@ -243,12 +241,12 @@ def teaching_verdict(
 def teaching_sentence(verdict: str, k: int, at_ceiling: bool) -> str:
     """The verdict of `teaching_verdict` in words; `at_ceiling` when k tries solved nearly all beforehand."""
     sentence = {
-        "taught": f"Practice taught: problems out of reach of {k} tries before are now within reach.",
-        "sharpened": f"Practice sharpened what was there: the first try is right more often, but {k} tries "
-        f"reach no clearly larger set of problems than {k} tries did before.",
-        "narrowed": f"Practice narrowed the model: {k} tries now reach fewer problems than before.",
-        "unclear": f"Neither can be told: pass@1 and pass@{k} before and after practice lie too close "
-        "together for so few problems; their intervals overlap.",
+        "taught": f"Practice taught: {k} tries now solve problems that {k} tries did not solve before.",
+        "sharpened": f"Practice sharpened: the first try is right more often, but {k} tries do not "
+        f"clearly solve more problems than {k} tries did before.",
+        "narrowed": f"Practice narrowed the model: {k} tries now solve fewer problems than before.",
+        "unclear": f"Neither teaching nor sharpening is shown: pass@1 and pass@{k} did not clearly rise, "
+        "judged by their intervals before and after practice.",
     }[verdict]
     if at_ceiling and verdict != "taught":
         sentence += (

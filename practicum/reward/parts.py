@@ -30,33 +30,31 @@ PARTS = ("reward_model", "task", "length")
 
 @dataclass(frozen=True)
 class RewardConfig(Ranged, section="reward"):
-    """What a completion is paid when there is a reward model."""
+    """The reward of a completion when there is a reward model."""
 
     weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: {"reward_model": 1.0})
-    """Weights of the parts: reward_model, task (its own judgement, as a verifier's) and length (tokens as a
-    share of sampling.max_new_tokens; below 0 for a price on length)."""
+    """Weights of the parts: reward_model, task (its own score, such as a verifier's) and length (tokens as a
+    share of sampling.max_new_tokens; a negative weight penalises length)."""
     ensemble: Literal["mean", "min", "mean_minus_variance"] = "mean"
-    """How members are put together when there are several; min and mean_minus_variance distrust what they
-    disagree on."""
+    """How several members are combined; min and mean_minus_variance lower rewards on which they disagree."""
     variance_weight: NonNegativeFloat = 0.5
     """Weight of the variance in mean_minus_variance."""
     budgets: Mapping[str, FiniteFloat] = field(default_factory=dict)
-    """Value of a part beyond which more of it is not paid, on average over completions: a multiplier that is
-    adapted each step takes its weight away, and at most turns it round, while the mean lies above
-    (Moskovitz et al. 2023)."""
+    """Budget of a part: while its batch mean exceeds this value, a Lagrange multiplier, adapted each step,
+    lowers the part's weight, at most to its negative (Moskovitz et al. 2023)."""
     budget_rate: PositiveFloat = 0.05
-    """What such a multiplier gains a step for each unit above the budget."""
+    """Increase of that multiplier per step and unit above the budget."""
     shares: Mapping[str, OpenShare] = field(default_factory=dict)
-    """Share of completions that should show a behaviour of the task (jokes: pun, question, one_liner, story,
-    absurd): a price on it, adapted each step, brings it there from either side, and what is liked for other
-    reasons stays paid."""
+    """Target share of completions that show a behaviour of the task (jokes: pun, question, one_liner, story,
+    absurd). A price on the behaviour, adapted each step, brings the share there from either side; all other
+    rewards stay the same."""
     share_rate: PositiveFloat = 0.1
-    """What such a price gains a step for each unit its share is off."""
+    """Change of that price per step and unit of distance to the target share."""
     scale: bool = False
-    """Divide by the deviation of rewards on the reference set. It changes what the KL weight means: unscaled,
-    a reward of 1 is one logit of people's preference."""
+    """Divide rewards by their standard deviation on the reference set. This changes the meaning of the KL
+    weight: unscaled, a reward of 1 is one logit of people's preference."""
     unfinished: FiniteFloat = -5.0
-    """Whole reward of a completion that was cut before its end of sequence, whatever the parts say."""
+    """Total reward of a completion that was cut before its end of sequence, whatever its parts are."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

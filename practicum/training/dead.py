@@ -1,4 +1,4 @@
-"""Signs that a run learns nothing, read from the rows of metrics that it logs anyway."""
+"""Signs that a run learns nothing, found in the metrics that it logs anyway."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 STEPS = 3
-"""Steps in a row after which a sign is told."""
+"""Steps in a row after which a sign is reported."""
 
 
 def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """What stood still in every one of the given steps: a name and a sentence each, nothing for no rows.
+    """What did not change in any of the given steps: a name and a sentence each; empty without rows.
 
-    Steps of practice are looked at for rewards that are all equal, groups that are all tied and completions
-    that were all cut, every stage's for a gradient of 0. A metric that is missing or null is no sign.
+    In practice: all rewards equal, all groups tied, or all completions cut. In every stage: a gradient of 0.
+    A metric that is missing or null is no sign.
     """
     if not rows:
         return {}
@@ -24,7 +24,9 @@ def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         found["reward"] = f"every completion was paid {rows[0]['reward']:g}, so no answer counts as better"
     elif _always(rows, "groups_tied", 1.0) and "explained_variance" not in rows[0]:
         # PPO, which alone explains a variance, compares answers to different prompts too.
-        found["groups"] = "the answers to each prompt were all paid alike, so no answer counts as better"
+        found["groups"] = (
+            "all answers to a prompt had the same reward, for every prompt, so no answer counts as better"
+        )
     if _always(rows, "truncated", 1.0):
         found["truncated"] = "every completion was cut at its length limit (sampling.max_new_tokens)"
     if _always(rows, "gradient_norm", 0.0):

@@ -44,19 +44,19 @@ class EvalConfig(Ranged):
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task."""
     split: Common[Literal["validation", "test"]] = "test"
-    """Which held-out problems."""
+    """Split of the held-out problems."""
     count: Common[Count] = 1000
-    """Problems, each answered greedily."""
+    """Number of problems, each answered greedily."""
     samples: Common[CountOrNone] = 0
-    """Completions a problem at temperature 1 for pass@k; 0 leaves pass@k out."""
+    """Completions per problem at temperature 1, for pass@k; 0 skips pass@k."""
     sampled_count: Common[Count] = 200
-    """Problems of the pass@k estimate."""
+    """Number of problems for pass@k."""
     sampling: DecodingSettings = field(default_factory=DecodingSettings)
     """Length limit, rows at a time and dtype; the examination decides how completions are drawn."""
     threads: Common[Threads] = 0
-    """CPU threads; 0 takes one per core."""
+    """CPU threads; 0 uses one per core."""
     seed: Common[Seed] = 1
-    """Fixes the problems drawn."""
+    """Seed of the problems drawn."""
 
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:

@@ -47,9 +47,9 @@ class LoopConfig(Ranged, section="loop"):
     checkpoint_every: PositiveInt = 50
     """Updates between checkpoints. The last update always writes one."""
     keep_checkpoints: PositiveInt = 2
-    """Older checkpoints are removed."""
+    """Number of checkpoints to keep; older ones are removed."""
     threads: Common[Threads] = 0
-    """CPU threads of matrix products; 0 takes one per core."""
+    """CPU threads for matrix products; 0 uses one per core."""
 
 
 @dataclass(frozen=True)

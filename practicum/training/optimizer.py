@@ -31,15 +31,15 @@ class OptimizerConfig(Ranged, section="optimizer"):
     """Muon or AdamW, with linear warm-up and cosine decay."""
 
     algorithm: Literal["muon", "adamw"] = "muon"
-    """muon orthogonalises the momentum of the layers' matrices and leaves the rest to AdamW."""
+    """muon orthogonalises the momentum of the layers' matrices and uses AdamW for the rest."""
     learning_rate: Common[Rate] = 1e-3
     """Peak learning rate. Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
     final_share: Share = 0.1
-    """The learning rate ends at this share of its peak."""
+    """Final learning rate as a share of the peak."""
     weight_decay: NonNegativeFloat = 0.01
-    """Decoupled decay of matrices; norms have none."""
+    """Decoupled weight decay of matrices; norms have none."""
     momentum: ShareBelowOne = 0.95
     """Muon's momentum."""
     beta1: ShareBelowOne = 0.9
@@ -47,7 +47,7 @@ class OptimizerConfig(Ranged, section="optimizer"):
     beta2: ShareBelowOne = 0.95
     """AdamW's decay of the squared gradient's running mean."""
     max_gradient_norm: PositiveFloat = 1.0
-    """Gradients are scaled down to this global norm (Pascanu et al. 2013, 1211.5063)."""
+    """Gradients are clipped to this global norm (Pascanu et al. 2013, 1211.5063)."""
 
 
 # Jordan's quintic: each step moves every singular value towards 1, quickest where it is small.

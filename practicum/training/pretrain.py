@@ -97,28 +97,28 @@ class PretrainConfig(Ranged):
     """
 
     size: Common[Literal["tiny", "small", "base"]] = "tiny"
-    """The one dial: width, depth, learning rate and length together."""
+    """Sets width, depth, learning rate and number of steps together."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose textbook is read."""
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
     vocabulary_size: Common[CountOrNone] = 0
-    """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it.
-    Those that spell other characters in bytes come on top."""
+    """Tokens: all printable ASCII characters, then the textbook's most common words; 0: the task's default.
+    Tokens for the bytes of other characters are added to this."""
     sequence_length: Common[Annotated[int, Range(at_least=1, at_most=1_048_576)]] = 128
-    """Tokens of a row."""
+    """Tokens per row."""
     batch_rows: Common[Count] = 64
-    """Rows of one update."""
+    """Rows per update."""
     micro_batch_rows: PositiveInt = 32
-    """Rows of one forward pass; changes memory and speed, not the result."""
+    """Rows per forward pass; affects memory and speed, not the result."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-2))
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, checkpoint_every=100))
-    """Length and checkpoints."""
+    """Steps and checkpoints."""
     dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
-    """Matrix products; master weights are always float32."""
+    """Dtype of matrix products; master weights are always float32."""
     seed: Common[Seed] = 0
-    """Fixes weights and text."""
+    """Seed of the initial weights and the text."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

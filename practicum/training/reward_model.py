@@ -78,33 +78,33 @@ class RewardModelSettings(Ranged):
     """How a reward model is fitted, whoever decides on the model that it starts from and the rankings."""
 
     objective: Literal["bradley-terry", "plackett-luce"] = "bradley-terry"
-    """All pairs of a ranking, or its choices from the best down."""
+    """bradley-terry uses all pairs of a ranking, plackett-luce its choices from the best down."""
     margin: NonNegativeFloat = 0.0
-    """Advantage asked for per rank of difference, in logits (bradley-terry only)."""
+    """Score difference required per rank of difference, in logits (bradley-terry only)."""
     rater_weights: Literal["equal", "reliability"] = "equal"
-    """reliability weighs rankings by the rater's agreement with others; it needs an overlap of 2 or more."""
+    """reliability weights rankings by the rater's agreement with others; it needs an overlap of 2 or more."""
     weights: Mapping[str, NonNegativeFloat] = field(default_factory=dict)
-    """Weights of single raters' rankings on top of that, by name; 0 leaves a rater out, who is not named
-    weighs 1. `practicum audit bias --weights` writes them so that a majority counts for less."""
+    """Additional weights of raters, by name; 0 drops a rater, and raters not listed keep weight 1.
+    `practicum audit bias --weights` writes weights that reduce the influence of a majority."""
     batching: Literal["grouped", "pairs"] = "grouped"
-    """grouped keeps all of a prompt's rankings in one batch; pairs shuffles single pairs, for comparison."""
+    """grouped keeps all rankings of a prompt in one batch; pairs shuffles single pairs, for comparison."""
     lora: LoraConfig = field(default_factory=LoraConfig)
-    """Adapters that learn in place of all of the decoder's weights; heads are always trained whole."""
+    """Adapters to train instead of all weights of the decoder; heads are always trained in full."""
     heads: Annotated[int, Range(at_least=1, at_most=1024)] = 1
-    """Heads on one decoder, each on its own half of the rankings; their disagreement is a warning."""
+    """Heads on one decoder, each trained on its own half of the rankings; their disagreement is a warning."""
     length_control: Literal["none", "regress"] = "none"
-    """regress takes out of rewards what the score owes to length alone, within prompts."""
+    """regress removes from rewards the slope of score on length, fitted within prompts."""
     held_out: Common[ShareBelowOne] = 0.1
-    """Share of prompts, chosen by hash, that is examined and never learned from."""
+    """Share of prompts, chosen by hash, used for evaluation and never for training."""
     contrast_steps: NonNegativeInt = 0
-    """Updates before the rankings, on the ranked answers above spoiled ones (another prompt's, mixed, cut,
-    repeated), which teach a small model to see what an answer has to do with its prompt."""
+    """Updates before the rankings that put ranked answers above corrupted ones (another prompt's, mixed, cut,
+    repeated). They teach a small model to relate an answer to its prompt."""
     epochs: Common[PositiveInt] = 2
     """Passes over the rankings."""
     batch_prompts: PositiveInt = 16
-    """Prompts of one update, each with all its rankings."""
+    """Prompts per update, each with all its rankings."""
     micro_batch_tokens: PositiveInt = 4096
-    """Tokens of one forward pass; changes memory and speed, not the result."""
+    """Tokens per forward pass; affects memory and speed, not the result."""
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(
             algorithm="adamw", learning_rate=1e-3, warmup_steps=5, final_share=0.1
@@ -114,9 +114,9 @@ class RewardModelSettings(Ranged):
     checkpoint_every: PositiveInt = 100
     """Updates between checkpoints."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Matrix products; master weights are always float32."""
+    """Dtype of matrix products; master weights are always float32."""
     head_seed: Seed | None = None
-    """Fixes the heads apart from the order; give members the same to average them. None: as seed."""
+    """Seed of the heads alone; members to be averaged need the same. None: as seed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,20 +137,20 @@ class RewardModelConfig(RewardModelSettings):
     preferences: Common[tuple[str, ...]] = ()
     """Rankings: files (JSONL, Parquet, TRL's pairs) and databases (an SQLite file, postgresql://...)."""
     average: Common[tuple[Path, ...]] = ()
-    """In place of learning: average the weights of these reward models, which began as one model and with one
-    head_seed (WARM), and calibrate the average on the preferences."""
+    """Instead of training, average the weights of these reward models (WARM) and calibrate the average on the
+    preferences. They must have started from one model with one head_seed."""
     reward_format: RewardFormat = "auto"
-    """How other trainers' models among --average read: chat (messages through the chat template), text
-    (prompt and completion as one text), auto (chat where the tokenizer has a template)."""
+    """Format of models from other trainers among --average: chat (messages through the chat template), text
+    (prompt and completion as one text), auto (chat if the tokenizer has a template)."""
     project: Common[str] = ""
-    """Project to read from databases; empty reads all of them."""
+    """Project to read from databases; empty reads all projects."""
     control: Common[RankingControl] = "none"
-    """Learn from null labels, to show what a gain is worth: shuffled-labels deals each ranking's ranks
-    anew, length-only puts the longest first. The examination stays people's."""
+    """Train on null labels, as a control: shuffled-labels shuffles the ranks of each ranking, length-only
+    ranks the longest first. Evaluation still uses people's rankings."""
     threads: Common[Threads] = 0
-    """CPU threads of matrix products; 0 takes one per core."""
+    """CPU threads for matrix products; 0 uses one per core."""
     seed: Common[Seed] = 0
-    """Fixes the heads and the order of rankings; another seed is another member of an ensemble."""
+    """Seed of the heads and the order of rankings; use different seeds for the members of an ensemble."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -53,26 +53,26 @@ class SftConfig(Ranged):
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose worked problems are imitated."""
     batch_demonstrations: Common[Count] = 64
-    """Worked problems of one update."""
+    """Worked problems per update."""
     lora: LoraConfig = field(default_factory=LoraConfig)
-    """Adapters that learn in place of all weights; AdamW suits them, Muon does not."""
+    """Adapters to train instead of all weights; use AdamW with them, not Muon."""
     textbook_passages: Common[CountOrNone] = 12
     """Textbook passages read along with every update, so that imitation forgets no arithmetic; 0 for none.
 
     A pretraining mix as in Ouyang et al. 2022 (2203.02155, section 3.4), one stage earlier.
     """
     micro_batch_tokens: PositiveInt = 2048
-    """Tokens of one forward pass, padding included; changes memory and speed, not the result."""
+    """Tokens per forward pass, including padding; affects memory and speed, not the result."""
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
     )
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=850, checkpoint_every=200))
-    """Length and checkpoints."""
+    """Steps and checkpoints."""
     dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
-    """Matrix products; master weights are always float32."""
+    """Dtype of matrix products; master weights are always float32."""
     seed: Common[Seed] = 0
-    """Fixes the demonstrations drawn."""
+    """Seed of the demonstrations drawn."""
 
 
 def train(

@@ -50,19 +50,19 @@ class UpdateConfig(Ranged, section="update"):
     epochs: PositiveInt = 1
     """Passes over the batch."""
     minibatches: PositiveInt = 1
-    """Optimizer updates of one pass."""
+    """Optimizer updates per pass."""
     clip_low: Share = 0.2
-    """The importance ratio counts down to 1 - clip_low."""
+    """The lower clip bound of the importance ratio is 1 - clip_low."""
     clip_high: NonNegativeFloat = 0.28
-    """The importance ratio counts up to 1 + clip_high (DAPO's 'clip higher')."""
+    """The upper clip bound of the importance ratio is 1 + clip_high (DAPO's 'clip higher')."""
     aggregation: Aggregation = "token_mean"
-    """How tokens are weighted against each other."""
+    """How the losses of tokens are averaged."""
     entropy_weight: NonNegativeFloat = 0.0
-    """Bonus for entropy per token."""
+    """Weight of the entropy bonus per token."""
     micro_batch_tokens: PositiveInt = 2048
-    """Tokens of one forward pass; changes memory and speed, not the result."""
+    """Tokens per forward pass; affects memory and speed, not the result."""
     kl: KLConfig = field(default_factory=KLConfig)
-    """The pull back to the reference."""
+    """KL penalty to the reference."""
 
 
 @dataclass(frozen=True)

@@ -175,13 +175,13 @@ def test_a_clean_audit_says_so_without_promising() -> None:
 def test_green_never_stands_above_a_reading_over_its_threshold(
     make: Any, readings: dict[str, float], seen: tuple[str, ...], verdict: str
 ) -> None:
-    untold = {"ensemble_disagreement": "it did not differ in the first steps"}
+    untold = {"ensemble_disagreement": "it was constant in the first steps"}
     section = make(Decision("go_on", 20, "Step 20: nothing.", readings=readings, seen=seen, untold=untold))
     assert section.verdict == verdict
     page = report.render([section], "x")
     assert ("in order" in page) == (verdict == "good")
     assert "210435%" not in page
-    assert "cannot be told; it did not differ in the first steps" in page
+    assert "cannot be told; it was constant in the first steps" in page
     tags = {"good": "in order", "open": "look closer", "unmeasured": "not all measured"}
     assert f">{tags[verdict]}</span>" in page
 

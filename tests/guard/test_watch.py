@@ -233,7 +233,7 @@ def test_a_held_run_goes_on_from_the_trusted_checkpoint_near_the_reference(
     assert decision == summary["held"]
     assert decision["action"] == "hold"
     assert decision["to_step"] < decision["step"] < 60
-    assert decision["sentence"].endswith("and go on with the KL held at 0.25 nats.")
+    assert decision["sentence"].endswith("and continue with the KL pinned at 0.25 nats.")
     # It goes on to the end, and what the alarm was about stays to be looked at.
     assert summary["step"] == 60
     assert model_folder(held).name == "step-000060"

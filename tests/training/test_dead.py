@@ -116,7 +116,7 @@ def test_tied_groups_and_cut_completions_are_told(
     summary = practise(untrained_model, tmp_path / "run", by_prompt, sampling=one_token)
     lines = " ".join(warned(capsys))
     if summary["reward_std"] > 0:
-        assert "the answers to each prompt were all paid alike" in lines
+        assert "all answers to a prompt had the same reward" in lines
     assert "every completion was cut at its length limit (sampling.max_new_tokens)" in lines
     assert "the gradient was 0" in lines
 

@@ -1,4 +1,4 @@
-"""GRPO and its critic-free relatives: an answer is as good as it beats the other answers to its prompt.
+"""GRPO and its critic-free relatives: an answer is compared with the other answers to its prompt.
 
 Named choices of the family, by `GrpoConfig.advantage` and `UpdateConfig.aggregation`:
 GRPO = group_standardised + sequence_mean; Dr. GRPO = group_mean + constant; DAPO = group_standardised +

@@ -23,21 +23,22 @@ class PpoConfig(Ranged, section="ppo"):
     """How values and rewards become advantages, and how the value head is trained."""
 
     discount: Share = 1.0
-    """Gamma of each token."""
+    """Discount factor gamma per token."""
     gae_lambda: Share = 1.0
-    """1 is the Monte-Carlo return minus the value; lower trusts the value head more."""
+    """Lambda of GAE. 1 is the Monte-Carlo return minus the value; lower relies more on the value head."""
     value_weight: NonNegativeFloat = 0.5
-    """Weight of the value loss, whose gradient reaches the shared backbone; it counts in variances of the
-    returns where these exceed 1."""
+    """Weight of the value loss, whose gradient reaches the shared backbone; the loss is divided by the
+    variance of the returns where that exceeds 1."""
     value_clip: NonNegativeFloat = 0.2
-    """A value moves at most this far from its old one for free."""
+    """PPO value clipping range, around the old value."""
     whiten_advantages: bool = True
     """Zero mean and unit variance over the batch's tokens."""
     whiten_rewards: bool = False
-    """Unit variance of the tokens' rewards, KL included, their mean kept; it rescales the KL weight too."""
+    """Unit variance of the tokens' rewards, including KL, with their mean kept; this also rescales the KL
+    weight."""
     critic: Literal["head", "reward_model"] = "head"
-    """head reads values off the policy's hidden states; reward_model is a network of its own that starts as
-    the (first) reward model."""
+    """head predicts values from the policy's hidden states; reward_model is a separate network that starts as
+    a copy of the (first) reward model."""
 
 
 def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experience:
