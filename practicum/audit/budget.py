@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Strategy = Literal["random", "disagreement", "information"]
 STRATEGIES: tuple[Strategy, ...] = ("random", "disagreement", "information")
+RARE = 0.1
+"""Probability that a simulated response has a rare feature."""
 
 
 @dataclass(frozen=True)
@@ -261,12 +263,10 @@ def _pairs(rows_KF: Floats, model: LinearReward, ranked: int) -> tuple[Floats, F
     return gaps, np.maximum(2 / ranked * chance * (1 - chance), 1e-9)
 
 
-def simulated_pool(
-    prompts: int, responses: int, features: int, seed: int, *, rare: float = 0.1, taste_seed: int = 0
-) -> Pool:
+def simulated_pool(prompts: int, responses: int, features: int, seed: int, *, taste_seed: int = 0) -> Pool:
     """Responses as a policy writes them: a few features everywhere, most of them rare, and a linear taste.
 
-    rare: probability that a response has one of the rare features. The taste depends on `taste_seed` only, so
+    A response has each of the rare features with probability RARE. The taste depends on `taste_seed` only, so
     that pool and test share it.
     """
     if features < 4:
@@ -274,7 +274,7 @@ def simulated_pool(
     taste_F = np.random.default_rng(taste_seed).normal(0.0, 1.0, features)
     generator = np.random.default_rng([seed, 1])
     common = max(2, features // 4)
-    shown_F = np.where(np.arange(features) < common, 0.5, rare)
+    shown_F = np.where(np.arange(features) < common, 0.5, RARE)
     features_PRF = (generator.random((prompts, responses, features)) < shown_F).astype(np.float64)
     return Pool(features_PRF, features_PRF @ taste_F)
 

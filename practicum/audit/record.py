@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import tomli_w
 
-from practicum.audit.detectors import Record, onset, record
+from practicum.audit.detectors import AlarmRule, Record, onset, record
 from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
 from practicum.files import atomic_write
@@ -81,8 +81,7 @@ def records(
     clean: Sequence[Sequence[Row]],
     gamed: Sequence[Sequence[Row]],
     onsets: Sequence[int],
-    false_alarms: float = 0.05,
-    baseline: int = 10,
+    rule: AlarmRule | None = None,
 ) -> list[Record]:
     """The record of every signal that all the runs have; `onsets` are steps from 0, one for each gamed run.
 
@@ -99,8 +98,7 @@ def records(
             [run[name] for run in calm],
             [run[name] for run in wild],
             onsets,
-            false_alarms,
-            baseline,
+            rule,
         )
         for name in signals[0]
     ]
@@ -176,7 +174,7 @@ def run(config: Config) -> Result:
     if not config.gamed:
         return Result(config, tuned, notes)
     onsets = [onset_of(rows, config.gold, path) for rows, path in zip(gamed, config.gamed, strict=True)]
-    found = records(clean, gamed, onsets, config.false_alarms, config.baseline)
+    found = records(clean, gamed, onsets, AlarmRule(config.false_alarms, config.baseline))
     return Result(config, tuned, notes, found)
 
 

@@ -18,7 +18,7 @@ from practicum.model.heads import RewardHead
 from practicum.model.scorer import learner
 from practicum.preferences import formats
 from practicum.preferences.rankings import by_prompt
-from practicum.reward.examination import ensemble_accuracy, pairs_of
+from practicum.reward.accuracy import ensemble_accuracy, pairs_of
 from practicum.reward.model import Calibration, RewardModel, save_reward_model
 from practicum.reward.parts import RewardConfig, combined, judge_of, member_rewards
 from practicum.types import Prompt, Ranking, Response
