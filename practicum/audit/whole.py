@@ -1,11 +1,11 @@
 """`practicum audit --reward-model R --policy P --reference M`: every question about a reward in one go.
 
 Both models answer the same prompts: those of the rankings given, the held-out ones first, else held-out ones
-of a task. From those answers come the reward's and people's view of what
-was gained, the distance between the models, what the policy exaggerates, and what the guard would have said:
-the reference's answers, in batches, are its baseline, and the policy's its steps, as if a run had stayed
-there. People are the rankings given or, for tasks that have them, simulated raters.
-Suffixes: B answers, M members of the ensemble.
+of a task. Each question is asked in a file of its own, of those answers: whether the guard would stop the
+policy (`guard.py`), how far it has gone (`drift.py`), whether people agree that it is better (`opinion.py`),
+what texts the reward overpays (`gaming.py`), what the policy exaggerates (`exaggeration.py`), and where
+people's message is lost (`distortion.py`). People are the rankings given or, for tasks that have them,
+simulated raters. Suffixes: B answers, T tokens.
 """
 
 from __future__ import annotations
