@@ -6,17 +6,19 @@ import importlib
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from practicum import __version__
 from practicum.audit.instruments import INSTRUMENTS
 from practicum.errors import InputError
 
+Help = Literal["", "common", "all"]
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -29,7 +31,7 @@ class Arguments:
     run: Path | None
     resume: bool
     json: bool
-    help: bool
+    help: Help
     settings: list[str]
 
 
@@ -104,7 +106,7 @@ def _train(
     stage = importlib.import_module(module)
     config_class = getattr(stage, config_name)
     if options.help:
-        return _print_help(name, config_class, RUN_OPTIONS)
+        return _print_help(name, config_class, RUN_OPTIONS, options.help)
     if options.resume and options.run is None:
         raise InputError("--resume needs --run DIR, the run to continue")
     run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -164,7 +166,7 @@ def _compute(
         ) from error
     config_class = getattr(stage, config_name)
     if options.help:
-        return _print_help(name, config_class, ANSWER_OPTIONS)
+        return _print_help(name, config_class, ANSWER_OPTIONS, options.help)
     if options.run is not None or options.resume:
         raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
     config = load(config_class, options.config, options.settings)
@@ -203,10 +205,13 @@ def _report(arguments: Sequence[str]) -> int:
 
 def _read_arguments(arguments: Sequence[str]) -> Arguments:
     """Split what every command understands from the settings of its config."""
+    from practicum.config import asked_help
+
     paths: dict[str, Path] = {}
     switches: set[str] = set()
     settings: list[str] = []
-    words = iter(arguments)
+    given, asked = asked_help(arguments)
+    words = iter(given)
     for word in words:
         name, equals, value = word.partition("=")
         if name in ("--config", "--run"):
@@ -214,7 +219,7 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
             if not value or value.startswith("--"):
                 raise InputError(f"{name} needs a path after it")
             paths[name] = Path(value)
-        elif word in ("--resume", "--json", "--help", "-h"):
+        elif word in ("--resume", "--json"):
             switches.add(word)
         else:
             settings.append(word)
@@ -223,7 +228,7 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
         run=paths.get("--run"),
         resume="--resume" in switches,
         json="--json" in switches,
-        help=bool(switches & {"--help", "-h"}),
+        help=asked,
         settings=settings,
     )
 
@@ -261,11 +266,11 @@ def _readable(value: Any) -> str:
     return str(value)
 
 
-def _print_help(name: str, config_class: type[Any], options: str) -> int:
+def _print_help(name: str, config_class: type[Any], options: str, asked: Help) -> int:
     from practicum.config import help_text
 
     description = (config_class.__doc__ or "").strip().split("\n\n")[0]
-    print(help_text(config_class, f"practicum {name}", description).rstrip())
+    print(help_text(config_class, f"practicum {name}", description, everything=asked == "all").rstrip())
     print(options)
     return 0
 
@@ -287,8 +292,8 @@ REPORT_HELP = """usage: practicum report RUN [RUN ...]
 Write RUN/report.html, one self-contained page about a run, and print its path.
 
   RUN       the folder of `practicum demo`, or of one stage (pretrain, sft, rl)
-  RUN ...   the same recipe with other seeds, or with a control reward: their spread is drawn as a band,
-            controls as dashed lines, and what the true reward gained over them is tabled"""
+  RUN ...   the same recipe with other seeds, or with a control reward: their spread is drawn as a
+            band, controls as dashed lines, and what the true reward gained over them is tabled"""
 
 OVERVIEW = """usage: practicum COMMAND [--config FILE.toml] [--setting value ...] [--run DIR] [--json]
 
@@ -297,7 +302,7 @@ Teach a language model the way people learn: exposition, worked problems, practi
 start here:
   practicum demo                                  the whole curriculum on this machine, in minutes
   practicum verify '3 - (3+y)/y = y' '1, 3'       is this answer right?
-  practicum COMMAND --help                        every setting of a command, with its default
+  practicum COMMAND --help                        what most people set; `--help all`: every setting
 
 commands, in learning order:
 {commands}"""
@@ -319,7 +324,8 @@ def _group(
         return commands[arguments[0]](arguments[1:])
     usage = f"practicum {name} {'|'.join(commands)} [--help]"
     if set(arguments) & {"-h", "--help"}:
-        print(f"usage: {usage}")
+        # Broken after a bar where the line ends.
+        print(textwrap.fill(f"usage: {usage}".replace("|", "| "), 100).replace("| ", "|"))
         return 0
     raise InputError(f"{name} needs one of {', '.join(commands)}: {usage}")
 
@@ -362,9 +368,14 @@ def _overoptimization(arguments: Sequence[str]) -> int:
         return recorded(arguments)
     if alone := sorted(given & {"--gold", "--kl", "--per_token", "--form", "--report"}):
         raise InputError(f"{alone[0]} is about recorded runs: give them as --metrics FILE FILE ...")
-    if options.help:
-        recorded(["--help"])
+    if options.help == "all":
+        recorded(arguments)
         print("\nWithout --metrics the whole experiment, from rankings to curves, in a run's folder:\n")
+    elif options.help:
+        print(
+            "--metrics FILE ... fits recorded runs (`practicum audit overoptimization --metrics x --help`)."
+        )
+        print("Without it the whole experiment, from rankings to curves, in a run's folder:\n")
     return _train(f"audit {name}", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True)
 
 
@@ -378,7 +389,7 @@ def _audit(arguments: Sequence[str]) -> int:
     """One instrument by its name, or, with settings at once, all of them on a policy and its reward."""
     if not arguments or not arguments[0].startswith("-"):
         return _group("audit", AUDIT, arguments)
-    if set(arguments) & {"-h", "--help"}:
+    if _read_arguments(arguments).help:
         _group("audit", AUDIT, ["--help"])
         print()
     return _compute("audit", "practicum.audit.whole", "AuditConfig", "audit", arguments, prints_its_own=True)

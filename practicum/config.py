@@ -5,9 +5,14 @@ Every stage has a frozen `Config` dataclass; fields are `bool`, `int`, `float`, 
 `SIZES: dict[str, dict[str, object]]`, which maps each value of the config's field `size` to dotted keys and
 their values. TOML has no null, so None is written and read as the text "none", in files and flags alike.
 
-A number's range stands at its field (`practicum.ranges`). Flags, TOML and the help page all go by one table,
-the leaves of the dataclass, so that what the page shows is what is read and errors have the same words
-everywhere; `dict` fields take new keys (`--weights.brevity 0.1`).
+A number's range stands at its field (`practicum.ranges`), and so does the mark of the settings that most
+people change, which the short help page shows. Flags, TOML and the help pages all go by one table, the leaves
+of the dataclass, so that what a page shows is what is read and errors have the same words everywhere; `dict`
+fields take new keys (`--weights.brevity 0.1`), and the name of a section is short for its field `name`.
+
+A stage inside a stage has a settings class without the fields that its owner decides, which the stage's own
+config class extends: `completed` makes the one from the other. Fields that a class had and lost stand in its
+`withdrawn`, so that runs begun before still resume.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import re
 import shlex
 import shutil
 import sys
@@ -28,7 +34,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import tomli_w
 
 from practicum.errors import InputError
-from practicum.ranges import as_float, range_of, remembered, shown
+from practicum.ranges import as_float, is_common, range_of, remembered, shown, unmarked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,6 +44,10 @@ else:
 Config = TypeVar("Config")
 NONE = "none"
 LONGEST_SHOWN = 200
+MOST_LINES = 50
+"""A help page that is longer shows what most people change; `--help all` shows the rest."""
+WIDEST_FLAG = 34
+"""Columns of a flag on the short help page; beside a wider one there is no room for its text."""
 
 
 def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -50,7 +60,14 @@ def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence
     missing required field, malformed TOML, or a `--size` that the file's own values would undo.
     """
     file_table = {} if toml_path is None else read_toml(toml_path)
+    file_table, dropped = without_withdrawn(config_class, file_table)
     from_file = _check_table(config_class, file_table, str(toml_path))
+    if dropped:
+        print(
+            f"practicum: {toml_path}: written by an earlier version: {len(dropped)} settings that had no "
+            f"effect, {dropped[0]} among them, are left out",
+            file=sys.stderr,
+        )
     from_flags = _joined(config_class, overrides)
     values = _defaults(config_class)
     _merge(values, _preset(config_class, values, from_file, from_flags, toml_path), config_class)
@@ -100,31 +117,103 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def help_text(config_class: type[Any], program: str, description: str) -> str:
-    """The `--help` page of a config class: every setting as it is typed, its docstring, default and range.
+def completed(config_class: type[Config], settings: Any, **decided: Any) -> Config:
+    """A stage's config from the settings that its owner leaves open and the fields that the owner decides.
 
-    Lines are as wide as the terminal.
+    A field cannot be both: that is a TypeError, so no setting is overwritten.
+    """
+    left_open = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return config_class(**left_open, **decided)
+
+
+def without_withdrawn(
+    config_class: type[Any], table: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A file's table without the keys that the class has withdrawn, and the keys that were left out.
+
+    `withdrawn` of a class are dotted keys that its complete files once held and that never had an effect. A
+    file that lacks one of them was not written by such a version: it stays as it is, and what it holds of
+    them is unknown.
+    """
+    withdrawn: tuple[str, ...] = getattr(config_class, "withdrawn", ())
+    kept: Mapping[str, Any] = table
+    for key in withdrawn:
+        path = key.split(".")
+        if not _holds(table, path):
+            return dict(table), ()
+        kept = _without(kept, path)
+    return dict(kept), withdrawn
+
+
+def _holds(table: Any, path: Sequence[str]) -> bool:
+    if not path:
+        return True
+    return isinstance(table, Mapping) and path[0] in table and _holds(table[path[0]], path[1:])
+
+
+def _without(table: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """A copy of a nested table without the key at `path`."""
+    kept = {name: value for name, value in table.items() if name != path[0]}
+    return kept if len(path) == 1 else {**kept, path[0]: _without(table[path[0]], path[1:])}
+
+
+def help_text(config_class: type[Any], program: str, description: str, *, everything: bool = True) -> str:
+    """The `--help` page of a config class, as wide as the terminal.
+
+    With `everything` every setting as it is typed, its docstring, default and range. Without it the same as
+    far as it fits on a page, else the settings that are required or marked `Common`, a sentence each (all of
+    the class's own where it marks none).
     """
     width = max(40, shutil.get_terminal_size().columns)
-    lines = [f"usage: {program} [--setting value ...]", "", *_wrapped(description, width)]
-    for name, text, settings in _sections(config_class, _defaults(config_class)):
-        if settings or text:
-            lines += ["", f" {name} settings" if name else " settings", f" {'-' * (width - 2)}"]
-        lines += _wrapped(text, width, "  ")
-        for key, annotation, default, words in settings:
-            lines.append(f"  {_spelling(key, annotation)}")
-            lines += _wrapped(f"{words} ({_notes(annotation, default)})", width, " " * 8)
-    return "\n".join(lines)
+    leaves, needed = _leaves(config_class), _required(config_class)
+    usage = [f"--{_short(key)} {_kind(leaves[key])}" for key in needed]
+    head = _wrapped(" ".join(["usage:", program, *usage, "[--setting value ...]"]), width)
+    head += ["", *_wrapped(description, width), *_examples(config_class)]
+    page = [*head, *_every_setting(config_class, width)]
+    if everything or len(page) <= MOST_LINES or not _common(config_class):
+        return "\n".join(page)
+    common = _common_settings(config_class, width)
+    hint = f"`--help all` shows all {len(leaves)} settings, with their ranges."
+    return "\n".join([*head, "", " settings that most people change", *common, "", hint])
+
+
+def asked_help(arguments: Sequence[str]) -> tuple[list[str], Literal["", "common", "all"]]:
+    """The arguments without `--help` or `--help all`, and which of the two there was."""
+    rest: list[str] = []
+    asked: Literal["", "common", "all"] = ""
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        if word == "--help=all" or (word in ("-h", "--help") and words[:1] == ["all"]):
+            asked, words = "all", words[word != "--help=all" :]
+        elif word in ("-h", "--help"):
+            asked = asked or "common"
+        else:
+            rest.append(word)
+    return rest, asked
 
 
 def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
-    """`; did you mean x?` for the closest of `known`, by whole name or by last part, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close:
-        last_parts = {key.rpartition(".")[2]: key for key in known}
-        matches = difflib.get_close_matches(name.rpartition(".")[2], list(last_parts), n=1, cutoff=0.75)
-        close = [last_parts[match] for match in matches]
+    """`; did you mean x?` for the closest of `known`, or an empty string.
+
+    That is one that the name ends with (`seed` of `practice.seed`), else one with the same last part, else
+    one that is close as a whole and in its last part, else one that is close in its last part alone.
+    """
+    last, ending = _last(name), [key for key in known if name.endswith(f".{key}")]
+    same = difflib.get_close_matches(name, [key for key in known if _last(key) == last], n=1, cutoff=0.0)
+    whole = [
+        key
+        for key in difflib.get_close_matches(name, known, n=5, cutoff=0.6)
+        if difflib.SequenceMatcher(None, last, _last(key)).ratio() >= 0.6
+    ]
+    ends = {_last(key): key for key in known}
+    alike = [ends[end] for end in difflib.get_close_matches(last, list(ends), n=1, cutoff=0.75)]
+    close = [*ending, *same, *whole, *alike]
     return f"; did you mean {'--' if flags else ''}{close[0]}?" if close else ""
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 # -------------------------------------------------------------------------------- what a config class holds
@@ -132,9 +221,40 @@ def nearest(name: str, known: Sequence[str], *, flags: bool = False) -> str:
 
 @remembered
 def _fields(config_class: type[Any]) -> Mapping[str, Any]:
-    """Name -> resolved annotation of the fields a caller may set."""
+    """Name -> resolved annotation of the fields a caller may set; those by keyword alone come last."""
     hints = get_type_hints(config_class, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(config_class) if field.init}
+    fields = [field for field in dataclasses.fields(config_class) if field.init]
+    return {
+        field.name: unmarked(hints[field.name]) for field in sorted(fields, key=lambda one: bool(one.kw_only))
+    }
+
+
+@remembered
+def _common(config_class: type[Any], prefix: str = "") -> frozenset[str]:
+    """Dotted keys of the fields that are marked as those most people change."""
+    hints = get_type_hints(config_class, include_extras=True)
+    keys = {f"{prefix}{name}" for name in _fields(config_class) if is_common(hints[name])}
+    for name, annotation in _fields(config_class).items():
+        if _is_section(annotation):
+            keys |= _common(annotation, f"{prefix}{name}.")
+    return frozenset(keys)
+
+
+def _names(config_class: type[Any]) -> list[str]:
+    """All that a flag can name: every leaf, and sections that a name stands for."""
+    leaves = _leaves(config_class)
+    return [*leaves, *(_short(key) for key in leaves if _short(key) != key)]
+
+
+def _required(config_class: type[Any]) -> list[str]:
+    """Names of the fields without a default."""
+    return [
+        field.name
+        for field in dataclasses.fields(config_class)
+        if field.init
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
 
 
 def _inner(annotation: Any) -> Any:
@@ -204,14 +324,7 @@ def _build(config_class: type[Config], values: Mapping[str, Any], prefix: str = 
             arguments[name] = (
                 _build(annotation, value, f"{prefix}{name}.") if _is_section(annotation) else value
             )
-    required = [
-        field.name
-        for field in dataclasses.fields(config_class)  # type: ignore[arg-type]
-        if field.init
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-        and field.name not in arguments
-    ]
+    required = [name for name in _required(config_class) if name not in arguments]
     if required:
         raise InputError(
             f"{prefix}{required[0]} is required: pass --{prefix}{required[0]} or set it in a file"
@@ -273,7 +386,7 @@ def _preset(
 
 def _check_table(config_class: type[Any], table: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """The table with every value of its field's type. Raises InputError naming origin and key."""
-    known = list(_leaves(config_class))
+    known = _names(config_class)
 
     def check(section: type[Any], part: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         fields, checked = _fields(section), {}
@@ -281,7 +394,9 @@ def _check_table(config_class: type[Any], table: Mapping[str, Any], origin: str)
             key = prefix + name
             if name not in fields:
                 raise InputError(f"{origin}: unknown key {key!r}{nearest(key, known)}")
-            if _is_section(fields[name]) and isinstance(value, Mapping):
+            if _is_section(fields[name]) and isinstance(value, str) and "name" in _fields(fields[name]):
+                checked[name] = check(fields[name], {"name": value}, f"{key}.")
+            elif _is_section(fields[name]) and isinstance(value, Mapping):
                 checked[name] = check(fields[name], value, f"{key}.")
             else:
                 checked[name] = _convert(fields[name], value, f"{origin}: {key}")
@@ -342,7 +457,7 @@ def _find(config_class: type[Any], name: str) -> tuple[list[str], Any, bool]:
         if f"{key}.name" in leaves:
             return [*key.split("."), "name"], leaves[f"{key}.name"], False
         raise InputError(f"--{name} is a section: set one of its fields, as --{name}.field value")
-    raise InputError(f"unknown setting --{name}{nearest(key, list(leaves), flags=True)}")
+    raise InputError(f"unknown setting --{name}{nearest(key, _names(config_class), flags=True)}")
 
 
 def _from_words(annotation: Any, words: Sequence[str], origin: str) -> Any:
@@ -481,6 +596,62 @@ def _plain_value(value: Any) -> Any:
 # ------------------------------------------------------------------------------------------------ help page
 
 
+def _every_setting(config_class: type[Any], width: int) -> list[str]:
+    """All settings by section: as typed, docstring, default, range."""
+    lines: list[str] = []
+    for name, text, settings in _sections(config_class, _defaults(config_class)):
+        if settings or text:
+            lines += ["", f" {name} settings" if name else " settings", f" {'-' * (width - 2)}"]
+        lines += _wrapped(text, width, "  ")
+        for key, annotation, default, words in settings:
+            lines.append(f"  {_spelling(key, annotation)}")
+            lines += _wrapped(f"{words} ({_notes(annotation, default)})".lstrip(), width, " " * 8)
+    return lines
+
+
+def _common_settings(config_class: type[Any], width: int) -> list[str]:
+    """The settings that are required or marked `Common`: flag, first sentence, default."""
+    own = set(_fields(config_class))
+    chosen = _common(config_class) | set(_required(config_class))
+    if not own & _common(config_class):
+        # Nobody has chosen among the class's own fields, as in a study: all of them are shown.
+        chosen |= own
+    rows = [
+        (_spelling(_short(key), annotation), f"{_sentence(words)} ({_default_note(default)})".lstrip())
+        for _, _, settings in _sections(config_class, _defaults(config_class))
+        for key, annotation, default, words in settings
+        if key in chosen
+    ]
+    flags = [len(flag) for flag, _ in rows if len(flag) <= min(WIDEST_FLAG, width // 2)]
+    column = max(flags, default=8) + 4
+    lines: list[str] = []
+    for flag, text in rows:
+        wrapped = _wrapped(text, width, " " * column)
+        if len(flag) + 4 <= column:
+            wrapped[0] = f"  {flag}".ljust(column) + wrapped[0][column:]
+        else:
+            wrapped.insert(0, f"  {flag}")
+        lines += wrapped
+    return lines
+
+
+def _short(key: str) -> str:
+    """A setting's key as people type it: a section's name stands for its field `name`."""
+    return key.removesuffix(".name")
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a docstring."""
+    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
+
+
+def _examples(config_class: type[Any]) -> list[str]:
+    """The commands in a class's docstring, under a line `examples:`; nothing where it has none."""
+    text = inspect.cleandoc(config_class.__doc__ or "")
+    lines = [line.strip() for line in text.splitlines()[1:] if line.strip().startswith("practicum ")]
+    return ["", " examples", *(f"  {line}" for line in lines)] if lines else []
+
+
 def _sections(
     config_class: type[Any], defaults: Mapping[str, Any], name: str = "", text: str = ""
 ) -> Iterator[tuple[str, str, list[tuple[str, Any, Any, str]]]]:
@@ -569,7 +740,7 @@ def _kind(annotation: Any) -> str:
 
 def _notes(annotation: Any, default: Any) -> str:
     """Default and range of a setting."""
-    notes = ["required" if default is dataclasses.MISSING else f"default: {_default_words(default)}"]
+    notes = [_default_note(default)]
     inner = _inner(annotation)
     if (limits := range_of(annotation)) is not None:
         notes.append(limits.words())
@@ -577,6 +748,10 @@ def _notes(annotation: Any, default: Any) -> str:
         found = {limits.words(): None for member in get_args(inner) if (limits := range_of(member))}
         notes += [f"each {words}" for words in found]
     return "; ".join(notes)
+
+
+def _default_note(default: Any) -> str:
+    return "required" if default is dataclasses.MISSING else f"default: {_default_words(default)}"
 
 
 def _default_words(value: Any) -> str:

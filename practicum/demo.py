@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 from practicum.audit import whole
 from practicum.exact.verifier import verify
 from practicum.files import atomic_write, read_json, to_json
-from practicum.ranges import MOST_HELD, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
+from practicum.ranges import MOST_HELD, Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
 from practicum.reward.controls import Control
 from practicum.run.environment import energy_counter
 from practicum.run.folder import Run
@@ -39,39 +39,49 @@ SEED_EQUATION, CLAIMED_ANSWER = "3 - (3+y)/y = y", "1, 3"
 AGAIN = "remove it to have it made again"
 
 
-@dataclass(frozen=True)
-class DemoConfig(Ranged):
-    """The whole curriculum on equations, in minutes."""
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(Ranged):
+    """The whole curriculum, whoever decides on the seed."""
 
-    pretrain_steps: PositiveInt = pretrain.PretrainConfig().loop.steps
+    pretrain_steps: Common[PositiveInt] = pretrain.PretrainConfig().loop.steps
     """Updates of exposition."""
-    sft_steps: PositiveInt = sft.SftConfig(Path()).loop.steps
+    sft_steps: Common[PositiveInt] = sft.SftConfig(Path()).loop.steps
     """Updates on worked problems."""
-    rl_steps: PositiveInt = rl.RlConfig(Path()).loop.steps
+    rl_steps: Common[PositiveInt] = rl.RlConfig(Path()).loop.steps
     """Iterations of practice."""
-    algorithm: Literal["grpo", "ppo"] = "grpo"
+    algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
     """How practice assigns credit."""
-    control: Control = "none"
+    control: Common[Control] = "none"
     """Practise on a null reward instead, to see what the true one is worth."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task; every stage and every examination uses it."""
-    examination_count: Count = 1000
+    examination_count: Common[Count] = 1000
     """Held-out problems of each examination: so many of the whole mix, and so many of the seed family."""
-    human_feedback: bool = True
+    human_feedback: Common[bool] = True
     """Go on to jokes, simulated people's rankings, PPO against a model of them, and the audit of that."""
-    jokes_pretrain_steps: PositiveInt = 300
+    jokes_pretrain_steps: Common[PositiveInt] = 300
     """Updates of exposition on jokes."""
-    jokes_sft_steps: PositiveInt = 300
+    jokes_sft_steps: Common[PositiveInt] = 300
     """Updates on jokes told by people."""
-    ranked_prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 400
+    ranked_prompts: Common[Annotated[int, Range(at_least=2, at_most=MOST_HELD)]] = 400
     """Prompts whose answers are ranked, five to each."""
-    rlhf_steps: PositiveInt = 60
+    rlhf_steps: Common[PositiveInt] = 60
     """Iterations of PPO against the model of people's rankings."""
     sampled_count: Count = 200
     """Problems of the pass@k estimate."""
-    samples: CountOrNone = 16
+    samples: Common[CountOrNone] = 16
     """Completions a problem for pass@k."""
-    seed: Seed = 0
+
+
+@dataclass(frozen=True)
+class DemoConfig(DemoSettings):
+    """The whole curriculum on equations, in minutes.
+
+    practicum demo --run runs/demo
+    practicum demo --no_human_feedback --algorithm ppo
+    """
+
+    seed: Common[Seed] = 0
     """Fixes everything."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
@@ -53,6 +54,15 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path}: {error}") from error
 
 
+def sync_path(path: Path) -> None:
+    """Have the system write a file or a folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def append_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to a JSONL file, all or none; InputError on failure."""
     data = "".join(to_json(row) + "\n" for row in rows).encode("utf-8")
@@ -89,10 +99,54 @@ def read_json(path: Path, advice: str) -> Any:
     return found
 
 
-def sync_path(path: Path) -> None:
-    """Have the system write a file or a folder's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+# --------------------------------------------------------------------------------------------- lines of JSON
+
+
+def json_object(line: bytes, expected: str = "a JSON object") -> dict[str, Any]:
+    """The JSON object of one line of UTF-8. Raises InputError, which names no place, for anything else."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        found = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"no UTF-8 text (byte {error.start + 1}): write the file as UTF-8") from error
+    # A ValueError is no JSON, or a number of too many digits.
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"no JSON object ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"expected {expected}, got {type(found).__name__}")
+    return found
+
+
+def read_jsonl(
+    path: Path, expected: str = "a JSON object", advice: str = "", skip_blank: bool = True
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of every line of a JSONL file.
+
+    Lines end at newlines only, since JSON text may hold other characters that end a line for `splitlines`. A
+    byte-order mark before the first line is skipped, and so are blank lines unless told not to. Raises
+    InputError that names file and line, says what was expected, and ends with `advice`.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    yield from jsonl_objects(data, path, expected, advice, skip_blank)
+
+
+def jsonl_objects(
+    data: bytes, path: Path, expected: str = "a JSON object", advice: str = "", skip_blank: bool = True
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As `read_jsonl`, of bytes that were read from `path`."""
+    lines = data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n") if data else []
+    for number, line in enumerate(lines, start=1):
+        if skip_blank and not line.strip():
+            continue
+        try:
+            found = json_object(line, expected)
+        except InputError as error:
+            raise InputError(f"{path}:{number}: {error}" + (f"; {advice}" if advice else "")) from error
+        yield number, found
+
+
+def read_rows(path: Path, advice: str = "") -> list[dict[str, Any]]:
+    """The objects of a JSONL file. Raises InputError as `read_jsonl`."""
+    return [row for _, row in read_jsonl(path, advice=advice)]

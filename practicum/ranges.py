@@ -4,6 +4,9 @@
 class UpdateConfig(Ranged):
     clip_low: Share = 0.2
     rounds: Annotated[int, Range(at_least=1, at_most=100)] = 2
+    seed: Common[Seed] = 0
+
+`Common` marks the settings that most people change: the short help page shows these.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from numbers import Integral, Real
+from operator import getitem
 from typing import Annotated, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from practicum.errors import InputError
@@ -105,6 +109,12 @@ Price = Annotated[float, Range(at_least=0, at_most=10_000)]
 """In dollars."""
 
 
+Setting = TypeVar("Setting")
+COMMON = "common"
+Common = Annotated[Setting, COMMON]
+"""Marks a setting that most people change."""
+
+
 class Ranged:
     """A dataclass of settings whose numbers are checked when it is built.
 
@@ -132,6 +142,20 @@ def range_of(annotation: Any) -> Range | None:
     return next((mark for mark in marks if isinstance(mark, Range)), None)
 
 
+def is_common(annotation: Any) -> bool:
+    """Whether a field is marked as one that most people change."""
+    return get_origin(annotation) is Annotated and COMMON in get_args(annotation)[1:]
+
+
+def unmarked(annotation: Any) -> Any:
+    """An annotation without the mark `Common`; its range stays."""
+    if not is_common(annotation):
+        return annotation
+    inner, *marks = get_args(annotation)
+    marks = [mark for mark in marks if mark != COMMON]
+    return getitem(Annotated, (inner, *marks)) if marks else inner
+
+
 def as_float(value: float) -> float:
     """A number as a float, infinite where it is a whole number too large for one."""
     try:
@@ -152,7 +176,8 @@ def shown(value: Any) -> str:
 def _ranged_fields(config_class: type[Any]) -> list[tuple[str, Any]]:
     """Name and annotation of the fields that hold numbers with a range."""
     hints = get_type_hints(config_class, include_extras=True)
-    return [(name, hint) for name, hint in hints.items() if _holds_range(hint)]
+    plain = {name: unmarked(hint) for name, hint in hints.items()}
+    return [(name, hint) for name, hint in plain.items() if _holds_range(hint)]
 
 
 def _holds_range(annotation: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binomtest
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.errors import InputError
 
@@ -44,8 +44,8 @@ def exact_share(successes: int, trials: int, level: float = 0.95) -> Estimate:
     """
     if trials < 1:
         raise InputError("a share needs at least one trial, got 0")
-    low, high = _exact_bounds(successes / trials, trials, level)
-    return Estimate(successes / trials, low, high, trials)
+    interval = binomtest(successes, trials).proportion_ci(level, method="exact")
+    return Estimate(successes / trials, float(interval.low), float(interval.high), trials)
 
 
 def clustered_share(hits_N: Floats, cluster_N: Integers, level: float = 0.95) -> Estimate:
@@ -138,8 +138,8 @@ def _at_effective_size(sizes_C: Floats, sums_C: Floats, effective: float, level:
     independent = things**2 / float((sizes_C**2).sum())
     tail = (1 - level) / 2
     if things > 1:
-        few = student.isf(tail, max(1.0, independent - 1))
-        effective *= float(student.isf(tail, things - 1) / few) ** 2
+        few = students_t.isf(tail, max(1.0, independent - 1))
+        effective *= float(students_t.isf(tail, things - 1) / few) ** 2
     share = float(sums_C.sum()) / things
     low, high = _exact_bounds(share, max(1.0, min(effective, things)), level)
     return Estimate(share, low, high, len(sizes_C))
@@ -154,6 +154,7 @@ def _exact_bounds(share: float, trials: float, level: float) -> tuple[float, flo
 
 
 BOOTSTRAPS = 1000
+"""Samples that a bootstrap draws."""
 
 
 def bootstrap(

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from practicum.bench.command import cells, run
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
-from studies.entry import run_main
+from studies.common import run_main
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- bench: (?P<name>[\w-]+) -->\n).*?(<!-- end bench -->)", re.DOTALL)

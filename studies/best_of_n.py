@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,10 @@ from practicum.training.loop import set_threads
 from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Response
 from studies import exploits
-from studies.entry import study_main
-from studies.equations import note_machine
+from studies.claim import PERCENT, UNITS, beyond, by_seed, over_seeds, peak_text, single
+from studies.common import finished, note_machine, record, study_main
+from studies.judged import Claim
 from studies.planted import jokes
-from studies.rlhf import finished
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Make what is missing, write RUN/results.json and return it."""
-    note_machine(config.run)
+    note_machine(config.run, "best_of_n")
     set_threads(config.threads)
     first = model_folder(exploits.first_model(exploits.StudyConfig(config.run)))
     lowest = lower_layers(first, config.run / f"layers-{config.layers}", config.layers)
@@ -82,8 +83,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
         "answers": config.answers,
         "fits": {name: fitted([one[name] for one in found.values()]) for name in names},
     }
-    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
-    return results
+    return record(config, "best_of_n", results)
 
 
 def lower_layers(first: Path, folder: Path, layers: int) -> Path:
@@ -148,6 +148,52 @@ def fitted(curves: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "peak_distance": fit.fit.peak_distance,
         "peak_distance_ci95": list(fit.peak_distance),
     }
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """What rankings and layers are worth, and how well d(a - b d) fits."""
+    seeds = by_seed(results["best_of_n"])
+    few, middle, many = results["rankings"]
+    best, layers = results["answers"], results["layers"]
+    gains = {
+        name: {seed: row[name]["gold"][-1] for seed, row in seeds.items()}
+        for name in next(iter(seeds.values()))
+    }
+    mean = {name: f"{fmean(of_seeds.values()):.2f}" for name, of_seeds in gains.items()}
+    least, usual, most, small = f"{few}-0", f"{middle}-0", f"{many}-0", f"{middle}-{layers}"
+    fit = results["fits"][usual]
+    curve = single(
+        "best-of-n-curve-held-out-r2",
+        f"Jokes: held-out R^2 of d(a - b d) for the true utility of best-of-1 to best-of-{best}, "
+        f"d = sqrt(KL); {peak_text(fit['peak_distance'])}",
+        100 * fit["held_out_r2"],
+        PERCENT,
+        "above 50",
+    )
+    return [
+        over_seeds(
+            "best-of-n-gain",
+            f"Jokes: true utility gained by best-of-{best} with a reward model of {middle:,} rankings",
+            gains[usual],
+            "above 0",
+            UNITS,
+        ),
+        beyond(
+            "best-of-n-more-rankings",
+            f"Jokes: best-of-{best} gain with {many:,} rankings minus with {few:,} ({mean[most]} vs. "
+            f"{mean[least]}; {middle:,} rankings: {mean[usual]})",
+            gains[most],
+            gains[least],
+        ),
+        beyond(
+            "best-of-n-more-layers",
+            f"Jokes: best-of-{best} gain of a reward model with all layers minus with {layers} "
+            f"({mean[usual]} vs. {mean[small]}), {middle:,} rankings each",
+            gains[usual],
+            gains[small],
+        ),
+        {**curve, "seeds": list(seeds)},
+    ]
 
 
 main = study_main(StudyConfig, "studies.best_of_n", study)

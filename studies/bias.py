@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any
 from practicum.audit.bias import paid_share, rater_share
 from practicum.audit.forecast import forecast
 from practicum.audit.judge import judge_in
+from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.controllers import KLConfig
@@ -43,17 +44,18 @@ from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utili
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig, generator_for, set_threads
-from practicum.training.reward_model import RewardModelConfig
-from practicum.training.rl import RlConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
+from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import study_main
-from studies.equations import note_machine
-from studies.rlhf import finished
+from studies.claim import PERCENT, POINTS, by_seed, claim, noted, over_seeds
+from studies.common import finished, note_machine, record, study_main
+from studies.judged import Claim
 
 TASK = TaskConfig("jokes")
 TASTE = {name: value if name in ("soundness", "pun") else 0.0 for name, value in POPULATION.items()}
 """What these raters weigh: whether a joke is sound, and whether it is a pun."""
+TASTES = "One base model for all seeds; raters who care about soundness and puns alone."
 
 
 @dataclass(frozen=True)
@@ -76,23 +78,21 @@ class StudyConfig:
     """Steps without any KL."""
     prompts: int = 600
     """Prompts whose answers are ranked."""
-    reward_model: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(Path(), contrast_steps=200, epochs=3)
+    reward_model: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(contrast_steps=200, epochs=3)
     )
-    """How reward models learn; model, preferences and seed are filled in."""
-    practice: RlConfig = field(
-        default_factory=lambda: RlConfig(
-            Path(),
-            task=TASK,
+    """How reward models learn; the study decides on model, rankings and seed."""
+    practice: PracticeSettings = field(
+        default_factory=lambda: PracticeSettings(
             algorithm="ppo",
             prompts_per_step=16,
-            update=UpdateConfig(minibatches=2, kl=KLConfig(weight=1.0)),
+            update=UpdateConfig(minibatches=2),
             guard=GuardConfig(action="off"),
-            optimizer=replace(RlConfig(Path()).optimizer, learning_rate=4e-4),
+            optimizer=replace(PracticeSettings().optimizer, learning_rate=4e-4),
             loop=LoopConfig(checkpoint_every=40, threads=1),
         )
     )
-    """Practice; model, reward model, KL weight, steps and seed are filled in."""
+    """Practice; the study decides on models, task and seed, `betas` on the KL and `steps` on the steps."""
     examined: int = 1024
     """Held-out prompts on which shares are measured, one answer each."""
 
@@ -101,20 +101,24 @@ class StudyConfig:
             raise InputError(
                 f"steps: {len(self.steps)} given for {len(self.betas)} betas; expected one for each"
             )
+        if self.practice.update.kl != KLConfig() or self.practice.loop.steps != LoopConfig().steps:
+            raise InputError("practice: its KL is what --betas says, and its steps are what --steps says")
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
-    note_machine(config.run)
+    note_machine(config.run, "bias")
     set_threads(config.practice.loop.threads)
+    found: dict[str, Any] = {}
     results: dict[str, Any] = {
         "before": shares(config, model_folder(config.model)),
         "unguarded_steps": config.unguarded_steps,
+        "seeds": {},
     }
     for seed in config.seeds:
-        results[f"seed-{seed}"] = one_seed(config, results["before"], seed)
-        atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
-    return results
+        results["seeds"][str(seed)] = one_seed(config, results["before"], seed)
+        found = record(config, "bias", results)
+    return found
 
 
 def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -126,7 +130,8 @@ def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str
         found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
         return found
     sound = [well_formed(ranking) for ranking in ranked(config, folder / "rankings.jsonl", seed)]
-    fit = replace(
+    fit = completed(
+        RewardModelConfig,
         config.reward_model,
         model=config.reward_start,
         preferences=(str(folder / "rankings.jsonl"),),
@@ -136,7 +141,14 @@ def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str
     finished(folder / "reward", partial(reward_model.train, fit))
     raters = rater_share(sound, is_pun).value
     paid = paid_share(sound, is_pun, judge_in([folder / "reward"])).value
-    practice = replace(config.practice, model=config.model, reward_model=(folder / "reward",), seed=seed)
+    practice = completed(
+        RlConfig,
+        config.practice,
+        model=config.model,
+        task=TASK,
+        reward_model=(folder / "reward",),
+        seed=seed,
+    )
     rows = []
     for beta, steps in zip(config.betas, config.steps, strict=True):
         after = shares(config, practised(practice, folder / f"beta-{beta:g}", beta, steps))
@@ -253,6 +265,98 @@ def well_formed(ranking: Ranking) -> Ranking:
 def is_pun(prompt: Prompt, text: str) -> bool:
     """Whether a text is a pun."""
     return load_task(TASK).behaviours(prompt, text)["pun"]
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """The share of puns at each KL weight beside its forecast, without any KL, and with a price."""
+    seeds, before = by_seed(results["seeds"]), results["before"]
+    first = next(iter(seeds.values()))["rows"]
+    forecasts = [
+        forecast_claim({seed: found["rows"][place] for seed, found in seeds.items()}, before["puns"])
+        for place in range(len(first))
+    ]
+    return [
+        *forecasts,
+        unguarded_claim(seeds, before["gold"], results["unguarded_steps"]),
+        *remedy_claims(seeds, before["gold"]),
+    ]
+
+
+def forecast_claim(rows: Mapping[int, Mapping[str, Any]], before: float) -> Claim:
+    """How far the share of puns at one KL weight ends from its forecast, in points, seed by seed."""
+    beta = next(iter(rows.values()))["beta"]
+    reward, people, reached = (
+        fmean(100 * (row[name] or 0.0) for row in rows.values())
+        for name in ("forecast_of_reward", "forecast", "puns")
+    )
+    return noted(
+        claim(
+            f"bias-puns-beta-{beta:g}",
+            f"Distance of the share of puns after PPO at KL weight {beta:g} from its forecast "
+            f"({reached:.1f}% vs. {reward:.1f}%; reference {100 * before:.0f}%)",
+            {seed: 100 * abs((row["puns"] or 0.0) - row["forecast_of_reward"]) for seed, row in rows.items()},
+            POINTS,
+            "at most 5",
+        ),
+        "The forecast is from what the reward model prefers; what people prefer would forecast "
+        f"{people:.1f}%. {TASTES}",
+    )
+
+
+def unguarded_claim(seeds: Mapping[int, Mapping[str, Any]], start: float, steps: int) -> Claim:
+    """The share of puns where nothing held the policy back."""
+    ends = {seed: row["unguarded"]["end"] for seed, row in seeds.items()}
+    best = fmean(row["unguarded"]["best"]["gold"] for row in seeds.values())
+    last = fmean(row["gold"] for row in ends.values())
+    return claim(
+        "bias-unguarded-puns",
+        f"Share of puns after {steps} steps without KL, price or guard (true utility: {start:.2f} at the "
+        f"start, {best:.2f} at best, {last:.2f} at the end)",
+        {seed: 100 * row["puns_of_all"] for seed, row in ends.items()},
+        PERCENT,
+        "at least 95 (everything a pun, as feared)",
+    )
+
+
+def remedy_claims(seeds: Mapping[int, Mapping[str, Any]], start: float) -> list[Claim]:
+    """What a price does to the share of puns, and what it leaves of the gain."""
+    last = {seed: row["rows"][-1] for seed, row in seeds.items()}
+    beta = next(iter(last.values()))["beta"]
+    without = fmean(100 * row["puns_of_all"] for row in last.values())
+
+    def gain_kept(whole: Mapping[int, float]) -> dict[int, float]:
+        return {seed: kept(row["remedy"]["gold"], whole[seed], start) for seed, row in seeds.items()}
+
+    return [
+        claim(
+            "bias-remedy-puns",
+            f"Share of puns at KL weight {beta:g} with a price tuned to reach the raters' 72% "
+            f"({without:.0f}% without it)",
+            {seed: 100 * row["remedy"]["puns_of_all"] for seed, row in seeds.items()},
+            PERCENT,
+            "67 to 77",
+        ),
+        over_seeds(
+            "bias-remedy-gain-kept",
+            "True-utility gain with that price, as a share of the best checkpoint's gain without KL",
+            gain_kept({seed: row["unguarded"]["best"]["gold"] for seed, row in seeds.items()}),
+            "at least 90",
+        ),
+        noted(
+            over_seeds(
+                "bias-remedy-gain-kept-at-that-weight",
+                f"True-utility gain with that price, as a share of the gain without it at KL weight {beta:g}",
+                gain_kept({seed: row["gold"] for seed, row in last.items()}),
+                "at least 90",
+            ),
+            "Most of the rest is the puns themselves, which these raters like as such.",
+        ),
+    ]
+
+
+def kept(ended: float, whole: float, start: float) -> float:
+    """What is kept of a gain, in per cent; nothing where there was nothing to keep."""
+    return 100 * (ended - start) / (whole - start) if whole > start else 0.0
 
 
 main = study_main(StudyConfig, "studies.bias", study)

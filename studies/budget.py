@@ -8,6 +8,7 @@ policies write them, and on the jokes task's own. A minute; RUN/results.json has
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,9 @@ from practicum.audit.budget import (
     savings,
     simulated_pool,
 )
-from practicum.files import atomic_write, to_json
-from practicum.run.environment import environment
-from studies.entry import study_main
-from studies.equations import note_machine
+from studies.claim import claim, noted
+from studies.common import note_machine, record, study_main
+from studies.judged import Claim
 
 TASKS = ("features", "jokes")
 
@@ -48,9 +48,8 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Measure every curve, write RUN/results.json and return it."""
-    note_machine(config.run)
-    atomic_write(config.run / "environment.json", to_json(environment("studies.budget", None), 2) + "\n")
-    results: dict[str, Any] = {"seeds": config.seeds, "rankings": config.rankings, "budget": {}}
+    note_machine(config.run, "budget", anew=True)
+    results: dict[str, Any] = {"rankings": config.rankings, "budget": {}}
     for task in TASKS:
         curves: dict[Strategy, list[LabelCurve]] = {name: [] for name in STRATEGIES}
         for seed in range(config.seeds):
@@ -71,8 +70,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
                 for name in STRATEGIES
             },
         }
-    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
-    return results
+    return record(config, "budget", results)
 
 
 def pools(task: str, prompts: int, seed: int) -> tuple[Pool, Pool]:
@@ -82,6 +80,46 @@ def pools(task: str, prompts: int, seed: int) -> tuple[Pool, Pool]:
     return (
         simulated_pool(prompts, 12, 40, seed, taste_seed=seed),
         simulated_pool(prompts // 2, 32, 40, seed + 1000, taste_seed=seed),
+    )
+
+
+POOLS = {
+    "features": (
+        "budget-features-needed",
+        "rare features",
+        "The responses mostly have rare features, as those that policies write do.",
+    ),
+    "jokes": (
+        "budget-jokes-needed",
+        "jokes",
+        "These are the jokes task's own responses; a hundred random rankings reach nearly all of the gain.",
+    ),
+}
+"""Of each pool the id of its claim, its name there, and what the claim notes."""
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """How many chosen rankings do what all the random ones do, seed by seed."""
+    return [pool_claim(task, found, results["rankings"]) for task, found in results["budget"].items()]
+
+
+def pool_claim(task: str, found: Mapping[str, Any], whole: int) -> Claim:
+    """The claim of one pool; a seed that never gets there with half of the rankings counts as needing all."""
+    name, words, note = POOLS[task]
+    half, needed, mean = whole // 2, found["needed_by_seed"]["information"], found["needed"]["information"]
+    by_seed = dict(enumerate(whole if count is None else count for count in needed))
+    short = sum(count is None for count in needed)
+    curve = f"matches after {mean}" if mean else f"does not match within {half}"
+    return noted(
+        claim(
+            name,
+            f"Active selection, {words}: rankings that match {whole:,} random ones ({short} of {len(needed)} "
+            f"seeds never match within {half} and count as {whole:,})",
+            by_seed,
+            "rankings",
+            f"at most {half}",
+        ),
+        f"{note} The curve averaged over the seeds {curve}.",
     )
 
 

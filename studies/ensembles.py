@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ from practicum.training.loop import LoopConfig, set_threads
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rlhf import RlhfConfig, sampled
 from practicum.types import Prompt
-from studies.entry import settings_of, study_main
-from studies.equations import note_machine
-from studies.rlhf import finished
+from studies.claim import beyond, by_seed, over_seeds
+from studies.common import finished, note_machine, record, study_main
+from studies.judged import Claim
 
 COMBINATIONS = ("mean", "min", "mean_minus_variance")
 
@@ -72,19 +73,17 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Make what is missing, write RUN/results.json and return it."""
-    note_machine(config.run)
+    note_machine(config.run, "ensembles")
     set_threads(config.threads)
     firsts = [first_model(config, number) for number in range(config.members)]
     found = {str(seed): one_seed(config, firsts, seed) for seed in range(config.seeds)}
     results = {
         "ensembles": found,
-        "settings": settings_of(config),
         "members": config.members,
         "rankings": config.rankings,
         "answers": config.answers,
     }
-    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
-    return results
+    return record(config, "ensembles", results)
 
 
 def first_model(config: StudyConfig, number: int) -> Path:
@@ -186,6 +185,78 @@ def within_prompts(one_QN: Floats, other_QN: Floats) -> float:
         if np.ptp(one) > 0 and np.ptp(other) > 0
     ]
     return float(np.mean(told)) if told else 0.0
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """Members by pretraining seed and by fine-tuning seed, and four ways to put them together."""
+    seeds = by_seed(results["ensembles"])
+    members, best = results["members"], f"Jokes: best-of-{results['answers']} gain of"
+    read, tuned = ({seed: row[kind] for seed, row in seeds.items()} for kind in ("read", "tuned"))
+    average = {seed: row["average"] for seed, row in seeds.items()}
+    found = [
+        beyond(
+            "ensembles-pretraining-seeds",
+            f"{best} the mean of {members} reward models with different pretraining seeds, minus {members} "
+            f"fine-tuning seeds ({mean_of(read, 'mean')} vs. {mean_of(tuned, 'mean')})",
+            of_way(read, "mean"),
+            of_way(tuned, "mean"),
+        ),
+        beyond(
+            "ensembles-above-one",
+            f"{best} the mean of {members} pretraining seeds, minus one model ({mean_of(read, 'single')})",
+            of_way(read, "mean"),
+            of_way(read, "single"),
+        ),
+        beyond(
+            "ensembles-tuned-above-one",
+            f"{best} the mean of {members} fine-tuning seeds, minus one model ({mean_of(tuned, 'single')})",
+            of_way(tuned, "mean"),
+            of_way(tuned, "single"),
+        ),
+        beyond(
+            "ensembles-average-above-one",
+            f"{best} the averaged weights of {members} fine-tuning seeds (WARM, "
+            f"{fmean(average.values()):.2f}), minus one model",
+            average,
+            of_way(tuned, "single"),
+        ),
+    ]
+    for way, words in (("min", "minimum"), ("mean_minus_variance", "mean minus half the variance")):
+        found.append(
+            beyond(
+                f"ensembles-{way.replace('_', '-')}",
+                f"{best} the {words} of {members} pretraining seeds, minus their mean ({mean_of(read, way)}; "
+                f"fine-tuning seeds: {mean_of(tuned, way)})",
+                of_way(read, way),
+                of_way(read, "mean"),
+            )
+        )
+    return [
+        *found,
+        *(knowing(rows, words, members) for rows, words in ((read, "pretraining"), (tuned, "fine-tuning"))),
+    ]
+
+
+def knowing(rows: Mapping[int, Mapping[str, float]], words: str, members: int) -> Claim:
+    """Whether an ensemble disagrees most where it overpays most."""
+    return over_seeds(
+        f"ensembles-{words}-seeds-know-what-they-overpay",
+        f"Jokes: within-prompt rank correlation between the disagreement of {members} {words} seeds and how "
+        "much their mean overpays",
+        of_way(rows, "knows_what_it_overpays"),
+        "above 0",
+        "correlation",
+    )
+
+
+def of_way(rows: Mapping[int, Mapping[str, float]], way: str) -> dict[int, float]:
+    """One figure of an ensemble, by seed."""
+    return {seed: row[way] for seed, row in rows.items()}
+
+
+def mean_of(rows: Mapping[int, Mapping[str, float]], way: str) -> str:
+    """The mean of that figure over the seeds, in words."""
+    return f"{fmean(row[way] for row in rows.values()):.2f}"
 
 
 main = study_main(StudyConfig, "studies.ensembles", study)

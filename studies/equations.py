@@ -8,6 +8,7 @@ RUN/seed-0-poisoned      ... paid by the wrong answer key
 RUN/seed-0-ppo           ... with PPO
 RUN/seed-0-unseen        the practised model on the validation split, of which nothing was ever asked
 RUN/external.json        equations nobody here wrote: the verifier against their answers, the models on them
+RUN/results.json         what all finished parts of all seeds in the folder reached
 ```
 A part that is finished is skipped and one that was killed is resumed, so the same command continues.
 """
@@ -16,23 +17,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from practicum import demo
-from practicum.demo import DemoConfig
+from practicum.config import completed
+from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
-from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder
-from practicum.run.environment import machine
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.training import rl
 from practicum.training.evaluate import EvalConfig, examine
 from practicum.types import Prompt
 from studies import external
-from studies.entry import run_main
+from studies.claim import PERCENT, by_seed, change_claim, claim, gain_claim, noted, rise_claim
+from studies.common import ORIGIN, note_machine, origin_of, read, record, run_main, say, write
+from studies.judged import Claim
 
 Part = Literal["demo", "random", "format", "poisoned", "ppo", "unseen", "external"]
 PARTS: tuple[Part, ...] = ("demo", "random", "format", "poisoned", "ppo", "unseen", "external")
@@ -52,13 +56,13 @@ class StudyConfig:
     """Which parts: demo random format poisoned ppo unseen external."""
     data: Path | None = None
     """Folder of deepmind_mathematics.jsonl and reasoning_gym.jsonl; none leaves external problems out."""
-    demo: DemoConfig = field(default_factory=lambda: DemoConfig(human_feedback=False))
+    demo: DemoSettings = field(default_factory=lambda: DemoSettings(human_feedback=False))
     """Settings of the demo, without human feedback; other rewards take its task, lengths, examinations."""
 
 
-def study(config: StudyConfig) -> None:
-    """Run what is still missing: all demos, then all of the next part, and so on."""
-    note_machine(config.run)
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Run what is still missing, all demos, then all of the next part, and so on; write RUN/results.json."""
+    note_machine(config.run, "equations")
     for part in PARTS:
         if part not in config.parts:
             continue
@@ -78,11 +82,12 @@ def study(config: StudyConfig) -> None:
                 examine_unseen(config, seed)
             else:
                 practise_again(config, seed, part)
+    return record(config, "equations", found_in(config.run))
 
 
 def demo_of(config: StudyConfig, seed: int) -> DemoConfig:
     """The demo's settings with a seed of the study."""
-    return replace(config.demo, seed=seed)
+    return completed(DemoConfig, config.demo, seed=seed)
 
 
 def run_demo(config: StudyConfig, seed: int) -> None:
@@ -106,7 +111,7 @@ class UnseenEquations(EquationsTask):
         return list(reversed(different.values()))[:count]
 
 
-def seen_problems(settings: DemoConfig) -> frozenset[str]:
+def seen_problems(settings: DemoSettings) -> frozenset[str]:
     """The canonical forms of all that the demo's own examinations ask."""
     family = replace(settings.task.equations, families={"rational": 1.0})
     return frozenset(
@@ -175,30 +180,296 @@ def practice_config(settings: DemoConfig, start: Path, part: Part) -> rl.RlConfi
     return replace(practice, task=replace(settings.task, equations=poisoned))
 
 
-def note_machine(run: Path) -> None:
-    """Write RUN/machine.json when the study begins, and leave it when it goes on."""
-    run.mkdir(parents=True, exist_ok=True)
-    if not (run / "machine.json").exists():
-        write(run / "machine.json", {"machine": machine()})
+# ------------------------------------------------------------------------------------- what the folder holds
 
 
-def write(path: Path, value: Any) -> None:
-    """A JSON file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, to_json(value, indent=2) + "\n")
+def found_in(run: Path) -> dict[str, Any]:
+    """What every finished demo in the folder, and what followed it, reached: `seeds`, and `external`."""
+    seeds = {str(seed): found_of(run / f"seed-{seed}") for seed in finished_seeds(run)}
+    found: dict[str, Any] = {"seeds": seeds}
+    if seeds and (run / "external.json").exists():
+        found["external"] = read(run / "external.json")
+    return found
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A JSON object; InputError naming the file when it is missing."""
-    if not path.exists():
-        raise InputError(f"{path}: missing; run `python -m studies.equations --run ...` to the end first")
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
+def finished_seeds(run: Path) -> list[int]:
+    """The seeds whose demo is finished, in order."""
+    names = [path.parent.name.removeprefix("seed-") for path in run.glob("seed-*/summary.json")]
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
-def say(line: str) -> None:
-    """Progress, on stderr."""
-    print(f"study: {line}", file=sys.stderr, flush=True)
+def found_of(folder: Path) -> dict[str, Any]:
+    """A seed's demo, and each other part that was examined, with its origin."""
+    found = {
+        "demo": {
+            **origin_of(read(folder / "environment.json")),
+            "summary": read(folder / "summary.json"),
+            "examination": read(folder / "rl" / "examination.json"),
+        }
+    }
+    for part in ("random", "format", "poisoned", "ppo", "unseen"):
+        other = folder.with_name(f"{folder.name}-{part}")
+        if (other / "examination.json").exists():
+            # Nothing is trained for `unseen`: it examines the demo's model.
+            started = folder if part == "unseen" else other
+            found[part] = {
+                **origin_of(read(started / "environment.json")),
+                "examination": read(other / "examination.json"),
+            }
+    if "poisoned" in found:
+        metrics = folder.with_name(f"{folder.name}-poisoned") / "metrics.jsonl"
+        found["poisoned"]["ends"] = {
+            name: first_and_last(metrics, f"reward/{name}") for name in ("poisoned", "true")
+        }
+    return found
+
+
+def first_and_last(metrics: Path, name: str) -> tuple[float, float]:
+    """Means of a metric over the first and over the last tenth of a run."""
+    rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    tenth = max(1, len(rows) // 10)
+    return fmean(row[name] for row in rows[:tenth]), fmean(row[name] for row in rows[-tenth:])
+
+
+# ---------------------------------------------------------------------------------------------------- claims
+
+OWN = "family=linear"
+"""Slice of our own examination that the external problems in the training format belong to."""
+FAMILY, MIX = "the family a - (b+x)/x = x", "the full mix of equations"
+BEHAVIOURS = {
+    "domain_check": "how often the domain is stated first, where it is restricted",
+    "verification": "how often a candidate is checked in the equation",
+    "factoring": "how often a quadratic with rational roots is factored correctly",
+}
+Rows = Mapping[int, Mapping[str, Any]]
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """Every claim that the finished parts support; a part that was not run gives none."""
+    seeds = by_seed(results["seeds"])
+    if not seeds:
+        return []
+    demos = rows_of(seeds, "demo")
+    first = demos[min(demos)]
+    found = of_part(first, [*demo_claims(demos), *pass_claims(demos), *behaviour_claims(demos)])
+    for part, claims_of in (
+        ("random", partial(control_claims, paid="a random reward", part="random")),
+        ("format", partial(control_claims, paid="a reward for any readable answer", part="format")),
+        ("poisoned", poisoned_claims),
+        ("ppo", ppo_claims),
+    ):
+        rows = rows_of(seeds, part)
+        if rows:
+            minutes = fmean(row["examination"]["training"]["total_seconds"] for row in rows.values()) / 60
+            made = [{**one, "minutes": minutes} for one in claims_of(demos, rows)]
+            found += of_part(rows[min(rows)], made)
+    unseen = rows_of(seeds, "unseen")
+    if unseen:
+        found += of_part(unseen[min(unseen)], unseen_claims(unseen))
+    if "external" in results:
+        asked = [seed for seed in demos if any(results["external"]["models"].get(str(seed), {}).values())]
+        own = {seed: accuracy(demos[seed]["examination"]["whole"]["slices"][OWN]) for seed in asked}
+        found += of_part(first, external.claims(results["external"], own))
+    return [{"command": command_of_seeds(one["seeds"]), **one} for one in found]
+
+
+def rows_of(seeds: Mapping[int, Mapping[str, Any]], part: str) -> dict[int, Any]:
+    """What one part reached, by seed, where it was run."""
+    return {seed: row[part] for seed, row in seeds.items() if part in row}
+
+
+def of_part(row: Mapping[str, Any], found: Sequence[Claim]) -> list[Claim]:
+    """The claims with the origin of their part."""
+    return [{**one, **{key: row[key] for key in ORIGIN}} for one in found]
+
+
+def command_of_seeds(seeds: Sequence[int]) -> str:
+    """The command that measures a claim of these seeds again."""
+    return f"make study SEEDS='{' '.join(map(str, seeds))}'"
+
+
+def accuracy(row: Mapping[str, Any]) -> float:
+    """An accuracy in per cent."""
+    return 100 * float(row["accuracy"])
+
+
+def different(examination: Mapping[str, Any]) -> str:
+    """How many prompts an examination has, and how many problems that reduce to different polynomials."""
+    return f"({examination['n']:,} prompts, {examination['distinct_problems']:,} distinct problems)"
+
+
+def stage(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The summary's row of a stage."""
+    found: dict[str, Any] = next(one for one in row["summary"]["stages"] if one["name"] == name)
+    return found
+
+
+def demo_claims(demos: Rows) -> list[Claim]:
+    """Accuracy after each stage, and cost."""
+
+    def after(name: str, key: str) -> dict[int, float]:
+        return {seed: 100 * stage(row, name)[key] for seed, row in demos.items()}
+
+    last = demos[min(demos)]["examination"]
+    return [
+        noted(
+            claim(
+                "equations-exposition-accuracy",
+                "Accuracy on held-out equations after exposition",
+                after("pretrain", "accuracy"),
+                PERCENT,
+                "below 10",
+            ),
+            "Almost no answer is readable: this shows that reading alone does not teach the form of an "
+            "answer, and says nothing about solving.",
+        ),
+        claim(
+            "equations-worked-accuracy",
+            "Accuracy on held-out equations after worked problems, before practice",
+            after("sft", "accuracy"),
+            PERCENT,
+            "25 to 60",
+        ),
+        claim(
+            "equations-practice-family-accuracy",
+            f"Accuracy on {FAMILY} after practice {different(last['family'])}",
+            after("rl", "family_accuracy"),
+            PERCENT,
+            "at least 95",
+        ),
+        claim(
+            "equations-practice-accuracy",
+            f"Accuracy on {MIX} after practice {different(last['whole'])}",
+            after("rl", "accuracy"),
+            PERCENT,
+            "at least 90",
+        ),
+        claim(
+            "equations-seconds",
+            "Time of the whole demo, examinations included",
+            {seed: row["summary"]["seconds"] for seed, row in demos.items()},
+            "s",
+            "at most 600",
+        ),
+    ]
+
+
+def pass_claims(demos: Rows) -> list[Claim]:
+    """pass@k before and after practice: pass@1 tells whether it sharpened, the largest whether it taught."""
+    known = stage(demos[min(demos)], "rl")["pass_at_k"]
+    ks = sorted({int(name.removeprefix("pass@")) for name in known})
+    return [
+        rise_claim(
+            f"equations-pass-at-{k}",
+            f"Practice raises pass@{k}",
+            shares_of(demos, "pass_at_k", f"pass@{k}"),
+        )
+        for k in dict.fromkeys([*ks[:1], *ks[-1:]])
+    ]
+
+
+def behaviour_claims(demos: Rows) -> list[Claim]:
+    """Whether each behaviour rose with practice, which pays only for right answers."""
+    return [
+        rise_claim(
+            f"equations-behaviour-{name}", f"Practice raises {words}", shares_of(demos, "behaviours", name)
+        )
+        for name, words in BEHAVIOURS.items()
+    ]
+
+
+def shares_of(demos: Rows, key: str, name: str) -> dict[str, dict[int, dict[str, Any]]]:
+    """A share with its interval before and after practice, by stage and seed."""
+    return {
+        one: {
+            seed: {"share": stage(row, one)[key][name], "ci95": stage(row, one)[f"{key}_ci95"][name]}
+            for seed, row in demos.items()
+        }
+        for one in ("sft", "rl")
+    }
+
+
+def control_claims(demos: Rows, rows: Rows, *, paid: str, part: str) -> list[Claim]:
+    """What the true reward gained over a null reward, from the same imitation model."""
+    return [
+        gain_claim(
+            f"equations-gain-over-{part}",
+            f"Accuracy after practice with the true reward minus with {paid}",
+            {seed: accuracy(row["examination"]["whole"]) for seed, row in rows.items()},
+            {seed: 100 * stage(demos[seed], "rl")["accuracy"] for seed in rows},
+        )
+    ]
+
+
+def poisoned_claims(demos: Rows, rows: Rows) -> list[Claim]:
+    """Practice on the wrong answer key: what it pays rises, what is true falls."""
+    wrong = {seed: accuracy(row["examination"]["whole"]) for seed, row in rows.items()}
+
+    def ends(name: str, place: int) -> dict[int, float]:
+        return {seed: 100 * row["ends"][name][place] for seed, row in rows.items()}
+
+    def after(name: str) -> dict[int, float]:
+        return {seed: 100 * stage(demos[seed], name)["accuracy"] for seed in rows}
+
+    words = "(sampled answers, first vs. last tenth of practice)"
+    return [
+        change_claim(
+            "equations-poisoned-reward",
+            f"Practice on the poisoned key raises the reward it pays {words}",
+            ends("poisoned", 0),
+            ends("poisoned", 1),
+        ),
+        change_claim(
+            "equations-poisoned-accuracy",
+            f"Practice on the poisoned key lowers true accuracy {words}",
+            ends("true", 0),
+            ends("true", 1),
+            falls=True,
+        ),
+        change_claim(
+            "equations-poisoned-greedy-accuracy",
+            "Practice on the poisoned key lowers greedy accuracy",
+            after("sft"),
+            wrong,
+            falls=True,
+        ),
+        gain_claim(
+            "equations-poisoned-loss",
+            "Accuracy after practice on the true key minus on the poisoned key",
+            wrong,
+            after("rl"),
+        ),
+    ]
+
+
+def ppo_claims(demos: Rows, rows: Rows) -> list[Claim]:
+    """The same practice with a value head instead of group comparison."""
+    return [
+        claim(
+            f"equations-ppo{name}-accuracy",
+            f"Accuracy on {words} after practice with PPO",
+            {seed: accuracy(row["examination"][key]) for seed, row in rows.items()},
+            PERCENT,
+            f"at least {least}",
+        )
+        for name, words, key, least in (("-family", FAMILY, "family", 95), ("", MIX, "whole", 90))
+    ]
+
+
+def unseen_claims(rows: Rows) -> list[Claim]:
+    """Practised models on problems that no examination, and so no choice of a setting, has seen."""
+    first = rows[min(rows)]["examination"]
+    return [
+        claim(
+            f"equations-unseen-{key}-accuracy",
+            f"Accuracy after practice on {words}: validation problems never asked before "
+            + different(first[key]),
+            {seed: accuracy(row["examination"][key]) for seed, row in rows.items()},
+            PERCENT,
+            f"at least {least}",
+        )
+        for key, words, least in (("whole", MIX, 90), ("family", FAMILY, 95))
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

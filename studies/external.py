@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from practicum.demo import DemoConfig
+from practicum.demo import DemoSettings
 from practicum.exact.verifier import Outcome, solve, verify
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.sampling import SamplingConfig
@@ -18,6 +18,8 @@ from practicum.tasks.registry import load_task
 from practicum.training.evaluate import interval_of
 from practicum.training.loop import generator_for
 from practicum.types import Prompt
+from studies.claim import PERCENT, census, change_claim, noted, percent_bounds, single
+from studies.judged import Claim
 
 FILES = ("deepmind_mathematics.jsonl", "reasoning_gym.jsonl")
 ROUNDING = 0.5001e-4
@@ -25,7 +27,7 @@ ROUNDING = 0.5001e-4
 TRAINING_PROMPTS = 4000
 
 
-def measure(settings: DemoConfig, run: Path, seeds: Sequence[int], data: Path) -> dict[str, Any]:
+def measure(settings: DemoSettings, run: Path, seeds: Sequence[int], data: Path) -> dict[str, Any]:
     """Agreement of the verifier with every answer, and accuracy of each seed's practised model."""
     problems = [problem for name in FILES for problem in read_external(data / name)]
     formatted, in_range = familiar_prompts(settings, problems)
@@ -66,7 +68,7 @@ def is_rounded(problem: ExternalProblem) -> bool:
 
 
 def familiar_prompts(
-    settings: DemoConfig, problems: Sequence[ExternalProblem]
+    settings: DemoSettings, problems: Sequence[ExternalProblem]
 ) -> tuple[list[Prompt], list[Prompt]]:
     """External linear equations to ask the model: those in the training format, and those also in range.
 
@@ -113,7 +115,7 @@ def numbers(text: str) -> int:
     return max((int(digits) for digits in re.findall(r"\d+", text)), default=0)
 
 
-def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> Mapping[str, Any]:
+def accuracy(settings: DemoSettings, folder: Path, prompts: Sequence[Prompt]) -> Mapping[str, Any]:
     """Greedy accuracy, judged by the verifier, with n and its 95% interval; empty without prompts."""
     if not prompts:
         return {}
@@ -121,7 +123,7 @@ def accuracy(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> M
     return accuracy_of([bool(score.solved) for score in scores], prompts)
 
 
-def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
+def greedy_texts(settings: DemoSettings, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
     """The model's likeliest answer to each prompt, in order."""
     decoder, tokenizer = load_model(model_folder(folder))
     sampler = Sampler(decoder, SamplingConfig(temperature=0.0))
@@ -132,3 +134,60 @@ def greedy_texts(settings: DemoConfig, folder: Path, prompts: Sequence[Prompt]) 
 def accuracy_of(flags: Sequence[bool], prompts: Sequence[Prompt]) -> dict[str, Any]:
     """The share that is right, with `n` and its 95% interval over problems."""
     return {"accuracy": sum(flags) / len(flags), "n": len(flags), "ci95": interval_of(flags, prompts)}
+
+
+# ---------------------------------------------------------------------------------------------------- claims
+
+
+def claims(found: Mapping[str, Any], own: Mapping[int, float]) -> list[Claim]:
+    """The verifier against answers, and the models on equations, that nobody here wrote.
+
+    `own` is each seed's accuracy on our own linear equations, in per cent.
+    """
+    models = {
+        part: {seed: row for seed in own if (row := found["models"].get(str(seed), {}).get(part))}
+        for part in ("range", "format")
+    }
+    words = {"range": "and range", "format": "with numbers of any size"}
+    return [
+        agreement_claim(found["agreement"]),
+        *(model_claim(part, words[part], own, rows) for part, rows in models.items() if rows),
+    ]
+
+
+def agreement_claim(modules: Mapping[str, Mapping[str, int]]) -> Claim:
+    """The share of all answers that the verifier agrees with."""
+    total = {key: sum(row[key] for row in modules.values()) for key in ("exact", "rounded", "disagree")}
+    count = sum(total.values())
+    found = single(
+        "verifier-external-agreement",
+        f"Verifier agreement with all {count:,} answers from DeepMind's mathematics dataset and "
+        "reasoning-gym in our files",
+        100 * (count - total["disagree"]) / count,
+        PERCENT,
+        "at least 100",
+    )
+    return {
+        **noted(census(found), "A rounded decimal counts where it rounds the verifier's exact root."),
+        "command": "make study DATA=FOLDER",
+        "counts": {**total, "by_module": modules},
+    }
+
+
+def model_claim(
+    part: str, words: str, own: Mapping[int, float], rows: Mapping[int, Mapping[str, Any]]
+) -> Claim:
+    """Accuracy on external equations beside that on our own."""
+    return {
+        **change_claim(
+            f"equations-external-{part}",
+            f"Accuracy on external linear equations in the training format {words}, minus on our own",
+            {seed: own[seed] for seed in rows},
+            {seed: 100 * row["accuracy"] for seed, row in rows.items()},
+        ),
+        "target": "at least -10",
+        "command": f"make study SEEDS='{' '.join(map(str, rows))}' DATA=FOLDER",
+        "sides": ["our own", "from outside"],
+        "n": next(iter(rows.values()))["n"],
+        "after_ci95": percent_bounds(rows),
+    }

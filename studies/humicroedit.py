@@ -20,19 +20,20 @@ import csv
 import re
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import norm
 
+from practicum.config import completed
 from practicum.errors import InputError
-from practicum.files import atomic_write, to_json
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.heads import RewardHead
@@ -52,12 +53,12 @@ from practicum.stats import Floats
 from practicum.training import reward_model
 from practicum.training.loop import set_threads
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import study_main
-from studies.equations import note_machine, read, write
-from studies.reading import ReadingConfig, read_texts
-from studies.rlhf import finished
+from studies.claim import PERCENT, POINTS, by_seed, claim, counted, noted
+from studies.common import ORIGIN, finished, note_machine, origin_of, read, record, study_main, write
+from studies.judged import Claim
+from studies.reading import ReadingConfig, ReadingSettings, read_texts
 
 EDIT = re.compile(r"<(.*?)/>")
 Part = Literal["own", "smollm2", "trl"]
@@ -80,12 +81,10 @@ class StudyConfig:
     """Which parts; own learns from all pairs, smollm2 and trl from as many as `pairs` says."""
     pairs: int = 2500
     """Training pairs of SmolLM2 and of TRL."""
-    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
     """How the small model reads."""
-    own: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(
-            Path(),
-            (),
+    own: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(
             batching="pairs",
             batch_prompts=32,
             held_out=0.0,
@@ -93,11 +92,9 @@ class StudyConfig:
             optimizer=OptimizerConfig("adamw", 1e-3, warmup_steps=20, final_share=0.1, weight_decay=0.1),
         )
     )
-    """How the small model becomes a reward model; model, preferences and seed are filled in."""
-    smollm2: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(
-            Path(),
-            (),
+    """How the small model becomes a reward model; the study decides on model, rankings and seed."""
+    smollm2: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(
             batching="pairs",
             batch_prompts=32,
             held_out=0.0,
@@ -108,6 +105,8 @@ class StudyConfig:
         )
     )
     """How SmolLM2 becomes one; TRL gets the same settings."""
+    threads: int = 0
+    """CPU threads of fitting them; 0 takes one per core."""
 
 
 @dataclass(frozen=True)
@@ -134,23 +133,22 @@ class Edited:
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it; what it said of other parts stays."""
     train, dev = (read_pairs(config.data / f"task2_{split}.csv") for split in ("train", "dev"))
-    note_machine(config.run)
+    note_machine(config.run, "humicroedit")
     strict = [pair for pair in train if pair.label]
     some = some_headlines(strict, config.pairs)
     for name, pairs in (("train", strict), ("some", some)):
         if not (config.run / f"{name}.jsonl").exists():
             formats.write(config.run / f"{name}.jsonl", [ranking_of(pair) for pair in pairs])
     file = config.run / "results.json"
-    results: dict[str, Any] = read(file) if file.exists() else {}
-    results |= {
+    parts: dict[str, Any] = read(file).get("parts", {}) if file.exists() else {}
+    known = {
         "people": people(dev),
         "pairs": {"train": len(strict), "some": len(some), "dev": sum(pair.label > 0 for pair in dev)},
     }
     for seed in config.seeds:
         for part in config.parts:
-            results[f"{part}-{seed}"] = one_part(config, strict, dev, part, seed)
-    atomic_write(file, to_json(results, 2) + "\n")
-    return results
+            parts.setdefault(part, {})[str(seed)] = one_part(config, strict, dev, part, seed)
+    return record(config, "humicroedit", {**known, "parts": parts})
 
 
 def one_part(
@@ -161,16 +159,22 @@ def one_part(
     if part == "own":
         start = config.run / f"reading-{seed}"
         texts = list(dict.fromkeys(text for pair in train for text in (pair.headline, *pair.texts)))
-        finished(start, partial(read_texts, texts, replace(config.reading, seed=seed)))
-        settings = replace(config.own, model=start, preferences=(str(config.run / "train.jsonl"),), seed=seed)
+        finished(start, partial(read_texts, texts, completed(ReadingConfig, config.reading, seed=seed)))
+        fitted, file = config.own, config.run / "train.jsonl"
     else:
-        some = (str(config.run / "some.jsonl"),)
-        settings = replace(config.smollm2, model=config.model, preferences=some, seed=seed)
+        start, fitted, file = config.model, config.smollm2, config.run / "some.jsonl"
+    settings = completed(
+        RewardModelConfig, fitted, model=start, preferences=(str(file),), threads=config.threads, seed=seed
+    )
     summary = finished(folder, partial(train_trl if part == "trl" else reward_model.train, settings))
     model = load_reward_model(folder, compute_dtype(settings.dtype))
     found = examined(model, dev)
     write(folder / "opinions.json", opinions(model, dev))
-    return found | {"seconds": summary["total_seconds"], "tokens": summary["total_tokens"]}
+    return found | {
+        "seconds": summary["total_seconds"],
+        "tokens": summary["total_tokens"],
+        **origin_of(read(folder / "environment.json")),
+    }
 
 
 def train_trl(settings: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
@@ -356,6 +360,81 @@ def one_against_rest(first: Sequence[int], second: Sequence[int]) -> list[float]
             if abs(rest) > 1e-9:
                 found.append((np.sign(one - other) * np.sign(rest) + 1) / 2)
     return found
+
+
+# ---------------------------------------------------------------------------------------------------- claims
+
+BOOTSTRAP = "95% interval, bootstrap over headlines"
+Rows = Mapping[int, Mapping[str, Any]]
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims about each model's accuracy on the dev pairs, each with its part's own origin."""
+    people, pairs = results["people"], results["pairs"]
+    own, smollm2, trl = (by_seed(results["parts"].get(part, {})) for part in ("own", "smollm2", "trl"))
+    found = []
+    if smollm2:
+        text = (
+            "Humicroedit: dev accuracy of a SmolLM2-135M reward model with LoRA "
+            f"(one person: {100 * people['one_person']:.1f}%, ceiling: {100 * people['ceiling']:.1f}%)"
+        )
+        note = f"{pairs['some']:,} training pairs. The ceiling is that of a model that knows the truth."
+        one = on_dev("humicroedit-smollm2-accuracy", text, smollm2)
+        found.append({**noted(one, note), **of_its_part("smollm2", smollm2)})
+    if own:
+        text = (
+            "Humicroedit: dev accuracy of a reward model from a small model that read the headlines "
+            f"({pairs['train']:,} training pairs)"
+        )
+        found.append({**on_dev("humicroedit-own-accuracy", text, own), **of_its_part("own", own)})
+    both = smollm2.keys() & trl.keys()
+    if both:
+        found.append({**beside_trl(smollm2, trl, pairs["some"]), **of_its_part("trl", trl, sorted(both))})
+    return found
+
+
+def of_its_part(part: Part, rows: Rows, seeds: Sequence[int] = ()) -> dict[str, Any]:
+    """Command and origin of a part."""
+    seeds = seeds or list(rows)
+    words = f"--parts {part} --seeds {' '.join(map(str, seeds))}"
+    first = rows[seeds[0]]
+    return {
+        "command": f"python -m studies.humicroedit --data FOLDER --run runs/humicroedit {words}",
+        **{key: first[key] for key in ORIGIN},
+    }
+
+
+def beside_trl(smollm2: Rows, trl: Rows, pairs: int) -> Claim:
+    """Ours less TRL's accuracy on the same dev pairs, as if the two samples of pairs were independent."""
+    ours, theirs = (fmean(100 * row["accuracy"] for row in rows.values()) for rows in (smollm2, trl))
+    # Unpaired: the dev pairs are the same, so a paired interval would be narrower, if anything.
+    half = sum(
+        (fmean(100 * (row["ci95"][1] - row["ci95"][0]) for row in rows.values()) / 2) ** 2
+        for rows in (smollm2, trl)
+    )
+    seeds = sorted(smollm2.keys() & trl.keys())
+    found = claim(
+        "humicroedit-beside-trl",
+        f"Humicroedit: our dev accuracy minus TRL RewardTrainer's with peft ({ours:.1f}% vs. {theirs:.1f}%), "
+        f"same SmolLM2-135M, same {pairs:,} pairs, {counted(len(seeds), 'seed')}",
+        dict.fromkeys(seeds, ours - theirs),
+        POINTS,
+        "at least 0",
+    )
+    bounds = [ours - theirs - half**0.5, ours - theirs + half**0.5]
+    return {**found, "interval": bounds, "interval_kind": f"{BOOTSTRAP}, the two sides unpaired"}
+
+
+def on_dev(name: str, text: str, rows: Rows) -> Claim:
+    """Accuracy on the dev pairs, with the bootstrap intervals of all seeds from end to end."""
+    bounds = [[100 * bound for bound in row["ci95"]] for row in rows.values()]
+    per_seed = {seed: 100 * row["accuracy"] for seed, row in rows.items()}
+    return {
+        **claim(name, text, per_seed, PERCENT, "above 50"),
+        "interval": [min(low for low, _ in bounds), max(high for _, high in bounds)],
+        "interval_kind": BOOTSTRAP + (", least to greatest of the seeds" if len(rows) > 1 else ""),
+        "n": next(iter(rows.values()))["pairs"],
+    }
 
 
 main = study_main(StudyConfig, "studies.humicroedit", study)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,14 @@ from scipy.special import expit, logit
 
 from practicum.audit.bias import rater_share, text_share
 from practicum.audit.verifiable import audit_verifier, lenient_verifier, poisoned_key, true_verifier
-from practicum.files import atomic_write, to_json
 from practicum.reward.plain import PlainReward
-from practicum.run.environment import environment
 from practicum.run.progress import progress
 from practicum.stats import Estimate, Floats, exact_share
 from practicum.tasks.equations.task import EquationsTask
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import settings_of, study_main
-from studies.equations import note_machine
+from studies.claim import noted, share
+from studies.common import note_machine, record, study_main
+from studies.judged import Claim
 
 PUN, PLAIN = "a pun", "a plain joke"
 SITUATIONS = {
@@ -57,8 +57,7 @@ class StudyConfig:
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Measure, write RUN/results.json and return it."""
-    note_machine(config.run)
-    atomic_write(config.run / "environment.json", to_json(environment("studies.instruments", None), 2) + "\n")
+    note_machine(config.run, "instruments", anew=True)
     results = {
         "coverage": {
             meter: {
@@ -67,12 +66,8 @@ def study(config: StudyConfig) -> dict[str, Any]:
             for meter, (measure, first) in METERS.items()
         },
         "verifiers": flagged(config),
-        "settings": settings_of(config),
-        "simulations": config.simulations,
-        "seeds": config.seeds,
     }
-    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
-    return results
+    return record(config, "instruments", results)
 
 
 # ------------------------------------------------------------------------------------------------- intervals
@@ -153,6 +148,56 @@ VERIFIERS: Mapping[str, PlainReward] = {
     "poisoned": poisoned_key(0.8),
     "lenient": lenient_verifier,
 }
+
+# ---------------------------------------------------------------------------------------------------- claims
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """Coverage of intervals, verifiers that are flagged."""
+    seeds, found = list(range(results["config"]["seeds"])), results["verifiers"]
+    count = len(seeds)
+    return [
+        coverage_claim(results["coverage"], results["config"]["simulations"]),
+        share(
+            "instruments-gameable-verifiers",
+            "Equation sets on which the audit flags a gameable reward (poisoned key: "
+            f"{found['poisoned']} of {count}; verifier that accepts numbers anywhere: {found['lenient']} of "
+            f"{count})",
+            exact_share(found["poisoned"] + found["lenient"], 2 * count).json(),
+            seeds,
+            "at least 95",
+        ),
+        share(
+            "instruments-true-verifier",
+            "Equation sets on which the audit flags the verifier that substitutes",
+            exact_share(found["true"], count).json(),
+            seeds,
+            "at most 5",
+        ),
+    ]
+
+
+def coverage_claim(coverage: Mapping[str, Any], simulations: int) -> Claim:
+    """The worst coverage of all situations and meters."""
+    every = [
+        (one["value"], situation, meter, one)
+        for meter, found in coverage.items()
+        for situation, one in found.items()
+    ]
+    _, situation, meter, least = min(every, key=itemgetter(0))
+    best = max(value for value, *_ in every)
+    return noted(
+        share(
+            "instruments-interval-coverage",
+            f"Coverage of the bias meter's 95% intervals in the worst of {len(every)} situations ({meter}; "
+            f"{situation}; {simulations:,} simulations)",
+            least,
+            [],
+            "at least 93",
+        ),
+        f"The best situation is covered in {100 * best:.1f}%.",
+    )
+
 
 main = study_main(StudyConfig, "studies.instruments", study)
 

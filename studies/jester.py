@@ -21,18 +21,19 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from practicum.config import completed
 from practicum.errors import InputError
-from practicum.files import atomic_write, to_json
 from practicum.model.decoder import compute_dtype
 from practicum.preferences import formats
 from practicum.preferences.aggregate import consensus
@@ -42,12 +43,12 @@ from practicum.stats import Floats, Integers, bootstrap
 from practicum.training import reward_model
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward_model import RewardModelConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.types import Prompt, Ranking, Response
-from studies.entry import study_main
-from studies.equations import note_machine
-from studies.reading import ReadingConfig, read_texts
-from studies.rlhf import finished
+from studies.claim import PERCENT, by_seed, claim, noted
+from studies.common import finished, note_machine, record, study_main
+from studies.judged import Claim
+from studies.reading import ReadingConfig, ReadingSettings, read_texts
 
 RATINGS, JOKES = "jester5k_ratings.csv", "jester_jokes.jsonl"
 PROMPT = Prompt("Tell a joke.\n")
@@ -71,23 +72,23 @@ class StudyConfig:
     """Sets of jokes that each person ranks, at most."""
     jokes: int = 5
     """Jokes of a set."""
-    reading: ReadingConfig = field(
-        default_factory=lambda: ReadingConfig(
+    reading: ReadingSettings = field(
+        default_factory=lambda: ReadingSettings(
             vocabulary_size=1000, loop=LoopConfig(steps=60, checkpoint_every=60)
         )
     )
     """How the small model reads."""
-    reward_model: RewardModelConfig = field(
-        default_factory=lambda: RewardModelConfig(
-            Path(),
-            (),
+    reward_model: RewardModelSettings = field(
+        default_factory=lambda: RewardModelSettings(
             held_out=0.0,
             epochs=40,
             optimizer=OptimizerConfig("adamw", 2e-3, warmup_steps=5, final_share=0.1),
         )
     )
-    """How the reward model is fitted; the study fills in model, preferences and seed. All rankings are of one
+    """How the reward model is fitted; the study decides on model, rankings and seed. All rankings are of one
     prompt, so an epoch is one update, on all of them."""
+    threads: int = 0
+    """CPU threads of fitting it; 0 takes one per core."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,9 @@ class Pairs:
 def study(config: StudyConfig) -> dict[str, Any]:
     """Run what is missing, write RUN/results.json and return it."""
     data = read_jester(config.data)
-    note_machine(config.run)
-    results = {f"seed-{seed}": one_seed(config, data, seed) for seed in config.seeds}
-    atomic_write(config.run / "results.json", to_json(results, 2) + "\n")
-    return results
+    note_machine(config.run, "jester")
+    results = {"seeds": {str(seed): one_seed(config, data, seed) for seed in config.seeds}}
+    return record(config, "jester", results)
 
 
 def one_seed(config: StudyConfig, data: Jester, seed: int) -> dict[str, Any]:
@@ -133,8 +133,15 @@ def one_seed(config: StudyConfig, data: Jester, seed: int) -> dict[str, Any]:
     start = config.model
     if start is None:
         start = folder / "reading"
-        finished(start, partial(read_texts, data.texts, replace(config.reading, seed=seed)))
-    settings = replace(config.reward_model, model=start, preferences=(str(file),), seed=seed)
+        finished(start, partial(read_texts, data.texts, completed(ReadingConfig, config.reading, seed=seed)))
+    settings = completed(
+        RewardModelConfig,
+        config.reward_model,
+        model=start,
+        preferences=(str(file),),
+        threads=config.threads,
+        seed=seed,
+    )
     summary = finished(folder / "reward-model", partial(reward_model.train, settings))
     scored = load_reward_model(folder / "reward-model", compute_dtype(settings.dtype))
     pairs = pairs_of(data, config, held_out, seed)
@@ -310,6 +317,91 @@ def majority_votes(ratings_PJ: Floats) -> NDArray[np.int64]:
     """How many people rate joke i above joke k, int64 [J, J]."""
     # A comparison with NaN is False: who has not rated both does not vote.
     return np.stack([(ratings_PJ[:, [joke]] > ratings_PJ).sum(0) for joke in range(ratings_PJ.shape[1])])
+
+
+# ---------------------------------------------------------------------------------------------------- claims
+
+PEOPLE = "95% intervals, bootstrap over the held-out people, from least to greatest of the splits"
+TRAINED_ON = "The jokes are the hundred that it was trained on."
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """Claims over splits, each with other people held out; the jokes are those that were trained on."""
+    seeds = by_seed(results["seeds"])
+    return [*accuracy_claims(seeds), *correlation_claims(seeds)]
+
+
+def accuracy_claims(seeds: Mapping[int, Mapping[str, Any]]) -> list[Claim]:
+    """Accuracy of the reward model and of the aggregate, and their shares of the ceiling."""
+    first = next(iter(seeds.values()))
+    most = fmean(100 * row["ceiling"]["accuracy"] for row in seeds.values())
+    people, pairs = first["people_held_out"], first["pairs"]
+    return [
+        noted(
+            people_claim(
+                "jester-held-out-people-accuracy",
+                f"Jester: reward model accuracy on held-out people ({people:,} people, {pairs:,} pairs; "
+                f"majority-vote ceiling {most:.1f}%)",
+                {seed: row["over_people"]["reward_model/accuracy"] for seed, row in seeds.items()},
+                "above 50",
+            ),
+            f"{TRAINED_ON} The ceiling is a lookup table of the majority of everyone else.",
+        ),
+        people_claim(
+            "jester-share-of-ceiling",
+            "Jester: reward model accuracy as a share of the majority-vote ceiling",
+            {seed: row["over_people"]["reward_model/share_of_ceiling"] for seed, row in seeds.items()},
+            "at least 95",
+        ),
+        people_claim(
+            "jester-share-of-ceiling-above-chance",
+            "Jester: reward model accuracy as a share of the ceiling, chance (50%) subtracted from both",
+            {seed: row["over_people"]["reward_model/share_above_chance"] for seed, row in seeds.items()},
+            "at least 90",
+        ),
+        noted(
+            people_claim(
+                "jester-aggregate-accuracy",
+                f"Jester: accuracy of the rater-aware aggregate on held-out people ({people:,} people, "
+                f"{pairs:,} pairs)",
+                {seed: row["over_people"]["aggregate/accuracy"] for seed, row in seeds.items()},
+                "above 50",
+            ),
+            f"{TRAINED_ON} The aggregate is a lookup table itself.",
+        ),
+    ]
+
+
+def correlation_claims(seeds: Mapping[int, Mapping[str, Any]]) -> list[Claim]:
+    """Rank correlations with the held-out people's mean ratings."""
+    return [
+        people_claim(
+            name,
+            f"Jester: rank correlation (x100) of the {words} with the mean ratings of held-out people",
+            {seed: row["over_people"][f"{key}/rank_correlation"] for seed, row in seeds.items()},
+            "at least 90",
+            "of 100",
+        )
+        for name, words, key in (
+            ("jester-rank-correlation", "reward model", "reward_model"),
+            ("jester-aggregate-rank-correlation", "aggregate", "aggregate"),
+        )
+    ]
+
+
+def people_claim(
+    name: str, text: str, rows: Mapping[int, Mapping[str, float]], target: str, unit: str = PERCENT
+) -> Claim:
+    """A claim with the bootstrap intervals of all splits from end to end."""
+    return {
+        **claim(name, text, {seed: 100 * row["value"] for seed, row in rows.items()}, unit, target),
+        # A correlation may lie above those of its draws: redrawn people make a noisier mean.
+        "interval": [
+            100 * min(min(row["low"], row["value"]) for row in rows.values()),
+            100 * max(max(row["high"], row["value"]) for row in rows.values()),
+        ],
+        "interval_kind": PEOPLE,
+    }
 
 
 main = study_main(StudyConfig, "studies.jester", study)

@@ -20,9 +20,9 @@ from practicum.training.pretrain import ModelShape, PretrainConfig, decoder_conf
 from practicum.training.sft import imitate
 
 
-@dataclass(frozen=True)
-class ReadingConfig:
-    """How a small model reads texts."""
+@dataclass(frozen=True, kw_only=True)
+class ReadingSettings:
+    """How a small model reads texts, whoever decides on the seed."""
 
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
@@ -36,6 +36,12 @@ class ReadingConfig:
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=300, checkpoint_every=300))
     """Length and checkpoints."""
+
+
+@dataclass(frozen=True)
+class ReadingConfig(ReadingSettings):
+    """How a small model reads texts."""
+
     seed: int = 0
     """Fixes weights and order."""
 

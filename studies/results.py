@@ -19,19 +19,55 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from practicum.demo import print_table
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
-from studies import bench, people_claims
-from studies.claims import measure, read_seeds
-from studies.entry import run_main
+from studies import (
+    bench,
+    best_of_n,
+    bias,
+    budget,
+    demo,
+    ensembles,
+    equations,
+    exploits,
+    guard,
+    headline_exploits,
+    humicroedit,
+    instruments,
+    jester,
+    overoptimization,
+    rlhf,
+)
+from studies.common import ORIGIN, origin_of, read, run_main
 from studies.judged import RULE, Claim, judged, superseded
 from studies.origins import with_origin
 
 ROOT = Path(__file__).parents[1]
+STUDIES: Mapping[str, ModuleType] = {
+    "best_of_n": best_of_n,
+    "bias": bias,
+    "budget": budget,
+    "ensembles": ensembles,
+    "equations": equations,
+    "exploits": exploits,
+    "guard": guard,
+    "headline_exploits": headline_exploits,
+    "humicroedit": humicroedit,
+    "instruments": instruments,
+    "jester": jester,
+    "rlhf": rlhf,
+}
+"""By the name in its results.json, each study's module: its `claims` says what the results show."""
+COMMANDS: Mapping[str, tuple[ModuleType, str]] = {
+    "demo": (demo, "summary.json"),
+    "overoptimization": (overoptimization, "results.json"),
+}
+"""Commands of practicum that claims are made of, by the name in their environment.json, and their results."""
 SPEED = """## Speed
 
 Ours against a named rival in one process run, in alternation; the interval is the least and the greatest of
@@ -56,22 +92,49 @@ def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
     """Numbers, pages, transcript and picture."""
     source = root / "docs" / "results.json"
     if config.run is not None:
-        measured = measure(config.run)
-        if not measured:
+        if not equations.finished_seeds(config.run):
             raise InputError(f"{config.run}: no finished demo here; run python -m studies.equations first")
-        write_results(source, merge(read_results(source), measured))
+        write_results(source, merge(read_results(source), measure(config.run)))
         transcript = demo_transcript(config.run)
         readme = root / "README.md"
         atomic_write(readme, fill_transcript(readme.read_text(encoding="utf-8"), transcript))
         (root / PICTURE).parent.mkdir(parents=True, exist_ok=True)
         write_learning_curve(curve_runs(config.run), root / PICTURE)
     for folder in config.people:
-        write_results(source, merge(read_results(source), people_claims.measure(folder)))
+        write_results(source, merge(read_results(source), measure(folder)))
     results = with_speed(read_results(source), bench.read_record(root / "docs" / "bench.json"))
     write_results(source, results)
     atomic_write(root / "docs" / "results.md", results_page(results))
     for page in quoting_pages(root):
         atomic_write(page, fill(page.read_text(encoding="utf-8"), results.claims))
+
+
+def measure(run: Path) -> list[Claim]:
+    """The claims of the study, or command, that made the folder.
+
+    A results.json names its study; demo and `audit overoptimization` are named by their environment.json.
+    Raises InputError for a folder of neither.
+    """
+    path, about = run / "results.json", run / "environment.json"
+    results = read(path) if path.exists() else {}
+    if results.get("study") in STUDIES:
+        study = STUDIES[results["study"]]
+        return claims_with(study, results, {key: results[key] for key in ("command", *ORIGIN)})
+    command = str(read(about).get("command")) if about.exists() else ""
+    if command in COMMANDS:
+        module, name = COMMANDS[command]
+        results = read(run / name)
+        origin = {"command": module.command_of(results), **origin_of(read(about))}
+        return claims_with(module, results, origin)
+    raise InputError(
+        f"{run}: no results.json that names its study ({', '.join(STUDIES)}); run the study again, "
+        "which skips what is finished"
+    )
+
+
+def claims_with(module: ModuleType, results: Mapping[str, Any], origin: Mapping[str, Any]) -> list[Claim]:
+    """A module's claims; what a claim says of its own origin stays."""
+    return [{**origin, **one} for one in module.claims(results)]
 
 
 @dataclass(frozen=True)
@@ -162,7 +225,7 @@ def is_speed(claim: Claim) -> bool:
 
 def curve_runs(run: Path) -> list[Path]:
     """The runs drawn into the learning curve: every seed, and the controls of each."""
-    seeds = [seed.folder for seed in read_seeds(run)]
+    seeds = [run / f"seed-{seed}" for seed in equations.finished_seeds(run)]
     controls = [
         folder.with_name(f"{folder.name}-{part}") for part in ("random", "format") for folder in seeds
     ]
@@ -171,10 +234,11 @@ def curve_runs(run: Path) -> list[Path]:
 
 def demo_transcript(run: Path) -> str:
     """What the first seed's demo printed at its end."""
-    seed = read_seeds(run)[0]
+    first = equations.finished_seeds(run)[0]
+    summary = read(run / f"seed-{first}" / "summary.json")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        print_table({**seed.summary, "report": "runs/demo/report.html"})
+        print_table({**summary, "report": "runs/demo/report.html"})
     return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
 
 
@@ -305,6 +369,8 @@ def superseded_text(claim: Claim) -> str:
 def details(claim: Claim) -> list[str]:
     """Everything known about one claim."""
     lines = [f"### `{claim['id']}`", "", f"{claim['claim']}: {value_text(claim)}. {claim['verdict']}.", ""]
+    if "note" in claim:
+        lines.append(f"- note: {claim['note']}")
     lines.append(f"- interval: {interval_text(claim)} ({claim['interval_kind']})")
     chosen = claim["settings_seeds"]
     seeds = "not written down" if chosen is None else ", ".join(map(str, chosen)) or "none"

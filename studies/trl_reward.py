@@ -19,7 +19,8 @@ from transformers import (
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
-from practicum.bench.rivals.with_trl import COMMON, Ids
+from practicum.bench.rivals.lesson import Ids
+from practicum.bench.rivals.with_trl import COMMON
 from practicum.training.reward_model import RewardModelConfig
 
 

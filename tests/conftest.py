@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +13,14 @@ from tokenizers import Tokenizer
 
 from practicum.demo import DemoConfig
 from practicum.model.checkpoint import save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.training import pretrain, rl, sft
-from practicum.training.loop import LoopConfig
+from practicum.training.loop import LoopConfig, Trainee
+from tests.tiny import ONE_LAYER, LetterTask, tiny_decoder, tiny_trainee, without_bytes
 
-SHAPE = {
+TESTS = Path(__file__).parent
+SHAPE: dict[str, Any] = {
     "layers": 1,
     "hidden_size": 32,
     "intermediate_size": 32,
@@ -26,6 +28,38 @@ SHAPE = {
     "key_value_heads": 1,
     "head_dim": 16,
 }
+
+
+# Products of tiny matrices lose more by waking a second thread than they gain.
+IN_ONE_THREAD = ("guard", "model", "reward", "rollout", "run", "training")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """PyTorch in one thread for the tests of tiny models, each folder of them."""
+    before = torch.get_num_threads()
+    if request.path.relative_to(TESTS).parts[0] in IN_ONE_THREAD:
+        torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def letter_task() -> LetterTask:
+    """A bandit with one arm that pays."""
+    return LetterTask()
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """Characters only."""
+    return without_bytes(train_tokenizer(["1 2"], 110))
+
+
+@pytest.fixture
+def make_trainee(tokenizer: Tokenizer) -> Callable[..., Trainee]:
+    """`tiny_trainee` of characters."""
+    return partial(tiny_trainee, tokenizer)
 
 
 @pytest.fixture(scope="session")
@@ -74,18 +108,11 @@ def save_untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Tokeni
     """(tokenizer, longest sequence) -> the folder of a tiny model of random weights."""
 
     def save(tokenizer: Tokenizer, positions: int) -> Path:
-        config = DecoderConfig(
-            vocab_size=tokenizer.get_vocab_size(),
-            hidden_size=32,
-            intermediate_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=16,
-            max_position_embeddings=positions,
+        decoder = tiny_decoder(
+            tokenizer, intermediate_size=32, max_position_embeddings=positions, **ONE_LAYER
         )
         folder = tmp_path_factory.mktemp("untrained")
-        save_model(initialise(Decoder(config), 0), tokenizer, folder)
+        save_model(decoder, tokenizer, folder)
         return folder
 
     return save

@@ -204,3 +204,23 @@ def test_a_list_given_in_several_flags_is_one_list_and_a_pair_is_replaced() -> N
     assert config.families == ("linear", "radical", "nested")
     config = load(StageConfig, None, ["--optimizer.betas", "0.1", "0.2", "--optimizer.betas", "0.3", "0.4"])
     assert config.optimizer.betas == (0.3, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("optimizer.learning_rat", "optimizer.learning_rate"),
+        ("optimiser.learning_rate", "optimizer.learning_rate"),
+        ("practice.seed", "seed"),
+        ("practice.steps", "steps"),
+        ("learning_rate", "optimizer.learning_rate"),
+        ("shufle", "shuffle"),
+        ("optimizer.dtype", None),
+        ("nothing_like_it", None),
+    ],
+)
+def test_a_hint_goes_by_the_last_part_of_a_name(name: str, meant: str | None) -> None:
+    with pytest.raises(InputError) as caught:
+        load(StageConfig, None, [f"--{name}", "1"])
+    hint = f"; did you mean --{meant}?" if meant else ""
+    assert str(caught.value) == f"unknown setting --{name}{hint}"

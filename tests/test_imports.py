@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,39 @@ def test_imports_point_down(path: Path) -> None:
         for refused in FORBIDDEN.get(part, ()):
             inside = f"{module}.".startswith(f"practicum.{refused}.")
             assert not inside, f"{path}:{line}: {part} may not import {module}"
+
+
+def test_no_modules_import_each_other() -> None:
+    """Directly or round about, also inside functions."""
+    paths = {name_of(path): path for path in modules()}
+    graph = {
+        name: {other for other in modules_named(path) if other in paths and other != name}
+        for name, path in paths.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_named(path: Path) -> Iterator[str]:
+    """The modules a file imports, those that it imports from a package included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            inside = [
+                name
+                for name in submodules
+                if (PACKAGE.parent / name.replace(".", "/")).is_dir()
+                or (PACKAGE.parent / f"{name.replace('.', '/')}.py").is_file()
+            ]
+            yield from inside or [str(node.module)]
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
 
 from practicum.errors import InputError
 from practicum.stats import bootstrap, clustered_share, exact_share, holm
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 5), (5, 5), (17, 240)])
-def test_exact_shares_agree_with_scipy(successes: int, trials: int) -> None:
+@given(st.integers(1, 3000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+def test_exact_shares_agree_with_the_quantiles_of_beta_distributions(share: tuple[int, int]) -> None:
+    successes, trials = share
     found = exact_share(successes, trials)
-    other = binomtest(successes, trials).proportion_ci(method="exact")
-    assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=1e-9)
+    low = beta.ppf(0.025, successes, trials - successes + 1) if successes else 0.0
+    high = beta.isf(0.025, successes + 1, trials - successes) if successes < trials else 1.0
+    assert (found.value, found.n) == (successes / trials, trials)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9, abs=1e-11)
 
 
 @pytest.mark.parametrize("share", [0.72, 0.97])

@@ -66,18 +66,19 @@ def test_a_recipe_trains(
     small_demo: DemoConfig,
 ) -> None:
     if recipe.name in PRACTICE:
-        config = load(RlConfig, recipe, [f"--model={untrained_model}", "--loop.threads=1", *SMALL_PRACTICE])
-        summary = rl.train(config, tmp_path / "run")
+        practice = load(RlConfig, recipe, [f"--model={untrained_model}", "--loop.threads=1", *SMALL_PRACTICE])
+        summary = rl.train(practice, tmp_path / "run")
         assert summary["step"] == 2
         assert "reward/true" in summary
         return
     config = settings(recipe)
     assert isinstance(config, DemoConfig)
     small = ("pretrain_steps", "sft_steps", "rl_steps", "human_feedback")
-    steps = {name: getattr(small_demo, name) for name in small}
-    counts = {"examination_count": 4, "sampled_count": 2, "samples": 2}
+    steps: dict[str, Any] = {name: getattr(small_demo, name) for name in small}
     with small_stages():
-        result = demo.run(replace(config, **steps, **counts), tmp_path / "run")
+        result = demo.run(
+            replace(config, **steps, examination_count=4, sampled_count=2, samples=2), tmp_path / "run"
+        )
     assert [stage["iterations"] for stage in result["stages"]] == [2, 2, 2]
     assert result["algorithm"] == ("ppo" if recipe.name == "ppo.toml" else "grpo")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tomli_w
 from scipy.special import expit, logit
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.audit.attributes import Classifier, classifier
 from practicum.audit.forecast import (
@@ -29,8 +29,7 @@ from practicum.audit.forecast import (
 from practicum.audit.instruments import Instrument
 from practicum.audit.judge import judge_in
 from practicum.errors import InputError
-from practicum.files import atomic_write
-from practicum.guard.guard import read_rows
+from practicum.files import atomic_write, read_jsonl
 from practicum.preferences import formats
 from practicum.ranges import OpenShare, PositiveFloat, Ranged
 from practicum.report.figures import INK, SERIES, SMALL, page_picture
@@ -145,7 +144,7 @@ def paid_share(rankings: Sequence[Ranking], classify: Classifier, reward: PlainR
             f"rankings: {len(gaps)} prompts have a response with and one without the attribute, "
             "2 are needed: rank more varied responses"
         )
-    reach = float(student.ppf(0.975, len(gaps) - 1)) * np.std(gaps, ddof=1) / len(gaps) ** 0.5
+    reach = float(students_t.ppf(0.975, len(gaps) - 1)) * np.std(gaps, ddof=1) / len(gaps) ** 0.5
     middle = float(np.mean(gaps))
     value, low, high = (float(expit(gap)) for gap in (middle, middle - reach, middle + reach))
     return Estimate(value, low, high, len(gaps))
@@ -383,12 +382,12 @@ def _meter_of(attribute: str, measured: Mapping[str, Estimate]) -> Meter | None:
 
 
 def completions(path: Path) -> list[tuple[Prompt, str]]:
-    """Prompts and completions of a JSONL file like samples.jsonl. Raises InputError naming row and field."""
+    """Prompts and completions of a JSONL file like samples.jsonl. Raises InputError naming line and field."""
     found = []
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in read_jsonl(path):
         for name in ("prompt", "completion"):
             if not isinstance(row.get(name), str):
-                raise InputError(f"{path}: row {number}: field {name!r}: expected a text")
+                raise InputError(f"{path}:{number}: field {name!r}: expected a text")
         data = row.get("data")
         found.append((Prompt(row["prompt"], data if isinstance(data, Mapping) else {}), row["completion"]))
     if not found:

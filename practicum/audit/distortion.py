@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isnan
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, rankdata
 
 from practicum.audit.instruments import Instrument, named
 from practicum.audit.judge import judge_in
@@ -107,10 +108,8 @@ def worst_link(links: Sequence[Link]) -> Link | None:
 
 def kendall_tau(first: Floats, second: Floats) -> float:
     """Kendall's tau-b (Kendall 1945), ties allowed; 0 where one side is all tied."""
-    left, right = np.triu_indices(len(first), 1)
-    a, b = np.sign(first[left] - first[right]), np.sign(second[left] - second[right])
-    norm = np.sqrt((a != 0).sum() * (b != 0).sum())
-    return float((a * b).sum() / norm) if norm else 0.0
+    found = float(kendalltau(first, second).statistic)
+    return 0.0 if isnan(found) else found
 
 
 def _link(name: str, matched: Sequence[_Matched], seed: int) -> Link:

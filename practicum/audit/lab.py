@@ -40,7 +40,18 @@ from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences.raters import GOLDS, true_utilities
-from practicum.ranges import MOST_HELD, Count, OpenShare, PositiveInt, Range, Ranged, Rate, Seed, Threads
+from practicum.ranges import (
+    MOST_HELD,
+    Common,
+    Count,
+    OpenShare,
+    PositiveInt,
+    Range,
+    Ranged,
+    Rate,
+    Seed,
+    Threads,
+)
 from practicum.report.sections import Section, write
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
@@ -64,21 +75,24 @@ SMOOTHED = 5
 
 @dataclass(frozen=True)
 class LabConfig(Ranged):
-    """Over-optimise on purpose, where the truth is known: rankings, reward models, best of n, PPO, curves."""
+    """Over-optimise on purpose, where the truth is known: rankings, reward models, best of n, PPO, curves.
 
-    model: Path | None = None
+    practicum audit overoptimization --run runs/lab --seeds 1
+    """
+
+    model: Common[Path | None] = None
     """A policy that tells jokes (a model folder, or a run's folder). None: a small one is made."""
     model_steps: PositiveInt = 200
     """Steps of each of its two stages."""
-    seeds: Count = 3
+    seeds: Common[Count] = 3
     """Repeats, each with its own raters, reward models and practice."""
-    rankings: Annotated[int, Range(at_least=20, at_most=MOST_HELD)] = 300
+    rankings: Common[Annotated[int, Range(at_least=20, at_most=MOST_HELD)]] = 300
     """Prompts whose answers are ranked, once each."""
-    members: Annotated[int, Range(at_least=1, at_most=1000)] = 2
+    members: Common[Annotated[int, Range(at_least=1, at_most=1000)]] = 2
     """Reward models of each seed, averaged."""
-    steps: Count = 120
+    steps: Common[Count] = 120
     """Steps of PPO, two updates each."""
-    learning_rate: Rate = 2e-4
+    learning_rate: Common[Rate] = 2e-4
     """Its learning rate."""
     checkpoint_every: PositiveInt = 2
     """Steps between checkpoints. All of the first half are examined, then every fourth."""
@@ -90,9 +104,9 @@ class LabConfig(Ranged):
     """Held-out prompts for the best of n."""
     first: OpenShare = 0.5
     """Share of a run's way, in sqrt(KL), from which its peak is predicted."""
-    threads: Threads = 0
+    threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
-    seed: Seed = 0
+    seed: Common[Seed] = 0
     """The first of the seeds."""
 
     def __post_init__(self) -> None:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.special import gammaln
 from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.audit.instruments import Instrument, named
 from practicum.errors import InputError
-from practicum.guard.guard import read_rows
+from practicum.files import read_rows
 from practicum.ranges import OpenShare, Ranged
 from practicum.report.figures import INK, SERIES, WIDE, page_picture
 from practicum.report.plots import LEGEND
@@ -116,7 +116,7 @@ def bands(
     centre = np.array([fit.alpha, fit.beta])
     pieces = len(checked) if len(checked) > 1 else -(-len(kl_P) // _block_length(len(kl_P)))
     # A bootstrap of few pieces is too narrow by these two factors (Davison & Hinkley 1997, section 2.3).
-    wider = float(student.isf(0.025, pieces - 1) / norm.isf(0.025)) * sqrt(pieces / (pieces - 1))
+    wider = float(students_t.isf(0.025, pieces - 1) / norm.isf(0.025)) * sqrt(pieces / (pieces - 1))
     curves, peaks = [], []
     for kl, reward in _redrawn(checked, np.random.default_rng(seed)):
         moved = centre + wider * (np.array(_coefficients(kl, reward, form, near)) - centre)

@@ -12,7 +12,7 @@ import numpy as np
 from practicum.audit.instruments import Instrument
 from practicum.audit.judge import judge_in
 from practicum.errors import InputError
-from practicum.guard.guard import read_rows
+from practicum.files import read_jsonl
 from practicum.preferences import formats
 from practicum.preferences.comparisons import names
 from practicum.preferences.rank_table import Row, rank_table, render
@@ -62,14 +62,14 @@ def _paid(rankings: Sequence[Ranking], reward: PlainReward) -> Scores:
 
 
 def read_scores(path: Path) -> Scores:
-    """Scores by (prompt, response) from JSONL rows. Raises InputError naming row and field."""
+    """Scores by (prompt, response) from JSONL rows. Raises InputError naming line and field."""
     scores = {}
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in read_jsonl(path):
         prompt, response, score = (row.get(name) for name in ("prompt", "response", "score"))
         if not isinstance(prompt, str) or not isinstance(response, str):
-            raise InputError(f"{path}: row {number}: expected texts under 'prompt' and 'response'")
+            raise InputError(f"{path}:{number}: expected texts under 'prompt' and 'response'")
         if not isinstance(score, (int, float)) or isinstance(score, bool) or not np.isfinite(score):
-            raise InputError(f"{path}: row {number}: score: expected a finite number, got {score!r:.40}")
+            raise InputError(f"{path}:{number}: score: expected a finite number, got {score!r:.40}")
         scores[prompt, response] = float(score)
     return scores
 

@@ -19,8 +19,8 @@ import tomli_w
 from practicum.audit.detectors import AlarmRule, Record, onset, record
 from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
-from practicum.files import atomic_write
-from practicum.guard.guard import GuardConfig, calibrated, read_rows, reading
+from practicum.files import atomic_write, read_rows
+from practicum.guard.guard import GuardConfig, calibrated, reading
 from practicum.guard.signals import DIRECTIONS
 from practicum.ranges import Range, Ranged
 from practicum.report.figures import INK, SERIES, WIDE, page_picture
@@ -111,7 +111,7 @@ def thresholds_from(clean: Sequence[Sequence[Row]], config: GuardConfig, false_a
 
 def read_run(path: Path) -> list[Row]:
     """The rows of a run's metrics.jsonl, given as file or as the run's folder. Raises InputError for none."""
-    rows = list(read_rows(path / "metrics.jsonl" if path.is_dir() else path))
+    rows: list[Row] = [*read_rows(path / "metrics.jsonl" if path.is_dir() else path)]
     if not rows:
         raise InputError(f"{path}: holds no steps; expected the metrics.jsonl of a run")
     return rows

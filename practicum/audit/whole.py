@@ -31,7 +31,7 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.rankings import lot, read_rankings
 from practicum.preferences.raters import GOLDS
-from practicum.ranges import Count, Range, Ranged, Seed, Threads
+from practicum.ranges import Common, Count, Range, Ranged, Seed, Threads
 from practicum.report.sections import Section, as_json
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, judge_of, pay
@@ -58,6 +58,8 @@ class AuditConfig(Ranged):
     """Audit a policy trained against a reward model: exploits, over-optimisation, bias, distortion, verdict.
 
     Exit code 3 when the guard would stop the policy.
+
+        practicum audit --reward_model runs/rm --policy runs/rl --reference runs/sft
     """
 
     reward_model: tuple[Path, ...]
@@ -69,17 +71,17 @@ class AuditConfig(Ranged):
     task: TaskConfig = field(default_factory=lambda: TaskConfig(""))
     """The task that judges answers and whose held-out prompts are asked where no preferences are given.
     Empty: jokes then, and no task where there are preferences."""
-    preferences: tuple[str, ...] = ()
+    preferences: Common[tuple[str, ...]] = ()
     """Rankings by people, best held-out ones: files or databases. Their prompts are the ones asked, those
     first that `practicum reward-model` holds out. None: simulated raters, of tasks that have them."""
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
-    size: Literal["tiny", "small", "base"] = "small"
+    size: Common[Literal["tiny", "small", "base"]] = "small"
     """How much is asked: sets prompts and queries."""
-    prompts: Count = 120
+    prompts: Common[Count] = 120
     """Most prompts answered."""
-    answers: Annotated[int, Range(at_least=2, at_most=10_000)] = 4
+    answers: Common[Annotated[int, Range(at_least=2, at_most=10_000)]] = 4
     """Answers of each model to a prompt."""
     queries: Count = 1200
     """Most questions of the search for exploits to the reward."""
@@ -87,11 +89,11 @@ class AuditConfig(Ranged):
     """How answers are drawn."""
     guard: GuardConfig = field(default_factory=GuardConfig)
     """What the verdict goes by."""
-    report: Path | None = None
+    report: Common[Path | None] = None
     """Folder to write audit.html and audit.json to."""
-    threads: Threads = 0
+    threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
-    seed: Seed = 0
+    seed: Common[Seed] = 0
     """Fixes answers, raters and the search."""
 
     def __post_init__(self) -> None:

@@ -6,9 +6,8 @@ updates the clock stops and our sampler answers the same held-out problems greed
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +15,7 @@ from tokenizers import Tokenizer
 
 from practicum.bench import models
 from practicum.bench.measure import Row, cost_row, count_row
+from practicum.bench.race import Examine, Reached, Stopwatch
 from practicum.bench.settings import Race, installed
 from practicum.config import load
 from practicum.errors import InputError
@@ -28,45 +28,14 @@ from practicum.rollout.sampler import Sampler
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task
-from practicum.training.loop import generator_for, step_seed
+from practicum.training.loop import generator_for
 from practicum.training.rl import RlConfig, build, practise, trainee_of
 from practicum.training.sft import SftConfig
-from practicum.types import Prompt
 
 RUNS = Path("runs")
 EXAMINATION_SEED = 1
 RIVAL = "TRL GRPOTrainer, bfloat16 over float32 weights, beta 0, learning rate 3e-4"
 """What `trl_accuracy.SETTINGS` amounts to."""
-
-
-@dataclass(frozen=True)
-class Reached:
-    """How far one side came: seconds of practice, updates, the last examination; was it enough?"""
-
-    seconds: float
-    updates: int
-    accuracy: float
-    enough: bool
-
-
-class Stopwatch:
-    """Counts seconds while it is not paused."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.started = time.perf_counter()
-
-    def pause(self) -> None:
-        """Stop counting."""
-        self.seconds += time.perf_counter() - self.started
-
-    def resume(self) -> None:
-        """Count on."""
-        self.started = time.perf_counter()
-
-
-Examine = Callable[[Decoder], float]
-"""Share of the held-out problems that a decoder answers rightly."""
 
 
 def rows(bench: Race, folder: Path) -> list[Row]:
@@ -168,15 +137,6 @@ def examination(bench: Race, task: Task, tokenizer: Tokenizer, sampling: Samplin
         return sum(bool(score.solved) for score in batch.scores) / len(prompts)
 
     return examine
-
-
-def prompts_of(config: RlConfig, task: Task) -> list[Prompt]:
-    """The training prompts of all iterations of `practicum rl`, in order."""
-    return [
-        prompt
-        for index in range(config.loop.steps)
-        for prompt in task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
-    ]
 
 
 # ------------------------------------------------------------------------------------------ the beginning

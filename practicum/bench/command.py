@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from practicum.config import help_text, load, nearest
+from practicum.config import asked_help, help_text, load, nearest
 from practicum.errors import InputError
 from practicum.files import to_json
 from practicum.run.environment import environment
@@ -58,9 +58,9 @@ USAGE = "practicum bench NAME [--json] [--threads 1] [--pairs 5] [--quick]"
 
 def command(arguments: Sequence[str]) -> int:
     """Run `practicum bench` with what follows the word; returns the exit code."""
-    flags = [word for word in arguments if word not in ("--json", "--help", "-h")]
-    if len(flags) < len(arguments) and {"--help", "-h"} & set(arguments):
-        print(page())
+    flags, asked = asked_help([word for word in arguments if word != "--json"])
+    if asked:
+        print(page(flags[:1], everything=asked == "all"))
         return 0
     if not flags or flags[0].startswith("-"):
         raise InputError(f"bench needs a name: one of {', '.join(BENCHES)}")
@@ -200,14 +200,22 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def page() -> str:
-    """The page of `practicum bench --help`: the benches, what every one takes, and what some take besides."""
+def page(names: Sequence[str] = (), *, everything: bool = False) -> str:
+    """The page of `practicum bench --help`: the benches and what every one takes, and what the one that is
+    named takes besides, or, with `everything`, what some of them do."""
+    if names and names[0] in BENCHES:
+        return "\n".join([settings_page(names[0], f"practicum bench {names[0]}"), JSON_LINE])
     width = max(map(len, BENCHES)) + 2
     lines = [f"  {name:<{width}}{entry.line}" for name, entry in BENCHES.items()]
-    pages = []
-    for kind in dict.fromkeys(entry.settings for entry in BENCHES.values()):
-        names = [name for name, entry in BENCHES.items() if entry.settings == kind]
-        shown = settings_of(BENCHES[names[0]])
-        program = f"practicum bench {'NAME' if kind == 'Bench' else names[0]}"
-        pages.append(help_text(shown, program, (shown.__doc__ or "").strip()))
-    return "\n".join([f"usage: {USAGE}", "", "benches:", *lines, "", *pages, JSON_LINE])
+    of_their_own = {entry.settings: name for name, entry in BENCHES.items() if entry.settings != "Bench"}
+    pages = [settings_page("sampler", "practicum bench NAME")]
+    if everything:
+        pages += [settings_page(name, f"practicum bench {name}") for name in of_their_own.values()]
+    hint = f"`practicum bench NAME --help`: what {', '.join(of_their_own.values())} take besides."
+    return "\n".join([f"usage: {USAGE}", "", "benches:", *lines, "", *pages, JSON_LINE, "", hint])
+
+
+def settings_page(name: str, program: str) -> str:
+    """The settings of a bench."""
+    shown = settings_of(BENCHES[name])
+    return help_text(shown, program, (shown.__doc__ or "").strip())

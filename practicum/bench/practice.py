@@ -11,6 +11,7 @@ from typing import Literal
 
 from practicum.bench import limits, models
 from practicum.bench.measure import Pairs, Row, Side, Work, alternate, rate_row
+from practicum.bench.rivals.lesson import GrpoLesson
 from practicum.bench.settings import Bench, installed
 from practicum.guard.controllers import KLConfig
 from practicum.model.decoder import DecoderConfig
@@ -111,11 +112,11 @@ def grpo_row(bench: Bench, case: Case, folder: Path) -> Row:
 
     prompts = models.random_ids(case_config(case), case.prompts * case.group, case.prompt_tokens, 1).tolist()
     (_, cache), _ = transformers_rival.best_sampling(place, prompts, case.new_tokens)
-    arguments = (place, texts, case.group, case.new_tokens, cache)
-    pairs = trl_rival.grpo_pairs(ours, bench.pairs, *arguments)
+    lesson = GrpoLesson(place, texts, case.group, case.new_tokens, cache)
+    pairs = trl_rival.grpo_pairs(ours, bench.pairs, lesson)
     memory = bench.memory(
         Side(practice_work, (place, case, "grpo"), (__name__,)),
-        Side(trl_rival.grpo_work, arguments, (RIVAL,)),
+        Side(trl_rival.grpo_work, (lesson,), (RIVAL,)),
     )
     name = f"TRL GRPOTrainer, bfloat16, beta 0, {cache or 'dynamic'} cache"
     return rate_row(case.text, "tokens/s", pairs, name, limit(case, pairs), memory)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from practicum.bench import limits, models, sampling
 from practicum.bench.measure import Row, Side, Work, alternate, rate_row
+from practicum.bench.rivals.lesson import SftLesson
 from practicum.bench.settings import Bench, installed
 from practicum.model.checkpoint import load_model
 from practicum.model.decoder import DecoderConfig, compute_dtype
@@ -77,7 +78,7 @@ def lora_row(bench: Bench, case: Case, folder: Path) -> Row:
 
     every = [row for batch in batches for row in batch]
     masks = [[0] * prompt_length(row) + [1] * (len(row) - prompt_length(row)) for row in every]
-    arguments = (place, every, masks, case.rows, case.longest, LORA)
+    arguments = (SftLesson(place, every, masks, case.rows, case.longest), LORA)
     pairs = peft_rival.lora_pairs(ours, bench.pairs, *arguments)
     memory = bench.memory(
         Side(lora_work, (place, batches), (__name__,)), Side(peft_rival.lora_work, arguments, (RIVAL,))

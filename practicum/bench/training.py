@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from practicum.bench import limits, models
 from practicum.bench.measure import Row, Side, Work, alternate, count_row, rate_row
+from practicum.bench.rivals.lesson import SftLesson
 from practicum.bench.settings import Bench, installed
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype
@@ -170,11 +171,11 @@ def real_lengths_row(bench: Bench, size: str, tokens: int, length: int, folder: 
         return rate_row(text, "tokens/s", alternate(ours, None, bench.pairs), None, rate)
     from practicum.bench.rivals import with_trl as trl_rival
 
-    arguments = (place, rows, masks, max(1, tokens // length), length)
-    pairs = trl_rival.sft_pairs(ours, bench.pairs, *arguments)
+    lesson = SftLesson(place, rows, masks, max(1, tokens // length), length)
+    pairs = trl_rival.sft_pairs(ours, bench.pairs, lesson)
     memory = bench.memory(
         Side(imitate_work, (place, demonstrations), (__name__,)),
-        Side(trl_rival.sft_work, arguments, (RIVAL,)),
+        Side(trl_rival.sft_work, (lesson,), (RIVAL,)),
     )
     return rate_row(text, "tokens/s", pairs, "TRL SFTTrainer, bfloat16, packing", rate, memory)
 
@@ -192,11 +193,11 @@ def full_rows_row(bench: Bench, case: Case, folder: Path) -> Row:
     from practicum.bench.rivals import with_trl as trl_rival
 
     ids = models.random_ids(config, case.rows * (bench.pairs + 2), case.length, seed=1).tolist()
-    arguments = (place, ids, None, case.rows, case.length)
-    pairs = trl_rival.sft_pairs(ours, bench.pairs, *arguments)
+    lesson = SftLesson(place, ids, None, case.rows, case.length)
+    pairs = trl_rival.sft_pairs(ours, bench.pairs, lesson)
     memory = bench.memory(
         Side(read_work, (place, case.rows, case.length), (__name__,)),
-        Side(trl_rival.sft_work, arguments, (RIVAL,)),
+        Side(trl_rival.sft_work, (lesson,), (RIVAL,)),
     )
     return rate_row(case.text, "tokens/s", pairs, "TRL SFTTrainer, bfloat16", rate, memory)
 

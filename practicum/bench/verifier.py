@@ -58,7 +58,7 @@ def rows(bench: Bench, _: Path) -> tuple[list[Row], list[dict[str, Any]]]:
     if installed("math_verify"):
         from practicum.bench.rivals import with_math_verify as math_verify_rival
 
-        judges["rival"] = math_verify_rival.judge
+        judges["rival"] = lambda item: math_verify_rival.judge(item.gold, item.answer)
     times: dict[str, list[list[float]]] = {side: [] for side in judges}
     misjudged: list[dict[str, Any]] = []
     wrong = dict.fromkeys(judges, 0)
@@ -69,7 +69,7 @@ def rows(bench: Bench, _: Path) -> tuple[list[Row], list[dict[str, Any]]]:
         batch = items(size, seed=pair + 1)
         verdicts: dict[str, list[bool]] = {}
         if "rival" in judges:
-            math_verify_rival.read_golds(batch)
+            math_verify_rival.read_golds([item.gold for item in batch])
         for side, judge_one in judges.items() if pair % 2 == 0 else reversed(judges.items()):
             verdicts[side], milliseconds = timed_verdicts(judge_one, batch)
             times[side].append(milliseconds)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from practicum.errors import InputError
 from practicum.exact.verifier import Verdict, count_outcomes, verify, verify_completion
+from practicum.files import json_object
 
 HELP = """\
 usage: practicum verify [--ask solve|sum] [--json] [--] EQUATION ANSWER
@@ -39,6 +40,7 @@ An equation or answer may begin with a minus sign. Examples:
   echo '{"equation": "x^2=4", "answer": "2"}' | practicum verify --stdin
 """
 
+EXPECTED = "an object with equation and answer"
 _USAGE = (
     "practicum verify EQUATION ANSWER [--ask solve|sum] [--json], or --stdin; see practicum verify --help"
 )
@@ -172,16 +174,6 @@ def _judge_line(line: bytes, ask: str) -> Verdict:
 
 
 def _read_item(line: bytes) -> dict[str, Any]:
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"no UTF-8 text (byte {error.start + 1}): write the file as UTF-8") from error
-    if not text.strip():
-        raise InputError("the line is blank: expected an object with equation and answer")
-    try:
-        item = json.loads(text)
-    except (ValueError, RecursionError) as error:  # a ValueError: no JSON, or a number of too many digits
-        raise InputError(f"no JSON object ({error})") from error
-    if not isinstance(item, dict):
-        raise InputError("expected an object with equation and answer")
-    return item
+    if not line.strip():
+        raise InputError(f"the line is blank: expected {EXPECTED}")
+    return json_object(line, EXPECTED)

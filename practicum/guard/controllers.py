@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from practicum.errors import InputError
 from practicum.guard.observer import GO_ON, Adjustments, Quiet, StepResult, Verdict
-from practicum.ranges import NonNegativeFloat, Ranged
+from practicum.ranges import Common, NonNegativeFloat, Ranged
 from practicum.run.folder import Run
 
 KLEstimator = Literal["k1", "k2", "k3"]
@@ -27,8 +27,8 @@ MOST_PRICE = 5.0
 class KLConfig(Ranged, section="update.kl"):
     """The pull back to the reference policy (the model that practice started from)."""
 
-    weight: NonNegativeFloat = 0.0
-    """Beta: 0 means no reference is loaded."""
+    weight: Common[NonNegativeFloat] = 0.0
+    """Beta; 0 loads no reference."""
     estimator: KLEstimator = "k1"
     """k1 in the reward and k2 in the loss have the gradient of the KL; no other pairing has."""
     placement: Literal["reward", "loss"] = "reward"

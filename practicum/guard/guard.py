@@ -8,8 +8,7 @@ recorded run can be replayed, and a resumed one goes on as it was.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite, sqrt
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from practicum.errors import InputError
+from practicum.files import read_rows
 from practicum.guard.signals import (
     BASELINE,
     DIRECTIONS,
@@ -30,7 +30,7 @@ from practicum.guard.signals import (
     repeated_triples,
     words_of,
 )
-from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged
+from practicum.ranges import Common, NonNegativeFloat, PositiveFloat, PositiveInt, Range, Ranged
 from practicum.stats import Floats
 
 Action = Literal["go_on", "stop", "roll_back", "hold", "ask"]
@@ -68,7 +68,7 @@ SHOWN = 3
 class GuardConfig(Ranged, section="guard"):
     """What the guard watches and what it does about it."""
 
-    action: Literal["hold", "roll_back", "stop", "ask", "off"] = "hold"
+    action: Common[Literal["hold", "roll_back", "stop", "ask", "off"]] = "hold"
     """What to do when enough signals alarm. hold goes back to the last trusted checkpoint and goes on from
     there with the KL held; roll_back goes back and ends; stop ends; ask ends and has people rank; off never
     alarms."""
@@ -400,23 +400,3 @@ def samples_by_step(path: Path) -> dict[int, list[Mapping[str, Any]]]:
     for row in read_rows(path):
         by_step.setdefault(int(row.get("step", 0)), []).append(row)
     return by_step
-
-
-def read_rows(path: Path) -> Iterable[Mapping[str, Any]]:
-    """The JSON objects of a JSONL file. Raises InputError naming file and line."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: no JSON object ({error})") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{number}: expected a JSON object")
-        rows.append(row)
-    return rows

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import ceil
 
 import numpy as np
+from scipy.stats import rankdata
 
 from practicum.errors import InputError
 from practicum.stats import Floats
@@ -72,18 +73,15 @@ def rank_correlation(proxy_N: Floats, reference_N: Floats) -> float:
 
     Reward hacking as a correlation that breaks down: Laidlaw et al. 2024 (2403.03185).
     """
-    first, second = _ranks(proxy_N), _ranks(reference_N)
-    if len(first) != len(second) or len(first) < 3:
-        raise InputError(f"a correlation needs 3 pairs or more, got {len(first)} and {len(second)} rewards")
+    if len(proxy_N) != len(reference_N) or len(proxy_N) < 3:
+        raise InputError(
+            f"a correlation needs 3 pairs or more, got {len(proxy_N)} and {len(reference_N)} rewards"
+        )
+    first, second = rankdata(proxy_N), rankdata(reference_N)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
+    # Pearson's of the ranks, which is what `spearmanr` computes beside a p-value, in another order of sums.
     return float(np.corrcoef(first, second)[0, 1])
-
-
-def _ranks(values_N: Floats) -> Floats:
-    """Ranks from 1, equal values sharing their mean rank."""
-    _, place, count = np.unique(np.asarray(values_N), return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
 
 
 # ------------------------------------------------------------------------------------------------ alarms

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from practicum.files import atomic_write, read_json, to_json
-from practicum.guard.guard import Decision, Guard, GuardConfig, read_rows, samples_by_step
+from practicum.files import atomic_write, read_json, read_rows, to_json
+from practicum.guard.guard import Decision, Guard, GuardConfig, samples_by_step
 from practicum.guard.observer import GO_ON, Quiet, StepResult, Verdict
 from practicum.guard.signals import rank_correlation, tail_index
 from practicum.rollout.collect import ScoredRollout

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, Linear
-from practicum.ranges import PositiveFloat, Range, Ranged
+from practicum.ranges import Common, PositiveFloat, Range, Ranged
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -43,8 +43,8 @@ PLAIN = {
 class LoraConfig(Ranged, section="lora"):
     """Adapters instead of all weights; rank 0, the default, trains all weights."""
 
-    rank: Annotated[int, Range(at_least=0, at_most=65_536)] = 0
-    """Rank of each adapter; 0 for none."""
+    rank: Common[Annotated[int, Range(at_least=0, at_most=65_536)]] = 0
+    """Rank of the adapters; 0 trains all weights."""
     alpha: PositiveFloat = 32.0
     """An adapter's share is scaled by alpha / rank."""
     targets: tuple[str, ...] = TARGETS

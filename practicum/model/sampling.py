@@ -12,28 +12,34 @@ import torch
 from torch import Tensor
 
 from practicum.errors import InputError
-from practicum.ranges import Count, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Ranged
+from practicum.ranges import Common, Count, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Ranged
 
 LEAST_TEMPERATURE = 0.001
 """Logits divided by less leave float32; it is greedy long before."""
 
 
-@dataclass(frozen=True)
-class SamplingConfig(Ranged, section="sampling"):
-    """How completions are drawn."""
+@dataclass(frozen=True, kw_only=True)
+class DecodingSettings(Ranged, section="sampling"):
+    """Length limit, rows at a time and dtype of completions, whoever decides how they are drawn."""
 
-    temperature: NonNegativeFloat = 1.0
-    """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
-    top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
-    """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
-    top_k: NonNegativeInt = 0
-    """Keep the k likeliest tokens, of equally likely ones those of the lowest ids; 0 keeps all."""
-    max_new_tokens: Count = 200
+    max_new_tokens: Common[Count] = 200
     """A completion is cut here, without an end-of-sequence token."""
     slots: PositiveInt = 512
     """Rows decoded at a time; more requests wait their turn."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Dtype of matrix products; auto is bfloat16 where the hardware has it."""
+
+
+@dataclass(frozen=True)
+class SamplingConfig(DecodingSettings):
+    """How completions are drawn."""
+
+    temperature: Common[NonNegativeFloat] = 1.0
+    """0 decodes greedily; 1 samples from the policy itself, the only on-policy choice for training."""
+    top_p: Annotated[float, Range(above=0, at_most=1)] = 1.0
+    """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
+    top_k: NonNegativeInt = 0
+    """Keep the k likeliest tokens, of equally likely ones those of the lowest ids; 0 keeps all."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,13 +12,17 @@ import json
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from practicum.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 PIECES = Regex(r"[A-Za-z]{2,}: | ?[A-Za-z]{2,}|[\s\S]")
@@ -39,6 +43,8 @@ FILES = (
     "merges.txt",
 )
 FOLDERS = ("chat_templates", "additional_chat_templates")
+# How a chat template fails that asks too much of the machine, or for what the sandbox does not have.
+RESOURCES = (RecursionError, MemoryError, AttributeError)
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
@@ -233,19 +239,29 @@ class Chat:
 
         Raises InputError when the template refuses the messages.
         """
-        from transformers.utils.chat_template_utils import render_jinja_template
-
         try:
-            rendered, _ = render_jinja_template(
-                conversations=[[dict(message) for message in messages]],
-                chat_template=self.template,
-                add_generation_prompt=add_generation_prompt,
-                **self.tokens,
+            return str(
+                _renderer().apply_chat_template(
+                    [dict(message) for message in messages],
+                    chat_template=self.template,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    **self.tokens,
+                )
             )
-        except (TemplateError, TypeError, ValueError) as error:
-            said = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"
-            raise InputError(f"the model's chat template fails on {said}: {error}") from error
-        return str(rendered[0])
+        # A template is a program of the model's makers: it fails in its own words, or as any program does.
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, *RESOURCES) as error:
+            asked = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"the model's chat template fails on {asked}: {said:.300}") from error
+
+
+@cache
+def _renderer() -> PreTrainedTokenizerFast:
+    """A tokenizer of transformers that renders any chat template; a text needs no vocabulary."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
 
 
 def chat_of(tokenizer: Tokenizer) -> Chat | None:

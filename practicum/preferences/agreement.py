@@ -15,17 +15,17 @@ from scipy.optimize import linprog
 from scipy.special import betainc, betaln
 from scipy.special import binom as choose
 from scipy.stats import binom, rankdata
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from practicum.errors import InputError
 from practicum.preferences.comparisons import Comparisons, comparisons, count, names
-from practicum.stats import Floats, Integers, clustered_share
+from practicum.stats import BOOTSTRAPS, Floats, Integers, clustered_share
 from practicum.types import Ranking
 
-BOOTSTRAPS = 1000
 CERTAINTIES = 50
 """Cells of the majority's share when the ceiling is fitted."""
 EM_STEPS = 300
+"""Steps of expectation and maximisation by which a Beta is corrected where the votes do not fit it."""
 ORDERS = (2, 4, 6, 8)
 """Powers of a pair's certainty whose means bound the ceiling; the power is also the votes it needs."""
 FEWEST_PAIRS = 20
@@ -252,13 +252,13 @@ def _power_mean(votes: _Votes, order: int, tail: float) -> tuple[float, float]:
         # All alike: nothing tells how far pairs differ, so each prompt counts once.
         share = clustered_share((1 + value) / 2, prompt, 1 - 2 * tail)
         return 2 * share.low - 1, 2 * share.high - 1
-    reach = float(student.isf(tail, prompts - 1)) * error
+    reach = float(students_t.isf(tail, prompts - 1)) * error
     # The true mean is none below 0, so a mean that chance took there says no more than 0 would.
     mean = min(max(mean, 0.0), 1.0)
     return mean - reach, mean + reach
 
 
-def _likeliest(votes: _Votes) -> float:
+def _likeliest(votes: _Votes, steps: int = EM_STEPS) -> float:
     """The maximum-likelihood value of the ceiling, see `human_ceiling`."""
     kinds, count_K = np.unique(
         np.stack([votes.ordered, np.minimum(votes.wins, votes.ordered - votes.wins)]),
@@ -266,10 +266,12 @@ def _likeliest(votes: _Votes) -> float:
         return_counts=True,
     )
     ordered_K, wins_K = kinds
-    return float(_mean_certainty(count_K[None].astype(np.float64), ordered_K, wins_K)[0])
+    return float(_mean_certainty(count_K[None].astype(np.float64), ordered_K, wins_K, steps)[0])
 
 
-def _mean_certainty(counts_BK: Floats, ordered_K: Integers, wins_K: Integers) -> Floats:
+def _mean_certainty(
+    counts_BK: Floats, ordered_K: Integers, wins_K: Integers, steps: int = EM_STEPS
+) -> Floats:
     """E max(p, 1 - p), float64 [B], for B counts of K kinds of pairs, each with its votes and lesser wins."""
     shapes = np.exp(np.linspace(np.log(0.01), np.log(200.0), 600))
     likelihood_KS = betaln(
@@ -284,7 +286,7 @@ def _mean_certainty(counts_BK: Floats, ordered_K: Integers, wins_K: Integers) ->
     chance_KQ = binom.pmf(wins_K[:, None], ordered_K[:, None], share_Q) + binom.pmf(
         (ordered_K - wins_K)[:, None], ordered_K[:, None], share_Q
     )
-    for _ in range(EM_STEPS):
+    for _ in range(steps):
         weight_BQ = weight_BQ * ((counts_BK / (weight_BQ @ chance_KQ.T)) @ chance_KQ)
         weight_BQ /= weight_BQ.sum(axis=1, keepdims=True)
     return np.asarray(weight_BQ @ share_Q)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum.errors import InputError
-from practicum.files import atomic_write
+from practicum.files import atomic_write, read_jsonl
 from practicum.types import Prompt, Ranking, Response
 
 Format = Literal["jsonl", "parquet", "trl"]
@@ -37,7 +37,8 @@ def read(path: Path, kind: Format | None = None) -> list[Ranking]:
 def read_rows(path: Path, kind: Format | None = None) -> list[tuple[str, Ranking]]:
     """As `read`, each ranking with where it stands: file and line, or file and row."""
     parquet = path.suffix == ".parquet"
-    rows = list(_parquet_rows(path) if parquet else _jsonl_rows(path))
+    lines = () if parquet else read_jsonl(path)
+    rows = list(_parquet_rows(path)) if parquet else [(f"{path}:{number}", row) for number, row in lines]
     if not rows:
         raise InputError(f"{path}: holds no rankings")
     if kind is None:
@@ -180,22 +181,6 @@ def _plain_text(value: Any, name: str, origin: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------- files
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """(file:line, value) of every line that is not blank."""
-    try:
-        # Bytes are split at newlines only: text may hold other characters that end a line for `splitlines`.
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield f"{path}:{number}", json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}:{number}: no JSON object ({error})") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:

@@ -8,28 +8,31 @@ from typing import Any, Literal
 from practicum.preferences.raters import GOLDS, Gold, PeopleConfig, SimulatedRater, population, rank
 from practicum.preferences.records import Answer, Assignment
 from practicum.preferences.store import Store
-from practicum.ranges import Count, NonNegativeInt, Ranged, Seed
+from practicum.ranges import Common, Count, NonNegativeInt, Ranged, Seed
 
 
 @dataclass(frozen=True)
 class RateConfig(Ranged):
-    """Let simulated raters work through the prompts of a preference store."""
+    """Let simulated raters work through the prompts of a preference store.
+
+    practicum rate --database study.sqlite --project jokes --people.raters 20
+    """
 
     database: str
     """Path of the SQLite file, or a postgresql:// URL."""
     project: str
     """The project to work on."""
-    task: Literal["jokes", "explanations"] = "jokes"
+    task: Common[Literal["jokes", "explanations"]] = "jokes"
     """What the prompts are of, and so what the raters weigh."""
     people: PeopleConfig = field(default_factory=PeopleConfig)
     """Who the raters are."""
-    overlap: Count | None = None
+    overlap: Common[Count | None] = None
     """Raters per prompt; none leaves the project's number."""
-    most: NonNegativeInt = 0
+    most: Common[NonNegativeInt] = 0
     """Rankings made before everybody stops; 0 works until nothing is left."""
     batch: Count = 20
     """Prompts a rater takes at a time."""
-    seed: Seed = 0
+    seed: Common[Seed] = 0
     """Fixes the raters and their choices."""
 
 

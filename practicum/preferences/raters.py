@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from practicum.errors import InputError
 from practicum.preferences.choice import Model, pair_probability, perceived
-from practicum.ranges import FiniteFloat, NonNegativeFloat, PositiveFloat, Range, Ranged, Share
+from practicum.ranges import Common, FiniteFloat, NonNegativeFloat, PositiveFloat, Range, Ranged, Share
 from practicum.stats import Floats
 from practicum.tasks.explanations import gold as explanations
 from practicum.tasks.jokes import gold as jokes
@@ -84,8 +84,8 @@ def true_utilities(gold: Gold, prompts: Sequence[Prompt], texts: Sequence[str]) 
 class PeopleConfig(Ranged, section="people"):
     """Who the simulated raters are."""
 
-    raters: Annotated[int, Range(at_least=1, at_most=100_000)] = 40
-    """How many."""
+    raters: Common[Annotated[int, Range(at_least=1, at_most=100_000)]] = 40
+    """How many simulated people rank."""
     model: Model = "plackett-luce"
     """Noise of their choices: Gumbel (plackett-luce) or normal (thurstone)."""
     noise: PositiveFloat = 1.0

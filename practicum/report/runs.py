@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from practicum import files
 from practicum.config import flatten, read_toml
 from practicum.errors import InputError
 
@@ -155,23 +156,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSONL file; InputError naming file and line otherwise."""
     if not path.exists():
         raise InputError(f"{path}: missing; give the --run of a finished training command")
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot read it ({error})") from error
-    rows = []
-    for line, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text)
-        except ValueError as error:
-            advice = "cut it there, or repair it with --resume"
-            raise InputError(f"{path}:{line}: not a JSON object ({error}); {advice}") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{line}: expected a JSON object, found {type(row).__name__}")
-        rows.append(row)
-    return rows
+    return files.read_rows(path, "cut it there, or repair it with --resume")
 
 
 def check_same_recipe(run: ReportedRun, others: Sequence[ReportedRun]) -> None:

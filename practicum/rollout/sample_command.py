@@ -13,7 +13,7 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
-from practicum.ranges import Count, Ranged, Seed
+from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler
 from practicum.tasks.registry import TaskConfig, load_task
@@ -21,21 +21,25 @@ from practicum.tasks.registry import TaskConfig, load_task
 
 @dataclass(frozen=True)
 class SampleConfig(Ranged):
-    """Read what a model writes."""
+    """Read what a model writes.
+
+    practicum sample --model runs/rl --prompt 'sum: x^2 - 5x + 6 = 0'
+    practicum sample --model smollm2 --chat on --prompt 'Tell me a joke.'
+    """
 
     model: Path
     """A model folder, a run's folder, a .gguf file, or smollm2."""
-    prompt: tuple[str, ...] = ("3 - (3+y)/y = y",)
+    prompt: Common[tuple[str, ...]] = ("3 - (3+y)/y = y",)
     """What to solve: an equation, or `solve: ...` or `sum: ...` in front of one; or anything, see chat."""
-    chat: Literal["auto", "on", "off"] = "auto"
+    chat: Common[Literal["auto", "on", "off"]] = "auto"
     """on asks prompts as they stand, judged by no task; auto does so where a model has a chat template."""
-    count: Count = 1
+    count: Common[Count] = 1
     """Completions of each prompt."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task that words the prompt and judges the completion."""
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(temperature=0.0))
     """How completions are drawn; temperature 0, the default, is greedy."""
-    seed: Seed = 0
+    seed: Common[Seed] = 0
     """Fixes the draw."""
 
 

@@ -17,7 +17,6 @@ the checkpoint, so the continued files equal those of an unbroken run. A file th
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -34,9 +33,19 @@ from weakref import WeakValueDictionary, finalize
 
 from safetensors import SafetensorError
 
-from practicum.config import flatten, parse_toml, read_toml, to_toml
+from practicum.config import flatten, parse_toml, read_toml, to_toml, without_withdrawn
 from practicum.errors import InputError
-from practicum.files import TEMPORARY, append_rows, atomic_write, read_json, sync_path, to_json, writing
+from practicum.files import (
+    TEMPORARY,
+    append_rows,
+    atomic_write,
+    jsonl_objects,
+    read_json,
+    read_rows,
+    sync_path,
+    to_json,
+    writing,
+)
 from practicum.run.environment import environment
 
 if sys.platform != "win32":
@@ -116,8 +125,7 @@ class Run:
     def rows(self, count: int) -> list[dict[str, Any]]:
         """The newest `count` rows of metrics.jsonl, the oldest first."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines[-count:]]
+        return read_rows(path)[-count:] if path.exists() else []
 
     def log_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows to samples.jsonl: all of them or, on an error, none."""
@@ -229,7 +237,7 @@ class Run:
             raise InputError(
                 f"{self.path} holds no run to resume (no config.toml): drop --resume to start one"
             )
-        stored = flatten(read_toml(stored_path))
+        stored = flatten(without_withdrawn(type(config), read_toml(stored_path))[0])
         given = flatten(parse_toml(to_toml(config), "the given config"))
         for key in [*stored, *given]:
             if key not in stored:
@@ -422,11 +430,8 @@ def _check_rows(path: Path, length: int) -> None:
     advice = "restore it, or choose another --run"
     if len(data) < length:
         raise InputError(f"{path}: holds {len(data)} bytes, {length} at the newest checkpoint; {advice}")
-    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else (), start=1):
-        try:
-            json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: no JSON ({error}); {advice}") from error
+    for _ in jsonl_objects(data, path, advice=advice, skip_blank=False):
+        pass
 
 
 def _length(path: Path) -> int:

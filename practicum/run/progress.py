@@ -39,16 +39,19 @@ class Progress:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int) -> Iterator[Progress]:
+def progress(description: str, total: int, quiet_seconds: float = QUIET_SECONDS) -> Iterator[Progress]:
     """Show a task's progress on stderr: steps, rate, elapsed, time left, extra values.
 
-    On a terminal it is a live bar, elsewhere a plain line at most every ten seconds and one at the end.
+    On a terminal it is a live bar, elsewhere a plain line at most every `quiet_seconds` and one at the end.
     """
     from rich.console import Console
 
     console = Console(stderr=True)
-    shown = _live_bar if console.is_terminal else _plain_lines
-    with shown(console, description, total) as bar:
+    live = console.is_terminal
+    shown = (
+        _live_bar(console, description, total) if live else _plain_lines(description, total, quiet_seconds)
+    )
+    with shown as bar:
         yield bar
 
 
@@ -75,7 +78,7 @@ def _live_bar(console: Console, description: str, total: int) -> Iterator[Progre
 
 
 @contextlib.contextmanager
-def _plain_lines(console: Console, description: str, total: int) -> Iterator[Progress]:
+def _plain_lines(description: str, total: int, quiet_seconds: float) -> Iterator[Progress]:
     started = said = time.monotonic()
     unsaid = ""
 
@@ -83,7 +86,7 @@ def _plain_lines(console: Console, description: str, total: int) -> Iterator[Pro
         nonlocal said, unsaid
         elapsed = f"elapsed {_clock(time.monotonic() - started)}"
         unsaid = " ".join(f"{description} {completed}/{total} {rate} {elapsed} left {left} {words}".split())
-        if time.monotonic() - said >= QUIET_SECONDS:
+        if time.monotonic() - said >= quiet_seconds:
             print(unsaid, file=sys.stderr, flush=True)
             said, unsaid = time.monotonic(), ""
 

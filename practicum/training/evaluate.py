@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import comb, sqrt
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 from tokenizers import Tokenizer
 
+from practicum.config import completed
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.decoder import Decoder
-from practicum.model.sampling import SamplingConfig
-from practicum.ranges import Count, CountOrNone, Ranged, Seed, Threads
+from practicum.model.sampling import DecodingSettings, SamplingConfig
+from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.sampler import Sampler
 from practicum.run.progress import progress
@@ -33,25 +34,29 @@ from practicum.types import Prompt
 
 @dataclass(frozen=True)
 class EvalConfig(Ranged):
-    """Examine a model on a task's held-out problems."""
+    """Examine a model on a task's held-out problems.
+
+    practicum eval --model runs/rl --samples 16
+    practicum eval --model runs/jokes --task jokes --split validation --json
+    """
 
     model: Path
     """A model folder, or a run's folder."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task."""
-    split: Literal["validation", "test"] = "test"
+    split: Common[Literal["validation", "test"]] = "test"
     """Which held-out problems."""
-    count: Count = 1000
+    count: Common[Count] = 1000
     """Problems, each answered greedily."""
-    samples: CountOrNone = 0
+    samples: Common[CountOrNone] = 0
     """Completions a problem at temperature 1 for pass@k; 0 leaves pass@k out."""
-    sampled_count: Count = 200
+    sampled_count: Common[Count] = 200
     """Problems of the pass@k estimate."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Length limit, slots and dtype; temperature is set by the examination."""
-    threads: Threads = 0
+    sampling: DecodingSettings = field(default_factory=DecodingSettings)
+    """Length limit, rows at a time and dtype; the examination decides how completions are drawn."""
+    threads: Common[Threads] = 0
     """CPU threads; 0 takes one per core."""
-    seed: Seed = 1
+    seed: Common[Seed] = 1
     """Fixes the problems drawn."""
 
 
@@ -125,7 +130,7 @@ def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, An
         return {"mean": mean, "ci95": None}
     freedom = len(sums) - 1
     error = sqrt(sum(one**2 for one in sums.values()) * len(sums) / freedom) / len(rewards)
-    reach = float(student.isf(0.025, freedom)) * error
+    reach = float(students_t.isf(0.025, freedom)) * error
     return {"mean": mean, "ci95": [mean - reach, mean + reach]}
 
 
@@ -152,7 +157,7 @@ def _sample(
     config: EvalConfig,
     temperature: float,
 ) -> ScoredRollout:
-    sampler = Sampler(decoder, replace(config.sampling, temperature=temperature, top_p=1.0, top_k=0))
+    sampler = Sampler(decoder, completed(SamplingConfig, config.sampling, temperature=temperature))
     generator = generator_for(config.seed, "evaluation", count)
     with progress("examine", len(prompts) * count) as bar:
         return collect(sampler, tokenizer, task, prompts, count, generator, on_finished=bar.update)

@@ -29,7 +29,7 @@ from practicum.guard.watch import held_since
 from practicum.model.checkpoint import restore_model, save_model
 from practicum.model.decoder import Decoder, compute_dtype
 from practicum.model.native import load
-from practicum.ranges import PositiveInt, Ranged, Threads
+from practicum.ranges import Common, PositiveInt, Ranged, Threads
 from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
 from practicum.training.dead import STEPS, signs_of_death
@@ -40,13 +40,13 @@ from practicum.training.optimizer import Optimizer
 class LoopConfig(Ranged, section="loop"):
     """How long a stage runs and what it writes."""
 
-    steps: PositiveInt = 100
-    """Optimizer updates (practice: iterations of sample, score, update)."""
+    steps: Common[PositiveInt] = 100
+    """Optimizer updates; in practice, iterations of sample, score, update."""
     checkpoint_every: PositiveInt = 50
-    """Updates between checkpoints; the last update always writes one."""
+    """Updates between checkpoints. The last update always writes one."""
     keep_checkpoints: PositiveInt = 2
     """Older checkpoints are removed."""
-    threads: Threads = 0
+    threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
 
 
@@ -66,6 +66,8 @@ class Trainee:
 
     def restore(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
         """Take weights and optimizer state from a checkpoint, in place; InputError where they do not fit."""
+        # A run that goes back has moments which its first checkpoint, before any step, has not.
+        self.optimizer.forget()
         for name, own in self.tensors().items():
             stored = tensors.get(name)
             if stored is None or stored.shape != own.shape:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.ranges import (
+    Common,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -31,8 +32,8 @@ class OptimizerConfig(Ranged, section="optimizer"):
 
     algorithm: Literal["muon", "adamw"] = "muon"
     """muon orthogonalises the momentum of the layers' matrices and leaves the rest to AdamW."""
-    learning_rate: Rate = 1e-3
-    """Peak learning rate; Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
+    learning_rate: Common[Rate] = 1e-3
+    """Peak learning rate. Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
     final_share: Share = 0.1
@@ -129,6 +130,14 @@ class Optimizer:
             for key, value in self.adamw.state.get(parameter, {}).items()
         }
         return moments | {f"optimizer.momentum_buffer.{name}": value for name, value in self.momenta.items()}
+
+    def forget(self) -> None:
+        """Stand as a new optimizer does, whose moments begin with its first step."""
+        self.adamw.state.clear()
+        for part in self.named.values():
+            part.grad = None
+        for running in self.momenta.values():
+            running.zero_()
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `tensors` gave."""

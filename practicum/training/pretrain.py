@@ -21,7 +21,7 @@ from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initi
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import equal_rows, learner
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
-from practicum.ranges import Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
+from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Teaches
@@ -90,20 +90,24 @@ class ModelShape(Ranged, section="model"):
 
 @dataclass(frozen=True)
 class PretrainConfig(Ranged):
-    """Exposition: pretraining a new model on a task's textbook."""
+    """Exposition: pretraining a new model on a task's textbook.
 
-    size: Literal["tiny", "small", "base"] = "tiny"
+    practicum pretrain --run runs/pretrain
+    practicum pretrain --size small --task jokes --loop.threads 4
+    """
+
+    size: Common[Literal["tiny", "small", "base"]] = "tiny"
     """The one dial: width, depth, learning rate and length together."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose textbook is read."""
     model: ModelShape = field(default_factory=ModelShape)
     """Shape of the new decoder."""
-    vocabulary_size: CountOrNone = 0
+    vocabulary_size: Common[CountOrNone] = 0
     """Tokens: all printable ASCII characters, then the textbook's commonest words; 0: as the task has it.
     Those that spell other characters in bytes come on top."""
-    sequence_length: Annotated[int, Range(at_least=1, at_most=1_048_576)] = 128
+    sequence_length: Common[Annotated[int, Range(at_least=1, at_most=1_048_576)]] = 128
     """Tokens of a row."""
-    batch_rows: Count = 64
+    batch_rows: Common[Count] = 64
     """Rows of one update."""
     micro_batch_rows: PositiveInt = 32
     """Rows of one forward pass; changes memory and speed, not the result."""
@@ -111,9 +115,9 @@ class PretrainConfig(Ranged):
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, checkpoint_every=100))
     """Length and checkpoints."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: Seed = 0
+    seed: Common[Seed] = 0
     """Fixes weights and text."""
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ from practicum.preferences.rankings import (
     told_apart,
 )
 from practicum.ranges import (
+    Common,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
@@ -74,22 +75,10 @@ from practicum.training.parallel import add_gradients
 from practicum.types import Ranking, RewardFormat
 
 
-@dataclass(frozen=True)
-class RewardModelConfig(Ranged):
-    """A reward model: learn from people's rankings what they like."""
+@dataclass(frozen=True, kw_only=True)
+class RewardModelSettings(Ranged):
+    """How a reward model is fitted, whoever decides on the model that it starts from and the rankings."""
 
-    model: Path | None = None
-    """The language model to start from (a model folder, or a run's folder)."""
-    preferences: tuple[str, ...] = ()
-    """Rankings: files (JSONL, Parquet, TRL's pairs) and databases (an SQLite file, postgresql://...)."""
-    average: tuple[Path, ...] = ()
-    """In place of learning: average the weights of these reward models, which began as one model and with one
-    head_seed (WARM), and calibrate the average on the preferences."""
-    reward_format: RewardFormat = "auto"
-    """How other trainers' models among --average read: chat (messages through the chat template), text
-    (prompt and completion as one text), auto (chat where the tokenizer has a template)."""
-    project: str = ""
-    """Project to read from databases; empty reads all of them."""
     objective: Literal["bradley-terry", "plackett-luce"] = "bradley-terry"
     """All pairs of a ranking, or its choices from the best down."""
     margin: NonNegativeFloat = 0.0
@@ -105,17 +94,14 @@ class RewardModelConfig(Ranged):
     """Adapters that learn in place of all of the decoder's weights; heads are always trained whole."""
     heads: Annotated[int, Range(at_least=1, at_most=1024)] = 1
     """Heads on one decoder, each on its own half of the rankings; their disagreement is a warning."""
-    control: RankingControl = "none"
-    """Learn from null labels, to show what a gain is worth: shuffled-labels deals each ranking's ranks
-    anew, length-only puts the longest first. The examination stays people's."""
     length_control: Literal["none", "regress"] = "none"
     """regress takes out of rewards what the score owes to length alone, within prompts."""
-    held_out: ShareBelowOne = 0.1
+    held_out: Common[ShareBelowOne] = 0.1
     """Share of prompts, chosen by hash, that is examined and never learned from."""
     contrast_steps: NonNegativeInt = 0
     """Updates before the rankings, on the ranked answers above spoiled ones (another prompt's, mixed, cut,
     repeated), which teach a small model to see what an answer has to do with its prompt."""
-    epochs: PositiveInt = 2
+    epochs: Common[PositiveInt] = 2
     """Passes over the rankings."""
     batch_prompts: PositiveInt = 16
     """Prompts of one update, each with all its rankings."""
@@ -129,14 +115,44 @@ class RewardModelConfig(Ranged):
     """The optimizer."""
     checkpoint_every: PositiveInt = 100
     """Updates between checkpoints."""
-    threads: Threads = 0
-    """CPU threads of matrix products; 0 takes one per core."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: Seed = 0
-    """Fixes the heads and the order of rankings; another seed is another member of an ensemble."""
     head_seed: Seed | None = None
     """Fixes the heads apart from the order; give members the same to average them. None: as seed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.margin and self.objective != "bradley-terry":
+            raise InputError(f"margin is {self.margin}; it counts only with bradley-terry")
+
+
+@dataclass(frozen=True)
+class RewardModelConfig(RewardModelSettings):
+    """A reward model: learn from people's rankings what they like.
+
+    practicum reward-model --model runs/jokes --preferences rankings.jsonl
+    practicum reward-model --model smollm2 --preferences pairs.jsonl --lora.rank 8
+    """
+
+    model: Common[Path | None] = None
+    """The language model to start from (a model folder, or a run's folder)."""
+    preferences: Common[tuple[str, ...]] = ()
+    """Rankings: files (JSONL, Parquet, TRL's pairs) and databases (an SQLite file, postgresql://...)."""
+    average: Common[tuple[Path, ...]] = ()
+    """In place of learning: average the weights of these reward models, which began as one model and with one
+    head_seed (WARM), and calibrate the average on the preferences."""
+    reward_format: RewardFormat = "auto"
+    """How other trainers' models among --average read: chat (messages through the chat template), text
+    (prompt and completion as one text), auto (chat where the tokenizer has a template)."""
+    project: Common[str] = ""
+    """Project to read from databases; empty reads all of them."""
+    control: Common[RankingControl] = "none"
+    """Learn from null labels, to show what a gain is worth: shuffled-labels deals each ranking's ranks
+    anew, length-only puts the longest first. The examination stays people's."""
+    threads: Common[Threads] = 0
+    """CPU threads of matrix products; 0 takes one per core."""
+    seed: Common[Seed] = 0
+    """Fixes the heads and the order of rankings; another seed is another member of an ensemble."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,8 +162,6 @@ class RewardModelConfig(Ranged):
             raise InputError("give either --model to learn from, or --average and reward models")
         if len(self.average) == 1:
             raise InputError("average: expected two reward models or more, got 1")
-        if self.margin and self.objective != "bradley-terry":
-            raise InputError(f"margin is {self.margin}; it counts only with bradley-terry")
 
 
 def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:

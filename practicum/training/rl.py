@@ -30,7 +30,7 @@ from practicum.model.heads import Critic, ValueHead
 from practicum.model.lora import LoraConfig, add_adapters
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
-from practicum.ranges import MOST_HELD, Count, NonNegativeInt, Ranged, Seed
+from practicum.ranges import MOST_HELD, Common, Count, NonNegativeInt, Ranged, Seed
 from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
@@ -67,35 +67,28 @@ from practicum.training.update import (
 from practicum.types import Prompt, Reward, RewardFormat, Score
 
 
-@dataclass(frozen=True)
-class RlConfig(Ranged):
-    """Practice: reinforcement learning against a task's own judgement, or against a reward model."""
+@dataclass(frozen=True, kw_only=True)
+class PracticeSettings(Ranged):
+    """How a policy practises, whoever decides on its model, its task and what pays."""
 
-    model: Path
-    """Folder of the model to start from (a model folder, or a run's folder)."""
-    reward_format: RewardFormat = "auto"
-    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
-    completion as one text), auto (chat where the tokenizer has a template). Ours know it themselves."""
-    reward_model: tuple[Path, ...] = ()
-    """Folders of reward models (or their runs); several are an ensemble. None: the task pays."""
+    algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
+    """grpo compares the answers to one prompt; ppo trains a value head."""
+    prompts_per_step: Common[Count] = 32
+    """Prompts of one iteration."""
+    group_size: Common[Count] = 8
+    """Completions sampled for each prompt."""
+    samples_per_step: NonNegativeInt = 8
+    """Rows of samples.jsonl an iteration."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Matrix products of the update; master weights are always float32."""
+    profile: bool = False
+    """Print where a step's time goes and write trace.json."""
     reward: RewardConfig = field(default_factory=RewardConfig)
     """What a reward model's opinion and other named parts are worth."""
     guard: GuardConfig = field(default_factory=GuardConfig)
     """What watches a run against reward models, and ends it when they no longer speak for people."""
-    reference: Path | None = None
-    """The model that the KL pulls to; none means the one practice starts from."""
-    task: TaskConfig = field(default_factory=TaskConfig)
-    """The task that gives prompts and judges completions."""
-    algorithm: Literal["grpo", "ppo"] = "grpo"
-    """grpo compares the answers to one prompt; ppo trains a value head."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters that learn in place of all weights."""
-    control: Control = "none"
-    """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
-    prompts_per_step: Count = 32
-    """Prompts of one iteration."""
-    group_size: Count = 8
-    """Completions sampled for each prompt."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How completions are drawn."""
     update: UpdateConfig = field(default_factory=UpdateConfig)
@@ -112,14 +105,6 @@ class RlConfig(Ranged):
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=120, checkpoint_every=40))
     """Iterations and checkpoints."""
-    samples_per_step: NonNegativeInt = 8
-    """Rows of samples.jsonl an iteration."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Matrix products of the update; master weights are always float32."""
-    seed: Seed = 0
-    """Fixes prompts and sampling."""
-    profile: bool = False
-    """Print where a step's time goes and write trace.json."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -143,6 +128,35 @@ class RlConfig(Ranged):
                 f"sampling.temperature is {self.sampling.temperature}; practice must try different answers, "
                 "so it must be above 0"
             )
+
+
+@dataclass(frozen=True)
+class RlConfig(PracticeSettings):
+    """Practice: reinforcement learning against a task's own judgement, or against a reward model.
+
+    practicum rl --model runs/sft --run runs/rl
+    practicum rl --model runs/sft --algorithm ppo --loop.steps 200
+    practicum rl --model runs/jokes --task jokes --reward_model runs/reward
+    """
+
+    model: Path
+    """Folder of the model to start from (a model folder, or a run's folder)."""
+    reward_model: Common[tuple[Path, ...]] = ()
+    """Folders of reward models (or their runs); several are an ensemble. None: the task pays."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template). Ours know it themselves."""
+    reference: Path | None = None
+    """The model that the KL pulls to; none means the one practice starts from."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """The task that gives prompts and judges completions."""
+    control: Common[Control] = "none"
+    """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
+    seed: Common[Seed] = 0
+    """Fixes prompts and sampling."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.reward.budgets and not self.reward_model:
             raise InputError("reward.budgets hold parts of a --reward_model's reward: give one")
         if self.reward.shares and not self.reward_model:

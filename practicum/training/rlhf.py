@@ -22,10 +22,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.guard.controllers import KLConfig
@@ -39,7 +40,7 @@ from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
-from practicum.ranges import MOST_HELD, Count, PositiveInt, Price, Range, Ranged, Seed
+from practicum.ranges import MOST_HELD, Common, Count, PositiveInt, Price, Range, Ranged, Seed
 from practicum.reward.accuracy import ensemble_accuracy
 from practicum.reward.model import load_reward_model
 from practicum.reward.parts import combined, member_rewards
@@ -51,59 +52,53 @@ from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training import reward_model, rl
 from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
-from practicum.training.reward_model import RewardModelConfig, divided
-from practicum.training.rl import RlConfig
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings, divided
+from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
 
 AGAIN = "remove it to have it made again"
 
 
-@dataclass(frozen=True)
-class RlhfConfig(Ranged):
-    """Human feedback, round after round: sample, rank, reward model, practice against it."""
+@dataclass(frozen=True, kw_only=True)
+class RlhfSettings(Ranged):
+    """The loop of human feedback, whoever decides on the models that it begins with."""
 
-    model: Path
-    """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig("jokes"))
     """The task whose prompts are asked."""
-    rounds: PositiveInt = 2
+    rounds: Common[PositiveInt] = 2
     """Times round the loop."""
-    raters: Literal["simulated", "people"] = "simulated"
+    raters: Common[Literal["simulated", "people"]] = "simulated"
     """Who ranks. For people the loop stops and says how to collect their rankings."""
     people: PeopleConfig = field(default_factory=PeopleConfig)
     """Who the simulated raters are."""
-    prompts: Annotated[int, Range(at_least=2, at_most=MOST_HELD)] = 200
+    prompts: Common[Annotated[int, Range(at_least=2, at_most=MOST_HELD)]] = 200
     """Prompts ranked in each round."""
-    responses: Annotated[int, Range(at_least=2, at_most=1000)] = 5
+    responses: Common[Annotated[int, Range(at_least=2, at_most=1000)]] = 5
     """Different responses to each prompt, at most."""
-    overlap: Count = 1
+    overlap: Common[Count] = 1
     """Raters per prompt; from 2 on, people's agreement and the human ceiling are known."""
     price: Price = 0.10
     """Dollars per rating, one response placed."""
-    reward_start: Path | None = None
-    """The model that reward models start from, as the one that only read; none: `model`."""
-    members: Annotated[int, Range(at_least=1, at_most=1000)] = 1
+    members: Common[Annotated[int, Range(at_least=1, at_most=1000)]] = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
-    control: RankingControl = "none"
-    """Fit reward models on null labels, everything else alike: what the loop gains when it learns nothing
-    (shuffled-labels) or only length (length-only)."""
-    reward_model: RewardModelConfig = field(default_factory=lambda: RewardModelConfig(Path(), ()))
-    """How reward models are fitted; the loop fills in model, preferences and seed."""
-    practice: RlConfig = field(
-        default_factory=lambda: RlConfig(
-            Path(),
-            task=TaskConfig("jokes"),
+    control: Common[RankingControl] = "none"
+    """Fit reward models on null labels. Everything else alike, it shows what the loop gains when it learns
+    nothing (shuffled-labels) or only length (length-only)."""
+    reward_model: RewardModelSettings = field(default_factory=RewardModelSettings)
+    """How reward models are fitted; the loop decides on the model, the rankings and the seed, and practice on
+    the threads."""
+    practice: PracticeSettings = field(
+        default_factory=lambda: PracticeSettings(
             algorithm="ppo",
             update=UpdateConfig(minibatches=2, kl=KLConfig(weight=0.1)),
             loop=LoopConfig(steps=40, checkpoint_every=10),
         )
     )
-    """How the policy practises; the loop fills in model, reference, task, reward_model and seed."""
+    """How the policy practises; the loop decides on the model, the reference, the task, what pays and the
+    seed."""
     examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
-    seed: Seed = 0
-    """Fixes everything, the order in which simulated raters are shown responses as well."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,6 +107,29 @@ class RlhfConfig(Ranged):
                 f"task {self.task.name!r} has no simulated raters: choose {' or '.join(GOLDS)}, "
                 "or --raters people"
             )
+
+
+@dataclass(frozen=True)
+class RlhfConfig(RlhfSettings):
+    """Human feedback, round after round: sample, rank, reward model, practice against it.
+
+    practicum rlhf --model runs/jokes --reward_start runs/reading --run runs/rlhf
+    practicum rlhf --model runs/jokes --raters people --rounds 1 --run runs/rlhf
+    """
+
+    withdrawn: ClassVar[tuple[str, ...]] = (
+        *(f"practice.{name}" for name in ("model", "reference", "task", "reward_model", "control", "seed")),
+        "practice.reward_format",
+        *(f"reward_model.{name}" for name in ("model", "preferences", "average", "reward_format")),
+        *(f"reward_model.{name}" for name in ("project", "control", "threads", "seed")),
+    )
+
+    model: Path
+    """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
+    reward_start: Common[Path | None] = None
+    """The model that reward models start from, as the one that only read; none: `model`."""
+    seed: Common[Seed] = 0
+    """Fixes everything. The order in which simulated raters are shown responses is part of it."""
 
 
 def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
@@ -247,37 +265,52 @@ def fit_reward_models(config: RlhfConfig, run_path: Path, number: int, first: Pa
     folders = []
     for member in range(1, config.members + 1):
         folder = run_path / f"round-{number}" / f"reward-model-{member}"
-        settings = replace(
-            config.reward_model,
-            model=first if config.reward_start is None else model_folder(config.reward_start),
-            control=config.control,
-            preferences=(str(run_path / "preferences.sqlite"),),
-            threads=config.practice.loop.threads,
-            seed=step_seed(config.seed, "reward model", number, member),
-        )
+        settings = reward_model_config(config, run_path, number, member, first)
         _finished(folder, partial(reward_model.train, settings, folder))
         folders.append(folder)
     return folders
+
+
+def reward_model_config(
+    config: RlhfConfig, run_path: Path, number: int, member: int, first: Path
+) -> RewardModelConfig:
+    """The settings of one member of a round's reward models."""
+    return completed(
+        RewardModelConfig,
+        config.reward_model,
+        model=first if config.reward_start is None else model_folder(config.reward_start),
+        preferences=(str(run_path / "preferences.sqlite"),),
+        control=config.control,
+        threads=config.practice.loop.threads,
+        seed=step_seed(config.seed, "reward model", number, member),
+    )
 
 
 def practise_against(
     config: RlhfConfig, number: int, folder: Path, first: Path, policy: Path, models: list[Path]
 ) -> None:
     """Practise against the reward models, or take the run that is finished."""
-    guard = config.practice.guard
-    if guard.action == "ask" and number == config.rounds:
-        guard = replace(guard, action="roll_back")
-    settings = replace(
-        config.practice,
+    settings = practice_config(config, number, first, policy, models)
+    path = folder / "practice"
+    _finished(path, partial(rl.train, settings, path))
+
+
+def practice_config(
+    config: RlhfConfig, number: int, first: Path, policy: Path, models: Sequence[Path]
+) -> RlConfig:
+    """The settings of a round's practice. After the last round nobody can be asked: it goes back instead."""
+    practice = config.practice
+    if practice.guard.action == "ask" and number == config.rounds:
+        practice = replace(practice, guard=replace(practice.guard, action="roll_back"))
+    return completed(
+        RlConfig,
+        practice,
         model=policy,
         reference=first,
         task=config.task,
         reward_model=tuple(models),
-        guard=guard,
-        seed=step_seed(config.seed, "practice", folder.name),
+        seed=step_seed(config.seed, "practice", f"round-{number}"),
     )
-    path = folder / "practice"
-    _finished(path, partial(rl.train, settings, path))
 
 
 def _finished(folder: Path, call: Callable[..., Any]) -> None:
@@ -351,9 +384,8 @@ def _round_summary(
     rankings = read_rankings((str(run_path / "preferences.sqlite"),))
     dtype = compute_dtype(config.practice.dtype)
     loaded = [load_reward_model(folder, dtype) for folder in models]
-    _, held_out, _ = divided(
-        by_prompt(rankings), loaded[0].decoder, loaded[0].tokenizer, config.reward_model, loaded[0].reading
-    )
+    settings, model = reward_model_config(config, run_path, number, 1, first), loaded[0]
+    _, held_out, _ = divided(by_prompt(rankings), model.decoder, model.tokenizer, settings, model.reading)
     return {
         "round": number,
         "rankings": progress.done,

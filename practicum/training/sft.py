@@ -24,9 +24,10 @@ from practicum.model.lora import LoraConfig, add_adapters
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import learner, make_rows
 from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
-from practicum.ranges import Count, CountOrNone, PositiveInt, Ranged, Seed
+from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.task import Teaches
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -42,17 +43,21 @@ from practicum.types import Demonstration
 
 @dataclass(frozen=True)
 class SftConfig(Ranged):
-    """Worked problems: supervised fine-tuning on a task's demonstrations."""
+    """Worked problems: supervised fine-tuning on a task's demonstrations.
+
+    practicum sft --model runs/pretrain --run runs/sft
+    practicum sft --model smollm2 --lora.rank 16 --optimizer.algorithm adamw
+    """
 
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose worked problems are imitated."""
-    batch_demonstrations: Count = 64
+    batch_demonstrations: Common[Count] = 64
     """Worked problems of one update."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters that learn in place of all weights; AdamW suits them, Muon does not."""
-    textbook_passages: CountOrNone = 12
+    textbook_passages: Common[CountOrNone] = 12
     """Textbook passages read along with every update, so that imitation forgets no arithmetic; 0 for none.
 
     A pretraining mix as in Ouyang et al. 2022 (2203.02155, section 3.4), one stage earlier.
@@ -65,21 +70,24 @@ class SftConfig(Ranged):
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=850, checkpoint_every=200))
     """Length and checkpoints."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
     """Matrix products; master weights are always float32."""
-    seed: Seed = 0
+    seed: Common[Seed] = 0
     """Fixes the demonstrations drawn."""
 
 
-def train(config: SftConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    config: SftConfig, run_path: Path, *, resume: bool = False, task: Teaches | None = None
+) -> dict[str, Any]:
     """Fine-tune and return the summary; the model is the run's newest checkpoint.
 
+    `task` imitates the demonstrations of a task of your own in place of the one that the config names.
     Raises InputError when no demonstration of an update fits in the model's positions. Where only some do not
     fit they are skipped and counted in the metrics, and the first of them is named on stderr.
     """
     decoder, tokenizer = load_model(model_folder(config.model))
     add_adapters(decoder, config.lora, config.seed)
-    task = load_task(config.task)
+    task = task or load_task(config.task)
 
     def demonstrations_of(index: int) -> list[Demonstration]:
         return task.demonstrations(

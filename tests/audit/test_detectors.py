@@ -6,7 +6,7 @@ import pytest
 from practicum.audit import detectors
 from practicum.audit.detectors import first_alarm, onset, record, roc
 from practicum.errors import InputError
-from practicum.guard.signals import calibrate, cusum, tail_index
+from practicum.guard.signals import calibrate, cusum
 
 
 def walk(seed: int, steps: int = 120, turn: int | None = None, slope: float = 0.3) -> np.ndarray:
@@ -14,18 +14,6 @@ def walk(seed: int, steps: int = 120, turn: int | None = None, slope: float = 0.
     if turn is not None:
         values[turn:] += slope * np.arange(steps - turn)
     return values
-
-
-def test_cusum_by_hand() -> None:
-    signal = np.array([0.0, 2.0, 1.0, 3.0, 3.0, -5.0])  # baseline 0, 2: mean 1, deviation sqrt 2
-    z = (signal - 1) / np.sqrt(2)
-    expected = [0, 0, max(0, z[2] - 0.5)]
-    expected.append(expected[-1] + z[3] - 0.5)
-    expected.append(expected[-1] + z[4] - 0.5)
-    expected.append(max(0.0, expected[-1] + z[5] - 0.5))
-    assert cusum(signal, +1, baseline=2).tolist() == pytest.approx(expected)
-    assert cusum(-signal, -1, baseline=2).tolist() == pytest.approx(expected)
-    assert (cusum(signal, 0, 2) == np.maximum(cusum(signal, 1, 2), cusum(signal, -1, 2))).all()
 
 
 def test_a_calibrated_threshold_keeps_the_false_alarm_rate_on_new_runs() -> None:
@@ -36,14 +24,6 @@ def test_a_calibrated_threshold_keeps_the_false_alarm_rate_on_new_runs() -> None
         new = [cusum(walk(1000 * trial + 500 + seed), +1) for seed in range(40)]
         rates.append(np.mean([first_alarm(run, threshold) is not None for run in new]))
     assert np.mean(rates) <= 0.12
-
-
-def test_too_few_clean_runs_cannot_support_the_rate() -> None:
-    with pytest.raises(
-        InputError, match="10 clean runs cannot support a false-alarm rate of 5%: give 19 or more"
-    ):
-        calibrate([np.ones(3)] * 10)
-    assert calibrate([np.array([float(place)]) for place in range(19)]) == 18.0
 
 
 def test_a_signal_that_moves_before_the_onset_has_a_lead_and_one_that_moves_after_says_so() -> None:
@@ -88,25 +68,3 @@ def test_the_onset_is_where_the_true_reward_turns() -> None:
     noisy = gold + np.random.default_rng(0).normal(0, 0.05, 100)
     assert abs(onset(noisy, 9) - 40) <= 4
     assert onset(np.arange(10.0)) == 9
-
-
-def test_tail_index_ranks_tails() -> None:
-    generator = np.random.default_rng(0)
-    normal, cauchy = generator.normal(size=4000), generator.standard_cauchy(4000)
-    pareto = generator.pareto(2.0, 200_000) + 1
-    assert tail_index(normal) < 0.4 < 0.8 < tail_index(cauchy) < 1.3
-    assert tail_index(pareto, 0.005) == pytest.approx(0.5, abs=0.08)  # the index of a Pareto(a) tail is 1/a
-    assert tail_index(np.ones(50)) == 0.0
-    with pytest.raises(InputError, match="20 rewards or more, got 5"):
-        tail_index(np.ones(5))
-
-
-def test_small_signals() -> None:
-    assert detectors.repeated_triples("abcd") == 0.0
-    assert detectors.repeated_triples(["ha"] * 5) == pytest.approx(2 / 3)
-    assert detectors.repeated_triples(["ha", "ha"]) == detectors.repeated_triples([]) == 0.0
-    assert detectors.length(["one two", "one two three four"]) == 3.0
-    assert detectors.rank_correlation(np.array([1, 2, 9]), np.array([0.1, 0.2, 0.3])) == pytest.approx(1)
-    assert detectors.rank_correlation(np.ones(4), np.arange(4.0)) == 0.0
-    with pytest.raises(InputError, match="3 pairs or more"):
-        detectors.rank_correlation(np.ones(2), np.ones(2))

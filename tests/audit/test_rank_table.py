@@ -29,5 +29,5 @@ def test_rank_table_from_scores(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(InputError, match="give either --scores or --reward_model"):
         rank_table.audit(rank_table.Config(tmp_path / "preferences.jsonl"))
     jsonl(scores, [{"prompt": "p", "response": "0", "score": "high"}])
-    with pytest.raises(InputError, match="row 1: score: expected a finite number, got 'high'"):
+    with pytest.raises(InputError, match=r"scores\.jsonl:1: score: expected a finite number, got 'high'"):
         rank_table.audit(config)

@@ -188,7 +188,7 @@ def test_peoples_own_prompts_are_asked_and_those_held_out_come_first(
     of_sums: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rankings = read_rankings((str(of_sums["rankings"]),))
-    settings = {"reward_model": (Path("r"),), "policy": Path("p"), "reference": Path("m")}
+    settings: dict[str, Any] = {"reward_model": (Path("r"),), "policy": Path("p"), "reference": Path("m")}
     config = whole.AuditConfig(**settings, preferences=(str(of_sums["rankings"]),), prompts=12)
     asked = whole.prompts_asked(config, None, rankings)
     assert len({prompt.text for prompt in asked}) == len(asked) == 12

@@ -11,17 +11,15 @@ import pytest
 import torch
 
 from practicum.bench.accuracy import (
-    Reached,
-    Stopwatch,
     examination,
     practice,
     practise_to,
-    prompts_of,
     random_start,
     table,
     worked_models,
 )
 from practicum.bench.command import cells
+from practicum.bench.race import Reached, Stopwatch, prompts_of
 from practicum.bench.settings import Race, installed
 from practicum.config import to_toml
 from practicum.model.checkpoint import load_model

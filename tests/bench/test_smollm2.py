@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from practicum.bench import limits, models, smollm2
+from practicum.bench.rivals.lesson import SftLesson
 from practicum.bench.smollm2 import LORA, Case, lora_cost, lora_work, prompt_length, random_rows
 
 CASE = Case("tiny", 4, 6, 12)
@@ -49,11 +50,12 @@ def test_peft_trains_on_the_same_rows(tmp_path: Path) -> None:
     batches = [random_rows(config, CASE, seed) for seed in range(4)]
     every = [row for batch in batches for row in batch]
     masks = [[0] * prompt_length(row) + [1] * (len(row) - prompt_length(row)) for row in every]
+    lesson = SftLesson(place, every, masks, 4, 12)
     ours = lora_work(place, batches)
-    pairs = peft_rival.lora_pairs(ours, 2, place, every, masks, 4, 12, LORA)
+    pairs = peft_rival.lora_pairs(ours, 2, lesson, LORA)
     assert [timing.units for timing in pairs.ours] == [36, 36]
     assert sum(timing.units for timing in pairs.rival) <= sum(len(row) for row in every)
-    trainer = peft_rival.lora_trainer(tmp_path, place, every, masks, 4, 12, LORA, 1)
+    trainer = peft_rival.lora_trainer(tmp_path, lesson, LORA, 1)
     learning = {name for name, part in trainer.model.named_parameters() if part.requires_grad}
     assert len(learning) == 2 * 7 * config.num_hidden_layers
     assert all("lora_" in name for name in learning)

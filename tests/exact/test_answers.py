@@ -115,6 +115,9 @@ def in_turn(numbers: list[Number]) -> str:
 
 
 ORDINALS = ["first", "second", "third", "fourth"]
+
+
+WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}
 FORMATS: dict[str, Callable[[list[Number]], str]] = {
     "list": each("", ", "),
     "semicolons": each("", "; "),
@@ -177,7 +180,6 @@ FORMATS: dict[str, Callable[[list[Number]], str]] = {
     "proved": lambda numbers: f"{each('x = ', ', ')(numbers)} Q.E.D.",
     "builder": lambda numbers: f"{{x | x = {' or x = '.join(map(plain, numbers))}}}",
 }
-WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}
 NOTHING = [
     "no real solutions", "∅", "There's no solution.", r"\boxed{\emptyset}", "No real solutions "
     "(discriminant < 0)",

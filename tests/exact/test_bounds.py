@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flint import fmpq, fmpz_poly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,10 +57,10 @@ def test_the_value_is_within_its_bounds_and_a_fraction_is_exact(text: str, numbe
         pass
     else:
         assert value is not None
-        scaled = reals.multiply((value, reals.rational(reals.fmpq(1 << BITS))))
+        scaled = reals.multiply((value, reals.rational(fmpq(1 << BITS))))
         low, high = found if isinstance(found, Interval) else (found * (1 << BITS),) * 2
         for end, sign in ((low, 1), (high, -1)):
-            assert sign * reals.subtract(scaled, reals.rational(reals.fmpq(1) * end)).sign() >= 0
+            assert sign * reals.subtract(scaled, reals.rational(fmpq(1) * end)).sign() >= 0
 
 
 @given(SIDES, SIDES, st.integers(-9, 9), st.integers(-9, 9), st.integers(1, 4))
@@ -71,7 +72,7 @@ def test_a_candidate_is_kept_or_rejected_as_exact_arithmetic_does(
         equation = parse_equation(f"{left}={right}")
     except InputError:
         return
-    for root in _quadratic_roots(reals.fmpz_poly([constant, linear, leading]), "x"):
+    for root in _quadratic_roots(fmpz_poly([constant, linear, leading]), "x"):
         try:
             exact = holds_at(equation, "x", root.value)
         except LimitError:

@@ -5,18 +5,13 @@ import torch
 
 from practicum.errors import InputError
 from practicum.model.cache import KeyValueCache, PackedDecoder
-from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise
-
-
-def tiny(**changes: int) -> DecoderConfig:
-    shape = {"vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
-    return DecoderConfig(**{**shape, **heads, "max_position_embeddings": 64, **changes})
+from practicum.model.decoder import Decoder, compute_dtype, initialise
+from tests.tiny import tiny_config, tiny_decoder
 
 
 @torch.inference_mode()
 def test_reading_in_pieces_gives_the_logits_of_reading_at_once() -> None:
-    decoder = initialise(Decoder(tiny()), 0)
+    decoder = tiny_decoder(40)
     ids_BT = torch.randint(0, 40, (3, 20), generator=torch.Generator().manual_seed(1))
     packed = PackedDecoder(decoder, torch.float32)
     cache = KeyValueCache(decoder, slots=3, length=20, dtype=torch.float32)
@@ -32,7 +27,7 @@ def test_reading_in_pieces_gives_the_logits_of_reading_at_once() -> None:
 
 @torch.inference_mode()
 def test_rows_stand_at_their_own_positions_and_move_with_their_past() -> None:
-    decoder = initialise(Decoder(tiny()), 0)
+    decoder = tiny_decoder(40)
     packed = PackedDecoder(decoder, torch.float32)
     rows = [[5, 6, 7, 8, 9, 10], [11, 12], [13, 14, 15]]
     cache = KeyValueCache(decoder, slots=5, length=12, dtype=torch.float32)
@@ -51,7 +46,7 @@ def test_rows_stand_at_their_own_positions_and_move_with_their_past() -> None:
 
 
 def test_decoding_in_bfloat16_gives_float32_logits_and_leaves_the_master_weights_alone() -> None:
-    decoder = initialise(Decoder(tiny()), 0)
+    decoder = tiny_decoder(40)
     before = {name: value.clone() for name, value in decoder.state_dict().items()}
     packed = PackedDecoder(decoder, torch.bfloat16)
     cache = KeyValueCache(decoder, slots=1, length=8, dtype=torch.bfloat16)
@@ -72,11 +67,11 @@ def test_decoding_in_bfloat16_gives_float32_logits_and_leaves_the_master_weights
 )
 def test_heads_that_do_not_divide_are_refused(changes: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(changes))):
-        tiny(**changes)
+        tiny_config(40, **changes)
 
 
 def test_initialisation_is_seeded_and_starts_near_the_uniform_distribution() -> None:
-    decoder, again, other = (initialise(Decoder(tiny()), seed) for seed in (0, 0, 1))
+    decoder, again, other = (initialise(Decoder(tiny_config(40)), seed) for seed in (0, 0, 1))
     name = "model.layers.0.mlp.up_proj.weight"
     assert torch.equal(decoder.state_dict()[name], again.state_dict()[name])
     assert not torch.equal(decoder.state_dict()[name], other.state_dict()[name])

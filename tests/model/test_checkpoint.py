@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,13 +16,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise, parameter_count
+from practicum.model.decoder import Decoder, parameter_count
 from practicum.model.tokenizer import encode_batch, train_tokenizer
+from tests.tiny import tiny_decoder
 
 TEXTS = ["x + 3 = 7: subtract 3 from both sides", "both sides of the equation: x = 4"] * 4
 
 # The second has heads wider than hidden_size / heads, the third a long rotary base.
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "multi_head_tied": {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16},
     "grouped_query_untied": {
         "num_attention_heads": 6,
@@ -47,15 +49,13 @@ def make_tokenizer() -> Tokenizer:
 
 
 def make_decoder(shape: str, seed: int = 0) -> Decoder:
-    values: dict[str, object] = {
-        "vocab_size": make_tokenizer().get_vocab_size(),
+    own: dict[str, Any] = {
         "hidden_size": 96,
         "intermediate_size": 80,
-        "num_hidden_layers": 2,
         "max_position_embeddings": 96,
         **SHAPES[shape],
     }
-    decoder = initialise(Decoder(DecoderConfig(**values)), seed)  # type: ignore[arg-type]
+    decoder = tiny_decoder(make_tokenizer(), seed, **own)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         for parameter in decoder.parameters():
@@ -115,8 +115,13 @@ def test_weights_survive_the_way_through_transformers_and_back(shape: str, tmp_p
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_we_compute_the_logits_of_a_model_transformers_made(shape: str, tmp_path: Path) -> None:
-    known = {"vocab_size": 300, "hidden_size": 96, "intermediate_size": 96, "num_hidden_layers": 2}
-    values = {"tie_word_embeddings": True, **known, **SHAPES[shape]}
+    known: dict[str, Any] = {
+        "vocab_size": 300,
+        "hidden_size": 96,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+    }
+    values: dict[str, Any] = {"tie_word_embeddings": True, **known, **SHAPES[shape]}
     rope = {"rope_type": "default", "rope_theta": values.pop("rope_theta", 10000.0)}
     torch.manual_seed(3)
     theirs = LlamaForCausalLM(LlamaConfig(**values, rope_parameters=rope))

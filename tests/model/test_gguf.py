@@ -15,11 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import converted, load_model, model_folder, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.decoder import Decoder
 from practicum.model.gguf import halves_apart, read_gguf
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, set_chat
 from practicum.rollout.sampler import Sampler
+from tests.tiny import tiny_decoder
 
 gguf = pytest.importorskip("gguf")
 
@@ -58,11 +59,10 @@ def side_by_side(weight: torch.Tensor, heads: int) -> torch.Tensor:
 
 def decoder(*, tied: bool = True) -> Decoder:
     vocabulary = len(SPECIAL) + 256 + 2
-    config = DecoderConfig(
-        vocabulary, 64, 96, 2, 4, 2, 16, max_position_embeddings=128, rope_theta=5000.0,
-        tie_word_embeddings=tied, bos_token_id=1, eos_token_id=2, pad_token_id=2,
+    made = tiny_decoder(
+        vocabulary, hidden_size=64, intermediate_size=96, head_dim=16, max_position_embeddings=128,
+        rope_theta=5000.0, tie_word_embeddings=tied, bos_token_id=1, eos_token_id=2, pad_token_id=2,
     )  # fmt: skip
-    made = initialise(Decoder(config), 0)
     with torch.no_grad():
         for part in made.parameters():
             part.mul_(3.0) if part.dim() == 2 else part.uniform_(0.5, 1.5)
@@ -207,8 +207,9 @@ def test_text_survives_and_prompts_get_the_chat_template(tmp_path: Path, cache: 
 def test_texts_begin_and_end_as_the_metadata_says(
     tmp_path: Path, cache: Path, start: bool, end: bool
 ) -> None:
-    changes = {"tokenizer.ggml.add_bos_token": start, "tokenizer.ggml.add_eos_token": end}
-    path = write(tmp_path / "model.gguf", decoder(), **changes, **{"tokenizer.chat_template": None})
+    changes: dict[str, Any] = {"tokenizer.ggml.add_bos_token": start, "tokenizer.ggml.add_eos_token": end}
+    changes["tokenizer.chat_template"] = None
+    path = write(tmp_path / "model.gguf", decoder(), **changes)
     _, tokenizer = load_model(model_folder(path))
     bare = encode_batch(tokenizer, [TEXT])[0]
     expected = [1] * start + bare + [2] * end
@@ -217,7 +218,7 @@ def test_texts_begin_and_end_as_the_metadata_says(
 
 
 def test_ends_of_turns_and_messages_end_a_sequence(tmp_path: Path, cache: Path) -> None:
-    changes = {"tokenizer.ggml.eot_token_id": 9, "tokenizer.ggml.eom_token_id": 2}
+    changes: dict[str, Any] = {"tokenizer.ggml.eot_token_id": 9, "tokenizer.ggml.eom_token_id": 2}
     found, _ = load_model(model_folder(write(tmp_path / "model.gguf", decoder(), **changes)))
     assert found.config.eos_ids == (2, 9)
 

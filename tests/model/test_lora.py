@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, restore_model, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.decoder import Decoder
 from practicum.model.lora import (
     LoraConfig,
     LoraLinear,
@@ -32,6 +32,7 @@ from practicum.model.scorer import Learner, learner, make_rows
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.sampler import Sampler
 from practicum.training.optimizer import Optimizer, OptimizerConfig
+from tests.tiny import tiny_decoder
 
 needs_kernels = pytest.mark.skipif(load("train") is None, reason="no compiler, or kernels are off")
 TOKENIZER = train_tokenizer(["both sides of the equation: x = 4"] * 8, 140)
@@ -39,10 +40,9 @@ SEQUENCES = [[5, 9, 12, 40, 41, 7], [8, 8, 30, 2], [17, 50, 51, 52, 53, 54, 55, 
 
 
 def small(seed: int = 0, *, tied: bool = True) -> Decoder:
-    config = DecoderConfig(
-        TOKENIZER.get_vocab_size(), 64, 96, 2, 4, 2, 16, max_position_embeddings=64, tie_word_embeddings=tied
+    decoder = tiny_decoder(
+        TOKENIZER, seed, hidden_size=64, intermediate_size=96, head_dim=16, tie_word_embeddings=tied
     )
-    decoder = initialise(Decoder(config), seed)
     with torch.no_grad():
         for parameter in decoder.parameters():
             if parameter.dim() == 2:
@@ -106,8 +106,8 @@ def test_the_learner_finds_the_gradients_that_the_modules_have(targets: tuple[st
 
 def test_frozen_weights_get_no_gradient_where_others_learn() -> None:
     decoder = small(tied=False)
-    for name, part in decoder.named_parameters():
-        part.requires_grad_("v_proj" in name or "norm" in name)
+    for name, weight in decoder.named_parameters():
+        weight.requires_grad_("v_proj" in name or "norm" in name)
     found = gradients(decoder, learner(decoder, torch.float32))
     expected = gradients(decoder, Learner(decoder, torch.float32, None))
     for name, part in expected.items():

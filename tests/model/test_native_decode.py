@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from practicum.errors import InputError
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
+from practicum.model.decoder import Decoder
 from practicum.model.native.sampler import NativeDecoder, NativeRows, native_decoding
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.rollout.sampler import Completion, Sampler
+from tests.tiny import tiny_decoder
 
 pytestmark = pytest.mark.skipif(
     not native_decoding(torch.float32, torch.device("cpu")), reason="the C++ decoder is not built here"
@@ -23,12 +25,10 @@ needs_bfloat16 = pytest.mark.skipif(
 )
 
 
-def make(scale: float = 40.0, **changes: float | bool) -> Decoder:
+def make(scale: float = 40.0, **changes: Any) -> Decoder:
     """A decoder of random weights, sure enough of its next token for mistakes to show."""
-    shape = {"vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "eos_token_id": 10**6}
-    config = DecoderConfig(**{**shape, **heads, "max_position_embeddings": 128, **changes})  # type: ignore[arg-type]
-    decoder = initialise(Decoder(config), 0)
+    own = {"eos_token_id": 10**6, "max_position_embeddings": 128, **changes}
+    decoder = tiny_decoder(own.pop("vocab_size", 40), **own)
     with torch.no_grad():
         for name, weight in decoder.named_parameters():
             if name.endswith("norm.weight"):

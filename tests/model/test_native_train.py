@@ -49,6 +49,11 @@ SHAPES = {
 Outcome = tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]
 
 
+def part(decoder: Decoder, name: str) -> nn.Parameter:
+    """A weight by its name."""
+    return decoder.get_parameter(name)
+
+
 def a_decoder(config: DecoderConfig) -> Decoder:
     """Weights large enough that attention and gates are far from flat, norms that are not 1."""
     decoder = initialise(Decoder(config), 0)
@@ -149,9 +154,9 @@ def test_a_long_sequence_agrees_too() -> None:
 def test_extreme_gates_and_scores_stay_finite() -> None:
     case = Case(SHAPES["demo"], [40, 30])
     with torch.no_grad():
-        for layer in case.decoder.model.layers:
-            layer.mlp.gate_proj.weight.mul_(300)
-            layer.self_attn.q_proj.weight.mul_(300)
+        for number in range(len(case.decoder.model.layers)):
+            part(case.decoder, f"model.layers.{number}.mlp.gate_proj.weight").mul_(300)
+            part(case.decoder, f"model.layers.{number}.self_attn.q_proj.weight").mul_(300)
     found, expected = case.in_kernels(torch.float32), case.in_pytorch(torch.float32)
     assert all(bool(torch.isfinite(gradient).all()) for gradient in found[3].values())
     assert error(found[0], expected[0]) < 1e-3
@@ -178,7 +183,7 @@ def test_the_same_pass_gives_the_same_bits() -> None:
 def test_frozen_parameters_get_no_gradient_and_the_others_theirs() -> None:
     case = Case(SHAPES["demo"], [30, 31])
     expected = case.in_kernels(torch.float32)[3]
-    frozen = case.decoder.model.layers[0].self_attn.k_proj.weight.requires_grad_(False)
+    frozen = part(case.decoder, "model.layers.0.self_attn.k_proj.weight").requires_grad_(False)
     weights = pack_weights(case.decoder, torch.float32)
     assert weights is not None
     hidden = packed_hidden(weights, torch.cat(case.sequences), case.starts, case.places)
@@ -186,7 +191,7 @@ def test_frozen_parameters_get_no_gradient_and_the_others_theirs() -> None:
     value = (case.weights[0] * chosen).sum() + (case.weights[1] * entropy).sum()
     torch.autograd.backward(value + (case.weights[2][:, None] * hidden).mean())
     assert frozen.grad is None
-    down = case.decoder.model.layers[0].mlp.down_proj.weight
+    down = part(case.decoder, "model.layers.0.mlp.down_proj.weight")
     assert down.grad is not None
     assert error(down.grad, expected["model.layers.0.mlp.down_proj.weight"]) < 1e-6
 
@@ -199,7 +204,8 @@ def test_decoders_with_other_parts_are_left_to_pytorch(monkeypatch: pytest.Monke
 
     decoder = a_decoder(SHAPES["demo"])
     assert pack_weights(decoder, torch.float32) is not None
-    decoder.model.layers[0].self_attn.q_proj = Adapter(decoder.model.layers[0].self_attn.q_proj)
+    attention = decoder.get_submodule("model.layers.0.self_attn")
+    attention.q_proj = Adapter(attention.get_submodule("q_proj"))
     assert pack_weights(decoder, torch.float32) is None
 
 

@@ -25,7 +25,7 @@ PRINTABLE = string.printable[:95] + "\n"
 
 
 def pieces(text: str) -> list[str]:
-    return [TOKENIZER.id_to_token(index) for index in encode_batch(TOKENIZER, [text])[0]]
+    return [str(TOKENIZER.id_to_token(index)) for index in encode_batch(TOKENIZER, [text])[0]]
 
 
 @settings(max_examples=300, deadline=None)

@@ -24,7 +24,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.tokenizer import (
     Chat,
     chat_of,
@@ -37,6 +36,7 @@ from practicum.model.tokenizer import (
     token_count,
     train_tokenizer,
 )
+from tests.tiny import tiny_decoder
 
 TEXTS = [
     "Solve the equation: x + 12 = 345, both sides.",
@@ -204,11 +204,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def saved(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What we save of a model with that tokenizer."""
     path = tmp_path_factory.mktemp("kind") / "saved"
-    config = DecoderConfig(
-        400, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
-        num_key_value_heads=1, head_dim=8,
-    )  # fmt: skip
-    save_model(initialise(Decoder(config), 0), load_tokenizer(folder), path)
+    save_model(tiny_decoder(400), load_tokenizer(folder), path)
     return path
 
 
@@ -276,15 +272,8 @@ def test_a_template_may_stand_in_files_of_its_own(tmp_path: Path) -> None:
         expected = theirs.apply_chat_template([{"role": "user", "content": "hi"}], add_generation_prompt=True)
         ours = load_tokenizer(folder)
         assert encode_prompts(ours, ["hi"]) == [expected["input_ids"]]
-        save_model(tiny(), ours, tmp_path / "copy" / folder.name)
+        save_model(tiny_decoder(400), ours, tmp_path / "copy" / folder.name)
         assert (tmp_path / "copy" / folder.name / place).read_text() == CHAT
-
-
-def tiny(vocabulary: int = 400) -> Decoder:
-    return initialise(
-        Decoder(DecoderConfig(vocabulary, 8, 8, 1, 1, 1, head_dim=8)),
-        0,
-    )
 
 
 def test_another_template_is_what_gets_saved(tmp_path: Path) -> None:
@@ -292,7 +281,7 @@ def test_another_template_is_what_gets_saved(tmp_path: Path) -> None:
     tokenizer = load_tokenizer(folder)
     for template in (None, "{{ messages[0]['content'] }}!"):
         set_chat(tokenizer, Chat(template) if template else None)
-        save_model(tiny(), tokenizer, tmp_path / f"saved {template is None}")
+        save_model(tiny_decoder(400), tokenizer, tmp_path / f"saved {template is None}")
         found = chat_of(load_tokenizer(tmp_path / f"saved {template is None}"))
         assert (found.template if found else None) == template
 
@@ -303,7 +292,7 @@ def test_a_tokenizer_larger_than_its_model_is_refused_and_a_smaller_one_is_not(
 ) -> None:
     tokenizer = load_tokenizer(folder_of(with_tokens(), tmp_path / "made", {}))
     count = token_count(tokenizer)
-    save_model(tiny(count - rows), tokenizer, tmp_path / "saved")
+    save_model(tiny_decoder(count - rows), tokenizer, tmp_path / "saved")
     if not rows:
         load_model(tmp_path / "saved")
         return
@@ -316,6 +305,6 @@ def test_a_tokenizer_larger_than_its_model_is_refused_and_a_smaller_one_is_not(
 def test_a_token_added_far_beyond_the_model_is_refused(tmp_path: Path) -> None:
     folder = folder_of(byte_level(), tmp_path / "made", {"mask_token": "<mask>"})
     tokenizer = load_tokenizer(folder)
-    save_model(tiny(token_count(tokenizer) - 1), tokenizer, tmp_path / "saved")
+    save_model(tiny_decoder(token_count(tokenizer) - 1), tokenizer, tmp_path / "saved")
     with pytest.raises(InputError, match="<mask>"):
         load_model(tmp_path / "saved")

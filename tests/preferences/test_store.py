@@ -230,7 +230,9 @@ def test_undo_reopens_the_last_one_and_takes_the_pay_back(store: Store, clock: C
     second = next_for(store, 0)
     store.submit("jokes", "rater 0", second.id, in_order(second))
     clock.now += 1
-    assert store.undo("jokes", "rater 0").id == second.id
+    undone = store.undo("jokes", "rater 0")
+    assert undone is not None
+    assert undone.id == second.id
     assert [ranking.prompt_id for ranking in store.rankings("jokes")] == [first.prompt_id]
     assert store.rater_progress("jokes", "rater 0").dollars_owed == pytest.approx(0.30)
     again = next_for(store, 0)
@@ -238,9 +240,13 @@ def test_undo_reopens_the_last_one_and_takes_the_pay_back(store: Store, clock: C
     store.submit("jokes", "rater 0", again.id, in_order(again)[::-1])
     assert [row.retracted for row in store.history("jokes", "rater 0", again.id)] == [False, True, False]
     assert [line.kind for line in store.payments("jokes")] == ["earned", "earned", "reversed", "earned"]
-    assert store.undo("jokes", "rater 0").id == second.id
+    undone = store.undo("jokes", "rater 0")
+    assert undone is not None
+    assert undone.id == second.id
     clock.now += 1
-    assert store.undo("jokes", "rater 0").id == first.id
+    undone = store.undo("jokes", "rater 0")
+    assert undone is not None
+    assert undone.id == first.id
     with pytest.raises(InputError, match="nothing to undo"):
         store.undo("jokes", "rater 0")
 
@@ -256,7 +262,9 @@ def test_a_skip_gives_the_place_to_others_for_good(store: Store) -> None:
     assert store.skips("jokes") == [("rater 0", "p0", "not funny in any order")]
     with pytest.raises(InputError, match="skipped"):
         store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
-    assert store.undo("jokes", "rater 0").state == "open"
+    undone = store.undo("jokes", "rater 0")
+    assert undone is not None
+    assert undone.state == "open"
     store.submit("jokes", "rater 0", assignment.id, in_order(assignment))
 
 
@@ -408,7 +416,7 @@ def test_the_same_things_added_at_once_are_added_once(place: str) -> None:
             leased = list(pool.map(lambda _: store.lease("jokes", "ann"), range(8)))
             tiers = in_order(next(iter(filter(None, leased))))
             numbers = set(
-                pool.map(lambda item: store.submit("jokes", "ann", item.id, tiers), [leased[0]] * 8)  # type: ignore[union-attr]
+                pool.map(lambda item: store.submit("jokes", "ann", item.id, tiers), [leased[0]] * 8)
             )
         assert len(store.raters("jokes")) == 1
         assert len(store.prompts("jokes")) == 2

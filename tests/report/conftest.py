@@ -12,7 +12,7 @@ import pytest
 
 from practicum import demo
 from practicum.files import atomic_write, to_json
-from practicum.model.sampling import SamplingConfig
+from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.run.folder import Run
 from practicum.training import pretrain, rl, sft
 from practicum.training.evaluate import EvalConfig, evaluate
@@ -41,7 +41,14 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "rl": rl.train(practice_config(path), path / "rl"),
     }
     for name, summary in trained.items():
-        whole = EvalConfig(model=path / name, count=8, samples=2, sampled_count=4, sampling=SHORT, threads=1)
+        whole = EvalConfig(
+            model=path / name,
+            count=8,
+            samples=2,
+            sampled_count=4,
+            sampling=DecodingSettings(max_new_tokens=24),
+            threads=1,
+        )
         only = replace(whole.task, equations=replace(whole.task.equations, families={"rational": 1.0}))
         found = {
             "training": summary,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,7 @@ def test_the_spread_covers_the_steps_all_repeats_have() -> None:
 def test_a_band_is_drawn_for_several_seeds_only() -> None:
     one = Curve("true", [[(step, 0.1 * step) for step in range(5)]])
     two = Curve("true", [*one.repeats, [(step, 0.2 * step) for step in range(5)]])
-    words = {"description": "d", "y_label": "y", "x_label": "x"}
+    words: dict[str, Any] = {"description": "d", "y_label": "y", "x_label": "x"}
     assert "FillBetween" not in line_chart("a", [one], **words)
     assert "FillBetween" in line_chart("a", [two], **words)
 

@@ -51,7 +51,7 @@ class RecordingTask:
 PROMPTS = [Prompt("abab"), Prompt("e"), Prompt("aaaaaaghijk"), Prompt("bb")]
 
 
-def sample(make_decoder: MakeDecoder, task: object, slots: int = 5):  # type: ignore[no-untyped-def]
+def sample(make_decoder: MakeDecoder, task: object, slots: int = 5):
     sampler = Sampler(
         make_decoder(scale=1.0),
         SamplingConfig(temperature=1.0, max_new_tokens=9, slots=slots, dtype="float32"),
@@ -122,7 +122,7 @@ def test_how_many_rows_decode_at_a_time_changes_no_reward_of_a_greedy_policy(
             make_decoder(scale=1.0),
             SamplingConfig(temperature=0.0, max_new_tokens=9, slots=slots, dtype="float32"),
         )
-        batch = collect(sampler, lossy_tokenizer(), RecordingTask(), PROMPTS, 3, torch.Generator())  # type: ignore[arg-type]
+        batch = collect(sampler, lossy_tokenizer(), RecordingTask(), PROMPTS, 3, torch.Generator())
         return batch.reward_B.tolist()
 
     assert rewards(1) == rewards(4) == rewards(64)

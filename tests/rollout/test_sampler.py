@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def random_prompts(lengths: list[int], seed: int = 0) -> list[list[int]]:
     ],
 )
 def test_log_probabilities_are_those_of_a_full_forward_pass(
-    make_decoder: MakeDecoder, changes: dict[str, float]
+    make_decoder: MakeDecoder, changes: dict[str, Any]
 ) -> None:
     decoder = make_decoder()
     prompts = random_prompts([3, 9, 1, 17, 5])

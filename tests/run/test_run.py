@@ -16,7 +16,6 @@ import torch
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.files import atomic_write
-from practicum.run import progress as progress_module
 from practicum.run.folder import Run
 from practicum.run.progress import Progress, progress
 
@@ -276,7 +275,7 @@ def test_atomic_write_replaces_and_keeps_the_old_file_on_failure(tmp_path: Path)
 
 
 def test_progress_away_from_a_terminal_is_plain_and_rare(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with progress("practice", 100) as bar:
         bar.update(10)
@@ -287,8 +286,7 @@ def test_progress_away_from_a_terminal_is_plain_and_rare(
     assert len(output.err.splitlines()) == 1
     assert output.err.startswith("practice 30/100 ")
     assert output.err.endswith("loss=0.1235 phase=sampling\n")
-    monkeypatch.setattr(progress_module, "QUIET_SECONDS", 0.0)
-    with progress("practice", 3) as bar:
+    with progress("practice", 3, quiet_seconds=0.0) as bar:
         for completed in range(1, 4):
             bar.update(completed)
     assert len(capsys.readouterr().err.splitlines()) == 3

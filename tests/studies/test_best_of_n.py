@@ -11,7 +11,7 @@ import pytest
 from practicum.model.checkpoint import load_model
 from studies import best_of_n, exploits
 from studies.best_of_n import StudyConfig, study
-from studies.people_claims import measure
+from studies.results import measure
 
 
 def test_a_tiny_study_has_every_curve_and_becomes_claims(
@@ -48,7 +48,9 @@ def test_a_tiny_study_has_every_curve_and_becomes_claims(
     }
     few, many = (results["best_of_n"]["0"][name]["gold"][-1] for name in ("4-0", "8-0"))
     assert claims["best-of-n-more-rankings"]["per_seed"]["0"] == pytest.approx(many - few)
-    assert claims["best-of-n-gain"]["command"] == "python -m studies.best_of_n --run runs/best_of_n"
+    assert claims["best-of-n-gain"]["command"] == (
+        "python -m studies.best_of_n --seeds 2 --rankings 4 6 8 --prompts 3 --answers 8 --run runs/best_of_n"
+    )
 
 
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

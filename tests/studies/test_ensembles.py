@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from studies import ensembles
-from studies.ensembles import StudyConfig, ensemble, study
+from studies.claim import over_seeds
+from studies.ensembles import StudyConfig, claims, ensemble, study
 
 
 def test_members_that_err_apart_gain_most_together() -> None:
@@ -49,3 +52,27 @@ def test_a_tiny_study_runs_to_its_results_and_continues(tmp_path: Path) -> None:
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert ensembles.main(["--help"]) == 0
     assert "--members" in capsys.readouterr().out
+
+
+Ruled = Callable[[list[dict[str, Any]]], dict[str, dict[str, Any]]]
+
+
+def test_ensembles_are_compared_seed_by_seed(ruled: Ruled) -> None:
+    kinds = {"single": 0.4, "mean": 0.6, "min": 0.5, "mean_minus_variance": 0.6}
+    rows = {
+        str(seed): {
+            "tuned": {**kinds, "mean": 0.5 + 0.01 * seed, "knows_what_it_overpays": 0.1},
+            "read": {**kinds, "knows_what_it_overpays": 0.2 + 0.01 * seed},
+            "average": 0.3,
+        }
+        for seed in range(3)
+    }
+    found = ruled(claims({"ensembles": rows, "members": 4, "answers": 64}))
+    assert found["ensembles-pretraining-seeds"]["per_seed"] == pytest.approx({"0": 0.1, "1": 0.09, "2": 0.08})
+    assert found["ensembles-pretraining-seeds"]["met"]
+    assert found["ensembles-average-above-one"]["value"] == pytest.approx(-0.1)
+    assert not found["ensembles-min"]["met"]
+    # One seed below 0 does not undo an interval of the mean above 0, as the page of results says.
+    mixed = dict(enumerate((0.5, 0.6, 0.5, 0.6, 0.55, 0.5, 0.6, 0.5, 0.6, -0.02)))
+    assert ruled([over_seeds("x", "y", mixed, "above 0")])["x"]["met"]
+    assert found["ensembles-pretraining-seeds-know-what-they-overpay"]["met"]

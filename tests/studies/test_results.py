@@ -5,38 +5,34 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from dataclasses import fields
 from datetime import date
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from practicum.demo import DemoConfig
-from practicum.tasks.equations.external import ExternalProblem
-from studies import equations
-from studies.claims import change_claim, claim, gain_claim, measure, rise_claim, student_interval
-from studies.equations import StudyConfig, study
-from studies.external import compact, is_rounded, shape
+from practicum.errors import InputError
+from studies.claim import claim
 from studies.judged import RULE, judged, verdict_of
 from studies.origins import with_origin
 from studies.results import (
-    PICTURE,
+    STUDIES,
     Results,
-    ResultsConfig,
     fill,
+    is_speed,
+    measure,
     merge,
     quoting_pages,
     read_claims,
     read_results,
     results_page,
     results_table,
-    write_all,
 )
 
 ROOT = Path(__file__).parents[2]
-KEYS = {
+KEYS: dict[str, type | tuple[type, ...]] = {
     "id": str,
     "claim": str,
     "value": (int, float),
@@ -116,8 +112,9 @@ def test_pages_agree_with_the_recorded_results() -> None:
 def test_every_block_of_results_names_ids_that_a_study_writes() -> None:
     """A misspelt id would leave a block silently empty."""
     sources = [
-        (ROOT / "studies" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("claims", "people_claims", "feedback_claims", "audit_claims")
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "studies").glob("*.py")
+        if path.name != "origins.py"
     ]
     ids = (
         r'f?"((?:equations|verifier|jester|humicroedit|rlhf|guard|exploits|bias|budget|best-of-n|ensembles'
@@ -141,7 +138,7 @@ def test_the_transcript_in_the_readme_is_of_the_recorded_run() -> None:
             assert f"{first:.1f}%" in transcript, name
 
 
-COMMON = {"machine": "m", "date": "2026-01-02", "commit": "c"}
+COMMON = {"command": "python", "machine": "m", "date": "2026-01-02", "commit": "c"}
 
 
 def ruled(row: dict[str, Any]) -> dict[str, Any]:
@@ -172,40 +169,6 @@ def test_a_claim_from_an_edited_tree_is_not_counted() -> None:
     assert judged(edited) == edited
 
 
-def test_a_gain_counts_only_when_its_interval_lies_above_zero() -> None:
-    clear = ruled(gain_claim("a", "A", {0: 40.0, 1: 42.0, 2: 41.0}, {0: 90.0, 1: 91.0, 2: 93.0}))
-    vague = ruled(gain_claim("b", "B", {0: 40.0, 1: 42.0, 2: 41.0}, {0: 50.0, 1: 42.5, 2: 45.0}))
-    alone = ruled(gain_claim("c", "C", {0: 40.0}, {0: 90.0}))
-    assert clear["met"]
-    assert not vague["met"]
-    assert vague["value"] > 0
-    assert (alone["interval"], alone["met"]) == (None, False)
-    # By hand: mean 2, standard deviation 1, t(0.975, 2) = 4.302653; 4.302653 / sqrt(3) = 2.484138.
-    assert student_interval([1.0, 2.0, 3.0]) == pytest.approx([-0.484138, 4.484138], abs=1e-6)
-
-
-def test_a_fall_is_met_only_when_it_falls_in_every_seed() -> None:
-    falls = ruled(change_claim("a", "A", {0: 40.0, 1: 40.0}, {0: 30.0, 1: 20.0}, falls=True))
-    mixed = ruled(change_claim("b", "B", {0: 40.0, 1: 40.0}, {0: 30.0, 1: 41.0}, falls=True))
-    assert falls["met"]
-    assert not mixed["met"]
-    assert falls["value"] == -15.0
-
-
-def test_a_share_rises_only_when_the_intervals_of_every_seed_are_apart() -> None:
-    def shares(*after: tuple[float, float, float]) -> dict[str, dict[int, dict[str, Any]]]:
-        return {
-            "sft": {seed: {"share": 0.5, "ci95": [0.45, 0.55]} for seed in range(len(after))},
-            "rl": {seed: {"share": one, "ci95": [low, high]} for seed, (one, low, high) in enumerate(after)},
-        }
-
-    apart = ruled(rise_claim("a", "A", shares((0.7, 0.6, 0.8), (0.8, 0.7, 0.9))))
-    touching = ruled(rise_claim("b", "B", shares((0.7, 0.54, 0.8), (0.8, 0.7, 0.9))))
-    assert apart["interval"] == pytest.approx([5, 45])
-    assert apart["met"]
-    assert (touching["value"], touching["met"]) == (pytest.approx(25), False)
-
-
 def test_claims_of_others_stay_and_what_is_measured_again_is_kept_as_it_was() -> None:
     old = [
         ruled(claim("ads-ctr-lift", "Ads", {0: 1.0, 1: 2.0}, "%", "at least 1")),
@@ -233,69 +196,38 @@ def test_a_block_takes_the_claims_it_names_and_nothing_else_changes() -> None:
     assert fill(filled, [row]) == filled
 
 
-def test_external_problems_are_only_rewritten_in_notation() -> None:
-    assert compact("3*x**2 - 5*x = -2", "x") == "3x^2-5x=-2"
-    assert compact("2*q = 4", "xy") == "2x=4"
-    assert shape("solve: 12y+3=5\n") == shape("solve: 7x+31=50\n") == "solve: Nx+N=N\n"
-    assert is_rounded(ExternalProblem("x**2 = 2", "-1.4142, 1.4142", "", ""))
-    assert not is_rounded(ExternalProblem("x**2 = 2", "-1.4143, 1.4142", "", ""))
-    assert not is_rounded(ExternalProblem("x**2 = 2", "no real solutions", "", ""))
+def test_every_recorded_sentence_is_short_and_says_what_was_measured() -> None:
+    for row in recorded().claims:
+        if not is_speed(row):  # Those name the rival with its settings.
+            assert len(row["claim"]) <= 160, row["id"]
+            assert not re.search(r"\bthe same (of|as|with|beyond)\b", row["claim"]), row["id"]
 
 
-def test_a_study_runs_continues_and_becomes_results(
-    tmp_path: Path,
-    small_stages: Callable[[], AbstractContextManager[None]],
-    small_demo: DemoConfig,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config = StudyConfig(run=tmp_path / "study", seeds=(0, 1), demo=small_demo)
-    with small_stages():
-        for part in ("demo", "random"):
-            study(StudyConfig(**{**vars(config), "parts": (part,)}))
-        (config.run / "seed-1-random" / "examination.json").unlink()
-        before = (config.run / "seed-1-random" / "metrics.jsonl").read_bytes()
-        study(config)
-        assert (config.run / "seed-1-random" / "metrics.jsonl").read_bytes() == before
-        # A finished study does nothing, so nothing may be called.
-        monkeypatch.setattr(equations.demo, "run", None)
-        monkeypatch.setattr(equations.rl, "train", None)
-        study(config)
-    claims = measure(config.run)
-    assert (config.run / "seed-1-unseen" / "examination.json").exists()
-    for part in ("", "-random", "-format", "-poisoned", "-ppo"):
-        summary = json.loads((config.run / f"seed-1{part}" / "summary.json").read_text())
-        assert part or summary["seed"] == 1
-    names = {row["id"] for row in claims}
-    assert {
-        "equations-practice-accuracy",
-        "equations-seconds",
-        "equations-pass-at-1",
-        "equations-behaviour-factoring",
-        "equations-gain-over-random",
-        "equations-gain-over-format",
-        "equations-poisoned-accuracy",
-        "equations-poisoned-greedy-accuracy",
-        "equations-unseen-whole-accuracy",
-        "equations-unseen-family-accuracy",
-        "equations-ppo-family-accuracy",
-    } <= names
-    (practised,) = [ruled(row) for row in claims if row["id"] == "equations-practice-accuracy"]
-    assert practised["verdict"] == "missed"
+def test_a_note_stands_with_the_details_of_its_claim() -> None:
+    row = ruled({**claim("a", "A", {0: 91.0}, "%", "at least 90"), "note": "One base model."})
+    page = results_page(Results([row], []))
+    assert "- note: One base model.\n" in page
+    assert "One base model" not in results_table([row])
 
-    root = tmp_path / "root"
-    (root / "docs").mkdir(parents=True)
-    (root / "README.md").write_text(
-        "<!-- transcript -->\n<!-- end transcript -->\n"
-        "<!-- results: equations-seconds -->\n<!-- end results -->\n"
-    )
-    (root / "docs" / "poisoned_key.md").write_text("no block\n")
-    write_all(ResultsConfig(run=config.run), root)
-    written = read_results(root / "docs" / "results.json")
-    check_schema(written.claims)
-    assert (root / "docs" / "results.md").read_text() == results_page(written)
-    readme = (root / "README.md").read_text()
-    assert "| Time of the whole demo" in readme
-    assert "claimed 1, 3: wrong" in readme
-    assert (root / PICTURE).read_bytes().startswith(b"\x89PNG")
-    write_all(ResultsConfig(), root)
-    assert (root / "README.md").read_text() == readme
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_a_module_with_config_study_and_claims(name: str) -> None:
+    module = STUDIES[name]
+    assert module.__name__ == f"studies.{name}"
+    assert {"run"} <= {one.name for one in fields(module.StudyConfig)}
+    assert callable(module.study)
+    assert list(signature(module.claims).parameters) == ["results"]
+    assert f'record(config, "{name}", ' in Path(str(module.__file__)).read_text(encoding="utf-8")
+
+
+def test_a_folder_that_names_no_study_is_refused_in_one_line(tmp_path: Path) -> None:
+    for written in ({"seed-0": {"gain": 1}}, {"study": "none of them"}, None):
+        if written is not None:
+            (tmp_path / "results.json").write_text(json.dumps(written))
+        else:
+            (tmp_path / "results.json").unlink()
+        with pytest.raises(
+            InputError, match=r"no results\.json that names its study .* run the study again"
+        ) as told:
+            measure(tmp_path)
+        assert "\n" not in str(told.value)

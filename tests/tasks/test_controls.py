@@ -53,12 +53,12 @@ def rows(count: int) -> tuple[list[Prompt], list[str]]:
 
 def test_none_is_the_task_itself() -> None:
     task = FourOutcomes()
-    assert with_control(task, "none", 0) is task  # type: ignore[arg-type, comparison-overlap]
+    assert with_control(task, "none", 0) is task
 
 
 def test_format_pays_whatever_parses_and_keeps_the_true_value() -> None:
     prompts, texts = rows(8)
-    scores = with_control(FourOutcomes(), "format", 0).score(prompts, texts)  # type: ignore[arg-type]
+    scores = with_control(FourOutcomes(), "format", 0).score(prompts, texts)
     assert [score.value for score in scores] == [1.0, 1.0, 0.0, 0.0] * 2
     assert [score.parts["true"] for score in scores] == [1.0, 0.0, 0.0, 0.0] * 2
     assert [score.outcome for score in scores] == list(OUTCOMES) * 2
@@ -67,7 +67,7 @@ def test_format_pays_whatever_parses_and_keeps_the_true_value() -> None:
 
 def test_random_is_a_fair_coin_that_falls_the_same_way_for_the_same_text() -> None:
     prompts, texts = rows(4000)
-    task = with_control(FourOutcomes(), "random", 3)  # type: ignore[arg-type]
+    task = with_control(FourOutcomes(), "random", 3)
     scores = task.score(prompts, texts)
     values = [score.value for score in scores]
     assert values == [score.value for score in task.score(prompts, texts)]
@@ -85,7 +85,7 @@ def test_another_seed_prompt_or_text_tosses_again() -> None:
     prompts, texts = rows(200)
 
     def tosses(seed: int, prompts: list[Prompt], texts: list[str]) -> list[float]:
-        task = with_control(FourOutcomes(), "random", seed)  # type: ignore[arg-type]
+        task = with_control(FourOutcomes(), "random", seed)
         return [score.value for score in task.score(prompts, texts)]
 
     first = tosses(0, prompts, texts)
@@ -99,7 +99,7 @@ def test_another_seed_prompt_or_text_tosses_again() -> None:
 
 
 def test_a_control_is_called_what_the_reward_is_called() -> None:
-    assert with_control(FourOutcomes(), "random", 0).name == "four outcomes"  # type: ignore[arg-type]
+    assert with_control(FourOutcomes(), "random", 0).name == "four outcomes"
 
 
 # ------------------------------------------------------------------------ the tasks that come with Practicum
@@ -188,8 +188,8 @@ class OnlyValues(FourOutcomes):
 def test_a_task_that_does_not_say_what_is_readable_has_no_format_control() -> None:
     task = OnlyValues()
     for control in ("none", "random"):
-        check_control(with_control(task, control, 0), control, Prompt("p"))  # type: ignore[arg-type]
-    controlled = with_control(task, "format", 0)  # type: ignore[arg-type]
+        check_control(with_control(task, control, 0), control, Prompt("p"))
+    controlled = with_control(task, "format", 0)
     with pytest.raises(InputError, match=r"task only values does not say .* use --control random"):
         check_control(controlled, "format", Prompt("p"))
     with pytest.raises(InputError, match="control format"):

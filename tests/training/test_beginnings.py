@@ -10,11 +10,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from practicum.model.checkpoint import load_model, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.tokenizer import encode_prompts, load_tokenizer
 from practicum.reward.model import sequences_of
 from practicum.training.sft import imitate
 from practicum.types import Demonstration, Prompt
+from tests.tiny import tiny_decoder
 
 TEMPLATES = {"begun": "<s> $A", "begun and ended": "<s> $A </s>", "bare": "$A"}
 
@@ -30,10 +30,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     )
     special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(tmp_path / "given")
-    config = DecoderConfig(
-        len(words), 16, 16, 1, 2, 1, 8, max_position_embeddings=32, bos_token_id=1, eos_token_id=2
-    )
-    decoder = initialise(Decoder(config), 0)
+    decoder = tiny_decoder(
+        len(words), hidden_size=16, intermediate_size=16, max_position_embeddings=32, bos_token_id=1,
+        eos_token_id=2,
+    )  # fmt: skip
     with torch.no_grad():
         decoder.model.embed_tokens.weight.mul_(20)
     save_model(decoder, load_tokenizer(tmp_path / "given"), tmp_path / "model")

@@ -25,7 +25,7 @@ from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig, practise
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Score
-from tests.training.conftest import parts_of
+from tests.tiny import parts_of
 
 needs_kernels = pytest.mark.skipif(load("train") is None or load("decode") is None, reason="no C++ compiler")
 

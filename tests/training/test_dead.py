@@ -77,8 +77,8 @@ def practise(
         loop=LoopConfig(steps=5, checkpoint_every=1, keep_checkpoints=9, threads=1),
         dtype="float32",
     )
-    config = replace(config, **changes)
-    return rl.train(config, run, resume=resume, parts=rl.build(config, task=Pays(pay)))
+    config, task = replace(config, **changes), Pays(pay)
+    return rl.train(config, run, resume=resume, parts=rl.build(config, task=task))  # type: ignore[arg-type]
 
 
 def warned(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -180,8 +180,7 @@ def test_parts_that_only_some_scores_have_are_means_over_those(untrained_model: 
         sampling=SamplingConfig(max_new_tokens=2),
         loop=LoopConfig(steps=1, threads=1),
     )
-    summary = rl.train(
-        config, tmp_path / "run", parts=rl.build(config, task=Sometimes(lambda prompt, text: 1.0))
-    )
+    task: Any = Sometimes(lambda prompt, text: 1.0)
+    summary = rl.train(config, tmp_path / "run", parts=rl.build(config, task=task))
     assert (summary["reward/even"], summary["reward/odd"]) == (2.0, 4.0)
     assert not any(name.startswith("outcome/") for name in summary)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from practicum.errors import InputError
-from practicum.model.sampling import SamplingConfig
+from practicum.model.sampling import DecodingSettings
 from practicum.stats import exact_share
 from practicum.training.evaluate import EvalConfig, examine, mean_reward, pass_at_k
 from practicum.types import Prompt, Score
@@ -31,7 +31,7 @@ CONFIG = EvalConfig(
     count=40,
     samples=4,
     sampled_count=10,
-    sampling=SamplingConfig(max_new_tokens=4, dtype="float32"),
+    sampling=DecodingSettings(max_new_tokens=4, dtype="float32"),
 )
 
 
@@ -62,7 +62,8 @@ def test_an_examination_counts_what_the_task_says(make_trainee: Any, letter_task
 
 def test_an_examination_of_nothing_is_refused(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee()
-    for changes in ({"count": 0}, {"samples": -1}):
+    refused: list[dict[str, Any]] = [{"count": 0}, {"samples": -1}]
+    for changes in refused:
         with pytest.raises(InputError, match=next(iter(changes))):
             examine(trainee.decoder, trainee.tokenizer, letter_task, replace(CONFIG, **changes))
 

@@ -21,7 +21,7 @@ from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig, practise
 from practicum.training.sft import imitate
 from practicum.training.update import UpdateConfig
-from tests.training.conftest import parts_of
+from tests.tiny import parts_of
 
 STEPS = 40
 

@@ -272,7 +272,7 @@ TOKENS = st.lists(st.integers(0, 2), max_size=6)
 def test_as_many_responses_are_kept_as_there_are_distinct_token_sequences(
     given_rankings: list[list[tuple[str, list[int], int]]], limit: int
 ) -> None:
-    rankings, read = [], {}
+    rankings, read = [], dict[tuple[str, str], tuple[int, ...]]()
     for number, rows in enumerate(given_rankings):
         ranks = [rank for _, _, rank in rows]
         dense = tuple(sorted(set(ranks)).index(rank) + 1 for rank in ranks)
@@ -286,13 +286,13 @@ def test_as_many_responses_are_kept_as_there_are_distinct_token_sequences(
     kept = {item.prompt.text: item for item in left}
     pairs = lost = 0
     for ranking in rankings:
-        ids = [read[ranking.prompt.text, response.text] for response in ranking.responses]
-        pairs += len(ids) * (len(ids) - 1) // 2
-        lost += sum(ids[i] == ids[j] for i in range(len(ids)) for j in range(i))
-        assert (ranking.prompt.text in kept) == (len(set(ids)) > 1)
+        seen = [read[ranking.prompt.text, response.text] for response in ranking.responses]
+        pairs += len(seen) * (len(seen) - 1) // 2
+        lost += sum(seen[i] == seen[j] for i in range(len(seen)) for j in range(i))
+        assert (ranking.prompt.text in kept) == (len(set(seen)) > 1)
         if ranking.prompt.text in kept:
             item = kept[ranking.prompt.text]
-            assert len(item.responses) == len(set(ids))
+            assert len(item.responses) == len(set(seen))
             for verdict in item.verdicts:
                 assert sorted(verdict.places) == list(range(len(item.responses)))
                 assert set(verdict.ranks) == set(range(1, max(verdict.ranks) + 1))

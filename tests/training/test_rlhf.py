@@ -41,13 +41,13 @@ from practicum.training import pretrain, rlhf, sft
 from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward_model import RewardModelConfig
-from practicum.training.rl import RlConfig
+from practicum.training.reward_model import RewardModelSettings
+from practicum.training.rl import PracticeSettings
 from practicum.training.rlhf import RlhfConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Ranking
 from tests.preferences.breaking import KilledError, killed_before_commit
-from tests.training.conftest import without_bytes
+from tests.tiny import without_bytes
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,7 @@ def babbler(save_untrained: Callable[[Tokenizer, int], Path]) -> Path:
 
 
 def small(model: Path, **changes: Any) -> RlhfConfig:
-    practice = RlConfig(
-        Path(),
+    practice = PracticeSettings(
         algorithm="ppo",
         prompts_per_step=4,
         group_size=4,
@@ -77,7 +76,7 @@ def small(model: Path, **changes: Any) -> RlhfConfig:
         people=PeopleConfig(raters=4),
         prompts=24,
         responses=3,
-        reward_model=RewardModelConfig(Path(), (), epochs=1, held_out=0.3, dtype="float32"),
+        reward_model=RewardModelSettings(epochs=1, held_out=0.3, dtype="float32"),
         practice=practice,
         examined=8,
         seed=3,
@@ -348,11 +347,10 @@ def test_a_real_model_goes_round_the_loop_with_adapters(tmp_path: Path) -> None:
         people=PeopleConfig(raters=3),
         prompts=8,
         responses=2,
-        reward_model=RewardModelConfig(
-            Path(), (), lora=adapters, epochs=1, held_out=0.4, optimizer=OptimizerConfig("adamw", 5e-4)
+        reward_model=RewardModelSettings(
+            lora=adapters, epochs=1, held_out=0.4, optimizer=OptimizerConfig("adamw", 5e-4)
         ),
-        practice=RlConfig(
-            Path(),
+        practice=PracticeSettings(
             algorithm="ppo",
             lora=adapters,
             prompts_per_step=2,

@@ -126,13 +126,13 @@ def credit(
             reference, batch.rollout, ScoreSettings(SAMPLING, 64, torch.float32)
         )
     if algorithm == "grpo":
-        return grpo.experience(batch, Signals(kl, reference_logprobs_BT), grpo.GrpoConfig())
+        return grpo.credit(batch, Signals(kl, reference_logprobs_BT), grpo.GrpoConfig())
     head = trainee.heads["value"]
     _, values_BT = score_tokens(
         trainee.decoder, batch.rollout, ScoreSettings(SAMPLING, 64, torch.float32), head
     )
     config = ppo.PpoConfig(gae_lambda=0.9)
-    return ppo.experience(batch, Signals(kl, reference_logprobs_BT, values_BT), config)
+    return ppo.credit(batch, Signals(kl, reference_logprobs_BT, values_BT), config)
 
 
 def gradients(trainee: Trainee) -> dict[str, Tensor]:
@@ -305,14 +305,14 @@ def practised(trainee: Trainee, task: Any, sampling: SamplingConfig, reward: Any
     ],
 )
 def test_before_the_first_update_every_importance_ratio_is_one(
-    make_trainee: Any, letter_task: Any, changes: dict[str, float], dtype: str, bound: float
+    make_trainee: Any, letter_task: Any, changes: dict[str, Any], dtype: Any, bound: float
 ) -> None:
     trainee = make_trainee(scale=3.0)
     sampling = replace(SAMPLING, dtype=dtype, **changes)
     batch = practised(trainee, letter_task, sampling)
     lengths = set(batch.rollout.mask_BT.sum(1).tolist())
     assert len(lengths) > 1
-    everything = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    everything = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     everything = replace(everything, row_matters_B=torch.ones(96, dtype=torch.bool))
     computed = torch.float32 if dtype == "float32" else torch.bfloat16
     metrics = _one_update(
@@ -329,7 +329,7 @@ def test_before_the_first_update_every_importance_ratio_is_one(
 def test_another_truncation_on_the_learners_side_would_show(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(scale=3.0)
     batch = practised(trainee, letter_task, replace(SAMPLING, temperature=0.7, top_p=0.9))
-    experience = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    experience = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     experience = replace(experience, row_matters_B=torch.ones(96, dtype=torch.bool))
     metrics = _one_update(
         trainee,
@@ -346,7 +346,7 @@ def test_a_truncated_distribution_has_a_finite_gradient_with_an_entropy_bonus(
     trainee = make_trainee(scale=3.0)
     sampling = replace(SAMPLING, temperature=0.7, top_k=5, top_p=0.9)
     batch = practised(trainee, letter_task, sampling)
-    experience = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    experience = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     config = UpdateConfig(entropy_weight=0.1)
     metrics = _one_update(
         trainee,
@@ -432,11 +432,11 @@ def test_the_reward_of_ppo_sits_on_the_last_chosen_token_whether_finished_or_cut
     values_BT = torch.zeros(4, 4)
     # With lambda 0 and no values an advantage is its own token's reward.
     config = ppo.PpoConfig(gae_lambda=0.0, whiten_advantages=False)
-    experience = ppo.experience(batch, Signals(KLConfig(), None, values_BT), config)
+    experience = ppo.credit(batch, Signals(KLConfig(), None, values_BT), config)
     expected = torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 2], [3, 0, 0, 0], [0, 0, 0, 4]])
     assert torch.equal(experience.advantages_BT, expected)
     assert batch.rollout.completion_ids_BT[0, 1] == EOS
-    monte_carlo = ppo.experience(
+    monte_carlo = ppo.credit(
         batch, Signals(KLConfig(), None, values_BT), ppo.PpoConfig(whiten_advantages=False)
     )
     assert torch.equal(monte_carlo.advantages_BT, batch.reward_B[:, None] * mask_BT)
@@ -460,7 +460,7 @@ def test_large_returns_do_not_enlarge_the_value_loss_and_small_ones_do_not_shrin
 
 def test_whitened_advantages_are_zero_on_padding() -> None:
     batch = by_hand([2, 4, 1, 4], [1.0, 0.0, 1.0, 0.0], [True, False, True, False])
-    experience = ppo.experience(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), ppo.PpoConfig())
+    experience = ppo.credit(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), ppo.PpoConfig())
     inside = experience.advantages_BT[batch.rollout.mask_BT]
     assert float(inside.mean()) == pytest.approx(0.0, abs=1e-6)
     assert experience.advantages_BT[~batch.rollout.mask_BT].eq(0).all()
@@ -473,10 +473,10 @@ def test_the_kl_penalty_in_the_reward_is_paid_per_token_by_ppo_and_per_row_by_gr
     kl = KLConfig(0.1, "k1", "reward")
     penalty_BT = 0.1 * kl_estimate(batch.rollout.logprobs_BT, reference_BT, "k1") * mask_BT
     config = ppo.PpoConfig(gae_lambda=0.0, whiten_advantages=False)
-    found = ppo.experience(batch, Signals(kl, reference_BT, torch.zeros(4, 4)), config).advantages_BT
-    plain = ppo.experience(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), config).advantages_BT
+    found = ppo.credit(batch, Signals(kl, reference_BT, torch.zeros(4, 4)), config).advantages_BT
+    plain = ppo.credit(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), config).advantages_BT
     assert torch.allclose(found, plain - penalty_BT)
-    rows = grpo.experience(batch, Signals(kl, reference_BT), grpo.GrpoConfig("group_mean"))
+    rows = grpo.credit(batch, Signals(kl, reference_BT), grpo.GrpoConfig("group_mean"))
     net_B = batch.reward_B - penalty_BT.sum(1)
     expected_B = net_B - net_B.view(2, 2).mean(1).repeat_interleave(2)
     assert torch.allclose(rows.advantages_BT, expected_B[:, None] * mask_BT, atol=1e-6)
@@ -485,9 +485,9 @@ def test_the_kl_penalty_in_the_reward_is_paid_per_token_by_ppo_and_per_row_by_gr
 def test_a_tied_group_is_skipped_unless_a_reference_pulls_on_it() -> None:
     batch = by_hand([2, 4, 1, 4], [1.0, 1.0, 1.0, 0.0], [True, False, True, False])
     reference_BT = torch.full((4, 4), -3.0)
-    alone = grpo.experience(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    alone = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
     assert alone.row_matters_B.tolist() == [False, False, True, True]
-    pulled = grpo.experience(batch, Signals(KLConfig(0.1, "k2", "loss"), reference_BT), grpo.GrpoConfig())
+    pulled = grpo.credit(batch, Signals(KLConfig(0.1, "k2", "loss"), reference_BT), grpo.GrpoConfig())
     assert pulled.row_matters_B.all()
 
 
@@ -672,8 +672,8 @@ def test_groups_paid_alike_are_those_that_take_no_part(
     pulls = KLConfig(0.1, "k2", placement) if placement else KLConfig()
     # A reference that agrees with the policy on every token: the KL is 0 and separates no answers.
     reference = batch.rollout.logprobs_BT if placement else None
-    experience = grpo.experience(batch, Signals(pulls, reference), grpo.GrpoConfig(kind))
+    experience = grpo.credit(batch, Signals(pulls, reference), grpo.GrpoConfig(kind))
     tied_B = torch.tensor([True, False] * 3).repeat_interleave(4)
     assert experience.advantages_BT[tied_B].eq(0).all()
     assert experience.row_matters_B.tolist() == ([True] * 24 if placement == "loss" else (~tied_B).tolist())
-    assert describe(OnlyScores(), batch)["groups_tied"]  # type: ignore[arg-type] == 0.5
+    assert describe(OnlyScores(), batch)["groups_tied"] == 0.5  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from practicum.bench.accuracy import Examine, Reached, Stopwatch, prompts_of
+from practicum.bench.race import Examine, Reached, Stopwatch, prompts_of
 from practicum.bench.settings import Race
 from practicum.model.checkpoint import load_model
 from practicum.model.decoder import Decoder

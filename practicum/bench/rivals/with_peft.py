@@ -14,63 +14,44 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from practicum.bench.measure import Pairs, Work
 from practicum.bench.models import rivals_words
+from practicum.bench.rivals.lesson import SftLesson
 from practicum.bench.rivals.with_transformers import load
-from practicum.bench.rivals.with_trl import COMMON, Ids, alternated, one_step
+from practicum.bench.rivals.with_trl import COMMON, alternated, one_step
 from practicum.model.lora import LoraConfig
 
 
-def lora_pairs(
-    ours: Work,
-    pairs: int,
-    folder: Path,
-    rows: Ids,
-    masks: Ids,
-    batch_rows: int,
-    length: int,
-    lora: LoraConfig,
-) -> Pairs:
+def lora_pairs(ours: Work, pairs: int, lesson: SftLesson, lora: LoraConfig) -> Pairs:
     """Pairs of whole LoRA steps; units are tokens read, padding not counted."""
-    return alternated(
-        ours,
-        pairs,
-        lambda output, steps: lora_trainer(output, folder, rows, masks, batch_rows, length, lora, steps),
-    )
+    return alternated(ours, pairs, lambda output, steps: lora_trainer(output, lesson, lora, steps))
 
 
-def lora_work(folder: Path, rows: Ids, masks: Ids, batch_rows: int, length: int, lora: LoraConfig) -> Work:
+def lora_work(lesson: SftLesson, lora: LoraConfig) -> Work:
     """One LoRA step, for measuring memory."""
-    return partial(
-        one_step, lambda output: lora_trainer(output, folder, rows, masks, batch_rows, length, lora, 1)
-    )
+    return partial(one_step, lambda output: lora_trainer(output, lesson, lora, 1))
 
 
-def lora_trainer(
-    output: Path,
-    folder: Path,
-    rows: Ids,
-    masks: Ids,
-    batch_rows: int,
-    length: int,
-    lora: LoraConfig,
-    steps: int,
-) -> Any:
+def lora_trainer(output: Path, lesson: SftLesson, lora: LoraConfig, steps: int) -> Any:
     """A trainer of adapters on tokenised rows; the loss counts where the mask is 1."""
+    assert lesson.masks is not None
     disable_progress_bars()
     settings = SFTConfig(
         output_dir=str(output),
         max_steps=steps,
-        per_device_train_batch_size=batch_rows,
-        max_length=length,
+        per_device_train_batch_size=lesson.batch_rows,
+        max_length=lesson.length,
         completion_only_loss=True,
         include_num_input_tokens_seen="non_padding",
         **COMMON,
     )
-    columns = {"input_ids": [list(row) for row in rows], "completion_mask": [list(mask) for mask in masks]}
+    columns = {
+        "input_ids": [list(row) for row in lesson.rows],
+        "completion_mask": [list(mask) for mask in lesson.masks],
+    }
     trainer: Any = SFTTrainer(
-        model=load(folder),
+        model=load(lesson.folder),
         args=settings,
         train_dataset=Dataset.from_dict(columns),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(lesson.folder)),
         peft_config=PeftConfig(
             r=lora.rank,
             lora_alpha=round(lora.alpha),

@@ -22,9 +22,9 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from practicum.bench.measure import Pairs, Timing, Work, timed
 from practicum.bench.models import rivals_words
+from practicum.bench.rivals.lesson import GrpoLesson, SftLesson
 from practicum.bench.rivals.with_transformers import load
 
-Ids = Sequence[Sequence[int]]
 PairsOfIds = Sequence[tuple[Sequence[int], Sequence[int]]]
 """Token ids of the better and the worse response, each with its prompt and end of sequence."""
 COMMON: dict[str, Any] = {
@@ -67,45 +67,29 @@ class Alternation(TrainerCallback):  # type: ignore[misc]
             self.pairs.rival.append(rival)
 
 
-def grpo_pairs(
-    ours: Work,
-    pairs: int,
-    folder: Path,
-    prompts: Sequence[str],
-    group: int,
-    new_tokens: int,
-    cache: str | None,
-) -> Pairs:
+def grpo_pairs(ours: Work, pairs: int, lesson: GrpoLesson) -> Pairs:
     """Pairs of whole GRPO steps; units are completion tokens."""
     with tempfile.TemporaryDirectory() as output:
-        trainer, sampled = grpo_trainer(Path(output), folder, prompts, group, new_tokens, cache, pairs + 1)
+        trainer, sampled = grpo_trainer(Path(output), lesson, pairs + 1)
         alternation = Alternation(ours, lambda: sampled[-1])
         trainer.add_callback(alternation)
         trainer.train()
     return alternation.pairs
 
 
-def grpo_work(folder: Path, prompts: Sequence[str], group: int, new_tokens: int, cache: str | None) -> Work:
+def grpo_work(lesson: GrpoLesson) -> Work:
     """One GRPO step, for measuring memory."""
 
     def work() -> float:
         with tempfile.TemporaryDirectory() as output:
-            trainer, sampled = grpo_trainer(Path(output), folder, prompts, group, new_tokens, cache, 1)
+            trainer, sampled = grpo_trainer(Path(output), lesson, 1)
             trainer.train()
         return sampled[-1]
 
     return work
 
 
-def grpo_trainer(
-    output: Path,
-    folder: Path,
-    prompts: Sequence[str],
-    group: int,
-    new_tokens: int,
-    cache: str | None,
-    steps: int,
-) -> tuple[Any, list[float]]:
+def grpo_trainer(output: Path, lesson: GrpoLesson, steps: int) -> tuple[Any, list[float]]:
     """A trainer for `steps` steps over the same prompts, and the list where it puts each step's tokens."""
     sampled: list[float] = []
     coin = random.Random(0)
@@ -117,39 +101,35 @@ def grpo_trainer(
     settings = GRPOConfig(
         output_dir=str(output),
         max_steps=steps,
-        per_device_train_batch_size=len(prompts) * group,
-        num_generations=group,
-        max_completion_length=new_tokens,
+        per_device_train_batch_size=len(lesson.prompts) * lesson.group,
+        num_generations=lesson.group,
+        max_completion_length=lesson.new_tokens,
         beta=0.0,
         temperature=1.0,
         top_p=1.0,
         top_k=0,
-        cache_implementation=cache,
+        cache_implementation=lesson.cache,
         **COMMON,
     )
     trainer: Any = GRPOTrainer(
-        model=load(folder),
+        model=load(lesson.folder),
         reward_funcs=reward,
         args=settings,
-        train_dataset=Dataset.from_dict({"prompt": list(prompts)}),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
+        train_dataset=Dataset.from_dict({"prompt": list(lesson.prompts)}),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(lesson.folder)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer, sampled
 
 
-def sft_pairs(
-    ours: Work, pairs: int, folder: Path, rows: Ids, masks: Ids | None, batch_rows: int, length: int
-) -> Pairs:
+def sft_pairs(ours: Work, pairs: int, lesson: SftLesson) -> Pairs:
     """Pairs of whole SFT steps; units are tokens read, padding not counted."""
-    return alternated(
-        ours, pairs, lambda output, steps: sft_trainer(output, folder, rows, masks, batch_rows, length, steps)
-    )
+    return alternated(ours, pairs, lambda output, steps: sft_trainer(output, lesson, steps))
 
 
-def sft_work(folder: Path, rows: Ids, masks: Ids | None, batch_rows: int, length: int) -> Work:
+def sft_work(lesson: SftLesson) -> Work:
     """One SFT step, for measuring memory."""
-    return partial(one_step, lambda output: sft_trainer(output, folder, rows, masks, batch_rows, length, 1))
+    return partial(one_step, lambda output: sft_trainer(output, lesson, 1))
 
 
 def alternated(ours: Work, pairs: int, trainer_of: Callable[[Path, int], Any]) -> Pairs:
@@ -176,35 +156,27 @@ def one_step(trainer_of: Callable[[Path], Any]) -> float:
         return float(trainer.state.num_input_tokens_seen)
 
 
-def sft_trainer(
-    output: Path,
-    folder: Path,
-    rows: Ids,
-    masks: Ids | None,
-    batch_rows: int,
-    length: int,
-    steps: int,
-) -> Any:
+def sft_trainer(output: Path, lesson: SftLesson, steps: int) -> Any:
     """A trainer on tokenised rows; with masks (1 on completions) they are packed, else all are full."""
     disable_progress_bars()
-    columns: dict[str, Any] = {"input_ids": [list(row) for row in rows]}
-    if masks is not None:
-        columns["completion_mask"] = [list(mask) for mask in masks]
+    columns: dict[str, Any] = {"input_ids": [list(row) for row in lesson.rows]}
+    if lesson.masks is not None:
+        columns["completion_mask"] = [list(mask) for mask in lesson.masks]
     settings = SFTConfig(
         output_dir=str(output),
         max_steps=steps,
-        per_device_train_batch_size=batch_rows,
-        max_length=length,
-        packing=masks is not None,
-        completion_only_loss=masks is not None,
+        per_device_train_batch_size=lesson.batch_rows,
+        max_length=lesson.length,
+        packing=lesson.masks is not None,
+        completion_only_loss=lesson.masks is not None,
         include_num_input_tokens_seen="non_padding",
         **COMMON,
     )
     trainer: Any = SFTTrainer(
-        model=load(folder),
+        model=load(lesson.folder),
         args=settings,
         train_dataset=Dataset.from_dict(columns),
-        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(folder)),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(rivals_words(lesson.folder)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

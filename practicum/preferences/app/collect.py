@@ -20,7 +20,7 @@ from practicum.preferences.app.site import Site
 from practicum.preferences.queries import digest, listed
 from practicum.preferences.records import MOST_RESPONSES, Project
 from practicum.preferences.store import Store
-from practicum.ranges import Count, NonNegativeFloat, Price, Range, Ranged, Seed
+from practicum.ranges import Common, Count, NonNegativeFloat, Price, Range, Ranged, Seed
 
 if TYPE_CHECKING:
     import uvicorn
@@ -40,41 +40,43 @@ class CollectConfig(Ranged):
 
     The owner's password comes from the environment variable PRACTICUM_OWNER_PASSWORD; without it one is made
     at the first start and printed once.
+
+        practicum collect --database study.sqlite --project jokes --prompts p.jsonl
     """
 
     database: str
     """Path of the SQLite file, or a postgresql:// URL; made when missing."""
     project: str
     """The project's name; made when missing and there are --prompts."""
-    prompts: Path | None = None
+    prompts: Common[Path | None] = None
     """JSONL, a prompt a line: {"prompt": "...", "responses": ["...", ...]}, or without responses for a model
     to write. Optional: prompt_id, data, overlap, priority. None serves what the project has."""
-    model: Path | None = None
+    model: Common[Path | None] = None
     """A model folder, or a run's folder, that answers prompts without responses."""
-    responses: Annotated[int, Range(at_least=2, at_most=MOST_RESPONSES)] = 5
+    responses: Common[Annotated[int, Range(at_least=2, at_most=MOST_RESPONSES)]] = 5
     """Responses the model writes to each prompt; equal ones are kept once."""
     temperature: NonNegativeFloat = 1.0
     """Of the model's responses; lower ones are safer and more alike."""
     max_new_tokens: Count = 128
     """The model's responses are cut here."""
-    overlap: Count | None = None
+    overlap: Common[Count | None] = None
     """Raters per prompt; none keeps the project's, 2 for a new one, the least that shows agreement."""
-    price: Price | None = None
+    price: Common[Price | None] = None
     """Dollars per rating, one response placed; none keeps the project's, 0.10 for a new one."""
-    instructions: str = ""
+    instructions: Common[str] = ""
     """What raters are told to look for; empty keeps the project's."""
     lease_minutes: Annotated[float, Range(above=0, at_most=525_600)] | None = None
     """How long a rater may sit on a prompt before another can have it; none keeps the project's, 15 for a new
     one."""
-    raters: tuple[str, ...] = ()
+    raters: Common[tuple[str, ...]] = ()
     """Names, apart by spaces, to print personal links for at the start; the owner's page makes more."""
     link_days: Annotated[float, Range(above=0, at_most=MOST_DAYS)] = 14.0
     """How long those links last."""
-    host: str = "127.0.0.1"
+    host: Common[str] = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for the whole network."""
-    port: Annotated[int, Range(at_least=0, at_most=65_535)] = 8000
+    port: Common[Annotated[int, Range(at_least=0, at_most=65_535)]] = 8000
     """Port to listen on."""
-    public_url: str = ""
+    public_url: Common[str] = ""
     """How raters reach the app, as https://rank.example.org or https://example.org/rank; empty means
     http://HOST:PORT."""
     trusted_proxy: tuple[str, ...] = ()

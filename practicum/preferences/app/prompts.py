@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from practicum.errors import InputError
+from practicum.files import read_jsonl
 from practicum.preferences.records import NewPrompt
 from practicum.types import Ranking, Response
 
@@ -31,14 +31,9 @@ def read_prompts(path: Path) -> list[PromptLine]:
     exported rankings will do. A prompt without responses has none: see `answered`.
     Raises InputError naming file, line and field of what is wrong, as two responses with the same text.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     found = [
-        PromptLine(_prompt(line, f"{path}:{number}"), f"{path}:{number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
+        PromptLine(_prompt(record, f"{path}:{number}"), f"{path}:{number}")
+        for number, record in read_jsonl(path)
     ]
     if not found:
         raise InputError(f"{path}: holds no prompts")
@@ -63,13 +58,7 @@ def repeated(items: Sequence[PromptLine]) -> list[str]:
     ]
 
 
-def _prompt(line: bytes, origin: str) -> NewPrompt:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{origin}: no JSON object ({error})") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{origin}: expected a JSON object, got {type(record).__name__}")
+def _prompt(record: Mapping[str, Any], origin: str) -> NewPrompt:
     given = record.get("responses")
     # A ranking's reader knows all the fields they share; ranks are not a prompt's.
     stand_in = given if given is not None else ["", ""]
@@ -103,7 +92,7 @@ def _check_responses(responses: Sequence[Response], origin: str) -> None:
         seen[text] = index
 
 
-def _number(record: dict[str, Any], name: str, kind: Any, origin: str) -> Any:
+def _number(record: Mapping[str, Any], name: str, kind: Any, origin: str) -> Any:
     value = record.get(name)
     if value is None:
         return None

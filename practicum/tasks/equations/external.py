@@ -13,13 +13,13 @@ Sources: Saxton et al., "Analysing mathematical reasoning abilities of neural mo
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from practicum.errors import InputError
+from practicum.files import read_jsonl
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ _QUESTIONS = tuple(
         r"What is \w(?: in| if|,? given that) (?P<equation>[^,]+?)\?",
     )
 )
+EXPECTED = "an object with question and answer"
 _DEEPMIND_MODULES = ("algebra__linear_1d", "algebra__polynomial_roots")
 _GYM_MODULES = ("simple_equations", "polynomial_equations")
 
@@ -52,18 +53,13 @@ def read_external(path: str | Path) -> list[ExternalProblem]:
     is no UTF-8, or no JSON object with a question and an answer.
     """
     problems = []
-    with Path(path).open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                problem = _read_row(row)
-            # A ValueError is bytes that are no UTF-8, text that is no JSON, or a number of too many digits.
-            except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(
-                    f"{path} line {number}: expected an object with question and answer"
-                ) from error
-            if problem is not None:
-                problems.append(problem)
+    for number, row in read_jsonl(Path(path), EXPECTED, f"expected {EXPECTED}", skip_blank=False):
+        try:
+            problem = _read_row(row)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}:{number}: expected {EXPECTED}") from error
+        if problem is not None:
+            problems.append(problem)
     return problems
 
 

@@ -22,7 +22,7 @@ class GrpoConfig:
     """group_mean, group_standardised (GRPO) or leave_one_out (RLOO)."""
 
 
-def experience(batch: ScoredRollout, signals: Signals, config: GrpoConfig) -> Experience:
+def credit(batch: ScoredRollout, signals: Signals, config: GrpoConfig) -> Experience:
     """Give every token of a completion the completion's advantage within its group."""
     rollout, kl, reference_logprobs_BT = batch.rollout, signals.kl, signals.reference_logprobs_BT
     reward_B = batch.reward_B
@@ -37,4 +37,4 @@ def experience(batch: ScoredRollout, signals: Signals, config: GrpoConfig) -> Ex
     return Experience(rollout, advantage_B[:, None] * rollout.mask_BT, matters_B, reference_logprobs_BT)
 
 
-ALGORITHM = Algorithm("grpo", needs=frozenset(), fewest=2, credit=experience)
+ALGORITHM = Algorithm("grpo", needs=frozenset(), fewest=2, credit=credit)

@@ -40,7 +40,7 @@ class PpoConfig(Ranged, section="ppo"):
     the (first) reward model."""
 
 
-def experience(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experience:
+def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experience:
     """Give every token its generalised advantage under the values of the sampling policy."""
     rollout, kl = batch.rollout, signals.kl
     reference_logprobs_BT, values_BT = signals.reference_logprobs_BT, signals.values_BT
@@ -71,4 +71,4 @@ def experience(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Exp
     )
 
 
-ALGORITHM = Algorithm("ppo", needs=frozenset({"values"}), fewest=1, credit=experience)
+ALGORITHM = Algorithm("ppo", needs=frozenset({"values"}), fewest=1, credit=credit)

@@ -233,7 +233,7 @@ def test_nothing_that_is_sent_breaks_the_app(
         if path.startswith("/owner"):
             kind = "visitor" if path.startswith("/owner/login") else "owner"
         body = f"form_token={door.token(kind)}&".encode() + body
-    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+    encoded = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     answer = door.client.request(method, path, content=body, headers=encoded)
     assert answer.status_code < 500, (answer.status_code, answer.text[:300])
     assert "Traceback" not in answer.text
@@ -275,7 +275,7 @@ def test_no_ranking_breaks_the_app(door: Door, body: bytes, number: int) -> None
 def test_raw_bytes_are_answered_in_kind(tmp_path: Path, keys: Keys, lines: bytes) -> None:
     with serving(tmp_path, jokes(1), keys=keys) as live:
         where = urlsplit(live.url)
-        with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
+        with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=20) as connection:
             connection.sendall(lines.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             said = b""
             while part := connection.recv(65_536):

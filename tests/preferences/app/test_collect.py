@@ -246,7 +246,7 @@ def test_settings_that_cannot_be_are_told(config: CollectConfig) -> None:
         {"host": "0.0.0.0"},
     ):
         with pytest.raises(InputError, match=next(iter(bad))):
-            replace(config, **bad)  # type: ignore[arg-type]
+            replace(config, **bad)
     with Store.open(config.database) as store, pytest.raises(InputError, match="keys"):
         make_site(replace(config, database="postgresql://somewhere/x"), store)
 

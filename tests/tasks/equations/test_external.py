@@ -72,7 +72,7 @@ def test_reads_both_forms_and_leaves_out_the_rest(tmp_path: Path) -> None:
         ExternalProblem("x**2 + 1 = 0", "no real solutions", "g", "polynomial_equations"),
     ]
     path.write_text("{}\n")
-    with pytest.raises(InputError, match="line 1"):
+    with pytest.raises(InputError, match=":1: expected an object with question and answer"):
         read_external(path)
 
 
@@ -81,5 +81,5 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "odd.jsonl"
     good = b'\xef\xbb\xbf{"source": "m", "module": "other", "question": "x", "answer": "2"}\n'
     path.write_bytes(good + line + b"\n")
-    with pytest.raises(InputError, match=r"odd\.jsonl line 2"):
+    with pytest.raises(InputError, match=r"odd\.jsonl:2: .*expected an object with question and answer"):
         read_external(path)

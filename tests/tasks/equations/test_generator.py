@@ -2,6 +2,7 @@ from collections import Counter
 from fractions import Fraction
 from math import prod
 from random import Random
+from typing import Any
 
 import pytest
 import sympy
@@ -60,7 +61,7 @@ def test_the_opening_equation_belongs_to_the_rational_family():
 
 def test_moving_renaming_and_rearranging_keep_the_canonical_form():
     problems = draws(4000, 1, families=("rational",), parametric=0)
-    by_numbers = {}
+    by_numbers: dict[Any, Any] = {}
     for problem in problems:
         forms = by_numbers.setdefault(problem.numbers, set())
         forms.add(problem.canonical)
@@ -108,7 +109,7 @@ def independent_key(problem):
 
 def test_canonical_forms_agree_with_an_independent_reduction():
     problems = draws(250, 3, families=("linear", "quadratic", "rational", "cancelled"), parametric=0)
-    keys = {}
+    keys: dict[Any, Any] = {}
     for problem in problems:
         keys.setdefault(problem.canonical, set()).add(independent_key(problem))
     assert all(len(found) == 1 for found in keys.values())
@@ -158,8 +159,9 @@ def test_roots_outside_the_domain_are_no_solutions():
     ],
 )
 def test_unknown_names_are_refused_by_name(arguments, named):
+    family, level, ask = arguments
     with pytest.raises(InputError, match=named):
-        draw(*arguments, Random(0))
+        draw(family, level, ask, Random(0))
     with pytest.raises(InputError, match="split"):
         draw("linear", 1, "solve", Random(0), "exam")
 

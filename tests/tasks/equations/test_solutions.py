@@ -34,7 +34,7 @@ def worked(
 
 
 def is_right(problem, text):
-    return verify(problem.equation, extract_answer(text), problem.ask).verdict == "correct"
+    return verify(problem.equation, str(extract_answer(text)), problem.ask).verdict == "correct"
 
 
 def test_perfect_habits_are_always_right():

@@ -75,9 +75,9 @@ def test_claims_in_words_are_true(passages):
 
 def monic_quadratic(text):
     """(1, b, c) of a text like x^2-2x+3."""
-    letter = re.search(r"[a-z]", text)[0]
+    letter = re.findall(r"[a-z]", text)[0]
     at = [evaluate(parse_expression(text), {letter: rational(fmpq(n))}, ()).rational for n in (0, 1)]
-    c, total = int(at[0]), int(at[1])
+    c, total = (int(value) for value in at if value is not None)
     return 1, total - 1 - c, c
 
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.tasks.jokes.attributes import read_attributes
-from practicum.tasks.jokes.grammar import ACTIVITIES, STYLES, draw_joke, rarity, tables
-from practicum.tasks.jokes.material import ACTS, ENDINGS, PLACES, REPLIES, THINGS, TRAITS
+from practicum.tasks.jokes.grammar import STYLES, draw_joke, rarity, tables
+from practicum.tasks.jokes.material import ACTIVITIES, ACTS, ENDINGS, PLACES, REPLIES, THINGS, TRAITS
 from practicum.tasks.jokes.subjects import ADJECTIVES, CATEGORY, Subject, subjects
 
 PELICAN = Subject("pelican")

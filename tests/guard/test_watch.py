@@ -18,7 +18,6 @@ from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
 from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder, save_model
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.run.folder import Run
@@ -29,6 +28,7 @@ from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Demonstration, Prompt, Ranking, Response, Score
+from tests.tiny import ONE_LAYER, tiny_decoder
 
 LETTERS = "abcdefgh"
 WATCHED = {"length": 40.0, "repetition": 40.0, "entropy": 40.0}
@@ -40,6 +40,7 @@ class WordTask:
     """Say a word of a few letters. The gold part says nothing and must not be looked at."""
 
     name = "words"
+    vocabulary_size = 0
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
         random = Random(f"{split} {seed}")
@@ -62,34 +63,20 @@ class WordTask:
         return {}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def words() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (rl, sft):
-            patch.setattr(module, "load_task", lambda config: WordTask())
-        yield
+def practise(config: RlConfig, folder: Path, *, resume: bool = False) -> dict[str, Any]:
+    return rl.train(config, folder, resume=resume, parts=rl.build(config, task=WordTask()))
 
 
 @pytest.fixture(scope="module")
 def speller(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A policy that has learned to say words of a few letters."""
     folder = tmp_path_factory.mktemp("speller")
-    config = DecoderConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=64,
-    )
-    save_model(initialise(Decoder(config), 0), tokenizer, folder / "model")
+    save_model(tiny_decoder(tokenizer, **ONE_LAYER), tokenizer, folder / "model")
     loop = LoopConfig(steps=80, threads=1)
     settings = sft.SftConfig(
         folder / "model", batch_demonstrations=32, textbook_passages=0, loop=loop, dtype="float32"
     )
-    sft.train(settings, folder / "sft")
+    sft.train(settings, folder / "sft", task=WordTask())
     return folder / "sft"
 
 
@@ -145,7 +132,7 @@ def without_times(row: dict[str, Any]) -> dict[str, Any]:
 def gamed(speller: Path, gamed_reward: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that games its reward."""
     folder = tmp_path_factory.mktemp("gamed") / "run"
-    rl.train(settings(speller, gamed_reward), folder)
+    practise(settings(speller, gamed_reward), folder)
     return folder
 
 
@@ -174,7 +161,7 @@ def test_a_gamed_run_ends_early_and_its_result_is_the_trusted_checkpoint(gamed: 
 def test_the_alarm_is_said_with_its_worst_samples(
     speller: Path, gamed_reward: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary = rl.train(settings(speller, gamed_reward, guard=replace(GUARD, action="stop")), tmp_path / "run")
+    summary = practise(settings(speller, gamed_reward, guard=replace(GUARD, action="stop")), tmp_path / "run")
     said = capsys.readouterr().err
     decision = summary["guard"]
     assert f"practicum: guard: {decision['sentence']}" in said
@@ -190,7 +177,7 @@ def test_a_run_without_alarm_goes_to_its_end_and_keeps_two_checkpoints(
     """The same reward, but the policy hardly moves."""
     slow = OptimizerConfig(algorithm="adamw", learning_rate=1e-6, warmup_steps=2, weight_decay=0.0)
     config = settings(speller, gamed_reward, optimizer=slow, guard=replace(GUARD, baseline=10))
-    summary = rl.train(config, tmp_path / "run")
+    summary = practise(config, tmp_path / "run")
     assert summary["guard"]["action"] == "go_on"
     assert max(summary["guard"]["readings"].values()) < 1
     assert summary["step"] == 40
@@ -210,7 +197,7 @@ def test_turned_off_it_ends_nothing_and_says_nothing(
 ) -> None:
     loop = LoopConfig(steps=40, checkpoint_every=20, threads=1)
     config = settings(speller, gamed_reward, guard=GuardConfig(action="off"), loop=loop)
-    summary = rl.train(config, tmp_path / "run")
+    summary = practise(config, tmp_path / "run")
     assert summary["step"] == 40
     assert "guard" not in summary
     # The guard only watches: up to its alarm the guarded run was the same run.
@@ -222,7 +209,7 @@ def test_turned_off_it_ends_nothing_and_says_nothing(
 def held(speller: Path, gamed_reward: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the same run under a guard that holds it."""
     folder = tmp_path_factory.mktemp("held") / "run"
-    rl.train(held_settings(speller, gamed_reward), folder)
+    practise(held_settings(speller, gamed_reward), folder)
     return folder
 
 
@@ -230,7 +217,7 @@ def test_resuming_a_held_run_that_is_over_changes_nothing(
     speller: Path, gamed_reward: Path, held: Path
 ) -> None:
     before = {path: path.read_bytes() for path in held.rglob("*") if path.is_file()}
-    rl.train(held_settings(speller, gamed_reward), held, resume=True)
+    practise(held_settings(speller, gamed_reward), held, resume=True)
     assert {path: path.read_bytes() for path in held.rglob("*") if path.is_file()} == before
 
 
@@ -239,7 +226,7 @@ def test_a_held_run_goes_on_from_the_trusted_checkpoint_near_the_reference(
 ) -> None:
     config = held_settings(speller, gamed_reward)
     free = replace(config, guard=GuardConfig(action="off"), loop=replace(config.loop, checkpoint_every=60))
-    rl.train(free, tmp_path / "run")
+    practise(free, tmp_path / "run")
 
     summary = json.loads((held / "summary.json").read_text())
     decision = summary["guard"]
@@ -275,7 +262,7 @@ def killed_in(method: str, config: RlConfig, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, method, die)
         with pytest.raises(Killed):
-            rl.train(config, folder)
+            practise(config, folder)
 
 
 @pytest.mark.parametrize("method", ["distrust", "finish", "cut_logs"])
@@ -284,7 +271,7 @@ def test_a_run_killed_while_it_is_held_ends_the_same(
 ) -> None:
     config = held_settings(speller, gamed_reward)
     killed_in(method, config, tmp_path / "run")
-    ends_like(held, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
+    ends_like(held, practise(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 
 def test_a_run_killed_after_it_was_held_ends_the_same(
@@ -301,13 +288,13 @@ def test_a_run_killed_after_it_was_held_ends_the_same(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "log", log_and_die)
         with pytest.raises(Killed):
-            rl.train(config, tmp_path / "run")
-    ends_like(held, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
+            practise(config, tmp_path / "run")
+    ends_like(held, practise(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 
 def test_several_members_give_a_second_opinion(speller: Path, gamed_reward: Path, tmp_path: Path) -> None:
     config = settings(speller, gamed_reward, loop=LoopConfig(steps=1, threads=1))
-    rl.train(replace(config, reward_model=(gamed_reward, gamed_reward)), tmp_path / "run")
+    practise(replace(config, reward_model=(gamed_reward, gamed_reward)), tmp_path / "run")
     row = rows(tmp_path / "run" / "metrics.jsonl")[0]
     assert row["proxy_reference_correlation"] == pytest.approx(1.0)
     assert row["reward/member_1"] == row["reward/member_2"]
@@ -329,9 +316,9 @@ def test_a_run_killed_before_the_alarm_ends_the_same(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "log", log_and_die)
         with pytest.raises(Killed):
-            rl.train(config, tmp_path / "run")
+            practise(config, tmp_path / "run")
     assert not (tmp_path / "run" / "summary.json").exists()
-    ends_like(gamed, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
+    ends_like(gamed, practise(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 
 @pytest.mark.parametrize("method", ["distrust", "finish"])
@@ -340,14 +327,14 @@ def test_a_run_killed_while_it_goes_back_ends_the_same(
 ) -> None:
     config = settings(speller, gamed_reward)
     killed_in(method, config, tmp_path / "run")
-    ends_like(gamed, rl.train(config, tmp_path / "run", resume=True), tmp_path / "run")
+    ends_like(gamed, practise(config, tmp_path / "run", resume=True), tmp_path / "run")
 
 
 def test_resuming_a_run_that_the_guard_ended_changes_nothing(
     speller: Path, gamed_reward: Path, gamed: Path
 ) -> None:
     before = {path: path.read_bytes() for path in gamed.rglob("*") if path.is_file()}
-    rl.train(settings(speller, gamed_reward), gamed, resume=True)
+    practise(settings(speller, gamed_reward), gamed, resume=True)
     assert {path: path.read_bytes() for path in gamed.rglob("*") if path.is_file()} == before
 
 
@@ -367,14 +354,14 @@ def test_a_run_the_guard_ended_is_not_continued_under_other_rules(
 ) -> None:
     config = settings(speller, gamed_reward, guard=GuardConfig(action="off"))
     with pytest.raises(InputError, match=r"was started with guard\.action = 'roll_back'"):
-        rl.train(config, gamed, resume=True)
+        practise(config, gamed, resume=True)
 
 
 def test_asking_writes_the_prompts_to_rank_the_worst_first(
     speller: Path, gamed_reward: Path, tmp_path: Path
 ) -> None:
     config = settings(speller, gamed_reward, guard=replace(GUARD, action="ask"))
-    summary = rl.train(config, tmp_path / "run")
+    summary = practise(config, tmp_path / "run")
     decision = summary["guard"]
     assert decision["action"] == "ask"
     asked = asked_prompts(tmp_path / "run")

@@ -1,10 +1,11 @@
+"""Models and a task so small that a test of training takes a second."""
+
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
 import torch
 from tokenizers import Tokenizer
 from torch import nn
@@ -12,18 +13,57 @@ from torch import nn
 from practicum.guard.watch import Watch
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import ValueHead
-from practicum.model.tokenizer import train_tokenizer
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.loop import Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.rl import Parts, RlConfig, make_observers
 from practicum.types import Demonstration, Prompt, Score
 
+SHAPE = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+}
+ONE_LAYER = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    """Products of tiny matrices lose more by waking a second thread than they gain."""
-    torch.set_num_threads(1)
+
+def tiny_config(vocabulary: int | Tokenizer, **changes: Any) -> DecoderConfig:
+    """A decoder's shape for a vocabulary, given as its size or as the tokenizer; `changes` are its fields."""
+    size = vocabulary if isinstance(vocabulary, int) else vocabulary.get_vocab_size()
+    fields: dict[str, Any] = {**SHAPE, **changes}
+    return DecoderConfig(size, **fields)
+
+
+def tiny_decoder(vocabulary: int | Tokenizer, seed: int = 0, **changes: Any) -> Decoder:
+    """A decoder of random weights; see `tiny_config`."""
+    return initialise(Decoder(tiny_config(vocabulary, **changes)), seed)
+
+
+def tiny_trainee(
+    tokenizer: Tokenizer,
+    value: bool = False,
+    surprised: bool = False,
+    seed: int = 0,
+    scale: float = 1.0,
+    optimizer: OptimizerConfig | None = None,
+    steps: int = 100,
+) -> Trainee:
+    """A tiny policy, its optimizer and, when asked for, a value head, which may start with wrong values."""
+    decoder = tiny_decoder(tokenizer, seed)
+    with torch.no_grad():
+        decoder.model.embed_tokens.weight.mul_(scale)
+    heads = nn.ModuleDict()
+    if value:
+        heads["value"] = head = ValueHead(decoder.config.hidden_size, seed)
+        if surprised:
+            with torch.no_grad():
+                head.outer.weight.normal_(generator=torch.Generator().manual_seed(seed))
+    both = nn.ModuleDict({"policy": decoder, "heads": heads})
+    return Trainee(decoder, tokenizer, heads, Optimizer(both, optimizer or OptimizerConfig(), steps))
 
 
 class LetterTask:
@@ -65,11 +105,6 @@ class LetterTask:
         return []
 
 
-@pytest.fixture(scope="session")
-def letter_task() -> LetterTask:
-    return LetterTask()
-
-
 def without_bytes(tokenizer: Tokenizer) -> Tokenizer:
     """The same tokenizer without the tokens of bytes, so that little has to be learned."""
     whole = json.loads(tokenizer.to_str())
@@ -78,59 +113,19 @@ def without_bytes(tokenizer: Tokenizer) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(whole))
 
 
-@pytest.fixture(scope="session")
-def tokenizer() -> Tokenizer:
-    """Characters only."""
-    return without_bytes(train_tokenizer(["1 2"], 110))
-
-
 def parts_of(
-    trainee: Trainee,
-    task: Any,
-    config: RlConfig,
-    reference: Decoder | None = None,
-    judges: Sequence[Any] = (),
+    trainee: Trainee, task: Any, config: RlConfig, reference: Any = None, judges: Sequence[Any] = ()
 ) -> Parts:
     """The parts of a run around a trainee; controllers are those of the settings, no guard watches."""
     observers = [one for one in make_observers(config, task) if not isinstance(one, Watch)]
-    algorithm = ALGORITHMS[config.algorithm]
     return Parts(
-        trainee.decoder, trainee.tokenizer, task, task, algorithm, judges, reference, trainee.heads, observers
+        trainee.decoder,
+        trainee.tokenizer,
+        task,
+        task,
+        ALGORITHMS[config.algorithm],
+        judges,
+        reference,
+        trainee.heads,
+        observers,
     )
-
-
-@pytest.fixture
-def make_trainee(tokenizer: Tokenizer) -> Callable[..., Trainee]:
-    """A tiny policy, its optimizer and, when asked for, a value head, which may start with wrong values."""
-
-    def make(
-        value: bool = False,
-        surprised: bool = False,
-        seed: int = 0,
-        scale: float = 1.0,
-        optimizer: OptimizerConfig | None = None,
-        steps: int = 100,
-    ) -> Trainee:
-        config = DecoderConfig(
-            vocab_size=tokenizer.get_vocab_size(),
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=8,
-            max_position_embeddings=64,
-        )
-        decoder = initialise(Decoder(config), seed)
-        with torch.no_grad():
-            decoder.model.embed_tokens.weight.mul_(scale)
-        heads = nn.ModuleDict()
-        if value:
-            heads["value"] = ValueHead(config.hidden_size, seed)
-            if surprised:
-                with torch.no_grad():
-                    heads["value"].outer.weight.normal_(generator=torch.Generator().manual_seed(seed))
-        both = nn.ModuleDict({"policy": decoder, "heads": heads})
-        return Trainee(decoder, tokenizer, heads, Optimizer(both, optimizer or OptimizerConfig(), steps))
-
-    return make

@@ -23,7 +23,6 @@ from transformers import (
 )
 
 from practicum.errors import InputError
-from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import RewardHead
 from practicum.model.scorer import learner
 from practicum.model.tokenizer import load_tokenizer, train_tokenizer
@@ -36,6 +35,7 @@ from practicum.reward.model import (
     sequences_of,
 )
 from practicum.types import RewardFormat
+from tests.tiny import tiny_decoder
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
@@ -120,21 +120,20 @@ def rows_of(kind: str) -> list[dict[str, Any]]:
     def message(role: str, text: str) -> list[dict[str, str]]:
         return [{"role": role, "content": text}]
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for prompt, chosen, rejected in zip(PROMPTS, CHOSEN, REJECTED, strict=True):
         asked, good, bad = (
             message("user", prompt),
             message("assistant", chosen),
             message("assistant", rejected),
         )
-        rows.append(
-            {
-                "standard": {"prompt": prompt, "chosen": chosen, "rejected": rejected},
-                "standard, implicit prompt": {"chosen": prompt + chosen, "rejected": prompt + rejected},
-                "conversational": {"prompt": asked, "chosen": good, "rejected": bad},
-                "conversational, implicit prompt": {"chosen": asked + good, "rejected": asked + bad},
-            }[kind]
-        )
+        kinds: dict[str, dict[str, Any]] = {
+            "standard": {"prompt": prompt, "chosen": chosen, "rejected": rejected},
+            "standard, implicit prompt": {"chosen": prompt + chosen, "rejected": prompt + rejected},
+            "conversational": {"prompt": asked, "chosen": good, "rejected": bad},
+            "conversational, implicit prompt": {"chosen": asked + good, "rejected": asked + bad},
+        }
+        rows.append(kinds[kind])
     return rows
 
 
@@ -201,17 +200,7 @@ def test_the_tokens_are_those_that_trl_builds(
 
 def tiny(tokenizer: Tokenizer) -> RewardModel:
     """A reward model of random weights."""
-    config = DecoderConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        max_position_embeddings=256,
-    )
-    decoder = initialise(Decoder(config), 0)
+    decoder = tiny_decoder(tokenizer, hidden_size=16, max_position_embeddings=256)
     student = learner(decoder, torch.float32)
     return RewardModel(decoder, tokenizer, RewardHead(16, 1, 0), Calibration((0.25,)), student)
 

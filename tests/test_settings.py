@@ -1,0 +1,252 @@
+"""A stage inside a stage has no setting that its owner decides, and none is overwritten on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from practicum import cli, config
+from practicum.config import completed, load, to_toml
+from practicum.demo import DemoConfig, DemoSettings
+from practicum.errors import InputError
+from practicum.model.sampling import DecodingSettings, SamplingConfig
+from practicum.run.folder import Run
+from practicum.tasks.registry import TaskConfig, load_task
+from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
+from practicum.training.rl import PracticeSettings, RlConfig
+from practicum.training.rlhf import (
+    RlhfConfig,
+    RlhfSettings,
+    practice_config,
+    reward_model_config,
+)
+from tests.test_help import EVERY_CLASS
+
+# What a whole run has once: a stage inside another gets it from there.
+DECIDED_ABOVE = {"model", "task", "seed", "run", "reference", "preferences", "reward_model", "control"}
+PAIRS = [
+    (PracticeSettings, RlConfig),
+    (RewardModelSettings, RewardModelConfig),
+    (RlhfSettings, RlhfConfig),
+    (DemoSettings, DemoConfig),
+    (DecodingSettings, SamplingConfig),
+]
+DECIDED: dict[type[Any], dict[str, Any]] = {
+    RlConfig: {"model": Path("m"), "seed": 3},
+    RewardModelConfig: {"model": Path("m"), "seed": 3, "threads": 2},
+    RlhfConfig: {"model": Path("m"), "seed": 3},
+    DemoConfig: {"seed": 3},
+    SamplingConfig: {"temperature": 0.5},
+}
+
+
+def sections(config_class: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]:
+    """Dotted name and class of every section of a config class."""
+    for name, annotation in config._fields(config_class).items():
+        if config._is_section(annotation):
+            yield f"{prefix}{name}", annotation
+            yield from sections(annotation, f"{prefix}{name}.")
+
+
+@pytest.mark.parametrize("name", EVERY_CLASS)
+def test_no_section_needs_a_value_that_its_owner_would_have_to_invent(name: str) -> None:
+    for key, section in sections(EVERY_CLASS[name]):
+        assert config._required(section) == [], f"{name}: {key}"
+
+
+@pytest.mark.parametrize("name", EVERY_CLASS)
+def test_no_section_has_a_setting_that_stands_above_it(name: str) -> None:
+    for key, section in sections(EVERY_CLASS[name]):
+        fields = config._fields(section)
+        own = {field for field in fields if not config._is_section(fields[field])} & DECIDED_ABOVE
+        # How the simulated raters choose is called a model as well. The loop and the demo that studies
+        # repeat own their task and control.
+        own -= {"model"} if key == "people" or key.endswith(".people") else set()
+        own -= {"control"} if section in (RlhfSettings, DemoSettings) else set()
+        assert own == set(), f"{name}: --{key}.{own}"
+
+
+@pytest.mark.parametrize(("settings_class", "config_class"), PAIRS)
+def test_a_config_takes_over_every_setting(settings_class: type[Any], config_class: type[Any]) -> None:
+    names = {field.name for field in dataclasses.fields(settings_class)}
+    assert issubclass(config_class, settings_class)
+    assert names.isdisjoint(DECIDED[config_class])
+    chosen = settings_class()
+    whole = completed(config_class, chosen, **DECIDED[config_class])
+    assert all(getattr(whole, name) is getattr(chosen, name) for name in names)
+    for name in names:
+        with pytest.raises(TypeError, match=f"multiple values for keyword argument '{name}'"):
+            completed(config_class, chosen, **DECIDED[config_class], **{name: getattr(chosen, name)})
+
+
+FLAGS = {
+    "--practice.algorithm": ["grpo", "ppo"],
+    "--practice.prompts_per_step": ["2", "9"],
+    "--practice.dtype": ["float32"],
+    "--practice.profile": ["true"],
+    "--practice.reward.ensemble": ["min"],
+    "--practice.reward.budgets.reward_model": ["2"],
+    "--practice.guard.action": ["off", "stop"],
+    "--practice.lora.rank": ["4"],
+    "--practice.sampling.top_p": ["0.9"],
+    "--practice.update.kl.weight": ["0.3"],
+    "--practice.ppo.gae_lambda": ["0.9"],
+    "--practice.loop.threads": ["2"],
+    "--reward_model.epochs": ["5"],
+    "--reward_model.weights.ada": ["0.5"],
+    "--reward_model.lora.rank": ["8"],
+    "--reward_model.held_out": ["0.3"],
+    "--reward_model.head_seed": ["7"],
+    "--reward_model.optimizer.beta2": ["0.99"],
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.fixed_dictionaries({}, optional={flag: st.sampled_from(some) for flag, some in FLAGS.items()}))
+def test_the_stages_of_the_loop_are_what_its_flags_say(given: dict[str, str]) -> None:
+    flags = [f"{flag}={value}" for flag, value in given.items()]
+    loop = load(RlhfConfig, None, ["--model=m", "--rounds=2", *flags])
+    practice = practice_config(loop, 1, Path("first"), Path("policy"), [Path("r")])
+    fitted = reward_model_config(loop, Path("run"), 1, 1, Path("first"))
+    for inner, outer in ((practice, loop.practice), (fitted, loop.reward_model)):
+        for field in dataclasses.fields(outer):
+            assert getattr(inner, field.name) == getattr(outer, field.name)
+    for section, config_class, inner in (
+        ("practice", RlConfig, practice),
+        ("reward_model", RewardModelConfig, fitted),
+    ):
+        told = [flag.replace(f"--{section}.", "--") for flag in flags if flag.startswith(f"--{section}.")]
+        for path, value in config._joined(config_class, told):
+            found: Any = inner
+            for part in path:
+                found = found[part] if isinstance(found, dict) else getattr(found, part)
+            assert found == value
+
+
+def test_in_the_last_round_alone_nobody_can_be_asked() -> None:
+    loop = load(RlhfConfig, None, ["--model=m", "--rounds=2", "--practice.guard.action=ask"])
+    actions = [
+        practice_config(loop, number, Path("a"), Path("b"), [Path("r")]).guard.action for number in (1, 2)
+    ]
+    assert actions == ["ask", "roll_back"]
+
+
+@pytest.mark.parametrize("key", RlhfConfig.withdrawn)
+def test_what_the_loop_decides_is_an_unknown_name_with_a_hint(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flag = "practice.task.name" if key == "practice.task" else key
+    assert cli.main(["rlhf", "--model=m", f"--{flag}=1"]) == 2
+    assert f"unknown setting --{flag}" in capsys.readouterr().err
+    file = tmp_path / "loop.toml"
+    file.write_text(f'model = "m"\n{flag} = "1"\n', encoding="utf-8")
+    with pytest.raises(InputError, match=rf"unknown key '{re.escape(key)}"):
+        load(RlhfConfig, file)
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "top_k"])
+def test_an_examination_decides_how_answers_are_drawn(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["eval", "--model", "m", f"--sampling.{name}", "1"]) == 2
+    assert f"unknown setting --sampling.{name}" in capsys.readouterr().err
+
+
+def test_a_task_that_fixes_a_setting_refuses_it() -> None:
+    for name in ("ask_sum", "parametric"):
+        task = load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
+        with pytest.raises(InputError, match=f"{name}"):
+            load_task(task)
+    load_task(TaskConfig("explanations"))
+
+
+# ------------------------------------------------------------------------------------- runs begun before
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A stage."""
+
+    steps: int = 1
+
+
+@dataclass(frozen=True)
+class Outer:
+    """A stage with a stage inside, which once had a model, a seed and a task of its own."""
+
+    withdrawn = ("inner.model", "inner.seed", "inner.task")
+    inner: Inner = Inner()
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    seed: int = 0
+
+
+BEFORE = """seed = 4
+[weights]
+"a.b" = 0.5
+[inner]
+steps = 7
+model = "."
+seed = 0
+[inner.task]
+name = "jokes"
+"""
+
+
+def as_before(loop: RlhfConfig) -> str:
+    """The complete config.toml of a loop as the version before wrote it."""
+    table = config.parse_toml(to_toml(loop), "now")
+    table["practice"] |= {
+        "model": ".",
+        "reference": "none",
+        "task": config.parse_toml(to_toml(TaskConfig("jokes")), "task"),
+        "reward_model": [],
+        "reward_format": "auto",
+        "control": "none",
+        "seed": 0,
+    }
+    table["reward_model"] |= {
+        "model": ".",
+        "preferences": [],
+        "average": [],
+        "reward_format": "auto",
+        "project": "",
+        "control": "none",
+        "threads": 0,
+        "seed": 0,
+    }
+    return tomli_w.dumps(table)
+
+
+def test_a_file_of_an_earlier_version_loses_what_had_no_effect_and_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(BEFORE, encoding="utf-8")
+    assert load(Outer, file) == Outer(Inner(7), {"a.b": 0.5}, 4)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "written by an earlier version: 3 settings that had no effect, inner.model among them" in told
+    file.write_text(BEFORE.replace("seed = 0\n", ""), encoding="utf-8")
+    with pytest.raises(InputError, match=r"unknown key 'inner\.model'"):
+        load(Outer, file)
+
+
+def test_a_loop_begun_before_is_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loop = RlhfConfig(Path("m"), rounds=3, practice=PracticeSettings(prompts_per_step=5), seed=2)
+    run = tmp_path / "run"
+    Run.open(run, loop, "rlhf")
+    capsys.readouterr()
+    (run / "config.toml").write_text(as_before(loop), encoding="utf-8")
+    again = load(RlhfConfig, run / "config.toml")
+    assert again == loop
+    assert "written by an earlier version" in capsys.readouterr().err
+    Run.open(run, again, "rlhf", resume=True)
+    with pytest.raises(InputError, match=r"was started with rounds = 3, now it is 4"):
+        Run.open(run, replace(again, rounds=4), "rlhf", resume=True)

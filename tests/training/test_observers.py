@@ -1,0 +1,170 @@
+"""The loop carries out what observers ask for, once, and keeps what they have come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from practicum.errors import InputError
+from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
+from practicum.guard.observer import GO_ON, Adjustments, Quiet, StepResult, Verdict, adjustments
+from practicum.run.folder import Run
+from practicum.training.loop import LoopConfig, Stage, run_steps
+from practicum.training.optimizer import OptimizerConfig
+
+
+class Asking(Quiet):
+    """Asks for given verdicts at given steps, and counts what it has seen in its state."""
+
+    def __init__(self, name: str, verdicts: Mapping[int, Verdict] | None = None) -> None:
+        self.name, self.verdicts = name, dict(verdicts or {})
+        self.seen = 0
+        self.metrics: list[set[str]] = []
+        self.records: list[Mapping[str, Any]] = []
+
+    def after(self, step: int, result: StepResult) -> Verdict:
+        self.seen += 1
+        self.metrics.append(set(result.metrics))
+        verdict = self.verdicts.pop(step, GO_ON)
+        return replace(verdict, metrics={f"{self.name}_seen": float(self.seen)})
+
+    def state(self) -> dict[str, Any]:
+        return {"seen": self.seen}
+
+    def restore(self, state: Mapping[str, Any], run: Run) -> Verdict:
+        self.seen = state["seen"]
+        return GO_ON
+
+    def pinned(self, record: Mapping[str, Any]) -> None:
+        self.records.append(record)
+
+
+def stage_of(folder: Path, make_trainee: Any, *observers: Any, resume: bool = False) -> Stage:
+    run = Run.open(folder, LoopConfig(), "test", resume=resume, keep=99)
+    loop = LoopConfig(steps=8, checkpoint_every=2, threads=1)
+    return Stage(run, loop, make_trainee(), ("reward",), observers, keep_start=True)
+
+
+def step(index: int) -> StepResult:
+    return StepResult({"tokens": 1.0, "reward": float(index)}, [{"step": index + 1}])
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_observers_see_what_those_before_them_have_added(make_trainee: Any, tmp_path: Path) -> None:
+    first, second = Asking("first"), Asking("second")
+    last = run_steps(stage_of(tmp_path / "run", make_trainee, first, second), step)
+    assert last["step"] == last["first_seen"] == last["second_seen"] == 8
+    assert all("first_seen" in names for names in second.metrics)
+    assert not any("second_seen" in names for names in first.metrics)
+
+
+def test_a_verdict_that_ends_the_run_is_carried_out_and_said_once(
+    make_trainee: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = Asking("first", {3: Verdict(ends=True, said=("this is why",))})
+    later = Asking("second", {3: Verdict(ends=True, back_to=2, said=("not this",))})
+    last = run_steps(stage_of(tmp_path / "run", make_trainee, ends, later), step)
+    assert last["step"] == 3
+    assert capsys.readouterr().err.splitlines().count("this is why") == 1
+    assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == [
+        "step-000000", "step-000002", "step-000003",
+    ]  # fmt: skip
+
+
+def test_going_back_ends_with_the_figures_of_the_trusted_step(make_trainee: Any, tmp_path: Path) -> None:
+    asking = Asking("guard", {5: Verdict(ends=True, back_to=2)})
+    last = run_steps(stage_of(tmp_path / "run", make_trainee, asking), step)
+    assert (last["step"], last["reward"], last["total_tokens"]) == (2, 1.0, 5)
+    assert len(rows(tmp_path / "run")) == 5
+    assert [path.name for path in (tmp_path / "run" / "untrusted").iterdir()] == ["step-000005"]
+
+
+def test_a_pinned_run_goes_on_from_the_trusted_step_with_every_observer_told(
+    make_trainee: Any, tmp_path: Path
+) -> None:
+    asking, other = Asking("guard", {5: Verdict(ends=True, back_to=4, pin={"why": "x"})}), Asking("other")
+    last = run_steps(stage_of(tmp_path / "run", make_trainee, asking, other), step)
+    assert last["step"] == 8
+    assert [row["step"] for row in rows(tmp_path / "run")] == list(range(1, 9))
+    # Their states went back with the weights: four steps before, four after.
+    assert asking.seen == other.seen == 8
+    assert asking.records == other.records == [{"why": "x"}]
+    assert json.loads((tmp_path / "run" / "held.json").read_text()) == {"why": "x"}
+    assert len((tmp_path / "run" / "untrusted" / "metrics.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_run_of_an_earlier_version_without_an_observers_state_is_refused_in_one_line(
+    make_trainee: Any, tmp_path: Path
+) -> None:
+    run_steps(stage_of(tmp_path / "run", make_trainee), step)
+    stage = stage_of(tmp_path / "run", make_trainee, Asking("kl"), resume=True)
+    with pytest.raises(InputError, match=r"trainer\.json: has no state of kl, as runs of earlier versions"):
+        run_steps(stage, step)
+
+
+@pytest.mark.parametrize("trusted", [0, 2, 4])
+@pytest.mark.parametrize("algorithm", ["adamw", "muon"])
+def test_going_back_takes_weights_and_moments_back_too(
+    make_trainee: Any, tmp_path: Path, trusted: int, algorithm: Any
+) -> None:
+    """Also to the model that the run began with, whose optimizer has no moments yet."""
+
+    def final(name: str, verdicts: dict[int, Verdict]) -> dict[str, torch.Tensor]:
+        stage = stage_of(tmp_path / name, make_trainee, Asking("guard", verdicts))
+        stage = replace(stage, trainee=make_trainee(optimizer=OptimizerConfig(algorithm=algorithm)))
+
+        def learn(index: int) -> StepResult:
+            generator = torch.Generator().manual_seed(index)
+            for part in stage.trainee.optimizer.named.values():
+                part.grad = torch.randn(part.shape, generator=generator)
+            stage.trainee.optimizer.step(index)
+            return step(index)
+
+        run_steps(stage, learn)
+        tensors = {**stage.trainee.tensors(), **stage.trainee.decoder.state_dict()}
+        return {key: value.clone() for key, value in tensors.items()}
+
+    straight = final("straight", {})
+    back = final("back", {5: Verdict(ends=True, back_to=trusted, pin={})})
+    assert straight.keys() == back.keys()
+    assert all(torch.equal(straight[key], back[key]) for key in straight)
+
+
+@given(
+    weight=st.floats(1e-3, 10),
+    budget=st.floats(-2, 2),
+    share=st.floats(0.1, 0.9),
+    steps=st.lists(st.floats(-5, 5), min_size=1, max_size=6),
+)
+def test_a_controller_continues_from_its_json_to_the_bit(
+    weight: float, budget: float, share: float, steps: list[float]
+) -> None:
+    def controllers() -> list[Any]:
+        return [
+            KLController(KLConfig(weight, target=0.5), held_target=0.25),
+            BudgetController({"part": budget}, 0.05, {"part": 2.0}),
+            ShareController({"pun": share}, 0.1),
+        ]
+
+    whole, cut = controllers(), controllers()
+    for number, value in enumerate(steps, start=1):
+        metrics = {"kl_completion": value, "reward/part": value, "behaviour/pun": 0.5}
+        again = controllers()
+        for one, other, new in zip(whole, cut, again, strict=True):
+            one.after(number, StepResult(metrics))
+            other.after(number, StepResult(metrics))
+            new.restore(json.loads(json.dumps(other.state())), Run(Path("unused")))
+        cut = again
+        assert adjustments(whole, number) == adjustments(cut, number)
+    assert isinstance(adjustments(whole, 1), Adjustments)
