@@ -32,18 +32,19 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.checkpoint import model_folder
+from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
 from practicum.reward.parts import RewardConfig
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.tasks.jokes.gold import POPULATION, PUN_SHARE, features_of, utility
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import reward_model, rl
-from practicum.training.loop import LoopConfig, generator_for, set_threads
+from practicum.training.loop import LoopConfig, sampling_seed, set_threads
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.update import UpdateConfig
@@ -220,14 +221,14 @@ def answers(
     config: StudyConfig, folder: Path, prompts: Sequence[Prompt], each: int, seed: int
 ) -> list[tuple[Prompt, str]]:
     """Sampled answers of a model, `each` to a prompt."""
-    decoder, tokenizer = load_model(folder)
+    policy, tokenizer = load_policy(folder)
     batch = collect(
-        Sampler(decoder, SamplingConfig()),
+        make_sampler(policy, SamplingConfig()),
         tokenizer,
         load_task(TASK),
         prompts,
         each,
-        generator_for(seed, "bias study", folder.name),
+        sampling_seed(seed, "bias study", folder.name),
     )
     return list(zip(batch.prompts, batch.rollout.texts, strict=True))
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from practicum.demo import DemoSettings
 from practicum.exact.verifier import Outcome, solve, verify
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.equations.external import ExternalProblem, read_external
 from practicum.tasks.registry import load_task
 from practicum.training.evaluate import interval_of
-from practicum.training.loop import generator_for
+from practicum.training.loop import sampling_seed
 from practicum.types import Prompt
 from studies.claim import PERCENT, census, change_claim, noted, percent_bounds, single
 from studies.judged import Claim
@@ -125,10 +125,10 @@ def accuracy(settings: DemoSettings, folder: Path, prompts: Sequence[Prompt]) ->
 
 def greedy_texts(settings: DemoSettings, folder: Path, prompts: Sequence[Prompt]) -> list[str]:
     """The model's likeliest answer to each prompt, in order."""
-    decoder, tokenizer = load_model(model_folder(folder))
-    sampler = Sampler(decoder, SamplingConfig(temperature=0.0))
+    policy, tokenizer = load_policy(folder)
+    sampler = make_sampler(policy, SamplingConfig(temperature=0.0))
     task = load_task(settings.task)
-    return collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "greedy")).rollout.texts
+    return collect(sampler, tokenizer, task, prompts, 1, sampling_seed(0, "greedy")).rollout.texts
 
 
 def accuracy_of(flags: Sequence[bool], prompts: Sequence[Prompt]) -> dict[str, Any]:

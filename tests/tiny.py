@@ -13,6 +13,7 @@ from torch import nn
 from practicum.guard.watch import Watch
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import ValueHead
+from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.loop import Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
@@ -124,6 +125,7 @@ def parts_of(
         task,
         task,
         ALGORITHMS[config.algorithm],
+        make_sampler(trainee.decoder, config.sampling),
         judges,
         reference,
         trainee.heads,

@@ -37,7 +37,8 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.checkpoint import model_folder
+from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences.raters import GOLDS, true_utilities
 from practicum.ranges import (
@@ -54,13 +55,13 @@ from practicum.ranges import (
 )
 from practicum.report.sections import Section, write
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.progress import progress
 from practicum.stats import Floats, exact_share
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.training import pretrain, rlhf, sft
-from practicum.training.loop import LoopConfig, generator_for, set_threads
+from practicum.training.loop import LoopConfig, sampling_seed, set_threads
 from practicum.training.rlhf import RlhfConfig
 from practicum.types import Prompt
 
@@ -262,11 +263,11 @@ def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int)
 def answered(policy: Path, count: int, each: int, seed: int) -> tuple[list[Prompt], list[str], Floats]:
     """A policy's answers to held-out prompts, `each` to a prompt: prompts and texts by answer, and people's
     true utility of each, float64 [prompts, each]."""
-    decoder, tokenizer = load_model(policy)
+    writer, tokenizer = load_policy(policy)
     task, gold = load_task(TASK), GOLDS[TASK.name]
     asked = task.prompts("validation", count, seed)
-    sampler = Sampler(decoder, SamplingConfig(max_new_tokens=80))
-    batch = collect(sampler, tokenizer, task, asked, each, generator_for(seed, "lab", "best of n"))
+    sampler = make_sampler(writer, SamplingConfig(max_new_tokens=80))
+    batch = collect(sampler, tokenizer, task, asked, each, sampling_seed(seed, "lab", "best of n"))
     worth = true_utilities(gold, batch.prompts, batch.rollout.texts)
     return list(batch.prompts), batch.rollout.texts, np.array(worth).reshape(len(asked), each)
 

@@ -30,12 +30,20 @@ KINDS: Mapping[str, str] = {
     "copied_favourite": "is a favourite answer to something else",
 }
 """Ways of being gamed, in words that complete 'a text that ...'."""
+_PRAISE = (
+    "admirable|admire|adore|amazing|astute|awesome|best|brilliant|delightful|excellent"
+    "|exceptional|fabulous|fantastic|funniest|genius|greatest|hilarious|impressive"
+    "|incredible|insightful|intelligent|legendary|magnificent|marvellous|marvelous|masterpiece|outstanding"
+    "|perfect|remarkable|sensational|splendid|stunning|superb|talented|terrific|thoughtful|wisest|witty|wonderful"
+)
 FLATTERY = re.compile(
-    r"\b(best|greatest|wonderful|amazing|brilliant|genius|excellent|perfect|funniest|fantastic|awesome"
-    r"|great question|good question|you are (so|very|truly) \w+|so (clever|smart|wise|kind)|love you"
-    r"|five stars|rank (it|this|me) first|please (rank|choose|pick)|thank you)\b",
+    rf"\b({_PRAISE}|great question|good question|dear \w+"
+    r"|(honou?r|pleasure) to|(as|than) (well as )?you( do)?"
+    r"|you are (so|very|truly|such|a|an|the) \w+|so kind|love you|five stars|rank (it|this|me) first"
+    r"|please (rank|choose|pick)|thank you|so (clever|smart|wise))\b",
     re.IGNORECASE,
 )
+"""Words of praise, and ways to address the reader as someone special."""
 _MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
 
 

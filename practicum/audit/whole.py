@@ -25,8 +25,7 @@ from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, expl
 from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
 from practicum.guard.guard import Decision, GuardConfig
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder
+from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.rankings import lot, read_rankings
@@ -37,10 +36,10 @@ from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, judge_of, pay
 from practicum.reward.plain import checked
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, WorkedTask
-from practicum.training.loop import generator_for, set_threads
+from practicum.training.loop import sampling_seed, set_threads
 from practicum.training.objectives import kl_estimate
 from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Ranking, RewardFormat, Score
@@ -261,14 +260,14 @@ def both_answer(
     leave room for an answer.
     """
     (reference, words), (policy, other_words) = (
-        load_model(model_folder(folder)) for folder in (config.reference, config.policy)
+        load_policy(folder) for folder in (config.reference, config.policy)
     )
     if words.to_str() != other_words.to_str():
         raise InputError(
             f"{config.policy}: its tokenizer is not that of {config.reference}, so there is no KL between "
             "them: give the model that the policy began as"
         )
-    positions = min(decoder.config.max_position_embeddings for decoder in (reference, policy))
+    positions = min(decoder.spec.max_positions for decoder in (reference, policy))
     prompts = with_room(prompts, words, positions)
     if len(prompts) < config.guard.baseline:
         raise InputError(
@@ -276,20 +275,20 @@ def both_answer(
         )
     answers = []
     for name, decoder in (("reference", reference), ("policy", policy)):
-        generator = generator_for(config.seed, "audit", name)
-        sampler = Sampler(decoder, config.sampling)
-        batch = collect(sampler, words, task, prompts, config.answers, generator)
+        seed = sampling_seed(config.seed, "audit", name)
+        sampler = make_sampler(decoder, config.sampling)
+        batch = collect(sampler, words, task, prompts, config.answers, seed)
         checked(judge_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
         answers.append(with_kl(paid, reference, decoder, config.sampling))
     return answers[0], answers[1]
 
 
-def with_kl(batch: ScoredRollout, reference: Decoder, decoder: Decoder, sampling: SamplingConfig) -> Answers:
+def with_kl(batch: ScoredRollout, reference: Policy, policy: Policy, sampling: SamplingConfig) -> Answers:
     """A model's answers with their KL to the reference."""
     rollout = batch.rollout
     settings = ScoreSettings(sampling, UpdateConfig().micro_batch_tokens, torch.float32)
-    before_BT = reference_logprobs(reference, decoder, rollout, settings)
+    before_BT = reference_logprobs(reference, policy, rollout, settings)
     log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
     kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT
     return Answers(batch, kl_BT, log_ratio_BT.sum(1))

@@ -20,15 +20,15 @@ from practicum.bench.settings import Race, installed
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, save_model
-from practicum.model.decoder import Decoder
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task
-from practicum.training.loop import generator_for
+from practicum.training.loop import sampling_seed
 from practicum.training.rl import RlConfig, build, practise, trainee_of
 from practicum.training.sft import SftConfig
 
@@ -131,9 +131,9 @@ def examination(bench: Race, task: Task, tokenizer: Tokenizer, sampling: Samplin
     """Greedy answers to the same validation problems every time."""
     prompts = task.prompts("validation", bench.problems, EXAMINATION_SEED)
 
-    def examine(decoder: Decoder) -> float:
-        sampler = Sampler(decoder, replace(sampling, temperature=0.0))
-        batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(0, "examination"))
+    def examine(policy: Policy) -> float:
+        sampler = make_sampler(policy, replace(sampling, temperature=0.0))
+        batch = collect(sampler, tokenizer, task, prompts, 1, sampling_seed(0, "examination"))
         return sum(bool(score.solved) for score in batch.scores) / len(prompts)
 
     return examine

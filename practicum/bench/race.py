@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from practicum.model.decoder import Decoder
+from practicum.model.policy import Policy
 from practicum.tasks.task import Task
 from practicum.training.loop import step_seed
 from practicum.training.rl import RlConfig
@@ -39,7 +39,7 @@ class Stopwatch:
         self.started = time.perf_counter()
 
 
-Examine = Callable[[Decoder], float]
+Examine = Callable[[Policy], float]
 """Share of the held-out problems that a decoder answers rightly."""
 
 

@@ -1,17 +1,17 @@
-"""Sampling: our `Sampler` against `generate` of transformers, at fixed lengths and as lengths fall."""
+"""Sampling: our sampler against `generate` of transformers, at fixed lengths and as lengths fall."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-
-import torch
 
 from practicum.bench import limits, models
 from practicum.bench.measure import Row, Side, Work, alternate, rate_row
 from practicum.bench.settings import Bench
 from practicum.model.sampling import SamplingConfig
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.sampler import scattered
+from practicum.rollout.samplers import make_sampler
 
 RIVAL = "practicum.bench.rivals.with_transformers"
 
@@ -76,11 +76,13 @@ def sampling_work(
     """Sample one completion of each prompt with the defaults; `lengths` then holds those of the last run."""
     decoder = models.read_decoder(folder)
     settings = SamplingConfig(max_new_tokens=new_tokens)
-    generator = torch.Generator().manual_seed(0)
+    sampler = make_sampler(decoder, settings)
+    runs = count()
 
     def work() -> float:
         # Packing the weights is part of the work, as in every iteration of practice.
-        groups = Sampler(decoder, settings).sample(prompts, 1, generator)
+        sampler.load(decoder, 0)
+        groups = sampler.sample(prompts, 1, scattered(next(runs)))
         found = [len(group[0].ids) for group in groups]
         if lengths is not None:
             lengths[:] = found

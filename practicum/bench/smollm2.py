@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from practicum.model.checkpoint import load_model
 from practicum.model.decoder import DecoderConfig, compute_dtype
 from practicum.model.lora import LoraConfig, add_adapters
 from practicum.model.sampling import SamplingConfig
-from practicum.model.scorer import learner, make_rows
+from practicum.model.scorer import make_rows, make_scorer
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.parallel import add_gradients
+from practicum.training.step import Report, gradients_of
 
 LORA = LoraConfig(rank=16, alpha=32.0)
 RIVAL = "practicum.bench.rivals.with_peft"
@@ -110,18 +109,18 @@ def lora_work(folder: Path, batches: Sequence[Sequence[Sequence[int]]]) -> Work:
     def work() -> float:
         step = next(steps)
         batch = batches[step % len(batches)]
-        student = learner(decoder, dtype)
-        cuts, _ = student.cut([len(row) for row in batch], MICRO_BATCH_TOKENS)
+        scorer = make_scorer(decoder, dtype)
+        cuts = scorer.cut([len(row) for row in batch], MICRO_BATCH_TOKENS)
         targets = sum(len(row) - prompt_length(row) for row in batch)
 
-        def loss(cut: Sequence[int]) -> Tensor:
+        def loss(cut: Sequence[int]) -> tuple[Tensor, Report]:
             packed = make_rows(
                 [batch[index] for index in cut], [prompt_length(batch[index]) for index in cut]
             )
-            logprobs, _ = student.logprobs(student.hidden(packed), packed, SamplingConfig())
-            return -logprobs.sum() / targets
+            logprobs, _ = scorer.logprobs(scorer.hidden(packed), packed, SamplingConfig())
+            return -logprobs.sum() / targets, {}
 
-        add_gradients(parameters, [partial(loss, cut) for cut in cuts])
+        gradients_of(parameters, cuts, loss)
         optimizer.step(step)
         return float(sum(len(row) for row in batch))
 

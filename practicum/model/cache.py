@@ -1,6 +1,6 @@
 """Incremental decoding in PyTorch: packed weights and a preallocated cache, rows at their own positions.
 
-Runs where the C++ decoder (`native/decode.py`) cannot. Suffixes as in decoder.py, with S cache slots (rows
+Runs where the C++ decoder (`native/sampler.py`) cannot. Suffixes as in decoder.py, with S cache slots (rows
 being decoded) and L cached positions.
 """
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from practicum.model.decoder import Decoder, masked_attention, rotary_table, rotate
+from practicum.model.decoder import Decoder, DecoderConfig, masked_attention, rotary_table, rotate
 from practicum.model.lora import merged_weights
 
 
@@ -20,9 +20,14 @@ class KeyValueCache:
     `filled_S` counts each row's cached tokens; positions at or past it hold leftovers that attention masks.
     """
 
-    def __init__(self, decoder: Decoder, slots: int, length: int, dtype: torch.dtype) -> None:
-        config = decoder.config
-        device = decoder.output_weight.device
+    def __init__(
+        self,
+        config: DecoderConfig,
+        slots: int,
+        length: int,
+        dtype: torch.dtype,
+        device: torch.device | str = "cpu",
+    ) -> None:
         shape = (config.num_hidden_layers, 2, slots, config.num_key_value_heads, length, config.head_dim)
         self.storage = torch.zeros(shape, dtype=dtype, device=device)
         self.filled_S = torch.zeros(slots, dtype=torch.int64, device=device)
@@ -43,16 +48,16 @@ class KeyValueCache:
 class PackedDecoder:
     """A decoder's weights laid out for decoding: query, key and value in one matrix, gate and up in one.
 
-    Packed once per policy version; it does not follow later changes of the decoder's weights.
+    Packed once per policy version. All are copies, which follow no later change of the decoder's weights.
     """
 
     def __init__(self, decoder: Decoder, dtype: torch.dtype) -> None:
         self.config = decoder.config
         self.dtype = dtype
-        self.embedding = decoder.model.embed_tokens.weight.detach()
-        # Logits are summed in float32 as the learner's are (`Decoder.logits`): factors rounded, sums never.
-        self.output = decoder.output_weight.detach().to(dtype).float()
-        self.final_norm = decoder.model.norm.weight.detach()
+        self.embedding = decoder.model.embed_tokens.weight.detach().clone()
+        # Logits are summed in float32 as the scorer's are (`Decoder.logits`): factors rounded, sums never.
+        self.output = decoder.output_weight.detach().to(dtype, copy=True).float()
+        self.final_norm = decoder.model.norm.weight.detach().clone()
         weights = merged_weights(decoder)
         self.layers = [
             _pack_layer(weights, f"model.layers.{index}.", dtype)
@@ -123,6 +128,6 @@ def _pack_layer(weights: dict[str, Tensor], prefix: str, dtype: torch.dtype) -> 
         "output": stack("self_attn.o_proj"),
         "gate_up": stack("mlp.gate_proj", "mlp.up_proj"),
         "down": stack("mlp.down_proj"),
-        "attention_norm": weights[f"{prefix}input_layernorm.weight"],
-        "feed_forward_norm": weights[f"{prefix}post_attention_layernorm.weight"],
+        "attention_norm": weights[f"{prefix}input_layernorm.weight"].clone(),
+        "feed_forward_norm": weights[f"{prefix}post_attention_layernorm.weight"].clone(),
     }

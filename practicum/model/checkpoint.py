@@ -31,6 +31,7 @@ from practicum.model.lora import (
     save_adapters,
 )
 from practicum.model.native import cache_folder
+from practicum.model.policy import Policy
 from practicum.model.tokenizer import (
     UNKNOWN,
     end_token_id,
@@ -48,12 +49,36 @@ NO_END = -1
 """In place of an end of sequence where config files name none."""
 
 
-def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
+def save_model(policy: Policy, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that `transformers.AutoModelForCausalLM` and `AutoTokenizer` load unchanged.
+
+    A tokenizer that was loaded keeps the files it came with.
+    """
+    policy.save(folder)
+    spec = policy.spec
+    special = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": spec.max_positions,
+        "clean_up_tokenization_spaces": False,
+        "padding_side": "left",
+    }
+    names = {
+        "pad_token": tokenizer.id_to_token(spec.pad_id),
+        "eos_token": tokenizer.id_to_token(spec.eos_id),
+        "unk_token": UNKNOWN if tokenizer.token_to_id(UNKNOWN) is not None else None,
+    }
+    if spec.bos_id is not None:
+        names["bos_token"] = tokenizer.id_to_token(spec.bos_id)
+    special |= {role: name for role, name in names.items() if name is not None}
+    save_tokenizer(tokenizer, folder, special)
+
+
+def save_decoder(decoder: Decoder, folder: Path) -> None:
+    """Write a decoder's config.json, generation_config.json and model.safetensors.
 
     Weights are stored in float32, the master weights themselves, so that saving loses nothing. Adapters are
     added to the weights that are stored, and kept by themselves in the subfolder `adapter` in peft's format.
-    A tokenizer that was loaded keeps the files it came with; every end of sequence is in both config files.
+    Every end of sequence is in both config files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = decoder.config
@@ -78,23 +103,8 @@ def save_model(decoder: Decoder, tokenizer: Tokenizer, folder: Path) -> None:
         "pad_token_id": config.pad_token_id,
         "bos_token_id": config.bos_token_id,
     }
-    special = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": config.max_position_embeddings,
-        "clean_up_tokenization_spaces": False,
-        "padding_side": "left",
-    }
-    names = {
-        "pad_token": tokenizer.id_to_token(config.pad_token_id),
-        "eos_token": tokenizer.id_to_token(config.eos_token_id),
-        "unk_token": UNKNOWN if tokenizer.token_to_id(UNKNOWN) is not None else None,
-    }
-    if config.bos_token_id is not None:
-        names["bos_token"] = tokenizer.id_to_token(config.bos_token_id)
-    special |= {role: name for role, name in names.items() if name is not None}
     _write_json(folder / "config.json", written)
     _write_json(folder / "generation_config.json", generation)
-    save_tokenizer(tokenizer, folder, special)
     tensors = {name: value.cpu().contiguous() for name, value in merged_weights(decoder).items()}
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     if adapters(decoder):
@@ -133,7 +143,7 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     return decoder, tokenizer
 
 
-def restore_model(decoder: Decoder, folder: Path) -> None:
+def restore_decoder(decoder: Decoder, folder: Path) -> None:
     """Take a checkpoint's weights in place: its adapters where the decoder has any, else all weights."""
     if adapters(decoder):
         load_adapters(decoder, folder / ADAPTER_FOLDER)

@@ -11,6 +11,7 @@ Ainslie et al. 2023 (grouped-query attention, 2305.13245); Shazeer 2020 (SwiGLU,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.native import bfloat16_allowed
+from practicum.model.policy import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def masked_attention(query: Tensor, keys: Tensor, values: Tensor, visible: Tenso
     """Attention of queries [B, K, Q, E] to the keys and values [B, K, T, E] that `visible`, bool [..., Q, T],
     is True for.
 
-    On a CPU it is written out, the learner's like the sampler's: scores and their softmax in float32, the
+    On a CPU it is written out, the scorer's like the sampler's: scores and their softmax in float32, the
     shares rounded like every factor of a product. Kernels that round at other places make the two disagree
     by several percent of a token's probability in bfloat16.
     """
@@ -221,7 +223,7 @@ class Backbone(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The policy: a backbone and the output head, which is the transposed embedding when tied."""
+    """Our own `Policy`: a backbone and the output head, which is the transposed embedding when tied."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -229,6 +231,24 @@ class Decoder(nn.Module):
         self.model = Backbone(config)
         if not config.tie_word_embeddings:
             self.lm_head = Linear(config.hidden_size, config.vocab_size)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Sizes and special tokens."""
+        config = self.config
+        return ModelSpec(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            max_positions=config.max_position_embeddings,
+            eos_ids=config.eos_ids,
+            pad_id=config.pad_token_id,
+            bos_id=config.bos_token_id,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.output_weight.device
 
     @property
     def output_weight(self) -> Tensor:
@@ -249,6 +269,19 @@ class Decoder(nn.Module):
     def forward(self, ids_BT: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Token ids [B, T] -> float32 logits [B, T, V]."""
         return self.logits(self.hidden(ids_BT, dtype), dtype)
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, generation_config.json, the weights, and adapters if there are any."""
+        # The formats are written in terms of the decoder, so they are imported only here.
+        from practicum.model.checkpoint import save_decoder
+
+        save_decoder(self, folder)
+
+    def restore(self, folder: Path) -> None:
+        """Take a saved folder's weights in place: its adapters where there are any, else all weights."""
+        from practicum.model.checkpoint import restore_decoder
+
+        restore_decoder(self, folder)
 
 
 def initialise(decoder: Decoder, seed: int) -> Decoder:

@@ -1,11 +1,11 @@
-"""Heads that read a decoder's final hidden states."""
+"""Heads that read a policy's final hidden states."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from practicum.model.decoder import Decoder
+from practicum.model.policy import Policy
 
 
 class ValueHead(nn.Module):
@@ -47,10 +47,15 @@ class RewardHead(nn.Module):
 
 
 class Critic(nn.Module):
-    """A value network of its own: a decoder and a linear head, which share nothing with the policy."""
+    """A value network of its own: a decoder and a linear head, which share nothing with the policy.
 
-    def __init__(self, decoder: Decoder, weight_D: Tensor, bias: float) -> None:
+    Raises TypeError for a decoder that is no `nn.Module`: its weights would not be kept with the heads.
+    """
+
+    def __init__(self, decoder: Policy, weight_D: Tensor, bias: float) -> None:
         super().__init__()
+        if not isinstance(decoder, nn.Module):
+            raise TypeError(f"{type(decoder).__name__} is no nn.Module, so a critic cannot hold its weights")
         self.decoder = decoder
         self.head = LinearValue(weight_D, bias)
 

@@ -1,7 +1,7 @@
 """Low-rank adapters: frozen weights, and beside each of them a product of two thin matrices that learns.
 
 y = (W + s B A) x with A [rank, in], B [out, rank], s = alpha / rank, B = 0 at the start (Hu et al. 2021,
-LoRA, arXiv 2106.09685, section 4.1). Sampling and the learner use the sum of weight and adapter, formed once
+LoRA, arXiv 2106.09685, section 4.1). Sampling and scoring use the sum of weight and adapter, formed once
 per update, so both see the very same weights. Stored as peft stores them.
 """
 

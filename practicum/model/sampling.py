@@ -63,7 +63,7 @@ def filter_logits(logits_SV: Tensor, config: SamplingConfig, keep: Tensor | None
     """Log-probabilities float32 [S, V] of the distribution sampled: temperature, then top-k, then top-p.
 
     Tokens cut away get -inf; the rest is normalised. Temperature 0 is greedy and keeps temperature 1 here.
-    `keep`, int64 [S], names a token of each row that is never cut away: the learner passes the tokens that
+    `keep`, int64 [S], names a token of each row that is never cut away: the scorer passes the tokens that
     were sampled, which a changed policy might otherwise no longer admit.
     """
     given_SV = logits_SV
@@ -88,3 +88,14 @@ def _likeliest(logits_SV: Tensor, count: int) -> Tensor:
     least_S1 = logits_SV.topk(count, dim=-1).values[:, -1:]
     above, equal = logits_SV > least_S1, logits_SV == least_S1
     return above | (equal & (equal.cumsum(-1) <= count - above.sum(-1, keepdim=True)))
+
+
+def choose(logprobs_SV: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
+    """Draw one token id per row, int64 [S]: argmax of p / e with e ~ Exponential(1), which samples p exactly.
+
+    The exponential race is the Gumbel-max trick (Maddison et al. 2014, 1411.0030) in probability space.
+    """
+    if config.temperature == 0:
+        return logprobs_SV.argmax(-1)
+    race = torch.empty_like(logprobs_SV).exponential_(generator=generator)
+    return (logprobs_SV.exp() / race).argmax(-1)

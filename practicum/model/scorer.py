@@ -1,13 +1,19 @@
-"""Rows of tokens on their way into the model: packed end to end, with the targets marked.
+"""Scoring rows of tokens: hidden states and log-probabilities by one version of a policy's weights.
 
-On a CPU with a compiler the packed tokens go through kernels as they are (`model/native/scorer.py`).
-Elsewhere they are right-padded in micro-batches of similar length and go through the decoder's modules.
+Rows come packed end to end, with the targets marked. Our decoder on a CPU with a compiler takes them through
+kernels as they are (`model/native/scorer.py`); any other policy reads them right-padded, in micro-batches of
+similar length.
+
+Rows and their ids lie on the CPU. A scorer moves what it needs to the policy's device; hidden states stay
+there, where heads read them, and token scores come back to the CPU, where rollouts and their credit are.
+Suffixes: N packed tokens, M targets, D hidden width, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +21,7 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.native.scorer import PackedWeights, pack_weights, packed_hidden, packed_logprobs, work
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.threads import one_thread
 from practicum.types import Rollout
@@ -130,66 +137,136 @@ def rollout_lengths(rollout: Rollout) -> list[int]:
     return lengths
 
 
-@dataclass(frozen=True)
-class Learner:
-    """One version of a decoder's weights, ready for any number of micro-batches, side by side too.
+class TokenScores(NamedTuple):
+    """Log-probability of each target and the entropy of its distribution, float32 [M] both, on the CPU."""
 
-    `weights` are cast and packed once, when it is made by `learner`; None where the kernels do not apply.
-    """
+    logprobs: Tensor
+    entropy: Tensor
 
-    decoder: Decoder
-    dtype: torch.dtype
-    weights: PackedWeights | None
+
+class Scorer(Protocol):
+    """One version of a policy's weights, ready for any number of micro-batches, side by side too."""
 
     @property
     def packed(self) -> bool:
         """Whether rows go through without padding."""
-        return self.weights is not None
+        ...
 
-    def cut(self, lengths: Sequence[int], max_tokens: int) -> tuple[list[list[int]], float]:
-        """Micro-batches of rows of these lengths, and the share of padding in them."""
-        workers = torch.get_num_threads()
-        batches = micro_batches(lengths, max_tokens, packed=self.packed, workers=workers)
-        return batches, padding_share(lengths, batches, packed=self.packed)
+    def cut(self, lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+        """Row numbers in micro-batches of at most `max_tokens`, a longer row alone (`micro_batches`)."""
+        ...
 
     def hidden(self, rows: Rows) -> Tensor:
         """Hidden states float32 [M, D] at the positions that predict the M targets, row after row.
 
-        Raises InputError for a token id outside the model's vocabulary, before any kernel sees it.
+        They are on the policy's device. Raises InputError for a token id outside the model's vocabulary.
         """
-        check_ids(rows.ids_N, self.decoder.config.vocab_size)
-        # A row's last token predicts nothing, so it is not read at all.
-        read_N = torch.ones_like(rows.target_N)
-        read_N[rows.starts[1:] - 1] = False
-        ids_N = rows.ids_N[read_N]
-        starts = rows.starts - torch.arange(len(rows.starts))
-        predicting_M = rows.target_N.roll(-1)[read_N].nonzero().squeeze(1)
-        if self.weights is not None:
-            return packed_hidden(self.weights, ids_N, starts, predicting_M)
-        return _padded_hidden(self.decoder, ids_N, starts, predicting_M, self.dtype)
+        ...
 
     def logprobs(
         self, hidden_MD: Tensor, rows: Rows, sampling: SamplingConfig, *, entropy_gradient: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Log-probability float32 [M] of each target and the entropy float32 [M] of its distribution.
+    ) -> TokenScores:
+        """Scores of the targets by the distribution a sampler draws from, its temperature and truncation too.
 
-        The distribution is the one the sampler draws from: same temperature, same truncation. The entropy has
-        a gradient only when asked for, which keeps several more [M, V] tensors where kernels do not apply.
+        The entropy has a gradient only when asked for, which keeps several more [M, V] tensors where kernels
+        do not apply.
         """
-        targets = rows.target_ids
-        truncated = sampling.top_p < 1 or 0 < sampling.top_k < self.decoder.config.vocab_size
-        if self.weights is not None and not truncated:
-            temperature = sampling.temperature if sampling.temperature > 0 else 1.0
-            return packed_logprobs(
-                self.weights, hidden_MD, targets, temperature, entropy_gradient=entropy_gradient
-            )
-        logits_MV = self.decoder.logits(hidden_MD, self.dtype)
+        ...
+
+
+def make_scorer(policy: Policy, dtype: torch.dtype) -> Scorer:
+    """The policy's present weights, ready for micro-batches; make a new one after every update."""
+    if isinstance(policy, Decoder):
+        with one_thread():
+            weights = pack_weights(policy, dtype)
+        if weights is not None:
+            return KernelScorer(policy, dtype, weights)
+    return PaddedScorer(policy, dtype)
+
+
+@dataclass(frozen=True)
+class PaddedScorer:
+    """A scorer of any policy on any device, in PyTorch."""
+
+    policy: Policy
+    dtype: torch.dtype
+
+    packed = False
+
+    def cut(self, lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+        """Rows of similar length together."""
+        return micro_batches(lengths, max_tokens)
+
+    def hidden(self, rows: Rows) -> Tensor:
+        """As `Scorer.hidden`, by way of right-padded rows."""
+        ids_N, starts, predicting_M = _read_part(rows, self.policy.spec.vocab_size)
+        work.add(forward_passes=1, tokens=len(ids_N), targets=len(predicting_M))
+        lengths = starts.diff()
+        row_N = torch.arange(len(lengths)).repeat_interleave(lengths)
+        place_N = torch.arange(len(ids_N)) - starts[row_N]
+        ids_BT = torch.zeros((len(lengths), int(lengths.max())), dtype=torch.int64)
+        ids_BT[row_N, place_N] = ids_N
+        device = self.policy.device
+        hidden = self.policy.hidden(ids_BT.to(device), self.dtype)
+        return hidden[row_N[predicting_M].to(device), place_N[predicting_M].to(device)]
+
+    def logprobs(
+        self, hidden_MD: Tensor, rows: Rows, sampling: SamplingConfig, *, entropy_gradient: bool = False
+    ) -> TokenScores:
+        """As `Scorer.logprobs`."""
+        targets = rows.target_ids.to(hidden_MD.device)
+        logits_MV = self.policy.logits(hidden_MD, self.dtype)
         logprobs_MV = filter_logits(logits_MV, sampling, keep=targets)
         chosen = logprobs_MV.gather(1, targets[:, None]).squeeze(1)
         measured_MV = logprobs_MV if entropy_gradient else logprobs_MV.detach()
         # A token cut away has log-probability -inf and must count 0, in the gradient too.
         entropy = -(measured_MV.exp() * measured_MV.clamp_min(-100)).sum(-1)
-        return chosen, entropy
+        return TokenScores(chosen.cpu(), entropy.cpu())
+
+
+@dataclass(frozen=True)
+class KernelScorer:
+    """A scorer of our decoder by C++ kernels on a CPU; `weights` are cast and packed once for all of it."""
+
+    policy: Decoder
+    dtype: torch.dtype
+    weights: PackedWeights
+
+    packed = True
+
+    def cut(self, lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+        """As many tokens in each as in the others, and work for every thread."""
+        return micro_batches(lengths, max_tokens, packed=True, workers=torch.get_num_threads())
+
+    def hidden(self, rows: Rows) -> Tensor:
+        """As `Scorer.hidden`."""
+        return packed_hidden(self.weights, *_read_part(rows, self.policy.config.vocab_size))
+
+    def logprobs(
+        self, hidden_MD: Tensor, rows: Rows, sampling: SamplingConfig, *, entropy_gradient: bool = False
+    ) -> TokenScores:
+        """As `Scorer.logprobs`; a truncated distribution needs every logit, so PyTorch computes it."""
+        if sampling.top_p < 1 or 0 < sampling.top_k < self.policy.config.vocab_size:
+            padded = PaddedScorer(self.policy, self.dtype)
+            return padded.logprobs(hidden_MD, rows, sampling, entropy_gradient=entropy_gradient)
+        temperature = sampling.temperature if sampling.temperature > 0 else 1.0
+        targets = rows.target_ids
+        return TokenScores(
+            *packed_logprobs(self.weights, hidden_MD, targets, temperature, entropy_gradient=entropy_gradient)
+        )
+
+
+def _read_part(rows: Rows, vocabulary: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(ids_N, starts, predicting_M): rows without their last tokens, and where in them targets are predicted.
+
+    A row's last token predicts nothing, so it is not read at all. Raises InputError for an id that is none,
+    before anything reads it.
+    """
+    check_ids(rows.ids_N, vocabulary)
+    read_N = torch.ones_like(rows.target_N)
+    read_N[rows.starts[1:] - 1] = False
+    starts = rows.starts - torch.arange(len(rows.starts))
+    return rows.ids_N[read_N], starts, rows.target_N.roll(-1)[read_N].nonzero().squeeze(1)
 
 
 def check_ids(ids_N: Tensor, vocabulary: int) -> None:
@@ -200,24 +277,3 @@ def check_ids(ids_N: Tensor, vocabulary: int) -> None:
                 f"token id {token} is outside the model's vocabulary of {vocabulary} "
                 f"(0 to {vocabulary - 1}): use the tokenizer that belongs to the model"
             )
-
-
-def learner(decoder: Decoder, dtype: torch.dtype) -> Learner:
-    """The decoder's present weights, ready for micro-batches; make a new one after every update."""
-    with one_thread():
-        return Learner(decoder, dtype, pack_weights(decoder, dtype))
-
-
-def _padded_hidden(
-    decoder: Decoder, ids_N: Tensor, starts: Tensor, predicting_M: Tensor, dtype: torch.dtype
-) -> Tensor:
-    """Hidden states float32 [M, D] at packed positions, by way of right-padded rows."""
-    work.add(forward_passes=1, tokens=len(ids_N), targets=len(predicting_M))
-    lengths = starts.diff()
-    row_N = torch.arange(len(lengths)).repeat_interleave(lengths)
-    place_N = torch.arange(len(ids_N)) - starts[row_N]
-    ids_BT = torch.zeros((len(lengths), int(lengths.max())), dtype=torch.int64)
-    ids_BT[row_N, place_N] = ids_N
-    device = decoder.output_weight.device
-    hidden = decoder.hidden(ids_BT.to(device), dtype)
-    return hidden[row_N[predicting_M].to(device), place_N[predicting_M].to(device)]

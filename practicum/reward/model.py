@@ -31,7 +31,8 @@ from practicum.files import atomic_write, to_json
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
 from practicum.model.heads import RewardHead
-from practicum.model.scorer import Learner, learner, make_rows
+from practicum.model.policy import Policy
+from practicum.model.scorer import Scorer, make_rows, make_scorer
 from practicum.model.tokenizer import (
     chat_of,
     encode_batch,
@@ -85,25 +86,25 @@ class Calibration:
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A decoder with a reward head, ready to score; make a new `student` after every change of weights."""
+    """A decoder with a reward head, ready to score; make a new `scorer` after every change of weights."""
 
-    decoder: Decoder
+    decoder: Policy
     tokenizer: Tokenizer
     head: RewardHead
     calibration: Calibration
-    student: Learner
+    scorer: Scorer
     reading: Reading = OWN_READING
 
     def scores(self, prompts: Sequence[str], completions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Raw scores float32 [B, K] and the completions' lengths in tokens, float32 [B]. No gradient."""
         sequences, lengths = sequences_of(self.decoder, self.tokenizer, prompts, completions, self.reading)
         scores_BK = torch.zeros(len(sequences), self.head.weight.shape[0])
-        batches, _ = self.student.cut([len(sequence) for sequence in sequences], MICRO_BATCH_TOKENS)
+        batches = self.scorer.cut([len(sequence) for sequence in sequences], MICRO_BATCH_TOKENS)
 
         @torch.no_grad()
         def score(batch: Sequence[int]) -> None:
-            hidden_BD = last_hidden(self.student, [sequences[row] for row in batch])
-            scores_BK[torch.tensor(batch)] = self.head(hidden_BD)
+            hidden_BD = last_hidden(self.scorer, [sequences[row] for row in batch])
+            scores_BK[torch.tensor(batch)] = self.head(hidden_BD).cpu()
 
         side_by_side([partial(score, batch) for batch in batches])
         return scores_BK, torch.tensor(lengths, dtype=torch.float32)
@@ -120,7 +121,7 @@ def centred(scores_BK: Tensor, lengths_B: Tensor, calibration: Calibration) -> T
 
 
 def sequences_of(
-    decoder: Decoder,
+    policy: Policy,
     tokenizer: Tokenizer,
     prompts: Sequence[str],
     completions: Sequence[str],
@@ -131,9 +132,9 @@ def sequences_of(
     A sequence longer than the model's positions loses what stands before its last token. Raises InputError
     where `reading` asks for a chat template that the tokenizer lacks, or that refuses the messages.
     """
-    limit, completion_ids = decoder.config.max_position_embeddings, encode_batch(tokenizer, completions)
+    limit, completion_ids = policy.spec.max_positions, encode_batch(tokenizer, completions)
     if reading.format == "completion":
-        eos = decoder.config.eos_token_id
+        eos = policy.spec.eos_id
         whole = [
             [*prompt, *completion, eos]
             for prompt, completion in zip(encode_prompts(tokenizer, prompts), completion_ids, strict=True)
@@ -175,30 +176,39 @@ def _up_to_the_score(ids: list[int], pad_id: int | None) -> list[int]:
     return ids[:end]
 
 
-def last_hidden(student: Learner, sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Hidden state of each sequence's last token, float32 [B, D]."""
-    # Learner.hidden gives the states that predict targets; a target behind the last token, which is never
+def last_hidden(scorer: Scorer, sequences: Sequence[Sequence[int]]) -> Tensor:
+    """Hidden state of each sequence's last token, float32 [B, D], on the policy's device."""
+    # Scorer.hidden gives the states that predict targets; a target behind the last token, which is never
     # read itself, asks for that token's state.
     rows = make_rows([[*sequence, 0] for sequence in sequences], [len(sequence) for sequence in sequences])
-    return student.hidden(rows)
+    return scorer.hidden(rows)
 
 
 def save_reward_model(
-    decoder: Decoder,
+    policy: Policy,
     tokenizer: Tokenizer,
     head: RewardHead,
     calibration: Calibration,
     folder: Path,
     reading: Reading = OWN_READING,
 ) -> None:
-    """Write a folder that `AutoModelForSequenceClassification` and `load_reward_model` load."""
-    pad_id: int | None = decoder.config.pad_token_id
+    """Write a folder that `AutoModelForSequenceClassification` and `load_reward_model` load.
+
+    Raises InputError for a policy that is not of our decoder's family, before anything is written.
+    """
+    if not isinstance(policy, Decoder):
+        raise InputError(
+            f"{folder}: a reward model is written as {ARCHITECTURE}, which {type(policy).__name__} is not: "
+            "start from a model of the Llama family"
+        )
+    spec = policy.spec
+    pad_id: int | None = spec.pad_id
     if reading.format != "completion":
         pad_id = reading.pad_id
-    elif pad_id == decoder.config.eos_token_id:
+    elif pad_id == spec.eos_id:
         # Hugging Face scores the last token that is no padding, and that is the end of sequence here.
-        pad_id = 0 if decoder.config.eos_token_id else 1
-    checkpoint.save_model(decoder, tokenizer, folder)
+        pad_id = 0 if spec.eos_id else 1
+    checkpoint.save_model(policy, tokenizer, folder)
     stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     stored |= {
         "architectures": [ARCHITECTURE],
@@ -257,7 +267,7 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
     head.load_state_dict({"weight": weight_KD.float()})
     calibration = _calibration(stored, len(weight_KD), folder)
     reading = _reading(stored, tokenizer, folder, reward_format)
-    return RewardModel(decoder, tokenizer, head, calibration, learner(decoder, dtype), reading)
+    return RewardModel(decoder, tokenizer, head, calibration, make_scorer(decoder, dtype), reading)
 
 
 def _heads(path: Path, hidden_size: int) -> Tensor:

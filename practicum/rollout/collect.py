@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from practicum.model.tokenizer import encode_prompts
-from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.sampler import Completion, Heard, Sampler, nobody
 from practicum.rollout.scores import checked_scores
 from practicum.run.profile import span
 from practicum.types import Prompt, Reward, Rollout, Score
@@ -42,16 +42,15 @@ def collect(
     reward: Reward,
     prompts: Sequence[Prompt],
     group_size: int,
-    generator: torch.Generator,
-    policy_version: int = 0,
-    on_finished: Callable[[int], None] = lambda finished: None,
+    seed: int,
+    on_finished: Heard = nobody,
 ) -> ScoredRollout:
     """Sample `group_size` completions of each prompt and score them; rows of a prompt stand together.
 
     Raises InputError for a reward that is not a finite number.
     """
     prompt_ids = encode_prompts(tokenizer, [prompt.text for prompt in prompts])
-    groups = sampler.sample(prompt_ids, group_size, generator, on_finished)
+    groups = sampler.sample(prompt_ids, group_size, seed, on_finished)
     completions = [completion for group in groups for completion in group]
     texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)
     row_prompts = [prompt for prompt in prompts for _ in range(group_size)]
@@ -62,7 +61,7 @@ def collect(
     scores = checked_scores(reward.name, row_prompts, texts, scores)
     group_B = torch.arange(len(prompts)).repeat_interleave(group_size)
     return ScoredRollout(
-        rollout=to_rollout(prompt_ids, group_B, completions, texts, policy_version),
+        rollout=to_rollout(prompt_ids, group_B, completions, texts),
         prompts=row_prompts,
         scores=scores,
         reward_B=torch.tensor([score.value for score in scores], dtype=torch.float64),
@@ -75,9 +74,11 @@ def to_rollout(
     group_B: Tensor,
     completions: Sequence[Completion],
     texts: list[str],
-    policy_version: int,
 ) -> Rollout:
-    """Pad prompts on the left and completions on the right into one `Rollout`; ids are never re-encoded."""
+    """Pad prompts on the left and completions on the right into one `Rollout`; ids are never re-encoded.
+
+    Its policy version is the oldest of its completions'.
+    """
     rows = len(completions)
     prompt_width = max(len(ids) for ids in prompt_ids)
     width = max(len(completion.ids) for completion in completions)
@@ -99,6 +100,6 @@ def to_rollout(
         mask_BT=mask_BT,
         logprobs_BT=logprobs_BT,
         group_B=group_B,
-        policy_version=policy_version,
+        policy_version=min(completion.policy_version for completion in completions),
         texts=texts,
     )

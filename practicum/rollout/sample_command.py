@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.sampler import Sampler, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.tasks.registry import TaskConfig, load_task
 
 
@@ -47,14 +47,13 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     """Sample and judge; the JSON of `practicum sample`. Prints prompts, completions and verdicts."""
     if not config.prompt:
         raise InputError("prompt is empty: at least one --prompt is needed")
-    decoder, tokenizer = load_model(model_folder(config.model))
-    sampler = Sampler(decoder, config.sampling)
-    generator = torch.Generator().manual_seed(config.seed)
+    policy, tokenizer = load_policy(config.model)
+    sampler = make_sampler(policy, config.sampling)
     if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None):
-        return {"samples": answers(config, sampler, tokenizer, generator)}
+        return {"samples": answers(config, sampler, tokenizer)}
     task = load_task(config.task)
     prompts = [task.read(text) for text in config.prompt]
-    batch = collect(sampler, tokenizer, task, prompts, config.count, generator)
+    batch = collect(sampler, tokenizer, task, prompts, config.count, scattered(config.seed))
     rows = [
         {
             "prompt": prompt.text,
@@ -72,11 +71,9 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     return {"samples": rows}
 
 
-def answers(
-    config: SampleConfig, sampler: Sampler, tokenizer: Tokenizer, generator: torch.Generator
-) -> list[dict[str, Any]]:
+def answers(config: SampleConfig, sampler: Sampler, tokenizer: Tokenizer) -> list[dict[str, Any]]:
     """Completions of the prompts as they stand, in the model's chat template if it has one. Prints them."""
-    groups = sampler.sample(encode_prompts(tokenizer, config.prompt), config.count, generator)
+    groups = sampler.sample(encode_prompts(tokenizer, config.prompt), config.count, scattered(config.seed))
     rows = [
         {
             "prompt": prompt,

@@ -18,17 +18,16 @@ from scipy.stats import t as students_t
 from tokenizers import Tokenizer
 
 from practicum.config import completed
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder
+from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
 from practicum.stats import share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
-from practicum.training.loop import generator_for, set_threads
+from practicum.training.loop import sampling_seed, set_threads
 from practicum.types import Prompt
 
 
@@ -62,12 +61,12 @@ class EvalConfig(Ranged):
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:
     """Examine a saved model; the JSON of `practicum eval`."""
-    decoder, tokenizer = load_model(model_folder(config.model))
+    policy, tokenizer = load_policy(config.model)
     set_threads(config.threads)
-    return {"model": str(config.model), **examine(decoder, tokenizer, load_task(config.task), config)}
+    return {"model": str(config.model), **examine(policy, tokenizer, load_task(config.task), config)}
 
 
-def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:
+def examine(policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:
     """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for.
 
     Accuracy is over the completions of which the task says whether they solve their problem; where it says so
@@ -75,7 +74,7 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
     """
     started = time.perf_counter()
     prompts = task.prompts(config.split, config.count, config.seed)
-    greedy = _sample(decoder, tokenizer, task, prompts, 1, config, 0.0)
+    greedy = _sample(policy, tokenizer, task, prompts, 1, config, 0.0)
     judged = [row for row, score in enumerate(greedy.scores) if score.solved is not None]
     right = [bool(greedy.scores[row].solved) for row in judged]
     notes = _notes(task, len(judged), len(prompts))
@@ -107,7 +106,7 @@ def examine(decoder: Decoder, tokenizer: Tokenizer, task: Task, config: EvalConf
     }
     if config.samples:
         few = prompts[: config.sampled_count]
-        sampled = _sample(decoder, tokenizer, task, few, config.samples, config, 1.0)
+        sampled = _sample(policy, tokenizer, task, few, config.samples, config, 1.0)
         result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
     result["seconds"] = time.perf_counter() - started
@@ -149,7 +148,7 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
 
 
 def _sample(
-    decoder: Decoder,
+    policy: Policy,
     tokenizer: Tokenizer,
     task: Task,
     prompts: Sequence[Prompt],
@@ -157,10 +156,10 @@ def _sample(
     config: EvalConfig,
     temperature: float,
 ) -> ScoredRollout:
-    sampler = Sampler(decoder, completed(SamplingConfig, config.sampling, temperature=temperature))
-    generator = generator_for(config.seed, "evaluation", count)
+    sampler = make_sampler(policy, completed(SamplingConfig, config.sampling, temperature=temperature))
+    seed = sampling_seed(config.seed, "evaluation", count)
     with progress("examine", len(prompts) * count) as bar:
-        return collect(sampler, tokenizer, task, prompts, count, generator, on_finished=bar.update)
+        return collect(sampler, tokenizer, task, prompts, count, seed, bar.update)
 
 
 def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:

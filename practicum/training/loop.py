@@ -26,10 +26,12 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.observer import GO_ON, Observer, StepResult, Verdict
 from practicum.guard.watch import held_since
-from practicum.model.checkpoint import restore_model, save_model
-from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.checkpoint import save_model
+from practicum.model.decoder import compute_dtype
 from practicum.model.native import load
+from practicum.model.policy import Policy
 from practicum.ranges import Common, PositiveInt, Ranged, Threads
+from practicum.rollout.sampler import scattered
 from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
 from practicum.training.dead import STEPS, signs_of_death
@@ -54,7 +56,7 @@ class LoopConfig(Ranged, section="loop"):
 class Trainee:
     """What a stage trains: the policy, its tokenizer, any further heads, and their common optimizer."""
 
-    decoder: Decoder
+    decoder: Policy
     tokenizer: Tokenizer
     heads: nn.ModuleDict
     optimizer: Optimizer
@@ -75,7 +77,7 @@ class Trainee:
                 raise InputError(
                     f"{folder / 'trainer.safetensors'}: {name} is {found}, not {list(own.shape)}; {EARLIER}"
                 )
-        restore_model(self.decoder, folder)
+        self.decoder.restore(folder)
         self.heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self.heads.state_dict()})
         self.optimizer.restore(tensors)
 
@@ -84,6 +86,11 @@ def step_seed(seed: int, *parts: int | str) -> int:
     """A 62-bit seed that depends on the run's seed and on where it is used; equal input, equal seed."""
     text = ":".join(str(part) for part in (seed, *parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 2
+
+
+def sampling_seed(seed: int, *parts: int | str) -> int:
+    """The seed of `Sampler.sample` at one place of a run, from `step_seed`."""
+    return scattered(step_seed(seed, *parts))
 
 
 def generator_for(seed: int, *parts: int | str) -> torch.Generator:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,27 @@ class OptimizerConfig(Ranged, section="optimizer"):
 MUON_STEPS, MUON_COEFFICIENTS = 5, (3.4445, -4.775, 2.0315)
 
 
+class HasParameters(Protocol):
+    """A policy, a head, or any other module."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Parameters by name, each once."""
+        ...
+
+
+class Together:
+    """Several things that one optimizer trains; each name leads the names of its parameters."""
+
+    def __init__(self, **parts: HasParameters) -> None:
+        self.parts = parts
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters, part by part."""
+        for part, module in self.parts.items():
+            for name, parameter in module.named_parameters():
+                yield f"{part}.{name}", parameter
+
+
 class Optimizer:
     """One optimizer over a module's trainable parameters; `step` clips, sets the scheduled rate and updates.
 
@@ -61,7 +82,7 @@ class Optimizer:
     (kellerjordan.github.io/posts/muon), with the step size of Liu et al. 2025 (2502.16982, eq. 4).
     """
 
-    def __init__(self, module: nn.Module, config: OptimizerConfig, steps: int) -> None:
+    def __init__(self, module: HasParameters, config: OptimizerConfig, steps: int) -> None:
         self.config, self.steps = config, steps
         self.named = {name: part for name, part in module.named_parameters() if part.requires_grad}
         muon = {

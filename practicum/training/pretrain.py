@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.guard.observer import StepResult
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
-from practicum.model.scorer import equal_rows, learner
+from practicum.model.scorer import equal_rows, make_scorer
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.run.folder import Run
@@ -27,7 +27,7 @@ from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Teaches
 from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.parallel import add_gradients
+from practicum.training.step import Report, gradients_of, total, trainable
 
 SIZES: dict[str, dict[str, object]] = {
     "tiny": {},
@@ -174,23 +174,18 @@ def check_memory(shape: ModelShape, vocabulary_size: int) -> None:
         )
 
 
-def read(decoder: Decoder, ids_BT: Tensor, micro_batch_rows: int, dtype: torch.dtype) -> float:
+def read(policy: Policy, ids_BT: Tensor, micro_batch_rows: int, dtype: torch.dtype) -> float:
     """Add the gradient of the mean next-token loss over rows [B, T + 1], and return the loss."""
-    parts = torch.split(ids_BT, micro_batch_rows)
     targets = ids_BT[:, 1:].numel()
-    student = learner(decoder, dtype)
-    measured = [0.0] * len(parts)
+    scorer = make_scorer(policy, dtype)
 
-    def micro_batch_loss(index: int) -> Tensor:
-        rows = equal_rows(parts[index])
-        logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
-        loss = -logprobs.sum() / targets
-        measured[index] = loss.item()
-        return loss
+    def loss(part_BT: Tensor) -> tuple[Tensor, Report]:
+        rows = equal_rows(part_BT)
+        logprobs, _ = scorer.logprobs(scorer.hidden(rows), rows, SamplingConfig())
+        value = -logprobs.sum() / targets
+        return value, {"loss": value.item()}
 
-    parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
-    add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(parts))])
-    return sum(measured)
+    return total(gradients_of(trainable(policy), torch.split(ids_BT, micro_batch_rows), loss), "loss")
 
 
 def decoder_config(config: PretrainConfig, tokenizer: Tokenizer) -> DecoderConfig:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -25,11 +24,11 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.observer import StepResult
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.decoder import compute_dtype
 from practicum.model.heads import RewardHead
-from practicum.model.lora import LoraConfig, add_adapters
-from practicum.model.scorer import learner
+from practicum.model.lora import LoraConfig
+from practicum.model.policy import Policy, load_policy
+from practicum.model.scorer import make_scorer
 from practicum.preferences.aggregate import consensus
 from practicum.preferences.controls import RankingControl, with_null_labels
 from practicum.preferences.rankings import (
@@ -70,8 +69,8 @@ from practicum.reward.model import (
 from practicum.run.folder import Run
 from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
-from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.parallel import add_gradients
+from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
+from practicum.training.step import Report, gradients_of, total, trainable
 from practicum.types import Ranking, RewardFormat
 
 
@@ -169,37 +168,36 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     if config.average:
         return average(config, run_path, resume=resume)
     assert config.model is not None
-    decoder, tokenizer = load_model(model_folder(config.model))
-    add_adapters(decoder, config.lora, config.seed)
+    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
     rankings = read_rankings(config.preferences, config.project)
     weights = _rater_weights(rankings, config)
-    learned, held_out, alike = divided(by_prompt(rankings, weights), decoder, tokenizer, config)
+    learned, held_out, alike = divided(by_prompt(rankings, weights), policy, tokenizer, config)
     labels = with_null_labels(rankings, config.control, config.seed)
-    taught, _, _ = divided(by_prompt(labels, weights), decoder, tokenizer, config)
+    taught, _, _ = divided(by_prompt(labels, weights), policy, tokenizer, config)
     tell(alike)
     items = as_pairs(taught) if config.batching == "pairs" else taught
     run = Run.open(run_path, config, "reward-model", resume=resume)
     set_threads(config.threads)
     dtype = compute_dtype(config.dtype)
     head_seed = config.seed if config.head_seed is None else config.head_seed
-    head = RewardHead(decoder.config.hidden_size, config.heads, head_seed)
+    head = RewardHead(policy.spec.hidden_size, config.heads, head_seed).to(policy.device)
     heads = nn.ModuleDict({"reward": head})
     epoch_steps = -(-len(items) // config.batch_prompts)
     steps = config.contrast_steps + config.epochs * epoch_steps
     loop = LoopConfig(steps, config.checkpoint_every, threads=config.threads)
-    optimizer = Optimizer(nn.ModuleDict({"model": decoder, "heads": heads}), config.optimizer, steps)
-    trainee = Trainee(decoder, tokenizer, heads, optimizer)
+    optimizer = Optimizer(Together(model=policy, heads=heads), config.optimizer, steps)
+    trainee = Trainee(policy, tokenizer, heads, optimizer)
 
     def step(index: int) -> StepResult:
         if index < config.contrast_steps:
             random = Random(f"contrasts {config.seed} {index}")
             asked = batch_of(learned, config.batch_prompts, index, config.seed)
             batch = [contrasted(item, learned, random) for item in asked]
-            metrics = learn(decoder, tokenizer, head, batch, config, dtype)
+            metrics = learn(policy, tokenizer, head, batch, config, dtype)
             return StepResult(metrics | optimizer.step(index))
         index, place = index - config.contrast_steps, index
         batch = batch_of(items, config.batch_prompts, index, config.seed)
-        metrics = learn(decoder, tokenizer, head, batch, config, dtype)
+        metrics = learn(policy, tokenizer, head, batch, config, dtype)
         metrics |= optimizer.step(place)
         metrics["epoch"] = (index + 1) / epoch_steps
         if (index + 1) % epoch_steps == 0 and held_out:
@@ -214,7 +212,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
 
 def divided(
     judged: Sequence[Judged],
-    decoder: Decoder,
+    policy: Policy,
     tokenizer: Tokenizer,
     config: RewardModelConfig,
     reading: Reading = OWN_READING,
@@ -225,8 +223,8 @@ def divided(
     """
     prompts = [item.prompt.text for item in judged for _ in item.responses]
     texts = [response.text for item in judged for response in item.responses]
-    sequences, _ = sequences_of(decoder, tokenizer, prompts, texts, reading)
-    left, alike = told_apart(judged, sequences, decoder.config.max_position_embeddings)
+    sequences, _ = sequences_of(policy, tokenizer, prompts, texts, reading)
+    left, alike = told_apart(judged, sequences, policy.spec.max_positions)
     if not left:
         raise InputError(
             f"{', '.join(config.preferences)}: nothing to learn: {alike.sentence()}; give rankings of "
@@ -262,15 +260,12 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     tell(alike)
     run = Run.open(run_path, config, "reward-model", resume=resume)
     set_threads(config.threads)
-    decoder = first.decoder
     with torch.no_grad():
         for name in ("decoder", "head"):
-            parts = [getattr(model, name).state_dict() for model in models]
-            mean = {
-                key: torch.stack([part[key].double() for part in parts]).mean(0).float() for key in parts[0]
-            }
-            getattr(first, name).load_state_dict(mean)
-    merged = replace(first, student=learner(decoder, dtype))
+            parts = [dict(getattr(model, name).named_parameters()) for model in models]
+            for key, own in parts[0].items():
+                own.copy_(torch.stack([part[key].double() for part in parts]).mean(0).float())
+    merged = replace(first, scorer=make_scorer(first.decoder, dtype))
     last = {"averaged": len(models), "alike": alike.json()}
     return concluded(run, merged, rankings, learned, held_out, config, last)
 
@@ -280,7 +275,7 @@ def _check_alike(first_folder: Path, first: RewardModel, folder: Path, other: Re
         {
             f"{part}.{key}": tuple(tensor.shape)
             for part in ("decoder", "head")
-            for key, tensor in getattr(model, part).state_dict().items()
+            for key, tensor in getattr(model, part).named_parameters()
         }
         for model in (first, other)
     )
@@ -356,7 +351,7 @@ def _rater_weights(rankings: Sequence[Ranking], config: RewardModelConfig) -> Ma
 
 
 def learn(
-    decoder: Decoder,
+    policy: Policy,
     tokenizer: Tokenizer,
     head: RewardHead,
     batch: Sequence[Judged],
@@ -369,33 +364,28 @@ def learn(
     """
     prompts = [item.prompt.text for item in batch for _ in item.responses]
     texts = [response.text for item in batch for response in item.responses]
-    sequences, _ = sequences_of(decoder, tokenizer, prompts, texts)
+    sequences, _ = sequences_of(policy, tokenizer, prompts, texts)
     starts = [0]
     for item in batch:
         starts.append(starts[-1] + len(item.responses))
     lengths = [len(sequence) for sequence in sequences]
     tokens_of_item = [sum(lengths[start:end]) for start, end in pairwise(starts)]
-    total = sum(verdict.weight for item in batch for verdict in item.verdicts)
-    student = learner(decoder, dtype)
-    cuts, _ = student.cut(tokens_of_item, config.micro_batch_tokens)
-    measured = [(0.0, 0.0, 0)] * len(cuts)
+    weight = sum(verdict.weight for item in batch for verdict in item.verdicts)
+    scorer = make_scorer(policy, dtype)
 
-    def micro_batch_loss(index: int) -> Tensor:
-        chosen = cuts[index]
-        items = [batch[place] for place in chosen]
+    def loss(chosen: Sequence[int]) -> tuple[Tensor, Report]:
         rows = [row for place in chosen for row in range(starts[place], starts[place + 1])]
-        scores_NH = head(last_hidden(student, [sequences[row] for row in rows]))
-        loss, right, pairs = ranking_loss(scores_NH, items, config)
-        loss = loss / total
-        measured[index] = loss.item(), right, pairs
-        return loss
+        scores_NH = head(last_hidden(scorer, [sequences[row] for row in rows])).cpu()
+        value, right, pairs = ranking_loss(scores_NH, [batch[place] for place in chosen], config)
+        value = value / weight
+        return value, {"loss": value.item(), "right": right, "pairs": pairs}
 
-    parameters = [part for module in (decoder, head) for part in module.parameters() if part.requires_grad]
-    add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(cuts))])
-    right, pairs = (sum(part[place] for part in measured) for place in (1, 2))
+    cuts = scorer.cut(tokens_of_item, config.micro_batch_tokens)
+    reports = gradients_of(trainable(policy, head), cuts, loss)
+    pairs = total(reports, "pairs")
     return {
-        "loss": sum(part[0] for part in measured),
-        "accuracy": right / pairs if pairs else float("nan"),
+        "loss": total(reports, "loss"),
+        "accuracy": total(reports, "right") / pairs if pairs else float("nan"),
         "tokens": sum(lengths),
     }
 
@@ -480,7 +470,9 @@ def _ready(trainee: Trainee, dtype: torch.dtype) -> RewardModel:
     head = trainee.heads["reward"]
     assert isinstance(head, RewardHead)
     calibration = Calibration((0.0,) * len(head.weight))
-    return RewardModel(trainee.decoder, trainee.tokenizer, head, calibration, learner(trainee.decoder, dtype))
+    return RewardModel(
+        trainee.decoder, trainee.tokenizer, head, calibration, make_scorer(trainee.decoder, dtype)
+    )
 
 
 def padded(items: Sequence[Judged]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -24,10 +24,10 @@ from practicum.guard.guard import GuardConfig
 from practicum.guard.observer import Adjustments, Observer, StepResult, adjustments
 from practicum.guard.signals import repeated_triples
 from practicum.guard.watch import Watch, ended_by_guard, warning_signals
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder, compute_dtype
+from practicum.model.decoder import compute_dtype
 from practicum.model.heads import Critic, ValueHead
-from practicum.model.lora import LoraConfig, add_adapters
+from practicum.model.lora import LoraConfig
+from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
 from practicum.ranges import MOST_HELD, Common, Count, NonNegativeInt, Ranged, Seed
@@ -36,6 +36,7 @@ from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
 from practicum.tasks.registry import TaskConfig, load_task
@@ -50,11 +51,12 @@ from practicum.training.loop import (
     Trainee,
     generator_for,
     run_steps,
+    sampling_seed,
     set_threads,
     step_seed,
 )
 from practicum.training.objectives import explained_variance
-from practicum.training.optimizer import Optimizer, OptimizerConfig
+from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
 from practicum.training.profiler import Profiler
 from practicum.training.update import (
     ScoreSettings,
@@ -170,16 +172,18 @@ class Parts:
     """Everything concrete that a run of practice is made of; `train` only runs it.
 
     `task` gives prompts and says what answers show, `reward` judges them, and `reward_models`, where there
-    are any, pay for them. `heads` are trained beside the policy.
+    are any, pay for them. `sampler` is loaded with the policy's weights at every step. `heads` are trained
+    beside the policy.
     """
 
-    policy: Decoder
+    policy: Policy
     tokenizer: Tokenizer
     task: Task
     reward: Reward
     algorithm: Algorithm
+    sampler: Sampler
     reward_models: Sequence[RewardModel] = ()
-    reference: Decoder | None = None
+    reference: Policy | None = None
     heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     observers: Sequence[Observer] = ()
 
@@ -191,17 +195,16 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     it needs. `reward` judges in place of the task. The run's config.toml can hold neither: give them again to
     resume. Raises InputError where parts do not fit each other.
     """
-    policy, tokenizer = load_model(model_folder(config.model))
-    add_adapters(policy, config.lora, config.seed)
+    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
     task = task or load_task(config.task)
     reward = with_control(reward or task, config.control, config.seed)
     check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
     reward_models = [load_reward_model(path, dtype, config.reward_format) for path in config.reward_model]
-    anchor = model_folder(config.reference or config.model)
-    reference = load_model(anchor)[0] if config.update.kl.weight or reward_models else None
-    if reference is not None and reference.config.vocab_size != policy.config.vocab_size:
+    anchor = config.reference or config.model
+    reference = load_policy(anchor)[0] if config.update.kl.weight or reward_models else None
+    if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     return Parts(
         policy,
@@ -209,6 +212,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         task,
         reward,
         ALGORITHMS[config.algorithm],
+        make_sampler(policy, config.sampling),
         reward_models,
         reference,
         make_heads(config, policy, tokenizer, reward_models),
@@ -217,7 +221,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
 
 
 def make_heads(
-    config: RlConfig, policy: Decoder, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
+    config: RlConfig, policy: Policy, tokenizer: Tokenizer, reward_models: Sequence[RewardModel]
 ) -> nn.ModuleDict:
     """What is trained beside the policy: a value head or a critic, where the algorithm needs values.
 
@@ -227,7 +231,7 @@ def make_heads(
     if "values" not in ALGORITHMS[config.algorithm].needs:
         return nn.ModuleDict()
     if config.ppo.critic == "head":
-        return nn.ModuleDict({"value": ValueHead(policy.config.hidden_size, config.seed)})
+        return nn.ModuleDict({"value": ValueHead(policy.spec.hidden_size, config.seed).to(policy.device)})
     if not reward_models:
         raise InputError("ppo.critic is reward_model: give the --reward_model it starts from")
     start = reward_models[0]
@@ -308,7 +312,7 @@ def train(
 def trainee_of(parts: Parts, config: RlConfig) -> Trainee:
     """The policy and its heads with the optimizer of both."""
     updates = config.loop.steps * config.update.epochs * config.update.minibatches
-    trained = nn.ModuleDict({"policy": parts.policy, "heads": parts.heads})
+    trained = Together(policy=parts.policy, heads=parts.heads)
     optimizer = Optimizer(trained, config.optimizer, updates)
     return Trainee(parts.policy, parts.tokenizer, parts.heads, optimizer)
 
@@ -320,11 +324,9 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     prompts = step_prompts(parts.task, config, index)
     first_update = index * config.update.epochs * config.update.minibatches
     with span("sample"):
-        sampler = Sampler(trainee.decoder, config.sampling)
-        generator = generator_for(config.seed, "sampling", index)
-        batch = collect(
-            sampler, trainee.tokenizer, parts.reward, prompts, config.group_size, generator, first_update
-        )
+        parts.sampler.load(trainee.decoder, first_update)
+        seed = sampling_seed(config.seed, "sampling", index)
+        batch = collect(parts.sampler, trainee.tokenizer, parts.reward, prompts, config.group_size, seed)
     if parts.reward_models:
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens

@@ -31,8 +31,9 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.guard.controllers import KLConfig
 from practicum.guard.watch import asked_prompts
-from practicum.model.checkpoint import load_model, model_folder
+from practicum.model.checkpoint import model_folder
 from practicum.model.decoder import compute_dtype
+from practicum.model.policy import load_policy
 from practicum.model.tokenizer import encode_batch, encode_prompts
 from practicum.preferences.controls import RankingControl, length_part
 from practicum.preferences.rankings import by_prompt, read_rankings
@@ -45,13 +46,13 @@ from practicum.reward.accuracy import ensemble_accuracy
 from practicum.reward.model import load_reward_model
 from practicum.reward.parts import combined, member_rewards
 from practicum.rollout.collect import collect
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.stats import clustered_error, share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training import reward_model, rl
-from practicum.training.loop import LoopConfig, generator_for, set_threads, step_seed
+from practicum.training.loop import LoopConfig, sampling_seed, set_threads, step_seed
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings, divided
 from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
@@ -223,16 +224,14 @@ def sampled(
     fewer than two different responses are left out. Raises InputError when none is left.
     """
     task = load_task(config.task)
-    decoder, tokenizer = load_model(policy)
+    writer, tokenizer = load_policy(policy)
     drawn = task.prompts("train", config.prompts, step_seed(config.seed, "ranked prompts", number))
     prompts = _distinct([*asked_first, *drawn])[: config.prompts]
     urgent = {prompt.text for prompt in asked_first}
-    sampler = Sampler(decoder, config.practice.sampling)
-    generator = generator_for(config.seed, "ranked responses", number)
+    ids = encode_prompts(tokenizer, [prompt.text for prompt in prompts])
+    seed = sampling_seed(config.seed, "ranked responses", number)
     # Some answers are equal, and nobody is paid to rank two equal ones.
-    groups = sampler.sample(
-        encode_prompts(tokenizer, [prompt.text for prompt in prompts]), 2 * config.responses, generator
-    )
+    groups = make_sampler(writer, config.practice.sampling).sample(ids, 2 * config.responses, seed)
     settings = asdict(config.practice.sampling)
     asked = []
     for prompt, group in zip(prompts, groups, strict=True):
@@ -331,18 +330,18 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     `gold`: the raters' true utility, with its standard error over problems, for simulated raters only.
     """
     task = load_task(config.task)
-    decoder, tokenizer = load_model(policy)
+    writer, tokenizer = load_policy(policy)
     prompts = task.prompts("validation", config.examined, step_seed(config.seed, "examined"))
-    sampler = Sampler(decoder, config.practice.sampling)
-    batch = collect(sampler, tokenizer, task, prompts, 1, generator_for(config.seed, "examined"))
+    sampler = make_sampler(writer, config.practice.sampling)
+    batch = collect(sampler, tokenizer, task, prompts, 1, sampling_seed(config.seed, "examined"))
     dtype = compute_dtype(config.practice.dtype)
     rewards = config.practice.reward
     loaded = [load_reward_model(path, dtype) for path in models]
     asked = [prompt.text for prompt in batch.prompts]
     members_BM = member_rewards(loaded, asked, batch.rollout.texts, rewards.scale)
     reference_BT = reference_logprobs(
-        load_model(first)[0],
-        decoder,
+        load_policy(first)[0],
+        writer,
         batch.rollout,
         ScoreSettings(config.practice.sampling, config.practice.update.micro_batch_tokens, dtype),
     )
@@ -427,7 +426,7 @@ def gain_apart_from_length(
     dtype, rewards = compute_dtype(config.practice.dtype), config.practice.reward
     loaded = [load_reward_model(path, dtype) for path in models]
     worth_N = combined(member_rewards(loaded, prompts, texts, rewards.scale), rewards).double().numpy()
-    _, tokenizer = load_model(model_folder(config.model))
+    _, tokenizer = load_policy(config.model)
     tokens_N = np.array([len(one) for one in encode_batch(tokenizer, texts)], dtype=np.float64)
     slope = length_part(worth_N, tokens_N, worth_N, tokens_N, group).slope
     gain = after["proxy"] - before["proxy"]

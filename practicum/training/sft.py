@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +17,11 @@ from torch import Tensor, nn
 
 from practicum.errors import InputError
 from practicum.guard.observer import StepResult
-from practicum.model.checkpoint import load_model, model_folder
-from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype
-from practicum.model.lora import LoraConfig, add_adapters
+from practicum.model.decoder import compute_dtype
+from practicum.model.lora import LoraConfig
+from practicum.model.policy import ModelSpec, Policy, load_policy
 from practicum.model.sampling import SamplingConfig
-from practicum.model.scorer import learner, make_rows
+from practicum.model.scorer import make_rows, make_scorer, padding_share
 from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.run.folder import Run
@@ -37,7 +36,7 @@ from practicum.training.loop import (
     step_seed,
 )
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.parallel import add_gradients
+from practicum.training.step import Report, gradients_of, total, trainable
 from practicum.types import Demonstration
 
 
@@ -85,8 +84,7 @@ def train(
     Raises InputError when no demonstration of an update fits in the model's positions. Where only some do not
     fit they are skipped and counted in the metrics, and the first of them is named on stderr.
     """
-    decoder, tokenizer = load_model(model_folder(config.model))
-    add_adapters(decoder, config.lora, config.seed)
+    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
     task = task or load_task(config.task)
 
     def demonstrations_of(index: int) -> list[Demonstration]:
@@ -95,23 +93,23 @@ def train(
         )
 
     # That the model is too short for the task is told before there is a folder.
-    lesson_of(decoder.config, tokenizer, demonstrations_of(0))
+    lesson_of(policy.spec, tokenizer, demonstrations_of(0))
     run = Run.open(run_path, config, "sft", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
-    optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
-    trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
+    optimizer = Optimizer(policy, config.optimizer, config.loop.steps)
+    trainee = Trainee(policy, tokenizer, nn.ModuleDict(), optimizer)
     dtype = compute_dtype(config.dtype)
     told: set[str] = set()
 
     def step(index: int) -> StepResult:
         demonstrations = demonstrations_of(index)
         passages = task.exposition(config.textbook_passages, step_seed(config.seed, "textbook", index))
-        lesson = lesson_of(decoder.config, tokenizer, demonstrations, passages)
+        lesson = lesson_of(policy.spec, tokenizer, demonstrations, passages)
         for kind, complaint in lesson.complaints.items():
             if kind not in told:
                 told.add(kind)
                 print(f"practicum: update {index + 1}: {complaint}", file=sys.stderr)
-        metrics = teach(decoder, lesson, config.micro_batch_tokens, dtype)
+        metrics = teach(policy, lesson, config.micro_batch_tokens, dtype)
         samples = [
             {"step": index + 1, "prompt": demonstration.prompt.text, "completion": demonstration.completion}
             for demonstration in demonstrations[:2]
@@ -141,7 +139,7 @@ class Lesson:
 
 
 def lesson_of(
-    shape: DecoderConfig,
+    spec: ModelSpec,
     tokenizer: Tokenizer,
     demonstrations: Sequence[Demonstration],
     passages: Sequence[str] = (),
@@ -154,11 +152,11 @@ def lesson_of(
     asked = [demonstration.prompt.text for demonstration in demonstrations]
     written = [demonstration.completion for demonstration in demonstrations]
     prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
-    end = shape.eos_token_id
+    end = spec.eos_id
     # A tokenizer may end a whole text by itself; one end of sequence is enough.
     read = [ids[:-1] if ids[-1:] == [end] else ids for ids in encode_texts(tokenizer, passages)]
     answers = [[*ids, end] for ids in [*encode_batch(tokenizer, written), *read]]
-    limit = shape.max_position_embeddings
+    limit = spec.max_positions
     rows = list(zip(prompts, answers, strict=True))
     room = [min(limit, len(prompt) + len(answer)) - max(1, len(prompt)) for prompt, answer in rows]
     kept = [row for row, targets in enumerate(room) if targets > 0]
@@ -193,7 +191,7 @@ def lesson_of(
 
 
 def imitate(
-    decoder: Decoder,
+    policy: Policy,
     tokenizer: Tokenizer,
     demonstrations: Sequence[Demonstration],
     micro_batch_tokens: int,
@@ -201,11 +199,11 @@ def imitate(
     passages: Sequence[str] = (),
 ) -> dict[str, float]:
     """`teach` the demonstrations and passages; raises InputError where `lesson_of` does."""
-    lesson = lesson_of(decoder.config, tokenizer, demonstrations, passages)
-    return teach(decoder, lesson, micro_batch_tokens, dtype)
+    lesson = lesson_of(policy.spec, tokenizer, demonstrations, passages)
+    return teach(policy, lesson, micro_batch_tokens, dtype)
 
 
-def teach(decoder: Decoder, lesson: Lesson, micro_batch_tokens: int, dtype: torch.dtype) -> dict[str, float]:
+def teach(policy: Policy, lesson: Lesson, micro_batch_tokens: int, dtype: torch.dtype) -> dict[str, float]:
     """Add the gradient of the mean next-token loss over all tokens to learn, and return metrics.
 
     The mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
@@ -213,26 +211,21 @@ def teach(decoder: Decoder, lesson: Lesson, micro_batch_tokens: int, dtype: torc
     whole = make_rows(lesson.sequences, lesson.prompt_lengths)
     targets = int(whole.target_N.sum())
     lengths = [len(sequence) for sequence in lesson.sequences]
-    student = learner(decoder, dtype)
-    batches, padding = student.cut(lengths, micro_batch_tokens)
-    measured = [0.0] * len(batches)
+    scorer = make_scorer(policy, dtype)
+    batches = scorer.cut(lengths, micro_batch_tokens)
 
-    def micro_batch_loss(index: int) -> Tensor:
-        batch = batches[index]
+    def loss(batch: Sequence[int]) -> tuple[Tensor, Report]:
         rows = make_rows(
             [lesson.sequences[row] for row in batch], [lesson.prompt_lengths[row] for row in batch]
         )
-        logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
-        loss = -logprobs.sum() / targets
-        measured[index] = loss.item()
-        return loss
+        logprobs, _ = scorer.logprobs(scorer.hidden(rows), rows, SamplingConfig())
+        value = -logprobs.sum() / targets
+        return value, {"loss": value.item()}
 
-    parameters = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
-    add_gradients(parameters, [partial(micro_batch_loss, index) for index in range(len(batches))])
     return {
-        "loss": sum(measured),
+        "loss": total(gradients_of(trainable(policy), batches, loss), "loss"),
         "tokens": sum(lengths),
-        "padding_share": padding,
+        "padding_share": padding_share(lengths, batches, packed=scorer.packed),
         "rows_skipped": lesson.skipped,
         "rows_cut": lesson.cut,
     }

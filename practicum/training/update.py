@@ -14,10 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from practicum.guard.controllers import KLConfig
-from practicum.model.decoder import Decoder
 from practicum.model.heads import Critic
+from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.model.scorer import Learner, Rows, learner, rollout_lengths, rollout_rows
+from practicum.model.scorer import (
+    Rows,
+    Scorer,
+    make_scorer,
+    padding_share,
+    rollout_lengths,
+    rollout_rows,
+)
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.threads import side_by_side
 from practicum.training.algorithms.algorithm import Experience, PolicyLoss
@@ -29,7 +36,7 @@ from practicum.training.objectives import (
     kl_estimate,
     token_weights,
 )
-from practicum.training.parallel import add_gradients
+from practicum.training.step import Report, gradients_of
 from practicum.types import Rollout
 
 MEASURED = ("entropy", "clip_fraction", "approximate_kl")
@@ -89,12 +96,12 @@ class Step:
 
 
 def score_tokens(
-    decoder: Decoder, rollout: Rollout, settings: ScoreSettings, value_head: nn.Module | None = None
+    policy: Policy, rollout: Rollout, settings: ScoreSettings, value_head: nn.Module | None = None
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and values (zeros without a head), float32 [B, T], of a rollout's tokens."""
     logprobs_BT, values_BT = torch.zeros_like(rollout.logprobs_BT), torch.zeros_like(rollout.logprobs_BT)
-    scorer = learner(decoder, settings.dtype)
-    batches, _ = scorer.cut(rollout_lengths(rollout), settings.micro_batch_tokens)
+    scorer = make_scorer(policy, settings.dtype)
+    batches = scorer.cut(rollout_lengths(rollout), settings.micro_batch_tokens)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
@@ -102,16 +109,16 @@ def score_tokens(
         hidden_MD = scorer.hidden(rows)
         order = _row_major(rollout.mask_BT, batch)
         if value_head is None:
-            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, settings.sampling)[0]
+            logprobs_BT[order] = scorer.logprobs(hidden_MD, rows, settings.sampling).logprobs
         else:
-            values_BT[order] = value_head(hidden_MD)
+            values_BT[order] = value_head(hidden_MD).cpu()
 
     side_by_side([partial(score, batch) for batch in batches])
     return logprobs_BT, values_BT
 
 
 def reference_logprobs(
-    reference: Decoder, policy: Decoder, rollout: Rollout, settings: ScoreSettings
+    reference: Policy, policy: Policy, rollout: Rollout, settings: ScoreSettings
 ) -> Tensor:
     """What KL is measured against: log-probabilities of a rollout's tokens by the reference, float32 [B, T].
 
@@ -124,13 +131,13 @@ def reference_logprobs(
     if not sampling.truncates:
         return score_tokens(reference, rollout, settings)[0]
     logprobs_BT = torch.zeros_like(rollout.logprobs_BT)
-    scorers = learner(policy, dtype), learner(reference, dtype)
-    batches, _ = scorers[0].cut(rollout_lengths(rollout), settings.micro_batch_tokens)
+    both = [(one, make_scorer(one, dtype)) for one in (policy, reference)]
+    batches = both[0][1].cut(rollout_lengths(rollout), settings.micro_batch_tokens)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
         rows = rollout_rows(rollout, batch)
-        own_MV, their_MV = (one.decoder.logits(one.hidden(rows), dtype) for one in scorers)
+        own_MV, their_MV = (one.logits(scorer.hidden(rows), dtype).cpu() for one, scorer in both)
         kept_MV = filter_logits(own_MV, sampling, keep=rows.target_ids) > -torch.inf
         shared_MV = filter_logits(their_MV.masked_fill(~kept_MV, -torch.inf), sampling.whole())
         chosen = shared_MV.gather(1, rows.target_ids[:, None]).squeeze(1)
@@ -146,7 +153,7 @@ def update_policy(
     """Make `epochs * minibatches` optimizer updates and return their mean metrics.
 
     A step whose rows were all skipped had no token to measure: its MEASURED metrics are not a number.
-    `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far learner
+    `ratio_error` is the largest |importance ratio - 1| in the first pass before any update: how far scorer
     and sampler disagree about tokens the same weights have chosen.
     """
     step = replace(step, value_weight=step.value_weight / value_scale(experience))
@@ -196,25 +203,18 @@ def _one_update(
     kept = [row for row in rows if experience.row_matters_B[row] or step.config.entropy_weight]
     lengths = rollout_lengths(rollout)
     kept_lengths = [lengths[row] for row in kept]
-    scorer = learner(trainee.decoder, step.dtype)
+    scorer = make_scorer(trainee.decoder, step.dtype)
     values = value_reader(trainee, step.dtype) if experience.values_BT is not None else None
     readers = Readers(scorer, values)
-    cuts, padding = scorer.cut(kept_lengths, step.config.micro_batch_tokens) if kept else ([], 0.0)
-    reports = [dict[str, float]() for _ in cuts]
+    cuts = scorer.cut(kept_lengths, step.config.micro_batch_tokens) if kept else []
 
-    def micro_batch_loss(index: int) -> Tensor:
-        batch = [kept[item] for item in cuts[index]]
-        loss, reports[index] = policy_loss(readers, experience, batch, weights_BT, step)
-        return loss
+    def loss(cut: Sequence[int]) -> tuple[Tensor, Report]:
+        return policy_loss(readers, experience, [kept[place] for place in cut], weights_BT, step)
 
-    if cuts:
-        add_gradients(
-            list(trainee.optimizer.named.values()),
-            [partial(micro_batch_loss, index) for index in range(len(cuts))],
-        )
+    reports = gradients_of(list(trainee.optimizer.named.values()), cuts, loss)
     return _combined(reports) | {
         "update_tokens": float(sum(kept_lengths)),
-        "padding_share": padding,
+        "padding_share": padding_share(kept_lengths, cuts, packed=scorer.packed) if kept else 0.0,
     }
 
 
@@ -231,19 +231,22 @@ def value_scale(experience: Experience) -> float:
 
 
 def value_reader(trainee: Trainee, dtype: torch.dtype) -> Callable[[Rows, Tensor], Tensor]:
-    """How values float32 [M] are read: from the policy's hidden states, or by a critic from the rows."""
+    """How values float32 [M] are read: from the policy's hidden states, or by a critic from the rows.
+
+    They come to the CPU, as token scores do.
+    """
     head = trainee.heads["value"]
     if not isinstance(head, Critic):
-        return lambda rows, hidden_MD: head(hidden_MD)
-    own = learner(head.decoder, dtype)
-    return lambda rows, hidden_MD: head.head(own.hidden(rows))
+        return lambda rows, hidden_MD: head(hidden_MD).cpu()
+    own = make_scorer(head.decoder, dtype)
+    return lambda rows, hidden_MD: head.head(own.hidden(rows)).cpu()
 
 
 @dataclass(frozen=True)
 class Readers:
     """One version of the weights, ready to read rows: the policy's, and the values' where there are any."""
 
-    scorer: Learner
+    scorer: Scorer
     values: Callable[[Rows, Tensor], Tensor] | None = None
 
 
@@ -307,7 +310,7 @@ def _combined(reports: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _row_major(mask_BT: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Indices (row, position) of the masked positions of `rows`, in the order `Learner.hidden` gives them."""
+    """Indices (row, position) of the masked positions of `rows`, in the order `Scorer.hidden` gives them."""
     row_index = torch.tensor(list(rows))
     local, position = mask_BT[row_index].nonzero(as_tuple=True)
     return row_index[local], position

@@ -24,7 +24,8 @@ from practicum.bench.measure import (
 from practicum.bench.scaling import exponent
 from practicum.model.decoder import Decoder, DecoderConfig, parameter_count
 from practicum.model.sampling import SamplingConfig
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.sampler import scattered
+from practicum.rollout.samplers import make_sampler
 
 
 def test_a_rate_row_compares_rates_pair_by_pair() -> None:
@@ -140,9 +141,9 @@ def test_the_exponent_of_a_power_law_is_found() -> None:
 
 def test_lengths_as_they_fall_are_geometric_and_fixed_ones_are_fixed() -> None:
     config = models.shape("tiny", "geometric", 600)
-    sampler = Sampler(models.random_decoder(config), SamplingConfig(max_new_tokens=500, dtype="float32"))
+    sampler = make_sampler(models.random_decoder(config), SamplingConfig(max_new_tokens=500, dtype="float32"))
     prompts = models.random_ids(config, 300, 4, seed=0).tolist()
-    groups = sampler.sample(prompts, 1, torch.Generator().manual_seed(0))
+    groups = sampler.sample(prompts, 1, scattered(0))
     lengths = [len(group[0].ids) for group in groups]
     mean = sum(lengths) / len(lengths)
     # The mean of 300 geometric lengths has a standard error of 40 / sqrt(300) = 2.3.
@@ -151,8 +152,8 @@ def test_lengths_as_they_fall_are_geometric_and_fixed_ones_are_fixed() -> None:
     assert abs(longer - math.exp(-1)) < 0.09
 
     fixed = models.shape("tiny", "never", 64)
-    sampler = Sampler(models.random_decoder(fixed), SamplingConfig(max_new_tokens=20))
-    groups = sampler.sample(prompts[:8], 1, torch.Generator().manual_seed(0))
+    sampler = make_sampler(models.random_decoder(fixed), SamplingConfig(max_new_tokens=20))
+    groups = sampler.sample(prompts[:8], 1, scattered(0))
     assert {len(group[0].ids) for group in groups} == {20}
 
 

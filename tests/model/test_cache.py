@@ -14,7 +14,7 @@ def test_reading_in_pieces_gives_the_logits_of_reading_at_once() -> None:
     decoder = tiny_decoder(40)
     ids_BT = torch.randint(0, 40, (3, 20), generator=torch.Generator().manual_seed(1))
     packed = PackedDecoder(decoder, torch.float32)
-    cache = KeyValueCache(decoder, slots=3, length=20, dtype=torch.float32)
+    cache = KeyValueCache(decoder.config, slots=3, length=20, dtype=torch.float32)
     expected = decoder(ids_BT)
     done = 0
     for piece in (7, 1, 1, 5, 6):
@@ -30,7 +30,7 @@ def test_rows_stand_at_their_own_positions_and_move_with_their_past() -> None:
     decoder = tiny_decoder(40)
     packed = PackedDecoder(decoder, torch.float32)
     rows = [[5, 6, 7, 8, 9, 10], [11, 12], [13, 14, 15]]
-    cache = KeyValueCache(decoder, slots=5, length=12, dtype=torch.float32)
+    cache = KeyValueCache(decoder.config, slots=5, length=12, dtype=torch.float32)
     cache.storage.fill_(1e4)  # leftovers of earlier rows must not be seen
     padded = torch.zeros((3, 6), dtype=torch.int64)
     for row, ids in enumerate(rows):
@@ -49,7 +49,7 @@ def test_decoding_in_bfloat16_gives_float32_logits_and_leaves_the_master_weights
     decoder = tiny_decoder(40)
     before = {name: value.clone() for name, value in decoder.state_dict().items()}
     packed = PackedDecoder(decoder, torch.bfloat16)
-    cache = KeyValueCache(decoder, slots=1, length=8, dtype=torch.bfloat16)
+    cache = KeyValueCache(decoder.config, slots=1, length=8, dtype=torch.bfloat16)
     with torch.inference_mode():
         logits = packed.forward(torch.tensor([[1, 2, 3]]), torch.tensor([3]), cache, None)
     assert logits.dtype == torch.float32

@@ -135,7 +135,7 @@ def test_we_compute_the_logits_of_a_model_transformers_made(shape: str, tmp_path
 
 def test_transformers_writes_the_same_greedy_text(tmp_path: Path) -> None:
     from practicum.model.sampling import SamplingConfig
-    from practicum.rollout.sampler import Sampler
+    from practicum.rollout.samplers import make_sampler
 
     ours, tokenizer = make_decoder("multi_query_untied"), make_tokenizer()
     save_model(ours, tokenizer, tmp_path)
@@ -149,8 +149,8 @@ def test_transformers_writes_the_same_greedy_text(tmp_path: Path) -> None:
     expected = their_tokenizer.batch_decode(
         written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
     )
-    sampler = Sampler(ours, SamplingConfig(temperature=0.0, max_new_tokens=24, dtype="float32"))
-    groups = sampler.sample(encode_batch(tokenizer, prompts), 1, torch.Generator())
+    sampler = make_sampler(ours, SamplingConfig(temperature=0.0, max_new_tokens=24, dtype="float32"))
+    groups = sampler.sample(encode_batch(tokenizer, prompts), 1, 0)
     found = tokenizer.decode_batch([group[0].ids for group in groups], skip_special_tokens=True)
     assert found == expected
     assert len(set(found)) > 1

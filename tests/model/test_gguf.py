@@ -19,7 +19,7 @@ from practicum.model.decoder import Decoder
 from practicum.model.gguf import halves_apart, read_gguf
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts, set_chat
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from tests.tiny import tiny_decoder
 
 gguf = pytest.importorskip("gguf")
@@ -138,7 +138,7 @@ def theirs(folder: Path) -> Any:
 
 def greedy(model: Decoder, ids: list[int], new_tokens: int) -> list[int]:
     sampling = SamplingConfig(temperature=0.0, max_new_tokens=new_tokens, dtype="float32")
-    return Sampler(model, sampling).sample([ids], 1, torch.Generator())[0][0].ids
+    return make_sampler(model, sampling).sample([ids], 1, 0)[0][0].ids
 
 
 def greedy_of_transformers(model: Any, ids: list[int], new_tokens: int) -> list[int]:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model, model_folder, restore_model, save_model
+from practicum.model.checkpoint import load_model, model_folder, save_model
 from practicum.model.decoder import Decoder
 from practicum.model.lora import (
     LoraConfig,
@@ -28,9 +28,9 @@ from practicum.model.lora import (
 from practicum.model.native import load
 from practicum.model.native.scorer import packed_hidden, packed_logprobs
 from practicum.model.sampling import SamplingConfig
-from practicum.model.scorer import Learner, learner, make_rows
+from practicum.model.scorer import KernelScorer, PaddedScorer, Scorer, make_rows, make_scorer
 from practicum.model.tokenizer import train_tokenizer
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from tests.tiny import tiny_decoder
 
@@ -65,9 +65,9 @@ def logits(decoder: Decoder) -> torch.Tensor:
     return values
 
 
-def gradients(decoder: Decoder, student: Learner) -> dict[str, torch.Tensor | None]:
+def gradients(decoder: Decoder, scorer: Scorer) -> dict[str, torch.Tensor | None]:
     rows = make_rows(SEQUENCES, [2, 1, 3])
-    logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
+    logprobs, _ = scorer.logprobs(scorer.hidden(rows), rows, SamplingConfig())
     decoder.zero_grad()
     (logprobs * torch.linspace(0.5, 1.5, len(logprobs))).sum().backward()
     return {name: part.grad for name, part in decoder.named_parameters()}
@@ -87,12 +87,12 @@ def test_new_adapters_change_nothing_and_are_all_that_learns() -> None:
 
 @needs_kernels
 @pytest.mark.parametrize("targets", [LoraConfig().targets, ("q_proj", "v_proj"), ("k_proj", "gate_proj")])
-def test_the_learner_finds_the_gradients_that_the_modules_have(targets: tuple[str, ...]) -> None:
+def test_the_scorer_finds_the_gradients_that_the_modules_have(targets: tuple[str, ...]) -> None:
     decoder = adapted(LoraConfig(4, 8.0, targets))
-    fast = learner(decoder, torch.float32)
+    fast = make_scorer(decoder, torch.float32)
     assert fast.packed
     found = gradients(decoder, fast)
-    expected = gradients(decoder, Learner(decoder, torch.float32, None))
+    expected = gradients(decoder, PaddedScorer(decoder, torch.float32))
     assert {name for name, part in found.items() if part is not None} == {
         name for name in found if ".lora_" in name
     }
@@ -108,8 +108,8 @@ def test_frozen_weights_get_no_gradient_where_others_learn() -> None:
     decoder = small(tied=False)
     for name, weight in decoder.named_parameters():
         weight.requires_grad_("v_proj" in name or "norm" in name)
-    found = gradients(decoder, learner(decoder, torch.float32))
-    expected = gradients(decoder, Learner(decoder, torch.float32, None))
+    found = gradients(decoder, make_scorer(decoder, torch.float32))
+    expected = gradients(decoder, PaddedScorer(decoder, torch.float32))
     for name, part in expected.items():
         other = found[name]
         assert (part is None) == (other is None) == (not ("v_proj" in name or "norm" in name)), name
@@ -124,8 +124,8 @@ def test_an_update_moves_adapters_only_and_bfloat16_learns_too() -> None:
     rows = make_rows(SEQUENCES, [2, 1, 3])
     losses = []
     for step in range(4):
-        student = learner(decoder, torch.bfloat16)
-        logprobs, _ = student.logprobs(student.hidden(rows), rows, SamplingConfig())
+        scorer = make_scorer(decoder, torch.bfloat16)
+        logprobs, _ = scorer.logprobs(scorer.hidden(rows), rows, SamplingConfig())
         losses.append(-logprobs.mean().item())
         (-logprobs.mean()).backward()
         optimizer.step(step)
@@ -135,7 +135,7 @@ def test_an_update_moves_adapters_only_and_bfloat16_learns_too() -> None:
 
 
 @needs_kernels
-def test_sampler_learner_and_saved_folder_use_the_same_merged_weights(tmp_path: Path) -> None:
+def test_sampler_scorer_and_saved_folder_use_the_same_merged_weights(tmp_path: Path) -> None:
     decoder = adapted()
     save_model(decoder, TOKENIZER, tmp_path)
     plain, _ = load_model(tmp_path)
@@ -143,19 +143,19 @@ def test_sampler_learner_and_saved_folder_use_the_same_merged_weights(tmp_path: 
     for name, weight in merged_weights(decoder).items():
         assert torch.equal(weight, plain.state_dict()[name]), name
     drawn = [
-        Sampler(one, SamplingConfig(temperature=0.0, max_new_tokens=12, dtype="float32")).sample(
-            [[5, 9, 12]], 1, torch.Generator()
+        make_sampler(one, SamplingConfig(temperature=0.0, max_new_tokens=12, dtype="float32")).sample(
+            [[5, 9, 12]], 1, 0
         )[0][0]
         for one in (decoder, plain)
     ]
     assert drawn[0] == drawn[1]
     sequence = [5, 9, 12, *drawn[0].ids]
-    student = learner(decoder, torch.float32)
-    assert student.weights is not None
+    scorer = make_scorer(decoder, torch.float32)
+    assert isinstance(scorer, KernelScorer)
     rows = make_rows([sequence], [3])
     ids, starts = torch.tensor(sequence[:-1]), torch.tensor([0, len(sequence) - 1])
-    hidden = packed_hidden(student.weights, ids, starts, torch.arange(2, len(sequence) - 1))
-    logprobs, _ = packed_logprobs(student.weights, hidden, rows.target_ids)
+    hidden = packed_hidden(scorer.weights, ids, starts, torch.arange(2, len(sequence) - 1))
+    logprobs, _ = packed_logprobs(scorer.weights, hidden, rows.target_ids)
     assert torch.allclose(logprobs, torch.tensor(drawn[0].logprobs), atol=1e-4)
 
 
@@ -195,12 +195,12 @@ def test_a_checkpoint_restores_adapters_exactly(tmp_path: Path) -> None:
     decoder = adapted()
     save_model(decoder, TOKENIZER, tmp_path / "lora")
     fresh = add_adapters(small(), LoraConfig(rank=4, alpha=8.0), seed=7)
-    restore_model(fresh, tmp_path / "lora")
+    fresh.restore(tmp_path / "lora")
     for name, part in decoder.state_dict().items():
         assert torch.equal(part, fresh.state_dict()[name]), name
     save_model(small(3), TOKENIZER, tmp_path / "plain")
     restored = small()
-    restore_model(restored, tmp_path / "plain")
+    restored.restore(tmp_path / "plain")
     assert torch.equal(logits(restored), logits(small(3)))
 
 

@@ -14,7 +14,8 @@ from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.native.sampler import NativeDecoder, NativeRows, native_decoding
 from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from tests.tiny import tiny_decoder
 
 pytestmark = pytest.mark.skipif(
@@ -53,7 +54,7 @@ def logits_before(decoder: Decoder, prompt: list[int], completion: Completion, d
 def largest_difference(decoder: Decoder, config: SamplingConfig, dtype: torch.dtype, count: int = 2) -> float:
     """Between the log-probabilities sampled and those of a full pass, over rows of several lengths."""
     prompts = prompts_of(decoder.config.vocab_size, [1, 17, 16, 33, 5])
-    groups = Sampler(decoder, config).sample(prompts, count, torch.Generator().manual_seed(2))
+    groups = make_sampler(decoder, config).sample(prompts, count, scattered(2))
     differences = []
     for prompt, group in zip(prompts, groups, strict=True):
         for completion in group:
@@ -83,7 +84,7 @@ def test_every_shape_gives_the_log_probabilities_of_a_full_pass(changes: dict[st
 
 @needs_bfloat16
 @pytest.mark.parametrize("changes", SHAPES)
-def test_bfloat16_stays_within_its_rounding_of_the_learners_pass(changes: dict[str, float]) -> None:
+def test_bfloat16_stays_within_its_rounding_of_the_scorers_pass(changes: dict[str, float]) -> None:
     decoder = make(scale=10.0, **changes)
     config = SamplingConfig(max_new_tokens=40, slots=4, dtype="bfloat16")
     assert 0 < largest_difference(decoder, config, torch.bfloat16) < 0.1
@@ -112,7 +113,7 @@ def test_draws_are_the_same_bit_for_bit_whatever_the_slots_and_threads(dtype: st
     def draw(slots: int, threads: int) -> list[list[Completion]]:
         torch.set_num_threads(threads)
         config = SamplingConfig(max_new_tokens=25, slots=slots, dtype=dtype)  # type: ignore[arg-type]
-        return Sampler(decoder, config).sample(prompts, 5, torch.Generator().manual_seed(1))
+        return make_sampler(decoder, config).sample(prompts, 5, scattered(1))
 
     expected = draw(512, 1)
     assert len({len(completion.ids) for group in expected for completion in group}) > 3
@@ -127,7 +128,7 @@ def test_leftovers_in_the_cache_are_never_read(dtype: torch.dtype) -> None:
     prompts = prompts_of(40, [5, 18, 1])
 
     def draw(leftover: float) -> list[list[float]]:
-        rows = NativeRows(packed, prompts, 2, 6, 30, 1.0, 1.0, 0, seed=3, first_request=0)
+        rows = NativeRows(packed, prompts, 2, SamplingConfig(max_new_tokens=30), seed=3)
         for memory in (rows.own, rows.prefix, rows.workspace.view(torch.float32)):
             memory.fill_(leftover)
         rows.admit(6)
@@ -141,7 +142,7 @@ def test_leftovers_in_the_cache_are_never_read(dtype: torch.dtype) -> None:
 def test_draws_follow_a_large_and_skewed_vocabulary() -> None:
     decoder, draws = make(scale=12.0, vocab_size=1000), 20000
     config = SamplingConfig(max_new_tokens=1, slots=512, dtype="float32")
-    (group,) = Sampler(decoder, config).sample([[7, 8, 9]], draws, torch.Generator().manual_seed(8))
+    (group,) = make_sampler(decoder, config).sample([[7, 8, 9]], draws, scattered(8))
     with torch.no_grad():
         expected = decoder(torch.tensor([[7, 8, 9]]))[0, -1].double().softmax(-1) * draws
     counts = torch.bincount(torch.tensor([one.ids[0] for one in group]), minlength=1000).double()
@@ -153,15 +154,15 @@ def test_draws_follow_a_large_and_skewed_vocabulary() -> None:
 
 
 def test_a_group_split_over_time_reads_its_prompt_once_and_then_only_its_last_token() -> None:
-    sampler = Sampler(make(), SamplingConfig(max_new_tokens=3, slots=2, dtype="float32"))
-    sampler.sample(prompts_of(40, [20]), 6, torch.Generator().manual_seed(0))
+    sampler: Any = make_sampler(make(), SamplingConfig(max_new_tokens=3, slots=2, dtype="float32"))
+    sampler.sample(prompts_of(40, [20]), 6, scattered(0))
     assert sampler.prefill_tokens == 20 + 1 + 1
     assert sampler.decode_steps == 3 * 2
 
 
 def test_finished_groups_give_their_memory_back() -> None:
     packed, prompts = NativeDecoder(make(), torch.float32), prompts_of(40, [4] * 9)
-    rows = NativeRows(packed, prompts, 1, 3, 2, 1.0, 1.0, 0, seed=0, first_request=0)
+    rows = NativeRows(packed, prompts, 1, SamplingConfig(max_new_tokens=2, slots=3), seed=0)
     for _ in range(3):
         rows.admit(3)
         assert rows.decode(16, 0) == 1
@@ -175,9 +176,9 @@ def test_broken_weights_are_named(broken: float, settings: dict[str, float]) -> 
     decoder = make()
     with torch.no_grad():
         decoder.model.norm.weight[3] = broken
-    sampler = Sampler(decoder, SamplingConfig(max_new_tokens=5, dtype="float32", **settings))  # type: ignore[arg-type]
+    sampler = make_sampler(decoder, SamplingConfig(max_new_tokens=5, dtype="float32", **settings))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="not finite"):
-        sampler.sample([[1, 2]], 2, torch.Generator().manual_seed(0))
+        sampler.sample([[1, 2]], 2, scattered(0))
 
 
 def test_native_decoding_is_off_for_other_dtypes_and_devices() -> None:

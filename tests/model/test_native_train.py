@@ -1,4 +1,4 @@
-"""The learner's kernels give the numbers of the decoder written in PyTorch, forward and backward."""
+"""The scorer's kernels give the numbers of the decoder written in PyTorch, forward and backward."""
 
 from __future__ import annotations
 

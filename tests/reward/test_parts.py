@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from practicum.audit import rank_table
 from practicum.audit.judge import judge_in
 from practicum.model.heads import RewardHead
-from practicum.model.scorer import learner
+from practicum.model.scorer import make_scorer
 from practicum.preferences import formats
 from practicum.preferences.rankings import by_prompt
 from practicum.reward.accuracy import ensemble_accuracy, pairs_of
@@ -31,8 +31,8 @@ def constant(make_trainee: Any, rewards: list[float]) -> RewardModel:
     with torch.no_grad():
         head.weight.zero_()
     calibration = Calibration(tuple(-reward for reward in rewards))
-    student = learner(trainee.decoder, torch.float32)
-    return RewardModel(trainee.decoder, trainee.tokenizer, head, calibration, student)
+    scorer = make_scorer(trainee.decoder, torch.float32)
+    return RewardModel(trainee.decoder, trainee.tokenizer, head, calibration, scorer)
 
 
 @pytest.fixture

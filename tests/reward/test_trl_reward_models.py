@@ -24,7 +24,7 @@ from transformers import (
 
 from practicum.errors import InputError
 from practicum.model.heads import RewardHead
-from practicum.model.scorer import learner
+from practicum.model.scorer import make_scorer
 from practicum.model.tokenizer import load_tokenizer, train_tokenizer
 from practicum.reward.model import (
     Calibration,
@@ -201,8 +201,8 @@ def test_the_tokens_are_those_that_trl_builds(
 def tiny(tokenizer: Tokenizer) -> RewardModel:
     """A reward model of random weights."""
     decoder = tiny_decoder(tokenizer, hidden_size=16, max_position_embeddings=256)
-    student = learner(decoder, torch.float32)
-    return RewardModel(decoder, tokenizer, RewardHead(16, 1, 0), Calibration((0.25,)), student)
+    scorer = make_scorer(decoder, torch.float32)
+    return RewardModel(decoder, tokenizer, RewardHead(16, 1, 0), Calibration((0.25,)), scorer)
 
 
 def test_which_way_a_model_of_another_trainer_is_read_is_told(

@@ -12,7 +12,8 @@ from practicum.model.decoder import Decoder
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_batch
 from practicum.rollout.collect import collect, to_rollout
-from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.types import Prompt, Score
 
 MakeDecoder = Callable[..., Decoder]
@@ -52,12 +53,12 @@ PROMPTS = [Prompt("abab"), Prompt("e"), Prompt("aaaaaaghijk"), Prompt("bb")]
 
 
 def sample(make_decoder: MakeDecoder, task: object, slots: int = 5):
-    sampler = Sampler(
+    sampler = make_sampler(
         make_decoder(scale=1.0),
         SamplingConfig(temperature=1.0, max_new_tokens=9, slots=slots, dtype="float32"),
+        version=3,
     )
-    generator = torch.Generator().manual_seed(1)
-    return collect(sampler, lossy_tokenizer(), task, PROMPTS, 6, generator, 3)  # type: ignore[arg-type]
+    return collect(sampler, lossy_tokenizer(), task, PROMPTS, 6, scattered(1))  # type: ignore[arg-type]
 
 
 def test_every_reward_stays_with_its_row_around_unparseable_ones(make_decoder: MakeDecoder) -> None:
@@ -77,11 +78,9 @@ def test_every_reward_stays_with_its_row_around_unparseable_ones(make_decoder: M
 def test_ids_are_the_sampled_ids_though_decoding_does_not_round_trip(make_decoder: MakeDecoder) -> None:
     tokenizer, decoder = lossy_tokenizer(), make_decoder(scale=1.0)
     rollout = sample(make_decoder, RecordingTask()).rollout
-    groups = Sampler(
+    groups = make_sampler(
         decoder, SamplingConfig(temperature=1.0, max_new_tokens=9, slots=5, dtype="float32")
-    ).sample(
-        encode_batch(tokenizer, [prompt.text for prompt in PROMPTS]), 6, torch.Generator().manual_seed(1)
-    )
+    ).sample(encode_batch(tokenizer, [prompt.text for prompt in PROMPTS]), 6, scattered(1))
     completions = [one for group in groups for one in group]
     changed = 0
     for row, completion in enumerate(completions):
@@ -118,11 +117,11 @@ def test_how_many_rows_decode_at_a_time_changes_no_reward_of_a_greedy_policy(
     make_decoder: MakeDecoder,
 ) -> None:
     def rewards(slots: int) -> list[float]:
-        sampler = Sampler(
+        sampler = make_sampler(
             make_decoder(scale=1.0),
             SamplingConfig(temperature=0.0, max_new_tokens=9, slots=slots, dtype="float32"),
         )
-        batch = collect(sampler, lossy_tokenizer(), RecordingTask(), PROMPTS, 3, torch.Generator())
+        batch = collect(sampler, lossy_tokenizer(), RecordingTask(), PROMPTS, 3, 0)
         return batch.reward_B.tolist()
 
     assert rewards(1) == rewards(4) == rewards(64)
@@ -139,7 +138,7 @@ def test_a_task_that_loses_a_score_is_stopped(make_decoder: MakeDecoder) -> None
 
 def test_to_rollout_by_hand() -> None:
     completions = [Completion([5, 1], [-0.1, -0.2], True), Completion([6, 7, 8], [-1.0, -2.0, -3.0], False)]
-    rollout = to_rollout([[2], [3, 4]], torch.tensor([0, 1]), completions, ["x", "y"], 0)
+    rollout = to_rollout([[2], [3, 4]], torch.tensor([0, 1]), completions, ["x", "y"])
     assert rollout.prompt_ids_BP.tolist() == [[0, 2], [3, 4]]
     assert rollout.completion_ids_BT.tolist() == [[5, 1, 0], [6, 7, 8]]
     assert rollout.mask_BT.tolist() == [[True, True, False], [True, True, True]]

@@ -16,8 +16,9 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
-from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.rollout.sampler import Completion, Sampler, choose
+from practicum.model.sampling import SamplingConfig, choose, filter_logits
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 
 MakeDecoder = Callable[..., Decoder]
 EOS = 1
@@ -41,8 +42,8 @@ def config(**changes: object) -> SamplingConfig:
 def draw(
     decoder: Decoder, prompts: list[list[int]], count: int = 1, seed: int = 0, **changes: object
 ) -> list[list[Completion]]:
-    sampler = Sampler(decoder, config(**changes))
-    return sampler.sample(prompts, count, torch.Generator().manual_seed(seed))
+    sampler = make_sampler(decoder, config(**changes))
+    return sampler.sample(prompts, count, scattered(seed))
 
 
 def full_pass(decoder: Decoder, prompt: list[int], completion: list[int]) -> Tensor:
@@ -190,7 +191,7 @@ def test_samples_follow_the_exactly_truncated_softmax(
     logits = full_pass(decoder, prompt, [0])[0]
     expected = truncated_softmax(logits, setting)
     assert (filter_logits(logits[None], setting)[0].exp() - expected).abs().max() < 1e-6
-    (group,) = Sampler(decoder, setting).sample([prompt], draws, torch.Generator().manual_seed(3))
+    (group,) = make_sampler(decoder, setting).sample([prompt], draws, scattered(3))
     counts = torch.bincount(torch.tensor([one.ids[0] for one in group]), minlength=24)
     possible = expected > 0
     assert counts[~possible].sum() == 0
@@ -204,7 +205,7 @@ def test_later_tokens_follow_the_policy_too(make_decoder: MakeDecoder) -> None:
     """Joint distribution of two-token completions of a vocabulary of four, counted against the product."""
     decoder, prompt, draws = make_decoder(vocabulary=4, scale=0.7), [2, 3], 6000
     setting = config(temperature=1.0, max_new_tokens=2, slots=300)
-    (group,) = Sampler(decoder, setting).sample([prompt], draws, torch.Generator().manual_seed(4))
+    (group,) = make_sampler(decoder, setting).sample([prompt], draws, scattered(4))
     expected, counts = [], []
     for first, second in itertools.product(range(4), range(4)):
         logprobs = full_pass(decoder, prompt, [first, second]).log_softmax(-1)
@@ -278,15 +279,15 @@ def test_an_end_of_sequence_on_the_last_allowed_token_counts_as_finished(make_de
 
 def test_progress_counts_every_completion_once(make_decoder: MakeDecoder) -> None:
     heard: list[int] = []
-    sampler = Sampler(make_decoder(), config(temperature=1.0))
-    sampler.sample(random_prompts([3, 4, 5]), 4, torch.Generator().manual_seed(0), heard.append)
+    sampler = make_sampler(make_decoder(), config(temperature=1.0))
+    sampler.sample(random_prompts([3, 4, 5]), 4, scattered(0), heard.append)
     assert heard == sorted(heard)
     assert heard[-1] == 12
 
 
 def test_a_prompt_asked_for_often_is_read_once(make_decoder: MakeDecoder) -> None:
-    sampler = Sampler(make_decoder(), config(temperature=1.0, slots=16))
-    sampler.sample(random_prompts([30, 20]), 8, torch.Generator().manual_seed(0))
+    sampler: Any = make_sampler(make_decoder(), config(temperature=1.0, slots=16))
+    sampler.sample(random_prompts([30, 20]), 8, scattered(0))
     assert sampler.prefill_tokens == 50
 
 
@@ -324,4 +325,4 @@ def test_empty_and_too_long_prompts_are_named(make_decoder: MakeDecoder) -> None
 )
 def test_settings_out_of_range_are_refused(make_decoder: MakeDecoder, changes: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(changes))):
-        Sampler(make_decoder(), config(**changes))
+        make_sampler(make_decoder(), config(**changes))

@@ -1,4 +1,4 @@
-"""Where sampling ends, what it keeps and refuses, and how near its log-probabilities are to the learner's."""
+"""Where sampling ends, what it keeps and refuses, and how near its log-probabilities are to the scorer's."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from practicum.model.checkpoint import load_model, save_model
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.model.scorer import learner, make_rows
+from practicum.model.scorer import make_rows, make_scorer
 from practicum.rollout.collect import to_rollout
-from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.training.objectives import kl_estimate
 from practicum.training.update import ScoreSettings, reference_logprobs, score_tokens
 
@@ -44,7 +45,7 @@ def draw(
     decoder: Decoder, prompts: list[list[int]], count: int = 1, **changes: Any
 ) -> list[list[Completion]]:
     values = {"temperature": 0.0, "max_new_tokens": 24, "slots": 5, "dtype": "float32", **changes}
-    return Sampler(decoder, SamplingConfig(**values)).sample(prompts, count, torch.Generator().manual_seed(3))
+    return make_sampler(decoder, SamplingConfig(**values)).sample(prompts, count, scattered(3))
 
 
 # ---------------------------------------------------------------------------------- ends of sequence
@@ -178,7 +179,7 @@ def test_a_token_outside_the_vocabulary_is_named_before_anything_reads_it(
             draw(decoder, prompts, 2)
         rows = make_rows([[*prompts[number], 3]], [1])
         with pytest.raises(InputError, match=f"token id {strange} is outside"):
-            learner(decoder, torch.float32).hidden(rows)
+            make_scorer(decoder, torch.float32).hidden(rows)
     load.cache_clear()
 
 
@@ -235,7 +236,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("how", SETTINGS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_sampler_and_learner_agree_to_half_a_percent_at_every_dtype(
+def test_sampler_and_scorer_agree_to_half_a_percent_at_every_dtype(
     make_decoder: MakeDecoder, monkeypatch: pytest.MonkeyPatch, dtype: str, how: str
 ) -> None:
     monkeypatch.setenv("PRACTICUM_NATIVE", "0")
@@ -243,9 +244,9 @@ def test_sampler_and_learner_agree_to_half_a_percent_at_every_dtype(
     decoder = make_decoder(vocabulary=200, scale=3.0, positions=64)
     sampling = SamplingConfig(max_new_tokens=40, dtype=dtype, **SETTINGS[how])  # type: ignore[arg-type]
     prompts = [[index % 190 + 2, 5, 9] for index in range(40)]
-    groups = Sampler(decoder, sampling).sample(prompts, 4, torch.Generator().manual_seed(0))
+    groups = make_sampler(decoder, sampling).sample(prompts, 4, scattered(0))
     rows = [row for group in groups for row in group]
-    rollout = to_rollout(prompts, torch.arange(40).repeat_interleave(4), rows, [""] * len(rows), 0)
+    rollout = to_rollout(prompts, torch.arange(40).repeat_interleave(4), rows, [""] * len(rows))
     found_BT, _ = score_tokens(decoder, rollout, ScoreSettings(sampling, 2048, getattr(torch, dtype)))
     load.cache_clear()
     error = ((found_BT - rollout.logprobs_BT).exp() - 1).abs()[rollout.mask_BT]
@@ -261,7 +262,7 @@ def exact_kl(policy: Decoder, reference: Decoder, sampling: SamplingConfig) -> d
     logprobs_V = filter_logits(policy(torch.tensor([[3, 4]]))[:, -1].detach(), sampling)[0]
     tokens = (logprobs_V > -torch.inf).nonzero().squeeze(1).tolist()
     rows = [Completion([token], [float(logprobs_V[token])], True) for token in tokens]
-    rollout = to_rollout([[3, 4]], torch.zeros(len(rows), dtype=torch.int64), rows, [""] * len(rows), 0)
+    rollout = to_rollout([[3, 4]], torch.zeros(len(rows), dtype=torch.int64), rows, [""] * len(rows))
     before_BT = reference_logprobs(reference, policy, rollout, ScoreSettings(sampling, 64, torch.float32))
     chance = logprobs_V[tokens].exp()
     assert float(before_BT.exp().sum()) == pytest.approx(1.0, abs=1e-4)

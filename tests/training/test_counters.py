@@ -12,12 +12,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from practicum.guard.controllers import KLConfig
 from practicum.model.native import load
-from practicum.model.native.sampler import NativeDecoder
 from practicum.model.native.scorer import work
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
-from practicum.rollout import sampler as sampling_module
-from practicum.rollout.sampler import Sampler
+from practicum.rollout.native import NativeSampler
+from practicum.rollout.sampler import scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.training import rl
 from practicum.training.algorithms.algorithm import Experience
 from practicum.training.loop import LoopConfig
@@ -47,27 +47,15 @@ def config(pull: KLConfig | None = None) -> RlConfig:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The samplers, copies of weights for decoding, and experiences of an iteration; all of them real."""
-    found: dict[str, Any] = {"samplers": [], "packs": 0, "experiences": []}
+    """The experiences of an iteration; all of them real."""
+    found: dict[str, Any] = {"experiences": []}
     credit = rl.give_credit
-
-    class Watched(Sampler):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            found["samplers"].append(self)
-
-    class Counted(NativeDecoder):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            found["packs"] += 1
 
     def kept(*arguments: Any) -> Experience:
         experience = credit(*arguments)
         found["experiences"].append(experience)
         return experience
 
-    monkeypatch.setattr(rl, "Sampler", Watched)
-    monkeypatch.setattr(sampling_module, "NativeDecoder", Counted)
     monkeypatch.setattr(rl, "give_credit", kept)
     return found
 
@@ -83,8 +71,11 @@ def test_one_grpo_iteration_does_no_work_twice(
 ) -> None:
     monkeypatch.setattr(letter_task, "score", every_other_group_pays)
     trainee = make_trainee(scale=2.0, optimizer=STEADY)
-    before = work.counts.copy()
-    metrics = practise(parts_of(trainee, letter_task, config()), trainee, config(), 0).metrics
+    parts = parts_of(trainee, letter_task, config())
+    sampler = parts.sampler
+    assert isinstance(sampler, NativeSampler)
+    before, packs = work.counts.copy(), sampler.packs
+    metrics = practise(parts, trainee, config(), 3).metrics
     done = work.counts - before
     (experience,) = seen["experiences"]
     rollout, kept = experience.rollout, experience.row_matters_B
@@ -93,7 +84,8 @@ def test_one_grpo_iteration_does_no_work_twice(
     assert kept.tolist() == [bool(row // 4 % 2) for row in range(32)], "tied groups are skipped as a whole"
 
     # One copy of the weights to sample with, one cast to learn with: one policy version.
-    assert seen["packs"] == len(seen["samplers"]) == 1
+    assert sampler.packs - packs == 1
+    assert rollout.policy_version == 3
     assert done["weight_casts"] == 1
     # Every token of the groups that are not tied goes in once (a row's last token is only a target), and
     # nothing else does: no padding, no tied groups, no second pass for the old log-probabilities.
@@ -105,7 +97,6 @@ def test_one_grpo_iteration_does_no_work_twice(
     assert fewest <= done["forward_passes"] <= fewest + 2
 
     # Each distinct prompt is read once for its group, and 32 rows decode side by side.
-    (sampler,) = seen["samplers"]
     assert sampler.prefill_tokens == int(rollout.prompt_lengths_B[::4].sum())
     assert sampler.decode_steps <= 12
 
@@ -148,9 +139,9 @@ def test_decoding_allocates_nothing_per_step(make_trainee: Any) -> None:
     decoder.config = decoder.config.__class__(**{**vars(decoder.config), "eos_token_id": -1})
 
     def allocations(new_tokens: int) -> tuple[int, int]:
-        sampler = Sampler(decoder, SamplingConfig(max_new_tokens=new_tokens, dtype="float32"))
+        sampler: Any = make_sampler(decoder, SamplingConfig(max_new_tokens=new_tokens, dtype="float32"))
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-            sampler.sample([[1, 2, 3], [4, 5]], 8, torch.Generator().manual_seed(0))
+            sampler.sample([[1, 2, 3], [4, 5]], 8, scattered(0))
         return sum(one.name == "[memory]" for one in recorded.events()), sampler.decode_steps
 
     allocations(4)

@@ -132,8 +132,8 @@ def test_going_back_takes_weights_and_moments_back_too(
             return step(index)
 
         run_steps(stage, learn)
-        tensors = {**stage.trainee.tensors(), **stage.trainee.decoder.state_dict()}
-        return {key: value.clone() for key, value in tensors.items()}
+        tensors = {**stage.trainee.tensors(), **dict(stage.trainee.decoder.named_parameters())}
+        return {key: value.detach().clone() for key, value in tensors.items()}
 
     straight = final("straight", {})
     back = final("back", {5: Verdict(ends=True, back_to=trusted, pin={})})

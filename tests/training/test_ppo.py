@@ -32,7 +32,7 @@ from practicum.guard.observer import GO_ON, Adjustments, StepResult
 from practicum.model.checkpoint import save_model
 from practicum.model.heads import Critic, RewardHead
 from practicum.model.sampling import SamplingConfig
-from practicum.model.scorer import learner
+from practicum.model.scorer import make_scorer
 from practicum.reward.model import Calibration, RewardModel, load_reward_model, save_reward_model
 from practicum.reward.parts import (
     Extra,
@@ -43,13 +43,14 @@ from practicum.reward.parts import (
     repetition,
 )
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.sampler import Completion
+from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.training import rl
 from practicum.training.algorithms import grpo, ppo
 from practicum.training.algorithms.algorithm import Signals
 from practicum.training.algorithms.ppo import PpoConfig
-from practicum.training.loop import LoopConfig, Trainee, generator_for
+from practicum.training.loop import LoopConfig, Trainee, sampling_seed
 from practicum.training.objectives import explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.rl import RlConfig, give_credit, make_heads, practise, step_of
@@ -86,9 +87,9 @@ def reward_model(
     trainee: Trainee, heads: int = 1, seed: int = 7, kind: type[RewardModel] = RewardModel
 ) -> Any:
     decoder = trainee.decoder
-    head = RewardHead(decoder.config.hidden_size, heads, seed)
-    student = learner(decoder, torch.float32)
-    return kind(decoder, trainee.tokenizer, head, Calibration((0.25,) * heads, 2.0), student)
+    head = RewardHead(decoder.spec.hidden_size, heads, seed)
+    scorer = make_scorer(decoder, torch.float32)
+    return kind(decoder, trainee.tokenizer, head, Calibration((0.25,) * heads, 2.0), scorer)
 
 
 def batch_of(completions: list[Completion], rewards: list[float] | None = None) -> ScoredRollout:
@@ -96,7 +97,7 @@ def batch_of(completions: list[Completion], rewards: list[float] | None = None) 
     rewards = rewards or [0.0] * rows
     texts = ["a" * len(one.ids) for one in completions]
     return ScoredRollout(
-        rollout=to_rollout([[40, 41]] * rows, torch.arange(rows), completions, texts, 0),
+        rollout=to_rollout([[40, 41]] * rows, torch.arange(rows), completions, texts),
         prompts=[Prompt("1:")] * rows,
         scores=[Score(value, True, True, "correct", parts={"sound": value}) for value in rewards],
         reward_B=torch.tensor(rewards),
@@ -197,9 +198,9 @@ def test_complaint_12_gradient_accumulation_changes_nothing(
         trainee = trainee or make_trainee(value=True, surprised=True)
         update = UpdateConfig(micro_batch_tokens=tokens, kl=KLConfig(0.1))
         config = settings(update=update)
-        sampler = Sampler(trainee.decoder, config.sampling)
+        sampler = make_sampler(trainee.decoder, config.sampling)
         prompts = letter_task.prompts("train", 6, 0)
-        batch = collect(sampler, trainee.tokenizer, letter_task, prompts, 4, generator_for(0, "x"))
+        batch = collect(sampler, trainee.tokenizer, letter_task, prompts, 4, sampling_seed(0, "x"))
         batch = pay(batch, [reward_model(make_trainee(), kind=LikesA)], RewardConfig(), 6)
         parts = parts_of(trainee, letter_task, config, make_trainee(seed=3).decoder)
         step = step_of(config, parts.algorithm, Adjustments())
@@ -245,7 +246,7 @@ def test_the_critic_starts_as_the_reward_model_and_shares_nothing_with_the_polic
     assert isinstance(critic, Critic)
     # The state before the end token is the reward model's state of the text without it.
     row = Completion([50, 51, EOS], [0.0] * 3, True)
-    rollout = to_rollout([[40, 41]], torch.tensor([0]), [row], [""], 0)
+    rollout = to_rollout([[40, 41]], torch.tensor([0]), [row], [""])
     _, values_BT = score_tokens(
         critic.decoder,
         rollout,
@@ -253,10 +254,10 @@ def test_the_critic_starts_as_the_reward_model_and_shares_nothing_with_the_polic
         critic.head,
     )
     with torch.no_grad():
-        hidden = model.decoder.hidden(torch.tensor([[40, 41, 50, 51]]))[0, 1:]
+        hidden = model.decoder.hidden(torch.tensor([[40, 41, 50, 51]]), torch.float32)[0, 1:]
         expected = (hidden @ model.head.weight.mean(0)) - 0.25
     torch.testing.assert_close(values_BT[0], expected, atol=1e-5, rtol=0)
-    shared = {part.data_ptr() for part in trainee.decoder.parameters()}
+    shared = {part.data_ptr() for _, part in trainee.decoder.named_parameters()}
     assert shared.isdisjoint(part.data_ptr() for part in critic.parameters())
 
 

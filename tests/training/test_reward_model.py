@@ -24,7 +24,7 @@ from practicum.model.checkpoint import save_model
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
 from practicum.model.native.scorer import work
-from practicum.model.scorer import learner
+from practicum.model.scorer import make_scorer
 from practicum.preferences import formats
 from practicum.preferences.rankings import (
     Judged,
@@ -81,8 +81,8 @@ def letters(count: int, seed: int = 0, overlap: int = 1, noise: float = 0.0) -> 
 def tiny_model(make_trainee: Any, heads: int = 1, seed: int = 0) -> RewardModel:
     trainee = make_trainee(seed=seed)
     head = RewardHead(trainee.decoder.config.hidden_size, heads, seed)
-    student = learner(trainee.decoder, torch.float32)
-    return RewardModel(trainee.decoder, trainee.tokenizer, head, Calibration((0.0,) * heads), student)
+    scorer = make_scorer(trainee.decoder, torch.float32)
+    return RewardModel(trainee.decoder, trainee.tokenizer, head, Calibration((0.0,) * heads), scorer)
 
 
 @pytest.fixture
@@ -199,7 +199,11 @@ def test_how_a_batch_is_cut_changes_nothing(make_trainee: Any, objective: Any) -
         config = replace(CONFIG, objective=objective, micro_batch_tokens=tokens)
         metrics = learn(model.decoder, model.tokenizer, model.head, batch, config, torch.float32)
         gradients.append(
-            (metrics["loss"], model.head.weight.grad, model.decoder.model.embed_tokens.weight.grad)
+            (
+                metrics["loss"],
+                model.head.weight.grad,
+                dict(model.decoder.named_parameters())["model.embed_tokens.weight"].grad,
+            )
         )
     for loss, head, embedding in gradients[1:]:
         assert loss == pytest.approx(gradients[0][0], abs=1e-6)
@@ -558,9 +562,10 @@ def test_transformers_gives_the_same_scores(
     from transformers import AutoModelForSequenceClassification
 
     model = tiny_model(make_trainee, heads)
-    config = model.decoder.config
+    decoder: Any = model.decoder
+    config = decoder.config
     if pad_is_eos:
-        model.decoder.config = replace(config, pad_token_id=config.eos_token_id)
+        decoder.config = replace(config, pad_token_id=config.eos_token_id)
     kept = Calibration((0.5,) * heads, 2.0, 0.1, 3.0)
     save_reward_model(model.decoder, model.tokenizer, model.head, kept, tmp_path / "saved")
     theirs, loading = AutoModelForSequenceClassification.from_pretrained(
@@ -716,8 +721,8 @@ def test_the_average_of_members_is_the_mean_of_their_weights_centred_anew_and_as
     members = [fitted(start, tmp_path / f"m{seed}", rankings, epochs=4, seed=seed) for seed in (1, 2)]
     mean = averaged(members, rankings, tmp_path / "mean")
     loaded = [load_reward_model(member, torch.float32) for member in members]
-    for name, tensor in mean.decoder.state_dict().items():
-        parts = [model.decoder.state_dict()[name] for model in loaded]
+    for name, tensor in mean.decoder.named_parameters():
+        parts = [dict(model.decoder.named_parameters())[name] for model in loaded]
         assert torch.allclose(tensor, (parts[0] + parts[1]) / 2, atol=1e-6)
     judged = by_prompt(read_rankings((str(rankings),)))
     learned, _ = split_by_hash(judged, CONFIG.held_out)

@@ -74,13 +74,13 @@ def test_the_targets_are_the_tokens_that_are_really_learned(
     make_trainee: Any, sizes: list[tuple[int, int]], passages: list[int]
 ) -> None:
     trainee = make_trainee()
-    shape, tokenizer = trainee.decoder.config, trainee.tokenizer
+    spec, tokenizer = trainee.decoder.spec, trainee.tokenizer
     batch, texts = [demonstration(one) for one in sizes], ["a" * length for length in passages]
     if not any(fits(one) for one in sizes):
         with pytest.raises(InputError, match=f"none of {len(sizes)} demonstrations .* takes {LIMIT} tokens"):
-            lesson_of(shape, tokenizer, batch, texts)
+            lesson_of(spec, tokenizer, batch, texts)
         return
-    lesson = lesson_of(shape, tokenizer, batch, texts)
+    lesson = lesson_of(spec, tokenizer, batch, texts)
     everything = [*sizes, *((0, length) for length in passages)]
     kept = [one for one in everything if fits(one)]
     expected = [min(LIMIT, prompt + answer + 1) - max(1, prompt) for prompt, answer in kept]

@@ -1,4 +1,4 @@
-"""How a batch is cut up changes nothing; learner and sampler agree; rewards sit where they were earned."""
+"""How a batch is cut up changes nothing; scorer and sampler agree; rewards sit where they were earned."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from practicum.guard.controllers import KLConfig
 from practicum.model.native.scorer import work
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import (
-    learner,
     make_rows,
+    make_scorer,
     micro_batches,
     padding_share,
     rollout_lengths,
@@ -25,7 +25,8 @@ from practicum.model.scorer import (
 )
 from practicum.reward.controls import with_control
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.sampler import Completion, Sampler
+from practicum.rollout.sampler import Completion, scattered
+from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms import grpo, ppo
 from practicum.training.algorithms.algorithm import Experience, Signals
 from practicum.training.loop import Trainee
@@ -64,7 +65,7 @@ def made_up_batch(trainee: Trainee, seed: int = 0) -> ScoredRollout:
         finished = length < 9
         completions.append(Completion([*ids[:-1], EOS] if finished else ids, [0.0] * length, finished))
     group_B = torch.arange(6).repeat_interleave(4)
-    rollout = to_rollout(prompt_ids, group_B, completions, [""] * 24, 0)
+    rollout = to_rollout(prompt_ids, group_B, completions, [""] * 24)
     logprobs_BT, _ = score_tokens(trainee.decoder, rollout, ScoreSettings(SAMPLING, 512, torch.float32))
     noise = 0.4 * torch.randn(logprobs_BT.shape, generator=generator)
     rollout = replace(rollout, logprobs_BT=(logprobs_BT + noise) * rollout.mask_BT)
@@ -282,15 +283,13 @@ def test_passages_are_read_whole_beside_the_worked_problems(make_trainee: Any, l
     assert metrics["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
 
 
-# --------------------------------------------------------------------------- sampler and learner agree
+# ---------------------------------------------------------------------------- sampler and scorer agree
 
 
 def practised(trainee: Trainee, task: Any, sampling: SamplingConfig, reward: Any = None) -> ScoredRollout:
     prompts = task.prompts("train", 12, 0)
-    generator = torch.Generator().manual_seed(0)
-    return collect(
-        Sampler(trainee.decoder, sampling), trainee.tokenizer, reward or task, prompts, 8, generator
-    )
+    sampler = make_sampler(trainee.decoder, sampling)
+    return collect(sampler, trainee.tokenizer, reward or task, prompts, 8, scattered(0))
 
 
 # Measured over ten seeds in bfloat16: at most 0.008, and 0.019 with truncation; the bounds leave some room.
@@ -326,7 +325,7 @@ def test_before_the_first_update_every_importance_ratio_is_one(
     assert all(bool(torch.isfinite(part).all()) for part in gradients(trainee).values())
 
 
-def test_another_truncation_on_the_learners_side_would_show(make_trainee: Any, letter_task: Any) -> None:
+def test_another_truncation_on_the_scorers_side_would_show(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(scale=3.0)
     batch = practised(trainee, letter_task, replace(SAMPLING, temperature=0.7, top_p=0.9))
     experience = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
@@ -420,7 +419,7 @@ def by_hand(lengths: list[int], rewards: list[float], finished: list[bool]) -> S
         for length, done in zip(lengths, finished, strict=True)
     ]
     group_B = torch.arange(len(lengths)) // 2
-    rollout = to_rollout([[3, 4]] * (len(lengths) // 2), group_B, completions, [""] * len(lengths), 0)
+    rollout = to_rollout([[3, 4]] * (len(lengths) // 2), group_B, completions, [""] * len(lengths))
     prompts = [Prompt("p")] * len(lengths)
     scores = [Score(reward, True, True, "correct") for reward in rewards]
     return ScoredRollout(rollout, prompts, scores, torch.tensor(rewards), torch.tensor(finished))
@@ -577,7 +576,7 @@ def test_an_update_reads_each_kept_token_once_and_casts_the_weights_once(make_tr
     experience = credit("grpo", trainee, batch, KLConfig(), None)
     kept = experience.row_matters_B
     lengths = torch.tensor(rollout_lengths(batch.rollout))
-    cuts, _ = learner(trainee.decoder, torch.float32).cut(lengths[kept].tolist(), 50)
+    cuts = make_scorer(trainee.decoder, torch.float32).cut(lengths[kept].tolist(), 50)
     before = work.counts.copy()
     metrics = _one_update(
         trainee,
@@ -591,7 +590,7 @@ def test_an_update_reads_each_kept_token_once_and_casts_the_weights_once(make_tr
     assert done["targets"] == int(batch.rollout.mask_BT[kept].sum())
     assert done["forward_passes"] == len(cuts) > 1
     assert metrics["update_tokens"] == int(lengths[kept].sum())
-    if learner(trainee.decoder, torch.float32).packed:
+    if make_scorer(trainee.decoder, torch.float32).packed:
         assert done["weight_casts"] == 1
         assert metrics["padding_share"] == 0.0
 
@@ -625,8 +624,8 @@ def test_rollout_rows_are_the_sampled_ids_and_targets_come_back_in_order(make_tr
     rollout = made_up_batch(trainee).rollout
     chosen = [7, 0, 20]
     rows = rollout_rows(rollout, chosen)
-    student = learner(trainee.decoder, torch.float32)
-    logprobs, entropy = student.logprobs(student.hidden(rows), rows, SAMPLING)
+    scorer = make_scorer(trainee.decoder, torch.float32)
+    logprobs, entropy = scorer.logprobs(scorer.hidden(rows), rows, SAMPLING)
     expected, entropies = [], []
     for row in chosen:
         prompt = rollout.prompt_ids_BP[row, -int(rollout.prompt_lengths_B[row]) :].tolist()

@@ -18,6 +18,7 @@ from practicum.errors import InputError
 from practicum.model.decoder import Decoder, rotary_table
 from practicum.model.lora import merged_weights
 from practicum.model.native import load
+from practicum.model.sampling import SamplingConfig
 
 LANES = 16
 # Rows that share one pass over a layer's weights: their activations stay in a core's second-level cache.
@@ -69,7 +70,7 @@ def native_decoding(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 class NativeDecoder:
-    """A decoder's weights packed for the C++ decoder, once per policy version; it follows no later change.
+    """A decoder's weights packed for the C++ decoder; copies, which follow no later change until `load`.
 
     `dtype` is that of matrix products and of the cache: float32 or bfloat16. Call only where
     `native_decoding(dtype, device)` holds.
@@ -82,6 +83,14 @@ class NativeDecoder:
             raise RuntimeError("the C++ decoder was not built here: ask native_decoding first")
         self.library = library
         self._kept: list[Tensor] = []
+        self.load(decoder)
+
+    def load(self, decoder: Decoder) -> None:
+        """Pack the present weights of a decoder of the same shape, into the memory that is there already."""
+        if decoder.config != self.config:
+            raise ValueError("the decoder has another shape than the one that was packed first")
+        self._next = 0
+        dtype = self.dtype
         config, pair = self.config, 2 if dtype == torch.bfloat16 else 1
         weights = merged_weights(decoder)
 
@@ -90,7 +99,7 @@ class NativeDecoder:
             weight = functional.pad(
                 weight.to(dtype), (0, -weight.shape[1] % pair, 0, -weight.shape[0] % LANES)
             )
-            return weight.view(-1, LANES, weight.shape[1] // pair, pair).transpose(1, 2).contiguous()
+            return weight.view(-1, LANES, weight.shape[1] // pair, pair).transpose(1, 2)
 
         def terms_padded(weight: Tensor, width: int) -> Tensor:
             """Each run of `width` terms padded to a multiple of 16."""
@@ -140,9 +149,12 @@ class NativeDecoder:
         )
 
     def _keep(self, values: Tensor) -> int:
-        """Address of contiguous values that live as long as this object."""
-        self._kept.append(values.contiguous())
-        return self._kept[-1].data_ptr()
+        """Address of a contiguous copy that lives as long as this object; each load fills the same ones."""
+        if self._next == len(self._kept):
+            self._kept.append(torch.empty(values.shape, dtype=values.dtype))
+        kept = self._kept[self._next].copy_(values)
+        self._next += 1
+        return kept.data_ptr()
 
 
 class NativeRows:
@@ -158,19 +170,16 @@ class NativeRows:
         decoder: NativeDecoder,
         prompts: Sequence[Sequence[int]],
         count: int,
-        slots: int,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        top_k: int,
+        sampling: SamplingConfig,
         seed: int,
-        first_request: int,
+        first_request: int = 0,
     ) -> None:
         self.decoder, self.prompts, self.count = decoder, prompts, count
         config, requests = decoder.config, len(prompts) * count
+        self.slots = slots = min(sampling.slots, requests)
         # A token needs a position only to be read again, so the last one may stand just past the end.
         room = [config.max_position_embeddings - len(prompt) + 1 for prompt in prompts]
-        self.limit = numpy.minimum(max_new_tokens, room).astype(numpy.int64).repeat(count)
+        self.limit = numpy.minimum(sampling.max_new_tokens, room).astype(numpy.int64).repeat(count)
         width = int(self.limit.max())
         self.ids = numpy.zeros((requests, width), dtype=numpy.int64)
         self.logprobs = numpy.zeros((requests, width), dtype=numpy.float32)
@@ -202,9 +211,9 @@ class NativeRows:
             chunk=CHUNK,
             results_width=width,
             end_tokens=len(self.ends),
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
             seed=seed,
             ends=self.ends.ctypes.data,
             own=self.own.data_ptr(),

@@ -1,4 +1,4 @@
-"""The learner's pass through a decoder, written out: packed sequences, C++ kernels, a backward pass by hand.
+"""The scorer's pass through a decoder, written out: packed sequences, C++ kernels, a backward pass by hand.
 
 Sequences lie end to end without padding, and each token attends within its own sequence. Matrix products are
 PyTorch's; what lies between them (normalisation, rotary attention, SwiGLU, log-probabilities) are kernels of
@@ -58,7 +58,7 @@ PLAIN_MODULES = {
 
 
 class Work:
-    """Counts of what the learner did, on any thread: forward_passes, tokens, targets, weight_casts."""
+    """Counts of what scorers did, on any thread: forward_passes, tokens, targets, weight_casts."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -107,17 +107,20 @@ class PackedWeights:
     masters: list[Tensor]
 
 
-def pack_weights(decoder: Decoder, dtype: torch.dtype) -> PackedWeights | None:
+def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None:
     """Cast and lay out the weights, or None where the kernels do not apply.
 
     They apply on a CPU with a compiler, to decoders made of `decoder.py`'s own modules and `lora.py`'s
     adapters and nothing else (it would be passed over), with an even hidden and intermediate size.
     """
+    # First of all, since no other model need have the attributes that the rest reads.
     plain = {type(module) for module in decoder.modules()} <= PLAIN_MODULES
+    if not plain or not isinstance(decoder, Decoder):
+        return None
     config = decoder.config
     even = config.hidden_size % 2 == 0 and config.intermediate_size % 2 == 0
-    on_cpu = decoder.output_weight.device.type == "cpu" and dtype in NAMES
-    if not plain or not even or not on_cpu or load("train") is None:
+    on_cpu = decoder.device.type == "cpu" and dtype in NAMES
+    if not even or not on_cpu or load("train") is None:
         return None
     work.add(weight_casts=1)
     named = merged_weights(decoder)

@@ -1,8 +1,8 @@
-// Kernels of the learner's forward and backward pass (practicum/model/learner.py calls them).
+// Kernels of the scorer's forward and backward pass (practicum/model/native/scorer.py calls them).
 //
 // Sequences lie packed end to end: a matrix [N, width] holds N tokens of all sequences, `starts` [sequences + 1]
 // says where each begins. The residual stream, statistics and sums are float32; T, the type of activations, is
-// float32 or bfloat16. Nothing here starts threads: the learner gives each thread a micro-batch of its own.
+// float32 or bfloat16. Nothing here starts threads: training gives each thread a micro-batch of its own.
 
 #include <algorithm>
 

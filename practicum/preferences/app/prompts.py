@@ -110,19 +110,19 @@ def answered(
     there, and their attributes say `{"cut": true}`. Raises InputError for a folder that holds no model, and
     for a prompt to which it has only one answer.
     """
-    import torch
-
-    from practicum.model.checkpoint import load_model, model_folder
+    from practicum.model.checkpoint import model_folder
+    from practicum.model.policy import load_policy
     from practicum.model.sampling import SamplingConfig
     from practicum.model.tokenizer import encode_prompts
-    from practicum.rollout.sampler import Sampler
+    from practicum.rollout.sampler import scattered
+    from practicum.rollout.samplers import make_sampler
 
     folder = model_folder(model)
-    decoder, tokenizer = load_model(folder)
-    sampler = Sampler(decoder, SamplingConfig(temperature=temperature, max_new_tokens=max_new_tokens))
+    policy, tokenizer = load_policy(folder)
+    sampler = make_sampler(policy, SamplingConfig(temperature=temperature, max_new_tokens=max_new_tokens))
     ids = encode_prompts(tokenizer, [item.prompt.text for item in prompts])
     # Some of a model's answers are equal, and nobody is paid to rank two equal ones.
-    groups = sampler.sample(ids, 2 * count, torch.Generator().manual_seed(seed))
+    groups = sampler.sample(ids, 2 * count, scattered(seed))
     settings = {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
     made = []
     for item, group in zip(prompts, groups, strict=True):

@@ -1,4 +1,4 @@
-"""Gradients of micro-batches, worked out side by side on a CPU.
+"""The gradient of one update, from micro-batches that are worked out side by side on a CPU.
 
 Which micro-batch goes to which worker, and the order of all sums, is fixed, so a run repeats bit for bit with
 the same number of threads.
@@ -8,14 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from practicum.run.profile import span
 from practicum.threads import one_thread, side_by_side
+from practicum.training.optimizer import HasParameters
 
 Gradients = list[Tensor | None]
+Report = dict[str, float]
+"""What a micro-batch adds to the metrics of its update."""
+MicroBatch = TypeVar("MicroBatch")
+
+
+def trainable(*modules: HasParameters) -> list[nn.Parameter]:
+    """The parameters to train, in the modules' order."""
+    return [part for one in modules for _, part in one.named_parameters() if part.requires_grad]
+
+
+def gradients_of(
+    parameters: Sequence[nn.Parameter],
+    micro_batches: Sequence[MicroBatch],
+    loss: Callable[[MicroBatch], tuple[Tensor, Report]],
+) -> list[Report]:
+    """Add the gradient of the micro-batches' summed losses to `.grad`; return their reports, in order.
+
+    `loss` runs the forward pass of one micro-batch. On a CPU with several threads they run side by side, so
+    they may share nothing that they change. An error raised by `loss` is raised here.
+    """
+    reports: list[Report] = [{} for _ in micro_batches]
+
+    def reported(index: int) -> Tensor:
+        value, reports[index] = loss(micro_batches[index])
+        return value
+
+    if micro_batches:
+        add_gradients(parameters, [partial(reported, index) for index in range(len(micro_batches))])
+    return reports
+
+
+def total(reports: Sequence[Report], name: str) -> float:
+    """Sum of one figure over micro-batches."""
+    return sum(report[name] for report in reports)
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], losses: Sequence[Callable[[], Tensor]]) -> None:
