@@ -25,7 +25,7 @@ from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, expl
 from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
 from practicum.guard.guard import Decision, GuardConfig
-from practicum.model.policy import load_policy
+from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.rankings import lot, read_rankings
