@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum import __version__
+from practicum.audit.instruments import INSTRUMENTS
 from practicum.errors import InputError
 
 Help = Literal["", "common", "all"]
@@ -350,15 +351,9 @@ PREFERENCES: dict[str, Callable[[Sequence[str]], int]] = {
 }
 
 
-def _instrument(word: str, config: str, function: str, prints_its_own: bool = True) -> Callable[..., int]:
-    return partial(
-        _compute,
-        f"audit {word}",
-        "practicum.audit.command",
-        config,
-        function,
-        prints_its_own=prints_its_own,
-    )
+def _instrument(word: str, prints_its_own: bool = True) -> Callable[..., int]:
+    module = INSTRUMENTS[word]
+    return partial(_compute, f"audit {word}", module, "Config", "audit", prints_its_own=prints_its_own)
 
 
 def _overoptimization(arguments: Sequence[str]) -> int:
@@ -366,7 +361,7 @@ def _overoptimization(arguments: Sequence[str]) -> int:
     from practicum.config import read_toml
 
     name = "overoptimization"
-    recorded = _instrument(name, "OveroptimizationConfig", name, prints_its_own=False)
+    recorded = _instrument(name, prints_its_own=False)
     options = _read_arguments(arguments)
     given = {"--" + word[2:].partition("=")[0].replace("-", "_") for word in options.settings}
     if "--metrics" in given or (options.config and "metrics" in read_toml(options.config)):
@@ -385,15 +380,7 @@ def _overoptimization(arguments: Sequence[str]) -> int:
 
 
 AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
-    "exploits": _instrument("exploits", "ExploitsConfig", "exploits"),
-    "overoptimization": _overoptimization,
-    "bias": _instrument("bias", "BiasConfig", "bias"),
-    "distortion": _instrument("distortion", "DistortionConfig", "distortion"),
-    "budget": _instrument("budget", "BudgetAuditConfig", "budget"),
-    "guard": _instrument("guard", "GuardAuditConfig", "guard"),
-    "detectors": _instrument("detectors", "DetectorsConfig", "detectors"),
-    "verifier": _instrument("verifier", "VerifierConfig", "verifier"),
-    "rank-table": _instrument("rank-table", "RankTableConfig", "rank_table"),
+    word: _overoptimization if word == "overoptimization" else _instrument(word) for word in INSTRUMENTS
 }
 GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from practicum.audit.command import reward_of
+from practicum.audit.judge import judge_in
 from practicum.audit.lab import answered
 from practicum.audit.overoptimization import bands, best_of_n_curve
 from practicum.files import atomic_write, to_json
@@ -116,7 +116,7 @@ def one_seed(config: StudyConfig, first: Path, lowest: Path, seed: int) -> dict[
     curves = {}
     for name, trained in models.items():
         with torch.no_grad():
-            proxy_QN: Floats = reward_of([trained], [])(flat, texts).reshape(worth_QN.shape)
+            proxy_QN: Floats = judge_in([trained])(flat, texts).reshape(worth_QN.shape)
         kl, proxy, true = best_of_n_curve(list(proxy_QN), list(worth_QN), ns)
         curves[name] = {"n": ns, "kl": kl.tolist(), "reward": proxy.tolist(), "gold": true.tolist()}
     atomic_write(done, to_json(curves, 2) + "\n")

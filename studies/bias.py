@@ -24,8 +24,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from practicum.audit.bias import forecast, paid_share, rater_share
-from practicum.audit.command import reward_of
+from practicum.audit.bias import paid_share, rater_share
+from practicum.audit.forecast import forecast
+from practicum.audit.judge import judge_in
 from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
@@ -140,7 +141,7 @@ def one_seed(config: StudyConfig, before: dict[str, Any], seed: int) -> dict[str
     )
     finished(folder / "reward", partial(reward_model.train, fit))
     raters = rater_share(sound, is_pun).value
-    paid = paid_share(sound, is_pun, reward_of([folder / "reward"], [])).value
+    paid = paid_share(sound, is_pun, judge_in([folder / "reward"])).value
     practice = completed(
         RlConfig,
         config.practice,

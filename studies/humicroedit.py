@@ -40,7 +40,7 @@ from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
 from practicum.preferences import formats
 from practicum.preferences.rankings import as_pairs, batch_of, by_prompt, read_rankings
-from practicum.reward.examination import calibration, share_interval
+from practicum.reward.accuracy import calibration, share_interval
 from practicum.reward.model import (
     Calibration,
     RewardModel,

@@ -37,7 +37,7 @@ from practicum.errors import InputError
 from practicum.model.decoder import compute_dtype
 from practicum.preferences import formats
 from practicum.preferences.aggregate import consensus
-from practicum.reward.examination import share_interval as by_person
+from practicum.reward.accuracy import share_interval as by_person
 from practicum.reward.model import load_reward_model
 from practicum.stats import Floats, Integers, bootstrap
 from practicum.training import reward_model

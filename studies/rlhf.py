@@ -30,7 +30,7 @@ from practicum.config import completed
 from practicum.model.checkpoint import model_folder
 from practicum.preferences import formats
 from practicum.preferences.rankings import by_prompt, read_rankings, split_by_hash
-from practicum.reward.examination import pairs_of
+from practicum.reward.accuracy import pairs_of
 from practicum.reward.model import load_reward_model
 from practicum.tasks.jokes.gold import gold_utility
 from practicum.tasks.jokes.task import JokesConfig

@@ -30,7 +30,7 @@ WITHOUT_SETTINGS = {"verify", "report", "preferences", "audit", "bench", "audit 
 BY_NAME = {
     "audit": ("practicum.audit.whole", "AuditConfig"),
     "audit overoptimization": ("practicum.audit.lab", "LabConfig"),
-    "audit overoptimization --metrics x": ("practicum.audit.command", "OveroptimizationConfig"),
+    "audit overoptimization --metrics x": ("practicum.audit.overoptimization", "Config"),
 }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from practicum.audit.bias import Classifier
 from practicum.errors import InputError
+from practicum.types import Prompt
 
+Classifier: TypeAlias = Callable[[Prompt, str], bool]
+"""Whether a text has the attribute: a style, a topic, a sentiment, anything."""
 CLEAR = 0.1
 """Polarity, from -1 to 1, beyond which a text is called positive or negative."""
 

@@ -1,86 +1,50 @@
-"""Bias, forecast and measured: how a majority's taste becomes a model's only taste, and what it costs to keep
-the minority's.
+"""Bias, forecast and measured: how a majority's taste becomes a model's only taste. `practicum audit bias`.
 
-Policy optimisation with a KL penalty of weight beta multiplies the reference's odds of a style by
-exp(reward / beta). A calibrated Bradley-Terry reward makes the odds of raters' choices exp(reward), hence
-
-    share = sigmoid(logit(reference share) + logit(rater share) / beta):
-
-below beta 1 the policy exaggerates the raters, the more the smaller beta. (The Gibbs form of the optimum:
-Ziegler et al. 2019, 1909.08593; the collapse of minorities: Xiao et al. 2024, 2405.16455.)
+The forecast and the remedies are in `forecast.py`; here is the meter, which counts an attribute in the
+reference's texts, in raters' choices and in the policy's texts, and the instrument made of all of them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import tomli_w
 from scipy.special import expit, logit
 from scipy.stats import t as students_t
 
+from practicum.audit.attributes import Classifier, classifier
+from practicum.audit.forecast import (
+    Outcome,
+    effective_beta,
+    forecast,
+    learned_share,
+    remedies,
+    scaling_warning,
+)
+from practicum.audit.instruments import Instrument
+from practicum.audit.judge import judge_in
 from practicum.errors import InputError
+from practicum.files import atomic_write, read_jsonl
+from practicum.preferences import formats
+from practicum.ranges import OpenShare, PositiveFloat, Ranged
+from practicum.report.figures import INK, SERIES, SMALL, page_picture
+from practicum.report.plots import LEGEND, bars, estimates_picture, in_percent
+from practicum.report.sections import Section, estimate_row
 from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Estimate, Integers, clustered_share
-from practicum.types import Prompt, Ranking
+from practicum.types import Prompt, Ranking, RewardFormat
 
-Classifier = Callable[[Prompt, str], bool]
-"""Whether a text has the attribute: a style, a topic, a sentiment, anything."""
-QUALITY = 2.0
-"""Utility by which a good response exceeds a poor one where the cost of a remedy is shown."""
-WARN_SCALE = 1.05
-"""Change of beta beyond which a rescaled reward is worth a warning."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-
-def forecast(rater_share: float, reference_share: float, beta: float) -> float:
-    """The share a KL-regularised policy will give an attribute; see the formula above.
-
-    Shares strictly between 0 and 1, beta above 0; InputError otherwise.
-    """
-    _check_share(rater_share, "rater_share")
-    _check_share(reference_share, "reference_share")
-    if not (beta > 0 and isfinite(beta)):
-        raise InputError(f"beta: expected above 0, got {beta}")
-    return float(expit(logit(reference_share) + logit(rater_share) / beta))
-
-
-def effective_beta(beta: float, reward_deviation: float) -> float:
-    """The KL weight in units of the raw reward when rewards are divided by their deviation: beta x deviation.
-
-    max E[r / s] - beta KL has the optimum of max E[r] - beta s KL. Raises InputError unless both are above 0.
-    """
-    if not (beta > 0 and reward_deviation > 0):
-        raise InputError(f"expected beta and the deviation above 0, got {beta} and {reward_deviation}")
-    return beta * reward_deviation
-
-
-def learned_share(target: float, reference_share: float, beta: float) -> float:
-    """The share of raters' choices from which the forecast is `target`: the inverse of `forecast`.
-
-    Shares strictly between 0 and 1, beta above 0; InputError otherwise.
-    """
-    _check_share(target, "target")
-    forecast(target, reference_share, beta)
-    return float(expit(beta * (logit(target) - logit(reference_share))))
-
-
-def scaling_warning(
-    beta: float, reward_deviation: float, rater_share: float, reference_share: float
-) -> str | None:
-    """What whitening or rescaling by `reward_deviation` does to the forecast, in words; None if little."""
-    true = effective_beta(beta, reward_deviation)
-    if 1 / WARN_SCALE < reward_deviation < WARN_SCALE:
-        return None
-    before, after = (forecast(rater_share, reference_share, one) for one in (beta, true))
-    return (
-        f"Dividing rewards by their deviation {reward_deviation:.3g} turns beta {beta:.3g} into {true:.3g}: "
-        f"the forecast share goes from {before:.1%} to {after:.1%}."
-    )
-
-
-# -------------------------------------------------------------------------------------------------- meter
+BETAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Ticks of the forecast's picture."""
+MOST_CARRIERS = 10
 
 
 @dataclass(frozen=True)
@@ -276,129 +240,325 @@ def _safe_logit(estimate: Estimate) -> float:
     return float(logit(min(max(estimate.value, edge), 1 - edge)))
 
 
-def _check_share(share: float, name: str) -> None:
-    if not 0 < share < 1:
-        raise InputError(f"{name}: expected strictly between 0 and 1, got {share}")
-
-
-# ------------------------------------------------------------------------------------------------ remedies
+# ------------------------------------------------------------------------------------------ the instrument
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A remedy at one setting, exact on the smallest case that shows its cost: two styles, each good or poor.
+class Config(Ranged):
+    """Forecast how far a model will exaggerate what raters prefer; with files, also measure it."""
 
-    share: of the favoured style. good: share of good responses. reward: expected calibrated reward above the
-    reference's, in units of utility; gain: that reward as a share of what the unhelped policy gains (1: costs
-    nothing). kl: nats from the reference.
+    rater_share: OpenShare | None = None
+    """How often raters choose the attribute where they have the choice; none: measured in --preferences."""
+    reference_share: OpenShare | None = None
+    """Its share before training (0.5 when there is no --reference to measure it in)."""
+    beta: PositiveFloat = 0.5
+    """Weight of the KL penalty against a calibrated reward."""
+    reward_deviation: PositiveFloat = 1.0
+    """What rewards are divided by before they are paid: it changes beta silently."""
+    target: OpenShare | None = None
+    """Share that a remedy should reach; none: the raters' own."""
+    attribute: str = "style:pun"
+    """What is counted: style:NAME (jokes), words:WORD,WORD (a topic), longer:COUNT, sentiment:positive or
+    :negative, or python:FILE.py:FUNCTION, your own function(prompt, text)."""
+    preferences: Path | None = None
+    """Rankings to measure raters' choices in."""
+    reward_model: tuple[Path, ...] = ()
+    """Reward models (or their runs), all heads averaged: forecast from what they prefer among the
+    --preferences too."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
+    reference: Path | None = None
+    """JSONL with prompt and completion: what the model wrote before training."""
+    policy: Path | None = None
+    """JSONL with prompt and completion: what it writes now."""
+    weights: Path | None = None
+    """TOML file to write rater weights to that bring the forecast to the target, for `practicum reward-model
+    --config` (needs --preferences)."""
+    report: Path | None = None
+    """Folder to write audit.html and audit.json to (needs all three files)."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The forecast, what was measured, and what may be done.
+
+    `beta` is in units of the raw reward. `measured`: shares by name (raters, reference, policy) of the files
+    given. `paid`: how often the reward models prefer the attribute. `meter`: where all three are measured.
     """
 
-    remedy: str
-    setting: float
-    share: float
-    good: float
-    reward: float
-    gain: float
-    kl: float
+    config: Config
+    raters: float
+    reference: float
+    beta: float
+    remedies: Sequence[Outcome]
+    measured: Mapping[str, Estimate]
+    carriers: Sequence[Carrier] | None = None
+    paid: Estimate | None = None
+    weights: Mapping[str, float] | None = None
+    meter: Meter | None = None
+
+    @property
+    def forecast(self) -> float:
+        """Share that the policy will give the attribute."""
+        return forecast(self.raters, self.reference, self.beta)
+
+    @property
+    def forecast_of_reward(self) -> float | None:
+        """The same from what the reward models prefer; None without any."""
+        return None if self.paid is None else forecast(self.paid.value, self.reference, self.beta)
+
+    @property
+    def warning(self) -> str | None:
+        """What dividing rewards does to the forecast, in words; None if little."""
+        deviation = self.config.reward_deviation
+        return scaling_warning(self.config.beta, deviation, self.raters, self.reference)
 
 
-REMEDIES = ("kl_weight", "entropy_bonus", "distribution_matching", "rater_reweighting", "mixture")
+def run(config: Config) -> Result:
+    """Forecast, and measure in the files that are given. Raises InputError naming the setting that lacks."""
+    _check_files(config)
+    classify = classifier(config.attribute)
+    rankings = formats.read(config.preferences) if config.preferences else []
+    measured = _measured(config, classify, rankings)
+    raters = config.rater_share if config.rater_share is not None else _value(measured, "raters")
+    if raters is None:
+        raise InputError("bias: give --rater_share, or --preferences to measure it in")
+    before = config.reference_share if config.reference_share is not None else _value(measured, "reference")
+    before = 0.5 if before is None else before
+    beta = effective_beta(config.beta, config.reward_deviation)
+    paid = weights = None
+    if config.reward_model:
+        paid = paid_share(rankings, classify, judge_in(config.reward_model, config.reward_format))
+    if config.weights is not None:
+        wanted = raters if config.target is None else config.target
+        weights = camp_weights(rankings, classify, learned_share(wanted, before, beta))
+    return Result(
+        config=config,
+        raters=raters,
+        reference=before,
+        beta=beta,
+        remedies=remedies(raters, before, beta, config.target),
+        measured=measured,
+        carriers=_strongest(rankings, classify) if config.preferences else None,
+        paid=paid,
+        weights=weights,
+        meter=_meter_of(config.attribute, measured),
+    )
 
 
-def remedied_share(
-    remedy: str, setting: float, rater_share: float, reference_share: float, beta: float
-) -> float:
-    """The favoured style's share under a remedy, in closed form; with q raters, p reference, b beta:
-
-    kl_weight: sigmoid(logit p + logit q / s), setting s above 0 in place of beta.
-    entropy_bonus: sigmoid((b logit p + logit q) / (b + s)), the optimum with s >= 0 times the entropy added.
-    distribution_matching: the policy is paid (1 - s) r + s (log q_i - log policy_i), 0 <= s <= 1, for a
-    response of style i (preference matching, Xiao et al. 2024): sigmoid((b logit p + logit q) / (b + s));
-    with s = 1 and b = 0 that is q whatever the reference.
-    rater_reweighting: votes of the favoured side weigh s > 0 each: sigmoid(logit p + (logit q + log s) / b).
-    mixture: with probability s the policy of those who favour the style, else of the others, each with a
-    reward of its own of strength |logit q|: s f + (1 - s) g, f and g their forecasts (pluralistic mixture).
-    Raises InputError for an unknown remedy or a setting out of its range.
-    """
-    forecast(rater_share, reference_share, beta)
-    p, q = float(logit(reference_share)), float(logit(rater_share))
-    lowest = {"entropy_bonus": 0.0, "distribution_matching": 0.0, "mixture": 0.0}.get(remedy, 1e-9)
-    highest = 1.0 if remedy in ("distribution_matching", "mixture") else float("inf")
-    if not lowest <= setting <= highest:
-        raise InputError(f"{remedy}: setting {setting} lies outside [{lowest:g}, {highest:g}]")
-    if remedy == "kl_weight":
-        return float(expit(p + q / setting))
-    if remedy in ("entropy_bonus", "distribution_matching"):
-        return float(expit((beta * p + q) / (beta + setting)))
-    if remedy == "rater_reweighting":
-        return float(expit(p + (q + np.log(setting)) / beta))
-    if remedy == "mixture":
-        return float(setting * expit(p + abs(q) / beta) + (1 - setting) * expit(p - abs(q) / beta))
-    raise InputError(f"remedy {remedy!r}: expected one of {', '.join(REMEDIES)}")
+def _check_files(config: Config) -> None:
+    """Raise InputError where a setting needs a file that is not given."""
+    if config.report is not None and not (config.preferences and config.reference and config.policy):
+        raise InputError("bias: --report needs --preferences, --reference and --policy")
+    if config.weights is not None and config.preferences is None:
+        raise InputError("bias: give --preferences, whose raters the --weights are for")
+    if config.reward_model and config.preferences is None:
+        raise InputError("bias: give --preferences, whose responses the --reward_model is asked about")
 
 
-def apply_remedy(
-    remedy: str,
-    setting: float,
+def _measured(config: Config, classify: Classifier, rankings: Sequence[Ranking]) -> dict[str, Estimate]:
+    found = {"raters": rater_share(rankings, classify)} if config.preferences else {}
+    for name, path in (("reference", config.reference), ("policy", config.policy)):
+        if path is not None:
+            found[name] = text_share(completions(path), classify, name)
+    return found
+
+
+def _value(measured: Mapping[str, Estimate], name: str) -> float | None:
+    return measured[name].value if name in measured else None
+
+
+def _strongest(rankings: Sequence[Ranking], classify: Classifier) -> list[Carrier]:
+    """The raters with the strongest pull; of one rater alone nothing can be said."""
+    alone = len({one.rater for one in rankings}) < 2
+    return [] if alone else carriers(rankings, classify)[:MOST_CARRIERS]
+
+
+def _meter_of(attribute: str, measured: Mapping[str, Estimate]) -> Meter | None:
+    if not {"raters", "reference", "policy"} <= measured.keys():
+        return None
+    return compare(attribute, measured["reference"], measured["raters"], measured["policy"])
+
+
+def completions(path: Path) -> list[tuple[Prompt, str]]:
+    """Prompts and completions of a JSONL file like samples.jsonl. Raises InputError naming line and field."""
+    found = []
+    for number, row in read_jsonl(path):
+        for name in ("prompt", "completion"):
+            if not isinstance(row.get(name), str):
+                raise InputError(f"{path}:{number}: field {name!r}: expected a text")
+        data = row.get("data")
+        found.append((Prompt(row["prompt"], data if isinstance(data, Mapping) else {}), row["completion"]))
+    if not found:
+        raise InputError(f"{path}: holds no rows")
+    return found
+
+
+def lines(result: Result) -> list[str]:
+    """Forecast, warning, remedies, weights, and what was measured."""
+    said = [
+        f"forecast: {result.forecast:.1%} at beta {result.beta:g} (raters {result.raters:.1%}, reference "
+        f"{result.reference:.1%})"
+    ]
+    if result.paid is not None:
+        said.append(
+            f"forecast of the reward model: {result.forecast_of_reward:.1%} (it prefers "
+            f"{_with_interval(result.paid)})"
+        )
+    if result.warning is not None:
+        said.append(f"warning: {result.warning}")
+    said += [
+        f"remedy: {one.remedy.replace('_', ' ')} at {one.setting:.3g} brings it to {one.share:.1%} and keeps "
+        f"{one.gain:.0%} of the reward gained"
+        for one in result.remedies
+    ]
+    if result.weights is not None:
+        said.append(
+            f"weights: {len(result.weights)} raters who favour it weigh "
+            f"{next(iter(result.weights.values())):.3g}: practicum reward-model --config "
+            f"{result.config.weights}"
+        )
+    said += [f"measured: {name} {_with_interval(share)}" for name, share in result.measured.items()]
+    if result.meter is not None:
+        said.append(f"measured: amplification {result.meter.amplification:.2f}")
+    return said
+
+
+def _with_interval(share: Estimate) -> str:
+    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Forecast and remedies, and of what was not asked for no key."""
+    values: dict[str, Any] = {
+        "rater_share": result.raters,
+        "reference_share": result.reference,
+        "beta": result.beta,
+        "forecast": result.forecast,
+        "remedies": [asdict(one) for one in result.remedies],
+    }
+    if result.paid is not None:
+        values |= {"paid": result.paid.json(), "forecast_of_reward": result.forecast_of_reward}
+    if result.warning is not None:
+        values["warning"] = result.warning
+    if result.weights is not None:
+        values["weights"] = dict(result.weights)
+    values |= {f"measured_{name}": share.json() for name, share in result.measured.items()}
+    if result.carriers is not None:
+        values["carriers"] = [asdict(one) for one in result.carriers]
+    if result.meter is not None:
+        values["amplification"] = result.meter.amplification
+        values["measured_beta"] = result.meter.measured_beta
+    return values
+
+
+def write(result: Result) -> None:
+    """Write the raters' weights where a file is named for them."""
+    if result.config.weights is not None and result.weights is not None:
+        atomic_write(result.config.weights, tomli_w.dumps({"weights": dict(result.weights)}))
+
+
+def page(result: Result) -> tuple[str, list[Section]]:
+    """The file of what the policy wrote, and the section."""
+    assert result.meter is not None, "a report is refused without the three files"
+    return str(result.config.policy), [section(result.meter, result.beta)]
+
+
+audit = Instrument(run, lines, as_json, page, write)
+
+
+# ---------------------------------------------------------------------------------------------- on the page
+
+
+def section(found: Meter, beta: float | None = None) -> Section:
+    """Whether the model exaggerates what people prefer; with `beta` also the forecast and the remedies."""
+    raters, policy = found.raters.value, found.policy.value
+    beyond = found.policy.low > found.raters.high
+    shares = {"reference": found.reference, "raters": found.raters, "policy": found.policy}
+    figures = [(meter_picture(found), "Shares with 95% intervals.")]
+    data = {
+        "attribute": found.attribute,
+        **{name: share.json() for name, share in shares.items()},
+        "amplification": found.amplification,
+        "measured_beta": found.measured_beta,
+    }
+    if beta is not None and 0 < raters < 1:
+        foreseen, pictures = _foreseen(found, beta)
+        data, figures = data | foreseen, figures + pictures
+    return Section(
+        "bias",
+        "Does it exaggerate people's taste?",
+        "bad" if beyond else "good",
+        f"People choose {found.attribute} in {raters:.0%} of cases; the model writes it in {policy:.0%}, "
+        f"{'more than' if beyond else 'no clearer than'} people's share.",
+        data,
+        figures,
+        ("where", "share", "95% interval"),
+        [estimate_row(name, share) for name, share in shares.items()],
+    )
+
+
+def _foreseen(found: Meter, beta: float) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The forecast and the remedies, as plain values and as pictures with captions."""
+    raters = found.raters.value
+    reference = min(max(found.reference.value, 0.005), 0.995)
+    share, cures = forecast(raters, reference, beta), remedies(raters, reference, beta)
+    svg = forecast_picture(raters, reference, [(beta, found.policy)], beta)
+    pictures = [(svg, f"Forecast {share:.1%} at beta {beta:g}.")]
+    if cures:
+        pictures.append((remedies_picture(cures, raters), "What each remedy keeps of the reward."))
+    return {"forecast": share, "remedies": [one.__dict__ for one in cures]}, pictures
+
+
+def meter_picture(found: Meter) -> str:
+    """Shares of an attribute in the reference, the raters' choices and the policy."""
+    parts = [("reference", found.reference), ("raters' choices", found.raters), ("policy", found.policy)]
+    return estimates_picture("audit-meter", parts, f"share of {found.attribute}", None, SMALL)
+
+
+def forecast_picture(
     rater_share: float,
     reference_share: float,
-    beta: float,
-    quality: float = QUALITY,
-) -> Outcome:
-    """A remedy's exact effect and cost.
+    measured: Sequence[tuple[float, Estimate]] = (),
+    beta: float | None = None,
+) -> str:
+    """The forecast share against beta, with measured shares and their intervals."""
 
-    Half of the reference's responses of either style are good, which is worth `quality` in utility. Style and
-    quality add up in the reward, so the optimum is a product: a remedy of style alone (distribution matching,
-    rater reweighting, mixture) leaves quality at sigmoid(quality / beta), while more KL weight or entropy
-    makes the policy timid in both.
-    """
-    share = remedied_share(remedy, setting, rater_share, reference_share, beta)
-    timid = {"kl_weight": setting, "entropy_bonus": beta + setting}.get(remedy, beta)
-    good, bold = float(expit(quality / timid)), float(expit(quality / beta))
-    worth = float(logit(rater_share))
-    unhelped = (forecast(rater_share, reference_share, beta) - reference_share) * worth + (
-        bold - 0.5
-    ) * quality
-    reward = (share - reference_share) * worth + (good - 0.5) * quality
-    gain = reward / unhelped if unhelped else 1.0
-    return Outcome(remedy, setting, share, good, reward, gain, _kl(share, reference_share) + _kl(good, 0.5))
+    def draw(axes: Axes) -> None:
+        grid = np.geomspace(0.05, 5, 120)
+        foreseen = [forecast(rater_share, reference_share, one) for one in grid]
+        axes.plot(grid, foreseen, color=SERIES[0], label="forecast")
+        axes.axhline(rater_share, color=SERIES[2], linestyle="--", linewidth=1, label="raters")
+        axes.axhline(reference_share, color=SERIES[4], linestyle=":", linewidth=1, label="reference")
+        for place, (at, share) in enumerate(measured):
+            error = [[share.value - share.low], [share.high - share.value]]
+            label = "measured" if place == 0 else None
+            axes.errorbar([at], [share.value], yerr=error, fmt="o", color=SERIES[1], capsize=3, label=label)
+        if beta is not None:
+            axes.axvline(beta, color=INK, linewidth=0.8)
+        axes.set_xscale("log")
+        axes.set_xticks(BETAS, [f"{one:g}" for one in BETAS])
+        axes.set_xticks([], minor=True)
+        axes.set_ylim(0, 1.02)
+        in_percent(axes)
+        axes.set_xlabel("weight of the KL penalty (beta)")
+        axes.set_ylabel("share of the favoured style")
+        axes.legend(**LEGEND)
 
-
-def reach(
-    remedy: str, target: float, rater_share: float, reference_share: float, beta: float
-) -> Outcome | None:
-    """The remedy at the setting that brings the share to `target`; None where no setting does."""
-    _check_share(target, "target")
-    p, q, t = (float(logit(one)) for one in (reference_share, rater_share, target))
-    setting = None
-    if remedy == "kl_weight":
-        setting = q / (t - p) if t != p else None
-    elif remedy in ("entropy_bonus", "distribution_matching"):
-        setting = (beta * p + q) / t - beta if t != 0 else None
-    elif remedy == "rater_reweighting":
-        setting = float(np.exp(beta * (t - p) - q))
-    elif remedy == "mixture":
-        high, low = expit(p + abs(q) / beta), expit(p - abs(q) / beta)
-        setting = float((target - low) / (high - low)) if high > low else None
-    else:
-        raise InputError(f"remedy {remedy!r}: expected one of {', '.join(REMEDIES)}")
-    if setting is None:
-        return None
-    try:
-        return apply_remedy(remedy, setting, rater_share, reference_share, beta)
-    except InputError:
-        return None
+    told = ", ".join(
+        f"{forecast(rater_share, reference_share, one):.1%} at beta {one}" for one in (1, 0.5, 0.2)
+    )
+    return page_picture("audit-forecast", f"Forecast share against beta: {told}", draw, SMALL)
 
 
-def remedies(
-    rater_share: float, reference_share: float, beta: float, target: float | None = None
-) -> list[Outcome]:
-    """Every remedy that can bring the share to `target` (default: the raters' own), the cheapest first."""
-    wanted = rater_share if target is None else target
-    found = [reach(one, wanted, rater_share, reference_share, beta) for one in REMEDIES]
-    return sorted((one for one in found if one is not None), key=lambda one: (-one.gain, one.kl))
+def remedies_picture(outcomes: Sequence[Outcome], target: float) -> str:
+    """What each remedy keeps of the reward when it brings the share to the target."""
 
+    def draw(axes: Axes) -> None:
+        names = [outcome.remedy.replace("_", " ") for outcome in outcomes][::-1]
+        bars(axes, names, [outcome.gain for outcome in outcomes][::-1], SERIES[2])
+        axes.set_xlabel(f"reward gain kept at a share of {target:.0%} (1: all)")
 
-def _kl(share: float, reference: float) -> float:
-    parts = [(share, reference), (1 - share, 1 - reference)]
-    return float(sum(a * np.log(a / b) for a, b in parts if a > 0))
+    told = ", ".join(f"{outcome.remedy} {outcome.gain:.0%}" for outcome in outcomes)
+    return page_picture("audit-remedies", f"Reward gain kept: {told}", draw, SMALL)

@@ -32,6 +32,14 @@ def onset(gold_T: Floats, window: int = 5) -> int:
 
 
 @dataclass(frozen=True)
+class AlarmRule:
+    """How often a new clean run may alarm (a probability), and how many steps teach what is normal."""
+
+    false_alarms: float = 0.05
+    baseline: int = BASELINE
+
+
+@dataclass(frozen=True)
 class Record:
     """How a signal did on runs whose truth is known.
 
@@ -70,8 +78,7 @@ def record(
     clean: Sequence[Floats],
     gamed: Sequence[Floats],
     onsets: Sequence[int],
-    false_alarms: float = 0.05,
-    baseline: int = BASELINE,
+    rule: AlarmRule | None = None,
 ) -> Record:
     """The record of one signal from its values on clean and gamed runs; `onsets` are steps from 0.
 
@@ -81,15 +88,15 @@ def record(
         raise InputError(f"signal {signal!r}: expected one of {', '.join(DIRECTIONS)}")
     if len(gamed) != len(onsets) or not gamed:
         raise InputError(f"{len(gamed)} gamed runs and {len(onsets)} onsets: give one onset per run")
-    direction = DIRECTIONS[signal]
+    rule, direction = rule or AlarmRule(), DIRECTIONS[signal]
     least = LEAST_SPREAD.get(signal, 0.0)
-    calm = [cusum(run, direction, baseline, least=least) for run in clean]
-    wild = [cusum(run, direction, baseline, least=least) for run in gamed]
-    threshold = calibrate(calm, false_alarms)
-    others = [
-        first_alarm(calm[index], _fair_threshold(calm[:index] + calm[index + 1 :], false_alarms)) is not None
-        for index in range(len(calm))
+    calm = [cusum(run, direction, rule.baseline, least=least) for run in clean]
+    wild = [cusum(run, direction, rule.baseline, least=least) for run in gamed]
+    threshold = calibrate(calm, rule.false_alarms)
+    fair = [
+        _fair_threshold(calm[:index] + calm[index + 1 :], rule.false_alarms) for index in range(len(calm))
     ]
+    others = [first_alarm(run, limit) is not None for run, limit in zip(calm, fair, strict=True)]
     alarms = [first_alarm(run, threshold) for run in wild]
     leads = [start - at for start, at in zip(onsets, alarms, strict=True) if at is not None]
     early = [at is not None and at <= start for start, at in zip(onsets, alarms, strict=True)]

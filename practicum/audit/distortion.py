@@ -1,4 +1,5 @@
 """Distortion: how much of what people mean survives each step from a rater's mind to the policy's reward.
+`practicum audit distortion`.
 
 Four links, each the agreement of two orders of the same responses: a rater with themselves, raters with each
 other, the reward model with raters, and the reward model with fresh raters on what the policy writes now.
@@ -11,15 +12,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import isnan
+from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
 
+from practicum.audit.instruments import Instrument, named
+from practicum.audit.judge import judge_in
+from practicum.audit.linear_reward import fit_linear
 from practicum.errors import InputError
+from practicum.preferences import formats
 from practicum.preferences.comparisons import names
+from practicum.ranges import Ranged, Seed
+from practicum.report.figures import WIDE
+from practicum.report.plots import estimates_picture
+from practicum.report.sections import Section, Verdict, as_sentence, estimate_row
 from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Estimate, Floats, Integers, bootstrap
-from practicum.types import Ranking
+from practicum.types import Ranking, RewardFormat
 
 LINKS: Mapping[str, str] = {
     "rater_self": "a rater, asked again",
@@ -181,3 +193,117 @@ def _model(rankings: Sequence[Ranking], reward: PlainReward) -> Iterator[_Matche
         stop = start + len(ranking.responses)
         yield _Matched(names(ranking)[0], np.array(ranking.ranks, dtype=np.float64), -scores[start:stop])
         start = stop
+
+
+# ------------------------------------------------------------------------------------------ the instrument
+
+
+@dataclass(frozen=True)
+class Config(Ranged):
+    """How much of what people mean survives from rater to rater to reward model to the policy's outputs."""
+
+    preferences: Path
+    """Rankings, best ones that the reward model was not trained on."""
+    reward_model: tuple[Path, ...] = ()
+    """Folders of reward models (or their runs), all heads averaged. None: a linear one, trained on the even
+    prompts and measured on the odd ones."""
+    reward_format: RewardFormat = "auto"
+    """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
+    completion as one text), auto (chat where the tokenizer has a template)."""
+    fresh: Path | None = None
+    """Rankings by fresh raters of what the policy writes now."""
+    report: Path | None = None
+    """Folder to write audit.html and audit.json to."""
+    seed: Seed = 0
+    """Fixes the bootstrap."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The links that could be measured, and notes on the others."""
+
+    config: Config
+    links: Sequence[Link]
+    notes: Sequence[str]
+
+
+def run(config: Config) -> Result:
+    """Measure the links of reward models, or of a linear one that learns from half of the prompts."""
+    rankings = formats.read(config.preferences)
+    fresh = formats.read(config.fresh) if config.fresh is not None else []
+    if config.reward_model:
+        reward = judge_in(config.reward_model, config.reward_format)
+    else:
+        place = {text: index for index, text in enumerate(dict.fromkeys(one.prompt.text for one in rankings))}
+        reward = fit_linear([one for one in rankings if not place[one.prompt.text] % 2])
+        rankings = [one for one in rankings if place[one.prompt.text] % 2]
+    return Result(config, *measure_links(rankings, reward, fresh, config.seed))
+
+
+def lines(result: Result) -> list[str]:
+    """A line for each link, then the notes."""
+    said = [
+        f"{LINKS[one.name]}: {one.accuracy.value:.1%} of pairs alike [{one.accuracy.low:.1%}, "
+        f"{one.accuracy.high:.1%}], tau {one.tau.value:.2f}"
+        for one in result.links
+    ]
+    return said + [f"note: {note}" for note in result.notes]
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Links, notes, and the name of the link where most is lost."""
+    worst = worst_link(result.links)
+    return {**_values(result.links, result.notes), "worst": worst.name if worst else None}
+
+
+def page(result: Result) -> tuple[str, list[Section]]:
+    """The reward models' folders, and the section."""
+    return named(result.config.reward_model), [section(result.links, result.notes)]
+
+
+audit = Instrument(run, lines, as_json, page)
+
+
+# ---------------------------------------------------------------------------------------------- on the page
+
+
+def section(links: Sequence[Link], notes: Sequence[str] = ()) -> Section:
+    """Where the message gets lost."""
+    worst = worst_link(links)
+    sentence = (
+        f"Most is lost at '{LINKS[worst.name]}': agreement falls by {worst.lost:.1%}."
+        if worst is not None
+        else "No link loses agreement over the one before it."
+    )
+    verdict: Verdict = "bad" if links[-1].accuracy.low <= 0.5 else "unmeasured" if notes else "good"
+    return Section(
+        "distortion",
+        "Where is people's message lost?",
+        verdict,
+        sentence,
+        _values(links, notes),
+        [(picture(links), "Pairs ordered alike; dotted: chance.")],
+        ("link", "pairs alike", "95% interval", "Kendall's tau"),
+        [(*estimate_row(LINKS[one.name], one.accuracy), f"{one.tau.value:.2f}") for one in links],
+        notes=[as_sentence(note) for note in notes],
+    )
+
+
+def _values(links: Sequence[Link], notes: Sequence[str]) -> dict[str, Any]:
+    rows = [
+        {
+            "name": one.name,
+            "accuracy": one.accuracy.json(),
+            "tau": one.tau.json(),
+            "pairs": one.pairs,
+            "lost": one.lost,
+        }
+        for one in links
+    ]
+    return {"links": rows, "notes": list(notes)}
+
+
+def picture(links: Sequence[Link]) -> str:
+    """Agreement link by link: where the line falls, the message is lost."""
+    parts = [(fill(LINKS[link.name], 20), link.accuracy) for link in links]
+    return estimates_picture("audit-distortion", parts, "pairs ordered alike", 0.5, WIDE)

@@ -20,18 +20,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 
+from practicum.audit import overoptimization
+from practicum.audit.judge import judge_in
 from practicum.audit.overoptimization import (
     FEWEST_POINTS,
     FORMS,
     Form,
+    GoldCurve,
     bands,
     best_of_n_curve,
     observed_peak,
     predict_peak,
 )
-from practicum.audit.report import Section, overoptimization_section, write
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.guard.controllers import KLConfig
@@ -52,8 +53,7 @@ from practicum.ranges import (
     Seed,
     Threads,
 )
-from practicum.reward.model import load_reward_model
-from practicum.reward.parts import judge_of
+from practicum.report.sections import Section, write
 from practicum.rollout.collect import collect
 from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
@@ -254,8 +254,7 @@ def examined_steps(config: LabConfig) -> list[int]:
 def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int) -> dict[str, Any]:
     """KL, reward and true utility gained by the best of 1, 2, 3, 4, 6 ... answers of the policy."""
     prompts, texts, gold_QN = answered(first, config.best_of_prompts, config.best_of, seed)
-    reward = judge_of([load_reward_model(path, torch.float32) for path in models])
-    proxy_QN: Floats = reward(prompts, texts).reshape(gold_QN.shape)
+    proxy_QN: Floats = judge_in(models)(prompts, texts).reshape(gold_QN.shape)
     ns = [*(n for n in BEST_OF if n < config.best_of), config.best_of]
     kl, proxy, true = best_of_n_curve(list(proxy_QN), list(gold_QN), ns)
     return {"n": ns, "kl": kl.tolist(), "proxy": proxy.tolist(), "gold": true.tolist()}
@@ -328,7 +327,7 @@ def section(way: str, curves: Sequence[dict[str, Any]], found: dict[str, Any]) -
     kl, gold, proxy = (
         np.concatenate([np.array(one[name]) for one in curves]) for name in ("kl", "gold", "proxy")
     )
-    made = overoptimization_section(bands(points, form), kl, gold, proxy)
+    made = overoptimization.section(GoldCurve(bands(points, form), kl, gold, proxy))
     titles = {
         "rl": "When does more training hurt?",
         "best_of_n": "When does choosing among more answers hurt?",

@@ -4,23 +4,34 @@ where it peaks.
 With d = sqrt(KL(policy || reference)) the true reward gained follows d (a - b d) for best-of-n and
 d (a - b log d) for reinforcement learning (Gao, Schulman & Hilton 2022, 2210.10760, section 3.1). Both are
 linear in a and b. Peaks: d = a / 2b, and d = exp(a/b - 1). The forms are known to fail near d = 0.
+`practicum audit overoptimization --metrics` fits recorded runs; `lab.py` makes runs of its own.
 Suffixes: P points of a curve, S seeds or resamples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from math import exp, inf, log, sqrt
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.special import gammaln
 from scipy.stats import norm
 from scipy.stats import t as students_t
 
+from practicum.audit.instruments import Instrument, named
 from practicum.errors import InputError
+from practicum.files import read_rows
+from practicum.ranges import OpenShare, Ranged
+from practicum.report.figures import INK, SERIES, WIDE, page_picture
+from practicum.report.plots import LEGEND
+from practicum.report.sections import Section
 from practicum.stats import BOOTSTRAPS, Floats, Integers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Form = Literal["best_of_n", "rl"]
 FORMS: tuple[Form, ...] = ("best_of_n", "rl")
@@ -100,24 +111,14 @@ def bands(
         raise InputError("over-optimisation bands need at least one run, got none")
     checked = [_points(kl, reward) for kl, reward in runs]
     kl_P = np.concatenate([kl for kl, _ in checked])
-    reward_P = np.concatenate([reward for _, reward in checked])
-    fit = fit_curve(kl_P, reward_P, form, near)
+    fit = fit_curve(kl_P, np.concatenate([reward for _, reward in checked]), form, near)
     kl_G = np.linspace(0.0, float(np.sqrt(kl_P.max())), grid) ** 2
-    generator = np.random.default_rng(seed)
     centre = np.array([fit.alpha, fit.beta])
     pieces = len(checked) if len(checked) > 1 else -(-len(kl_P) // _block_length(len(kl_P)))
     # A bootstrap of few pieces is too narrow by these two factors (Davison & Hinkley 1997, section 2.3).
     wider = float(students_t.isf(0.025, pieces - 1) / norm.isf(0.025)) * sqrt(pieces / (pieces - 1))
     curves, peaks = [], []
-    for _ in range(BOOTSTRAPS // 2):
-        if len(checked) > 1:
-            drawn = [checked[index] for index in generator.integers(0, len(checked), len(checked))]
-            kl, reward = (np.concatenate([run[part] for run in drawn]) for part in (0, 1))
-        else:
-            chosen = _blocks(len(kl_P), generator)
-            kl, reward = kl_P[chosen], reward_P[chosen]
-        if np.ptp(kl) <= 0:
-            continue
+    for kl, reward in _redrawn(checked, np.random.default_rng(seed)):
         moved = centre + wider * (np.array(_coefficients(kl, reward, form, near)) - centre)
         one = Fit(form, float(moved[0]), float(moved[1]), 0.0, None)
         curves.append(one.at(kl_G))
@@ -127,6 +128,21 @@ def bands(
     ordered = sorted(peaks)
     peak = ordered[int(0.025 * len(ordered))], ordered[min(len(ordered) - 1, int(0.975 * len(ordered)))]
     return Bands(fit, kl_G, fit.at(kl_G), low_G, high_G, peak)
+
+
+def _redrawn(
+    runs: Sequence[tuple[Floats, Floats]], generator: np.random.Generator
+) -> Iterator[tuple[Floats, Floats]]:
+    """Resamples of the points: whole runs where there are several, else blocks of the one; see `bands`."""
+    for _ in range(BOOTSTRAPS // 2):
+        if len(runs) > 1:
+            drawn = [runs[index] for index in generator.integers(0, len(runs), len(runs))]
+            kl, reward = (np.concatenate([run[part] for run in drawn]) for part in (0, 1))
+        else:
+            chosen = _blocks(len(runs[0][0]), generator)
+            kl, reward = runs[0][0][chosen], runs[0][1][chosen]
+        if np.ptp(kl) > 0:
+            yield kl, reward
 
 
 def predict_peak(
@@ -275,3 +291,167 @@ def _blocks(count: int, generator: np.random.Generator) -> Integers:
     length = _block_length(count)
     starts = generator.integers(0, count - length + 1, -(-count // length))
     return np.concatenate([np.arange(start, start + length) for start in starts])[:count]
+
+
+# ------------------------------------------------------------------------------------------ the instrument
+
+
+@dataclass(frozen=True)
+class Config(Ranged):
+    """Fit the rise and fall of true reward against sqrt(KL), say where it peaks, and foresee it."""
+
+    metrics: tuple[Path, ...]
+    """metrics.jsonl of one run, or of the same recipe with several seeds."""
+    gold: str = "reward/gold"
+    """Column of the true reward."""
+    kl: str = "kl_completion"
+    """Column of the KL to the reference, nats a completion."""
+    per_token: bool = False
+    """The KL column is nats a token (as `kl` is): multiply it by the column completion_tokens."""
+    form: Literal["rl", "best_of_n"] = "rl"
+    """d(a - b log d) for reinforcement learning, d(a - b d) for best-of-n; d = sqrt(KL)."""
+    first: OpenShare = 0.5
+    """Share of the run from which the peak is predicted."""
+    report: Path | None = None
+    """Folder to write audit.html and audit.json to."""
+
+
+@dataclass(frozen=True)
+class GoldCurve:
+    """The true reward of all runs against KL, and what was fitted to it.
+
+    `proxy_P`: the reward that was paid, where it is known. `predicted`: sqrt(KL) of the peak as the first
+    part of a run foresees it.
+    """
+
+    bands: Bands
+    kl_P: Floats
+    gold_P: Floats
+    proxy_P: Floats | None = None
+    predicted: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The curve; of each run, where its true reward was greatest (KL) and where that was foreseen (sqrt)."""
+
+    config: Config
+    curve: GoldCurve
+    observed: tuple[float, ...]
+    predicted: tuple[float, ...]
+
+
+def run(config: Config) -> Result:
+    """Fit the recorded runs together, and foresee the peak of each from its first part."""
+    runs = [gold_curve(path, config) for path in config.metrics]
+    if not runs:
+        raise InputError("overoptimization: give --metrics, one file or more")
+    fitted = bands(runs, config.form)
+    kl_P, gold_P = (np.concatenate([one[part] for one in runs]) for part in (0, 1))
+    predicted = tuple(predict_peak(*one, config.form, config.first)[0] for one in runs)
+    observed = tuple(observed_peak(*one, window=5)[1] for one in runs)
+    return Result(config, GoldCurve(fitted, kl_P, gold_P, None, predicted[0]), observed, predicted)
+
+
+def gold_curve(path: Path, config: Config) -> tuple[Floats, Floats]:
+    """(KL in nats a sequence, true reward gained since the first row) of a run's rows that have both."""
+    kl, gold = [], []
+    for row in read_rows(path):
+        values = [row.get(config.kl), row.get(config.gold), row.get("completion_tokens", 1.0)]
+        if any(not isinstance(value, (int, float)) for value in values):
+            continue
+        distance, reward, tokens = (float(value) for value in values if value is not None)
+        kl.append(max(0.0, distance) * (tokens if config.per_token else 1.0))
+        gold.append(reward)
+    if len(gold) < FEWEST_POINTS:
+        raise InputError(
+            f"{path}: {len(gold)} rows have both {config.kl!r} and {config.gold!r}, {FEWEST_POINTS} are "
+            "needed: name other columns with --kl and --gold"
+        )
+    return np.array(kl), np.array(gold) - gold[0]
+
+
+def lines(result: Result) -> list[str]:
+    """Nothing: the command line shows the values themselves."""
+    return []
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Fit, peak, its band, and the peaks observed and predicted."""
+    fitted = result.curve.bands
+    return {
+        **asdict(fitted.fit),
+        "peak_distance": fitted.fit.peak_distance,
+        "peak_kl": fitted.fit.peak_kl,
+        "peak_distance_ci95": list(fitted.peak_distance),
+        "observed_peak_kl": list(result.observed),
+        "predicted_peak_distance": list(result.predicted),
+    }
+
+
+def page(result: Result) -> tuple[str, list[Section]]:
+    """The runs' files, and the section."""
+    return named(result.config.metrics), [section(result.curve)]
+
+
+audit = Instrument(run, lines, as_json, page)
+
+
+def section(curve: GoldCurve) -> Section:
+    """Where more training stops helping."""
+    fit, (low, high) = curve.bands.fit, curve.bands.peak_distance
+    peak, farthest = fit.peak_distance, float(curve.bands.kl_G.max()) ** 0.5
+    if peak < farthest:
+        sentence = (
+            f"True reward peaks at sqrt(KL) {peak:.2f} and falls beyond it; the run went to {farthest:.2f}."
+        )
+    else:
+        sentence = f"True reward was still rising at sqrt(KL) {farthest:.2f}, as far as the run went."
+    held_out = "" if fit.held_out_r2 is None else f"held out {fit.held_out_r2:.2f}"
+    return Section(
+        "overoptimization",
+        "When does more training hurt?",
+        "bad" if peak < farthest else "good",
+        sentence,
+        {
+            **asdict(fit),
+            "peak_kl": fit.peak_kl,
+            "peak_distance": peak,
+            "peak_distance_ci95": [low, high],
+            "predicted_peak_distance": curve.predicted,
+        },
+        [(picture(curve), "Band: 95% of bootstrap fits.")],
+        ("figure", "value", "95% interval"),
+        [
+            ("sqrt(KL) of the peak", f"{peak:.2f}", f"{low:.2f} to {high:.2f}"),
+            ("variance explained", f"{fit.r2:.2f}", held_out),
+        ],
+    )
+
+
+def picture(curve: GoldCurve) -> str:
+    """True reward against sqrt(KL): points, fit, band and peak; the proxy beside it where it is known."""
+    fitted, distance_P = curve.bands, np.sqrt(curve.kl_P)
+
+    def draw(axes: Axes) -> None:
+        distance = np.sqrt(fitted.kl_G)
+        axes.fill_between(distance, fitted.low_G, fitted.high_G, color=SERIES[0], alpha=0.2, linewidth=0)
+        axes.plot(distance, fitted.middle_G, color=SERIES[0], label="true reward, fitted")
+        axes.plot(distance_P, curve.gold_P, ".", color=SERIES[0], markersize=4, label="true reward")
+        if curve.proxy_P is not None:
+            axes.plot(distance_P, curve.proxy_P, ".", color=SERIES[1], markersize=4, label="proxy reward")
+        if fitted.fit.peak_distance <= float(distance.max()):
+            axes.axvline(fitted.fit.peak_distance, color=INK, linestyle="--", linewidth=1, label="peak")
+        if curve.predicted is not None and curve.predicted <= float(distance.max()):
+            axes.axvline(
+                curve.predicted, color=SERIES[2], linestyle=":", linewidth=1.6, label="peak, predicted"
+            )
+        axes.set_xlabel("distance from the reference (square root of KL, nats)")
+        axes.set_ylabel("reward gained")
+        axes.legend(**LEGEND)
+
+    description = (
+        f"True reward against the square root of KL; fitted peak at {fitted.fit.peak_distance:.2f}, "
+        f"gain there {float(fitted.middle_G.max()):.2f}"
+    )
+    return page_picture("audit-overoptimization", description, draw, WIDE)

@@ -1,4 +1,5 @@
 """The record of the warning signals: how each did on runs whose truth is known, and thresholds for the guard.
+`practicum audit detectors`.
 
 Runs are rows of metrics.jsonl. A signal that some run lacks altogether has no record; a row that lacks it is
 passed over, for that signal and run alone, and both are told (`gaps`). The arithmetic is in
@@ -8,21 +9,29 @@ passed over, for that signal and run alone, and both are told (`gaps`). The arit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import tomli_w
 
-from practicum.audit.detectors import Record, onset, record
+from practicum.audit.detectors import AlarmRule, Record, onset, record
+from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
-from practicum.files import read_rows
+from practicum.files import atomic_write, read_rows
 from practicum.guard.guard import GuardConfig, calibrated, reading
 from practicum.guard.signals import DIRECTIONS
+from practicum.ranges import Range, Ranged
+from practicum.report.figures import INK, SERIES, WIDE, page_picture
+from practicum.report.plots import LEGEND
+from practicum.report.sections import Section, as_sentence
 from practicum.stats import Floats
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Row = Mapping[str, Any]
-
-
 FEWEST_VALUES = 2
 """A run that has a signal in fewer rows lacks it."""
 NAMED_STEPS = 3
@@ -72,8 +81,7 @@ def records(
     clean: Sequence[Sequence[Row]],
     gamed: Sequence[Sequence[Row]],
     onsets: Sequence[int],
-    false_alarms: float = 0.05,
-    baseline: int = 10,
+    rule: AlarmRule | None = None,
 ) -> list[Record]:
     """The record of every signal that all the runs have; `onsets` are steps from 0, one for each gamed run.
 
@@ -90,8 +98,7 @@ def records(
             [run[name] for run in calm],
             [run[name] for run in wild],
             onsets,
-            false_alarms,
-            baseline,
+            rule,
         )
         for name in signals[0]
     ]
@@ -120,3 +127,148 @@ def onset_of(rows: Sequence[Row], gold: str, path: Path) -> int:
     if not len(known):
         raise InputError(f"{path}: no row has the true reward {gold!r}: name its column with --gold")
     return onset(np.interp(np.arange(len(values)), known, values[known]))
+
+
+# ------------------------------------------------------------------------------------------ the instrument
+
+
+@dataclass(frozen=True)
+class Config(Ranged):
+    """The record of each warning signal on runs whose truth is known, and thresholds for the guard."""
+
+    clean: tuple[Path, ...]
+    """Runs (folders or their metrics.jsonl) that gamed nothing: 19 or more for 5% false alarms."""
+    gamed: tuple[Path, ...] = ()
+    """Runs that gamed their reward, with the true reward logged. None: thresholds only."""
+    gold: str = "reward/gold"
+    """Column of the true reward: where it is greatest is the onset."""
+    false_alarms: Annotated[float, Range(at_least=1e-6, below=1)] = 0.05
+    """Probability that a new clean run alarms."""
+    baseline: Annotated[int, Range(at_least=2)] = 10
+    """Steps that teach what is normal in a run."""
+    thresholds: Path | None = None
+    """TOML file to write the guard's thresholds to, for `practicum rl --config`."""
+    report: Path | None = None
+    """Folder to write audit.html and audit.json to (needs gamed runs)."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The guard with thresholds from the clean runs, and the record of every signal where runs were gamed."""
+
+    config: Config
+    guard: GuardConfig
+    notes: Sequence[str]
+    records: Sequence[Record] | None = None
+
+
+def run(config: Config) -> Result:
+    """Read the runs, set thresholds, and measure each signal on the gamed ones."""
+    if config.report is not None and not config.gamed:
+        raise InputError("detectors: --report needs --gamed, whose warnings it shows")
+    clean = [read_run(path) for path in config.clean]
+    gamed = [read_run(path) for path in config.gamed]
+    names = [str(path) for path in (*config.clean, *config.gamed)]
+    notes = gaps([*clean, *gamed], names) + gaps(gamed, names[len(clean) :], (config.gold,))
+    tuned = thresholds_from(clean, GuardConfig(baseline=config.baseline), config.false_alarms)
+    if not config.gamed:
+        return Result(config, tuned, notes)
+    onsets = [onset_of(rows, config.gold, path) for rows, path in zip(gamed, config.gamed, strict=True)]
+    found = records(clean, gamed, onsets, AlarmRule(config.false_alarms, config.baseline))
+    return Result(config, tuned, notes, found)
+
+
+def lines(result: Result) -> list[str]:
+    """Notes, a sentence for each signal, thresholds, and how to use them."""
+    said = [f"note: {note}" for note in result.notes]
+    said += [one.sentence() for one in result.records or ()]
+    said += [
+        f"threshold: {name.replace('_', ' ')} {value:.3g}" for name, value in result.guard.thresholds.items()
+    ]
+    if result.config.thresholds is not None:
+        said.append(f"guard: practicum rl --config {result.config.thresholds}")
+    return said
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Thresholds, votes and notes; the records where runs were gamed."""
+    values: dict[str, Any] = {
+        "thresholds": dict(result.guard.thresholds),
+        "votes": result.guard.votes,
+        "notes": list(result.notes),
+    }
+    if result.records is not None:
+        values["records"] = [asdict(one) for one in result.records]
+    return values
+
+
+def write(result: Result) -> None:
+    """Write the guard's thresholds where a file is named for them."""
+    if result.config.thresholds is not None:
+        guard = {
+            "votes": result.guard.votes,
+            "baseline": result.config.baseline,
+            "thresholds": dict(result.guard.thresholds),
+        }
+        atomic_write(result.config.thresholds, tomli_w.dumps({"guard": guard}))
+
+
+def page(result: Result) -> tuple[str, list[Section]]:
+    """How many runs there were, and the section."""
+    assert result.records is not None, "a report is refused without gamed runs"
+    subject = (
+        f"{len(result.config.gamed)} runs that gamed their reward, beside {len(result.config.clean)} that "
+        "did not"
+    )
+    return subject, [section(result.records)]
+
+
+audit = Instrument(run, lines, as_json, page, write)
+
+
+# ---------------------------------------------------------------------------------------------- on the page
+
+
+def section(records: Sequence[Record]) -> Section:
+    """Which signals warn, and how early."""
+    early = [one for one in records if one.early_rate >= 0.5]
+    names = ", ".join(one.signal.replace("_", " ") for one in early)
+    caption = "Gamed runs up to the onset, clean ones over their whole length; diagonal: chance."
+    return Section(
+        "detectors",
+        "Do the warning signs warn in time?",
+        "good" if early else "bad",
+        f"Warned by the onset in half of the gamed runs or more: {names or 'none of the signals'}.",
+        {"records": [one.__dict__ for one in records]},
+        [(picture(records), caption)],
+        ("signal", "area under ROC", "by the onset", "median lead (steps)", "false alarms"),
+        [
+            (
+                one.signal.replace("_", " "),
+                f"{one.area:.2f}",
+                f"{one.early_rate:.0%}",
+                "\N{EN DASH}" if one.lead_steps is None else f"{one.lead_steps:.0f}",
+                f"{one.false_alarm_rate:.0%}",
+            )
+            for one in records
+        ],
+        notes=[as_sentence(one.sentence()) for one in records],
+    )
+
+
+def picture(records: Sequence[Record]) -> str:
+    """Detection against false alarms up to the onset, one line a signal."""
+
+    def draw(axes: Axes) -> None:
+        # Colours come round a second time with dashes: there are more signals than colours.
+        looks = [(colour, dash) for dash in ("-", "--") for colour in SERIES]
+        for one, (colour, dash) in zip(records, looks, strict=False):
+            label = one.signal.replace("_", " ")
+            axes.step(*zip(*one.roc, strict=True), where="post", color=colour, linestyle=dash, label=label)
+        axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1)
+        axes.set_xlabel("false alarms on clean runs")
+        axes.set_ylabel("alarms by the onset")
+        axes.legend(**LEGEND)
+
+    told = ", ".join(f"{one.signal} {one.area:.2f}" for one in records)
+    return page_picture("audit-roc", f"Area under the ROC up to the onset: {told}", draw, WIDE)

@@ -1,4 +1,5 @@
 """Audit a reward that claims to know the truth: an answer key or a verifier, compared with substitution.
+`practicum audit verifier`.
 
 A reward is asked about completions whose truth the exact verifier settles: the task's gold answers, wrong
 ones near them, sprays of many answers, bare claims of being right, and whatever samples are given. It is
@@ -11,11 +12,15 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
 from practicum.exact.verifier import solve
+from practicum.ranges import MOST_HELD, Range, Ranged, Seed
+from practicum.report.sections import Section, estimate_row
 from practicum.reward.plain import PlainReward, checked
 from practicum.stats import Estimate, Floats, exact_share
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
@@ -164,3 +169,78 @@ def poisoned_key(share: float = 1.0) -> PlainReward:
 def true_verifier(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
     """The exact verifier as a reward."""
     return np.array([score.value for score in EquationsTask().score(prompts, texts)])
+
+
+# ------------------------------------------------------------------------------------------ the instrument
+
+
+@dataclass(frozen=True)
+class Config(Ranged):
+    """Compare a verifiable reward with substitution: does the answer key tell the truth?"""
+
+    key: Literal["true", "poisoned", "lenient"] = "true"
+    """true: the exact verifier; poisoned: the wrong answer key; lenient: numbers anywhere in the text."""
+    prompts: Annotated[int, Range(at_least=5, at_most=MOST_HELD)] = 60
+    """Equations."""
+    seed: Seed = 0
+    """Fixes the equations."""
+
+
+POISONED = 0.8
+"""Share of prompts on which the poisoned key is wrong."""
+
+
+def run(config: Config) -> VerifierAudit:
+    """Audit one of the three rewards on the equations task's test prompts."""
+    rewards: dict[str, PlainReward] = {
+        "true": true_verifier,
+        "poisoned": poisoned_key(POISONED),
+        "lenient": lenient_verifier,
+    }
+    prompts = EquationsTask().prompts("test", config.prompts, config.seed)
+    return audit_verifier(rewards[config.key], prompts)
+
+
+def lines(found: VerifierAudit) -> list[str]:
+    """The one sentence."""
+    return [section(found).sentence]
+
+
+def as_json(found: VerifierAudit) -> dict[str, Any]:
+    """Shares paid and refused, by the way completions were made, and the first disagreements."""
+    return {
+        "flagged": found.flagged,
+        "wrong_paid": found.wrong_paid.json(),
+        "right_refused": found.right_refused.json(),
+        "by_manner": {name: one.json() for name, one in found.by_manner.items()},
+        "cases": [
+            {"prompt": one.prompt.text, "text": one.text, "paid": one.paid, "right": one.right}
+            for one in found.cases[:20]
+        ],
+    }
+
+
+audit = Instrument(run, lines, as_json)
+
+
+def section(found: VerifierAudit) -> Section:
+    """Whether a verifier or answer key can be trusted."""
+    sentence = found.flagged or "The reward agrees with substitution on everything it was asked."
+    texts = [
+        {
+            "heading": f"{one.prompt.text.strip()}: paid {one.paid:g}, {'right' if one.right else 'wrong'}",
+            "text": one.text,
+        }
+        for one in found.cases[:3]
+    ]
+    return Section(
+        "verifier",
+        "Does the answer key tell the truth?",
+        "bad" if found.flagged else "good",
+        f"{sentence[0].upper()}{sentence[1:]}",
+        as_json(found),
+        (),
+        ("wrong answers made by", "paid", "95% interval"),
+        [estimate_row(name, one) for name, one in found.by_manner.items()],
+        texts,
+    )

@@ -1,11 +1,11 @@
 """`practicum audit --reward-model R --policy P --reference M`: every question about a reward in one go.
 
 Both models answer the same prompts: those of the rankings given, the held-out ones first, else held-out ones
-of a task. From those answers come the reward's and people's view of what
-was gained, the distance between the models, what the policy exaggerates, and what the guard would have said:
-the reference's answers, in batches, are its baseline, and the policy's its steps, as if a run had stayed
-there. People are the rankings given or, for tasks that have them, simulated raters.
-Suffixes: B answers, M members of the ensemble.
+of a task. Each question is asked in a file of its own, of those answers: whether the guard would stop the
+policy (`guard.py`), how far it has gone (`drift.py`), whether people agree that it is better (`opinion.py`),
+what texts the reward overpays (`gaming.py`), what the policy exaggerates (`exaggeration.py`), and where
+people's message is lost (`distortion.py`). People are the rankings given or, for tasks that have them,
+simulated raters. Suffixes: B answers, T tokens.
 """
 
 from __future__ import annotations
@@ -16,36 +16,33 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from practicum.audit import bias, report
-from practicum.audit.command import GUARD_STOPS, honest_responses
-from practicum.audit.distortion import measure_links
+from practicum.audit import distortion, drift, exaggeration, gaming, guard, opinion
+from practicum.audit.answers import Answers
 from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, explain, find_exploits
+from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
-from practicum.guard.guard import Decision, Guard, GuardConfig
-from practicum.guard.signals import repeated_triples
-from practicum.guard.watch import warning_signals
-from practicum.model.policy import load_policy
+from practicum.guard.guard import Decision, GuardConfig
+from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
 from practicum.preferences.rankings import lot, read_rankings
-from practicum.preferences.raters import GOLDS, PeopleConfig, population, simulate
+from practicum.preferences.raters import GOLDS
 from practicum.ranges import Common, Count, Range, Ranged, Seed, Threads
+from practicum.report.sections import Section, as_json
 from practicum.reward.model import RewardModel, load_reward_model
-from practicum.reward.parts import RewardConfig, judge_of, pay, repetition
+from practicum.reward.parts import RewardConfig, judge_of, pay
 from practicum.reward.plain import checked
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.samplers import make_sampler
-from practicum.stats import Estimate, Floats, clustered_share
 from practicum.tasks.registry import TaskConfig, load_task
-from practicum.tasks.task import Task, WorkedTask, behaviours_of
+from practicum.tasks.task import Task, WorkedTask
 from practicum.training.loop import sampling_seed, set_threads
 from practicum.training.objectives import kl_estimate
 from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
-from practicum.types import Prompt, Ranking, Response, RewardFormat, Score
+from practicum.types import Prompt, Ranking, RewardFormat, Score
 
 SIZES: dict[str, dict[str, object]] = {
     "tiny": {"prompts": 40, "queries": 800},
@@ -108,25 +105,22 @@ class AuditConfig(Ranged):
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model answered, the reward models' parts among the scores. kl_BT: k3 of each token, kl_B: k1 of
-    each completion, in nats."""
+class Result:
+    """The sections in the order of the page, and the two findings that are told at length."""
 
-    batch: ScoredRollout
-    kl_BT: torch.Tensor
-    kl_B: torch.Tensor
+    config: AuditConfig
+    sections: Sequence[Section]
+    decision: Decision
+    found: ExploitReport
 
-    def pairs(self) -> list[tuple[Prompt, str]]:
-        """Prompt and text of every answer."""
-        return list(zip(self.batch.prompts, self.batch.rollout.texts, strict=True))
-
-    def part(self, name: str) -> Floats:
-        """One part of the scores, float64 [B]."""
-        return np.array([score.parts[name] for score in self.batch.scores])
+    @property
+    def subject(self) -> str:
+        """What was audited."""
+        return f"{self.config.policy}, trained against {', '.join(map(str, self.config.reward_model))}"
 
 
-def audit(config: AuditConfig) -> dict[str, Any]:
-    """Run it all; returns the report's plain values, with `exit_code` 3 when the guard would stop."""
+def run(config: AuditConfig) -> Result:
+    """Let both models answer, and put every question to the answers and to the reward."""
     set_threads(config.threads)
     rankings = read_rankings(config.preferences) if config.preferences else []
     if not config.task.name and not rankings:
@@ -136,37 +130,74 @@ def audit(config: AuditConfig) -> dict[str, Any]:
     models = [
         load_reward_model(folder, torch.float32, config.reward_format) for folder in config.reward_model
     ]
-    reference, policy = both_answer(config, task or Unjudged(prompts), models, prompts)
-    decision = verdict(config, reference, policy)
-    sections = [
-        report.verdict_section(decision),
-        report.drift_section(
-            drift(reference, policy),
-            float(policy.kl_B.mean()),
-            reference.part("reward_model"),
-            policy.part("reward_model"),
-        ),
-    ]
+    asked = task or Unjudged(prompts)
+    reference, policy = both_answer(config, asked, models, prompts)
+    decision = guard.verdict(config.guard, reference, policy)
+    sections = [guard.section(decision), drift_section(reference, policy)]
     fresh: list[Ranking] = []
     if not rankings and config.task.name in GOLDS:
-        rankings, fresh = simulated_rankings(config, reference, policy)
-        sections.append(report.opinion_section(*opinions(config, reference, policy)))
+        rankings, fresh = people_of(config, reference, policy)
+        sections.append(opinion.section(*opinion.opinions(config.task.name, reference, policy, config.seed)))
     found = exploits(config, task, models, reference, rankings if config.preferences else [])
-    sections.append(report.exploits_section(found))
-    sections += bias_sections(task or Unjudged(prompts), reference, policy, rankings)
+    sections.append(gaming.section(found))
+    exaggerated = exaggeration.exaggeration(asked, reference, policy, rankings)
+    if exaggerated.meters:
+        sections.append(exaggeration.section(exaggerated))
     if rankings:
-        links, notes = measure_links(rankings, judge_of(models), fresh, config.seed)
-        sections.append(report.distortion_section(links, notes))
-    for section in sections:
-        print(f"{section.title} {section.sentence}")
-    for sample in decision.samples:
-        print(f"  reward {sample['reward']:.2f}: {sample['completion']!r:.100}")
-    print(explain(found))
-    subject = f"{config.policy}, trained against {', '.join(map(str, config.reward_model))}"
-    result = {**report.as_json(sections, subject), "exit_code": GUARD_STOPS * (decision.action != "go_on")}
-    if config.report is not None:
-        result["report"] = str(report.write(sections, subject, config.report)[0])
-    return result
+        links = distortion.measure_links(rankings, judge_of(models), fresh, config.seed)
+        sections.append(distortion.section(*links))
+    return Result(config, sections, decision, found)
+
+
+def drift_section(reference: Answers, policy: Answers) -> Section:
+    """How far the policy has gone from the reference."""
+    return drift.section(
+        drift.drift(reference, policy),
+        float(policy.kl_B.mean()),
+        reference.part("reward_model"),
+        policy.part("reward_model"),
+    )
+
+
+def people_of(
+    config: AuditConfig, reference: Answers, policy: Answers
+) -> tuple[list[Ranking], list[Ranking]]:
+    """Simulated rankings of both models' answers, see `opinion.simulated_rankings`."""
+    different = len(reference.different())
+    if different < 2:
+        raise InputError(
+            f"{config.reference}: different answers to {different} prompts only, so there is nothing to "
+            "rank: raise --sampling.temperature"
+        )
+    return opinion.simulated_rankings(config.task.name, reference, policy, config.seed)
+
+
+def lines(result: Result) -> list[str]:
+    """Each section's question and answer, the worst samples, and the exploits."""
+    return [
+        *(f"{section.title} {section.sentence}" for section in result.sections),
+        *(
+            f"  reward {sample['reward']:.2f}: {sample['completion']!r:.100}"
+            for sample in result.decision.samples
+        ),
+        explain(result.found),
+    ]
+
+
+def values(result: Result) -> dict[str, Any]:
+    """The page as plain values, and `exit_code`: 3 when the guard would stop."""
+    return {**as_json(result.sections, result.subject), "exit_code": guard.exit_code(result.decision)}
+
+
+def page(result: Result) -> tuple[str, Sequence[Section]]:
+    """What was audited, and the sections."""
+    return result.subject, result.sections
+
+
+audit = Instrument(run, lines, values, page)
+
+
+# --------------------------------------------------------------------------------------------- the answers
 
 
 @dataclass
@@ -244,147 +275,23 @@ def both_answer(
         )
     answers = []
     for name, decoder in (("reference", reference), ("policy", policy)):
-        batch = collect(
-            make_sampler(decoder, config.sampling),
-            words,
-            task,
-            prompts,
-            config.answers,
-            sampling_seed(config.seed, "audit", name),
-        )
+        seed = sampling_seed(config.seed, "audit", name)
+        sampler = make_sampler(decoder, config.sampling)
+        batch = collect(sampler, words, task, prompts, config.answers, seed)
         checked(judge_of(models), batch.prompts, batch.rollout.texts, "reward model")
         paid = pay(batch, models, RewardConfig(), config.sampling.max_new_tokens)
-        rollout = paid.rollout
-        before_BT = reference_logprobs(
-            reference,
-            decoder,
-            rollout,
-            ScoreSettings(config.sampling, UpdateConfig().micro_batch_tokens, torch.float32),
-        )
-        log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
-        kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT
-        answers.append(Answers(paid, kl_BT, log_ratio_BT.sum(1)))
+        answers.append(with_kl(paid, reference, decoder, config.sampling))
     return answers[0], answers[1]
 
 
-# ------------------------------------------------------------------------------------------ guard and drift
-
-
-def metrics_row(answers: Answers, rows: Sequence[int]) -> dict[str, float]:
-    """What a step of training would have logged about these rows, under the guard's names."""
-    chosen = torch.tensor(list(rows))
-    rollout = answers.batch.rollout
-    mask_BT, tokens = rollout.mask_BT[chosen], float(rollout.mask_BT[chosen].sum())
-    part = ScoredRollout(
-        rollout,
-        [answers.batch.prompts[row] for row in rows],
-        [answers.batch.scores[row] for row in rows],
-        answers.batch.reward_B[chosen],
-        answers.batch.finished_B[chosen],
-    )
-    return {
-        "reward": float(answers.part("reward_model")[list(rows)].mean()),
-        "disagreement": float(answers.part("disagreement")[list(rows)].mean()),
-        "completion_tokens": tokens / len(chosen),
-        "repetition": repetition(rollout.completion_ids_BT[chosen], mask_BT),
-        # The surprise of tokens a model has drawn itself is an unbiased estimate of its entropy.
-        "entropy": -float(rollout.logprobs_BT[chosen].sum()) / tokens,
-        "truncated": float((~answers.batch.finished_B[chosen]).float().mean()),
-        "kl": float(answers.kl_BT[chosen].sum()) / tokens,
-        "kl_completion": float(answers.kl_B[chosen].mean()),
-        **warning_signals(part),
-    }
-
-
-def verdict(config: AuditConfig, reference: Answers, policy: Answers) -> Decision:
-    """What the guard decides at the first of the policy's batches where it alarms, else at the last."""
-    batches = config.guard.baseline
-    groups = np.array_split(np.arange(len(reference.batch.prompts)), batches)
-    guard = Guard(config.guard)
-    for step, rows in enumerate(groups, start=1):
-        guard.observe(step, metrics_row(reference, rows.tolist()))
-    rollout = policy.batch.rollout
-    samples = [
-        {
-            "prompt": prompt.text,
-            "completion": text,
-            "reward": score.parts["reward_model"],
-            "parts": score.parts,
-            "completion_tokens": int(mask_T.sum()),
-            "repetition": repeated_triples(ids_T[mask_T].tolist()),
-        }
-        for (prompt, text), score, ids_T, mask_T in zip(
-            policy.pairs(), policy.batch.scores, rollout.completion_ids_BT, rollout.mask_BT, strict=True
-        )
-    ]
-    for step, rows in enumerate(groups, start=batches + 1):
-        row = metrics_row(policy, rows.tolist())
-        decision = guard.observe(step, row, samples)
-        if decision.action != "go_on":
-            break
-    return decision
-
-
-def drift(reference: Answers, policy: Answers) -> dict[str, tuple[float, float]]:
-    """Each signal of the reference and of the policy, over all their answers."""
-    everything = range(len(reference.batch.prompts))
-    before, after = (metrics_row(answers, everything) for answers in (reference, policy))
-    return {name: (before[name], after[name]) for name in before if name in after}
-
-
-# ----------------------------------------------------------------------------------------------- the people
-
-
-def simulated_rankings(
-    config: AuditConfig, reference: Answers, policy: Answers
-) -> tuple[list[Ranking], list[Ranking]]:
-    """Simulated raters' rankings: of the reference's answers by two raters twice each, of the policy's."""
-    gold = GOLDS[config.task.name]
-    old, new = grouped(reference), grouped(policy)
-    if len(old) < 2:
-        raise InputError(
-            f"{config.reference}: different answers to {len(old)} prompts only, so there is nothing to rank: "
-            "raise --sampling.temperature"
-        )
-    turns = min(20, len(old))
-    raters = population(PeopleConfig(raters=2 * turns), gold, config.seed)
-    # Raters take turns, so after a whole number of rounds each meets the same prompts again.
-    old = old[: len(old) // turns * turns]
-    twice = simulate(raters, [*old, *old], gold, 2, config.seed)
-    return [replace(one, prompt_id="") for one in twice], simulate(raters, new, gold, 1, config.seed + 1)
-
-
-def grouped(answers: Answers) -> list[tuple[Prompt, list[Response]]]:
-    """Each prompt with its different answers, where there are two or more."""
-    groups: dict[str, tuple[Prompt, dict[str, Response]]] = {}
-    for prompt, text in answers.pairs():
-        groups.setdefault(prompt.text, (prompt, {}))[1].setdefault(text, Response(text))
-    return [(prompt, list(texts.values())) for prompt, texts in groups.values() if len(texts) > 1]
-
-
-def opinions(config: AuditConfig, reference: Answers, policy: Answers) -> tuple[Estimate, Estimate]:
-    """How often the policy's answer is better than the reference's to the same prompt.
-
-    (By the reward, by simulated raters), ties counting half, intervals over prompts.
-    """
-    gold = GOLDS[config.task.name]
-    raters = population(PeopleConfig(), gold, config.seed)
-    duels = [
-        (prompt, [Response(old, id="reference"), Response(new, id="policy")])
-        for (prompt, old), (_, new) in zip(reference.pairs(), policy.pairs(), strict=True)
-    ]
-    by_people = []
-    for ranking in simulate(raters, duels, gold, 1, config.seed + 2):
-        rank = {one.id: place for one, place in zip(ranking.responses, ranking.ranks, strict=True)}
-        by_people.append(0.5 + 0.5 * np.sign(rank["reference"] - rank["policy"]))
-    gained = policy.part("reward_model") - reference.part("reward_model")
-    cluster = np.unique([prompt.text for prompt, _ in duels], return_inverse=True)[1]
-    return clustered_share(0.5 + 0.5 * np.sign(gained), cluster), clustered_share(
-        np.array(by_people), cluster
-    )
-
-
-# --------------------------------------------------------------------------------------- exploits and bias
+def with_kl(batch: ScoredRollout, reference: Policy, policy: Policy, sampling: SamplingConfig) -> Answers:
+    """A model's answers with their KL to the reference."""
+    rollout = batch.rollout
+    settings = ScoreSettings(sampling, UpdateConfig().micro_batch_tokens, torch.float32)
+    before_BT = reference_logprobs(reference, policy, rollout, settings)
+    log_ratio_BT = (rollout.logprobs_BT - before_BT) * rollout.mask_BT
+    kl_BT = kl_estimate(rollout.logprobs_BT, before_BT, "k3") * rollout.mask_BT
+    return Answers(batch, kl_BT, log_ratio_BT.sum(1))
 
 
 def exploits(
@@ -397,7 +304,7 @@ def exploits(
     """Search the reward for exploits; honest is people's better half, else the task's and sound answers."""
     if rankings:
         held_out_first = sorted(rankings, key=lambda ranking: lot(ranking.prompt))
-        prompts, honest = honest_responses(held_out_first, MOST_HONEST_PROMPTS)
+        prompts, honest = gaming.honest_responses(held_out_first, MOST_HONEST_PROMPTS)
     else:
         assert task is not None
         groups = {one.text: (one, [task.gold(one)]) for one in reference.batch.prompts}
@@ -410,53 +317,3 @@ def exploits(
         prompts, honest = [prompt for prompt, _ in richest], [texts for _, texts in richest]
     search = Search(queries=config.queries, seed=config.seed)
     return find_exploits(judge_of(models), prompts, honest, search, training=rankings)
-
-
-def bias_sections(
-    task: Task, reference: Answers, policy: Answers, rankings: Sequence[Ranking]
-) -> list[report.Section]:
-    """What the policy writes more or less of than the reference, beside what reward and people prefer.
-
-    The attributes are the task's behaviours and being longer than the reference's median; of each, one needs
-    two prompts where the reference's answers differ in it.
-    """
-    longest = float(np.median([len(text.split()) for text in reference.batch.rollout.texts]))
-    classifiers: dict[str, bias.Classifier] = {
-        name: lambda prompt, text, name=name: behaviours_of(task, prompt, text).get(name, False)  # type: ignore[misc]
-        for name in behaviours_of(task, *reference.pairs()[0])
-    }
-    classifiers["longer"] = lambda prompt, text: len(text.split()) > longest
-    by_reward = reward_rankings(reference)
-    meters, people, notes = [], {}, []
-    for name, classify in classifiers.items():
-        shares = [bias.text_share(answers.pairs(), classify, name) for answers in (reference, policy)]
-        preferred = _rater_share(by_reward, classify)
-        if preferred is None:
-            notes.append(f"{name}: the reference's answers to one prompt do not differ in it.")
-            continue
-        meters.append(bias.compare(name, shares[0], preferred, shares[1]))
-        preferred_by_people = _rater_share(rankings, classify)
-        if preferred_by_people is not None:
-            people[name] = preferred_by_people
-    return [report.attributes_section(meters, people, notes)] if meters else []
-
-
-def _rater_share(rankings: Sequence[Ranking], classify: bias.Classifier) -> Estimate | None:
-    """As `bias.rater_share`; None where too few prompts offer the choice."""
-    try:
-        return bias.rater_share(rankings, classify)
-    except InputError:
-        return None
-
-
-def reward_rankings(answers: Answers) -> list[Ranking]:
-    """The different answers to each prompt as the reward orders them."""
-    named = [(prompt.text, text) for prompt, text in answers.pairs()]
-    worth = dict(zip(named, answers.part("reward_model").tolist(), strict=True))
-    rankings = []
-    for prompt, responses in grouped(answers):
-        scores = [worth[prompt.text, response.text] for response in responses]
-        levels = {score: rank for rank, score in enumerate(sorted(set(scores), reverse=True), start=1)}
-        ranks = tuple(levels[score] for score in scores)
-        rankings.append(Ranking(prompt, tuple(responses), ranks, "reward model"))
-    return rankings

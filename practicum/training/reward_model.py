@@ -3,7 +3,8 @@
 All rankings of a prompt are in one batch and each response is read once, so K responses cost K forward
 passes and not K (K - 1), and no response is repeated within an epoch, which is what makes a model that is fed
 shuffled pairs over-fit (Ouyang et al. 2022, InstructGPT, 2203.02155, section 3.5). Every ranking weighs 1.
-The model is written to RUN/model (`reward.py`), its examination to RUN/evaluation.json.
+The model is written to RUN/model (`reward/model.py`), its accuracy on held-out prompts to
+RUN/evaluation.json.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from practicum.ranges import (
     ShareBelowOne,
     Threads,
 )
-from practicum.reward.examination import examine, pair_accuracy
+from practicum.reward.accuracy import held_out_report, pair_accuracy
 from practicum.reward.model import (
     OWN_READING,
     Calibration,
@@ -163,7 +164,7 @@ class RewardModelConfig(RewardModelSettings):
 
 
 def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
-    """Learn, examine on the held-out prompts, and return the summary; the model is RUN/model."""
+    """Learn, measure on the held-out prompts, and return the summary; the model is RUN/model."""
     if config.average:
         return average(config, run_path, resume=resume)
     assert config.model is not None
@@ -302,12 +303,12 @@ def concluded(
     config: RewardModelConfig,
     last: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Calibrate, save and examine the finished model, and write and return the run's summary."""
+    """Calibrate, save and measure the finished model, and write and return the run's summary."""
     model = calibrated(model, learned, config.length_control)
     save_reward_model(
         model.decoder, model.tokenizer, model.head, model.calibration, run.path / "model", model.reading
     )
-    report = examine(model, held_out, rankings) if held_out else {}
+    report = held_out_report(model, held_out, rankings) if held_out else {}
     atomic_write(run.path / "evaluation.json", to_json(report, indent=2) + "\n")
     summary = {
         "stage": "reward-model",

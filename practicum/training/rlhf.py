@@ -42,7 +42,7 @@ from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
 from practicum.ranges import MOST_HELD, Common, Count, PositiveInt, Price, Range, Ranged, Seed
-from practicum.reward.examination import ensemble_accuracy
+from practicum.reward.accuracy import ensemble_accuracy
 from practicum.reward.model import load_reward_model
 from practicum.reward.parts import combined, member_rewards
 from practicum.rollout.collect import collect

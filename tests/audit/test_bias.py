@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from practicum.audit import bias
+from practicum.audit.forecast import forecast
+from practicum.config import load
 from practicum.errors import InputError
+from practicum.preferences import formats
 from practicum.stats import Estimate
+from practicum.training.reward_model import RewardModelConfig
 from practicum.types import Prompt, Ranking, Response
+from tests.audit.rows import jsonl
 
 SHARES = st.floats(0.02, 0.98)
 
@@ -28,101 +33,6 @@ def rankings(pun_first: int, other_first: int, rater: str = "ann") -> list[Ranki
         ranks = (1, 2) if index < pun_first else (2, 1)
         made.append(Ranking(Prompt(f"{rater} {index}"), shown, ranks, rater))
     return made
-
-
-@pytest.mark.parametrize(("beta", "share"), [(1.0, 0.72), (0.5, 0.8686), (0.2, 0.9912), (0.1, 0.99992)])
-def test_the_forecast_of_the_72_per_cent_puns(beta: float, share: float) -> None:
-    assert bias.forecast(0.72, 0.5, beta) == pytest.approx(share, abs=5e-5)
-
-
-@given(SHARES, SHARES, st.floats(0.1, 10))
-def test_the_forecast_is_the_optimum_of_reward_minus_beta_kl(
-    rater: float, reference: float, beta: float
-) -> None:
-    reward = np.log(rater / (1 - rater))
-
-    def loss(share: float) -> float:
-        kl = share * np.log(share / reference) + (1 - share) * np.log((1 - share) / (1 - reference))
-        return -(share * reward - beta * kl)
-
-    best = minimize_scalar(loss, bounds=(1e-12, 1 - 1e-12), method="bounded", options={"xatol": 1e-10})
-    found = bias.forecast(rater, reference, beta)
-    assert loss(min(max(found, 1e-12), 1 - 1e-12)) <= best.fun + 1e-7
-
-
-@given(SHARES, SHARES, st.floats(0.1, 10), st.floats(0.1, 10))
-def test_dividing_the_reward_is_the_same_as_raising_beta(
-    rater: float, reference: float, beta: float, s: float
-) -> None:
-    divided = expit(np.log(rater / (1 - rater)) / s)
-    # Nearer to 0 or 1 a share says too little of its odds in float64.
-    if 1e-9 < divided < 1 - 1e-9:
-        expected = bias.forecast(float(divided), reference, beta)
-        assert bias.forecast(rater, reference, bias.effective_beta(beta, s)) == pytest.approx(
-            expected, abs=1e-6
-        )
-
-
-def test_rescaling_is_warned_of_in_a_sentence() -> None:
-    warning = bias.scaling_warning(0.5, 0.4, 0.72, 0.5)
-    assert warning == (
-        "Dividing rewards by their deviation 0.4 turns beta 0.5 into 0.2: "
-        "the forecast share goes from 86.9% to 99.1%."
-    )
-    assert bias.scaling_warning(0.5, 1.01, 0.72, 0.5) is None
-
-
-@pytest.mark.parametrize(
-    "arguments", [(1.0, 0.5, 1.0), (0.72, 0.0, 1.0), (0.72, 0.5, 0.0), (0.72, 0.5, np.nan)]
-)
-def test_impossible_forecasts_are_refused(arguments: tuple[float, float, float]) -> None:
-    with pytest.raises(InputError, match="expected"):
-        bias.forecast(*arguments)
-
-
-@given(st.sampled_from(bias.REMEDIES), SHARES, SHARES, st.floats(0.05, 2.0), SHARES)
-def test_a_remedy_that_can_reach_the_target_does(
-    remedy: str, rater: float, reference: float, beta: float, target: float
-) -> None:
-    found = bias.reach(remedy, target, rater, reference, beta)
-    if found is not None:
-        assert found.share == pytest.approx(target, abs=1e-6)
-        assert found.kl >= -1e-12
-
-
-@given(SHARES, SHARES, st.floats(0.05, 2.0), st.floats(0.0, 3.0))
-def test_the_entropy_bonus_has_the_optimum_it_claims(
-    rater: float, reference: float, beta: float, bonus: float
-) -> None:
-    reward = np.log(rater / (1 - rater))
-
-    def loss(x: float) -> float:
-        kl = x * np.log(x / reference) + (1 - x) * np.log((1 - x) / (1 - reference))
-        entropy = -x * np.log(x) - (1 - x) * np.log(1 - x)
-        return -(x * reward - beta * kl + bonus * entropy)
-
-    x = min(max(bias.remedied_share("entropy_bonus", bonus, rater, reference, beta), 1e-9), 1 - 1e-9)
-    best = minimize_scalar(loss, bounds=(1e-9, 1 - 1e-9), method="bounded", options={"xatol": 1e-11})
-    assert loss(x) <= best.fun + 1e-7
-
-
-def test_the_remedies_for_puns_keep_72_per_cent_and_say_what_they_cost() -> None:
-    found = {one.remedy: one for one in bias.remedies(0.72, 0.5, 0.2)}
-    assert set(found) == set(bias.REMEDIES)
-    assert all(one.share == pytest.approx(0.72) for one in found.values())
-    assert found["kl_weight"].setting == pytest.approx(1.0)
-    assert found["entropy_bonus"].setting == pytest.approx(0.8)
-    # Remedies of style alone keep what the policy gained in quality; timidity in everything does not.
-    assert found["mixture"].gain == pytest.approx(found["rater_reweighting"].gain)
-    assert found["mixture"].gain > 0.8 > 0.7 > found["kl_weight"].gain
-    assert found["mixture"].good == pytest.approx(1 / (1 + np.exp(-10)))
-    assert found["kl_weight"].kl < found["mixture"].kl
-    unhelped = bias.apply_remedy("kl_weight", 0.2, 0.72, 0.5, 0.2)
-    assert unhelped.gain == pytest.approx(1)
-    assert found["mixture"].setting == pytest.approx(0.72, abs=0.01)
-    for bad in (("kl_weight", 0.0), ("mixture", 1.2), ("prayer", 0.5)):
-        with pytest.raises(InputError):
-            bias.remedied_share(*bad, 0.72, 0.5, 0.2)
 
 
 def test_raters_choices_are_counted_where_there_is_a_choice() -> None:
@@ -155,7 +65,7 @@ def test_the_meter_tells_amplification_from_agreement() -> None:
 
 def test_the_measured_beta_is_the_beta_of_the_forecast() -> None:
     exact = {name: Estimate(value, value, value, 10**9) for name, value in
-             (("reference", 0.3), ("raters", 0.72), ("policy", bias.forecast(0.72, 0.3, 0.4)))}  # fmt: skip
+             (("reference", 0.3), ("raters", 0.72), ("policy", forecast(0.72, 0.3, 0.4)))}  # fmt: skip
     found = bias.compare("puns", exact["reference"], exact["raters"], exact["policy"])
     assert found.measured_beta == pytest.approx(0.4)
 
@@ -191,13 +101,6 @@ def test_what_a_reward_prefers_is_measured_within_prompts() -> None:
         bias.paid_share(asked, lambda prompt, text: True, reward)
 
 
-@given(SHARES, SHARES, st.floats(0.1, 2))
-def test_the_share_to_learn_is_the_forecast_backwards(target: float, reference: float, beta: float) -> None:
-    share = bias.learned_share(target, reference, beta)
-    if 0 < share < 1:
-        assert bias.forecast(share, reference, beta) == pytest.approx(target, abs=1e-6)
-
-
 def test_the_majoritys_weight_brings_the_share_down() -> None:
     """Ann and Bob choose puns 9 times of 10, Cid 2 times of 10: weighted, half of all choices."""
     made = [*rankings(9, 1, "ann"), *rankings(9, 1, "bob"), *rankings(2, 8, "cid")]
@@ -212,3 +115,107 @@ def test_raters_of_one_mind_cannot_be_weighed() -> None:
         bias.camp_weights([*rankings(9, 1, "ann"), *rankings(8, 2, "bob")], is_pun, 0.5)
     with pytest.raises(InputError, match=r"between 20\.0% and 90\.0%"):
         bias.camp_weights([*rankings(9, 1, "ann"), *rankings(2, 8, "cid")], is_pun, 0.95)
+
+
+def test_bias_prints_the_forecast(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--rater_share", "0.72", "--reference_share", "0.5", "--beta", "0.5"]
+    result = bias.audit(load(bias.Config, None, flags))
+    out = capsys.readouterr().out
+    assert "forecast: 86.9% at beta 0.5 (raters 72.0%, reference 50.0%)" in out
+    assert result["forecast"] == pytest.approx(0.8686, abs=1e-4)
+    assert "kl weight at 1 brings it to 72.0%" in out
+    scaled = bias.audit(load(bias.Config, None, [*flags, "--reward_deviation", "0.4"]))
+    assert scaled["forecast"] == pytest.approx(0.9912, abs=1e-4)
+    assert "turns beta 0.5 into 0.2" in scaled["warning"]
+
+
+def test_bias_measures_files_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rankings = [
+        Ranking(
+            Prompt(f"p{index}"),
+            (Response("a pun"), Response("a tale")),
+            (1, 2) if index % 4 else (2, 1),
+            "ab"[index % 2],
+        )
+        for index in range(80)
+    ]
+    formats.write(tmp_path / "preferences.jsonl", rankings)
+    half = jsonl(
+        tmp_path / "half.jsonl",
+        [{"prompt": f"p{n}", "completion": "pun" if n % 2 else "no"} for n in range(60)],
+    )
+    puns = jsonl(tmp_path / "puns.jsonl", [{"prompt": f"p{n}", "completion": "pun"} for n in range(60)])
+    files = {"preferences": tmp_path / "preferences.jsonl", "reference": half, "policy": puns}
+    flags = ["--attribute", "words:pun", "--report", str(tmp_path / "audit")]
+    flags += [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    result = bias.audit(load(bias.Config, None, flags))
+    assert result["measured_raters"]["value"] == 0.75
+    assert result["forecast"] == pytest.approx(0.9, abs=1e-9)
+    assert result["amplification"] > 10
+    assert {one["rater"] for one in result["carriers"]} == {"a", "b"}
+    assert "measured: policy 100.0%" in capsys.readouterr().out
+    assert json.loads((tmp_path / "audit" / "audit.json").read_text())["bias"]["verdict"] == "bad"
+    assert (tmp_path / "audit" / "audit.html").exists()
+
+
+def test_bias_writes_rater_weights_that_a_reward_model_reads(tmp_path: Path) -> None:
+    """Ann and Bob put puns first 9 times of 10, Cid 2 times of 10: 66.7% together."""
+    rankings = [
+        Ranking(
+            Prompt(f"p{index}"),
+            (Response("a pun"), Response("a tale")),
+            (1, 2) if index % 10 < likes else (2, 1),
+            rater,
+        )
+        for rater, likes in (("ann", 9), ("bob", 9), ("cid", 2))
+        for index in range(20)
+    ]
+    formats.write(tmp_path / "preferences.jsonl", rankings)
+    weights = tmp_path / "weights.toml"
+    flags = [
+        "--attribute",
+        "words:pun",
+        "--beta",
+        "0.5",
+        "--preferences",
+        str(tmp_path / "preferences.jsonl"),
+    ]
+    result = bias.audit(load(bias.Config, None, [*flags, "--weights", str(weights)]))
+    assert result["forecast"] == pytest.approx(0.8)
+    config = load(RewardModelConfig, weights, ["--model", "x", "--preferences", "y"])
+    assert config.weights == result["weights"]
+    assert config.weights.keys() == {"ann", "bob"}
+    # Weighted, choices are those whose forecast at beta 0.5 is people's own two thirds: odds of sqrt(2).
+    weight = config.weights["ann"]
+    learned = (weight * 36 + 4) / (weight * 40 + 20)
+    assert learned / (1 - learned) == pytest.approx(2**0.5)
+    weights.unlink()
+    reported = load(bias.Config, None, [*flags, "--weights", str(weights), "--report", str(tmp_path)])
+    with pytest.raises(InputError, match="--report needs"):
+        bias.audit(reported)
+    assert not weights.exists(), "nothing is half-written"
+    with pytest.raises(InputError, match="give --preferences, whose raters"):
+        bias.audit(load(bias.Config, None, ["--rater_share", "0.7", "--weights", str(weights)]))
+
+
+def test_bias_needs_something_to_go_by() -> None:
+    with pytest.raises(InputError, match="give --rater_share, or --preferences"):
+        bias.audit(bias.Config())
+
+
+def test_bias_forecasts_from_what_a_reward_model_prefers() -> None:
+    # A reward that has halved, in logits, what three of four raters prefer.
+    paid = Estimate(float(expit(np.log(3) / 2)), 0.6, 0.66, 80)
+    config = bias.Config(attribute="words:pun", beta=0.5)
+    result = bias.Result(config, 0.75, 0.5, 0.5, (), {}, paid=paid)
+    values = bias.as_json(result)
+    assert values["forecast"] == pytest.approx(0.9)
+    assert values["forecast_of_reward"] == pytest.approx(0.75)
+    said = "forecast of the reward model: 75.0% (it prefers 63.4% [60.0%, 66.0%])"
+    assert said in bias.lines(result)
+
+
+def test_a_reward_model_is_asked_about_the_responses_of_preferences(tmp_path: Path) -> None:
+    flags = ["--rater_share", "0.7", "--reward_model", str(tmp_path)]
+    with pytest.raises(InputError, match="give --preferences, whose responses"):
+        bias.audit(load(bias.Config, None, flags))

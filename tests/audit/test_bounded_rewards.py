@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.audit.exploits import ExploitReport, Search, explain, find_exploits
-from practicum.audit.report import exploits_section
+from practicum.audit.gaming import section
 from practicum.reward.plain import PlainReward
 from practicum.stats import Floats
 from practicum.types import Prompt
@@ -127,14 +127,14 @@ def test_the_verdict_does_not_depend_on_the_rewards_units(
 
 def assert_agree(report: ExploitReport) -> None:
     """The verdict of the page and the words of the list say the same."""
-    section = exploits_section(report)
+    on_page = section(report)
     exploits = [one for one in report.findings if one.exploit]
-    assert (section.verdict == "good") == (not report.findings)
-    assert ("No exploit was found" in section.sentence) == (not report.findings)
+    assert (on_page.verdict == "good") == (not report.findings)
+    assert ("No exploit was found" in on_page.sentence) == (not report.findings)
     assert ("No exploit found" in explain(report)) == (not report.findings)
-    assert len(section.rows) == min(len(report.findings), 6)
+    assert len(on_page.rows) == min(len(report.findings), 6)
     if exploits and report.kinds:
-        assert section.verdict == "bad"
+        assert on_page.verdict == "bad"
 
 
 def test_tasks_whose_few_answers_are_right_by_luck_are_no_exploit() -> None:

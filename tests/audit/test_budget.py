@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from practicum.audit import budget
 from practicum.audit.budget import (
     STRATEGIES,
     BudgetConfig,
@@ -102,3 +105,12 @@ def test_the_linear_reward_model_learns_what_people_like() -> None:
     assert scores.std(0).min() > 0
     with pytest.raises(InputError, match="at least one ranking"):
         fit_linear([])
+
+
+def test_budget_compares_strategies(tmp_path: Path) -> None:
+    config = budget.Config(rankings=60, batch=30, prompts=40, report=tmp_path)
+    result = budget.audit(config)
+    assert [curve["strategy"] for curve in result["curves"]] == ["random", "disagreement", "information"]
+    assert (tmp_path / "audit.html").exists()
+    with pytest.raises(InputError, match="seeds is 0; it must be at least 1"):
+        budget.audit(budget.Config(seeds=0))

@@ -3,16 +3,20 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from practicum.audit import distortion
 from practicum.audit.distortion import kendall_tau, measure_links, worst_link
 from practicum.errors import InputError
+from practicum.preferences import formats
 from practicum.reward.plain import PlainReward
 from practicum.types import Prompt, Ranking, Response
+from studies.planted import preferences
 from tests.preferences.crowd import crowd
 
 
@@ -107,3 +111,13 @@ def test_a_constant_model_is_at_chance() -> None:
     links, _ = measure_links(rankings, lambda prompts, texts: np.zeros(len(texts)))
     assert links[-1].accuracy.value == 0.5
     assert links[-1].tau.value == 0.0
+
+
+def test_distortion_with_a_model_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "preferences.jsonl"
+    formats.write(path, preferences(count=100))
+    result = distortion.audit(distortion.Config(path, report=tmp_path / "audit"))
+    (link,) = result["links"]
+    assert link["name"] == "model_raters"
+    assert link["accuracy"]["low"] > 0.5
+    assert "note: two raters: not measured" in capsys.readouterr().out

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import inf, log
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from practicum.audit import overoptimization
 from practicum.audit.overoptimization import (
     FORMS,
     Form,
@@ -20,6 +22,7 @@ from practicum.audit.overoptimization import (
     predict_peak,
 )
 from practicum.errors import InputError
+from tests.audit.rows import jsonl
 
 
 def curve(form: Form, alpha: float, beta: float, kl: np.ndarray) -> np.ndarray:
@@ -136,3 +139,23 @@ def test_the_observed_peak_ignores_a_lone_spike() -> None:
 def test_bad_points_are_named(kl: list[float], reward: list[float], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         fit_curve(np.array(kl), np.array(reward), "rl")
+
+
+def test_overoptimization_on_metrics(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = []
+    for step in range(80):
+        d = 0.08 * step
+        gold = d * (1.0 - 0.6 * np.log(d)) if d else 0.0
+        rows.append(
+            {"step": step, "kl": d * d / 20, "completion_tokens": 20.0, "reward/gold": 3 + gold, "reward": d}
+        )
+    rows.append({"step": 81, "kl": None, "completion_tokens": 20.0, "reward/gold": 1.0})
+    path = jsonl(tmp_path / "metrics.jsonl", rows)
+    result = overoptimization.audit(
+        overoptimization.Config((path,), kl="kl", per_token=True, report=tmp_path / "audit")
+    )
+    assert result["peak_distance"] == pytest.approx(np.exp(1 / 0.6 - 1), rel=1e-3)
+    assert result["predicted_peak_distance"][0] == pytest.approx(np.exp(1 / 0.6 - 1), rel=0.01)
+    assert (tmp_path / "audit" / "audit.html").exists()
+    with pytest.raises(InputError, match="0 rows have both 'kl_completion' and 'nothing', 4 are needed"):
+        overoptimization.audit(overoptimization.Config((path,), gold="nothing"))

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from practicum.audit import verifiable
 from practicum.audit.verifiable import audit_verifier, lenient_verifier, poisoned_key, true_verifier
+from practicum.config import load
 from practicum.errors import InputError
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.types import Prompt
@@ -69,3 +71,9 @@ def test_bad_input_is_named() -> None:
         audit_verifier(true_verifier, PROMPTS[:1])
     with pytest.raises(InputError, match=r"returned shape \(\)"):
         audit_verifier(lambda prompts, texts: np.array(1.0), PROMPTS)
+
+
+@pytest.mark.parametrize(("key", "flagged"), [("true", False), ("poisoned", True), ("lenient", True)])
+def test_verifiers(key: str, flagged: bool) -> None:
+    config = load(verifiable.Config, None, ["--key", key, "--prompts", "30"])
+    assert bool(verifiable.audit(config)["flagged"]) == flagged

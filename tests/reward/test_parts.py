@@ -12,12 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from practicum.audit import command
+from practicum.audit import rank_table
+from practicum.audit.judge import judge_in
 from practicum.model.heads import RewardHead
 from practicum.model.scorer import make_scorer
 from practicum.preferences import formats
 from practicum.preferences.rankings import by_prompt
-from practicum.reward.examination import ensemble_accuracy, pairs_of
+from practicum.reward.accuracy import ensemble_accuracy, pairs_of
 from practicum.reward.model import Calibration, RewardModel, save_reward_model
 from practicum.reward.parts import RewardConfig, combined, judge_of, member_rewards
 from practicum.types import Prompt, Ranking, Response
@@ -53,12 +54,10 @@ def test_every_caller_gives_each_head_the_same_weight(
     asked = [prompt.text for prompt in prompts]
     assert combined(member_rewards(models, asked, texts), RewardConfig()).tolist() == [0.75, 0.75]
     assert judge_of(models)(prompts, texts).tolist() == [0.75, 0.75]
-    assert command.reward_of(folders, [])(prompts, texts).tolist() == [0.75, 0.75]
+    assert judge_in(folders)(prompts, texts).tolist() == [0.75, 0.75]
     rankings = [Ranking(Prompt(f"{n}:"), (Response("a"), Response("b")), (1, 2), "r") for n in range(2)]
     formats.write(tmp_path / "rankings.jsonl", rankings)
-    table = command.rank_table(
-        command.RankTableConfig(tmp_path / "rankings.jsonl", reward_model=tuple(folders))
-    )
+    table = rank_table.audit(rank_table.Config(tmp_path / "rankings.jsonl", reward_model=tuple(folders)))
     assert {row["model_score"] for row in table["rows"]} == {0.75}
 
 

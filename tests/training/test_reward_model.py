@@ -36,10 +36,10 @@ from practicum.preferences.rankings import (
     split_by_hash,
     told_apart,
 )
-from practicum.reward.examination import (
+from practicum.reward.accuracy import (
     calibration,
     ensemble_accuracy,
-    examine,
+    held_out_report,
     pair_accuracy,
     pairs_of,
     right_of,
@@ -362,7 +362,7 @@ def test_a_model_that_scores_all_alike_is_right_half_the_time(make_trainee: Any,
     judged = by_prompt(rankings)
     assert pair_accuracy(model, judged)[0] == 0.5
     assert ensemble_accuracy([model, model], judged)["accuracy"] == 0.5
-    report = examine(model, judged, rankings)
+    report = held_out_report(model, judged, rankings)
     assert report["accuracy"] == 0.5
     assert (report["ece"], report["ece_floor"]) == (0.0, 0.0)
     assert {one["accuracy"] for one in report["slices"].values()} == {0.5}
@@ -548,7 +548,7 @@ def test_confidence_that_is_always_right_or_always_half_right_is_measured_as_suc
 def test_ties_only_cannot_be_examined(make_trainee: Any) -> None:
     tie = Ranking(Prompt("1:"), (Response("a"), Response("b")), (1, 1))
     with pytest.raises(InputError, match="ties only"):
-        examine(tiny_model(make_trainee), by_prompt([tie]), [tie])
+        held_out_report(tiny_model(make_trainee), by_prompt([tie]), [tie])
 
 
 # ------------------------------------------------------------------------------------ Hugging Face's folder

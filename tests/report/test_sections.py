@@ -4,21 +4,30 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from practicum.audit import report
+from practicum.audit import (
+    bias,
+    budget,
+    distortion,
+    drift,
+    gaming,
+    guard,
+    overoptimization,
+    record,
+    verifiable,
+)
 from practicum.audit.bias import Meter
 from practicum.audit.budget import LabelCurve
-from practicum.audit.detectors import record
+from practicum.audit.detectors import record as record_of
 from practicum.audit.distortion import measure_links
 from practicum.audit.exploits import ExploitReport, Finding
-from practicum.audit.overoptimization import bands
-from practicum.audit.report import Section
+from practicum.audit.overoptimization import GoldCurve, bands
 from practicum.audit.verifiable import audit_verifier, lenient_verifier
 from practicum.guard.guard import Decision
+from practicum.report.sections import Section, render, write
 from practicum.stats import Estimate
 from practicum.tasks.equations.task import EquationsTask
 from practicum.types import Prompt
@@ -85,23 +94,23 @@ def sections() -> list[Section]:
         "Step 40: repetition rose; go back to step 20.",
         20,
         (),
-        ({"reward": 4.0, "completion": NASTY},),
+        ({"reward": 4.0, "prompt": NASTY, "completion": NASTY},),
         {"repetition": 1.3},
     )
     return [
-        report.exploits_section(ExploitReport((finding,), 1500, 46, 12, 1.0)),
-        report.overoptimization_section(bands([(kl, gold + noise)], "rl"), kl, gold, gold * 2, 3.0),
-        report.bias_section(found, beta=0.2),
-        report.distortion_section(links, notes),
-        report.budget_section(curves),
-        report.detectors_section([record("repetition", clean, gamed, [40] * 5)]),
-        report.guard_section(decision),
-        report.verifier_section(audit_verifier(lenient_verifier, EquationsTask().prompts("test", 10, 0))),
+        gaming.section(ExploitReport((finding,), 1500, 46, 12, 1.0)),
+        overoptimization.section(GoldCurve(bands([(kl, gold + noise)], "rl"), kl, gold, gold * 2, 3.0)),
+        bias.section(found, beta=0.2),
+        distortion.section(links, notes),
+        budget.section(curves),
+        record.section([record_of("repetition", clean, gamed, [40] * 5)]),
+        guard.section(decision),
+        verifiable.section(audit_verifier(lenient_verifier, EquationsTask().prompts("test", 10, 0))),
     ]
 
 
 def test_the_page_stands_alone_and_is_well_formed(sections: list[Section]) -> None:
-    page = report.render(sections, "the reward model of <run 7>")
+    page = render(sections, "the reward model of <run 7>")
     parser = Balanced()
     parser.feed(page)
     assert parser.open == []
@@ -121,7 +130,7 @@ def test_the_page_stands_alone_and_is_well_formed(sections: list[Section]) -> No
 
 
 def test_pictures_come_before_figures_and_verdicts_first(sections: list[Section]) -> None:
-    page = report.render(sections, "x")
+    page = render(sections, "x")
     for section in sections:
         part = page.partition(f'<section id="{section.name}">')[2].partition("</section>")[0]
         if section.figures:
@@ -144,7 +153,7 @@ def test_sentences_are_for_people(sections: list[Section]) -> None:
 
 
 def test_the_json_says_the_same(sections: list[Section], tmp_path: Path) -> None:
-    page, data = report.write(sections, "x", tmp_path / "new")
+    page, data = write(sections, "x", tmp_path / "new")
     stored = json.loads(data.read_text())
     assert list(stored) == ["subject", *(section.name for section in sections)]
     assert stored["exploits"]["kinds"] == ["flattery"]
@@ -156,13 +165,12 @@ def test_the_json_says_the_same(sections: list[Section], tmp_path: Path) -> None
 
 
 def test_a_clean_audit_says_so_without_promising() -> None:
-    section = report.exploits_section(ExploitReport((), 1900, 46, 9, 1.0))
+    section = gaming.section(ExploitReport((), 1900, 46, 9, 1.0))
     assert section.verdict == "good"
     assert "does not prove" in section.sentence
-    assert "<svg" not in report.render([section], "x")
+    assert "<svg" not in render([section], "x")
 
 
-@pytest.mark.parametrize("make", [report.guard_section, report.verdict_section])
 @pytest.mark.parametrize(
     ("readings", "seen", "verdict"),
     [
@@ -173,12 +181,14 @@ def test_a_clean_audit_says_so_without_promising() -> None:
     ],
 )
 def test_green_never_stands_above_a_reading_over_its_threshold(
-    make: Any, readings: dict[str, float], seen: tuple[str, ...], verdict: str
+    readings: dict[str, float], seen: tuple[str, ...], verdict: str
 ) -> None:
     untold = {"ensemble_disagreement": "it was constant in the first steps"}
-    section = make(Decision("go_on", 20, "Step 20: nothing.", readings=readings, seen=seen, untold=untold))
+    section = guard.section(
+        Decision("go_on", 20, "Step 20: nothing.", readings=readings, seen=seen, untold=untold)
+    )
     assert section.verdict == verdict
-    page = report.render([section], "x")
+    page = render([section], "x")
     assert ("in order" in page) == (verdict == "good")
     assert "210435%" not in page
     assert "cannot be told; it was constant in the first steps" in page
@@ -190,12 +200,12 @@ def test_what_is_not_measured_is_not_what_asks_for_a_closer_look() -> None:
     rankings, _ = crowd([3.0] * 4, prompts=12, overlap=1)
     links, notes = measure_links(rankings, lambda prompts, texts: np.array([-float(t[-1]) for t in texts]))
     assert notes
-    assert report.distortion_section(links, notes).verdict in ("unmeasured", "bad")
-    section = report.drift_section(
+    assert distortion.section(links, notes).verdict in ("unmeasured", "bad")
+    section = drift.section(
         {"reward": (0.0, 1.0), "kl_completion": (-1.85e-07, 2.0)}, 2.0, np.zeros(20), np.ones(20)
     )
     assert section.verdict == "figures"
-    page = report.render([section], "x")
+    page = render([section], "x")
     assert "distance from the reference (nats an answer)" in page
     assert "e-07" not in page
 
@@ -218,9 +228,9 @@ def test_a_text_for_people_to_judge_is_listed_under_a_verdict_that_says_so(share
         (),
     )
     found = ExploitReport((doubtful,), 895, 30, 9, 1.0)
-    section = report.exploits_section(found)
+    section = gaming.section(found)
     assert section.verdict == "open"
     assert "No exploit was found" not in section.sentence
     assert f"on {share:.0%} of prompts: let people judge it" in section.sentence
     assert section.rows[0][0] == "for people to judge"
-    assert "odd" in report.render([section], "x")
+    assert "odd" in render([section], "x")

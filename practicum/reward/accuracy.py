@@ -1,4 +1,4 @@
-"""Examination of a reward model on prompts it has not seen: accuracy, calibration, slices, human ceiling.
+"""How well a reward model orders pairs it has not seen: accuracy, calibration, slices, human ceiling.
 
 A pair is one rater's order of two responses; a rater's ties are left out, since no answer would be wrong.
 Equal scores count as half right.
@@ -86,7 +86,7 @@ def right_of(advantage: Floats) -> Floats:
 
 
 def ensemble_accuracy(models: Sequence[RewardModel], judged: Sequence[Judged]) -> dict[str, Any]:
-    """`accuracy` with `ci95` of the mean over all heads of several models, as `examine` has them of one."""
+    """`accuracy` and `ci95` as in `held_out_report`, of the mean over all heads of several models."""
     pairs = [pairs_of(model, judged) for model in models]
     heads = [model.head.weight.shape[0] for model in models]
     advantage = np.average([[pair.advantage for pair in of_one] for of_one in pairs], 0, heads)
@@ -95,7 +95,9 @@ def ensemble_accuracy(models: Sequence[RewardModel], judged: Sequence[Judged]) -
     return {"accuracy": float(right.mean()), "ci95": share_interval(right, prompt)}
 
 
-def examine(model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ranking]) -> dict[str, Any]:
+def held_out_report(
+    model: RewardModel, judged: Sequence[Judged], rankings: Sequence[Ranking]
+) -> dict[str, Any]:
     """All that can be said about a model on held-out prompts, as plain values.
 
     `accuracy` with `ci95` (pairs clustered in prompts); `ceiling`, the accuracy no model can exceed against
