@@ -22,7 +22,7 @@ INSTRUMENTS: Mapping[str, str] = {
     "bias": "practicum.audit.bias",
     "distortion": "practicum.audit.distortion",
     "budget": "practicum.audit.budget",
-    "guard": "practicum.guard.guard",
+    "guard": "practicum.audit.guard",
     "detectors": "practicum.audit.record",
     "verifier": "practicum.audit.verifiable",
     "rank-table": "practicum.audit.rank_table",
