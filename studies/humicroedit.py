@@ -192,7 +192,7 @@ def train_trl(settings: RewardModelConfig, run_path: Path, *, resume: bool = Fal
     rows = []
     for step in range(steps):
         for item in batch_of(items, settings.batch_prompts, step, settings.seed):
-            ranked = sorted(zip(item.verdicts[0].ranks, item.responses, strict=True), key=itemgetter(0))
+            ranked = sorted(zip(item.orders[0].ranks, item.responses, strict=True), key=itemgetter(0))
             texts = [response.text for _, response in ranked]
             rows.append(sequences_of(decoder, tokenizer, [item.prompt.text] * 2, texts)[0])
     began = time.perf_counter()

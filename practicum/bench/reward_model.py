@@ -107,11 +107,11 @@ def learn_work(folder: Path, items: Sequence[Judged]) -> Work:
 
 def ordered_pairs(item: Judged) -> list[tuple[int, int]]:
     """Places (better, worse) of every pair that a prompt's one ranking orders."""
-    (verdict,) = item.verdicts
+    (order,) = item.orders
     return [
         (better, worse)
-        for better, high in zip(verdict.places, verdict.ranks, strict=True)
-        for worse, low in zip(verdict.places, verdict.ranks, strict=True)
+        for better, high in zip(order.members, order.ranks, strict=True)
+        for worse, low in zip(order.members, order.ranks, strict=True)
         if high < low
     ]
 

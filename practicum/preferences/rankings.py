@@ -16,10 +16,13 @@ from practicum.types import Prompt, Ranking, Response
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One ranking of some of a prompt's responses: their places in `Judged.responses`, ranks (1 is best)."""
+class Order:
+    """One ranking of some of a prompt's responses.
 
-    places: tuple[int, ...]
+    members: which of `Judged.responses` it ranks, as indices. ranks: theirs; 1 is best.
+    """
+
+    members: tuple[int, ...]
     ranks: tuple[int, ...]
     rater: str
     weight: float
@@ -31,7 +34,7 @@ class Judged:
 
     prompt: Prompt
     responses: tuple[Response, ...]
-    verdicts: tuple[Verdict, ...]
+    orders: tuple[Order, ...]
 
 
 def by_prompt(rankings: Sequence[Ranking], weights: Mapping[str, float] | None = None) -> list[Judged]:
@@ -50,8 +53,8 @@ def by_prompt(rankings: Sequence[Ranking], weights: Mapping[str, float] | None =
             for response in ranking.responses:
                 responses.setdefault(response.text, response)
         place = {text: index for index, text in enumerate(responses)}
-        verdicts = tuple(
-            Verdict(
+        orders = tuple(
+            Order(
                 tuple(place[response.text] for response in ranking.responses),
                 ranking.ranks,
                 ranking.rater,
@@ -59,9 +62,9 @@ def by_prompt(rankings: Sequence[Ranking], weights: Mapping[str, float] | None =
             )
             for ranking in same
         )
-        verdicts = tuple(verdict for verdict in verdicts if verdict.weight > 0)
-        if verdicts:
-            judged.append(Judged(same[0].prompt, tuple(responses.values()), verdicts))
+        orders = tuple(order for order in orders if order.weight > 0)
+        if orders:
+            judged.append(Judged(same[0].prompt, tuple(responses.values()), orders))
     return judged
 
 
@@ -121,17 +124,15 @@ def told_apart(
         start += len(item.responses)
         place_of = {ids: place for place, ids in enumerate(dict.fromkeys(read))}
         responses = tuple(item.responses[read.index(ids)] for ids in place_of)
-        for verdict in item.verdicts:
-            for first, second in combinations(verdict.places, 2):
+        for order in item.orders:
+            for first, second in combinations(order.members, 2):
                 counts["pairs"] += 1
                 if read[first] == read[second]:
                     counts[_cause(item, read, first, second, limit)] += 1
-        merged = [
-            _merged(verdict, [place_of[read[old]] for old in verdict.places]) for verdict in item.verdicts
-        ]
-        verdicts = tuple(verdict for verdict in merged if len(verdict.places) > 1)
-        if verdicts:
-            left.append(Judged(item.prompt, responses, verdicts))
+        merged = [_merged(order, [place_of[read[old]] for old in order.members]) for order in item.orders]
+        orders = tuple(order for order in merged if len(order.members) > 1)
+        if orders:
+            left.append(Judged(item.prompt, responses, orders))
     return left, Alike(**counts, limit=limit)
 
 
@@ -141,16 +142,16 @@ def _cause(item: Judged, read: Sequence[tuple[int, ...]], first: int, second: in
     return "cut" if len(read[first]) >= limit else "same_tokens"
 
 
-def _merged(verdict: Verdict, places: Sequence[int]) -> Verdict:
+def _merged(order: Order, members: Sequence[int]) -> Order:
     """The ranking over other places; a place that occurs several times occurs once, at its mean rank."""
-    if len(set(places)) == len(places):
-        return replace(verdict, places=tuple(places))
+    if len(set(members)) == len(members):
+    """The ranking over other members; one that occurs several times occurs once, at its mean rank."""
     ranks: dict[int, list[int]] = defaultdict(list)
-    for place, rank in zip(places, verdict.ranks, strict=True):
+    for place, rank in zip(members, order.ranks, strict=True):
         ranks[place].append(rank)
     mean = {place: sum(some) / len(some) for place, some in ranks.items()}
     dense = {value: rank for rank, value in enumerate(sorted(set(mean.values())), start=1)}
-    return replace(verdict, places=tuple(mean), ranks=tuple(dense[value] for value in mean.values()))
+    return replace(order, members=tuple(mean), ranks=tuple(dense[value] for value in mean.values()))
 
 
 def split_by_hash(judged: Sequence[Judged], held_out: float) -> tuple[list[Judged], list[Judged]]:
@@ -181,14 +182,14 @@ def as_pairs(judged: Sequence[Judged]) -> list[Judged]:
     """Every pair of every ranking as an item of its own, weighing 1 over the ranking's pairs."""
     items = []
     for item in judged:
-        for verdict in item.verdicts:
-            size = len(verdict.places)
-            weight = verdict.weight * 2 / (size * (size - 1))
+        for order in item.orders:
+            size = len(order.members)
+            weight = order.weight * 2 / (size * (size - 1))
             items += [
                 Judged(
                     item.prompt,
-                    (item.responses[verdict.places[first]], item.responses[verdict.places[second]]),
-                    (Verdict((0, 1), (verdict.ranks[first], verdict.ranks[second]), verdict.rater, weight),),
+                    (item.responses[order.members[first]], item.responses[order.members[second]]),
+                    (Order((0, 1), (order.ranks[first], order.ranks[second]), order.rater, weight),),
                 )
                 for first in range(size)
                 for second in range(first + 1, size)
@@ -223,8 +224,8 @@ def contrasted(item: Judged, others: Sequence[Judged], random: Random) -> Judged
         # A single word can be neither cut nor continued.
         spoiled.append(Response(worse if worse.strip() != response.text.strip() else foreign))
     size = len(item.responses)
-    verdicts = tuple(Verdict((place, size + place), (1, 2), "", 1 / size) for place in range(size))
-    return Judged(item.prompt, (*item.responses, *spoiled), verdicts)
+    orders = tuple(Order((place, size + place), (1, 2), "", 1 / size) for place in range(size))
+    return Judged(item.prompt, (*item.responses, *spoiled), orders)
 
 
 def _halves(text: str, random: Random) -> tuple[str, str]:

@@ -51,10 +51,10 @@ def pairs_of(model: RewardModel, judged: Sequence[Judged]) -> list[Pair]:
     pairs = []
     before = 0
     for number, item in enumerate(judged):
-        for verdict in item.verdicts:
-            order = sorted(zip(verdict.ranks, verdict.places, strict=True))
-            for index, (rank, place) in enumerate(order):
-                for other_rank, other in order[index + 1 :]:
+        for order in item.orders:
+            ordered = sorted(zip(order.ranks, order.members, strict=True))
+            for index, (rank, place) in enumerate(ordered):
+                for other_rank, other in ordered[index + 1 :]:
                     if rank == other_rank:
                         continue
                     first, second = before + place, before + other
@@ -63,7 +63,7 @@ def pairs_of(model: RewardModel, judged: Sequence[Judged]) -> list[Pair]:
                             prompt=number,
                             better=item.responses[place],
                             worse=item.responses[other],
-                            rater=verdict.rater,
+                            rater=order.rater,
                             advantage=rewards[first] - rewards[second],
                             longer=int(np.sign(lengths[first] - lengths[second])),
                         )

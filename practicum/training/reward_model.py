@@ -34,7 +34,7 @@ from practicum.preferences.controls import RankingControl, with_null_labels
 from practicum.preferences.rankings import (
     Alike,
     Judged,
-    Verdict,
+    Order,
     as_pairs,
     batch_of,
     by_prompt,
@@ -231,7 +231,7 @@ def divided(
             "responses that differ, or a model with more positions"
         )
     learned, held_out = split_by_hash(left, config.held_out)
-    if held_out and not any(len(set(verdict.ranks)) > 1 for item in held_out for verdict in item.verdicts):
+    if held_out and not any(len(set(order.ranks)) > 1 for item in held_out for order in item.orders):
         raise InputError("the held-out rankings hold ties only: nothing can be examined; raise --held_out")
     return learned, held_out, alike
 
@@ -313,7 +313,7 @@ def concluded(
     summary = {
         "stage": "reward-model",
         "control": config.control,
-        "rankings": sum(len(item.verdicts) for item in learned),
+        "rankings": sum(len(item.orders) for item in learned),
         "prompts": len(learned),
         **last,
         **_headline(report),
@@ -370,7 +370,7 @@ def learn(
         starts.append(starts[-1] + len(item.responses))
     lengths = [len(sequence) for sequence in sequences]
     tokens_of_item = [sum(lengths[start:end]) for start, end in pairwise(starts)]
-    weight = sum(verdict.weight for item in batch for verdict in item.verdicts)
+    weight = sum(order.weight for item in batch for order in item.orders)
     scorer = make_scorer(policy, dtype)
 
     def loss(chosen: Sequence[int]) -> tuple[Tensor, Report]:
@@ -400,11 +400,11 @@ def ranking_loss(
     random half of the prompts at double weight (double-or-nothing bootstrap, Owen & Eckles 2012, 1106.2125),
     so that they differ where the rankings leave room for it.
     """
-    places_KR, ranks_KR, mask_KR, weight_K = padded(items)
-    sizes = [len(item.verdicts) for item in items]
+    member_KR, ranks_KR, mask_KR, weight_K = padded(items)
+    sizes = [len(item.orders) for item in items]
     losses = []
     for number in range(scores_NH.shape[1]):
-        scores_KR = scores_NH[:, number][places_KR]
+        scores_KR = scores_NH[:, number][member_KR]
         if config.objective == "plackett-luce":
             loss_K = plackett_luce_loss(scores_KR, ranks_KR, mask_KR)
         else:
@@ -416,7 +416,7 @@ def ranking_loss(
         ]
         losses.append((loss_K * weight_K * torch.tensor(shares)).sum())
     with torch.no_grad():
-        mean_KR = scores_NH.mean(1)[places_KR]
+        mean_KR = scores_NH.mean(1)[member_KR]
         gap_KRR = (ranks_KR[:, None, :] - ranks_KR[:, :, None]).sign()
         ahead_KRR = (mean_KR[:, :, None] - mean_KR[:, None, :]).sign()
         counted_KRR = (mask_KR[:, :, None] & mask_KR[:, None, :] & (gap_KRR != 0)).triu(1)
@@ -476,21 +476,21 @@ def _ready(trainee: Trainee, dtype: torch.dtype) -> RewardModel:
 
 
 def padded(items: Sequence[Judged]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(places_KR, ranks_KR, mask_KR, weight_K) of all rankings of some items, K of them, R the longest.
+    """(member_KR, ranks_KR, mask_KR, weight_K) of all rankings of some items, K of them, R the longest.
 
-    `places_KR`, int64, counts through the responses of the items one after another; 0 where masked.
+    `member_KR`, int64, counts through the responses of the items one after another; 0 where masked.
     """
-    verdicts: list[tuple[int, Verdict]] = []
+    orders: list[tuple[int, Order]] = []
     before = 0
     for item in items:
-        verdicts += [(before, verdict) for verdict in item.verdicts]
+        orders += [(before, order) for order in item.orders]
         before += len(item.responses)
-    longest = max(len(verdict.places) for _, verdict in verdicts)
-    places_KR, ranks_KR = (torch.zeros((len(verdicts), longest), dtype=torch.int64) for _ in range(2))
-    mask_KR = torch.zeros((len(verdicts), longest), dtype=torch.bool)
-    for row, (offset, verdict) in enumerate(verdicts):
-        size = len(verdict.places)
-        places_KR[row, :size] = offset + torch.tensor(verdict.places)
-        ranks_KR[row, :size] = torch.tensor(verdict.ranks)
+    longest = max(len(order.members) for _, order in orders)
+    member_KR, ranks_KR = (torch.zeros((len(orders), longest), dtype=torch.int64) for _ in range(2))
+    mask_KR = torch.zeros((len(orders), longest), dtype=torch.bool)
+    for row, (offset, order) in enumerate(orders):
+        size = len(order.members)
+        member_KR[row, :size] = offset + torch.tensor(order.members)
+        ranks_KR[row, :size] = torch.tensor(order.ranks)
         mask_KR[row, :size] = True
-    return places_KR, ranks_KR, mask_KR, torch.tensor([verdict.weight for _, verdict in verdicts])
+    return member_KR, ranks_KR, mask_KR, torch.tensor([order.weight for _, order in orders])

@@ -163,11 +163,11 @@ def test_padding_carries_no_gradient_and_no_nan() -> None:
 
 def test_every_ranking_weighs_one_whether_it_stays_whole_or_is_cut_into_pairs() -> None:
     judged = by_prompt(letters(20, overlap=2))
-    assert sum(len(item.verdicts) for item in judged) == 40
+    assert sum(len(item.orders) for item in judged) == 40
     pairs = as_pairs(judged)
-    assert sum(verdict.weight for item in pairs for verdict in item.verdicts) == pytest.approx(40)
+    assert sum(order.weight for item in pairs for order in item.orders) == pytest.approx(40)
     assert len(pairs) == sum(
-        len(verdict.places) * (len(verdict.places) - 1) // 2 for item in judged for verdict in item.verdicts
+        len(order.members) * (len(order.members) - 1) // 2 for item in judged for order in item.orders
     )
 
 
@@ -222,8 +222,8 @@ def test_contrasts_put_every_answer_above_a_spoiled_one_and_need_no_rating() -> 
         made = contrasted(cat, [cat, dog], Random(seed))
         assert made.prompt == cat.prompt
         assert made.responses[:2] == cat.responses
-        assert [verdict.places for verdict in made.verdicts] == [(0, 2), (1, 3)]
-        assert all(verdict.ranks == (1, 2) and verdict.weight == 0.5 for verdict in made.verdicts)
+        assert [order.members for order in made.orders] == [(0, 2), (1, 3)]
+        assert all(order.ranks == (1, 2) and order.weight == 0.5 for order in made.orders)
         for honest, spoiled in zip(made.responses[:2], made.responses[2:], strict=True):
             assert spoiled.text != honest.text
             seen.add(spoiled.text)
@@ -237,7 +237,7 @@ def test_contrasts_put_every_answer_above_a_spoiled_one_and_need_no_rating() -> 
 def test_raters_without_weight_are_left_out_and_weights_scale_the_gradient() -> None:
     rankings = letters(5, overlap=2)
     judged = by_prompt(rankings, {"r0": 0.0, "r1": 2.5})
-    assert {verdict.rater for item in judged for verdict in item.verdicts} == {"r1"}
+    assert {order.rater for item in judged for order in item.orders} == {"r1"}
     assert set(padded(judged)[3].tolist()) == {2.5}
 
 
@@ -297,9 +297,9 @@ def test_as_many_responses_are_kept_as_there_are_distinct_token_sequences(
         if ranking.prompt.text in kept:
             item = kept[ranking.prompt.text]
             assert len(item.responses) == len(set(seen))
-            for verdict in item.verdicts:
-                assert sorted(verdict.places) == list(range(len(item.responses)))
-                assert set(verdict.ranks) == set(range(1, max(verdict.ranks) + 1))
+            for order in item.orders:
+                assert sorted(order.members) == list(range(len(item.responses)))
+                assert set(order.ranks) == set(range(1, max(order.ranks) + 1))
     assert (alike.pairs, alike.total) == (pairs, lost)
 
 
