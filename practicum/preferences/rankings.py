@@ -143,9 +143,9 @@ def _cause(item: Judged, read: Sequence[tuple[int, ...]], first: int, second: in
 
 
 def _merged(order: Order, members: Sequence[int]) -> Order:
-    """The ranking over other places; a place that occurs several times occurs once, at its mean rank."""
-    if len(set(members)) == len(members):
     """The ranking over other members; one that occurs several times occurs once, at its mean rank."""
+    if len(set(members)) == len(members):
+        return replace(order, members=tuple(members))
     ranks: dict[int, list[int]] = defaultdict(list)
     for place, rank in zip(members, order.ranks, strict=True):
         ranks[place].append(rank)
