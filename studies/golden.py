@@ -65,7 +65,7 @@ WATCHED = (
 LOOP = (
     "--model sft-jokes --rounds 2 --prompts 24 --responses 4 --overlap 2 --members 1 --examined 16 "
     "--people.raters 6 --reward_model.epochs 1 --reward_model.batch_prompts 6 --reward_model.dtype float32 "
-    "--reward_model.threads 1 --practice.prompts_per_step 4 --practice.group_size 4 "
+    "--practice.prompts_per_step 4 --practice.group_size 4 "
     "--practice.sampling.max_new_tokens 60 --practice.sampling.dtype float32 --practice.dtype float32 "
     "--practice.loop.steps 3 --practice.loop.checkpoint_every 2 --practice.loop.threads 1 --json"
 )
