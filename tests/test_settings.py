@@ -26,6 +26,7 @@ from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.rlhf import (
     RlhfConfig,
     RlhfSettings,
+    Round,
     practice_config,
     reward_model_config,
 )
@@ -115,8 +116,9 @@ FLAGS = {
 def test_the_stages_of_the_loop_are_what_its_flags_say(given: dict[str, str]) -> None:
     flags = [f"{flag}={value}" for flag, value in given.items()]
     loop = load(RlhfConfig, None, ["--model=m", "--rounds=2", *flags])
-    practice = practice_config(loop, 1, Path("first"), Path("policy"), [Path("r")])
-    fitted = reward_model_config(loop, Path("run"), 1, 1, Path("first"))
+    turn = Round(loop, Path("run"), 1, Path("first"))
+    practice = practice_config(turn, Path("policy"), [Path("r")])
+    fitted = reward_model_config(turn, 1)
     for inner, outer in ((practice, loop.practice), (fitted, loop.reward_model)):
         for field in dataclasses.fields(outer):
             assert getattr(inner, field.name) == getattr(outer, field.name)
@@ -135,7 +137,8 @@ def test_the_stages_of_the_loop_are_what_its_flags_say(given: dict[str, str]) ->
 def test_in_the_last_round_alone_nobody_can_be_asked() -> None:
     loop = load(RlhfConfig, None, ["--model=m", "--rounds=2", "--practice.guard.action=ask"])
     actions = [
-        practice_config(loop, number, Path("a"), Path("b"), [Path("r")]).guard.action for number in (1, 2)
+        practice_config(Round(loop, Path("run"), number, Path("a")), Path("b"), [Path("r")]).guard.action
+        for number in (1, 2)
     ]
     assert actions == ["ask", "roll_back"]
 

@@ -133,6 +133,31 @@ class RlhfConfig(RlhfSettings):
     """Fixes everything. The order in which simulated raters are shown responses is part of it."""
 
 
+@dataclass(frozen=True)
+class Round:
+    """One round of the loop of a run; `first` is the model that the loop began with."""
+
+    config: RlhfConfig
+    run_path: Path
+    number: int
+    first: Path
+
+    @property
+    def name(self) -> str:
+        """Its folder's name, and its project's in the store."""
+        return f"round-{self.number}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its reward models and its practice lie."""
+        return self.run_path / self.name
+
+    @property
+    def database(self) -> Path:
+        """The store of all rounds' rankings."""
+        return self.run_path / "preferences.sqlite"
+
+
 def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Go round the loop and return the summary; stops early where people must rank first."""
     first = model_folder(config.model)
@@ -141,18 +166,18 @@ def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[s
     policy = first
     rounds: list[dict[str, Any]] = []
     for number in range(1, config.rounds + 1):
-        folder = run_path / f"round-{number}"
-        done = folder / "summary.json"
+        turn = Round(config, run_path, number, first)
+        done = turn.folder / "summary.json"
         if not done.exists():
-            folder.mkdir(exist_ok=True)
-            waiting = have_ranked(config, run_path, number, policy)
+            turn.folder.mkdir(exist_ok=True)
+            waiting = have_ranked(turn, policy)
             if waiting is not None:
                 return waiting
-            models = fit_reward_models(config, run_path, number, first)
-            practise_against(config, number, folder, first, policy, models)
-            atomic_write(done, to_json(_round_summary(config, run_path, number, first, models), 2) + "\n")
+            models = fit_reward_models(turn)
+            practise_against(turn, policy, models)
+            atomic_write(done, to_json(_round_summary(turn, models), 2) + "\n")
         rounds.append(read_json(done, AGAIN))
-        policy = model_folder(folder / "practice")
+        policy = model_folder(turn.folder / "practice")
         print(_line(rounds[-1]), file=sys.stderr)
     summary = {
         "stage": "rlhf",
@@ -172,17 +197,17 @@ def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[s
 # ------------------------------------------------------------------------------------------ the four stages
 
 
-def have_ranked(config: RlhfConfig, run_path: Path, number: int, policy: Path) -> dict[str, Any] | None:
+def have_ranked(turn: Round, policy: Path) -> dict[str, Any] | None:
     """Add the round's prompts and responses to the store and have them ranked.
 
     Returns None when all wanted rankings are there, else what people must do first.
     """
-    database, project = run_path / "preferences.sqlite", f"round-{number}"
+    config, number, database, project = turn.config, turn.number, turn.database, turn.name
     with Store.open(database) as store:
         if project not in [found.name for found in store.projects()]:
             store.create_project(project, overlap=config.overlap, price=config.price)
         if not store.prompts(project):
-            asked = asked_prompts(run_path / f"round-{number - 1}" / "practice")
+            asked = asked_prompts(turn.run_path / f"round-{number - 1}" / "practice")
             store.add_prompts(project, sampled(config, number, policy, asked))
     if config.raters == "simulated":
         task: Literal["jokes", "explanations"] = "jokes"
@@ -198,7 +223,7 @@ def have_ranked(config: RlhfConfig, run_path: Path, number: int, policy: Path) -
         return None
     words = ["practicum", "collect", "--database", str(database), "--project", project]
     command = shlex.join([*words, "--overlap", str(config.overlap), "--price", f"{config.price:g}"])
-    again = shlex.join(["practicum", "rlhf", "--run", str(run_path), "--resume"])
+    again = shlex.join(["practicum", "rlhf", "--run", str(turn.run_path), "--resume"])
     print(
         f"practicum: round {number} waits for people: {progress.done} of {progress.wanted} rankings are in.\n"
         f"  collect them:  {command}\n  then go on:    {again}",
@@ -259,56 +284,51 @@ def sampled(
     return asked
 
 
-def fit_reward_models(config: RlhfConfig, run_path: Path, number: int, first: Path) -> list[Path]:
+def fit_reward_models(turn: Round) -> list[Path]:
     """Fit the round's reward models on all rankings so far, or take those that are finished."""
     folders = []
-    for member in range(1, config.members + 1):
-        folder = run_path / f"round-{number}" / f"reward-model-{member}"
-        settings = reward_model_config(config, run_path, number, member, first)
+    for member in range(1, turn.config.members + 1):
+        folder = turn.folder / f"reward-model-{member}"
+        settings = reward_model_config(turn, member)
         _finished(folder, partial(reward_model.train, settings, folder))
         folders.append(folder)
     return folders
 
 
-def reward_model_config(
-    config: RlhfConfig, run_path: Path, number: int, member: int, first: Path
-) -> RewardModelConfig:
+def reward_model_config(turn: Round, member: int) -> RewardModelConfig:
     """The settings of one member of a round's reward models."""
+    config = turn.config
     return completed(
         RewardModelConfig,
         config.reward_model,
-        model=first if config.reward_start is None else model_folder(config.reward_start),
-        preferences=(str(run_path / "preferences.sqlite"),),
+        model=turn.first if config.reward_start is None else model_folder(config.reward_start),
+        preferences=(str(turn.database),),
         control=config.control,
         threads=config.practice.loop.threads,
-        seed=step_seed(config.seed, "reward model", number, member),
+        seed=step_seed(config.seed, "reward model", turn.number, member),
     )
 
 
-def practise_against(
-    config: RlhfConfig, number: int, folder: Path, first: Path, policy: Path, models: list[Path]
-) -> None:
+def practise_against(turn: Round, policy: Path, models: Sequence[Path]) -> None:
     """Practise against the reward models, or take the run that is finished."""
-    settings = practice_config(config, number, first, policy, models)
-    path = folder / "practice"
+    settings, path = practice_config(turn, policy, models), turn.folder / "practice"
     _finished(path, partial(rl.train, settings, path))
 
 
-def practice_config(
-    config: RlhfConfig, number: int, first: Path, policy: Path, models: Sequence[Path]
-) -> RlConfig:
+def practice_config(turn: Round, policy: Path, models: Sequence[Path]) -> RlConfig:
     """The settings of a round's practice. After the last round nobody can be asked: it goes back instead."""
+    config = turn.config
     practice = config.practice
-    if practice.guard.action == "ask" and number == config.rounds:
+    if practice.guard.action == "ask" and turn.number == config.rounds:
         practice = replace(practice, guard=replace(practice.guard, action="roll_back"))
     return completed(
         RlConfig,
         practice,
         model=policy,
-        reference=first,
+        reference=turn.first,
         task=config.task,
         reward_model=tuple(models),
-        seed=step_seed(config.seed, "practice", f"round-{number}"),
+        seed=step_seed(config.seed, "practice", turn.name),
     )
 
 
@@ -368,25 +388,25 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     return result | {f"style/{name}": styles.count(name) / len(styles) for name in sorted(set(styles))}
 
 
-def _round_summary(
-    config: RlhfConfig, run_path: Path, number: int, first: Path, models: list[Path]
-) -> dict[str, Any]:
+def _round_summary(turn: Round, models: list[Path]) -> dict[str, Any]:
     """The figures of a round; its policy before and after stand beside each other under the same models."""
-    with Store.open(run_path / "preferences.sqlite", create=False) as store:
-        progress = store.progress(f"round-{number}")
+    config = turn.config
+    with Store.open(turn.database, create=False) as store:
+        progress = store.progress(turn.name)
     fitted = [read_json(folder / "summary.json", AGAIN) for folder in models]
-    before = first if number == 1 else model_folder(run_path / f"round-{number - 1}" / "practice")
-    practice = run_path / f"round-{number}" / "practice"
+    earlier = turn.run_path / f"round-{turn.number - 1}" / "practice"
+    before = turn.first if turn.number == 1 else model_folder(earlier)
+    practice = turn.folder / "practice"
     after = model_folder(practice)
     practised = read_json(practice / "summary.json", AGAIN)
-    figures = [examination(config, policy, first, models) for policy in (before, after)]
-    rankings = read_rankings((str(run_path / "preferences.sqlite"),))
+    figures = [examination(config, policy, turn.first, models) for policy in (before, after)]
+    rankings = read_rankings((str(turn.database),))
     dtype = compute_dtype(config.practice.dtype)
     loaded = [load_reward_model(folder, dtype) for folder in models]
-    settings, model = reward_model_config(config, run_path, number, 1, first), loaded[0]
+    settings, model = reward_model_config(turn, 1), loaded[0]
     _, held_out, _ = divided(by_prompt(rankings), model.decoder, model.tokenizer, settings, model.reading)
     return {
-        "round": number,
+        "round": turn.number,
         "rankings": progress.done,
         "ratings": progress.ratings,
         "dollars": progress.dollars_spent,
@@ -401,25 +421,21 @@ def _round_summary(
         "guard": practised.get("guard"),
         "before": figures[0],
         "after": figures[1],
-        "gain": gain_apart_from_length(config, run_path, number, models, *figures),
+        "gain": gain_apart_from_length(turn, models, *figures),
     }
 
 
 def gain_apart_from_length(
-    config: RlhfConfig,
-    run_path: Path,
-    number: int,
-    models: list[Path],
-    before: dict[str, float],
-    after: dict[str, float],
+    turn: Round, models: list[Path], before: dict[str, float], after: dict[str, float]
 ) -> dict[str, float]:
     """The gain in reward, and what of it longer answers alone would have brought.
 
     `reward_per_token` is the slope of reward on tokens within prompts, over the responses that were ranked,
     which the policy before wrote (`controls.length_part`).
     """
-    with Store.open(run_path / "preferences.sqlite", create=False) as store:
-        asked = store.prompts(f"round-{number}")
+    config = turn.config
+    with Store.open(turn.database, create=False) as store:
+        asked = store.prompts(turn.name)
     prompts = [item.prompt.text for item in asked for _ in item.responses]
     texts = [response.text for item in asked for response in item.responses]
     group = [place for place, item in enumerate(asked) for _ in item.responses]

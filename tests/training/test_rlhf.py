@@ -205,15 +205,15 @@ def test_rankings_broken_off_before_any_commit_are_those_of_an_unbroken_loop(
     config = replace(small(babbler, rounds=1, overlap=2), prompts=10)
     (tmp_path / "whole").mkdir()
     with killed_before_commit(10_000) as commits:
-        assert rlhf.have_ranked(config, tmp_path / "whole", 1, babbler) is None
+        assert rlhf.have_ranked(rlhf.Round(config, tmp_path / "whole", 1, babbler), babbler) is None
     unbroken = rankings_of(tmp_path / "whole")
     assert any(ranking.flags for ranking in unbroken)
     for number in range(commits[0]):
         broken = tmp_path / f"broken-{number}"
         broken.mkdir()
         with pytest.raises(KilledError), killed_before_commit(number):
-            rlhf.have_ranked(config, broken, 1, babbler)
-        assert rlhf.have_ranked(config, broken, 1, babbler) is None
+            rlhf.have_ranked(rlhf.Round(config, broken, 1, babbler), babbler)
+        assert rlhf.have_ranked(rlhf.Round(config, broken, 1, babbler), babbler) is None
         assert rankings_of(broken) == unbroken, f"killed before commit {number}"
 
 
