@@ -33,7 +33,47 @@ from practicum.files import atomic_write
 RENAMED: dict[str, str] = {}
 """Settings that have another name since the record, old flag -> new flag: {"--reward_model": "--reward"}."""
 
-KNOWN: tuple[tuple[str, str], ...] = ()
+KNOWN: tuple[tuple[str, str], ...] = (
+    # The guard's sentences are in plain English.
+    *(
+        (run, place)
+        for run in ("ppo-critic", "guard-hold", "guard-roll-back", "guard-ask", "audit-guard")
+        for place in (
+            "printed guard.sentence",
+            "printed held.sentence",
+            "printed sentence",
+            "held.json sentence",
+            "summary.json guard.sentence",
+            "summary.json held.sentence",
+        )
+    ),
+    *(
+        ("rlhf", f"{place}guard.untold")
+        for place in (
+            "printed rounds.0.",
+            "printed rounds.1.",
+            "summary.json rounds.0.",
+            "summary.json rounds.1.",
+            "round-1/summary.json ",
+            "round-2/summary.json ",
+            "round-1/practice/summary.json ",
+            "round-2/practice/summary.json ",
+        )
+    ),
+    # The exploit finder tells the cause of a finding by minimal pairs.
+    ("audit", "printed exploits"),
+    ("audit", "audit.json exploits"),
+    ("audit", "audit-report/audit.json exploits"),
+    ("audit-exploits", "printed"),
+    ("audit-exploits", "negatives.jsonl"),
+    ("audit-exploits-linear", "printed"),
+    # Kendall's tau and exact intervals are scipy's: the last bits differ.
+    ("audit", "printed distortion.links"),
+    ("audit", "audit.json distortion.links"),
+    ("audit-distortion", "printed links"),
+    ("audit-distortion", "audit.json distortion.links"),
+    ("audit-verifier", "printed"),
+)
 """Differences that are meant: (run, or * for all; beginning of place and name). They are still counted."""
 
 # ------------------------------------------------------------------------------------------------- the runs
