@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from practicum import demo
-from practicum.demo import DemoConfig
+from practicum.demo import DemoConfig, DemoSettings
 from practicum.tasks.equations.task import EquationsTask
 from practicum.training import rl
 from studies.equations import UNSEEN_DRAW, StudyConfig, UnseenEquations, seen_problems, study
@@ -40,7 +40,10 @@ def test_a_study_runs_continues_and_becomes_results(
     monkeypatch: pytest.MonkeyPatch,
     ruled: Callable[[list[dict[str, Any]]], dict[str, dict[str, Any]]],
 ) -> None:
-    config = StudyConfig(run=tmp_path / "study", seeds=(0, 1), demo=small_demo)
+    demo_settings = DemoSettings(
+        **{field.name: getattr(small_demo, field.name) for field in fields(DemoSettings)}
+    )
+    config = StudyConfig(run=tmp_path / "study", seeds=(0, 1), demo=demo_settings)
     with small_stages():
         for part in ("demo", "random"):
             study(StudyConfig(**{**vars(config), "parts": (part,)}))
