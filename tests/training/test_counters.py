@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,13 @@ from practicum.model.scorer import rollout_lengths
 from practicum.rollout.native import NativeSampler
 from practicum.rollout.sampler import scattered
 from practicum.rollout.samplers import make_sampler
-from practicum.training import rl
 from practicum.training.algorithms.algorithm import Experience
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.rl import RlConfig, practise
+from practicum.training.rl import Parts, RlConfig, practise
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Score
-from tests.tiny import parts_of
+from tests.tiny import LetterTask, parts_of
 
 needs_kernels = pytest.mark.skipif(load("train") is None or load("decode") is None, reason="no C++ compiler")
 
@@ -45,39 +45,42 @@ def config(pull: KLConfig | None = None) -> RlConfig:
     )
 
 
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The experiences of an iteration; all of them real."""
-    found: dict[str, Any] = {"experiences": []}
-    credit = rl.give_credit
+def watched(parts: Parts) -> tuple[Parts, list[Experience]]:
+    """The parts with an algorithm that also notes each experience it gives credit in."""
+    noted: list[Experience] = []
 
-    def kept(*arguments: Any) -> Experience:
-        experience = credit(*arguments)
-        found["experiences"].append(experience)
-        return experience
+    def credit(*arguments: Any) -> Experience:
+        noted.append(parts.algorithm.credit(*arguments))
+        return noted[-1]
 
-    monkeypatch.setattr(rl, "give_credit", kept)
-    return found
+    return replace(parts, algorithm=replace(parts.algorithm, credit=credit)), noted
 
 
-def every_other_group_pays(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+class Pays(LetterTask):
+    """Letters, paid as `pay` says, row by row."""
+
+    def __init__(self, pay: Callable[[int], float]) -> None:
+        self.pay = pay
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        return [Score(self.pay(row), outcome="made up") for row in range(len(texts))]
+
+
+def every_other_group_pays(row: int) -> float:
     """Half of the answers to every second prompt, so that half of the groups are tied."""
-    return [Score(float(row // 4 % 2 and row % 2), outcome="made up") for row in range(len(texts))]
+    return float(row // 4 % 2 and row % 2)
 
 
 @needs_kernels
-def test_one_grpo_iteration_does_no_work_twice(
-    make_trainee: Any, letter_task: Any, seen: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(letter_task, "score", every_other_group_pays)
+def test_one_grpo_iteration_does_no_work_twice(make_trainee: Any) -> None:
     trainee = make_trainee(scale=2.0, optimizer=STEADY)
-    parts = parts_of(trainee, letter_task, config())
+    parts, experiences = watched(parts_of(trainee, Pays(every_other_group_pays), config()))
     sampler = parts.sampler
     assert isinstance(sampler, NativeSampler)
     before, packs = work.counts.copy(), sampler.packs
     metrics = practise(parts, trainee, config(), 3).metrics
     done = work.counts - before
-    (experience,) = seen["experiences"]
+    (experience,) = experiences
     rollout, kept = experience.rollout, experience.row_matters_B
     lengths = torch.tensor(rollout_lengths(rollout))
 
@@ -102,32 +105,24 @@ def test_one_grpo_iteration_does_no_work_twice(
 
 
 @needs_kernels
-def test_a_reference_adds_one_cast_and_one_pass_over_its_rows(
-    make_trainee: Any, letter_task: Any, seen: Any
-) -> None:
+def test_a_reference_adds_one_cast_and_one_pass_over_its_rows(make_trainee: Any, letter_task: Any) -> None:
     trainee, reference = make_trainee(scale=2.0, optimizer=STEADY), make_trainee(scale=2.0).decoder
     before = work.counts.copy()
     settings = config(KLConfig(weight=0.1))
-    practise(parts_of(trainee, letter_task, settings, reference), trainee, settings, 0)
+    parts, experiences = watched(parts_of(trainee, letter_task, settings, reference))
+    practise(parts, trainee, settings, 0)
     done = work.counts - before
-    (experience,) = seen["experiences"]
+    (experience,) = experiences
     lengths = torch.tensor(rollout_lengths(experience.rollout))
     assert done["weight_casts"] == 2
     assert done["tokens"] == int((lengths - 1).sum() + (lengths[experience.row_matters_B] - 1).sum())
 
 
 @needs_kernels
-def test_an_iteration_whose_groups_are_all_tied_runs_no_forward_pass(
-    make_trainee: Any, letter_task: Any, seen: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        type(letter_task),
-        "score",
-        lambda self, prompts, texts: [Score(0.0, False, True, "wrong")] * len(texts),
-    )
+def test_an_iteration_whose_groups_are_all_tied_runs_no_forward_pass(make_trainee: Any) -> None:
     before = work.counts.copy()
     trainee = make_trainee(optimizer=STEADY)
-    practise(parts_of(trainee, letter_task, config()), trainee, config(), 0)
+    practise(parts_of(trainee, Pays(lambda row: 0.0), config()), trainee, config(), 0)
     done = work.counts - before
     assert done["forward_passes"] == done["tokens"] == 0
 

@@ -57,7 +57,7 @@ from practicum.training.rl import RlConfig, give_credit, make_heads, practise, s
 from practicum.training.sft import imitate
 from practicum.training.update import ScoreSettings, Step, UpdateConfig, _one_update, score_tokens
 from practicum.types import Demonstration, Prompt, Score
-from tests.tiny import parts_of
+from tests.tiny import LetterTask, parts_of
 
 EOS = 1
 
@@ -463,20 +463,23 @@ def test_a_price_brings_whoever_answers_to_it_to_the_share(
     assert shown(price) == pytest.approx(share, abs=0.01)
 
 
-def test_a_behaviour_comes_to_its_share_from_either_side(
-    make_trainee: Any, letter_task: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class FirstLetter(LetterTask):
+    """Letters, of which it is noted whether the first is an `a`."""
+
+    def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:
+        return {"a first": text.startswith("a")}
+
+
+def test_a_behaviour_comes_to_its_share_from_either_side(make_trainee: Any) -> None:
     """The reward likes every `a`; how many texts begin with one is set apart from that.
 
     Where one short run ends differs by 0.1 from seed to seed, so the mean of two is read.
     """
-    shown = lambda self, prompt, text: {"a first": text.startswith("a")}  # noqa: E731
-    monkeypatch.setattr(type(letter_task), "behaviours", shown)
     reached = {}
     for share in (0.1, 0.7):
         rewards = RewardConfig(shares={"a first": share})
         runs = [
-            liked_letters(make_trainee, letter_task, rewards, steps=120, entropy=0.1, seed=seed)
+            liked_letters(make_trainee, FirstLetter(), rewards, steps=120, entropy=0.1, seed=seed)
             for seed in (4, 5)
         ]
         assert [rows[0]["price/a first"] for rows in runs] == [0, 0]
