@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -276,6 +278,21 @@ def test_two_processes_may_open_a_new_database_at_once(place: str) -> None:
     program = "import sys; from practicum.preferences.store import Store; Store.open(sys.argv[1]).projects()"
     opening = [subprocess.Popen([sys.executable, "-c", program, place]) for _ in range(2)]
     assert [process.wait() for process in opening] == [0, 0]
+
+
+@pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "BEGIN"])
+def test_opening_waits_for_whoever_writes_a_file_that_is_not_write_ahead_yet(
+    tmp_path: Path, lock: str
+) -> None:
+    place = tmp_path / "new.sqlite"
+    with contextlib.closing(sqlite3.connect(place, isolation_level=None, check_same_thread=False)) as other:
+        other.execute(lock)
+        other.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        release = threading.Timer(0.5, other.execute, ["COMMIT"])
+        release.start()
+        with Store.open(place) as store:
+            assert store.projects() == []
+        release.join()
 
 
 def test_raw_connections_do_not_leak(new_postgresql: Callable[[], str]) -> None:
