@@ -8,7 +8,8 @@ their values. TOML has no null, so None is written and read as the text "none", 
 A number's range stands at its field (`practicum.ranges`), and so does the mark of the settings that most
 people change, which the short help page shows. Flags, TOML and the help pages all go by one table, the leaves
 of the dataclass, so that what a page shows is what is read and errors have the same words everywhere; `dict`
-fields take new keys (`--weights.brevity 0.1`), and the name of a section is short for its field `name`.
+fields take new keys (`--weights.brevity 0.1`), and the name of a section is short for its head: its field `name`,
+`file` or `functions`.
 
 A stage inside a stage has a settings class without the fields that its owner decides, which the stage's own
 config class extends: `completed` makes the one from the other. Fields that a class had and lost stand in its
@@ -43,6 +44,8 @@ else:
 
 Config = TypeVar("Config")
 NONE = "none"
+HEADS = ("name", "file", "functions")
+"""The field of a section that the section's own name stands for: `--data FILE` is `--data.file FILE`."""
 LONGEST_SHOWN = 200
 MOST_LINES = 50
 """A help page that is longer shows what most people change; `--help all` shows the rest."""
@@ -271,6 +274,11 @@ def _is_optional(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
 
 
+def _head(section: type[Any]) -> str | None:
+    """The field that a section's name stands for, None where it has none."""
+    return next((head for head in HEADS if head in _fields(section)), None)
+
+
 def _is_section(annotation: Any) -> bool:
     """Whether a field is a nested dataclass; an optional one would have no place in a file or help page."""
     if dataclasses.is_dataclass(_inner(annotation)) and _is_optional(annotation):
@@ -394,8 +402,8 @@ def _check_table(config_class: type[Any], table: Mapping[str, Any], origin: str)
             key = prefix + name
             if name not in fields:
                 raise InputError(f"{origin}: unknown key {key!r}{nearest(key, known)}")
-            if _is_section(fields[name]) and isinstance(value, str) and "name" in _fields(fields[name]):
-                checked[name] = check(fields[name], {"name": value}, f"{key}.")
+            if _is_section(fields[name]) and isinstance(value, str) and (head := _head(fields[name])):
+                checked[name] = check(fields[name], {head: value}, f"{key}.")
             elif _is_section(fields[name]) and isinstance(value, Mapping):
                 checked[name] = check(fields[name], value, f"{key}.")
             else:
@@ -454,8 +462,9 @@ def _find(config_class: type[Any], name: str) -> tuple[list[str], Any, bool]:
         if _is_table(annotation) and key.startswith(f"{leaf}."):
             return [*leaf.split("."), name[len(leaf) + 1 :]], get_args(_inner(annotation))[1], False
     if any(leaf.startswith(f"{key}.") for leaf in leaves):
-        if f"{key}.name" in leaves:
-            return [*key.split("."), "name"], leaves[f"{key}.name"], False
+        for head in HEADS:
+            if f"{key}.{head}" in leaves:
+                return [*key.split("."), head], leaves[f"{key}.{head}"], False
         raise InputError(f"--{name} is a section: set one of its fields, as --{name}.field value")
     raise InputError(f"unknown setting --{name}{nearest(key, _names(config_class), flags=True)}")
 
@@ -636,8 +645,9 @@ def _common_settings(config_class: type[Any], width: int) -> list[str]:
 
 
 def _short(key: str) -> str:
-    """A setting's key as people type it: a section's name stands for its field `name`."""
-    return key.removesuffix(".name")
+    """A setting's key as people type it: a section's name stands for its head."""
+    section, _, field = key.rpartition(".")
+    return section if section and field in HEADS else key
 
 
 def _sentence(text: str) -> str:

@@ -224,3 +224,31 @@ def test_a_hint_goes_by_the_last_part_of_a_name(name: str, meant: str | None) ->
         load(StageConfig, None, [f"--{name}", "1"])
     hint = f"; did you mean --{meant}?" if meant else ""
     assert str(caught.value) == f"unknown setting --{name}{hint}"
+
+
+@dataclass(frozen=True)
+class Payers:
+    functions: tuple[str, ...] = ()
+    limit: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    file: Path | None = None
+    test: Path | None = None
+
+
+@dataclass(frozen=True)
+class Practice:
+    reward: Payers = field(default_factory=Payers)
+    data: Rows = field(default_factory=Rows)
+
+
+def test_the_name_of_a_section_stands_for_its_head(tmp_path: Path) -> None:
+    flags = "--data rows.jsonl --reward a.py:f --reward b.py:g c.py:h --reward.limit 2".split()
+    wanted = Practice(Payers(("a.py:f", "b.py:g", "c.py:h"), 2.0), Rows(Path("rows.jsonl")))
+    assert load(Practice, None, flags) == wanted
+    assert load(Practice, None, ["--data.file", "rows.jsonl"]).data == wanted.data
+    assert load(Practice, write(tmp_path, 'data = "rows.jsonl"')).data == wanted.data
+    page = help_text(Practice, "practicum practise", "Practise.")
+    assert "--data " in page and "--data.file" not in page and "--data.test" in page
