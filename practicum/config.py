@@ -8,8 +8,8 @@ their values. TOML has no null, so None is written and read as the text "none", 
 A number's range stands at its field (`practicum.ranges`), and so does the mark of the settings that most
 people change, which the short help page shows. Flags, TOML and the help pages all go by one table, the leaves
 of the dataclass, so that what a page shows is what is read and errors have the same words everywhere; `dict`
-fields take new keys (`--weights.brevity 0.1`), and the name of a section is short for its head: its field `name`,
-`file` or `functions`.
+fields take new keys (`--weights.brevity 0.1`), and the name of a section is short for its head: its field
+`name`, `file` or `functions`.
 
 A stage inside a stage has a settings class without the fields that its owner decides, which the stage's own
 config class extends: `completed` makes the one from the other. Fields that a class had and lost stand in its
