@@ -166,6 +166,8 @@ class Ranking:
         record: dict[str, Any] = {"prompt": self.prompt.text}
         if self.prompt.data:
             record["data"] = dict(self.prompt.data)
+        if self.prompt.messages:
+            record["messages"] = [dict(message) for message in self.prompt.messages]
         record["responses"] = [response.json() for response in self.responses]
         record["ranks"] = list(self.ranks)
         for name in ("rater", "prompt_id", "id"):
@@ -199,7 +201,11 @@ class Ranking:
         if flags and len(flags) != len(responses):
             raise InputError(f"{origin}: flags: expected one list per response, got {len(flags)}")
         return cls(
-            prompt=Prompt(fields.take("prompt", str, required=True), fields.take("data", dict)),
+            prompt=Prompt(
+                fields.take("prompt", str, required=True),
+                fields.take("data", dict),
+                _messages(fields.take("messages", list), f"{origin}: messages"),
+            ),
             responses=responses,
             ranks=ranks,
             rater=fields.take("rater", str),
@@ -260,6 +266,14 @@ def _response(item: Any, origin: str) -> Response:
     texts = {name: fields.take(name, str) for name in ("id", "model", "checkpoint")}
     tables = {name: fields.take(name, dict) for name in ("sampling", "attributes")}
     return Response(text=fields.take("text", str, required=True), **texts, **tables)
+
+
+def _messages(items: list[Any], origin: str) -> tuple[Mapping[str, Any], ...]:
+    for index, item in enumerate(items):
+        fields = _Fields(item, f"{origin}[{index}]")
+        for name in ("role", "content"):
+            fields.take(name, str, required=True)
+    return tuple(items)
 
 
 def _dense(ranks: list[Any], count: int, origin: str) -> tuple[int, ...]:

@@ -240,7 +240,7 @@ def prompts_asked(config: AuditConfig, task: WorkedTask | None, rankings: Sequen
 
 def with_room(prompts: Sequence[Prompt], words: Tokenizer, positions: int) -> list[Prompt]:
     """The prompts that leave a model room to answer; how many do not is told on stderr."""
-    lengths = [len(ids) for ids in encode_prompts(words, [prompt.text for prompt in prompts])]
+    lengths = [len(ids) for ids in encode_prompts(words, prompts)]
     fitting = [prompt for prompt, length in zip(prompts, lengths, strict=True) if 0 < length < positions]
     if len(fitting) < len(prompts):
         print(

@@ -128,11 +128,14 @@ def prompt_of(messages: Sequence[Message], data: Mapping[str, Any], origin: str)
 
     A single user's message is the text alone, as which every model reads it.
     """
-    if not messages or messages[-1]["role"] not in ("user", "tool"):
-        said = f"ends with a message of {messages[-1]['role']}" if messages else "holds no message"
-        raise InputError(f"{origin}: the prompt {said}: it must end with one of user or tool")
+    if not messages:
+        raise InputError(f"{origin}: expected messages before the assistant's, got none")
+    if messages[-1]["role"] == "assistant":
+        raise InputError(
+            f"{origin}: expected a message of user or system or tool at the end, got one of assistant"
+        )
     text = plain_text(messages)
-    if not any(str(message["content"]).strip() for message in messages if message["role"] != "system"):
+    if not any(str(message["content"]).strip() for message in messages):
         raise InputError(f"{origin}: the prompt is empty")
     plain = len(messages) == 1 and not data.get("tools") and set(messages[0]) == {"role", "content"}
     return Prompt(text, data, () if plain else tuple(messages))

@@ -94,10 +94,10 @@ def text_of(value: Any, origin: str) -> str:
     """A cell as text: numbers as people write them. Raises InputError for what is neither."""
     if isinstance(value, str):
         return checked_text(value, origin)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         said = "nothing" if value is None else f"{value!r:.60}"
         raise InputError(f"{origin}: expected a text, got {said}")
-    return str(int(value)) if float(value).is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _with_system(messages: tuple[Message, ...], row: Row, columns: Columns) -> tuple[Message, ...]:

@@ -50,16 +50,16 @@ class Row:
     split: str = ""
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, what: str = "rows") -> list[Row]:
     """All rows of a file, of standard input (`-`) or of a folder.
 
     The ending names the format (.jsonl, .ndjson, .json, .csv, .tsv, .parquet, with or without .gz); without a
-    known one the content does. Raises InputError for what cannot be read, for no rows at all, and for the
-    first bad row, which it names by file and number.
+    known one the content does. Raises InputError for what cannot be read, for a file that holds nothing
+    (`what` it should hold), and for the first bad row, which it names by file and number.
     """
     rows = list(_folder(path) if path != STDIN and path.is_dir() else _file(path))
     if not rows:
-        raise InputError(f"{_shown(path)}: holds no rows")
+        raise InputError(f"{_shown(path)}: holds no {what}")
     return rows
 
 
@@ -85,7 +85,7 @@ def _file(path: Path, split: str = "") -> Iterator[Row]:
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{name}: damaged gzip file ({error}): fetch it again") from error
     for origin, values in _reader(path, data)(data, name):
-        yield Row(origin, {str(key): plain(value) for key, value in values.items()}, split)
+        yield Row(origin, values, split)
 
 
 Reader = Callable[[bytes, Path], Iterator[tuple[str, Mapping[str, Any]]]]
@@ -186,7 +186,7 @@ def _parquet(data: bytes, name: Path) -> Iterator[tuple[str, Mapping[str, Any]]]
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise InputError(f"{name}: not a Parquet file ({str(error).splitlines()[0]})") from error
     for number, values in enumerate(table.to_pylist(), start=1):
-        yield f"{name}: row {number}", values
+        yield f"{name}: row {number}", plain(values)
 
 
 def _arrow(path: Path, split: str) -> Iterator[Row]:
@@ -198,7 +198,7 @@ def _arrow(path: Path, split: str) -> Iterator[Row]:
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise InputError(f"{path}: not an Arrow file ({str(error).splitlines()[0]})") from error
     for number, values in enumerate(rows, start=1):
-        yield Row(f"{path}: row {number}", {key: plain(value) for key, value in values.items()}, split)
+        yield Row(f"{path}: row {number}", plain(values), split)
 
 
 def _pyarrow(part: str) -> tuple[Any, Any]:

@@ -11,41 +11,79 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from practicum.data.columns import find_columns
+from practicum.data.config import DataConfig
+from practicum.data.preferences import NoPreferenceError, ranking_of
+from practicum.data.rows import Row
+from practicum.data.rows import read_rows as rows_of_file
 from practicum.errors import InputError
-from practicum.files import atomic_write, read_jsonl
-from practicum.types import Prompt, Ranking, Response
+from practicum.files import atomic_write
+from practicum.types import Ranking
 
 Format = Literal["jsonl", "parquet", "trl"]
 
 ENDINGS = (".jsonl", ".ndjson", ".parquet")
 
-_NESTED = ("data", "responses", "flags")
+_NESTED = ("data", "responses", "flags", "messages")
 
 
-def read(path: Path, kind: Format | None = None) -> list[Ranking]:
-    """All rankings of a file. `kind` None tells by name (.parquet or not) and columns (chosen: TRL's).
+def read(path: Path) -> list[Ranking]:
+    """All rankings of a file in any form that `practicum.data.preferences` knows.
 
     Raises InputError for a file that cannot be read or holds none, and for the first bad row.
     """
-    return [ranking for _, ranking in read_rows(path, kind)]
+    return [ranking for _, ranking in read_rows(path)]
 
 
-def read_rows(path: Path, kind: Format | None = None) -> list[tuple[str, Ranking]]:
+def read_rows(path: Path) -> list[tuple[str, Ranking]]:
     """As `read`, each ranking with where it stands: file and line, or file and row."""
-    parquet = path.suffix == ".parquet"
-    lines = () if parquet else read_jsonl(path)
-    rows = list(_parquet_rows(path)) if parquet else [(f"{path}:{number}", row) for number, row in lines]
-    if not rows:
-        raise InputError(f"{path}: holds no rankings")
-    if kind is None:
-        first = rows[0][1]
-        kind = "trl" if isinstance(first, dict) and "chosen" in first else "jsonl"
-    reader = _from_pair if kind == "trl" else Ranking.from_json
-    return [(origin, _checked(reader(row, origin), origin)) for origin, row in rows]
+    rows = [_opened(row) for row in rows_of_file(path, "rankings")]
+    columns = find_columns(rows, DataConfig())
+    return [(row.origin, checked(ranking_of(row, columns), row.origin)) for row in rows]
+
+
+def load_rankings(config: DataConfig) -> list[Ranking]:
+    """The rankings of a user's data, its columns told on stderr.
+
+    Rows that prefer nothing, as equal answers, are counted, told and left out. Raises InputError for the
+    first bad row, and where no ranking is left.
+    """
+    assert config.file is not None
+    rows = [_opened(row) for row in rows_of_file(config.file, "rankings")]
+    columns = find_columns(rows, config)
+    told = columns.told(("prompt", "system", "chosen", "rejected"))
+    print(f"practicum: {config.file}: {len(rows)} rows; {told or 'rankings'}", file=sys.stderr)
+    found, left_out = [], []
+    for row in rows:
+        try:
+            found.append(checked(ranking_of(row, columns), row.origin))
+        except NoPreferenceError as error:
+            left_out.append(str(error).partition(": leave")[0])
+    if left_out:
+        said = f"{len(left_out)} of {len(rows)} rows prefer nothing (the first: {left_out[0]})"
+        if not found:
+            raise InputError(f"{said}: no ranking is left")
+        print(f"practicum: {said}: left out", file=sys.stderr)
+    return found
+
+
+def _opened(row: Row) -> Row:
+    """A row with the columns that this module writes into Parquet as JSON text opened again."""
+    if not isinstance(row.values.get("responses"), str):
+        return row
+    values = dict(row.values)
+    for name in _NESTED:
+        if isinstance(values.get(name), str):
+            try:
+                values[name] = json.loads(values[name])
+            except ValueError as error:
+                raise InputError(f"{row.origin}: {name}: expected JSON text ({error})") from error
+    return Row(row.origin, values, row.split)
 
 
 def digest(rankings: Iterable[Ranking]) -> str:
@@ -65,7 +103,8 @@ def check_filled(ranking: Ranking, origin: str) -> None:
             raise InputError(f"{origin}: responses[{index}]: expected a text, got nothing")
 
 
-def _checked(ranking: Ranking, origin: str) -> Ranking:
+def checked(ranking: Ranking, origin: str) -> Ranking:
+    """The ranking itself. Raises InputError for times before 1970."""
     for name in ("seconds", "time"):
         value = getattr(ranking, name)
         if value is not None and value < 0:
@@ -118,88 +157,7 @@ def pairs(rankings: Iterable[Ranking]) -> Iterator[dict[str, Any]]:
             } | ({"ranking_id": ranking.id} if ranking.id else {})
 
 
-# --------------------------------------------------------------------------------------------- TRL's pairs
-
-
-def _from_pair(row: Any, origin: str) -> Ranking:
-    if not isinstance(row, dict):
-        raise InputError(f"{origin}: expected an object with prompt, chosen and rejected")
-    texts = []
-    for name in ("prompt", "chosen", "rejected"):
-        if row.get(name) is None:
-            raise InputError(
-                f"{origin}: field {name!r} is missing: TRL's format has prompt, chosen, rejected"
-            )
-        texts.append(_plain_text(row[name], name, origin))
-    prompt, chosen, rejected = texts
-    if chosen == rejected:
-        raise InputError(
-            f"{origin}: chosen and rejected are the same text: leave the row out, it is no preference"
-        )
-    _check_scores(row, origin)
-    rater, name = (_optional_text(row, field, origin) for field in ("rater", "ranking_id"))
-    if name and " " not in name:
-        name = f"{name} {hashlib.sha256(json.dumps([chosen, rejected]).encode()).hexdigest()[:16]}"
-    return Ranking(Prompt(prompt), (Response(chosen), Response(rejected)), (1, 2), rater, id=name)
-
-
-def _check_scores(row: dict[str, Any], origin: str) -> None:
-    """Raise InputError for a row whose own scores do not put `chosen` first."""
-    better, worse = row.get("score_chosen"), row.get("score_rejected")
-    if isinstance(better, (int, float)) and isinstance(worse, (int, float)) and not better > worse:
-        said = "the same as" if better == worse else "not above"
-        raise InputError(
-            f"{origin}: score_chosen {better} is {said} score_rejected {worse}: leave the row out, "
-            "or take the scores out if the order is meant"
-        )
-
-
-def _optional_text(row: dict[str, Any], name: str, origin: str) -> str:
-    value = row.get(name) or ""
-    if not isinstance(value, str):
-        raise InputError(f"{origin}: {name}: expected a text, got {value!r:.60}")
-    return value
-
-
-_ROLES = {"prompt": ("user", "system"), "chosen": ("assistant",), "rejected": ("assistant",)}
-
-
-def _plain_text(value: Any, name: str, origin: str) -> str:
-    """The text of a column, or of the one message it holds (TRL's conversational format)."""
-    origin = f"{origin}: {name}"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
-        content, role = value[0].get("content"), value[0].get("role")
-        if role is not None and role not in _ROLES[name]:
-            raise InputError(
-                f"{origin}: expected a message of {' or '.join(_ROLES[name])}, got one of {role!r:.40}"
-            )
-        if isinstance(content, str):
-            return content
-    raise InputError(f"{origin}: expected a text or one message with a content, got {value!r:.60}")
-
-
 # --------------------------------------------------------------------------------------------------- files
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    pyarrow, parquet = _pyarrow()
-    try:
-        table = parquet.read_table(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    except pyarrow.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
-    for number, row in enumerate(table.to_pylist(), start=1):
-        origin = f"{path}: row {number}"
-        for name in _NESTED:
-            if isinstance(row.get(name), str):
-                try:
-                    row[name] = json.loads(row[name])
-                except ValueError as error:
-                    raise InputError(f"{origin}: {name}: expected JSON text ({error})") from error
-        yield origin, row
 
 
 def _write_parquet(path: Path, rows: Sequence[dict[str, Any]], kind: str) -> None:
@@ -212,7 +170,7 @@ def _write_parquet(path: Path, rows: Sequence[dict[str, Any]], kind: str) -> Non
         columns = dict.fromkeys(("prompt", "data", "responses"), pyarrow.string())
         columns |= {"ranks": pyarrow.list_(pyarrow.int64()), "rater": pyarrow.string()}
         columns |= {"prompt_id": pyarrow.string(), "seconds": pyarrow.float64(), "time": pyarrow.float64()}
-        columns |= {"flags": pyarrow.string(), "id": pyarrow.string()}
+        columns |= {"flags": pyarrow.string(), "id": pyarrow.string(), "messages": pyarrow.string()}
     plain = [
         {
             name: json.dumps(value, ensure_ascii=False) if name in _NESTED else value

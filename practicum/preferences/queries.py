@@ -47,6 +47,8 @@ LARGEST_ID = 2**31 - 1
 MOST_OVERLAP = 1_000_000
 MOST_DOLLARS = 1_000_000
 LONGEST_LEASE = 366 * 86_400.0
+MESSAGES = "prompt messages"
+"""Key under which the data of a stored prompt holds its messages, where it is a chat."""
 DEEPEST = 50
 
 
@@ -221,7 +223,7 @@ def add_prompt(
             project_id=owner.id,
             key=key,
             text=item.prompt.text,
-            data=dict(item.prompt.data),
+            data=prompt_data(item.prompt),
             overlap=item.overlap,
             priority=item.priority,
             created=now,
@@ -343,7 +345,14 @@ def rater_record(row: RaterRow) -> Rater:
 
 def prompt_record(row: PromptRow) -> Prompt:
     """A prompt as everything outside the store knows it."""
-    return Prompt(row.text, row.data)
+    data = dict(row.data)
+    return Prompt(row.text, data, tuple(data.pop(MESSAGES, ())))
+
+
+def prompt_data(prompt: Prompt) -> dict[str, Any]:
+    """A prompt's data as the store keeps it, with the messages of a chat."""
+    messages = {MESSAGES: [dict(message) for message in prompt.messages]} if prompt.messages else {}
+    return {**prompt.data, **messages}
 
 
 def response_record(row: ResponseRow) -> Response:
@@ -525,7 +534,7 @@ def check_prompt(item: NewPrompt, key: str, responses: Sequence[Response]) -> No
         raise InputError(f"prompt {key!r}: priority: expected a number, got {item.priority}")
     check_text(key, "prompt id")
     check_text(item.prompt.text, f"prompt {key!r}")
-    check_plain(item.prompt.data, f"prompt {key!r}, data")
+    check_plain(prompt_data(item.prompt), f"prompt {key!r}, data")
     for response in responses:
         for text in (response.id, response.text, response.model, response.checkpoint):
             check_text(text, f"prompt {key!r}, response {response.id!r}")

@@ -43,7 +43,7 @@ class Pair:
 
 def pairs_of(model: RewardModel, judged: Sequence[Judged]) -> list[Pair]:
     """All pairs of the rankings with the model's opinion of each."""
-    prompts = [item.prompt.text for item in judged for _ in item.responses]
+    prompts = [item.prompt for item in judged for _ in item.responses]
     texts = [response.text for item in judged for response in item.responses]
     scores_BK, lengths_B = model.scores(prompts, texts)
     slope = model.calibration.length_slope
@@ -124,7 +124,7 @@ def held_out_report(
         "slices": _slices(pairs),
     }
     if model.head.weight.shape[0] > 1:
-        prompts = [item.prompt.text for item in judged for _ in item.responses]
+        prompts = [item.prompt for item in judged for _ in item.responses]
         texts = [response.text for item in judged for response in item.responses]
         result["head_disagreement"] = float(model.rewards(prompts, texts).std(1).mean())
     return result

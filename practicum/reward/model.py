@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ from practicum.model.tokenizer import (
     origin_of,
 )
 from practicum.threads import side_by_side
-from practicum.types import RewardFormat
+from practicum.types import Prompt, RewardFormat
 
 ARCHITECTURE = "LlamaForSequenceClassification"
 MICRO_BATCH_TOKENS = 4096
@@ -95,7 +95,7 @@ class RewardModel:
     scorer: Scorer
     reading: Reading = OWN_READING
 
-    def scores(self, prompts: Sequence[str], completions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def scores(self, prompts: Sequence[str | Prompt], completions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Raw scores float32 [B, K] and the completions' lengths in tokens, float32 [B]. No gradient."""
         sequences, lengths = sequences_of(self.decoder, self.tokenizer, prompts, completions, self.reading)
         scores_BK = torch.zeros(len(sequences), self.head.weight.shape[0])
@@ -109,7 +109,7 @@ class RewardModel:
         side_by_side([partial(score, batch) for batch in batches])
         return scores_BK, torch.tensor(lengths, dtype=torch.float32)
 
-    def rewards(self, prompts: Sequence[str], completions: Sequence[str]) -> Tensor:
+    def rewards(self, prompts: Sequence[str | Prompt], completions: Sequence[str]) -> Tensor:
         """Centred rewards float32 [B, K]; one unit is one logit of a rater's preference."""
         return centred(*self.scores(prompts, completions), self.calibration)
 
@@ -123,7 +123,7 @@ def centred(scores_BK: Tensor, lengths_B: Tensor, calibration: Calibration) -> T
 def sequences_of(
     policy: Policy,
     tokenizer: Tokenizer,
-    prompts: Sequence[str],
+    prompts: Sequence[str | Prompt],
     completions: Sequence[str],
     reading: Reading = OWN_READING,
 ) -> tuple[list[list[int]], list[int]]:
@@ -142,7 +142,8 @@ def sequences_of(
     elif reading.format == "chat":
         whole = encode_batch(tokenizer, _conversations(tokenizer, prompts, completions))
     else:
-        texts = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
+        asked = [prompt if isinstance(prompt, str) else prompt.text for prompt in prompts]
+        texts = [prompt + completion for prompt, completion in zip(asked, completions, strict=True)]
         texts = [text if text.endswith(reading.end) else text + reading.end for text in texts]
         whole = encode_texts(tokenizer, texts)
     sequences = [
@@ -152,7 +153,9 @@ def sequences_of(
     return sequences, [len(ids) for ids in completion_ids]
 
 
-def _conversations(tokenizer: Tokenizer, prompts: Sequence[str], completions: Sequence[str]) -> list[str]:
+def _conversations(
+    tokenizer: Tokenizer, prompts: Sequence[str | Prompt], completions: Sequence[str]
+) -> list[str]:
     chat = chat_of(tokenizer)
     if chat is None:
         raise InputError(
@@ -161,11 +164,18 @@ def _conversations(tokenizer: Tokenizer, prompts: Sequence[str], completions: Se
         )
     return [
         chat.render(
-            [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}],
+            [*_messages(prompt), {"role": "assistant", "content": completion}],
             add_generation_prompt=False,
         )
         for prompt, completion in zip(prompts, completions, strict=True)
     ]
+
+
+def _messages(prompt: str | Prompt) -> Sequence[Mapping[str, Any]]:
+    """A prompt as the messages that it holds, or as one user's."""
+    if isinstance(prompt, Prompt) and prompt.messages:
+        return prompt.messages
+    return [{"role": "user", "content": prompt if isinstance(prompt, str) else prompt.text}]
 
 
 def _up_to_the_score(ids: list[int], pad_id: int | None) -> list[int]:

@@ -92,8 +92,7 @@ def pay(
     finite raises InputError with the prompt and the text that got it.
     """
     extra = extra or Extra()
-    asked = [prompt.text for prompt in batch.prompts]
-    members_BM = member_rewards(models, asked, batch.rollout.texts, config.scale)
+    members_BM = member_rewards(models, batch.prompts, batch.rollout.texts, config.scale)
     for number, part_B in enumerate(members_BM.T, start=1):
         _check_finite(f"reward_model (member {number})", part_B, batch)
     learned_B = combined(members_BM, config)
@@ -131,7 +130,7 @@ def _check_finite(name: str, reward_B: Tensor, batch: ScoredRollout) -> None:
 
 
 def member_rewards(
-    models: Sequence[RewardModel], prompts: Sequence[str], texts: Sequence[str], scale: bool = False
+    models: Sequence[RewardModel], prompts: Sequence[str | Prompt], texts: Sequence[str], scale: bool = False
 ) -> Tensor:
     """Centred rewards float32 [B, M] of texts by every head of every model."""
     rewards = []
@@ -160,8 +159,7 @@ def judge_of(models: Sequence[RewardModel], config: RewardConfig | None = None) 
     settings = config or RewardConfig()
 
     def reward(prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
-        asked = [prompt.text for prompt in prompts]
-        members_BM = member_rewards(models, asked, list(texts), settings.scale)
+        members_BM = member_rewards(models, prompts, list(texts), settings.scale)
         return np.asarray(combined(members_BM.double(), settings).numpy(), dtype=np.float64)
 
     return reward

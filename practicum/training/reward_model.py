@@ -21,6 +21,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.observer import StepResult
@@ -31,6 +32,7 @@ from practicum.model.policy import Policy, load_policy
 from practicum.model.scorer import make_scorer
 from practicum.preferences.aggregate import consensus
 from practicum.preferences.controls import RankingControl, with_null_labels
+from practicum.preferences.formats import load_rankings
 from practicum.preferences.rankings import (
     Alike,
     Judged,
@@ -136,7 +138,10 @@ class RewardModelConfig(RewardModelSettings):
     model: Common[Path | None] = None
     """The language model to start from (a model folder, or a run's folder)."""
     preferences: Common[tuple[str, ...]] = ()
-    """Rankings: files (JSONL, Parquet, TRL's pairs) and databases (an SQLite file, postgresql://...)."""
+    """Rankings: files (JSONL, JSON, CSV, Parquet; rankings, chosen and rejected) and databases (an SQLite
+    file, postgresql://...)."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Your own pairs or rankings; rows that prefer nothing are counted and left out."""
     average: Common[tuple[Path, ...]] = ()
     """Instead of training, average the weights of these reward models (WARM) and calibrate the average on the
     preferences. They must have started from one model with one head_seed."""
@@ -159,6 +164,8 @@ class RewardModelConfig(RewardModelSettings):
             raise InputError(f"control {self.control} is about learning: drop --average")
         if bool(self.average) == (self.model is not None):
             raise InputError("give either --model to learn from, or --average and reward models")
+        if self.data.test is not None or self.data.test_share or self.data.validation_share:
+            raise InputError("a reward model is examined on a share of its prompts: use --held_out 0.1")
         if len(self.average) == 1:
             raise InputError("average: expected two reward models or more, got 1")
 
@@ -169,7 +176,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
         return average(config, run_path, resume=resume)
     assert config.model is not None
     policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
-    rankings = read_rankings(config.preferences, config.project)
+    rankings = rankings_of(config)
     weights = _rater_weights(rankings, config)
     learned, held_out, alike = divided(by_prompt(rankings, weights), policy, tokenizer, config)
     labels = with_null_labels(rankings, config.control, config.seed)
@@ -210,6 +217,14 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     return concluded(run, _ready(trainee, dtype), rankings, learned, held_out, config, last)
 
 
+def rankings_of(config: RewardModelConfig) -> list[Ranking]:
+    """The rankings of --preferences and of --data. Raises InputError where there are none."""
+    rankings = read_rankings(config.preferences, config.project) if config.preferences else []
+    if config.data.file is not None:
+        rankings += load_rankings(config.data)
+    return rankings or read_rankings(config.preferences)
+
+
 def divided(
     judged: Sequence[Judged],
     policy: Policy,
@@ -221,19 +236,24 @@ def divided(
 
     Raises InputError when either side is empty or there is nothing to examine on.
     """
-    prompts = [item.prompt.text for item in judged for _ in item.responses]
+    prompts = [item.prompt for item in judged for _ in item.responses]
     texts = [response.text for item in judged for response in item.responses]
     sequences, _ = sequences_of(policy, tokenizer, prompts, texts, reading)
     left, alike = told_apart(judged, sequences, policy.spec.max_positions)
     if not left:
         raise InputError(
-            f"{', '.join(config.preferences)}: nothing to learn: {alike.sentence()}; give rankings of "
+            f"{', '.join(places_of(config))}: nothing to learn: {alike.sentence()}; give rankings of "
             "responses that differ, or a model with more positions"
         )
     learned, held_out = split_by_hash(left, config.held_out)
     if held_out and not any(len(set(order.ranks)) > 1 for item in held_out for order in item.orders):
         raise InputError("the held-out rankings hold ties only: nothing can be examined; raise --held_out")
     return learned, held_out, alike
+
+
+def places_of(config: RewardModelConfig) -> list[str]:
+    """Where the rankings come from."""
+    return [*config.preferences, *([str(config.data.file)] if config.data.file else [])]
 
 
 def tell(alike: Alike) -> None:
@@ -251,7 +271,7 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     """
     dtype = compute_dtype(config.dtype)
     models = [load_reward_model(folder, dtype, config.reward_format) for folder in config.average]
-    rankings = read_rankings(config.preferences, config.project)
+    rankings = rankings_of(config)
     first = models[0]
     for folder, other in zip(config.average, models, strict=True):
         _check_alike(config.average[0], first, folder, other)
@@ -362,7 +382,7 @@ def learn(
 
     The mean is over the whole batch, so how it is cut into micro-batches changes nothing but rounding.
     """
-    prompts = [item.prompt.text for item in batch for _ in item.responses]
+    prompts = [item.prompt for item in batch for _ in item.responses]
     texts = [response.text for item in batch for response in item.responses]
     sequences, _ = sequences_of(policy, tokenizer, prompts, texts)
     starts = [0]
@@ -439,7 +459,7 @@ def calibrated(
     The slope of score on length is fitted within prompts (each prompt's means taken out), so that topics
     which call for long answers and are liked do not count.
     """
-    prompts = [item.prompt.text for item in reference for _ in item.responses]
+    prompts = [item.prompt for item in reference for _ in item.responses]
     texts = [response.text for item in reference for response in item.responses]
     scores_BK, lengths_B = model.scores(prompts, texts)
     slope = 0.0

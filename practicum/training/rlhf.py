@@ -253,7 +253,7 @@ def sampled(
     drawn = task.prompts("train", config.prompts, step_seed(config.seed, "ranked prompts", number))
     prompts = _distinct([*asked_first, *drawn])[: config.prompts]
     urgent = {prompt.text for prompt in asked_first}
-    ids = encode_prompts(tokenizer, [prompt.text for prompt in prompts])
+    ids = encode_prompts(tokenizer, prompts)
     seed = sampling_seed(config.seed, "ranked responses", number)
     # Some answers are equal, and nobody is paid to rank two equal ones.
     groups = make_sampler(writer, config.practice.sampling).sample(ids, 2 * config.responses, seed)
@@ -357,8 +357,7 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     dtype = compute_dtype(config.practice.dtype)
     rewards = config.practice.reward
     loaded = [load_reward_model(path, dtype) for path in models]
-    asked = [prompt.text for prompt in batch.prompts]
-    members_BM = member_rewards(loaded, asked, batch.rollout.texts, rewards.scale)
+    members_BM = member_rewards(loaded, batch.prompts, batch.rollout.texts, rewards.scale)
     reference_BT = reference_logprobs(
         load_policy(first)[0],
         writer,
@@ -436,7 +435,7 @@ def gain_apart_from_length(
     config = turn.config
     with Store.open(turn.database, create=False) as store:
         asked = store.prompts(turn.name)
-    prompts = [item.prompt.text for item in asked for _ in item.responses]
+    prompts = [item.prompt for item in asked for _ in item.responses]
     texts = [response.text for item in asked for response in item.responses]
     group = [place for place, item in enumerate(asked) for _ in item.responses]
     dtype, rewards = compute_dtype(config.practice.dtype), config.practice.reward
