@@ -43,10 +43,15 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A worked problem: a prompt and a completion a person might have written, right or wrong."""
+    """A worked problem: a prompt and a completion a person might have written, right or wrong.
+
+    `message` is the assistant's message where it holds more than a text (tool calls, reasoning), which only a
+    chat template can write.
+    """
 
     prompt: Prompt
     completion: str
+    message: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from practicum.data.chats import Message, checked_text, is_chat, messages_of, prompt_of, split_reply
 from practicum.data.columns import Columns, value_of
+from practicum.data.preferences import ranking_of
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.types import Demonstration, Prompt
 
+BEYOND_TEXT = {"tool_calls", "reasoning_content", "thinking"}
+"""Fields of a message that only a chat template can write."""
 FINAL_ANSWER = "####"
 """What precedes the final answer in GSM8K."""
 
@@ -36,8 +39,10 @@ def record_of(row: Row, columns: Columns, turns: str = "last") -> Record:
     elif chat:
         before, _ = split_reply(chat)
         prompt = prompt_of(_with_system(before, row, columns), data, f"{row.origin}: {columns.messages}")
+    elif columns.chosen:
+        prompt = replace(ranking_of(row, columns).prompt, data=data)
     else:
-        raise InputError(f"{row.origin}: no prompt")
+        raise InputError(f"{row.origin}: column {columns.messages!r} is empty: expected messages")
     return Record(prompt, tuple(_demonstrations(row, columns, prompt, chat, turns)), row.origin, row.split)
 
 
@@ -125,7 +130,7 @@ def _demonstrations(
             reply = split_reply(messages_of(value, f"{row.origin}: {name}"))[1]
             if reply is None:
                 raise InputError(f"{row.origin}: {name}: expected the assistant's message at the end")
-            return [Demonstration(prompt, str(reply["content"]))]
+            return [_demonstration(prompt, reply)]
         return [Demonstration(prompt, text_of(value, f"{row.origin}: {name}"))]
     if chat:
         return _replies(row, columns, prompt.data, chat, turns)
@@ -146,5 +151,10 @@ def _replies(
         before = _with_system(tuple(chat[:place]), row, columns)
         if before[-1]["role"] == "assistant":
             raise InputError(f"{origin}[{place}]: two messages of the assistant follow each other")
-        found.append(Demonstration(prompt_of(before, data, origin), str(chat[place]["content"])))
+        found.append(_demonstration(prompt_of(before, data, origin), chat[place]))
     return found
+
+
+def _demonstration(prompt: Prompt, reply: Message) -> Demonstration:
+    """A reply as its text, or, where it holds what only a chat template can write, as its message."""
+    return Demonstration(prompt, str(reply["content"]), reply if reply.keys() & BEYOND_TEXT else {})

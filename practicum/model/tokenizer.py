@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -228,10 +228,33 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str | Prompt]) -> lis
     return [ids if prompt.text else list(empty) for prompt, ids in zip(asked, rendered, strict=True)]
 
 
+def encode_reply(
+    tokenizer: Tokenizer, prompt: Prompt, message: Mapping[str, Any], eos_ids: Collection[int]
+) -> list[int]:
+    """Token ids of an assistant's message as the chat template writes it behind the prompt, without its end.
+
+    Raises InputError without a template, and for one that writes the prompt otherwise before such a message.
+    """
+    chat = chat_of(tokenizer)
+    if chat is None:
+        raise InputError(
+            "a reply with tool calls or reasoning needs a model with a chat template to write it"
+        )
+    messages = prompt.messages or ({"role": "user", "content": prompt.text},)
+    before = chat.render(messages, tools=prompt.data.get("tools"))
+    whole = chat.render([*messages, message], add_generation_prompt=False, tools=prompt.data.get("tools"))
+    if not whole.startswith(before):
+        raise InputError(
+            "the model's chat template writes the prompt otherwise before a reply with tool calls or "
+            f"reasoning, so it cannot be learned: {prompt.text!r:.60}"
+        )
+    ids = encode_batch(tokenizer, [whole[len(before) :]])[0]
+    return ids[: next((place for place, token in enumerate(ids) if token in eos_ids), len(ids))]
+
+
 def _asked(chat: Chat, prompt: Prompt) -> str:
-    if not prompt.messages:
-        return chat.ask(prompt.text)
-    return chat.render(prompt.messages, tools=prompt.data.get("tools"))
+    messages = prompt.messages or ({"role": "user", "content": prompt.text},)
+    return chat.render(messages, tools=prompt.data.get("tools"))
 
 
 @dataclass(frozen=True)

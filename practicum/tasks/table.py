@@ -22,7 +22,7 @@ from practicum.types import Demonstration, Prompt, Reward, Score
 Item = TypeVar("Item")
 Use = Literal["practice", "imitation", "examination"]
 USED: Mapping[Use, tuple[str, ...]] = {
-    "practice": ("prompt", "messages", "system", "tools", "answer"),
+    "practice": ("prompt", "messages", "chosen", "system", "tools", "answer"),
     "imitation": ("prompt", "messages", "system", "tools", "completion", "solution"),
     "examination": ("prompt", "messages", "system", "tools", "answer"),
 }
@@ -138,7 +138,7 @@ def check_columns(columns: Columns, rows: Sequence[Row], use: Use) -> None:
     """Raise InputError where no column holds prompts, or, for imitation, nothing to imitate."""
     file = rows[0].origin.rpartition(":")[0]
     names = ", ".join(dict.fromkeys(name for row in rows for name in row.values))
-    if not columns.prompt and not columns.messages:
+    if not (columns.prompt or columns.messages or (columns.chosen and columns.rejected)):
         raise InputError(f"{file}: no column of prompts among {names}: name it with --data.prompt")
     if use == "imitation" and not (columns.completion or columns.messages or columns.solution):
         raise InputError(f"{file}: no column to imitate among {names}: name it with --data.completion")

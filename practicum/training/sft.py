@@ -23,7 +23,7 @@ from practicum.model.lora import LoraConfig
 from practicum.model.policy import ModelSpec, Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import make_rows, make_scorer, padding_share
-from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
+from practicum.model.tokenizer import encode_batch, encode_prompts, encode_reply, encode_texts
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.rollout.fitting import fitted
 from practicum.run.folder import Run
@@ -129,7 +129,7 @@ def train(
 
 
 def teacher(config: SftConfig, policy: Policy, tokenizer: Tokenizer) -> Teaches:
-    """The task, or the user's rows whose prompts fit in the model. Raises InputError for no worked problems."""
+    """The task, or the user's rows whose prompts fit in the model. Raises InputError for none."""
     if config.data.file is None:
         return load_task(config.task)
     task = load_task_on(config.task, config.data, "imitation")
@@ -167,12 +167,12 @@ def lesson_of(
     predicts. Raises InputError when no demonstration is left to learn from, or nothing at all.
     """
     asked = [demonstration.prompt for demonstration in demonstrations]
-    written = [demonstration.completion for demonstration in demonstrations]
+    written = encode_completions(tokenizer, demonstrations, spec.eos_id)
     prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
     end = spec.eos_id
     # A tokenizer may end a whole text by itself; one end of sequence is enough.
     read = [ids[:-1] if ids[-1:] == [end] else ids for ids in encode_texts(tokenizer, passages)]
-    answers = [[*ids, end] for ids in [*encode_batch(tokenizer, written), *read]]
+    answers = [[*ids, end] for ids in [*written, *read]]
     limit = spec.max_positions
     rows = list(zip(prompts, answers, strict=True))
     room = [min(limit, len(prompt) + len(answer)) - max(1, len(prompt)) for prompt, answer in rows]
@@ -205,6 +205,17 @@ def lesson_of(
         complaints["cut"] = complaint(cut[0], "its end is cut off")
     sequences = [[*rows[row][0], *rows[row][1]][:limit] for row in kept]
     return Lesson(sequences, [len(prompts[row]) for row in kept], len(skipped), len(cut), complaints)
+
+
+def encode_completions(
+    tokenizer: Tokenizer, demonstrations: Sequence[Demonstration], eos_id: int
+) -> list[list[int]]:
+    """Token ids of what each demonstration writes, without its end of sequence."""
+    plain = encode_batch(tokenizer, [one.completion for one in demonstrations])
+    return [
+        encode_reply(tokenizer, one.prompt, one.message, (eos_id,)) if one.message else ids
+        for one, ids in zip(demonstrations, plain, strict=True)
+    ]
 
 
 def imitate(

@@ -16,7 +16,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from practicum.errors import InputError
-from practicum.model.tokenizer import Chat, chat_of, encode_prompts, load_tokenizer
+from practicum.model.tokenizer import Chat, chat_of, encode_prompts, encode_reply, load_tokenizer
+from practicum.types import Prompt
 
 # The templates that TRL brings are those of the models' makers: Llama, Qwen, Gemma, Phi, DeepSeek and more.
 # Those that end in "training" are TRL's own variants.
@@ -108,6 +109,48 @@ def test_a_prompt_has_the_ids_of_transformers(name: str, text: str, root: Path) 
     ours, theirs = both(name, root)
     expected = theirs.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True)
     assert encode_prompts(ours, [text]) == [expected["input_ids"]]
+
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Adds two numbers.",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    },
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_chat_has_the_ids_of_transformers(name: str, root: Path) -> None:
+    ours, theirs = both(name, root)
+
+    @settings(max_examples=10, deadline=None, database=None)
+    @given(messages=MESSAGES, tools=st.sampled_from([None, [TOOL]]))
+    def same(messages: list[dict[str, str]], tools: list[dict[str, Any]] | None) -> None:
+        prompt = Prompt("a chat", {"tools": tools} if tools else {}, tuple(messages))
+        how: dict[str, Any] = {"tools": tools, "add_generation_prompt": True, "tokenize": True}
+        expected, refusal = outcome(lambda: theirs.apply_chat_template(messages, **how)["input_ids"])
+        found, complaint = outcome(lambda: encode_prompts(ours, [prompt]))
+        assert found == (None if expected is None else [expected])
+        assert bool(complaint) == bool(refusal)
+
+    same()
+
+
+def test_a_reply_that_calls_tools_is_written_as_the_template_writes_it(root: Path) -> None:
+    names = [name for name in TEMPLATES if name.startswith("qwen3")]
+    if not names:
+        pytest.skip("trl, which brings the templates, is not installed")
+    call = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
+    reply = {"role": "assistant", "content": "", "tool_calls": [call]}
+    ours, theirs = both(names[0], root)
+    prompt = Prompt("one plus?", {"tools": [TOOL]})
+    asked = {"role": "user", "content": "one plus?"}
+    whole = theirs.apply_chat_template([asked, reply], tools=[TOOL])["input_ids"]
+    ids = [*encode_prompts(ours, [prompt])[0], *encode_reply(ours, prompt, reply, ())]
+    assert ids == whole
+    assert '"name":"add"' in ours.decode(ids).replace(" ", "")
 
 
 def test_a_refusal_is_one_line_with_the_template_s_own_words() -> None:

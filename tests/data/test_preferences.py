@@ -1,0 +1,231 @@
+"""Preferences as people publish them: pairs of every form, several ranked answers, labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from practicum.data.columns import find_columns
+from practicum.data.config import DataConfig
+from practicum.data.preferences import NoPreferenceError, label_of, ranking_of
+from practicum.data.rows import Row
+from practicum.errors import InputError
+from practicum.preferences import formats
+from practicum.types import Ranking
+
+
+def read(values: dict[str, Any], **settings: Any) -> Ranking:
+    row = Row("f.jsonl:7", values)
+    return ranking_of(row, find_columns([row], DataConfig(Path("f.jsonl"), **settings)))
+
+
+def said(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+words = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
+turns = st.lists(st.tuples(words, words), max_size=2)
+
+
+@st.composite
+def chats(draw: st.DrawFn) -> tuple[list[dict[str, str]], str, str]:
+    """A prompt of any number of turns, and two different replies."""
+    start = [said("system", draw(words))] if draw(st.booleans()) else []
+    for question, answer in draw(turns):
+        start += [said("user", question), said("assistant", answer)]
+    chosen, rejected = draw(st.lists(words, min_size=2, max_size=2, unique=True))
+    return [*start, said("user", draw(words))], chosen, rejected
+
+
+@settings(max_examples=50, deadline=None)
+@given(chat=chats())
+def test_one_chat_is_read_alike_in_all_forms(chat: tuple[list[dict[str, str]], str, str]) -> None:
+    prompt, chosen, rejected = chat
+    replies = {"chosen": [said("assistant", chosen)], "rejected": [said("assistant", rejected)]}
+    whole = {name: [*prompt, *reply] for name, reply in replies.items()}
+    named = {"human": "user", "gpt": "assistant"}
+    back = {role: name for name, role in named.items()}
+    sharegpt = {
+        name: [{"from": back.get(one["role"], one["role"]), "value": one["content"]} for one in chat]
+        for name, chat in whole.items()
+    }
+    forms = [
+        {"prompt": prompt, **replies},
+        {"prompt": prompt, **whole},
+        whole,
+        {"prompt": prompt[-1]["content"], **whole},
+        sharegpt,
+        {"prompt": json.dumps(prompt), **{name: json.dumps(reply) for name, reply in replies.items()}},
+    ]
+    found = [read(form) for form in forms]
+    for ranking in found:
+        assert [one.text for one in ranking.responses] == [chosen, rejected]
+        assert ranking.ranks == (1, 2)
+        assert ranking.prompt == found[0].prompt
+        kept = [dict(one) for one in ranking.prompt.messages]
+        assert kept == ([] if len(prompt) == 1 else prompt)
+    if prompt[0]["role"] == "system":
+        apart = {"system": prompt[0]["content"], "prompt": prompt[1:], **replies}
+        assert read(apart).prompt == found[0].prompt
+
+
+@settings(max_examples=50, deadline=None)
+@given(chat=chats())
+def test_implicit_prompts_are_those_of_trl(chat: tuple[list[dict[str, str]], str, str]) -> None:
+    trl = pytest.importorskip("trl.data_utils", reason="trl is not installed")
+    prompt, chosen, rejected = chat
+    pair = {
+        "chosen": [*prompt, said("assistant", chosen)],
+        "rejected": [*prompt, said("assistant", rejected)],
+    }
+    theirs, ours = trl.extract_prompt(pair), read(pair)
+    asked = [dict(one) for one in ours.prompt.messages] or [said("user", ours.prompt.text)]
+    assert asked == theirs["prompt"]
+    assert [[said("assistant", one.text)] for one in ours.responses] == [theirs["chosen"], theirs["rejected"]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(start=st.text("ab c", max_size=8), first=st.text("ab ", max_size=6), second=st.text("cd ", max_size=6))
+def test_implicit_prompts_of_texts_are_those_of_trl(start: str, first: str, second: str) -> None:
+    trl = pytest.importorskip("trl.data_utils", reason="trl is not installed")
+    chosen, rejected = f"x{start}{first}e", f"x{start}{second}f"
+    theirs, ours = trl.extract_prompt({"chosen": chosen, "rejected": rejected}), None
+    ours = read({"chosen": chosen, "rejected": rejected})
+    assert ours.prompt.text == theirs["prompt"]
+    assert [one.text for one in ours.responses] == [theirs["chosen"], theirs["rejected"]]
+
+
+def test_hh_rlhf_is_read_as_chats() -> None:
+    start = "\n\nHuman: What is 2+2?\n\nAssistant: 4\n\nHuman: Sure?\nReally?\n\nAssistant:"
+    ranking = read({"chosen": f"{start} Yes.", "rejected": f"{start} Yes, maybe.\n\nOr no."})
+    assert [dict(one) for one in ranking.prompt.messages] == [
+        said("user", "What is 2+2?"),
+        said("assistant", "4"),
+        said("user", "Sure?\nReally?"),
+    ]
+    assert [one.text for one in ranking.responses] == ["Yes.", "Yes, maybe.\n\nOr no."]
+    single = read({"chosen": "\n\nHuman: hi\n\nAssistant: a", "rejected": "\n\nHuman: hi\n\nAssistant: b"})
+    assert (single.prompt.text, single.prompt.messages) == ("hi", ())
+
+
+def test_ultrafeedback_binarized_is_read() -> None:
+    user = said("user", "Why?")
+    row = {
+        "prompt": "Why?",
+        "prompt_id": "0f3",
+        "chosen": [user, said("assistant", "Because.")],
+        "rejected": [user, said("assistant", "No.")],
+        "messages": [user, said("assistant", "Because.")],
+        "score_chosen": 8.5,
+        "score_rejected": 6.0,
+    }
+    ranking = read(row)
+    assert (ranking.prompt.text, [one.text for one in ranking.responses]) == ("Why?", ["Because.", "No."])
+    with pytest.raises(NoPreferenceError, match=r"f\.jsonl:7: score_chosen 6.0 is the same as"):
+        read(row | {"score_chosen": 6.0})
+
+
+ANSWERS = ["best", "good", "bad"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "p", "responses": ANSWERS, "ranks": [1, 2, 3]},
+        {"prompt": "p", "answers": [{"answer": text, "rank": n} for n, text in enumerate(ANSWERS)]},
+        {"prompt": "p", "responses": ANSWERS, "scores": [3.5, 2, -1]},
+        {
+            "instruction": "p",
+            "completions": [
+                {"response": text, "model": "m", "overall_score": score}
+                for text, score in zip(ANSWERS, [9, 7.5, "3"], strict=True)
+            ],
+        },
+    ],
+    ids=["ours", "nectar", "scores", "ultrafeedback"],
+)
+def test_several_ranked_answers_are_read(row: dict[str, Any]) -> None:
+    ranking = read(row)
+    assert (ranking.prompt.text, ranking.ranks) == ("p", (1, 2, 3))
+    assert [one.text for one in ranking.responses] == ANSWERS
+
+
+@pytest.mark.parametrize(("label", "desirable"), [(True, True), (False, False), (1, True), ("false", False)])
+def test_labels_of_kto_are_read_and_are_no_comparison(label: Any, desirable: bool) -> None:
+    plain = {"prompt": "p", "completion": "c", "label": label}
+    chat = plain | {"prompt": [said("user", "p")], "completion": [said("assistant", "c")]}
+    for values in (plain, chat):
+        row = Row("f.jsonl:7", values)
+        found = label_of(row, find_columns([row], DataConfig()))
+        assert (found.prompt.text, found.completion, found.desirable) == ("p", "c", desirable)
+    with pytest.raises(InputError, match=r"f\.jsonl:7: column 'label' labels single completions \(KTO\)"):
+        read(plain)
+    with pytest.raises(InputError, match=r"f\.jsonl:7: label: expected true or false, got 'maybe'"):
+        label_of(Row("f.jsonl:7", plain | {"label": "maybe"}), find_columns([row], DataConfig()))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rejected": None}, "field 'rejected' is missing"),
+        ({"chosen": 5}, "chosen: expected a text or one message or several, got 5"),
+        ({"chosen": [said("assistant", "a")]}, "must both be texts or both be messages"),
+        ({"prompt": None}, "field 'prompt' is missing"),
+        ({"prompt": [{"role": "user"}]}, r"prompt[0]: content: expected a text, got None"),
+        ({"prompt": [said("judge", "x")]}, "prompt[0]: unknown role 'judge'"),
+        (
+            {"prompt": [said("user", "x"), "y"]},
+            "prompt[1]: expected a message with role and content, got 'y'",
+        ),
+        ({"chosen": "\ud800"}, "chosen: character 1 is half of a surrogate pair"),
+        ({"rejected": "a"}, "chosen and rejected are the same text"),
+        ({"score_chosen": 1, "score_rejected": 2}, "score_chosen 1 is not above score_rejected 2"),
+    ],
+)
+def test_a_bad_pair_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read({"prompt": "p", "chosen": "a", "rejected": "b"} | change)
+    assert str(caught.value).startswith("f.jsonl:7: ")
+    assert message in str(caught.value)
+
+
+def test_columns_of_other_names_are_found_or_named() -> None:
+    row = {"q": "p", "yes": "a", "no": "b"}
+    ranking = read(row, prompt=("q",), chosen="yes", rejected="no")
+    assert (ranking.prompt.text, ranking.responses[0].text) == ("p", "a")
+    with pytest.raises(InputError, match=r"data.chosen: f\.jsonl has no column 'ja'; it has q, yes, no"):
+        read(row, prompt=("q",), chosen="ja", rejected="no")
+
+
+def test_rows_that_prefer_nothing_are_counted_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.jsonl"
+    good, tied = (
+        {"prompt": "p", "chosen": "a", "rejected": "b"},
+        {"prompt": "p", "chosen": "a", "rejected": "a"},
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in (good, tied, tied)))
+    assert len(formats.load_rankings(DataConfig(path))) == 1
+    assert f"2 of 3 rows prefer nothing (the first: {path}:2: " in capsys.readouterr().err
+    path.write_text(json.dumps(tied) + "\n")
+    with pytest.raises(InputError, match=r"1 of 1 rows prefer nothing .*: no ranking is left"):
+        formats.load_rankings(DataConfig(path))
+
+
+@settings(max_examples=30, deadline=None)
+@given(chat=chats())
+def test_chats_survive_our_own_format(
+    chat: tuple[list[dict[str, str]], str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    prompt, chosen, rejected = chat
+    ranking = read({"prompt": prompt, "chosen": chosen, "rejected": rejected})
+    folder = tmp_path_factory.mktemp("own")
+    for name in ("r.jsonl", "r.parquet"):
+        formats.write(folder / name, [ranking])
+        assert formats.read(folder / name) == [ranking]
