@@ -79,7 +79,26 @@ def label_of(row: Row, columns: Columns) -> Labelled:
 # ------------------------------------------------------------------------------------- chosen and rejected
 
 
+def asked_in_pair(row: Row, columns: Columns) -> Prompt:
+    """The prompt of a row with chosen and rejected, whichever is better. Raises InputError as `ranking_of`."""
+    return _parts(row, columns)[0]
+
+
 def _pair(row: Row, columns: Columns) -> Ranking:
+    prompt, chosen, rejected = _parts(row, columns)
+    if chosen == rejected:
+        raise NoPreferenceError(
+            f"{row.origin}: chosen and rejected are the same text: leave the row out, it is no preference"
+        )
+    _check_scores(row)
+    rater, name = (_optional_text(row, field) for field in ("rater", "ranking_id"))
+    if name and " " not in name:
+        name = f"{name} {hashlib.sha256(json.dumps([chosen, rejected]).encode()).hexdigest()[:16]}"
+    return Ranking(prompt, (Response(chosen), Response(rejected)), (1, 2), rater, id=name)
+
+
+def _parts(row: Row, columns: Columns) -> tuple[Prompt, str, str]:
+    """The prompt of a pair and its two answers."""
     origin = row.origin
     chosen, rejected = _side(row, columns.chosen), _side(row, columns.rejected or "rejected")
     if isinstance(chosen, str) != isinstance(rejected, str):
@@ -90,20 +109,10 @@ def _pair(row: Row, columns: Columns) -> Ranking:
         if first and second:
             chosen, rejected = first, second
     if isinstance(chosen, str) and isinstance(rejected, str):
-        if prompt is None:
-            text, chosen, rejected = _shared_start(chosen, rejected)
-            prompt = Prompt(text)
-    else:
-        prompt, chosen, rejected = _of_chats(prompt, tuple(chosen), tuple(rejected), origin)  # type: ignore[arg-type]
-    if chosen == rejected:
-        raise NoPreferenceError(
-            f"{origin}: chosen and rejected are the same text: leave the row out, it is no preference"
-        )
-    _check_scores(row)
-    rater, name = (_optional_text(row, field) for field in ("rater", "ranking_id"))
-    if name and " " not in name:
-        name = f"{name} {hashlib.sha256(json.dumps([chosen, rejected]).encode()).hexdigest()[:16]}"
-    return Ranking(prompt, (Response(chosen), Response(rejected)), (1, 2), rater, id=name)
+        return _of_texts(prompt, chosen, rejected)
+    assert not isinstance(chosen, str)
+    assert not isinstance(rejected, str)
+    return _of_chats(prompt, chosen, rejected, origin)
 
 
 def _side(row: Row, name: str) -> Side:
@@ -140,13 +149,18 @@ def _asked(row: Row, columns: Columns) -> Prompt | None:
     return prompt_of(side, {}, f"{row.origin}: {columns.prompt[0]}")
 
 
-def _shared_start(chosen: str, rejected: str) -> tuple[str, str, str]:
-    """TRL's implicit prompt of two texts: what both begin with, a space before the answers left to them."""
+def _of_texts(prompt: Prompt | None, chosen: str, rejected: str) -> tuple[Prompt, str, str]:
+    """Two texts as they are, or without what both begin with: TRL's implicit prompt.
+
+    A space before the answers is left to them.
+    """
+    if prompt is not None:
+        return prompt, chosen, rejected
     shortest = min(len(chosen), len(rejected))
     same = next((place for place in range(shortest) if chosen[place] != rejected[place]), shortest)
     if 0 < same < shortest and chosen[same - 1] == " ":
         same -= 1
-    return chosen[:same], chosen[same:], rejected[same:]
+    return Prompt(chosen[:same]), chosen[same:], rejected[same:]
 
 
 def _of_chats(

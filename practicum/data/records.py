@@ -9,7 +9,7 @@ from typing import Any
 
 from practicum.data.chats import Message, checked_text, is_chat, messages_of, prompt_of, split_reply
 from practicum.data.columns import Columns, value_of
-from practicum.data.preferences import ranking_of
+from practicum.data.preferences import asked_in_pair
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.types import Demonstration, Prompt
@@ -40,7 +40,7 @@ def record_of(row: Row, columns: Columns, turns: str = "last") -> Record:
         before, _ = split_reply(chat)
         prompt = prompt_of(_with_system(before, row, columns), data, f"{row.origin}: {columns.messages}")
     elif columns.chosen:
-        prompt = replace(ranking_of(row, columns).prompt, data=data)
+        prompt = replace(asked_in_pair(row, columns), data=data)
     else:
         raise InputError(f"{row.origin}: column {columns.messages!r} is empty: expected messages")
     return Record(prompt, tuple(_demonstrations(row, columns, prompt, chat, turns)), row.origin, row.split)
