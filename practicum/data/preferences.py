@@ -80,7 +80,7 @@ def label_of(row: Row, columns: Columns) -> Labelled:
 
 
 def asked_in_pair(row: Row, columns: Columns) -> Prompt:
-    """The prompt of a row with chosen and rejected, whichever is better. Raises InputError as `ranking_of`."""
+    """The prompt of a row with chosen and rejected, equal or not. Raises InputError as `ranking_of`."""
     return _parts(row, columns)[0]
 
 

@@ -11,18 +11,14 @@ from practicum.data.records import Record
 from practicum.errors import InputError
 from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.tasks.table import TableTask
-from practicum.tasks.task import Task
 
 
-def fitted(task: Task, tokenizer: Tokenizer, max_positions: int, longest_prompt: int = 0) -> Task:
+def fitted(task: TableTask, tokenizer: Tokenizer, max_positions: int, longest_prompt: int = 0) -> TableTask:
     """The task without the rows whose prompts have more tokens than fit, which are told on stderr.
 
-    A task that makes its own prompts stays as it is.
     `longest_prompt` 0 is what the model takes with a token left for the answer. Raises InputError where no
     row of a split is left.
     """
-    if not isinstance(task, TableTask):
-        return task
     limit = min(longest_prompt or max_positions, max_positions - 1)
     told_without_template(task, tokenizer)
     splits = {split: _fitting(task, split, tokenizer, limit) for split in task.splits if task.splits[split]}

@@ -28,7 +28,7 @@ from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
 from practicum.stats import share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task_on
-from practicum.tasks.table import check_judged
+from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import sampling_seed, set_threads
 from practicum.types import Prompt
@@ -66,11 +66,12 @@ class EvalConfig(Ranged):
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:
     """Examine a saved model; the JSON of `practicum eval`."""
-    task = load_task_on(config.task, config.data, "examination")
-    check_judged(task, None)
     policy, tokenizer = load_policy(config.model)
     set_threads(config.threads)
-    task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+    task = load_task_on(config.task, config.data, "examination")
+    if isinstance(task, TableTask):
+        task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+        check_judged(task, None)
     return {"model": str(config.model), **examine(policy, tokenizer, task, config)}
 
 

@@ -200,10 +200,11 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     it needs. `reward` judges in place of the task. The run's config.toml can hold neither: give them again to
     resume. Raises InputError where parts do not fit each other.
     """
-    task = task or load_task_on(config.task, config.data, "practice")
-    check_judged(task, reward or config.reward_model)
     policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
-    task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+    task = task or load_task_on(config.task, config.data, "practice")
+    if isinstance(task, TableTask):
+        task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+        check_judged(task, reward or config.reward_model)
     reward = with_control(reward or task, config.control, config.seed)
     check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)

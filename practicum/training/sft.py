@@ -129,11 +129,12 @@ def train(
 
 
 def teacher(config: SftConfig, policy: Policy, tokenizer: Tokenizer) -> Teaches:
-    """The task, or the user's rows whose prompts fit in the model. Raises InputError for none."""
+    """The task, or the user's rows whose prompts fit in the model."""
     if config.data.file is None:
         return load_task(config.task)
     task = load_task_on(config.task, config.data, "imitation")
-    task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+    if isinstance(task, TableTask):
+        return fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
     if not (hasattr(task, "demonstrations") and hasattr(task, "exposition")):
         raise InputError(f"task {task.name} demonstrates nothing: sft needs worked problems")
     return cast(Teaches, task)

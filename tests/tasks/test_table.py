@@ -17,7 +17,6 @@ from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.fitting import fitted
 from practicum.tasks.registry import TaskConfig, load_task_on
 from practicum.tasks.table import TableTask, drawn, load_table
-from practicum.tasks.task import Task
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"
 
@@ -213,8 +212,7 @@ def test_prompts_that_are_too_long_are_counted_and_left_out(
     task = load_table(DataConfig(lines(tmp_path / "f.jsonl", rows)), "practice")
     capsys.readouterr()
 
-    def lengths(left: Task) -> list[int]:
-        assert isinstance(left, TableTask)
+    def lengths(left: TableTask) -> list[int]:
         return [len(record.prompt.text) for record in left.splits["train"]]
 
     assert lengths(fitted(task, tokenizer, 21)) == [3, 20, 10, 19]
