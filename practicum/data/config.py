@@ -56,6 +56,8 @@ class DataConfig(Ranged, section="data"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.test is not None and _is_share(str(self.test)):
+            raise InputError(f"data.test is a file; a share of the prompts is --data.test_share {self.test}")
         if self.test is not None and self.test_share:
             raise InputError("data.test is a file of the test split: drop data.test_share")
         if self.test_share + self.validation_share >= 1:
@@ -65,3 +67,11 @@ class DataConfig(Ranged, section="data"):
             )
         if self.file is None and self.test is not None:
             raise InputError("data.test is the test split of --data FILE: give that file too")
+
+
+def _is_share(text: str) -> bool:
+    """Whether a file's name can only be meant as a share."""
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False

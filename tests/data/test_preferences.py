@@ -54,7 +54,7 @@ def test_one_chat_is_read_alike_in_all_forms(chat: tuple[list[dict[str, str]], s
         name: [{"from": back.get(one["role"], one["role"]), "value": one["content"]} for one in chat]
         for name, chat in whole.items()
     }
-    forms = [
+    forms: list[dict[str, Any]] = [
         {"prompt": prompt, **replies},
         {"prompt": prompt, **whole},
         whole,

@@ -151,7 +151,7 @@ on_disk = settings(
 def test_splits_are_disjoint_and_the_same_wherever_a_prompt_stands(
     tmp_path: Path, numbers: list[int], test_share: float, validation_share: float
 ) -> None:
-    shares = {"test_share": test_share, "validation_share": validation_share}
+    shares: dict[str, Any] = {"test_share": test_share, "validation_share": validation_share}
     path = lines(tmp_path / "f.jsonl", questions(*numbers))
     task = load_table(DataConfig(path, **shares), "practice")
     other = load_table(DataConfig(lines(path, questions(*reversed(numbers), 61)), **shares), "examination")
@@ -163,6 +163,20 @@ def test_splits_are_disjoint_and_the_same_wherever_a_prompt_stands(
     if test_share or validation_share:
         for split in found:
             assert found[split] <= {record.prompt.text for record in other.splits[split]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"test": Path("0.1")}, r"data\.test is a file; a share of the prompts is --data\.test_share 0\.1"),
+        ({"test": Path("t"), "test_share": 0.1}, r"drop data\.test_share"),
+        ({"test_share": 0.5, "validation_share": 0.5}, "leave nothing to learn from"),
+        ({"file": None, "test": Path("t")}, r"data\.test is the test split of --data FILE"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_told(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        DataConfig(**{"file": Path("f"), **settings})
 
 
 def test_a_share_is_about_as_large_as_stated(tmp_path: Path) -> None:
