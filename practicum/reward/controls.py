@@ -58,6 +58,10 @@ class _Controlled:
             for score, prompt, text in zip(scores, prompts, texts, strict=True)
         ]
 
+    def close(self) -> None:
+        """End the processes of the true reward, where it has some."""
+        getattr(self.true, "close", lambda: None)()
+
     def _value(self, score: Score, prompt: str, text: str) -> float:
         if self.control == "format":
             if score.readable is None:
