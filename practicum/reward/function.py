@@ -193,16 +193,16 @@ class FunctionReward:
 
     def check(self, prompt: Prompt) -> None:
         """Raise InputError where a function needs a column that a prompt like this one does not have."""
-        row = row_of(prompt, "", ())
+        row = row_of(prompt, "", None)
         for function in self.functions:
             function.check(row)
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """As `score_tokens`, where the tokens are not known."""
-        return self.score_tokens(prompts, texts, [()] * len(texts))
+        return self.score_tokens(prompts, texts, [None] * len(texts))
 
     def score_tokens(
-        self, prompts: Sequence[Prompt], texts: Sequence[str], ids: Sequence[Sequence[int]]
+        self, prompts: Sequence[Prompt], texts: Sequence[str], ids: Sequence[Sequence[int] | None]
     ) -> list[Score]:
         """One score per completion, in the order given.
 
@@ -328,7 +328,7 @@ class FunctionReward:
         return info if result["value"] is None else {name: result["value"], **info}
 
 
-def row_of(prompt: Prompt, text: str, ids: Sequence[int]) -> dict[str, Any]:
+def row_of(prompt: Prompt, text: str, ids: Sequence[int] | None) -> dict[str, Any]:
     """A sample as functions see it.
 
     prompt: text, or messages where it is a chat; completion likewise, text the completion as text always.
@@ -346,7 +346,7 @@ def row_of(prompt: Prompt, text: str, ids: Sequence[int]) -> dict[str, Any]:
         "completion": [{"role": "assistant", "content": text}] if chat else text,
         "text": text,
         "row": columns,
-        "ids": list(ids),
+        "ids": None if ids is None else list(ids),
     }
 
 

@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from practicum.reward.bad import BadReward
 from practicum.reward.json_text import parsed
-from practicum.reward.worker import BadReward
 
 PAUSE = 0.5
 """Seconds before the second attempt; each further one waits twice as long."""
@@ -69,11 +69,10 @@ def llm_judge(argument: str, options: Mapping[str, Any]) -> Callable[..., Any]:
 def messages_of(judge: Mapping[str, Any], prompt: Any, completion: str, answer: Any) -> list[dict[str, str]]:
     """What the judge reads. The mark depends on all texts, so that none of them can hold it."""
     asked = prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)
-    parts = {"request": asked, "reference": None if answer is None else str(answer), "answer": completion}
+    reference = {} if answer is None else {"reference": str(answer)}
+    parts = {"request": asked, **reference, "answer": completion}
     mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    given = [
-        f"{mark} {name}\n{text}\n{mark} end of {name}" for name, text in parts.items() if text is not None
-    ]
+    given = [f"{mark} {name}\n{text}\n{mark} end of {name}" for name, text in parts.items()]
     order = ORDER.format(instructions=judge["instructions"], mark=mark, highest=judge["highest"])
     return [{"role": "system", "content": order}, {"role": "user", "content": "\n\n".join(given)}]
 

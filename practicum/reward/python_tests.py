@@ -24,8 +24,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from practicum.reward.bad import BadReward
 from practicum.reward.sandbox import Channel, packed, unpacked
-from practicum.reward.worker import BadReward
 from practicum.types import Score
 
 BLOCK = re.compile(

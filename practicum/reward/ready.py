@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from practicum.reward.bad import BadFunction, BadReward
 from practicum.reward.json_text import check_schema, fits, parsed
 from practicum.reward.judge import llm_judge
 from practicum.reward.python_tests import python_tests
-from practicum.reward.worker import BadFunction, BadReward
 
 Options = Mapping[str, Any]
 

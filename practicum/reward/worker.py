@@ -30,6 +30,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
 
+from practicum.reward.bad import BadFunction, BadReward
 from practicum.types import LARGEST_REWARD, Score
 
 Kind = Literal["trl", "verl", "verl_batched", "plain"]
@@ -46,10 +47,6 @@ AT_ONCE = 32
 """Rows of an async function that wait at the same time."""
 LONGEST_TRACEBACK = 4000
 KILLED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-
-
-class BadFunction(Exception):  # noqa: N818 - told to the parent as text
-    """A function that cannot be called: one line that says why."""
 
 
 @dataclass(frozen=True)
@@ -276,7 +273,11 @@ def _call_one(function: Function, row: Mapping[str, Any], loop: asyncio.Abstract
 
 
 async def _awaited(given: Any) -> Any:
-    return await given
+    """What a coroutine returns, or the exception by which it would end the loop, and all rows with it."""
+    try:
+        return await given
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
 
 
 async def _side_by_side(function: Function, request: Mapping[str, Any]) -> list[Any]:
@@ -287,7 +288,9 @@ async def _side_by_side(function: Function, request: Mapping[str, Any]) -> list[
         positional, named = row_arguments(function, row)
         async with places:
             try:
-                given = await asyncio.wait_for(function.call(*positional, **named), request["limit"])
+                given = await asyncio.wait_for(
+                    _awaited(function.call(*positional, **named)), request["limit"]
+                )
             except asyncio.TimeoutError:
                 return {"error": "time limit", "words": f"took more than {request['limit']:g} s"}
             except asyncio.CancelledError:
@@ -349,12 +352,10 @@ def verl_value(row: Mapping[str, Any], name: str) -> Any:
 # ------------------------------------------------------------------------------------ what it returned
 
 
-class BadReward(Exception):  # noqa: N818 - told to the parent as text
-    """What a function returned is no reward."""
-
-
 def listed(given: Any, count: int) -> list[Any]:
     """The values of a batched call. Raises BadReward for anything but one a row."""
+    if isinstance(given, BaseException):
+        raise given
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         raise BadReward(f"returned {_shown(given)} for {count} completions: expected a list of {count}")
     values = list(given)
