@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from practicum.errors import InputError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RewardFormat: TypeAlias = Literal["auto", "chat", "text"]
 """How to read a reward model that another trainer made; auto: chat where its tokenizer has a template."""
+LARGEST_REWARD = 1e15
+"""Largest size of a reward; sums of squares of such rewards still fit in float32."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,17 @@ class Reward(Protocol):
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """One score per completion, in the order given. Raises on its own bugs, never on a text."""
+        ...
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """A reward that also sees the tokens of each completion."""
+
+    def score_tokens(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], ids: Sequence[Sequence[int]]
+    ) -> list[Score]:
+        """As `Reward.score`; `ids` are the tokens that were sampled."""
         ...
 
 

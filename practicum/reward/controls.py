@@ -12,7 +12,7 @@ import numpy as np
 from practicum.errors import InputError
 from practicum.reward.plain import PlainReward
 from practicum.stats import Floats
-from practicum.types import Prompt, Reward, Score
+from practicum.types import Prompt, ReadsTokens, Reward, Score
 
 Control = Literal["none", "random", "format"]
 
@@ -50,13 +50,29 @@ class _Controlled:
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """The true scores with the value replaced and the true one kept as the part `true`."""
-        scores = self.true.score(prompts, texts)
+        return self._replaced(self.true.score(prompts, texts), prompts, texts)
+
+    def score_tokens(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], ids: Sequence[Sequence[int]]
+    ) -> list[Score]:
+        """As `score`, for a true reward that sees tokens too."""
+        if not isinstance(self.true, ReadsTokens):
+            return self.score(prompts, texts)
+        return self._replaced(self.true.score_tokens(prompts, texts, ids), prompts, texts)
+
+    def _replaced(
+        self, scores: Sequence[Score], prompts: Sequence[Prompt], texts: Sequence[str]
+    ) -> list[Score]:
         return [
             replace(
                 score, value=self._value(score, prompt.text, text), parts={**score.parts, "true": score.value}
             )
             for score, prompt, text in zip(scores, prompts, texts, strict=True)
         ]
+
+    def close(self) -> None:
+        """End the processes of the true reward, where it has some."""
+        getattr(self.true, "close", lambda: None)()
 
     def _value(self, score: Score, prompt: str, text: str) -> float:
         if self.control == "format":

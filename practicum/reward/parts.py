@@ -16,7 +16,8 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.guard.observer import Adjustments
 from practicum.guard.signals import repeated_triples
-from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat, Ranged
+from practicum.ranges import FiniteFloat, NonNegativeFloat, OpenShare, PositiveFloat
+from practicum.reward.config import PARTS, FunctionsConfig
 from practicum.reward.model import RewardModel
 from practicum.reward.plain import PlainReward
 from practicum.rollout.collect import ScoredRollout
@@ -25,16 +26,17 @@ from practicum.stats import Floats
 from practicum.tasks.task import Task, behaviours_of
 from practicum.types import Prompt
 
-PARTS = ("reward_model", "task", "length")
+_TOLD = ("reward_model", "disagreement", "task", "length")
 
 
 @dataclass(frozen=True)
-class RewardConfig(Ranged, section="reward"):
-    """The reward of a completion when there is a reward model."""
+class RewardConfig(FunctionsConfig, section="reward"):
+    """The reward of a completion where functions, or a reward model, pay."""
 
     weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: {"reward_model": 1.0})
-    """Weights of the parts: reward_model, task (its own score, such as a verifier's) and length (tokens as a
-    share of sampling.max_new_tokens; a negative weight penalises length)."""
+    """Weights of the parts: reward_model, task (its own score, such as a verifier's), length (tokens as a
+    share of sampling.max_new_tokens; a negative weight penalises length), and each function by its name
+    (1 where none is given)."""
     ensemble: Literal["mean", "min", "mean_minus_variance"] = "mean"
     """How several members are combined; min and mean_minus_variance lower rewards on which they disagree."""
     variance_weight: NonNegativeFloat = 0.5
@@ -54,16 +56,19 @@ class RewardConfig(Ranged, section="reward"):
     """Divide rewards by their standard deviation on the reference set. This changes the meaning of the KL
     weight: unscaled, a reward of 1 is one logit of people's preference."""
     unfinished: FiniteFloat = -5.0
-    """Total reward of a completion that was cut before its end of sequence, whatever its parts are."""
+    """With a reward model: total reward of a completion that was cut before its end of sequence, whatever its
+    parts are."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for setting, parts in (("weights", self.weights), ("budgets", self.budgets)):
-            for name in parts:
-                if name not in PARTS:
-                    raise InputError(f"reward.{setting}: unknown part {name!r}; there are {', '.join(PARTS)}")
-        if not any(self.weights.values()):
+        self.check_parts("budgets", self.budgets)
+        if not any([*self.weights.values(), *(self.weights.get(name, 1.0) for name in self.names)]):
             raise InputError("reward.weights: every part weighs 0, so nothing would be learned")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that may have a weight or a budget."""
+        return tuple(dict.fromkeys([*PARTS, *self.names]))
 
 
 @dataclass(frozen=True)
@@ -87,40 +92,69 @@ def pay(
 ) -> ScoredRollout:
     """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
 
-    The scores keep the task's parts and gain `reward_model`, `disagreement` (deviation over members, 0 for
-    one), `task` and `length`, and with several members `member_1`, `member_2` and so on. A reward that is not
-    finite raises InputError with the prompt and the text that got it.
+    Where functions pay, their weighted sum is the batch's reward, and what else has a weight comes to it.
+    The scores keep their parts and gain `task` and `length`; with reward models also `reward_model` and
+    `disagreement` (deviation over members, 0 for one), and with several members `member_1`, `member_2` and so
+    on. A reward that is not finite raises InputError with the prompt and the text that got it.
     """
     extra = extra or Extra()
-    members_BM = member_rewards(models, batch.prompts, batch.rollout.texts, config.scale)
-    for number, part_B in enumerate(members_BM.T, start=1):
-        _check_finite(f"reward_model (member {number})", part_B, batch)
-    learned_B = combined(members_BM, config)
-    parts = {
-        "reward_model": learned_B,
-        "disagreement": members_BM.std(1, unbiased=False),
-        "task": batch.reward_B,
-        "length": batch.rollout.mask_BT.sum(1) / max_new_tokens,
-    }
-    if members_BM.shape[1] > 1:
-        parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
-    reward_B = torch.zeros_like(learned_B, dtype=torch.float64)
-    for name in dict.fromkeys([*config.weights, *extra.multipliers]):
-        weight = config.weights.get(name, 0.0) - extra.multipliers.get(name, 0.0)
-        reward_B = reward_B + weight * parts[name]
+    parts = _judged_parts(batch, config) | _learned_parts(batch, models, config)
+    weights: Mapping[str, float] = config.weights
+    reward_B = torch.zeros_like(batch.reward_B)
+    if config.functions:
+        # Functions, and the task beside them, are weighted in the batch's reward already.
+        reward_B = batch.reward_B
+        weights = {name: weight for name, weight in weights.items() if name in _added(models, config)}
+    parts["length"] = batch.rollout.mask_BT.sum(1) / max_new_tokens
+    for name in dict.fromkeys([*weights, *extra.multipliers]):
+        weight = weights.get(name, 0.0) - extra.multipliers.get(name, 0.0)
+        reward_B = reward_B + weight * parts.get(name, 0.0)
     for price, shown_B in extra.prices.values():
         reward_B = reward_B + price * shown_B
-    reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
+    if models:
+        reward_B = torch.where(batch.finished_B, reward_B, torch.full_like(reward_B, config.unfinished))
     _check_finite("the weighted parts", reward_B, batch)
+    told = {name: part_B for name, part_B in parts.items() if name in _TOLD or name.startswith("member_")}
     scores = [
         replace(
             score,
             value=float(reward_B[row]),
-            parts={**score.parts, **{name: float(part_B[row]) for name, part_B in parts.items()}},
+            parts={**score.parts, **{name: float(part_B[row]) for name, part_B in told.items()}},
         )
         for row, score in enumerate(batch.scores)
     ]
     return replace(batch, scores=scores, reward_B=reward_B)
+
+
+def _added(models: Sequence[RewardModel], config: RewardConfig) -> set[str]:
+    """The parts that come to what the functions pay."""
+    return ({"reward_model"} if models else set()) | ({"length"} - set(config.names))
+
+
+def _judged_parts(batch: ScoredRollout, config: RewardConfig) -> dict[str, Tensor]:
+    """What was paid before: the task's score, or the parts of functions; 0 where a row has no such part."""
+    if not config.functions:
+        return {"task": batch.reward_B}
+    names = dict.fromkeys(name for score in batch.scores for name in score.parts)
+    return {
+        name: torch.tensor([score.parts.get(name, 0.0) for score in batch.scores], dtype=torch.float64)
+        for name in names
+    }
+
+
+def _learned_parts(
+    batch: ScoredRollout, models: Sequence[RewardModel], config: RewardConfig
+) -> dict[str, Tensor]:
+    """What the reward models say, together and each member."""
+    if not models:
+        return {}
+    members_BM = member_rewards(models, batch.prompts, batch.rollout.texts, config.scale)
+    for number, part_B in enumerate(members_BM.T, start=1):
+        _check_finite(f"reward_model (member {number})", part_B, batch)
+    parts = {"reward_model": combined(members_BM, config), "disagreement": members_BM.std(1, unbiased=False)}
+    if members_BM.shape[1] > 1:
+        parts |= {f"member_{number}": part_B for number, part_B in enumerate(members_BM.T, start=1)}
+    return parts
 
 
 def _check_finite(name: str, reward_B: Tensor, batch: ScoredRollout) -> None:

@@ -13,7 +13,7 @@ from practicum.model.tokenizer import encode_prompts
 from practicum.rollout.sampler import Completion, Heard, Sampler, nobody
 from practicum.rollout.scores import checked_scores
 from practicum.run.profile import span
-from practicum.types import Prompt, Reward, Rollout, Score
+from practicum.types import Prompt, ReadsTokens, Reward, Rollout, Score
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def collect(
     texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)
     row_prompts = [prompt for prompt in prompts for _ in range(group_size)]
     with span("verify"):
-        scores = reward.score(row_prompts, texts)
+        scores = _scored(reward, row_prompts, texts, completions)
     if len(scores) != len(texts):
         raise RuntimeError(f"task {reward.name!r} returned {len(scores)} scores for {len(texts)} texts")
     scores = checked_scores(reward.name, row_prompts, texts, scores)
@@ -67,6 +67,15 @@ def collect(
         reward_B=torch.tensor([score.value for score in scores], dtype=torch.float64),
         finished_B=torch.tensor([completion.finished for completion in completions]),
     )
+
+
+def _scored(
+    reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str], completions: Sequence[Completion]
+) -> list[Score]:
+    """What the reward says; one that reads tokens is given those that were sampled."""
+    if isinstance(reward, ReadsTokens):
+        return reward.score_tokens(prompts, texts, [completion.ids for completion in completions])
+    return reward.score(prompts, texts)
 
 
 def to_rollout(

@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from practicum.errors import InputError
-from practicum.types import Prompt, Score
+from practicum.types import LARGEST_REWARD, Prompt, Score
 
-LARGEST = 1e15
-"""Largest size of a reward; sums of squares of such rewards still fit in float32."""
+LARGEST = LARGEST_REWARD
 SHOWN = 80
 """Characters of a prompt or a text that a message shows."""
 

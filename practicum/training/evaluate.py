@@ -22,6 +22,8 @@ from practicum.data.config import DataConfig
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
+from practicum.reward.config import FunctionsConfig
+from practicum.reward.function import close, with_functions
 from practicum.rollout.collect import ScoredRollout, collect
 from practicum.rollout.fitting import fitted
 from practicum.rollout.samplers import make_sampler
@@ -31,7 +33,7 @@ from practicum.tasks.registry import TaskConfig, load_task_on
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import sampling_seed, set_threads
-from practicum.types import Prompt
+from practicum.types import Prompt, Reward, Score
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class EvalConfig(Ranged):
     """The task."""
     data: DataConfig = field(default_factory=DataConfig)
     """Your own rows in place of the task's problems; all of them unless a share or a test file is named."""
+    reward: FunctionsConfig = field(default_factory=FunctionsConfig)
+    """Functions of yours that judge the answers, in place of the task or beside it."""
     split: Common[Literal["validation", "test"]] = "test"
     """Split of the held-out problems."""
     count: Common[Count] = 1000
@@ -71,19 +75,27 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     task = load_task_on(config.task, config.data, "examination")
     if isinstance(task, TableTask):
         task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
-        check_judged(task, None)
-    return {"model": str(config.model), **examine(policy, tokenizer, task, config)}
+        check_judged(task, config.reward.functions)
+    told = {"max_new_tokens": config.sampling.max_new_tokens}
+    reward = with_functions(config.reward, task, None, told, config.split)
+    try:
+        return {"model": str(config.model), **examine(policy, tokenizer, task, config, reward)}
+    finally:
+        close(reward)
 
 
-def examine(policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:
+def examine(
+    policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig, reward: Reward | None = None
+) -> dict[str, Any]:
     """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for.
 
     Accuracy is over the completions of which the task says whether they solve their problem; where it says so
-    of none, accuracy and pass@k are None. `reward` is the mean over all; `notes` say what was not judged.
+    of none, accuracy and pass@k are None. `reward` is the mean over all, of what `reward` pays in place of
+    the task, and of its parts; `notes` say what was not judged.
     """
-    started = time.perf_counter()
+    started, judge = time.perf_counter(), reward or task
     prompts = task.prompts(config.split, config.count, config.seed)
-    greedy = _sample(policy, tokenizer, task, prompts, 1, config, 0.0)
+    greedy = _sample(policy, tokenizer, judge, prompts, 1, config, 0.0)
     judged = [row for row, score in enumerate(greedy.scores) if score.solved is not None]
     right = [bool(greedy.scores[row].solved) for row in judged]
     notes = _notes(task, len(judged), len(prompts))
@@ -95,7 +107,7 @@ def examine(policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig
         "judged": len(judged),
         "accuracy": sum(right) / len(right) if right else None,
         "ci95": interval_of(right, [prompts[row] for row in judged]) if right else None,
-        "reward": mean_reward(prompts, greedy),
+        "reward": {**mean_reward(prompts, greedy), "parts": mean_parts(greedy.scores)},
         "notes": notes,
         "outcomes": _shares([score.outcome for score in greedy.scores]),
         "behaviours": _behaviours(task, prompts, greedy.rollout.texts),
@@ -115,7 +127,7 @@ def examine(policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig
     }
     if config.samples:
         few = prompts[: config.sampled_count]
-        sampled = _sample(policy, tokenizer, task, few, config.samples, config, 1.0)
+        sampled = _sample(policy, tokenizer, judge, few, config.samples, config, 1.0)
         result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
     result["seconds"] = time.perf_counter() - started
@@ -142,6 +154,15 @@ def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, An
     return {"mean": mean, "ci95": [mean - reach, mean + reach]}
 
 
+def mean_parts(scores: Sequence[Score]) -> dict[str, float]:
+    """Mean of each named part of the reward, over the scores that have it."""
+    parts: dict[str, list[float]] = defaultdict(list)
+    for score in scores:
+        for name, value in score.parts.items():
+            parts[name].append(value)
+    return {name: sum(values) / len(values) for name, values in parts.items()}
+
+
 def interval_of(hits: Sequence[float], prompts: Sequence[Prompt]) -> list[float]:
     """95% interval [low, high] of a share of answers, one to each prompt, clustered by problem."""
     found = share_by_problem(hits, [prompt.problem for prompt in prompts])
@@ -159,7 +180,7 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
 def _sample(
     policy: Policy,
     tokenizer: Tokenizer,
-    task: Task,
+    judge: Reward,
     prompts: Sequence[Prompt],
     count: int,
     config: EvalConfig,
@@ -168,7 +189,7 @@ def _sample(
     sampler = make_sampler(policy, completed(SamplingConfig, config.sampling, temperature=temperature))
     seed = sampling_seed(config.seed, "evaluation", count)
     with progress("examine", len(prompts) * count) as bar:
-        return collect(sampler, tokenizer, task, prompts, count, seed, bar.update)
+        return collect(sampler, tokenizer, judge, prompts, count, seed, bar.update)
 
 
 def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:

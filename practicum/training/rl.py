@@ -33,6 +33,7 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import rollout_lengths
 from practicum.ranges import MOST_HELD, Common, Count, NonNegativeInt, Ranged, Seed
 from practicum.reward.controls import Control, check_control, with_control
+from practicum.reward.function import close, tell_progress, with_functions
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
@@ -89,7 +90,7 @@ class PracticeSettings(Ranged):
     profile: bool = False
     """Print where a step's time goes and write trace.json."""
     reward: RewardConfig = field(default_factory=RewardConfig)
-    """What a reward model's opinion and other named parts are worth."""
+    """Who pays, and what each named part is worth."""
     guard: GuardConfig = field(default_factory=GuardConfig)
     """What watches a run against reward models, and ends it when they no longer speak for people."""
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -164,10 +165,17 @@ class RlConfig(PracticeSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reward.budgets and not self.reward_model:
-            raise InputError("reward.budgets hold parts of a --reward_model's reward: give one")
-        if self.reward.shares and not self.reward_model:
-            raise InputError("reward.shares add a price to a --reward_model's reward: give one")
+        paid = self.reward_model or self.reward.functions
+        if self.reward.budgets and not paid:
+            raise InputError(
+                "reward.budgets hold parts of what a --reward_model or a --reward function pays: give one"
+            )
+        if self.reward.shares and not paid:
+            raise InputError(
+                "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
+            )
+        if self.control != "none" and (self.reward.budgets or self.reward.shares):
+            raise InputError(f"control {self.control} replaces the reward: drop reward.budgets and shares")
         if self.reward_model and self.control != "none":
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
 
@@ -204,8 +212,9 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     task = task or load_task_on(config.task, config.data, "practice")
     if isinstance(task, TableTask):
         task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
-        check_judged(task, reward or config.reward_model)
-    reward = with_control(reward or task, config.control, config.seed)
+        check_judged(task, reward or config.reward_model or config.reward.functions)
+    told = {"max_new_tokens": config.sampling.max_new_tokens}
+    reward = with_control(with_functions(config.reward, task, reward, told), config.control, config.seed)
     check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)
     dtype = compute_dtype(config.dtype)
@@ -302,7 +311,10 @@ def train(
     trainee = trainee_of(parts, config)
     shown = ("reward", "completion_tokens")
     stage = Stage(run, config.loop, trainee, shown, parts.observers, keep_start=goes_back)
-    last = run_steps(stage, lambda index: practise(parts, trainee, config, index))
+    try:
+        last = run_steps(stage, lambda index: practise(parts, trainee, config, index))
+    finally:
+        close(parts.reward)
     summary = {
         "stage": "rl",
         "task": parts.task.name,
@@ -331,11 +343,12 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     adjusted = adjustments(parts.observers, index + 1)
     prompts = step_prompts(parts.task, config, index)
     first_update = index * config.update.epochs * config.update.minibatches
+    tell_progress(parts.reward, index, config.loop.steps)
     with span("sample"):
         parts.sampler.load(trainee.decoder, first_update)
         seed = sampling_seed(config.seed, "sampling", index)
         batch = collect(parts.sampler, trainee.tokenizer, parts.reward, prompts, config.group_size, seed)
-    if parts.reward_models:
+    if parts.reward_models or (config.reward.functions and config.control == "none"):
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
             batch = pay(batch, parts.reward_models, config.reward, longest, extra)
@@ -357,7 +370,7 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
-    return StepResult(metrics, sample_rows(batch, experience, config.samples_per_step, index))
+    return StepResult(metrics, sample_rows(batch, experience, config, index))
 
 
 def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
@@ -459,10 +472,12 @@ def _tied_share(batch: ScoredRollout) -> float:
     return sum(tied) / len(tied)
 
 
-def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index: int) -> list[dict[str, Any]]:
-    """The first `count` rows spread over the groups, for samples.jsonl."""
+def sample_rows(
+    batch: ScoredRollout, experience: Experience, config: RlConfig, index: int
+) -> list[dict[str, Any]]:
+    """The first `samples_per_step` rows spread over the groups, for samples.jsonl."""
     rows = len(batch.scores)
-    chosen = range(0, rows, max(1, rows // max(1, count)))
+    chosen = range(0, rows, max(1, rows // max(1, config.samples_per_step)))
     return [
         {
             "step": index + 1,
@@ -477,13 +492,18 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
             "repetition": repeated_triples(
                 batch.rollout.completion_ids_BT[row][batch.rollout.mask_BT[row]].tolist()
             ),
-            **_learned_parts(batch.scores[row]),
+            **_named_parts(batch.scores[row], config.reward.names),
         }
         for row in chosen
     ]
 
 
-def _learned_parts(score: Score) -> dict[str, dict[str, float]]:
-    """What reward models said of a sample; nothing where there were none."""
-    found = {name: score.parts[name] for name in ("reward_model", "disagreement") if name in score.parts}
+def _named_parts(score: Score, functions: Sequence[str]) -> dict[str, dict[str, float]]:
+    """What reward models and functions said of a sample; nothing where there were none."""
+    named = ("reward_model", "disagreement", *functions)
+    found = {
+        name: value
+        for name, value in score.parts.items()
+        if name in named or any(name.startswith(f"{one}.") for one in functions)
+    }
     return {"parts": found} if found else {}

@@ -1,0 +1,137 @@
+"""Ready-made reward functions, by name. They run in worker processes like a user's own.
+
+Each factory takes what stands after the colon (`format:REGEX`) and what the run tells (`max_new_tokens`, the
+settings of the judge), and returns a function with one of the known signatures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from practicum.reward.bad import BadFunction, BadReward
+from practicum.reward.json_text import check_schema, fits, parsed
+from practicum.reward.judge import llm_judge
+from practicum.reward.python_tests import python_tests
+
+Options = Mapping[str, Any]
+
+
+def ready_made(name: str, argument: str, options: Options) -> Callable[..., Any]:
+    """The function of that name. Raises BadFunction for an argument it does not take."""
+    try:
+        return FACTORIES[name](argument, options)
+    except (ValueError, OSError) as error:
+        raise BadFunction(str(error)) from None
+
+
+def exact_match(argument: str, options: Options) -> Callable[..., float]:
+    """1 where the completion is the row's answer; with a regular expression, where what it finds is.
+
+    Spaces at the ends, and how many stand between words, do not count. A completion in which the expression
+    finds different things is paid 0.
+    """
+    pattern = _pattern(argument) if argument else None
+
+    def match(completion: str, answer: Any) -> float:
+        if answer is None:
+            raise BadReward("exact_match: the row has no answer")
+        if pattern is None:
+            return float(_words(completion) == _words(str(answer)))
+        found = {_words(one.group(bool(pattern.groups)) or "") for one in pattern.finditer(completion)}
+        return float(found == {_words(str(answer))})
+
+    return match
+
+
+def format_of(argument: str, options: Options) -> Callable[..., float]:
+    """1 where the whole completion, without spaces at its ends, matches the regular expression."""
+    if not argument:
+        raise ValueError("format needs a regular expression: format:REGEX")
+    pattern = _pattern(argument)
+
+    def match(completion: str) -> float:
+        return float(pattern.fullmatch(completion.strip()) is not None)
+
+    return match
+
+
+def length(argument: str, options: Options) -> Callable[..., Any]:
+    """Tokens as a share of sampling.max_new_tokens; with LOW-HIGH, 1 for so many words, less beyond them.
+
+    Below LOW the share of LOW that there is, above HIGH the share of the words that would be allowed.
+    """
+    if not argument:
+        longest = int(options["max_new_tokens"])
+
+        def share(completions: list[Any], completion_ids: list[list[int]]) -> list[float]:
+            return [len(ids) / longest for ids in completion_ids]
+
+        return share
+    found = re.fullmatch(r"(\d+)-(\d+)", argument)
+    if not found or not int(found[1]) <= int(found[2]) or not int(found[2]):
+        raise ValueError(f"length:{argument}: expected words as LOW-HIGH, such as length:20-80")
+    low, high = int(found[1]), int(found[2])
+
+    def within(completion: str) -> float:
+        words = len(completion.split())
+        return words / low if words < low else high / words if words > high else 1.0
+
+    return within
+
+
+def json_schema(argument: str, options: Options) -> Callable[..., float]:
+    """1 where the completion is JSON that fits the schema: a file's, or that of the column `schema`."""
+    if not argument:
+
+        def by_row(completion: str, schema: Any) -> float:
+            wanted = json.loads(schema) if isinstance(schema, str) else schema
+            try:
+                check_schema(wanted)
+            except ValueError as error:
+                raise BadReward(f"json_schema: {error}") from None
+            return _fits(wanted, completion)
+
+        return by_row
+    try:
+        wanted = json.loads(Path(argument).read_text(encoding="utf-8"))
+        check_schema(wanted)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{argument}: {error}") from None
+
+    def by_file(completion: str) -> float:
+        return _fits(wanted, completion)
+
+    return by_file
+
+
+def _fits(schema: Any, text: str) -> float:
+    try:
+        value = parsed(text)
+    except ValueError:
+        return 0.0
+    return float(fits(value, schema, schema))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+FACTORIES: Mapping[str, Callable[[str, Options], Callable[..., Any]]] = {
+    "exact_match": exact_match,
+    "format": format_of,
+    "json_schema": json_schema,
+    "length": length,
+    "llm_judge": llm_judge,
+    "python_tests": python_tests,
+}
