@@ -26,11 +26,14 @@ class Prompt:
     """One task instance: the text shown to the policy and what the task needs to judge a completion.
 
     `text` is exactly what the policy reads; `data` is the task's own record (for equations: equation,
-    ask, family, level, variable), plain JSON values only.
+    ask, family, level, variable), plain JSON values only. `messages` are the prompt as a chat ("role" and
+    "content", of a system, of many turns), where it is one: a chat template then renders them in place of
+    `text`, and `data["tools"]` with them.
     """
 
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    messages: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def problem(self) -> str:

@@ -28,7 +28,7 @@ DISTRIBUTIONS = {"flint": "python-flint", "argon2": "argon2-cffi"}
 SCOPES = {
     "web": ["practicum/preferences/app"],
     "postgresql": ["practicum/preferences/database.py"],
-    "data": ["practicum/preferences/formats.py"],
+    "data": ["practicum/data", "practicum/preferences/formats.py"],
     "sentiment": ["practicum/audit/attributes.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],

@@ -22,6 +22,7 @@ LAYERS = {
     "stats": 1,
     "files": 1,
     "threads": 1,
+    "data": 2,
     "exact": 2,
     "run": 2,
     "tasks": 3,

@@ -20,6 +20,7 @@ from jinja2 import TemplateError
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from practicum.errors import InputError
+from practicum.types import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -207,20 +208,30 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=True)]
 
 
-def encode_prompts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str | Prompt]) -> list[list[int]]:
     """Token ids of prompts, as one user's message each where the model has a chat template, else as texts.
 
-    The template adds what the model was taught to expect: its system message, whose turn it is, what opens
-    the answer. It writes the special tokens itself, so none are added to it; a text has those that
-    `encode_texts` gives it, as the beginning of a sequence. An empty prompt is no message but an empty text.
-    Raises InputError when the template refuses a message.
+    A prompt that is a chat has its messages rendered, and its tools. The template adds what the model was
+    taught to expect: its system message, whose turn it is, what opens the answer. It writes the special
+    tokens itself, so none are added to it; a text has those that `encode_texts` gives it, as the beginning of
+    a sequence. An empty prompt is no message but an empty text.
+    Raises InputError when the template refuses a message, or tools are given to a model without a template.
     """
     chat = chat_of(tokenizer)
+    asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
     if chat is None:
-        return encode_texts(tokenizer, texts)
-    asked = encode_batch(tokenizer, [chat.ask(text) if text else "" for text in texts])
+        if any(prompt.data.get("tools") for prompt in asked):
+            raise InputError("a prompt has tools, and the model has no chat template that could show them")
+        return encode_texts(tokenizer, [prompt.text for prompt in asked])
+    rendered = encode_batch(tokenizer, [_asked(chat, prompt) if prompt.text else "" for prompt in asked])
     empty = encode_texts(tokenizer, [""])[0]
-    return [ids if text else list(empty) for text, ids in zip(texts, asked, strict=True)]
+    return [ids if prompt.text else list(empty) for prompt, ids in zip(asked, rendered, strict=True)]
+
+
+def _asked(chat: Chat, prompt: Prompt) -> str:
+    if not prompt.messages:
+        return chat.ask(prompt.text)
+    return chat.render(prompt.messages, tools=prompt.data.get("tools"))
 
 
 @dataclass(frozen=True)
@@ -234,7 +245,13 @@ class Chat:
         """One user's message, up to where the model's answer begins."""
         return self.render([{"role": "user", "content": text}])
 
-    def render(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+    ) -> str:
         """The text of messages as transformers renders it, up to where the answer begins unless told not to.
 
         Raises InputError when the template refuses the messages.
@@ -243,6 +260,7 @@ class Chat:
             return str(
                 _renderer().apply_chat_template(
                     [dict(message) for message in messages],
+                    tools=None if tools is None else [dict(tool) for tool in tools],
                     chat_template=self.template,
                     tokenize=False,
                     add_generation_prompt=add_generation_prompt,

@@ -49,7 +49,7 @@ def collect(
 
     Raises InputError for a reward that is not a finite number.
     """
-    prompt_ids = encode_prompts(tokenizer, [prompt.text for prompt in prompts])
+    prompt_ids = encode_prompts(tokenizer, prompts)
     groups = sampler.sample(prompt_ids, group_size, seed, on_finished)
     completions = [completion for group in groups for completion in group]
     texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.ranges import Common
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.tasks.explanations.task import ExplanationsConfig, ExplanationsTask
 from practicum.tasks.jokes.task import JokesConfig, JokesTask
-from practicum.tasks.task import WorkedTask
+from practicum.tasks.table import FILE_TASKS, Use, load_table
+from practicum.tasks.task import Task, WorkedTask
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,22 @@ TASKS: Mapping[str, Callable[[TaskConfig], WorkedTask]] = {
     "explanations": lambda config: _explanations(config),
 }
 """Every task by its name; a new one is a line here, and its settings a field above."""
+
+
+def load_task_on(config: TaskConfig, data: DataConfig, use: Use) -> Task:
+    """The task that `config` names, or the rows of a user's file, where there is one, as a task.
+
+    Raises InputError for both together, unless the task is made for files.
+    """
+    if data.file is None:
+        return load_task(config)
+    if config.name in FILE_TASKS:
+        return FILE_TASKS[config.name](load_table(data, use))
+    if config.name != TaskConfig.name:
+        raise InputError(
+            f"--task {config.name} makes its own prompts and --data {data.file} brings others: drop one"
+        )
+    return load_table(data, use)
 
 
 def load_task(config: TaskConfig) -> WorkedTask:

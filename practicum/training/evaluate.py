@@ -18,14 +18,17 @@ from scipy.stats import t as students_t
 from tokenizers import Tokenizer
 
 from practicum.config import completed
+from practicum.data.config import DataConfig
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
+from practicum.rollout.fitting import fitted
 from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
 from practicum.stats import share_by_problem
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import sampling_seed, set_threads
 from practicum.types import Prompt
@@ -43,6 +46,8 @@ class EvalConfig(Ranged):
     """A model folder, or a run's folder."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Your own rows in place of the task's problems; all of them unless a share or a test file is named."""
     split: Common[Literal["validation", "test"]] = "test"
     """Split of the held-out problems."""
     count: Common[Count] = 1000
@@ -63,7 +68,11 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     """Examine a saved model; the JSON of `practicum eval`."""
     policy, tokenizer = load_policy(config.model)
     set_threads(config.threads)
-    return {"model": str(config.model), **examine(policy, tokenizer, load_task(config.task), config)}
+    task = load_task_on(config.task, config.data, "examination")
+    if isinstance(task, TableTask):
+        task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+        check_judged(task, None)
+    return {"model": str(config.model), **examine(policy, tokenizer, task, config)}
 
 
 def examine(policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig) -> dict[str, Any]:

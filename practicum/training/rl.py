@@ -18,6 +18,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
 from practicum.guard.guard import GuardConfig
@@ -35,11 +36,13 @@ from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
+from practicum.rollout.fitting import fitted
 from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
@@ -152,6 +155,8 @@ class RlConfig(PracticeSettings):
     """The model that the KL pulls to; none means the one practice starts from."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task that gives prompts and judges completions."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Your own rows in place of the task's prompts."""
     control: Common[Control] = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
     seed: Common[Seed] = 0
@@ -196,7 +201,10 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     resume. Raises InputError where parts do not fit each other.
     """
     policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
-    task = task or load_task(config.task)
+    task = task or load_task_on(config.task, config.data, "practice")
+    if isinstance(task, TableTask):
+        task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+        check_judged(task, reward or config.reward_model)
     reward = with_control(reward or task, config.control, config.seed)
     check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)
@@ -354,7 +362,10 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
 
 def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
     """The prompts of one iteration."""
-    return task.prompts("train", config.prompts_per_step, step_seed(config.seed, "prompts", index))
+    count = config.prompts_per_step
+    if isinstance(task, TableTask):
+        return task.prompts_from(index * count, count, config.seed)
+    return task.prompts("train", count, step_seed(config.seed, "prompts", index))
 
 
 def _prompts_of_step(task: Task, config: RlConfig, step: int) -> list[Prompt]:

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.observer import StepResult
 from practicum.model.decoder import compute_dtype
@@ -24,8 +25,10 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import make_rows, make_scorer, padding_share
 from practicum.model.tokenizer import encode_batch, encode_prompts, encode_texts
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
+from practicum.rollout.fitting import fitted
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, load_task, load_task_on
+from practicum.tasks.table import TableTask
 from practicum.tasks.task import Teaches
 from practicum.training.loop import (
     LoopConfig,
@@ -52,6 +55,8 @@ class SftConfig(Ranged):
     """Folder of the model to start from (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task whose worked problems are imitated."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Your own rows in place of the task's worked problems."""
     batch_demonstrations: Common[Count] = 64
     """Worked problems per update."""
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -85,12 +90,13 @@ def train(
     fit they are skipped and counted in the metrics, and the first of them is named on stderr.
     """
     policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
-    task = task or load_task(config.task)
+    task = task or teacher(config, policy, tokenizer)
 
     def demonstrations_of(index: int) -> list[Demonstration]:
-        return task.demonstrations(
-            config.batch_demonstrations, step_seed(config.seed, "demonstrations", index)
-        )
+        count = config.batch_demonstrations
+        if isinstance(task, TableTask):
+            return task.demonstrations_from(index * count, count, config.seed)
+        return task.demonstrations(count, step_seed(config.seed, "demonstrations", index))
 
     # That the model is too short for the task is told before there is a folder.
     lesson_of(policy.spec, tokenizer, demonstrations_of(0))
@@ -122,6 +128,18 @@ def train(
     return summary
 
 
+def teacher(config: SftConfig, policy: Policy, tokenizer: Tokenizer) -> Teaches:
+    """The task, or the user's rows whose prompts fit in the model."""
+    if config.data.file is None:
+        return load_task(config.task)
+    task = load_task_on(config.task, config.data, "imitation")
+    if isinstance(task, TableTask):
+        return fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+    if not (hasattr(task, "demonstrations") and hasattr(task, "exposition")):
+        raise InputError(f"task {task.name} demonstrates nothing: sft needs worked problems")
+    return cast(Teaches, task)
+
+
 @dataclass(frozen=True)
 class Lesson:
     """The rows of one update that hold a token to learn, and what was lost of the others.
@@ -149,7 +167,7 @@ def lesson_of(
     A demonstration has tokens to learn only after its prompt, a passage all but its first, which nothing
     predicts. Raises InputError when no demonstration is left to learn from, or nothing at all.
     """
-    asked = [demonstration.prompt.text for demonstration in demonstrations]
+    asked = [demonstration.prompt for demonstration in demonstrations]
     written = [demonstration.completion for demonstration in demonstrations]
     prompts = [*encode_prompts(tokenizer, asked), *([] for _ in passages)]
     end = spec.eos_id

@@ -1,0 +1,196 @@
+"""A user's own rows as a task: their prompts in three disjoint splits, and what they demonstrate."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Literal, TypeVar
+
+from practicum.data.columns import Columns, find_columns
+from practicum.data.config import DataConfig
+from practicum.data.records import Record, record_of
+from practicum.data.rows import STDIN, Row, read_rows
+from practicum.errors import InputError
+from practicum.tasks.task import Task
+from practicum.types import Demonstration, Prompt, Reward, Score
+
+Item = TypeVar("Item")
+Use = Literal["practice", "imitation", "examination"]
+USED: Mapping[Use, tuple[str, ...]] = {
+    "practice": ("prompt", "messages", "system", "tools", "answer"),
+    "imitation": ("prompt", "messages", "system", "tools", "completion", "solution"),
+    "examination": ("prompt", "messages", "system", "tools", "answer"),
+}
+
+
+class TableTask:
+    """Rows of a file as a `Task`: it asks and demonstrates; a reward of the user's judges.
+
+    `splits` maps train, validation and test to their records, `judge` is who scores where a task of its own
+    does. Prompts are drawn pass after pass: no row comes again before all have come.
+    """
+
+    vocabulary_size = 0
+
+    def __init__(
+        self, name: str, splits: Mapping[str, Sequence[Record]], judge: Reward | None = None
+    ) -> None:
+        self.name, self.judge = name, judge
+        self.splits = {split: list(splits.get(split, ())) for split in ("train", "validation", "test")}
+
+    def with_splits(self, splits: Mapping[str, Sequence[Record]]) -> TableTask:
+        """The same task on other rows."""
+        other = copy(self)
+        other.splits = {split: list(splits.get(split, ())) for split in self.splits}
+        return other
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        """`count` prompts of a split in an order of the seed's; validation and test give no row twice, so at
+        most all of theirs. Raises InputError for a split without rows."""
+        records = self._records(split)
+        if split != "train":
+            count = min(count, len(records))
+        return [record.prompt for record in drawn(records, 0, count, seed)]
+
+    def prompts_from(self, start: int, count: int, seed: int) -> list[Prompt]:
+        """Prompts `start` to `start + count` of endless passes over the train split."""
+        return [record.prompt for record in drawn(self._records("train"), start, count, seed)]
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        """The judge's scores; 0 for every text where there is none, since rows judge nothing."""
+        if self.judge is not None:
+            return self.judge.score(prompts, texts)
+        return [Score(0.0) for _ in texts]
+
+    def exposition(self, count: int, seed: int) -> list[str]:
+        """Nothing: rows hold no textbook."""
+        return []
+
+    def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
+        """`count` demonstrations of the train split, in an order of the seed's."""
+        return self.demonstrations_from(0, count, seed)
+
+    def demonstrations_from(self, start: int, count: int, seed: int) -> list[Demonstration]:
+        """Demonstrations `start` to `start + count` of endless passes over those of the train split."""
+        return drawn(self.lessons(), start, count, seed)
+
+    def lessons(self) -> list[Demonstration]:
+        """All demonstrations of the train split. Raises InputError where its rows hold none."""
+        found = [one for record in self._records("train") for one in record.demonstrations]
+        if not found:
+            raise InputError(
+                f"{self.name}: its rows show nothing to imitate: name a column with --data.completion"
+            )
+        return found
+
+    def _records(self, split: str) -> list[Record]:
+        if not self.splits[split]:
+            raise InputError(f"{self.name}: no rows in the {split} split; {_advice(split)}")
+        return self.splits[split]
+
+
+def _advice(split: str) -> str:
+    if split == "test":
+        return "give --data.test FILE or --data.test_share 0.1"
+    return "give --data.validation_share 0.1" if split == "validation" else "give more rows"
+
+
+def drawn(items: Sequence[Item], start: int, count: int, seed: int) -> list[Item]:
+    """Items `start` to `start + count` of endless passes, each pass in an order of its own."""
+    found: list[Item] = []
+    while len(found) < count:
+        turn, place = divmod(start + len(found), len(items))
+        order = list(items)
+        Random(f"rows {seed} {turn}").shuffle(order)
+        found += order[place : place + count - len(found)]
+    return found
+
+
+# --------------------------------------------------------------------------------------------- from a file
+
+
+def load_table(config: DataConfig, use: Use) -> TableTask:
+    """The task of the rows that the settings name. Says on stderr which columns it reads.
+
+    For an examination all rows are the test split unless the settings or the folder say which. Raises
+    InputError for a file that cannot be read, and for the first bad row.
+    """
+    assert config.file is not None
+    rows = read_rows(config.file)
+    columns = find_columns(rows, config)
+    check_columns(columns, rows, use)
+    name = "stdin" if config.file == STDIN else config.file.name
+    print(f"practicum: {name}: {len(rows)} rows; {columns.told(USED[use])}", file=sys.stderr)
+    records = [record_of(row, columns, config.turns) for row in rows]
+    splits = splits_of(records, config, use)
+    if config.test is not None:
+        splits["test"] = _test_file(config, config.test)
+    tell_shared(name, splits)
+    return TableTask(name, splits)
+
+
+def check_columns(columns: Columns, rows: Sequence[Row], use: Use) -> None:
+    """Raise InputError where no column holds prompts, or, for imitation, nothing to imitate."""
+    file = rows[0].origin.rpartition(":")[0]
+    names = ", ".join(dict.fromkeys(name for row in rows for name in row.values))
+    if not columns.prompt and not columns.messages:
+        raise InputError(f"{file}: no column of prompts among {names}: name it with --data.prompt")
+    if use == "imitation" and not (columns.completion or columns.messages or columns.solution):
+        raise InputError(f"{file}: no column to imitate among {names}: name it with --data.completion")
+
+
+def _test_file(config: DataConfig, path: Path) -> list[Record]:
+    rows = read_rows(path)
+    columns = find_columns(rows, replace(config, file=path, test=None))
+    check_columns(columns, rows, "examination")
+    return [record_of(row, columns, config.turns) for row in rows]
+
+
+def splits_of(records: Sequence[Record], config: DataConfig, use: Use) -> dict[str, list[Record]]:
+    """Records by split: the folder's own, else by the hash of the prompt."""
+    whole = "test" if use == "examination" and config.test is None else "train"
+    splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": []}
+    shares = config.test_share + config.validation_share
+    for record in records:
+        place = record.split or (_split_by_hash(record.prompt, config) if shares else whole)
+        splits[place].append(record)
+    return splits
+
+
+def _split_by_hash(prompt: Prompt, config: DataConfig) -> str:
+    """The split of a prompt: equal prompts are in one, in every file and run."""
+    digest = hashlib.sha256(prompt.text.encode()).digest()
+    lot = int.from_bytes(digest[:8], "big") / 2**64
+    if lot < config.test_share:
+        return "test"
+    return "validation" if lot < config.test_share + config.validation_share else "train"
+
+
+def check_judged(task: Task, reward: object) -> None:
+    """Raise InputError where nothing judges the answers to a table's prompts."""
+    if isinstance(task, TableTask) and task.judge is None and not reward:
+        raise InputError(
+            f"{task.name}: rows do not judge answers: give --reward FILE.py:function (a function of yours)"
+        )
+
+
+def tell_shared(name: str, splits: Mapping[str, Sequence[Record]]) -> None:
+    """Say on stderr how many prompts of the other splits are in the train split too."""
+    learned = {record.prompt.text for record in splits["train"]}
+    for split in ("validation", "test"):
+        shared = sum(record.prompt.text in learned for record in splits[split])
+        if shared:
+            print(
+                f"practicum: {name}: {shared} of {len(splits[split])} prompts of the {split} split "
+                "are in the train split too: an examination on them overstates what was learned",
+                file=sys.stderr,
+            )
+
+
+FILE_TASKS: dict[str, Callable[[TableTask], TableTask]] = {}
+"""Tasks made for files, by name: each takes the rows and gives them its own words or judgement."""
