@@ -42,6 +42,8 @@ _NEGATIVE_WORDS = word_set("""not no never isn't isn’t or without wrong incorr
     minus plus times about approximately roughly between over under least most""")
 _NUMBER_WORDS = word_set("""zero one two three four five six seven eight nine ten eleven twelve half
     dozen hundred thousand million billion trillion hundreds thousands millions billions""")
+_LETTERS = frozenset("mgshlLdWVJNCFKa")
+"""Single letters that may stand beside a number: units, and an article."""
 _LABEL = re.compile(r"^\s*(?:[A-Za-z]\w{0,9}(?:\([a-z]\))?)\s*=\s*(?=\S)")
 _SEPARATOR = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|;\s*|\band\s+|\bor\s+)\s*", re.IGNORECASE)
 _MARKS = re.compile(r"\*\*|__|`|\\\(|\\\)|\\\[|\\\]|\\left|\\right|\\,|\\!|\\;")
@@ -131,14 +133,27 @@ def _single_number(text: str) -> Fraction:
         match.end() < len(text) and text[match.end()] == "/" and text[match.end() + 1 :][:1].isdigit()
     ):
         raise ParseError(f"{rest!r:.20} is no part of a number and its unit")
-    words = {word.lower() for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", around)}
-    for word in sorted(words & (_NEGATIVE_WORDS | _NUMBER_WORDS)):
-        raise ParseError(f"{word!r} beside a number leaves open which one is meant")
+    words = re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", around)
+    for word in words:
+        unclear = word.lower() in _NEGATIVE_WORDS or word.lower() in _NUMBER_WORDS
+        if unclear or (len(word) == 1 and word not in _LETTERS):
+            raise ParseError(f"{word!r} beside a number leaves open which one is meant")
+    if match["sign"].strip() and _is_operator(text, match):
+        raise ParseError(f"{match['sign'].strip()!r} may be a sum's")
     if match["number"] is None:
         value = _fraction(match["over"], match["below"])
     else:
         value = _fraction(match["number"].replace(",", ""), match["divisor"] or "1")
     return -value if match["sign"].strip() in ("-", "−", "–") and match["sign"] else value
+
+
+def _is_operator(text: str, match: re.Match[str]) -> bool:
+    """Whether the sign before a number has a left side: "y + 1", "(a)-1", and not "it is -1"."""
+    before = text[: match.start()]
+    apart = before[-1:].isspace() and not match["sign"].endswith(" ")
+    return (
+        bool(before.strip()) and not (apart and before.rstrip()[-1].isalpha()) and before[-1] not in "($€£¥:"
+    )
 
 
 def _fraction(over: str, below: str) -> Fraction:

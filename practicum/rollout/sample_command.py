@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tokenizers import Tokenizer
 
@@ -16,7 +16,8 @@ from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.rollout.collect import collect
 from practicum.rollout.sampler import Sampler, scattered
 from practicum.rollout.samplers import make_sampler
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, find_task
+from practicum.tasks.task import Reads, check_able
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     sampler = make_sampler(policy, config.sampling)
     if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None):
         return {"samples": answers(config, sampler, tokenizer)}
-    task = load_task(config.task)
-    prompts = [task.read(text) for text in config.prompt]
+    task = find_task(config.task)
+    check_able(task, "sample", Reads)
+    prompts = [cast(Reads, task).read(text) for text in config.prompt]
     batch = collect(sampler, tokenizer, task, prompts, config.count, scattered(config.seed))
     rows = [
         {

@@ -41,7 +41,7 @@ from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
-from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.registry import TaskConfig, load_task_on, stamped
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.algorithms import ALGORITHMS
@@ -283,6 +283,7 @@ def train(
     that it ended is over: resuming it changes nothing. One that it holds goes on from the trusted checkpoint
     with its KL pinned.
     """
+    config = replace(config, task=stamped(config.task))
     if resume and (ended := ended_by_guard(Run(run_path))):
         Run(run_path).check_config(config)
         return ended
