@@ -14,6 +14,7 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.rollout.collect import collect
+from practicum.rollout.converse import conversation_of
 from practicum.rollout.sampler import Sampler, scattered
 from practicum.rollout.samplers import make_sampler
 from practicum.tasks.registry import TaskConfig, find_task
@@ -55,7 +56,9 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     task = find_task(config.task)
     check_able(task, "sample", Reads)
     prompts = [cast(Reads, task).read(text) for text in config.prompt]
-    batch = collect(sampler, tokenizer, task, prompts, config.count, scattered(config.seed))
+    conversation = conversation_of(task, policy, config.sampling)
+    seed = scattered(config.seed)
+    batch = collect(sampler, tokenizer, task, prompts, config.count, seed, conversation=conversation)
     rows = [
         {
             "prompt": prompt.text,

@@ -85,8 +85,9 @@ class Converses(Protocol):
         """What the environment says after the turns so far, None when the conversation is over.
 
         `turns` begin and end with the policy's: its first text, the environment's reply, its next text, ...
-        They are all that a reply may depend on, besides the prompt. What the task scores in the end are all
-        turns together, as `transcript` writes them.
+        They are all that a reply may depend on, besides the prompt. In the end `score` gets the policy's last
+        turn as the text, and all turns in the prompt's `data["turns"]`. `reply_role`, where the task has it,
+        is the role of a reply in a chat template ("user" unless it says "tool" or another).
         """
         ...
 

@@ -23,6 +23,7 @@ from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.rollout.collect import ScoredRollout, collect
+from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
 from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
@@ -165,10 +166,12 @@ def _sample(
     config: EvalConfig,
     temperature: float,
 ) -> ScoredRollout:
-    sampler = make_sampler(policy, completed(SamplingConfig, config.sampling, temperature=temperature))
+    sampling = completed(SamplingConfig, config.sampling, temperature=temperature)
+    sampler = make_sampler(policy, sampling)
     seed = sampling_seed(config.seed, "evaluation", count)
     with progress("examine", len(prompts) * count) as bar:
-        return collect(sampler, tokenizer, task, prompts, count, seed, bar.update)
+        conversation = conversation_of(task, policy, sampling)
+        return collect(sampler, tokenizer, task, prompts, count, seed, bar.update, conversation)
 
 
 def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
+from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
 from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
@@ -335,7 +336,16 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     with span("sample"):
         parts.sampler.load(trainee.decoder, first_update)
         seed = sampling_seed(config.seed, "sampling", index)
-        batch = collect(parts.sampler, trainee.tokenizer, parts.reward, prompts, config.group_size, seed)
+        conversation = conversation_of(parts.task, trainee.decoder, config.sampling)
+        batch = collect(
+            parts.sampler,
+            trainee.tokenizer,
+            parts.reward,
+            prompts,
+            config.group_size,
+            seed,
+            conversation=conversation,
+        )
     if parts.reward_models:
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
@@ -433,6 +443,10 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
         "truncated": float((~batch.finished_B).float().mean()),
         "groups_tied": _tied_share(batch),
     }
+    turns = [len(prompt.data["turns"]) for prompt in batch.prompts if "turns" in prompt.data]
+    if turns:
+        metrics["turns"] = sum((count + 1) // 2 for count in turns) / len(turns)
+        metrics["replies"] = sum(count // 2 for count in turns) / len(turns)
     solved = solved_share(batch.scores)
     if solved is not None:
         metrics["solved"] = solved
@@ -479,9 +493,19 @@ def sample_rows(batch: ScoredRollout, experience: Experience, count: int, index:
                 batch.rollout.completion_ids_BT[row][batch.rollout.mask_BT[row]].tolist()
             ),
             **_learned_parts(batch.scores[row]),
+            **_turns(batch.prompts[row]),
         }
         for row in chosen
     ]
+
+
+def _turns(prompt: Prompt) -> dict[str, list[dict[str, str]]]:
+    """Who said what in a conversation; nothing where the completion is one text."""
+    speakers = ("policy", "task")
+    turns = prompt.data.get("turns")
+    if turns is None:
+        return {}
+    return {"turns": [{"from": speakers[place % 2], "text": text} for place, text in enumerate(turns)]}
 
 
 def _learned_parts(score: Score) -> dict[str, dict[str, float]]:
