@@ -110,7 +110,8 @@ class Rollout:
     tokens the policy chose, its end-of-sequence token included. logprobs_BT: float32 log-probabilities of
     the distribution actually sampled (after temperature and truncation), 0 where the mask is False.
     prompt_lengths_B: int64, tokens of each prompt without padding. policy_version: number of optimizer
-    steps the sampling weights had seen.
+    steps the sampling weights had seen. lengths_B: int64, tokens of each completion where a task's replies
+    stand among them, which the mask leaves out; None: the policy chose every token.
     """
 
     prompt_ids_BP: Tensor
@@ -121,6 +122,15 @@ class Rollout:
     group_B: Tensor
     policy_version: int
     texts: list[str]
+    lengths_B: Tensor | None = None
+
+    @property
+    def present_BT(self) -> Tensor:  # noqa: N802
+        """bool [B, T], False on padding."""
+        if self.lengths_B is None:
+            return self.mask_BT
+        places_T = self.lengths_B.new_tensor(range(self.mask_BT.shape[1]))
+        return places_T < self.lengths_B[:, None]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ SCOPES = {
     "web": ["practicum/preferences/app"],
     "postgresql": ["practicum/preferences/database.py"],
     "data": ["practicum/data", "practicum/preferences/formats.py"],
+    "tasks": ["practicum/tasks/reasoning_gym.py"],
     "sentiment": ["practicum/audit/attributes.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],

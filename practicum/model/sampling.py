@@ -23,7 +23,9 @@ class DecodingSettings(Ranged, section="sampling"):
     """Length limit, rows at a time and dtype of completions, whoever decides how they are drawn."""
 
     max_new_tokens: Common[Count] = 200
-    """A completion is cut here, without an end-of-sequence token."""
+    """A completion is cut here, without an end-of-sequence token; of several turns, all together."""
+    max_turns: PositiveInt = 8
+    """Turns of the policy in a conversation with a task that replies."""
     slots: PositiveInt = 512
     """Rows decoded at the same time; further requests wait."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -123,9 +123,10 @@ def rollout_rows(rollout: Rollout, rows: Sequence[int]) -> Rows:
     """The chosen rows of a rollout as token rows: prompt, then completion, the very ids that were sampled."""
     chosen = torch.tensor(list(rows), dtype=torch.int64)
     prompt_BP, mask_BT = rollout.prompt_ids_BP[chosen], rollout.mask_BT[chosen]
+    present_BT = rollout.present_BT[chosen]
     prompt_lengths_B = rollout.prompt_lengths_B[chosen]
     shown_BP = torch.arange(prompt_BP.shape[1]) >= prompt_BP.shape[1] - prompt_lengths_B[:, None]
-    present = torch.cat([shown_BP, mask_BT], 1)
+    present = torch.cat([shown_BP, present_BT], 1)
     target = torch.cat([torch.zeros_like(shown_BP), mask_BT], 1)
     ids = torch.cat([prompt_BP, rollout.completion_ids_BT[chosen]], 1)
     return Rows(ids[present], _starts(present.sum(1)), target[present])
@@ -133,7 +134,7 @@ def rollout_rows(rollout: Rollout, rows: Sequence[int]) -> Rows:
 
 def rollout_lengths(rollout: Rollout) -> list[int]:
     """Tokens of each row, prompt and completion together."""
-    lengths: list[int] = (rollout.prompt_lengths_B + rollout.mask_BT.sum(1)).tolist()
+    lengths: list[int] = (rollout.prompt_lengths_B + rollout.present_BT.sum(1)).tolist()
     return lengths
 
 

@@ -129,6 +129,8 @@ METRICS: dict[str, Meaning] = {
         "gradient norm", "Norm of the gradient before clipping. Sudden jumps are a warning."
     ),
     "truncated": Meaning("cut off", "Share of answers cut at the length limit.", True),
+    "turns": Meaning("turns", "Mean number of turns of the policy in a conversation."),
+    "replies": Meaning("replies", "Mean number of replies of the task (tool results, moves, observations)."),
     "completion_tokens": Meaning("answer length", "Mean length of an answer, in tokens."),
     "groups_tied": Meaning(
         "tied groups",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from practicum.model.tokenizer import encode_prompts
+from practicum.rollout.converse import Conversation, converse
 from practicum.rollout.sampler import Completion, Heard, Sampler, nobody
 from practicum.rollout.scores import checked_scores
 from practicum.run.profile import span
@@ -44,21 +45,35 @@ def collect(
     group_size: int,
     seed: int,
     on_finished: Heard = nobody,
+    conversation: Conversation | None = None,
 ) -> ScoredRollout:
     """Sample `group_size` completions of each prompt and score them; rows of a prompt stand together.
 
+    With a `conversation` the task replies and completions go on. What is scored is then the policy's last
+    turn; the prompts of the rows hold all turns in `data["turns"]`, the policy's and the task's alternately.
     Raises InputError for a reward that is not a finite number.
     """
     prompt_ids = encode_prompts(tokenizer, prompts)
     groups = sampler.sample(prompt_ids, group_size, seed, on_finished)
     completions = [completion for group in groups for completion in group]
-    texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)
     row_prompts = [prompt for prompt in prompts for _ in range(group_size)]
+    last_turns = None
+    if conversation is not None:
+        row_ids = [ids for ids in prompt_ids for _ in range(group_size)]
+        spoken = converse(sampler, tokenizer, row_prompts, row_ids, completions, conversation, seed)
+        completions = [one.completion for one in spoken]
+        row_prompts = [
+            replace(prompt, data={**prompt.data, "turns": list(one.turns)})
+            for prompt, one in zip(row_prompts, spoken, strict=True)
+        ]
+        last_turns = [one.turns[-1] for one in spoken]
+    texts = tokenizer.decode_batch([completion.ids for completion in completions], skip_special_tokens=True)
+    judged = last_turns or texts
     with span("verify"):
-        scores = _scored(reward, row_prompts, texts, completions)
+        scores = _scored(reward, row_prompts, judged, completions)
     if len(scores) != len(texts):
         raise RuntimeError(f"task {reward.name!r} returned {len(scores)} scores for {len(texts)} texts")
-    scores = checked_scores(reward.name, row_prompts, texts, scores)
+    scores = checked_scores(reward.name, row_prompts, judged, scores)
     group_B = torch.arange(len(prompts)).repeat_interleave(group_size)
     return ScoredRollout(
         rollout=to_rollout(prompt_ids, group_B, completions, texts),
@@ -100,7 +115,7 @@ def to_rollout(
         prompt, length = prompt_ids[group], len(completion.ids)
         prompt_ids_BP[row, prompt_width - len(prompt) :] = torch.tensor(prompt)
         completion_ids_BT[row, :length] = torch.tensor(completion.ids)
-        mask_BT[row, :length] = True
+        mask_BT[row, :length] = True if completion.chosen is None else torch.tensor(completion.chosen)
         logprobs_BT[row, :length] = torch.tensor(completion.logprobs)
     return Rollout(
         prompt_ids_BP=prompt_ids_BP,
@@ -111,4 +126,12 @@ def to_rollout(
         group_B=group_B,
         policy_version=min(completion.policy_version for completion in completions),
         texts=texts,
+        lengths_B=_lengths(completions),
     )
+
+
+def _lengths(completions: Sequence[Completion]) -> Tensor | None:
+    """Tokens of each completion where some were not chosen, else None."""
+    if all(completion.chosen is None for completion in completions):
+        return None
+    return torch.tensor([len(completion.ids) for completion in completions])

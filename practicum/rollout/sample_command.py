@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tokenizers import Tokenizer
 
@@ -14,9 +14,11 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
 from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.rollout.collect import collect
+from practicum.rollout.converse import conversation_of
 from practicum.rollout.sampler import Sampler, scattered
 from practicum.rollout.samplers import make_sampler
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.registry import TaskConfig, find_task
+from practicum.tasks.task import Reads, check_able
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     sampler = make_sampler(policy, config.sampling)
     if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None):
         return {"samples": answers(config, sampler, tokenizer)}
-    task = load_task(config.task)
-    prompts = [task.read(text) for text in config.prompt]
-    batch = collect(sampler, tokenizer, task, prompts, config.count, scattered(config.seed))
+    task = find_task(config.task)
+    check_able(task, "sample", Reads)
+    prompts = [cast(Reads, task).read(text) for text in config.prompt]
+    conversation = conversation_of(task, policy, config.sampling)
+    seed = scattered(config.seed)
+    batch = collect(sampler, tokenizer, task, prompts, config.count, seed, conversation=conversation)
     rows = [
         {
             "prompt": prompt.text,

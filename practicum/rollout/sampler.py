@@ -34,12 +34,14 @@ class Completion:
     """One sampled answer: the chosen token ids (end-of-sequence included) and their log-probabilities.
 
     `finished` is False where it was cut at its length limit; `policy_version` is that of the weights.
+    `chosen` is False on tokens that a task's replies put in, with log-probability 0; None: all were chosen.
     """
 
     ids: list[int]
     logprobs: list[float]
     finished: bool
     policy_version: int = 0
+    chosen: list[bool] | None = None
 
 
 class Sampler(Protocol):

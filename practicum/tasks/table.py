@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -190,7 +190,3 @@ def tell_shared(name: str, splits: Mapping[str, Sequence[Record]]) -> None:
                 "are in the train split too: an examination on them overstates what was learned",
                 file=sys.stderr,
             )
-
-
-FILE_TASKS: dict[str, Callable[[TableTask], TableTask]] = {}
-"""Tasks made for files, by name: each takes the rows and gives them its own words or judgement."""

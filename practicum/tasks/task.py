@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from practicum.errors import InputError
 from practicum.types import Demonstration, Prompt, Score
 
 
@@ -75,6 +76,39 @@ class Proves(Protocol):
 
 class WorkedTask(Task, Teaches, Shows, Reads, Proves, Protocol):
     """A task with everything, as those that come with Practicum are."""
+
+
+class Converses(Protocol):
+    """A task of several turns: tools, games, environments."""
+
+    def reply(self, prompt: Prompt, turns: Sequence[str]) -> str | None:
+        """What the environment says after the turns so far, None when the conversation is over.
+
+        `turns` begin and end with the policy's: its first text, the environment's reply, its next text, ...
+        They are all that a reply may depend on, besides the prompt. In the end `score` gets the policy's last
+        turn as the text, and all turns in the prompt's `data["turns"]`. `reply_role`, where the task has it,
+        is the role of a reply in a chat template ("user" unless it says "tool" or another).
+        """
+        ...
+
+
+NEEDS: Mapping[type, tuple[str, ...]] = {
+    Teaches: ("exposition", "demonstrations"),
+    Shows: ("behaviours",),
+    Reads: ("read",),
+    Proves: ("gold", "attacks"),
+}
+"""The methods of each optional protocol."""
+
+
+def check_able(task: object, command: str, *abilities: type) -> None:
+    """Raise InputError where a task lacks a method that a command needs."""
+    missing = [name for one in abilities for name in NEEDS[one] if not callable(getattr(task, name, None))]
+    if missing:
+        raise InputError(
+            f"task {getattr(task, 'name', type(task).__name__)} has no {' and no '.join(missing)}, which "
+            f"{command} needs"
+        )
 
 
 def behaviours_of(task: Task, prompt: Prompt, text: str) -> dict[str, bool]:

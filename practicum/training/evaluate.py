@@ -25,6 +25,7 @@ from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.reward.config import FunctionsConfig
 from practicum.reward.function import close, with_functions
 from practicum.rollout.collect import ScoredRollout, collect
+from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
 from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
@@ -95,7 +96,8 @@ def examine(
     """
     started, judge = time.perf_counter(), reward or task
     prompts = task.prompts(config.split, config.count, config.seed)
-    greedy = _sample(policy, tokenizer, judge, prompts, 1, config, 0.0)
+    sitting = Sitting(policy, tokenizer, task, judge, config)
+    greedy = _sample(sitting, prompts, 1, 0.0)
     judged = [row for row, score in enumerate(greedy.scores) if score.solved is not None]
     right = [bool(greedy.scores[row].solved) for row in judged]
     notes = _notes(task, len(judged), len(prompts))
@@ -127,7 +129,7 @@ def examine(
     }
     if config.samples:
         few = prompts[: config.sampled_count]
-        sampled = _sample(policy, tokenizer, judge, few, config.samples, config, 1.0)
+        sampled = _sample(sitting, few, config.samples, 1.0)
         result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
     result["seconds"] = time.perf_counter() - started
@@ -177,19 +179,25 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     return 1.0 - comb(samples - right, k) / comb(samples, k)
 
 
-def _sample(
-    policy: Policy,
-    tokenizer: Tokenizer,
-    judge: Reward,
-    prompts: Sequence[Prompt],
-    count: int,
-    config: EvalConfig,
-    temperature: float,
-) -> ScoredRollout:
-    sampler = make_sampler(policy, completed(SamplingConfig, config.sampling, temperature=temperature))
+@dataclass(frozen=True)
+class Sitting:
+    """Who is examined, on what, and by whom."""
+
+    policy: Policy
+    tokenizer: Tokenizer
+    task: Task
+    judge: Reward
+    config: EvalConfig
+
+
+def _sample(sitting: Sitting, prompts: Sequence[Prompt], count: int, temperature: float) -> ScoredRollout:
+    config, policy, tokenizer = sitting.config, sitting.policy, sitting.tokenizer
+    sampling = completed(SamplingConfig, config.sampling, temperature=temperature)
+    sampler = make_sampler(policy, sampling)
     seed = sampling_seed(config.seed, "evaluation", count)
+    conversation = conversation_of(sitting.task, policy, sampling)
     with progress("examine", len(prompts) * count) as bar:
-        return collect(sampler, tokenizer, judge, prompts, count, seed, bar.update)
+        return collect(sampler, tokenizer, sitting.judge, prompts, count, seed, bar.update, conversation)
 
 
 def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:

@@ -80,9 +80,12 @@ def generalised_advantages(
     mask = mask_BT.to(rewards_BT.dtype)
     for step in range(rewards_BT.shape[1] - 1, -1, -1):
         delta = rewards_BT[:, step] + discount * following_value - values_BT[:, step]
-        following_advantage = (delta + discount * gae_lambda * following_advantage) * mask[:, step]
-        following_value = values_BT[:, step] * mask[:, step]
-        advantages[:, step] = following_advantage
+        # Past tokens that the policy did not choose, what follows is what follows them.
+        chosen = mask_BT[:, step]
+        reached = delta + discount * gae_lambda * following_advantage
+        following_advantage = torch.where(chosen, reached, following_advantage)
+        following_value = torch.where(chosen, values_BT[:, step].to(mask.dtype), following_value)
+        advantages[:, step] = following_advantage * mask[:, step]
     return advantages, (advantages + values_BT) * mask
 
 

@@ -6,9 +6,9 @@ Text is packed end to end into rows of equal length, so no position is padding.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -23,8 +23,9 @@ from practicum.model.scorer import equal_rows, make_scorer
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig, load_task
-from practicum.tasks.task import Teaches
+from practicum.tasks.equations.task import EquationsTask
+from practicum.tasks.registry import TaskConfig, find_task, stamped
+from practicum.tasks.task import Teaches, check_able
 from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads, step_seed
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.step import Report, gradients_of, total, trainable
@@ -136,8 +137,11 @@ class PretrainConfig(Ranged):
 
 def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Pretrain and return the summary; the model is the run's newest checkpoint."""
-    task = load_task(config.task)
-    vocabulary_size = config.vocabulary_size or task.vocabulary_size
+    config = replace(config, task=stamped(config.task))
+    found = find_task(config.task)
+    check_able(found, "pretrain", Teaches)
+    task = cast(Teaches, found)
+    vocabulary_size = config.vocabulary_size or vocabulary_size_of(task)
     check_memory(config.model, vocabulary_size)
     run = Run.open(run_path, config, "pretrain", resume=resume, keep=config.loop.keep_checkpoints)
     set_threads(config.loop.threads)
@@ -204,6 +208,11 @@ def decoder_config(config: PretrainConfig, tokenizer: Tokenizer) -> DecoderConfi
         eos_token_id=special_id(tokenizer, EOS),
         pad_token_id=special_id(tokenizer, PAD),
     )
+
+
+def vocabulary_size_of(task: Teaches) -> int:
+    """The task's own number of tokens, that of equations where it names none."""
+    return getattr(task, "vocabulary_size", 0) or EquationsTask.vocabulary_size
 
 
 def textbook(task: Teaches, seed: int, place: int | str, count: int) -> list[str]:

@@ -37,12 +37,13 @@ from practicum.reward.function import close, tell_progress, with_functions
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
+from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
 from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
-from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.registry import TaskConfig, load_task_on, stamped
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.algorithms import ALGORITHMS
@@ -292,6 +293,7 @@ def train(
     that it ended is over: resuming it changes nothing. One that it holds goes on from the trusted checkpoint
     with its KL pinned.
     """
+    config = replace(config, task=stamped(config.task))
     if resume and (ended := ended_by_guard(Run(run_path))):
         Run(run_path).check_config(config)
         return ended
@@ -347,7 +349,16 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     with span("sample"):
         parts.sampler.load(trainee.decoder, first_update)
         seed = sampling_seed(config.seed, "sampling", index)
-        batch = collect(parts.sampler, trainee.tokenizer, parts.reward, prompts, config.group_size, seed)
+        conversation = conversation_of(parts.task, trainee.decoder, config.sampling)
+        batch = collect(
+            parts.sampler,
+            trainee.tokenizer,
+            parts.reward,
+            prompts,
+            config.group_size,
+            seed,
+            conversation=conversation,
+        )
     if parts.reward_models or (config.reward.functions and config.control == "none"):
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
@@ -445,6 +456,10 @@ def describe(task: Task, batch: ScoredRollout) -> dict[str, float]:
         "truncated": float((~batch.finished_B).float().mean()),
         "groups_tied": _tied_share(batch),
     }
+    turns = [len(prompt.data["turns"]) for prompt in batch.prompts if "turns" in prompt.data]
+    if turns:
+        metrics["turns"] = sum((count + 1) // 2 for count in turns) / len(turns)
+        metrics["replies"] = sum(count // 2 for count in turns) / len(turns)
     solved = solved_share(batch.scores)
     if solved is not None:
         metrics["solved"] = solved
@@ -493,9 +508,19 @@ def sample_rows(
                 batch.rollout.completion_ids_BT[row][batch.rollout.mask_BT[row]].tolist()
             ),
             **_named_parts(batch.scores[row], config.reward.names),
+            **_turns(batch.prompts[row]),
         }
         for row in chosen
     ]
+
+
+def _turns(prompt: Prompt) -> dict[str, list[dict[str, str]]]:
+    """Who said what in a conversation; nothing where the completion is one text."""
+    speakers = ("policy", "task")
+    turns = prompt.data.get("turns")
+    if turns is None:
+        return {}
+    return {"turns": [{"from": speakers[place % 2], "text": text} for place, text in enumerate(turns)]}
 
 
 def _named_parts(score: Score, functions: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -27,9 +27,9 @@ from practicum.model.tokenizer import encode_batch, encode_prompts, encode_reply
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.rollout.fitting import fitted
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig, load_task, load_task_on
+from practicum.tasks.registry import TaskConfig, load_task_on, stamped
 from practicum.tasks.table import TableTask
-from practicum.tasks.task import Teaches
+from practicum.tasks.task import Teaches, check_able
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -89,6 +89,7 @@ def train(
     Raises InputError when no demonstration of an update fits in the model's positions. Where only some do not
     fit they are skipped and counted in the metrics, and the first of them is named on stderr.
     """
+    config = replace(config, task=stamped(config.task))
     policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
     task = task or teacher(config, policy, tokenizer)
 
@@ -130,13 +131,10 @@ def train(
 
 def teacher(config: SftConfig, policy: Policy, tokenizer: Tokenizer) -> Teaches:
     """The task, or the user's rows whose prompts fit in the model."""
-    if config.data.file is None:
-        return load_task(config.task)
     task = load_task_on(config.task, config.data, "imitation")
     if isinstance(task, TableTask):
         return fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
-    if not (hasattr(task, "demonstrations") and hasattr(task, "exposition")):
-        raise InputError(f"task {task.name} demonstrates nothing: sft needs worked problems")
+    check_able(task, "sft", Teaches)
     return cast(Teaches, task)
 
 

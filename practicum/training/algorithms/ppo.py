@@ -49,7 +49,7 @@ def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experie
     mask_BT = rollout.mask_BT
     # In float64, so that a constant added to every reward is not rounded into their differences.
     rewards_BT = torch.zeros_like(rollout.logprobs_BT, dtype=torch.float64)
-    last_B = mask_BT.sum(1) - 1
+    last_B = (mask_BT * torch.arange(1, mask_BT.shape[1] + 1)).argmax(1)
     rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B.double()
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)

@@ -1,0 +1,110 @@
+"""An answer is the gold answer whatever its dress, and a spray, a restated question or a hedge is not."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import sympy
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from practicum.errors import InputError
+from practicum.exact.gold import judge_gold
+
+RIGHT = [
+    *[
+        ("18", text)
+        for text in ("18", "$18", "18 dollars", "18.00", "18 eggs per day.", "9*2 = 18", "x = 18")
+    ],
+    *[("18", text) for text in ("**18**", "$18$", r"18 \text{ dollars}", "18 km/h", "+18", "£18")],
+    *[("1800", "1,800"), ("109200000", "109,200,000"), ("0.5", "1/2"), ("0.5", r"\frac{1}{2}")],
+    *[("25", "25%"), ("-5", "-5"), ("-5", "−5"), ("-52/18709", "-52/18709"), ("2", "5 - 3 = 2")],
+    *[("-6306, -11", "-11, -6306"), ("-6306, -11", "t = -11 or t = -6306"), ("True", "true"), ("b", "(b)")],
+    ("-2*(p - 13)*(p - 2)", "-2(p-2)(p-13)"),
+    ("-(x - 2)*(x + 142)**3*(x + 151)/3", "-1/3*(x+151)(x-2)(x+142)^3"),
+    ("2*x + 3", "3+2x"),
+]
+WRONG = [
+    *[("18", text) for text in ("9*2", "17 18", "17 or 18", "not 18", "17, 18", "x=17, y=18", "17 = 18")],
+    *[
+        ("18", text)
+        for text in ("18 hundred", "1 8", "180/10", "36/2", "18^1", "20-2", "about 18", "", "-18")
+    ],
+    *[("5*x", "2*x+3*x"), ("-6306, -11", "-11"), ("-6306, -11", "-11, -6306, 5"), ("0.25", "25%")],
+    *[("True", "True False"), ("2", "2 plus 3"), ("x**2 - 1", "(x-1)*(x+1)"), ("18", "18" * 2000)],
+]
+
+
+@pytest.mark.parametrize(("gold", "answer"), RIGHT)
+def test_right_answers_are_right(gold: str, answer: str) -> None:
+    assert judge_gold(gold, answer).verdict == "correct", judge_gold(gold, answer)
+
+
+@pytest.mark.parametrize(("gold", "answer"), WRONG)
+def test_wrong_answers_are_wrong(gold: str, answer: str) -> None:
+    assert judge_gold(gold, answer).verdict == "wrong", judge_gold(gold, answer)
+
+
+def test_an_empty_gold_answer_is_refused() -> None:
+    with pytest.raises(InputError, match="gold answer is empty"):
+        judge_gold(" ", "3")
+
+
+numbers = st.fractions(-10_000, 10_000, max_denominator=1000)
+
+
+@settings(max_examples=200, deadline=None)
+@given(numbers, numbers, st.sampled_from(["{}", "${}", "{} apples", "x = {}", "**{}**", "{}."]))
+def test_a_number_is_right_exactly_where_it_is_equal(gold: Fraction, other: Fraction, dress: str) -> None:
+    assume(dress != "${}" or other >= 0)
+    verdict = judge_gold(str(gold), dress.format(other))
+    assert (verdict.verdict == "correct") == (gold == other), verdict
+    assert judge_gold(str(gold), dress.format(gold) if dress != "${}" else str(gold)).verdict == "correct"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(-99, 99), min_size=2, max_size=8, unique=True), st.randoms())
+def test_a_list_is_right_in_any_order_and_only_whole(members: list[int], random) -> None:
+    gold = ", ".join(map(str, members))
+    random.shuffle(members)
+    assert judge_gold(gold, ", ".join(map(str, members))).verdict == "correct"
+    assert judge_gold(gold, ", ".join(map(str, members[1:]))).verdict == "wrong"
+    assert judge_gold(gold, ", ".join(map(str, [*members, 100]))).verdict == "wrong"
+    assert judge_gold(str(members[0]), gold).verdict == "wrong"
+
+
+letters = st.sampled_from("xyz")
+atoms = st.one_of(letters, st.integers(1, 20).map(str))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.recursive(atoms, lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner), max_leaves=6)
+)
+def test_what_is_right_is_equal_by_sympy_and_each_expression_is_itself(tree: object) -> None:
+    gold = _text(tree)
+    assert judge_gold(gold, gold).verdict == "correct"
+    turned = _text(tree, turned=True)
+    value = sympy.expand(sympy.sympify(gold))
+    for answer in (turned, f"{gold} + 1", gold.replace("x", "y")):
+        if judge_gold(gold, answer).verdict == "correct":
+            assert sympy.expand(sympy.sympify(answer)) == value
+    if value.free_symbols and "-" not in gold:
+        assert judge_gold(gold, turned).verdict == "correct"
+
+
+def _text(tree: object, turned: bool = False) -> str:
+    if isinstance(tree, str):
+        return tree
+    left, sign, right = tree  # type: ignore[misc]
+    left, right = _text(left, turned), _text(right, turned)
+    if turned and sign != "-":
+        left, right = right, left
+    return f"({left}{sign}{right})"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60), st.sampled_from(["18", "x + 1", "1, 2", "True"]))
+def test_no_text_breaks_it(text: str, gold: str) -> None:
+    judge_gold(gold, text)
