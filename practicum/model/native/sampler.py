@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from practicum.errors import InputError
-from practicum.model.decoder import Decoder, rotary_table
+from practicum.model.decoder import Decoder, DecoderConfig
 from practicum.model.lora import merged_weights
 from practicum.model.native import load
+from practicum.model.rotary import rotary_table
 from practicum.model.sampling import SamplingConfig
 
 LANES = 16
@@ -59,8 +60,20 @@ class _Batch(ctypes.Structure):
     ]
 
 
-def native_decoding(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the C++ decoder was built here and computes in `dtype` on `device`."""
+# Fields of DecoderConfig that the C++ decoder knows at their default only.
+UNKNOWN = (
+    *("rope_scaling", "local_rope_theta", "rotary_share", "unrotated_layers", "windowed_layers"),
+    *("attention_bias", "output_bias", "mlp_bias", "query_key_norm", "norms", "norm_offset", "activation"),
+    *("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling"),
+    *("attention_soft_cap", "final_soft_cap"),
+)
+
+
+def native_decoding(dtype: torch.dtype, device: torch.device, config: DecoderConfig | None = None) -> bool:
+    """Whether the C++ decoder was built here and computes in `dtype` on `device`, for such a decoder."""
+    plain = DecoderConfig(1)
+    if config is not None and any(getattr(config, name) != getattr(plain, name) for name in UNKNOWN):
+        return False
     library = load("decode") if device.type == "cpu" else None
     if library is None:
         return False

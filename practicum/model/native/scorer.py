@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from practicum.model import decoder as modules
-from practicum.model.decoder import Decoder, DecoderConfig, Linear, rotary_table
+from practicum.model.decoder import Decoder, DecoderConfig, Linear
 from practicum.model.lora import LoraLinear, merged_weights
 from practicum.model.native import load
+from practicum.model.rotary import rotary_table
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 # Arguments of each kernel: l a whole number, f a float32, p an array.
@@ -43,6 +44,13 @@ SIGNATURES = {
 }
 # Gradients of this many logits exist at a time.
 MOST_LOGITS = 1 << 22
+# Fields of DecoderConfig that the kernels know at their default only.
+UNKNOWN = (
+    *("rope_scaling", "local_rope_theta", "rotary_share", "unrotated_layers", "windowed_layers"),
+    *("attention_bias", "output_bias", "mlp_bias", "query_key_norm", "norms", "norm_offset", "activation"),
+    *("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling"),
+    *("attention_soft_cap", "final_soft_cap"),
+)
 PLAIN_MODULES = {
     modules.Decoder,
     modules.Backbone,
@@ -120,7 +128,9 @@ def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None
     config = decoder.config
     even = config.hidden_size % 2 == 0 and config.intermediate_size % 2 == 0
     on_cpu = decoder.device.type == "cpu" and dtype in NAMES
-    if not even or not on_cpu or load("train") is None:
+    default = DecoderConfig(1)
+    known = all(getattr(config, name) == getattr(default, name) for name in UNKNOWN)
+    if not even or not known or not on_cpu or load("train") is None:
         return None
     work.add(weight_casts=1)
     named = merged_weights(decoder)
