@@ -132,6 +132,7 @@ def theirs(case: str, shape: str) -> Any:
                 parameter.normal_(0.0, 0.5, generator=generator)
             else:
                 parameter.uniform_(0.5, 1.5, generator=generator)
+                parameter.sub_(FAMILIES[family].fixed.get("norm_offset", 0.0))
     return model
 
 
