@@ -257,7 +257,7 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
     # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
     config, tokenizer = checkpoint.load_config_and_tokenizer(folder)
     config = replace(config, tie_word_embeddings=True)
-    tensors = checkpoint.load_tensors(folder)
+    tensors = checkpoint.own_weights(folder, config)
     weight_KD = tensors.pop("score.weight", None)
     if weight_KD is None or weight_KD.shape != (1, config.hidden_size):
         found = "missing" if weight_KD is None else f"of shape {list(weight_KD.shape)}"
