@@ -30,6 +30,8 @@ SCOPES = {
     "postgresql": ["practicum/preferences/database.py"],
     "data": ["practicum/preferences/formats.py"],
     "sentiment": ["practicum/audit/attributes.py"],
+    "peft": ["practicum/model/peft_adapters.py"],
+    "gguf": ["practicum/model/gguf.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "docs": [],

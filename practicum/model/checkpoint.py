@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from practicum.model.lora import (
     save_adapters,
 )
 from practicum.model.native import cache_folder
-from practicum.model.policy import Policy
+from practicum.model.policy import NotCoveredError, Policy
 from practicum.model.tokenizer import (
     UNKNOWN,
     end_token_id,
@@ -117,7 +118,7 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     In peft's adapter folder, which names its base model, the adapter is added to the base model's weights.
     Raises InputError naming the file when the folder is missing, another architecture, or damaged.
     """
-    if _adapter_only(folder):
+    if adapter_only(folder):
         decoder, tokenizer = load_model(model_folder(base_folder(folder)))
         load_adapters(decoder, folder)
         return merge_adapters(decoder), tokenizer
@@ -176,7 +177,8 @@ def converted(path: Path) -> Path:
     return target
 
 
-def _adapter_only(folder: Path) -> bool:
+def adapter_only(folder: Path) -> bool:
+    """Whether a folder holds an adapter of peft and no model."""
     return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
@@ -190,7 +192,7 @@ def model_folder(path: Path) -> Path:
         return converted(smollm2_file())
     if path.is_file() and path.suffix == ".gguf":
         return converted(path)
-    if (path / "config.json").is_file() or _adapter_only(path):
+    if (path / "config.json").is_file() or adapter_only(path):
         return path
     checkpoints = [folder for folder in (path / "checkpoints").glob("step-*") if folder.name[5:].isdigit()]
     if checkpoints:
@@ -210,23 +212,35 @@ def load_config_and_tokenizer(folder: Path) -> tuple[DecoderConfig, Tokenizer]:
     """
     checked_files(folder, unused=["trainer.safetensors"])
     config, tokenizer = load_decoder_config(folder), load_tokenizer(folder)
+    first, *others = fitting_ends(folder, tokenizer, config.vocab_size, config.eos_ids)
+    return replace(config, eos_token_id=first, other_eos_ids=tuple(others)), tokenizer
+
+
+def fitting_ends(
+    folder: Path, tokenizer: Tokenizer, vocabulary: int, named: Sequence[int]
+) -> tuple[int, ...]:
+    """The ends of sequence that config files name, the tokenizer's own first; it alone where they name none.
+
+    Raises InputError when nothing names an end, and when the tokenizer has tokens that the model has no row
+    for.
+    """
     count = token_count(tokenizer)
-    if count > config.vocab_size:
+    if count > vocabulary:
         names = {index: token for token, index in tokenizer.get_vocab(with_added_tokens=True).items()}
         raise InputError(
             f"{folder}: the tokenizer has token {names[count - 1]!r} with id {count - 1}, but config.json's "
-            f"vocab_size is {config.vocab_size}: use the tokenizer that belongs to the model, or enlarge the "
+            f"vocab_size is {vocabulary}: use the tokenizer that belongs to the model, or enlarge the "
             "model's embedding"
         )
-    ends, own = list(config.eos_ids), end_token_id(tokenizer)
-    if own is not None and (own in ends or ends == [NO_END]):
-        ends = [own, *(end for end in ends if end not in (own, NO_END))]
-    if ends == [NO_END]:
+    ends, own = [end for end in named if end != NO_END], end_token_id(tokenizer)
+    if own is not None and (own in ends or not ends):
+        ends = [own, *(end for end in ends if end != own)]
+    if not ends:
         raise InputError(
             f"{folder}: config.json, generation_config.json and tokenizer_config.json name no end of "
             "sequence: give config.json an eos_token_id"
         )
-    return replace(config, eos_token_id=ends[0], other_eos_ids=tuple(ends[1:])), tokenizer
+    return tuple(ends)
 
 
 def load_decoder_config(folder: Path) -> DecoderConfig:
@@ -240,21 +254,25 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
             f"{folder}: no model folder here (config.json is missing); give one that a training command wrote"
         )
     stored = _read_json(path)
-    if not isinstance(stored, dict) or stored.get("model_type") != "llama":
-        kind = stored.get("model_type") if isinstance(stored, dict) else type(stored).__name__
-        raise InputError(f"{path}: model_type is {kind!r}; the decoder reads the Llama family ('llama')")
+    if not isinstance(stored, dict):
+        raise InputError(f"{path}: expected a JSON object with a model_type, not {type(stored).__name__}")
+    if stored.get("model_type") != "llama":
+        kind = stored.get("model_type")
+        raise NotCoveredError(f"{path}: model_type is {kind!r}; the decoder reads the Llama family ('llama')")
     rope = stored.get("rope_parameters") or stored.get("rope_scaling") or {}
     if not isinstance(rope, dict):
         raise InputError(f"{path}: rope_parameters is {rope!r}; expected a table, or leave it out")
     rope_type = rope.get("rope_type", rope.get("type", "default"))
     if rope_type != "default":
-        raise InputError(f"{path}: rotary scaling {rope_type!r} is not supported; use a model without it")
+        raise NotCoveredError(
+            f"{path}: rotary scaling {rope_type!r} is not supported; use a model without it"
+        )
     for bias in ("attention_bias", "mlp_bias"):
         if stored.get(bias):
-            raise InputError(f"{path}: {bias} is true; the decoder has no biases")
+            raise NotCoveredError(f"{path}: {bias} is true; the decoder has no biases")
     activation = stored.get("hidden_act", "silu")
     if activation != "silu":
-        raise InputError(f"{path}: hidden_act is {activation!r}; the decoder has 'silu'")
+        raise NotCoveredError(f"{path}: hidden_act is {activation!r}; the decoder has 'silu'")
     # What Hugging Face's LlamaConfig takes for a key that the file leaves out.
     values: dict[str, Any] = {
         "rms_norm_eps": 1e-6,
@@ -270,7 +288,7 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
         values.setdefault("num_key_value_heads", values["num_attention_heads"])
         values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
         values["rope_theta"] = float(rope.get("rope_theta") or stored.get("rope_theta") or 10000.0)
-        values["eos_token_id"], *others = _ends(folder, stored) or [NO_END]
+        values["eos_token_id"], *others = ends_named(folder, stored) or [NO_END]
         values["other_eos_ids"] = tuple(others)
         return DecoderConfig(**values)
     except KeyError as error:
@@ -279,7 +297,7 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
         raise InputError(f"{path}: {error}") from error
 
 
-def _ends(folder: Path, stored: dict[str, Any]) -> list[int]:
+def ends_named(folder: Path, stored: dict[str, Any]) -> list[int]:
     """Every end of sequence that config.json (`stored`) and generation_config.json name, in that order.
 
     `transformers.generate` stops at those of generation_config.json alone, which as a rule has them all. One
@@ -312,14 +330,19 @@ def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
             raise InputError(f"{index}: expected JSON with a weight_map from tensors to files") from error
     tensors: dict[str, torch.Tensor] = {}
     for name in names:
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; the folder's weights are missing")
-        try:
-            tensors |= load_file(str(path))
-        except SafetensorError as error:
-            raise InputError(f"{path}: damaged safetensors file ({error})") from error
+        tensors |= load_model_file(folder / name)
     return tensors
+
+
+def load_model_file(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of one safetensors file; InputError names it when it is missing or broken."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; the folder's weights are missing")
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(str(path))
+        return tensors
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged safetensors file ({error})") from error
 
 
 def _read_json(path: Path) -> Any:
