@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class HuggingFacePolicy(nn.Module):
         self.model = model
         self.eval()
         self.spec, self.base = spec, base
-        self.generation = model.generation_config
+        self.generation = getattr(model, "generation_config", None)
         if self.generation is not None:
             # Nothing but what a sampler is told decides how completions are drawn.
             model.generation_config = type(self.generation)()
@@ -253,8 +253,8 @@ def _config(folder: Path) -> Any:
         ) from error
 
 
-def _read(kind: Any, folder: Path, config: Any) -> PreTrainedModel:
-    """The model in a folder by `kind.from_pretrained`, float32, all its weights there."""
+def _read(kind: Any, folder: Path, config: Any, apart: tuple[str, ...] = ()) -> PreTrainedModel:
+    """The model in a folder by `kind.from_pretrained`, float32, all weights there but those of `apart`."""
     try:
         with quiet():
             model, report = kind.from_pretrained(
@@ -267,8 +267,10 @@ def _read(kind: Any, folder: Path, config: Any) -> PreTrainedModel:
             )
     except (ValueError, KeyError, TypeError, OSError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(f"{folder}: transformers cannot load it ({_said(error)})") from error
-    missing = sorted(report["missing_keys"])
-    surplus = sorted(report["unexpected_keys"])
+    missing, surplus = (
+        sorted(name for name in report[f"{kind}_keys"] if not name.startswith(apart or "."))
+        for kind in ("missing", "unexpected")
+    )
     if missing or surplus:
         raise InputError(
             f"{folder}: weights do not fit config.json (missing {missing[:3]}, not expected {surplus[:3]})"
@@ -282,7 +284,7 @@ def _read(kind: Any, folder: Path, config: Any) -> PreTrainedModel:
 def spec_of(model: PreTrainedModel, folder: Path, tokenizer: Tokenizer) -> ModelSpec:
     """Sizes and special tokens of a model; InputError where its tokenizer does not fit it."""
     config = model.config.get_text_config()
-    generation = model.generation_config
+    generation = getattr(model, "generation_config", None)
     ids = torch.ones((1, 1), dtype=torch.int64, device=model.device)
     with torch.no_grad(), quiet():
         outputs = model.base_model(input_ids=ids, attention_mask=ids, use_cache=False)
@@ -332,8 +334,82 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def base_weights(policy: HuggingFacePolicy) -> Mapping[str, Tensor]:
-    """The weights of the layers below the head, adapters added, by their names in there."""
+# ----------------------------------------------------------------------------------- sequence classifiers
+
+
+def load_classifier(folder: Path) -> tuple[HuggingFacePolicy, Tokenizer, Tensor]:
+    """The layers of a sequence classifier with one label, its tokenizer, and its head's weight [1, D].
+
+    In peft's adapter folder the adapter and the head it was trained with are added to the base model it
+    names. Raises InputError for a head that is more than a linear map of the last token's state.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    if adapter_only(folder):
+        base = model_folder(base_folder(folder))
+        config = _config(base)
+        config.num_labels = 1
+        tokenizer = load_tokenizer(folder if (folder / "tokenizer.json").is_file() else base)
+        bare = _read(AutoModelForSequenceClassification, base, config, ("score.", "lm_head.", "embed_out."))
+        model = merge_peft_adapter(bare, folder)
+    else:
+        checked_files(folder, unused=["trainer.safetensors"])
+        config = _config(folder)
+        tokenizer = load_tokenizer(folder)
+        model = _read(AutoModelForSequenceClassification, folder, config)
+    head = getattr(model, "score", None)
+    shape = list(head.weight.shape) if isinstance(head, nn.Linear) else "missing"
+    if not isinstance(head, nn.Linear) or len(head.weight) != 1 or head.bias is not None:
+        raise InputError(
+            f"{folder}: score.weight is {shape}; a reward model has one label and a head without a bias"
+        )
+    policy = HuggingFacePolicy(model, spec_of(model, folder, tokenizer), str(folder.resolve()))
+    _check_score(policy, head, folder)
+    return policy, tokenizer, head.weight.detach()
+
+
+@torch.no_grad()
+def _check_score(policy: HuggingFacePolicy, head: nn.Linear, folder: Path) -> None:
+    """Raise InputError unless the model's score is its head's of the last token's state."""
+    pad = policy.model.config.get_text_config().pad_token_id
+    ids = torch.tensor([token for token in range(2, 9) if token != pad and token < policy.spec.vocab_size])
+    ids = ids[None, : policy.spec.max_positions]
+    score = policy.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
+    found = head(policy.hidden(ids)[0, -1])
+    if float((score - found).abs().max()) > TOLERANCE * max(1.0, float(score.abs().max())):
+        raise InputError(f"{folder}: {_kind(policy)} scores more than the last token's final state")
+
+
+def check_classifier(policy: HuggingFacePolicy) -> None:
+    """Raise InputError where transformers has no sequence classifier of the policy's architecture."""
+    _classifier(policy)
+
+
+def _classifier(policy: HuggingFacePolicy) -> Any:
+    """The class of the architecture's sequence classifiers."""
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+    kind = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(policy.model.config), None)
+    if kind is None:
+        raise InputError(
+            f"transformers has no sequence classifier of the kind of {_kind(policy)} for a reward model: "
+            "start from a model of another architecture"
+        )
+    return kind
+
+
+@torch.no_grad()
+def save_classifier(policy: HuggingFacePolicy, weight_1D: Tensor, folder: Path) -> None:
+    """Write the policy's layers, adapters merged in, and a head as a sequence classifier of one label."""
+    config = copy.deepcopy(policy.model.config)
+    config.num_labels = 1
+    model = _classifier(policy)(config)
     prefix = f"{policy.model.base_model_prefix}."
-    weights = merged_model_weights(policy.model)
-    return {name.removeprefix(prefix): part for name, part in weights.items() if name.startswith(prefix)}
+    layers = {
+        name.removeprefix(prefix): part
+        for name, part in merged_model_weights(policy.model).items()
+        if name.startswith(prefix)
+    }
+    model.base_model.load_state_dict(layers)
+    model.score.weight.copy_(weight_1D)
+    policy.write(model, folder)
