@@ -31,6 +31,8 @@ SCOPES = {
     "data": ["practicum/data", "practicum/preferences/formats.py"],
     "tasks": ["practicum/tasks/reasoning_gym.py"],
     "sentiment": ["practicum/audit/attributes.py"],
+    "peft": ["practicum/model/peft_adapters.py"],
+    "gguf": ["practicum/model/gguf.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "docs": [],

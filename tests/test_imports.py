@@ -94,7 +94,10 @@ def test_no_modules_import_each_other() -> None:
     `Policy.save` is a method of the decoder, and what it writes is defined in terms of the decoder.
     """
     formats = {("practicum.model.decoder", "practicum.model.checkpoint")}
-    formats |= {("practicum.model.policy", f"practicum.model.{name}") for name in ("checkpoint", "lora")}
+    formats |= {
+        ("practicum.model.policy", f"practicum.model.{name}")
+        for name in ("checkpoint", "huggingface", "lora")
+    }
     paths = {name_of(path): path for path in modules()}
     graph = {
         name: {

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from practicum.model.lora import (
     save_adapters,
 )
 from practicum.model.native import cache_folder
-from practicum.model.policy import Policy
+from practicum.model.policy import NotCoveredError, Policy
 from practicum.model.tokenizer import (
     UNKNOWN,
     end_token_id,
@@ -113,7 +114,7 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     In peft's adapter folder, which names its base model, the adapter is added to the base model's weights.
     Raises InputError naming the file when the folder is missing, another architecture, or damaged.
     """
-    if _adapter_only(folder):
+    if adapter_only(folder):
         decoder, tokenizer = load_model(model_folder(base_folder(folder)))
         load_adapters(decoder, folder)
         return merge_adapters(decoder), tokenizer
@@ -172,7 +173,8 @@ def converted(path: Path) -> Path:
     return target
 
 
-def _adapter_only(folder: Path) -> bool:
+def adapter_only(folder: Path) -> bool:
+    """Whether a folder holds an adapter of peft and no model."""
     return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
@@ -186,7 +188,7 @@ def model_folder(path: Path) -> Path:
         return converted(smollm2_file())
     if path.is_file() and path.suffix == ".gguf":
         return converted(path)
-    if (path / "config.json").is_file() or _adapter_only(path):
+    if (path / "config.json").is_file() or adapter_only(path):
         return path
     checkpoints = [folder for folder in (path / "checkpoints").glob("step-*") if folder.name[5:].isdigit()]
     if checkpoints:
@@ -206,23 +208,35 @@ def load_config_and_tokenizer(folder: Path) -> tuple[DecoderConfig, Tokenizer]:
     """
     checked_files(folder, unused=["trainer.safetensors"])
     config, tokenizer = load_decoder_config(folder), load_tokenizer(folder)
+    first, *others = fitting_ends(folder, tokenizer, config.vocab_size, config.eos_ids)
+    return replace(config, eos_token_id=first, other_eos_ids=tuple(others)), tokenizer
+
+
+def fitting_ends(
+    folder: Path, tokenizer: Tokenizer, vocabulary: int, named: Sequence[int]
+) -> tuple[int, ...]:
+    """The ends of sequence that config files name, the tokenizer's own first; it alone where they name none.
+
+    Raises InputError when nothing names an end, and when the tokenizer has tokens that the model has no row
+    for.
+    """
     count = token_count(tokenizer)
-    if count > config.vocab_size:
+    if count > vocabulary:
         names = {index: token for token, index in tokenizer.get_vocab(with_added_tokens=True).items()}
         raise InputError(
             f"{folder}: the tokenizer has token {names[count - 1]!r} with id {count - 1}, but config.json's "
-            f"vocab_size is {config.vocab_size}: use the tokenizer that belongs to the model, or enlarge the "
+            f"vocab_size is {vocabulary}: use the tokenizer that belongs to the model, or enlarge the "
             "model's embedding"
         )
-    ends, own = list(config.eos_ids), end_token_id(tokenizer)
-    if own is not None and (own in ends or ends == [NO_END]):
-        ends = [own, *(end for end in ends if end not in (own, NO_END))]
-    if ends == [NO_END]:
+    ends, own = [end for end in named if end != NO_END], end_token_id(tokenizer)
+    if own is not None and (own in ends or not ends):
+        ends = [own, *(end for end in ends if end != own)]
+    if not ends:
         raise InputError(
             f"{folder}: config.json, generation_config.json and tokenizer_config.json name no end of "
             "sequence: give config.json an eos_token_id"
         )
-    return replace(config, eos_token_id=ends[0], other_eos_ids=tuple(ends[1:])), tokenizer
+    return tuple(ends)
 
 
 def load_decoder_config(folder: Path) -> DecoderConfig:
@@ -236,20 +250,24 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
             f"{folder}: no model folder here (config.json is missing); give one that a training command wrote"
         )
     stored = _read_json(path)
+    if not isinstance(stored, dict):
+        raise InputError(f"{path}: expected a JSON object with a model_type, not {type(stored).__name__}")
     try:
         family_of(stored)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    ends = _ends(folder, stored) or [NO_END]
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{path}: {error}") from error
+    ends = ends_named(folder, stored) or [NO_END]
     try:
         return read_config(stored, ends)
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{path}: {error}") from error
     except KeyError as error:
         raise InputError(f"{path}: {error} is missing; a config.json of this family has it") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _ends(folder: Path, stored: dict[str, Any]) -> list[int]:
+def ends_named(folder: Path, stored: dict[str, Any]) -> list[int]:
     """Every end of sequence that config.json (`stored`) and generation_config.json name, in that order.
 
     `transformers.generate` stops at those of generation_config.json alone, which as a rule has them all. One
@@ -291,14 +309,19 @@ def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
             raise InputError(f"{index}: expected JSON with a weight_map from tensors to files") from error
     tensors: dict[str, torch.Tensor] = {}
     for name in names:
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; the folder's weights are missing")
-        try:
-            tensors |= load_file(str(path))
-        except SafetensorError as error:
-            raise InputError(f"{path}: damaged safetensors file ({error})") from error
+        tensors |= load_model_file(folder / name)
     return tensors
+
+
+def load_model_file(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of one safetensors file; InputError names it when it is missing or broken."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; the folder's weights are missing")
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(str(path))
+        return tensors
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged safetensors file ({error})") from error
 
 
 def _read_json(path: Path) -> Any:

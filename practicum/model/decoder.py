@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.native import bfloat16_allowed
-from practicum.model.policy import ModelSpec
+from practicum.model.policy import ModelSpec, NotCoveredError
 from practicum.model.rotary import RopeScaling, rotary_table, rotate
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -133,7 +133,9 @@ class DecoderConfig:
             ("query_key_norm", ("", "head", "whole")),
         ):
             if getattr(self, name) not in known:
-                raise InputError(f"{name} is {getattr(self, name)!r}; the decoder has {', '.join(known)}")
+                raise NotCoveredError(
+                    f"{name} is {getattr(self, name)!r}; the decoder has {', '.join(known)}"
+                )
 
     @property
     def eos_ids(self) -> tuple[int, ...]:

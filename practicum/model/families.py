@@ -16,6 +16,7 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.decoder import DecoderConfig
+from practicum.model.policy import NotCoveredError
 from practicum.model.rotary import RopeScaling
 
 Values = dict[str, Any]
@@ -212,7 +213,7 @@ def family_of(stored: object) -> Family:
     """The family of a config.json as read. Raises InputError for one that the decoder does not cover."""
     kind = stored.get("model_type") if isinstance(stored, dict) else type(stored).__name__
     if not isinstance(stored, dict) or not isinstance(kind, str) or kind not in FAMILIES:
-        raise InputError(f"model_type is {kind!r}; the decoder reads {', '.join(FAMILIES)}")
+        raise NotCoveredError(f"model_type is {kind!r}; the decoder reads {', '.join(FAMILIES)}")
     return FAMILIES[kind]
 
 
@@ -241,7 +242,7 @@ def read_config(stored: Mapping[str, Any], ends: list[int]) -> DecoderConfig:
         del values["head_dim"]
     values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
     if values.get("use_bidirectional_attention"):
-        raise InputError("use_bidirectional_attention is true; the decoder looks to the left only")
+        raise NotCoveredError("use_bidirectional_attention is true; the decoder looks to the left only")
     settings: Values = {key: values[key] for key in COMMON if values.get(key) is not None}
     settings |= family.fixed
     for key, names in family.knobs.items():
@@ -272,7 +273,9 @@ def _positions(stored: Mapping[str, Any], values: Values) -> Values:
         if FULL in rope or WINDOWED in rope:
             rope = rope.get(FULL) or {}
         if local.get("rope_type", "default") != "default":
-            raise InputError(f"rotary scaling {local['rope_type']!r} of windowed layers is not supported")
+            raise NotCoveredError(
+                f"rotary scaling {local['rope_type']!r} of windowed layers is not supported"
+            )
         theta = local.get("rope_theta") or values["rope_local_base_freq"]
         found["local_rope_theta"] = float(theta)
     found["rope_theta"] = float(rope.get("rope_theta") or values["rope_theta"])
@@ -281,12 +284,12 @@ def _positions(stored: Mapping[str, Any], values: Values) -> Values:
     )
     kind = rope.get("rope_type", rope.get("type", "default"))
     if values["model_type"] == "phi3" and kind != "default":
-        raise InputError(
+        raise NotCoveredError(
             f"rotary scaling {kind!r} of Phi-3 (longrope) is not supported; use a model without it"
         )
     if values["model_type"] != "phi3" and found["rotary_share"] != 1:
         share = found["rotary_share"]
-        raise InputError(f"partial_rotary_factor is {share}; only Phi-3 rotates a part of each head")
+        raise NotCoveredError(f"partial_rotary_factor is {share}; only Phi-3 rotates a part of each head")
     if kind != "default":
         found["rope_scaling"] = _scaling(kind, rope, values)
     if values["model_type"] == "smollm3":

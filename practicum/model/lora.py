@@ -48,13 +48,14 @@ class LoraConfig(Ranged, section="lora"):
     alpha: PositiveFloat = 32.0
     """The output of an adapter is scaled by alpha / rank."""
     targets: tuple[str, ...] = TARGETS
-    """Matrices of the layers that get an adapter."""
+    """Matrices of the layers that get an adapter; the default means all of them in any architecture."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        unknown = sorted(set(self.targets) - set(TARGETS))
-        if unknown or not self.targets:
-            raise InputError(f"lora.targets: {unknown or 'none given'}; choose from {', '.join(TARGETS)}")
+        if not self.targets:
+            raise InputError(
+                f"lora.targets: none given; choose from {', '.join(TARGETS)}, or the model's own"
+            )
 
 
 class LoraLinear(Linear):
@@ -86,6 +87,9 @@ def add_adapters(decoder: Decoder, config: LoraConfig, seed: int) -> Decoder:
     A is uniform within 1 / sqrt(in), as peft draws it; B is 0, so that nothing changes at first. Raises
     InputError, and changes nothing, when the decoder has adapters already or no map that could take one.
     """
+    unknown = sorted(set(config.targets) - set(TARGETS))
+    if unknown:
+        raise InputError(f"lora.targets: {unknown}; choose from {', '.join(TARGETS)}")
     if config.rank == 0:
         return decoder
     if adapters(decoder):
@@ -209,22 +213,28 @@ def load_adapters(decoder: Decoder, folder: Path) -> Decoder:
 def base_folder(folder: Path) -> Path:
     """The model that an adapter's folder names as its base. Raises InputError when it names none."""
     path = folder / ADAPTER_CONFIG
-    base = _read_config(path).get("base_model_name_or_path")
+    base = _read_adapter(path).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise InputError(f"{path}: names no base_model_name_or_path; write the base model's folder there")
     return Path(base)
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:
+    """An adapter's settings, all of them such as our decoder has."""
+    config = _read_adapter(path)
+    for name, known in PLAIN.items():
+        if config.get(name) not in (known, None):
+            raise InputError(f"{path}: {name} is {config[name]!r}; only {known!r} is supported")
+    return config
+
+
+def _read_adapter(path: Path) -> Mapping[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as an adapter's settings ({error})") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise InputError(f"{path}: peft_type is not LORA; only LoRA adapters are supported")
-    for name, known in PLAIN.items():
-        if config.get(name) not in (known, None):
-            raise InputError(f"{path}: {name} is {config[name]!r}; only {known!r} is supported")
     return config
 
 

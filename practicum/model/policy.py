@@ -1,7 +1,8 @@
 """The model as everyone else sees it: weights that can be read, trained and saved, of any architecture.
 
 Whatever has these few methods is sampled from, scored and trained by the same code. Our own is `Decoder`
-(`decoder.py`), for which there are kernels; another architecture is another class with the same methods.
+(`decoder.py`), for which there are kernels; every other causal language model of transformers is a
+`HuggingFacePolicy` (`huggingface.py`).
 Suffixes: B rows, T positions, D hidden width, V vocabulary.
 """
 
@@ -16,8 +17,14 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
+
 if TYPE_CHECKING:
     from practicum.model.lora import LoraConfig
+
+
+class NotCoveredError(InputError):
+    """A model that our decoder does not cover; transformers may (`huggingface.py`)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,13 @@ def load_policy(
     from practicum.model.checkpoint import load_model, model_folder
     from practicum.model.lora import add_adapters
 
-    decoder, tokenizer = load_model(model_folder(path))
+    folder = model_folder(path)
+    try:
+        decoder, tokenizer = load_model(folder)
+    except NotCoveredError:
+        from practicum.model.huggingface import load_huggingface
+
+        policy, tokenizer = load_huggingface(folder, lora, seed)
+        return policy.to(device), tokenizer
     decoder = decoder.to(device)
     return (add_adapters(decoder, lora, seed) if lora else decoder), tokenizer

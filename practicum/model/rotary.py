@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from practicum.errors import InputError
+from practicum.model.policy import NotCoveredError
 
 SCALINGS = ("linear", "dynamic", "yarn", "llama3")
 
@@ -41,7 +42,7 @@ class RopeScaling:
 
     def __post_init__(self) -> None:
         if self.rope_type not in SCALINGS:
-            raise InputError(
+            raise NotCoveredError(
                 f"rotary scaling {self.rope_type!r} is not supported (known: {', '.join(SCALINGS)}); "
                 "use a model with one of these, or without scaling"
             )

@@ -1,11 +1,12 @@
 """A reward model in use: scores of texts, and the Hugging Face folder it lives in.
 
 A reward model reads prompt, completion and end-of-sequence token, and scores the hidden state of that last
-token. Its folder is one that `AutoModelForSequenceClassification` loads (LlamaForSequenceClassification with
-one label), and gives the same scores. What the architecture has no place for stands in config.json under
-`practicum`: how texts are read, the mean on the reference set, which makes rewards centred, the deviation
-there, and what length was found to be worth. Several heads are kept in heads.safetensors; `score.weight` is
-then their mean. A model of another trainer is read as TRL's RewardTrainer reads, see `Reading`.
+token. Its folder is one that `AutoModelForSequenceClassification` loads (LlamaForSequenceClassification, or
+another architecture's, with one label), and gives the same scores. What the architecture has no place for
+stands in config.json under `practicum`: how texts are read, the mean on the reference set, which makes
+rewards centred, the deviation there, and what length was found to be worth. Several heads are kept in
+heads.safetensors; `score.weight` is then their mean. A model of another trainer is read as TRL's
+RewardTrainer reads, see `Reading`; one whose architecture our decoder does not cover runs in transformers.
 Suffixes: B texts, K heads, D hidden width.
 """
 
@@ -31,7 +32,13 @@ from practicum.files import atomic_write, to_json
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
 from practicum.model.heads import RewardHead
-from practicum.model.policy import Policy
+from practicum.model.huggingface import (
+    HuggingFacePolicy,
+    check_classifier,
+    load_classifier,
+    save_classifier,
+)
+from practicum.model.policy import NotCoveredError, Policy
 from practicum.model.scorer import Scorer, make_rows, make_scorer
 from practicum.model.tokenizer import (
     chat_of,
@@ -43,7 +50,8 @@ from practicum.model.tokenizer import (
 from practicum.threads import side_by_side
 from practicum.types import Prompt, RewardFormat
 
-ARCHITECTURE = "LlamaForSequenceClassification"
+KIND = "ForSequenceClassification"
+ARCHITECTURE = f"Llama{KIND}"
 MICRO_BATCH_TOKENS = 4096
 TRAINER_FILE = "training_args.bin"
 """What transformers' Trainer, and so TRL, leaves beside a model that it has trained."""
@@ -204,13 +212,9 @@ def save_reward_model(
 ) -> None:
     """Write a folder that `AutoModelForSequenceClassification` and `load_reward_model` load.
 
-    Raises InputError for a policy that is not of our decoder's family, before anything is written.
+    Raises InputError for a policy of which there are no sequence classifiers, before anything is written.
     """
-    if not isinstance(policy, Decoder):
-        raise InputError(
-            f"{folder}: a reward model is written as {ARCHITECTURE}, which {type(policy).__name__} is not: "
-            "start from a model of the Llama family"
-        )
+    check_reward_policy(policy)
     spec = policy.spec
     pad_id: int | None = spec.pad_id
     if reading.format != "completion":
@@ -218,32 +222,52 @@ def save_reward_model(
     elif pad_id == spec.eos_id:
         # Hugging Face scores the last token that is no padding, and that is the end of sequence here.
         pad_id = 0 if spec.eos_id else 1
-    checkpoint.save_model(policy, tokenizer, folder)
+    weight_KD = head.weight.detach().cpu()
+    architecture = _write_weights(policy, tokenizer, weight_KD.mean(0, keepdim=True), folder)
     stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     stored |= {
-        "architectures": [ARCHITECTURE],
+        "architectures": [architecture],
         "pad_token_id": pad_id,
         "id2label": {"0": "reward"},
         "label2id": {"reward": 0},
         "problem_type": "regression",
         "practicum": {"format": reading.format, "end": reading.end, **asdict(calibration)},
     }
-    # What `save_model` wrote holds adapters merged into the weights they adapt.
-    written = load_file(str(folder / "model.safetensors"))
-    tensors = {name: value for name, value in written.items() if name.startswith("model.")}
-    weight_KD = head.weight.detach().cpu()
-    tensors["score.weight"] = weight_KD.mean(0, keepdim=True).contiguous()
-    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     if len(weight_KD) > 1:
         save_file({"weight": weight_KD.contiguous()}, str(folder / "heads.safetensors"))
-    (folder / "generation_config.json").unlink()
+    (folder / "generation_config.json").unlink(missing_ok=True)
     # An adapter without the head it was trained with is no reward model.
     shutil.rmtree(folder / checkpoint.ADAPTER_FOLDER, ignore_errors=True)
     atomic_write(folder / "config.json", to_json(stored, indent=2) + "\n")
 
 
+def check_reward_policy(policy: Policy) -> None:
+    """Raise InputError for a policy that cannot be written as a reward model."""
+    if isinstance(policy, HuggingFacePolicy):
+        check_classifier(policy)
+    elif not isinstance(policy, Decoder):
+        raise InputError(
+            f"a reward model is written as a sequence classifier of transformers, which "
+            f"{type(policy).__name__} is not"
+        )
+
+
+def _write_weights(policy: Policy, tokenizer: Tokenizer, weight_1D: Tensor, folder: Path) -> str:
+    """Write layers and head, adapters merged in, and the tokenizer; returns the architecture's name."""
+    checkpoint.save_model(policy, tokenizer, folder)
+    if isinstance(policy, HuggingFacePolicy):
+        save_classifier(policy, weight_1D, folder)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config["architectures"][0])
+    written = load_file(str(folder / "model.safetensors"))
+    tensors = {name: value for name, value in written.items() if name.startswith("model.")}
+    tensors["score.weight"] = weight_1D.contiguous()
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    return ARCHITECTURE
+
+
 def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardFormat = "auto") -> RewardModel:
-    """Read a reward model's folder, ours or another's LlamaForSequenceClassification with one label.
+    """Read a reward model's folder, ours or another's sequence classifier with one label.
 
     `path` may also be the folder of a `practicum reward-model` run. Another's model has mean 0 and is read
     as `reward_format` says; which format that is, is printed on stderr.
@@ -254,6 +278,27 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
     if (folder / TRAINER_FILE).is_file():
         # Another trainer has trained it on since: what we recorded about it holds no more.
         stored.pop("practicum", None)
+    try:
+        decoder, tokenizer, weight_KD = _own_weights(folder)
+    except NotCoveredError:
+        decoder, tokenizer, weight_KD = load_classifier(folder)
+        # What the file leaves out has the architecture's default.
+        config = decoder.model.config.get_text_config()
+        stored |= {"pad_token_id": config.pad_token_id, "eos_token_id": list(decoder.spec.eos_ids)}
+    width = decoder.spec.hidden_size
+    if (folder / "heads.safetensors").is_file():
+        weight_KD = _heads(folder / "heads.safetensors", width)
+    head = RewardHead(width, len(weight_KD), 0)
+    head.load_state_dict({"weight": weight_KD.float()})
+    calibration = _calibration(stored, len(weight_KD), folder)
+    reading = _reading(stored, tokenizer, folder, reward_format)
+    return RewardModel(decoder, tokenizer, head, calibration, make_scorer(decoder, dtype), reading)
+
+
+def _own_weights(folder: Path) -> tuple[Policy, Tokenizer, Tensor]:
+    """A decoder, its tokenizer and the head's weight [1, D]; NotCoveredError where it is not ours to read."""
+    if checkpoint.adapter_only(folder):
+        raise NotCoveredError(f"{folder}: an adapter with a head of its own")
     # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
     config, tokenizer = checkpoint.load_config_and_tokenizer(folder)
     config = replace(config, tie_word_embeddings=True)
@@ -271,13 +316,7 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
     if missing:
         raise InputError(f"{folder}: model.safetensors lacks {missing[0]}")
     decoder.load_state_dict({name: tensors[name].float() for name in names}, assign=True)
-    if (folder / "heads.safetensors").is_file():
-        weight_KD = _heads(folder / "heads.safetensors", config.hidden_size)
-    head = RewardHead(config.hidden_size, len(weight_KD), 0)
-    head.load_state_dict({"weight": weight_KD.float()})
-    calibration = _calibration(stored, len(weight_KD), folder)
-    reading = _reading(stored, tokenizer, folder, reward_format)
-    return RewardModel(decoder, tokenizer, head, calibration, make_scorer(decoder, dtype), reading)
+    return decoder, tokenizer, weight_KD
 
 
 def _heads(path: Path, hidden_size: int) -> Tensor:
@@ -294,22 +333,26 @@ def _heads(path: Path, hidden_size: int) -> Tensor:
 def reward_folder(path: Path) -> Path:
     """The folder meant by `path`: itself, or `model` inside a run; InputError for neither."""
     for folder in (path, path / "model"):
-        if (folder / "config.json").is_file():
+        if (folder / "config.json").is_file() or checkpoint.adapter_only(folder):
             return folder
     raise InputError(f"{path}: no reward model here; expected its folder or a `practicum reward-model` run")
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a sequence classifier; nothing in an adapter's folder, whose base model has it."""
+    if checkpoint.adapter_only(folder):
+        return {}
     path = folder / "config.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(stored, dict) or stored.get("architectures") != [ARCHITECTURE]:
-        found = stored.get("architectures") if isinstance(stored, dict) else None
+    found = stored.get("architectures") if isinstance(stored, dict) else None
+    names = found if isinstance(found, list) else []
+    if not isinstance(stored, dict) or [str(name).endswith(KIND) for name in names] != [True]:
         raise InputError(
-            f"{path}: architectures is {found}; a reward model's is {ARCHITECTURE}: "
-            "train one with `practicum reward-model`"
+            f"{path}: architectures is {found}; a reward model's is that of a sequence classifier, such as "
+            f"{ARCHITECTURE}: train one with `practicum reward-model`"
         )
     return stored
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +51,8 @@ class OptimizerConfig(Ranged, section="optimizer"):
     """Gradients are clipped to this global norm (Pascanu et al. 2013, 1211.5063)."""
 
 
+# The layers of a model are numbered, whatever they are called (layers, h, blocks).
+IN_A_LAYER = re.compile(r"\.\d+\.")
 # Jordan's quintic: each step moves every singular value towards 1, quickest where it is small.
 MUON_STEPS, MUON_COEFFICIENTS = 5, (3.4445, -4.775, 2.0315)
 
@@ -88,7 +91,7 @@ class Optimizer:
         muon = {
             name: part
             for name, part in sorted(self.named.items())
-            if config.algorithm == "muon" and part.dim() == 2 and ".layers." in f".{name}"
+            if config.algorithm == "muon" and part.dim() == 2 and IN_A_LAYER.search(name)
         }
         rest = [part for name, part in self.named.items() if name not in muon]
         self.adamw = torch.optim.AdamW(

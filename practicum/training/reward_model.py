@@ -63,6 +63,7 @@ from practicum.reward.model import (
     Reading,
     RewardModel,
     centred,
+    check_reward_policy,
     last_hidden,
     load_reward_model,
     save_reward_model,
@@ -176,6 +177,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
         return average(config, run_path, resume=resume)
     assert config.model is not None
     policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
+    check_reward_policy(policy)
     rankings = rankings_of(config)
     weights = _rater_weights(rankings, config)
     learned, held_out, alike = divided(by_prompt(rankings, weights), policy, tokenizer, config)

@@ -266,11 +266,18 @@ def test_damaged_and_foreign_adapters_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"), [({"rank": -1}, "rank"), ({"alpha": 0.0}, "alpha"), ({"targets": ("qq",)}, "qq")]
+    ("settings", "named"),
+    [({"rank": -1}, "rank"), ({"alpha": 0.0}, "alpha"), ({"targets": ()}, "none given")],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         LoraConfig(**settings)
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_target_that_the_decoder_does_not_have_is_refused_with_adapters_and_without(rank: int) -> None:
+    with pytest.raises(InputError, match=r"lora\.targets: \['qq'\]; choose from q_proj"):
+        add_adapters(small(), LoraConfig(rank, targets=("q_proj", "qq")), seed=0)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
