@@ -106,7 +106,7 @@ class RewardModel:
             hidden_BD = last_hidden(self.scorer, [sequences[row] for row in batch])
             scores_BK[torch.tensor(batch)] = self.head(hidden_BD).cpu()
 
-        side_by_side([partial(score, batch) for batch in batches])
+        side_by_side([partial(score, batch) for batch in batches], self.decoder.device)
         return scores_BK, torch.tensor(lengths, dtype=torch.float32)
 
     def rewards(self, prompts: Sequence[str], completions: Sequence[str]) -> Tensor:
@@ -232,7 +232,12 @@ def save_reward_model(
     atomic_write(folder / "config.json", to_json(stored, indent=2) + "\n")
 
 
-def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardFormat = "auto") -> RewardModel:
+def load_reward_model(
+    path: Path,
+    dtype: torch.dtype,
+    reward_format: RewardFormat = "auto",
+    device: torch.device | str = "cpu",
+) -> RewardModel:
     """Read a reward model's folder, ours or another's LlamaForSequenceClassification with one label.
 
     `path` may also be the folder of a `practicum reward-model` run. Another's model has mean 0 and is read
@@ -265,6 +270,7 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
         weight_KD = _heads(folder / "heads.safetensors", config.hidden_size)
     head = RewardHead(config.hidden_size, len(weight_KD), 0)
     head.load_state_dict({"weight": weight_KD.float()})
+    decoder, head = decoder.to(device), head.to(device)
     calibration = _calibration(stored, len(weight_KD), folder)
     reading = _reading(stored, tokenizer, folder, reward_format)
     return RewardModel(decoder, tokenizer, head, calibration, make_scorer(decoder, dtype), reading)
