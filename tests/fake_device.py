@@ -41,10 +41,10 @@ class Generator(PLAIN_GENERATOR):
 
     def __new__(cls, device: Any = "cpu") -> Generator:
         fake = torch.device(device).type == "fake"
-        made = super().__new__(cls, "cpu" if fake else device)
+        made = super().__new__(cls, "cpu" if fake else device)  # type: ignore[call-arg]
         if fake:
             # The dispatcher makes another Python object of it, and only the address stays.
-            GENERATORS[made._cdata] = made
+            GENERATORS[made._cdata] = made  # type: ignore[attr-defined]
         return made
 
 
@@ -82,7 +82,9 @@ class Fake(torch.Tensor):
             return func(*args, **(kwargs or {}))
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         given = kwargs = dict(kwargs or {})
         _check_devices(func, args, kwargs)
         _check_generator(func, args, kwargs, "fake")
@@ -122,8 +124,9 @@ def attention(
     with torch.no_grad(), _disable_current_modes():
         parts = (_raw(one.detach()) for one in (query, key, value))
         mask = None if attn_mask is None else _raw(attn_mask)
+        query, key, value = parts
         known = torch.nn.functional.scaled_dot_product_attention(
-            *parts, attn_mask=mask, is_causal=is_causal, enable_gqa=enable_gqa
+            query, key, value, attn_mask=mask, is_causal=is_causal, enable_gqa=enable_gqa
         )
         torch.testing.assert_close(_raw(found.detach()), known, rtol=1e-4, atol=1e-5)
     return found
@@ -182,7 +185,8 @@ def _check_devices(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
 def _check_generator(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], kind: str) -> None:
     for one in _leaves(args, kwargs):
         if isinstance(one, PLAIN_GENERATOR):
-            found = "fake" if one._cdata in GENERATORS else "cpu"
+            address = one._cdata  # type: ignore[attr-defined]
+            found = "fake" if address in GENERATORS else "cpu"
             if found != kind:
                 raise RuntimeError(
                     f"Expected a '{kind}' device type for generator but found '{found}': {_name(func)}"

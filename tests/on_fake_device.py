@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from practicum.preferences.app.prompts import answered
 from practicum.preferences.records import NewPrompt
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.types import Prompt
+from scripts import gpu_check
 from tests.fake_device import Fake, register, watched
 
 register()
@@ -279,3 +281,13 @@ def test_responses_for_people_to_rank(first: Path) -> None:
     with watched():
         made, _ = answered(prompts, first, 2, 1.0, 6, 0, "fake")
     assert made == answered(prompts, first, 2, 1.0, 6, 0, "cpu")[0]
+
+
+@pytest.mark.slow
+def test_the_checks_of_a_gpu(tmp_path: Path) -> None:
+    place = gpu_check.Place(torch.device("fake:0"), tmp_path, gpu_check.QUICK)
+    gpu_check.make_model(tmp_path / "start", 64, 1)
+    for name in ("parity", "sft", "grpo", "ppo", "resume"):
+        with watched() if name not in ("parity", "sft") else nullcontext():
+            found = gpu_check.CHECKS[name](place)
+        assert found.passed, f"{name}: {found.words}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -28,6 +29,7 @@ from practicum.preferences.app.collect import CollectConfig
 from practicum.rollout.sample_command import SampleConfig
 from practicum.training import pretrain, reward_model, rl, rlhf, sft
 from practicum.training.evaluate import EvalConfig
+from scripts import gpu_check
 
 ROOT = Path(__file__).parents[1]
 COMPUTING = (
@@ -105,14 +107,16 @@ NAMES = st.from_regex(r"(cuda|mps|cpu|xpu|meta|gpu)(:-?[0-9]{0,12})?", fullmatch
 
 @given(st.one_of(st.text(max_size=12), NAMES))
 def test_a_device_is_there_or_refused_in_one_line(name: str) -> None:
+    said = ""
+    device = torch.device("cpu")
     try:
         device = chosen_device(name)
     except InputError as error:
-        assert repr(name) in str(error)
-        assert "\n" not in str(error)
-    else:
-        assert torch.zeros(2, device=device).device == device
-        assert described(device).startswith(str(device))
+        said = str(error)
+    assert "\n" not in said
+    assert (repr(name) in said) == bool(said)
+    assert torch.zeros(2, device=device).device == device
+    assert described(device).startswith(str(device))
 
 
 @pytest.mark.parametrize("name", ["cuda:256", "cuda:65536", "cuda:4294967296"])
@@ -152,3 +156,34 @@ def test_a_device_that_is_not_there_leaves_no_folder(
     said = capsys.readouterr().err
     assert re.fullmatch(r"practicum: error: device is 'gpu'; expected auto, cpu, cuda, cuda:N or mps\n", said)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_check_of_a_device_runs_on_the_cpu(tmp_path: Path) -> None:
+    """What it measures is this machine's affair; that every check runs to its end and is recorded is not."""
+    out = tmp_path / "check.json"
+    command = [str(ROOT / "scripts" / "gpu_check.sh"), "--device", "cpu", "--quick", "--out", str(out)]
+    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr[-2000:]
+    record = json.loads(out.read_text(encoding="utf-8"))
+    assert record["passed"] is True
+    assert [one["name"] for one in record["checks"]] == list(gpu_check.CHECKS)
+    assert len(re.findall(r"^pass  ", found.stdout, re.MULTILINE)) == len(gpu_check.CHECKS)
+
+
+def test_a_check_that_fails_is_told_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(place: gpu_check.Place) -> gpu_check.Found:
+        raise RuntimeError("out of memory\nand a trace")
+
+    monkeypatch.setattr(
+        gpu_check, "CHECKS", {"one": broken, "two": lambda _: gpu_check.Found(True, "fine", {})}
+    )
+    assert gpu_check.main(["--device", "cpu", "--quick", "--out", str(tmp_path / "out.json")]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL  one            RuntimeError: out of memory  (" in said
+    assert "pass  two            fine  (" in said
+    assert "1 of 2 checks pass" in said
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["passed"] is False
+    assert gpu_check.main(["--device", "gpu"]) == 2

@@ -43,7 +43,7 @@ def chosen_device(name: str) -> torch.device:
 def _parsed(name: str) -> tuple[str, int]:
     """Kind and number of a device's name. Raises InputError for what is none."""
     # PyTorch keeps a number in eight bits: its own parser would take cuda:256 for cuda:0.
-    found = re.fullmatch(r"([a-z]+)(?::([0-9]{1,9}))?", name)
+    found = re.fullmatch(r"([a-z]+)(?::([0-9]{1,18}))?", name)
     kind, index = found.groups() if found else ("", None)
     try:
         torch.device(kind)
