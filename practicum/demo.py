@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal
 from practicum.audit import whole
 from practicum.exact.verifier import verify
 from practicum.files import atomic_write, read_json, to_json
+from practicum.model.device import chosen_device, described
 from practicum.ranges import MOST_HELD, Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
 from practicum.reward.controls import Control
 from practicum.run.environment import energy_counter
@@ -81,6 +82,8 @@ class DemoConfig(DemoSettings):
     practicum demo --no_human_feedback --algorithm ppo
     """
 
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Fixes everything."""
 
@@ -89,7 +92,8 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
     """Run or continue the curriculum, write summary.json and report.html, and return the summary."""
     from practicum.report.page import write
 
-    folder = Run.open(run_path, config, "demo", resume=resume)
+    device = described(chosen_device(config.device))
+    folder = Run.open(run_path, config, "demo", resume=resume, device=device)
     before = energy_counter()
     stages = [
         _stage(run_path, name, train, config)
@@ -167,6 +171,7 @@ def examine(config: DemoConfig, folder: Path) -> tuple[dict[str, Any], dict[str,
         count=config.examination_count,
         samples=config.samples,
         sampled_count=config.sampled_count,
+        device=config.device,
     )
     only = replace(config.task.equations, families={"rational": 1.0})
     family = replace(whole, task=replace(config.task, equations=only), samples=0)
@@ -174,12 +179,14 @@ def examine(config: DemoConfig, folder: Path) -> tuple[dict[str, Any], dict[str,
 
 
 def _pretrain(config: DemoConfig, folder: Path, resume: bool) -> dict[str, Any]:
-    stage = pretrain.PretrainConfig(task=config.task, seed=config.seed)
+    stage = pretrain.PretrainConfig(task=config.task, device=config.device, seed=config.seed)
     return pretrain.train(_with_steps(stage, config.pretrain_steps), folder, resume=resume)
 
 
 def _sft(config: DemoConfig, folder: Path, resume: bool) -> dict[str, Any]:
-    stage = sft.SftConfig(model=folder.parent / "pretrain", task=config.task, seed=config.seed)
+    stage = sft.SftConfig(
+        model=folder.parent / "pretrain", task=config.task, device=config.device, seed=config.seed
+    )
     return sft.train(_with_steps(stage, config.sft_steps), folder, resume=resume)
 
 
@@ -187,6 +194,7 @@ def _rl(config: DemoConfig, folder: Path, resume: bool) -> dict[str, Any]:
     stage = rl.RlConfig(
         model=folder.parent / "sft",
         task=config.task,
+        device=config.device,
         seed=config.seed,
         algorithm=config.algorithm,
         control=config.control,
@@ -219,9 +227,10 @@ def human_feedback(config: DemoConfig, run_path: Path) -> tuple[dict[str, Any], 
 
 def _learn_jokes(config: DemoConfig, run_path: Path) -> None:
     task, folder = TaskConfig("jokes"), run_path / "jokes"
-    reading = _with_steps(pretrain.PretrainConfig(task=task, seed=config.seed), config.jokes_pretrain_steps)
+    reading = pretrain.PretrainConfig(task=task, device=config.device, seed=config.seed)
+    reading = _with_steps(reading, config.jokes_pretrain_steps)
     _finished(folder / "pretrain", partial(pretrain.train, reading, folder / "pretrain"))
-    imitating = sft.SftConfig(model=folder / "pretrain", task=task, seed=config.seed)
+    imitating = sft.SftConfig(model=folder / "pretrain", task=task, device=config.device, seed=config.seed)
     imitating = _with_steps(imitating, config.jokes_sft_steps)
     _finished(folder / "sft", partial(sft.train, imitating, folder / "sft"))
 
@@ -233,6 +242,7 @@ def _rlhf(config: DemoConfig, run_path: Path) -> None:
         rounds=1,
         prompts=config.ranked_prompts,
         overlap=2,
+        device=config.device,
         seed=config.seed,
     )
     fitted = replace(loop.reward_model, contrast_steps=CONTRAST_STEPS, epochs=3)
@@ -246,6 +256,7 @@ def _audit(config: DemoConfig, run_path: Path) -> None:
         policy=run_path / "rlhf" / "round-1" / "practice",
         reference=run_path / "jokes" / "sft",
         report=run_path / "audit",
+        device=config.device,
         seed=config.seed,
     )
     # The audit tells its findings one by one; the demo's own table comes at the end.

@@ -17,13 +17,15 @@ import torch
 Result = TypeVar("Result")
 
 
-def side_by_side(pieces: Sequence[Callable[[], Result]]) -> list[Result]:
+def side_by_side(pieces: Sequence[Callable[[], Result]], device: torch.device | None = None) -> list[Result]:
     """Call every piece, each on a thread with single-threaded matrix products, and return results in order.
 
-    Pieces may share nothing that they change. The first error raised by a piece is raised here.
+    Pieces may share nothing that they change. The first error raised by a piece is raised here. On a `device`
+    other than the CPU pieces run one after another: it works on one at a time anyway, and holds only that.
     """
     threads = torch.get_num_threads()
-    if min(threads, len(pieces)) < 2:
+    elsewhere = device is not None and device.type != "cpu"
+    if elsewhere or min(threads, len(pieces)) < 2:
         return [piece() for piece in pieces]
     # A thread that starts while this is 1 keeps it as its own number of threads.
     torch.set_num_threads(1)

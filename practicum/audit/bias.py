@@ -268,6 +268,9 @@ class Config(Ranged):
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
+    device: str = "auto"
+    """Where the reward models are: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or
+    mps."""
     reference: Path | None = None
     """JSONL with prompt and completion: what the model wrote before training."""
     policy: Path | None = None
@@ -329,7 +332,9 @@ def run(config: Config) -> Result:
     beta = effective_beta(config.beta, config.reward_deviation)
     paid = weights = None
     if config.reward_model:
-        paid = paid_share(rankings, classify, judge_in(config.reward_model, config.reward_format))
+        paid = paid_share(
+            rankings, classify, judge_in(config.reward_model, config.reward_format, config.device)
+        )
     if config.weights is not None:
         wanted = raters if config.target is None else config.target
         weights = camp_weights(rankings, classify, learned_share(wanted, before, beta))

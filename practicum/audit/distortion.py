@@ -210,6 +210,9 @@ class Config(Ranged):
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
+    device: str = "auto"
+    """Where the reward models are: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or
+    mps."""
     fresh: Path | None = None
     """Rankings by fresh raters of what the policy writes now."""
     report: Path | None = None
@@ -232,7 +235,7 @@ def run(config: Config) -> Result:
     rankings = formats.read(config.preferences)
     fresh = formats.read(config.fresh) if config.fresh is not None else []
     if config.reward_model:
-        reward = judge_in(config.reward_model, config.reward_format)
+        reward = judge_in(config.reward_model, config.reward_format, config.device)
     else:
         place = {text: index for index, text in enumerate(dict.fromkeys(one.prompt.text for one in rankings))}
         reward = fit_linear([one for one in rankings if not place[one.prompt.text] % 2])

@@ -55,6 +55,9 @@ class Config(Ranged):
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
+    device: str = "auto"
+    """Where the reward models are: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or
+    mps."""
     prompts: Count = 46
     """Most prompts used."""
     queries: Count = 2000
@@ -80,7 +83,9 @@ def run(config: Config) -> Result:
     rankings = formats.read(config.preferences)
     prompts, honest = honest_responses(rankings, config.prompts)
     reward = (
-        judge_in(config.reward_model, config.reward_format) if config.reward_model else fit_linear(rankings)
+        judge_in(config.reward_model, config.reward_format, config.device)
+        if config.reward_model
+        else fit_linear(rankings)
     )
     search = Search(queries=config.queries, seed=config.seed)
     return Result(config, find_exploits(reward, prompts, honest, search, training=rankings))

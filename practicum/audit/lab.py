@@ -38,6 +38,7 @@ from practicum.files import atomic_write, read_json, to_json
 from practicum.guard.controllers import KLConfig
 from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import model_folder
+from practicum.model.device import chosen_device, described
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences.raters import GOLDS, true_utilities
@@ -107,6 +108,8 @@ class LabConfig(Ranged):
     """Share of a run's way, in sqrt(KL), from which its peak is predicted."""
     threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """The first of the seeds."""
 
@@ -122,9 +125,12 @@ class LabConfig(Ranged):
 def lab(config: LabConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Run the experiment, write results.json and the pages, and return the summary: what was fitted."""
     given = model_folder(config.model) if config.model else None
-    run = Run.open(run_path, config, "overoptimization", resume=resume)
+    device = described(chosen_device(config.device))
+    run = Run.open(run_path, config, "overoptimization", resume=resume, device=device)
     set_threads(config.threads)
-    first = given or model_folder(first_model(run_path, config.model_steps, config.threads))
+    first = given or model_folder(
+        first_model(run_path, config.model_steps, config.threads, device=config.device)
+    )
     seeds = range(config.seed, config.seed + config.seeds)
     found = {seed: one_seed(config, run_path, first, seed) for seed in seeds}
     results: dict[str, Any] = {
@@ -157,22 +163,23 @@ def settings_of(config: LabConfig) -> dict[str, Any]:
     return {
         one.name: getattr(config, one.name)
         for one in fields(config)
-        if one.name not in ("model", "threads") and getattr(config, one.name) != getattr(plain, one.name)
+        if one.name not in ("model", "threads", "device")
+        and getattr(config, one.name) != getattr(plain, one.name)
     }
 
 
-def first_model(folder: Path, steps: int, threads: int, seed: int = 0) -> Path:
+def first_model(folder: Path, steps: int, threads: int, seed: int = 0, device: str = "auto") -> Path:
     """A small model that has read about jokes and learned to tell them, made in the folder when missing."""
     loop = LoopConfig(steps, threads=threads)
     read, told = folder / "pretrain", folder / "sft"
     if not (read / "summary.json").exists():
         pretrain.train(
-            pretrain.PretrainConfig(task=TASK, loop=loop, seed=seed),
+            pretrain.PretrainConfig(task=TASK, loop=loop, device=device, seed=seed),
             read,
             resume=(read / "config.toml").exists(),
         )
     if not (told / "summary.json").exists():
-        telling = sft.SftConfig(read, task=TASK, loop=loop, seed=seed)
+        telling = sft.SftConfig(read, task=TASK, loop=loop, device=device, seed=seed)
         sft.train(telling, told, resume=(told / "config.toml").exists())
     return told
 
@@ -239,6 +246,7 @@ def round_config(config: LabConfig, first: Path, seed: int) -> RlhfConfig:
         reward_model=replace(base.reward_model, held_out=0.0),
         practice=practice,
         examined=config.examined,
+        device=config.device,
         seed=seed,
     )
 
@@ -253,17 +261,20 @@ def examined_steps(config: LabConfig) -> list[int]:
 
 def best_of_n(config: LabConfig, first: Path, models: Sequence[Path], seed: int) -> dict[str, Any]:
     """KL, reward and true utility gained by the best of 1, 2, 3, 4, 6 ... answers of the policy."""
-    prompts, texts, gold_QN = answered(first, config.best_of_prompts, config.best_of, seed)
-    proxy_QN: Floats = judge_in(models)(prompts, texts).reshape(gold_QN.shape)
+    prompts, texts, gold_QN = answered(first, config.best_of_prompts, config.best_of, seed, config.device)
+    judge = judge_in(models, device=config.device)
+    proxy_QN: Floats = judge(prompts, texts).reshape(gold_QN.shape)
     ns = [*(n for n in BEST_OF if n < config.best_of), config.best_of]
     kl, proxy, true = best_of_n_curve(list(proxy_QN), list(gold_QN), ns)
     return {"n": ns, "kl": kl.tolist(), "proxy": proxy.tolist(), "gold": true.tolist()}
 
 
-def answered(policy: Path, count: int, each: int, seed: int) -> tuple[list[Prompt], list[str], Floats]:
+def answered(
+    policy: Path, count: int, each: int, seed: int, device: str = "auto"
+) -> tuple[list[Prompt], list[str], Floats]:
     """A policy's answers to held-out prompts, `each` to a prompt: prompts and texts by answer, and people's
     true utility of each, float64 [prompts, each]."""
-    writer, tokenizer = load_policy(policy)
+    writer, tokenizer = load_policy(policy, chosen_device(device))
     task, gold = load_task(TASK), GOLDS[TASK.name]
     asked = task.prompts("validation", count, seed)
     sampler = make_sampler(writer, SamplingConfig(max_new_tokens=80))

@@ -39,6 +39,9 @@ class Config:
     reward_format: RewardFormat = "auto"
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
+    device: str = "auto"
+    """Where the reward models are: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or
+    mps."""
 
 
 def run(config: Config) -> list[Row]:
@@ -48,7 +51,9 @@ def run(config: Config) -> list[Row]:
         raise InputError("rank-table: give either --scores or --reward_model")
     if config.scores is not None:
         return rank_table(rankings, read_scores(config.scores))
-    return rank_table(rankings, _paid(rankings, judge_in(config.reward_model, config.reward_format)))
+    return rank_table(
+        rankings, _paid(rankings, judge_in(config.reward_model, config.reward_format, config.device))
+    )
 
 
 def _paid(rankings: Sequence[Ranking], reward: PlainReward) -> Scores:

@@ -25,6 +25,7 @@ from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, expl
 from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
 from practicum.guard.guard import Decision, GuardConfig
+from practicum.model.device import chosen_device, told_device
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
@@ -92,6 +93,8 @@ class AuditConfig(Ranged):
     """Folder to write audit.html and audit.json to."""
     threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Fixes answers, raters and the search."""
 
@@ -122,13 +125,15 @@ class Result:
 def run(config: AuditConfig) -> Result:
     """Let both models answer, and put every question to the answers and to the reward."""
     set_threads(config.threads)
+    device = told_device(config.device)
     rankings = read_rankings(config.preferences) if config.preferences else []
     if not config.task.name and not rankings:
         config = replace(config, task=replace(config.task, name="jokes"))
     task = load_task(config.task) if config.task.name else None
     prompts = prompts_asked(config, task, rankings)
     models = [
-        load_reward_model(folder, torch.float32, config.reward_format) for folder in config.reward_model
+        load_reward_model(folder, torch.float32, config.reward_format, device)
+        for folder in config.reward_model
     ]
     asked = task or Unjudged(prompts)
     reference, policy = both_answer(config, asked, models, prompts)
@@ -260,7 +265,7 @@ def both_answer(
     leave room for an answer.
     """
     (reference, words), (policy, other_words) = (
-        load_policy(folder) for folder in (config.reference, config.policy)
+        load_policy(folder, chosen_device(config.device)) for folder in (config.reference, config.policy)
     )
     if words.to_str() != other_words.to_str():
         raise InputError(

@@ -482,8 +482,13 @@ def compute_dtype(name: str, device: torch.device | str = "cpu") -> torch.dtype:
     PRACTICUM_BFLOAT16=0 makes `auto` float32 on any processor.
     """
     if name == "auto":
-        if torch.device(device).type == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        kind = torch.device(device).type
+        if kind == "cuda":
+            # Older cards only emulate bfloat16, which is slower there than float32.
+            hardware = torch.cuda.is_bf16_supported(including_emulation=False)
+            return torch.bfloat16 if hardware else torch.float32
+        if kind != "cpu":
+            return torch.float32
         return torch.bfloat16 if bfloat16_allowed() and _processor_has_bfloat16() else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
 

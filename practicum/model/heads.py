@@ -66,7 +66,7 @@ class LinearValue(nn.Module):
     def __init__(self, weight_D: Tensor, bias: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight_D.detach().clone())
-        self.bias = nn.Parameter(torch.tensor(bias))
+        self.bias = nn.Parameter(torch.tensor(bias, device=weight_D.device))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """float32 [..., D] -> float32 [...]."""

@@ -114,7 +114,7 @@ class RewardModel:
             hidden_BD = last_hidden(self.scorer, [sequences[row] for row in batch])
             scores_BK[torch.tensor(batch)] = self.head(hidden_BD).cpu()
 
-        side_by_side([partial(score, batch) for batch in batches])
+        side_by_side([partial(score, batch) for batch in batches], self.decoder.device)
         return scores_BK, torch.tensor(lengths, dtype=torch.float32)
 
     def rewards(self, prompts: Sequence[str | Prompt], completions: Sequence[str]) -> Tensor:
@@ -266,7 +266,12 @@ def _write_weights(policy: Policy, tokenizer: Tokenizer, weight_1D: Tensor, fold
     return ARCHITECTURE
 
 
-def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardFormat = "auto") -> RewardModel:
+def load_reward_model(
+    path: Path,
+    dtype: torch.dtype,
+    reward_format: RewardFormat = "auto",
+    device: torch.device | str = "cpu",
+) -> RewardModel:
     """Read a reward model's folder, ours or another's sequence classifier with one label.
 
     `path` may also be the folder of a `practicum reward-model` run. Another's model has mean 0 and is read
@@ -278,6 +283,7 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
     if (folder / TRAINER_FILE).is_file():
         # Another trainer has trained it on since: what we recorded about it holds no more.
         stored.pop("practicum", None)
+    decoder: Decoder | HuggingFacePolicy
     try:
         decoder, tokenizer, weight_KD = _own_weights(folder)
     except NotCoveredError:
@@ -290,12 +296,13 @@ def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardForma
         weight_KD = _heads(folder / "heads.safetensors", width)
     head = RewardHead(width, len(weight_KD), 0)
     head.load_state_dict({"weight": weight_KD.float()})
+    decoder, head = decoder.to(device), head.to(device)
     calibration = _calibration(stored, len(weight_KD), folder)
     reading = _reading(stored, tokenizer, folder, reward_format)
     return RewardModel(decoder, tokenizer, head, calibration, make_scorer(decoder, dtype), reading)
 
 
-def _own_weights(folder: Path) -> tuple[Policy, Tokenizer, Tensor]:
+def _own_weights(folder: Path) -> tuple[Decoder, Tokenizer, Tensor]:
     """A decoder, its tokenizer and the head's weight [1, D]; NotCoveredError where it is not ours to read."""
     if checkpoint.adapter_only(folder):
         raise NotCoveredError(f"{folder}: an adapter with a head of its own")

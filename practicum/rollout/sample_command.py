@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
+from practicum.model.device import told_device
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import chat_of, encode_prompts
@@ -41,6 +42,8 @@ class SampleConfig(Ranged):
     """The task that words the prompt and judges the completion."""
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(temperature=0.0))
     """How completions are drawn; temperature 0, the default, is greedy."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Fixes the draw."""
 
@@ -49,7 +52,7 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     """Sample and judge; the JSON of `practicum sample`. Prints prompts, completions and verdicts."""
     if not config.prompt:
         raise InputError("prompt is empty: at least one --prompt is needed")
-    policy, tokenizer = load_policy(config.model)
+    policy, tokenizer = load_policy(config.model, told_device(config.device))
     sampler = make_sampler(policy, config.sampling)
     if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None):
         return {"samples": answers(config, sampler, tokenizer)}

@@ -58,6 +58,7 @@ LOGS = ("metrics.jsonl", "samples.jsonl")
 REPLACED = ".replaced"
 LOCK = ".lock"
 MOST_READ = 1 << 24
+DEVICE = "device"
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 
@@ -90,8 +91,19 @@ class Run:
     lock: FolderLock | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def open(cls, path: Path, config: object, command: str, *, resume: bool = False, keep: int = 2) -> Run:
+    def open(
+        cls,
+        path: Path,
+        config: object,
+        command: str,
+        *,
+        resume: bool = False,
+        keep: int = 2,
+        device: str = "",
+    ) -> Run:
         """Start a run in a new or empty folder, or continue the one there.
+
+        `device` says in words where it computes, for environment.json and stderr.
 
         Resuming cuts `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint (to nothing without
         one). Raises InputError when another process fills the folder, when it is not empty and `resume` is
@@ -113,9 +125,11 @@ class Run:
                 run.cut_logs()
             else:
                 atomic_write(folder / "config.toml", to_toml(config))
-            run._record_environment(config, command)
+            run._record_environment(config, command, device)
         if _announced.get() == folder:
             print(f"practicum: run folder {folder}", file=sys.stderr)
+            if device:
+                print(f"practicum: device {device}", file=sys.stderr)
         return run
 
     def log(self, row: Mapping[str, Any]) -> None:
@@ -231,7 +245,10 @@ class Run:
                 sync_path(self.path / name)
 
     def check_config(self, config: object) -> None:
-        """Raise InputError unless the run was started with this config, naming the first key that differs."""
+        """Raise InputError unless the run was started with this config, naming the first key that differs.
+
+        The device may differ: a run goes on wherever it is resumed.
+        """
         stored_path = self.path / "config.toml"
         if not stored_path.exists():
             raise InputError(
@@ -240,6 +257,8 @@ class Run:
         stored = flatten(without_withdrawn(type(config), read_toml(stored_path))[0])
         given = flatten(parse_toml(to_toml(config), "the given config"))
         for key in [*stored, *given]:
+            if key == DEVICE:
+                continue
             if key not in stored:
                 raise InputError(
                     f"{stored_path} has no {key}: it was cut short or written by another version; restore "
@@ -277,12 +296,16 @@ class Run:
         atomic_write(path, to_json(record, indent=2) + "\n")
         if not earlier:
             return {}
-        names = [name for name in found if earlier[-1].get(name) != found[name]]
-        return {name: (earlier[-1].get(name), found[name]) for name in names}
+        # Runs of earlier versions were on the CPU and did not say so.
+        before = {DEVICE: "cpu", **earlier[-1]}
+        names = [name for name in found if before.get(name) != found[name]]
+        return {name: (before.get(name), found[name]) for name in names}
 
-    def _record_environment(self, config: object, command: str) -> None:
+    def _record_environment(self, config: object, command: str, device: str) -> None:
         path = self.path / "environment.json"
         record = environment(command, getattr(config, "seed", None))
+        if device:
+            record[DEVICE] = device
         if path.exists():
             first = read_json(path, "remove it: resuming writes another")
             record = {**first, "resumed": [*first.get("resumed", []), record]}

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from practicum.config import completed
 from practicum.data.config import DataConfig
+from practicum.model.device import told_device
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
@@ -65,13 +66,15 @@ class EvalConfig(Ranged):
     """Length limit, rows at a time and dtype; the examination decides how completions are drawn."""
     threads: Common[Threads] = 0
     """CPU threads; 0 uses one per core."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 1
     """Seed of the problems drawn."""
 
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:
     """Examine a saved model; the JSON of `practicum eval`."""
-    policy, tokenizer = load_policy(config.model)
+    policy, tokenizer = load_policy(config.model, told_device(config.device))
     set_threads(config.threads)
     task = load_task_on(config.task, config.data, "examination")
     if isinstance(task, TableTask):

@@ -28,6 +28,7 @@ from practicum.guard.observer import GO_ON, Observer, StepResult, Verdict
 from practicum.guard.watch import held_since
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import compute_dtype
+from practicum.model.device import described
 from practicum.model.native import load
 from practicum.model.policy import Policy
 from practicum.ranges import Common, PositiveInt, Ranged, Threads
@@ -104,15 +105,16 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def arithmetic() -> dict[str, Any]:
+def arithmetic(device: torch.device) -> dict[str, Any]:
     """What the last bits of results depend on besides seed and settings."""
     return {
+        "device": described(device),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": compute_dtype("auto") == torch.bfloat16,
-        "kernels": load("train") is not None,
+        "bfloat16": compute_dtype("auto", device) == torch.bfloat16,
+        "kernels": device.type == "cpu" and load("train") is not None,
         "torch": torch.__version__,
-    }
+    } | ({"tf32": torch.backends.cuda.matmul.allow_tf32} if device.type == "cuda" else {})
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,7 @@ def _gone_back(run: Run, step: int, last: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note_arithmetic(stage: Stage, first: int) -> None:
-    changed = stage.run.note_arithmetic(arithmetic())
+    changed = stage.run.note_arithmetic(arithmetic(stage.trainee.decoder.device))
     if 0 < first < stage.config.steps and changed:
         changes = ", ".join(f"{name} {before} -> {now}" for name, (before, now) in changed.items())
         _say(

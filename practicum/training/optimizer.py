@@ -104,7 +104,9 @@ class Optimizer:
             fused=True,
         )
         self.momenta = {name: torch.zeros_like(part) for name, part in muon.items()}
-        self.batches = _equal_shapes(muon, torch.get_num_threads())
+        self.device = next(iter(self.named.values())).device
+        shares = torch.get_num_threads() if self.device.type == "cpu" else 1
+        self.batches = _equal_shapes(muon, shares)
 
     @span("optimizer")
     def step(self, index: int) -> dict[str, float]:
@@ -121,7 +123,7 @@ class Optimizer:
         )
         for group in self.adamw.param_groups:
             group["lr"] = rate
-        side_by_side([partial(self._muon, names, rate) for names in self.batches])
+        side_by_side([partial(self._muon, names, rate) for names in self.batches], self.device)
         self.adamw.step()
         for part in self.named.values():
             part.grad = None
@@ -171,7 +173,7 @@ class Optimizer:
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 stored = tensors.get(f"optimizer.{key}.{name}")
                 if stored is not None:
-                    self.adamw.state[parameter][key] = stored.clone()
+                    self.adamw.state[parameter][key] = stored.to(parameter.device, copy=True)
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:

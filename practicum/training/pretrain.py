@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from practicum.errors import InputError
 from practicum.guard.observer import StepResult
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
+from practicum.model.device import chosen_device, described
 from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import equal_rows, make_scorer
@@ -118,6 +119,8 @@ class PretrainConfig(Ranged):
     """Steps and checkpoints."""
     dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
     """Dtype of matrix products; master weights are always float32."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Seed of the initial weights and the text."""
 
@@ -137,19 +140,21 @@ class PretrainConfig(Ranged):
 
 def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Pretrain and return the summary; the model is the run's newest checkpoint."""
+    device = chosen_device(config.device)
     config = replace(config, task=stamped(config.task))
     found = find_task(config.task)
     check_able(found, "pretrain", Teaches)
     task = cast(Teaches, found)
     vocabulary_size = config.vocabulary_size or vocabulary_size_of(task)
     check_memory(config.model, vocabulary_size)
-    run = Run.open(run_path, config, "pretrain", resume=resume, keep=config.loop.keep_checkpoints)
+    keep = config.loop.keep_checkpoints
+    run = Run.open(run_path, config, "pretrain", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
     tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), vocabulary_size)
-    decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed)
+    decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed).to(device)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)
-    dtype = compute_dtype(config.dtype)
+    dtype = compute_dtype(config.dtype, device)
 
     def step(index: int) -> StepResult:
         ids_BT = packed_rows(task, tokenizer, config, index)

@@ -26,6 +26,7 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.observer import StepResult
 from practicum.model.decoder import compute_dtype
+from practicum.model.device import chosen_device, described
 from practicum.model.heads import RewardHead
 from practicum.model.lora import LoraConfig
 from practicum.model.policy import Policy, load_policy
@@ -156,6 +157,8 @@ class RewardModelConfig(RewardModelSettings):
     ranks the longest first. Evaluation still uses people's rankings."""
     threads: Common[Threads] = 0
     """CPU threads for matrix products; 0 uses one per core."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Seed of the heads and the order of rankings; use different seeds for the members of an ensemble."""
 
@@ -176,7 +179,8 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     if config.average:
         return average(config, run_path, resume=resume)
     assert config.model is not None
-    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
+    device = chosen_device(config.device)
+    policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
     check_reward_policy(policy)
     rankings = rankings_of(config)
     weights = _rater_weights(rankings, config)
@@ -185,9 +189,9 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     taught, _, _ = divided(by_prompt(labels, weights), policy, tokenizer, config)
     tell(alike)
     items = as_pairs(taught) if config.batching == "pairs" else taught
-    run = Run.open(run_path, config, "reward-model", resume=resume)
+    run = Run.open(run_path, config, "reward-model", resume=resume, device=described(device))
     set_threads(config.threads)
-    dtype = compute_dtype(config.dtype)
+    dtype = compute_dtype(config.dtype, device)
     head_seed = config.seed if config.head_seed is None else config.head_seed
     head = RewardHead(policy.spec.hidden_size, config.heads, head_seed).to(policy.device)
     heads = nn.ModuleDict({"reward": head})
@@ -271,8 +275,9 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     included, are averaged, since between them the loss is no higher than at them. Raises InputError when
     shapes or tokenizers differ.
     """
-    dtype = compute_dtype(config.dtype)
-    models = [load_reward_model(folder, dtype, config.reward_format) for folder in config.average]
+    device = chosen_device(config.device)
+    dtype = compute_dtype(config.dtype, device)
+    models = [load_reward_model(folder, dtype, config.reward_format, device) for folder in config.average]
     rankings = rankings_of(config)
     first = models[0]
     for folder, other in zip(config.average, models, strict=True):
@@ -280,13 +285,13 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     judged = by_prompt(rankings, _rater_weights(rankings, config))
     learned, held_out, alike = divided(judged, first.decoder, first.tokenizer, config, first.reading)
     tell(alike)
-    run = Run.open(run_path, config, "reward-model", resume=resume)
+    run = Run.open(run_path, config, "reward-model", resume=resume, device=described(device))
     set_threads(config.threads)
     with torch.no_grad():
         for name in ("decoder", "head"):
             parts = [dict(getattr(model, name).named_parameters()) for model in models]
             for key, own in parts[0].items():
-                own.copy_(torch.stack([part[key].double() for part in parts]).mean(0).float())
+                own.copy_(torch.stack([part[key].cpu().double() for part in parts]).mean(0).float())
     merged = replace(first, scorer=make_scorer(first.decoder, dtype))
     last = {"averaged": len(models), "alike": alike.json()}
     return concluded(run, merged, rankings, learned, held_out, config, last)

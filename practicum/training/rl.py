@@ -26,6 +26,7 @@ from practicum.guard.observer import Adjustments, Observer, StepResult, adjustme
 from practicum.guard.signals import repeated_triples
 from practicum.guard.watch import Watch, ended_by_guard, warning_signals
 from practicum.model.decoder import compute_dtype
+from practicum.model.device import chosen_device, described
 from practicum.model.heads import Critic, ValueHead
 from practicum.model.lora import LoraConfig
 from practicum.model.policy import Policy, load_policy
@@ -161,6 +162,8 @@ class RlConfig(PracticeSettings):
     """Your own rows in place of the task's prompts."""
     control: Common[Control] = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Fixes prompts and sampling."""
 
@@ -209,7 +212,8 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     it needs. `reward` judges in place of the task. The run's config.toml can hold neither: give them again to
     resume. Raises InputError where parts do not fit each other.
     """
-    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
+    device = chosen_device(config.device)
+    policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
     task = task or load_task_on(config.task, config.data, "practice")
     if isinstance(task, TableTask):
         task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
@@ -218,10 +222,12 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     reward = with_control(with_functions(config.reward, task, reward, told), config.control, config.seed)
     check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)
-    dtype = compute_dtype(config.dtype)
-    reward_models = [load_reward_model(path, dtype, config.reward_format) for path in config.reward_model]
+    dtype = compute_dtype(config.dtype, device)
+    reward_models = [
+        load_reward_model(path, dtype, config.reward_format, device) for path in config.reward_model
+    ]
     anchor = config.reference or config.model
-    reference = load_policy(anchor)[0] if config.update.kl.weight or reward_models else None
+    reference = load_policy(anchor, device)[0] if config.update.kl.weight or reward_models else None
     if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     return Parts(
@@ -261,7 +267,8 @@ def make_heads(
     scale = start.calibration.deviation if config.reward.scale else 1.0
     mean = sum(start.calibration.mean) / len(start.calibration.mean)
     # A copy: the critic learns, the reward model must not.
-    own = load_reward_model(config.reward_model[0], torch.float32, config.reward_format).decoder
+    path, form = config.reward_model[0], config.reward_format
+    own = load_reward_model(path, torch.float32, form, policy.device).decoder
     return nn.ModuleDict({"value": Critic(own, start.head.weight.mean(0) / scale, -mean / scale)})
 
 
@@ -308,7 +315,8 @@ def train(
     goes_back = guarded and config.guard.action in ("roll_back", "hold")
     # Where the guard will want to go back to is known when it alarms, so until then every checkpoint stays.
     keep = config.loop.steps + 1 if goes_back else config.loop.keep_checkpoints
-    run = Run.open(run_path, config, "rl", resume=resume, keep=keep)
+    device = parts.policy.device
+    run = Run.open(run_path, config, "rl", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
     trainee = trainee_of(parts, config)
     shown = ("reward", "completion_tokens")
@@ -364,7 +372,7 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
             batch = pay(batch, parts.reward_models, config.reward, longest, extra)
     sampled = time.perf_counter()
-    step = step_of(config, parts.algorithm, adjusted)
+    step = step_of(config, parts, adjusted)
     experience = give_credit(parts, trainee, batch, config, step)
     metrics = update_policy(
         trainee, experience, step, first_update, generator_for(config.seed, "minibatches", index)
@@ -396,15 +404,15 @@ def _prompts_of_step(task: Task, config: RlConfig, step: int) -> list[Prompt]:
     return step_prompts(task, config, step - 1)
 
 
-def step_of(config: RlConfig, algorithm: Algorithm, adjusted: Adjustments) -> Step:
+def step_of(config: RlConfig, parts: Parts, adjusted: Adjustments) -> Step:
     """What this step's update needs, with the KL weight that holds for it."""
     kl = config.update.kl
     return Step(
         config.update,
         config.sampling,
-        compute_dtype(config.dtype),
+        compute_dtype(config.dtype, parts.policy.device),
         None if adjusted.kl_weight is None else replace(kl, weight=adjusted.kl_weight),
-        algorithm.loss,
+        parts.algorithm.loss,
         config.ppo.value_weight,
         config.ppo.value_clip,
     )

@@ -33,6 +33,7 @@ from practicum.guard.controllers import KLConfig
 from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder
 from practicum.model.decoder import compute_dtype
+from practicum.model.device import chosen_device, described
 from practicum.model.policy import load_policy
 from practicum.model.tokenizer import encode_batch, encode_prompts
 from practicum.preferences.controls import RankingControl, length_part
@@ -43,7 +44,7 @@ from practicum.preferences.records import NewPrompt
 from practicum.preferences.store import Store
 from practicum.ranges import MOST_HELD, Common, Count, PositiveInt, Price, Range, Ranged, Seed
 from practicum.reward.accuracy import ensemble_accuracy
-from practicum.reward.model import load_reward_model
+from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import combined, member_rewards
 from practicum.rollout.collect import collect
 from practicum.rollout.samplers import make_sampler
@@ -129,6 +130,8 @@ class RlhfConfig(RlhfSettings):
     """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     reward_start: Common[Path | None] = None
     """The model that reward models start from, as the one that only read; none: `model`."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Fixes everything. The order in which simulated raters are shown responses is part of it."""
 
@@ -161,7 +164,8 @@ class Round:
 def train(config: RlhfConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Go round the loop and return the summary; stops early where people must rank first."""
     first = model_folder(config.model)
-    run = Run.open(run_path, config, "rlhf", resume=resume)
+    device = chosen_device(config.device)
+    run = Run.open(run_path, config, "rlhf", resume=resume, device=described(device))
     set_threads(config.practice.loop.threads)
     policy = first
     rounds: list[dict[str, Any]] = []
@@ -249,7 +253,7 @@ def sampled(
     fewer than two different responses are left out. Raises InputError when none is left.
     """
     task = load_task(config.task)
-    writer, tokenizer = load_policy(policy)
+    writer, tokenizer = load_policy(policy, chosen_device(config.device))
     drawn = task.prompts("train", config.prompts, step_seed(config.seed, "ranked prompts", number))
     prompts = _distinct([*asked_first, *drawn])[: config.prompts]
     urgent = {prompt.text for prompt in asked_first}
@@ -305,6 +309,7 @@ def reward_model_config(turn: Round, member: int) -> RewardModelConfig:
         preferences=(str(turn.database),),
         control=config.control,
         threads=config.practice.loop.threads,
+        device=config.device,
         seed=step_seed(config.seed, "reward model", turn.number, member),
     )
 
@@ -328,6 +333,7 @@ def practice_config(turn: Round, policy: Path, models: Sequence[Path]) -> RlConf
         reference=turn.first,
         task=config.task,
         reward_model=tuple(models),
+        device=config.device,
         seed=step_seed(config.seed, "practice", turn.name),
     )
 
@@ -350,16 +356,17 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     `gold`: the raters' true utility, with its standard error over problems, for simulated raters only.
     """
     task = load_task(config.task)
-    writer, tokenizer = load_policy(policy)
+    device = chosen_device(config.device)
+    writer, tokenizer = load_policy(policy, device)
     prompts = task.prompts("validation", config.examined, step_seed(config.seed, "examined"))
     sampler = make_sampler(writer, config.practice.sampling)
     batch = collect(sampler, tokenizer, task, prompts, 1, sampling_seed(config.seed, "examined"))
-    dtype = compute_dtype(config.practice.dtype)
+    dtype = compute_dtype(config.practice.dtype, device)
     rewards = config.practice.reward
-    loaded = [load_reward_model(path, dtype) for path in models]
+    loaded = loaded_models(config, models)
     members_BM = member_rewards(loaded, batch.prompts, batch.rollout.texts, rewards.scale)
     reference_BT = reference_logprobs(
-        load_policy(first)[0],
+        load_policy(first, device)[0],
         writer,
         batch.rollout,
         ScoreSettings(config.practice.sampling, config.practice.update.micro_batch_tokens, dtype),
@@ -387,6 +394,13 @@ def examination(config: RlhfConfig, policy: Path, first: Path, models: list[Path
     return result | {f"style/{name}": styles.count(name) / len(styles) for name in sorted(set(styles))}
 
 
+def loaded_models(config: RlhfConfig, folders: Sequence[Path]) -> list[RewardModel]:
+    """The reward models in these folders, on the loop's device and in the dtype of its practice."""
+    device = chosen_device(config.device)
+    dtype = compute_dtype(config.practice.dtype, device)
+    return [load_reward_model(folder, dtype, device=device) for folder in folders]
+
+
 def _round_summary(turn: Round, models: list[Path]) -> dict[str, Any]:
     """The figures of a round; its policy before and after stand beside each other under the same models."""
     config = turn.config
@@ -400,8 +414,7 @@ def _round_summary(turn: Round, models: list[Path]) -> dict[str, Any]:
     practised = read_json(practice / "summary.json", AGAIN)
     figures = [examination(config, policy, turn.first, models) for policy in (before, after)]
     rankings = read_rankings((str(turn.database),))
-    dtype = compute_dtype(config.practice.dtype)
-    loaded = [load_reward_model(folder, dtype) for folder in models]
+    loaded = loaded_models(config, models)
     settings, model = reward_model_config(turn, 1), loaded[0]
     _, held_out, _ = divided(by_prompt(rankings), model.decoder, model.tokenizer, settings, model.reading)
     return {
@@ -438,8 +451,7 @@ def gain_apart_from_length(
     prompts = [item.prompt for item in asked for _ in item.responses]
     texts = [response.text for item in asked for response in item.responses]
     group = [place for place, item in enumerate(asked) for _ in item.responses]
-    dtype, rewards = compute_dtype(config.practice.dtype), config.practice.reward
-    loaded = [load_reward_model(path, dtype) for path in models]
+    rewards, loaded = config.practice.reward, loaded_models(config, models)
     worth_N = combined(member_rewards(loaded, prompts, texts, rewards.scale), rewards).double().numpy()
     _, tokenizer = load_policy(config.model)
     tokens_N = np.array([len(one) for one in encode_batch(tokenizer, texts)], dtype=np.float64)

@@ -19,6 +19,7 @@ from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.observer import StepResult
 from practicum.model.decoder import compute_dtype
+from practicum.model.device import chosen_device, described
 from practicum.model.lora import LoraConfig
 from practicum.model.policy import ModelSpec, Policy, load_policy
 from practicum.model.sampling import SamplingConfig
@@ -76,6 +77,8 @@ class SftConfig(Ranged):
     """Steps and checkpoints."""
     dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
     """Dtype of matrix products; master weights are always float32."""
+    device: Common[str] = "auto"
+    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Common[Seed] = 0
     """Seed of the demonstrations drawn."""
 
@@ -90,7 +93,8 @@ def train(
     fit they are skipped and counted in the metrics, and the first of them is named on stderr.
     """
     config = replace(config, task=stamped(config.task))
-    policy, tokenizer = load_policy(config.model, lora=config.lora, seed=config.seed)
+    device = chosen_device(config.device)
+    policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
     task = task or teacher(config, policy, tokenizer)
 
     def demonstrations_of(index: int) -> list[Demonstration]:
@@ -101,11 +105,12 @@ def train(
 
     # That the model is too short for the task is told before there is a folder.
     lesson_of(policy.spec, tokenizer, demonstrations_of(0))
-    run = Run.open(run_path, config, "sft", resume=resume, keep=config.loop.keep_checkpoints)
+    keep = config.loop.keep_checkpoints
+    run = Run.open(run_path, config, "sft", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
     optimizer = Optimizer(policy, config.optimizer, config.loop.steps)
     trainee = Trainee(policy, tokenizer, nn.ModuleDict(), optimizer)
-    dtype = compute_dtype(config.dtype)
+    dtype = compute_dtype(config.dtype, device)
     told: set[str] = set()
 
     def step(index: int) -> StepResult:

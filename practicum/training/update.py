@@ -113,7 +113,7 @@ def score_tokens(
         else:
             values_BT[order] = value_head(hidden_MD).cpu()
 
-    side_by_side([partial(score, batch) for batch in batches])
+    side_by_side([partial(score, batch) for batch in batches], policy.device)
     return logprobs_BT, values_BT
 
 
@@ -143,7 +143,7 @@ def reference_logprobs(
         chosen = shared_MV.gather(1, rows.target_ids[:, None]).squeeze(1)
         logprobs_BT[_row_major(rollout.mask_BT, batch)] = chosen
 
-    side_by_side([partial(score, batch) for batch in batches])
+    side_by_side([partial(score, batch) for batch in batches], policy.device)
     return logprobs_BT
 
 

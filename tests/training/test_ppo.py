@@ -203,7 +203,7 @@ def test_complaint_12_gradient_accumulation_changes_nothing(
         batch = collect(sampler, trainee.tokenizer, letter_task, prompts, 4, sampling_seed(0, "x"))
         batch = pay(batch, [reward_model(make_trainee(), kind=LikesA)], RewardConfig(), 6)
         parts = parts_of(trainee, letter_task, config, make_trainee(seed=3).decoder)
-        step = step_of(config, parts.algorithm, Adjustments())
+        step = step_of(config, parts, Adjustments())
         experience = give_credit(parts, trainee, batch, config, step)
         _one_update(
             trainee,

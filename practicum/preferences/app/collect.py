@@ -85,6 +85,8 @@ class CollectConfig(Ranged):
     """Requests one rater may make a minute."""
     keys: Path | None = None
     """File of the signing key and the password's hash; none puts it beside an SQLite database."""
+    device: str = "auto"
+    """Where the model is: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
     seed: Seed = 0
     """Fixes the model's responses."""
 
@@ -290,6 +292,7 @@ def _with_responses(config: CollectConfig, known: set[str], items: list[PromptLi
         config.temperature,
         config.max_new_tokens,
         config.seed,
+        config.device,
     )
     if cut:
         print(

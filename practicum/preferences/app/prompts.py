@@ -102,7 +102,13 @@ def _number(record: Mapping[str, Any], name: str, kind: Any, origin: str) -> Any
 
 
 def answered(
-    prompts: Sequence[NewPrompt], model: Path, count: int, temperature: float, max_new_tokens: int, seed: int
+    prompts: Sequence[NewPrompt],
+    model: Path,
+    count: int,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+    device: str = "auto",
 ) -> tuple[list[NewPrompt], int]:
     """The prompts with up to `count` different responses each, sampled from a model.
 
@@ -111,6 +117,7 @@ def answered(
     for a prompt to which it has only one answer.
     """
     from practicum.model.checkpoint import model_folder
+    from practicum.model.device import told_device
     from practicum.model.policy import load_policy
     from practicum.model.sampling import SamplingConfig
     from practicum.model.tokenizer import encode_prompts
@@ -118,7 +125,7 @@ def answered(
     from practicum.rollout.samplers import make_sampler
 
     folder = model_folder(model)
-    policy, tokenizer = load_policy(folder)
+    policy, tokenizer = load_policy(folder, told_device(device))
     sampler = make_sampler(policy, SamplingConfig(temperature=temperature, max_new_tokens=max_new_tokens))
     ids = encode_prompts(tokenizer, [item.prompt.text for item in prompts])
     # Some of a model's answers are equal, and nobody is paid to rank two equal ones.
