@@ -137,14 +137,31 @@ def run_small(arguments: list[str], model: Path) -> int:
         return cli.main([*arguments, *SMALL["audit overoptimization"].split()])
     if "--help" in arguments or name in QUICK:
         return cli.main(arguments)
-    for flag in ("--model", "--run"):
+    for flag in ("--model", "--run", "--data"):
         if flag in arguments:
             path = Path(arguments[arguments.index(flag) + 1])
+            if flag == "--data" and not path.exists():
+                write_rows(path)
             if flag == "--run" and "--resume" not in arguments:
                 shutil.rmtree(path, ignore_errors=True)
             elif flag == "--model" and not path.exists():
                 shutil.copytree(model, path)
     return cli.main([*arguments, *SMALL[name].split()])
+
+
+def write_rows(path: Path) -> None:
+    """A file as a reader has it: pairs, or questions with answers, in the format of its ending."""
+    rows = [{"question": f"{n} + 1 =", "answer": f"{n + 1}"} for n in range(40)]
+    if "pairs" in path.name:
+        rows = [{"prompt": one["question"], "chosen": one["answer"], "rejected": "no"} for one in rows]
+    if path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".csv":
+        lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def check_study(arguments: list[str]) -> None:

@@ -16,6 +16,7 @@ from practicum.data.preferences import NoPreferenceError, label_of, ranking_of
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.preferences import formats
+from practicum.preferences.store import Store
 from practicum.types import Ranking
 
 
@@ -229,3 +230,15 @@ def test_chats_survive_our_own_format(
     for name in ("r.jsonl", "r.parquet"):
         formats.write(folder / name, [ranking])
         assert formats.read(folder / name) == [ranking]
+
+
+def test_chats_survive_a_store(tmp_path: Path) -> None:
+    pair = {"chosen": [said("system", "s"), said("user", "q"), said("assistant", "a")]}
+    pair["rejected"] = [*pair["chosen"][:2], said("assistant", "b")]
+    ranking = read(pair)
+    with Store.open(str(tmp_path / "a.sqlite")) as store:
+        store.create_project("p")
+        store.import_rankings("p", [ranking])
+        [kept] = store.rankings("p")
+    assert kept.prompt == ranking.prompt
+    assert len(kept.prompt.messages) == 2

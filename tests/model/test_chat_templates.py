@@ -93,7 +93,7 @@ def test_texts_are_those_of_transformers(name: str, root: Path) -> None:
     @settings(max_examples=15, deadline=None, database=None)
     @given(messages=MESSAGES, answers=st.booleans())
     def same(messages: list[dict[str, str]], answers: bool) -> None:
-        how = {"add_generation_prompt": answers}
+        how: dict[str, Any] = {"add_generation_prompt": answers}
         expected, refusal = outcome(partial(theirs.apply_chat_template, messages, tokenize=False, **how))
         found, complaint = outcome(partial(chat.render, messages, **how))
         assert found == expected
