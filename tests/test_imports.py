@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "practicum"
 # A module may import from its own layer and from lower ones, in the order of the house's design.
 LAYERS = {
     "errors": 0,
+    "hints": 0,
     "ranges": 1,
     "types": 1,
     "config": 1,
@@ -37,6 +38,7 @@ LAYERS = {
     "cluster": 8,
     "bench": 9,
     "demo": 9,
+    "api": 10,
     "cli": 10,
     "__main__": 11,
 }
