@@ -313,7 +313,7 @@ for every training command:
   --json              print the summary as one JSON object on stdout; logs stay on stderr"""
 
 DRY_OPTION = """
-  --dry-run           try a few steps: what is wrong, what it would take; exit 3 for a run without sense"""
+  --dry-run           try a few steps: what is wrong, what it takes; exit 3 where a run is refused"""
 
 ANSWER_OPTIONS = """
 for every command that prints results:
