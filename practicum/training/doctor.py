@@ -319,14 +319,14 @@ def examined(stage: Tried, config: Any) -> list[Finding]:
     elif "loss" in first:
         found.append(check_gradient(rows))
         if "batch_rows" in _names(config) or "batch_demonstrations" in _names(config):
-            found.append(check_loss(rows, stage.trainee.decoder.spec.vocab_size))
+            found.append(check_loss(rows, stage.policy.spec.vocab_size))
     if "rows_skipped" in first:
         total = len(rows) * (config.batch_demonstrations + config.textbook_passages)
         skipped, cut = (sum(float(row[name]) for row in rows) for name in ("rows_skipped", "rows_cut"))
         found.append(check_left_out(skipped, cut, total))
     if stage.samples and "completion" in stage.samples[0]:
-        found.append(check_template(stage.trainee.tokenizer, str(stage.samples[0]["prompt"])))
-        difference = padding_difference(stage.trainee.decoder, stage.trainee.tokenizer, stage.samples)
+        found.append(check_template(stage.tokenizer, str(stage.samples[0]["prompt"])))
+        difference = padding_difference(stage.policy, stage.tokenizer, stage.samples)
         found.append(check_padding(difference))
     return found
 

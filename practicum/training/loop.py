@@ -251,7 +251,8 @@ def _tried(stage: Stage) -> Tried | None:
     trial = running_trial()
     if trial is None:
         return None
-    tried = Tried(stage.run.path, stage.trainee, stage.config.steps, stage.run.keep, trial.most)
+    model = stage.trainee.decoder, stage.trainee.tokenizer
+    tried = Tried(stage.run.path, *model, stage.config.steps, stage.run.keep, trial.most)
     trial.begin(tried)
     return tried
 

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from practicum.training.loop import Trainee
+from tokenizers import Tokenizer
+
+from practicum.model.policy import Policy
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Tried:
     """
 
     path: Path
-    trainee: Trainee
+    policy: Policy
+    tokenizer: Tokenizer
     steps: int
     keep: int
     most: int
