@@ -498,5 +498,9 @@ COMMANDS: dict[str, Command] = {
     "bench": Command(
         "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")
     ),
+    "init": Command(
+        "a recipe or an example that came with Practicum, to start from",
+        partial(_raw, "practicum.starters"),
+    ),
     "report": Command("one self-contained HTML page about a run", _report),
 }

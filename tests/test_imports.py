@@ -39,6 +39,7 @@ LAYERS = {
     "bench": 9,
     "demo": 9,
     "api": 10,
+    "starters": 9,
     "cli": 10,
     "__main__": 11,
 }
