@@ -104,9 +104,11 @@ def _train(
     """
     from practicum.config import load
     from practicum.run.folder import announced
+    from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
-    stage = importlib.import_module(module)
+    with never_silent("loading PyTorch"):
+        stage = importlib.import_module(module)
     config_class = getattr(stage, config_name)
     if options.help:
         every = RUN_OPTIONS + (DRY_OPTION if name in DRY else "")
@@ -133,7 +135,7 @@ def _train(
         # What is missing here is missing in the run's own file.
         raise InputError(f"{stored}: {error}") from error
     try:
-        with announced(run_path):
+        with announced(run_path), never_silent(f"{name} is at work"):
             summary = _quietly(
                 options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
             )
@@ -151,6 +153,7 @@ def _train(
 def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], options: Arguments) -> int:
     """Make a stage's first steps and say what they show; exit 3 where the run would be refused."""
     from practicum.config import load
+    from practicum.run.progress import never_silent
 
     if name not in DRY:
         raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
@@ -158,7 +161,9 @@ def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], opti
         raise InputError("--dry-run begins a run and leaves none: drop --resume")
     config = load(config_class, options.config, options.settings)
     doctor = importlib.import_module("practicum.training.doctor")
-    result = _quietly(options.json, partial(doctor.dry_run, name, train, config, options.run or Path("runs")))
+    examine = partial(doctor.dry_run, name, train, config, options.run or Path("runs"))
+    with never_silent(f"{name} is tried"):
+        result = _quietly(options.json, examine)
     code = int(result.pop("exit_code", 0))
     if options.json:
         _print_result(result, json=True)
@@ -181,10 +186,12 @@ def _compute(
     `extra` names the optional dependencies that the command's module imports.
     """
     from practicum.config import load
+    from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
     try:
-        stage = importlib.import_module(module)
+        with never_silent("loading"):
+            stage = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if not extra or f"{error.name}.".startswith("practicum."):
             raise
@@ -199,7 +206,13 @@ def _compute(
     if options.dry_run:
         raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
     config = load(config_class, options.config, options.settings)
-    result = _quietly(options.json, partial(getattr(stage, function), config))
+    answer = partial(_quietly, options.json, partial(getattr(stage, function), config))
+    if extra == "web":
+        # A server waits, and says where.
+        result = answer()
+    else:
+        with never_silent(f"{name} is at work"):
+            result = answer()
     # An audit that found what should stop training says so by its exit code.
     code = int(result.pop("exit_code", 0))
     if options.json or not prints_its_own:

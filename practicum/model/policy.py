@@ -16,6 +16,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.run.progress import doing
+
 if TYPE_CHECKING:
     from practicum.model.lora import LoraConfig
 
@@ -87,6 +89,7 @@ def load_policy(
     from practicum.model.checkpoint import load_model, model_folder
     from practicum.model.lora import add_adapters
 
-    decoder, tokenizer = load_model(model_folder(path))
-    decoder = decoder.to(device)
+    with doing(f"loading {path}"):
+        decoder, tokenizer = load_model(model_folder(path))
+        decoder = decoder.to(device)
     return (add_adapters(decoder, lora, seed) if lora else decoder), tokenizer
