@@ -241,7 +241,7 @@ class Policy:
                     f"or more and {spec.max_positions} in all"
                 )
         scorer = make_scorer(self.weights, torch.float32)
-        found = []
+        found: list[list[float]] = []
         with torch.no_grad():
             for prompt, answer in zip(asked, written, strict=True):
                 if not answer:

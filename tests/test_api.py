@@ -93,7 +93,7 @@ def test_practice_is_paid_by_a_function_and_goes_on(untrained_model: Path, tmp_p
     assert (summary["step"], summary["run"], len(asked)) == (2, str(tmp_path / "run"), 8)
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["loop"]["steps"], stored["group_size"]) == (2, 2)
-    more = pr.train("rl", reward=length, run=tmp_path / "run", resume=True, **{"loop.steps": 3})
+    more = pr.train("rl", reward=length, run=tmp_path / "run", resume=True, loop={"steps": 3})
     assert (more["step"], len(asked)) == (3, 12)
 
 
@@ -108,7 +108,11 @@ def test_a_dry_run_a_task_of_ones_own_and_what_is_refused(untrained_model: Path,
         **SMALL,
     )
     assert result["verdict"] == "stop"
-    small = {"batch_demonstrations": 2, "textbook_passages": 0, "loop": {"steps": 2, "threads": 1}}
+    small: dict[str, Any] = {
+        "batch_demonstrations": 2,
+        "textbook_passages": 0,
+        "loop": {"steps": 2, "threads": 1},
+    }
     summary = pr.train("sft", model=untrained_model, task=LetterTask(), run=tmp_path / "sft", **small)
     assert summary["step"] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sft"]

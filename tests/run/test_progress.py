@@ -58,7 +58,7 @@ def test_a_missing_compiler_is_told_in_one_line_once(
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("PRACTICUM_NATIVE", "1")
-    monkeypatch.setattr(native.sys, "platform", "linux")
+    monkeypatch.setattr("sys.platform", "linux")
     native._say_no_compiler.cache_clear()
     try:
         assert [native.load.__wrapped__(name) for name in ("decode", "train")] == [None, None]

@@ -151,7 +151,8 @@ def test_demonstrations_that_are_too_long_are_counted(untrained_model: Path, tmp
             return [Demonstration(Prompt("7 " * (3000 if row % 2 else 1)), "8") for row in range(count)]
 
     config = sft.SftConfig(untrained_model, batch_demonstrations=8, textbook_passages=0)
-    result = doctor.dry_run("sft", lambda config, run: sft.train(config, run, task=Long()), config, tmp_path)
+    task: Any = Long()
+    result = doctor.dry_run("sft", lambda config, run: sft.train(config, run, task=task), config, tmp_path)
     found = {one["name"]: one for one in result["findings"]}["length_limit"]
     assert found["severity"] == "warn"
     assert found["sentence"].startswith("50% of the texts are left out")
