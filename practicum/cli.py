@@ -20,6 +20,8 @@ from practicum.errors import InputError
 
 Help = Literal["", "common", "all"]
 BAD_INPUT = 2
+DRY = ("pretrain", "sft", "rl", "reward-model", "rlhf")
+"""Commands that can be tried with --dry-run."""
 INTERRUPTED = 130
 
 
@@ -30,6 +32,7 @@ class Arguments:
     config: Path | None
     run: Path | None
     resume: bool
+    dry_run: bool
     json: bool
     help: Help
     settings: list[str]
@@ -101,16 +104,23 @@ def _train(
     """
     from practicum.config import load
     from practicum.run.folder import announced
+    from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
-    stage = importlib.import_module(module)
+    with never_silent("loading PyTorch"):
+        stage = importlib.import_module(module)
     config_class = getattr(stage, config_name)
     if options.help:
-        return _print_help(name, config_class, RUN_OPTIONS, options.help)
+        every = RUN_OPTIONS + (DRY_OPTION if name in DRY else "")
+        return _print_help(name, config_class, every, options.help)
     if options.resume and options.run is None:
         raise InputError("--resume needs --run DIR, the run to continue")
+    if options.dry_run:
+        return _dry_run(name, config_class, getattr(stage, function), options)
     run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     config_path, stored = options.config, run_path / "config.toml"
+    if not options.resume and stored.exists():
+        raise InputError(f"{run_path} is not empty: pass --resume to continue it, or another --run")
     if options.resume and config_path is None:
         if not stored.exists():
             raise InputError(
@@ -125,7 +135,7 @@ def _train(
         # What is missing here is missing in the run's own file.
         raise InputError(f"{stored}: {error}") from error
     try:
-        with announced(run_path):
+        with announced(run_path), never_silent(f"{name} is at work"):
             summary = _quietly(
                 options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
             )
@@ -138,6 +148,28 @@ def _train(
     if options.json or not prints_its_own:
         _print_result({"run": str(run_path), **summary}, options.json)
     return 0
+
+
+def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], options: Arguments) -> int:
+    """Make a stage's first steps and say what they show; exit 3 where the run would be refused."""
+    from practicum.config import load
+    from practicum.run.progress import never_silent
+
+    if name not in DRY:
+        raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
+    if options.resume:
+        raise InputError("--dry-run begins a run and leaves none: drop --resume")
+    config = load(config_class, options.config, options.settings)
+    doctor = importlib.import_module("practicum.training.doctor")
+    examine = partial(doctor.dry_run, name, train, config, options.run or Path("runs"))
+    with never_silent(f"{name} is tried"):
+        result = _quietly(options.json, examine)
+    code = int(result.pop("exit_code", 0))
+    if options.json:
+        _print_result(result, json=True)
+    else:
+        print("\n".join(map(_one_line, doctor.lines(result))))
+    return code
 
 
 def _compute(
@@ -154,10 +186,12 @@ def _compute(
     `extra` names the optional dependencies that the command's module imports.
     """
     from practicum.config import load
+    from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
     try:
-        stage = importlib.import_module(module)
+        with never_silent("loading"):
+            stage = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if not extra or f"{error.name}.".startswith("practicum."):
             raise
@@ -169,8 +203,16 @@ def _compute(
         return _print_help(name, config_class, ANSWER_OPTIONS, options.help)
     if options.run is not None or options.resume:
         raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
+    if options.dry_run:
+        raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
     config = load(config_class, options.config, options.settings)
-    result = _quietly(options.json, partial(getattr(stage, function), config))
+    answer = partial(_quietly, options.json, partial(getattr(stage, function), config))
+    if extra == "web":
+        # A server waits, and says where.
+        result = answer()
+    else:
+        with never_silent(f"{name} is at work"):
+            result = answer()
     # An audit that found what should stop training says so by its exit code.
     code = int(result.pop("exit_code", 0))
     if options.json or not prints_its_own:
@@ -219,14 +261,15 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
             if not value or value.startswith("--"):
                 raise InputError(f"{name} needs a path after it")
             paths[name] = Path(value)
-        elif word in ("--resume", "--json"):
-            switches.add(word)
+        elif word in ("--resume", "--json", "--dry-run", "--dry_run"):
+            switches.add(word.replace("_", "-"))
         else:
             settings.append(word)
     return Arguments(
         config=paths.get("--config"),
         run=paths.get("--run"),
         resume="--resume" in switches,
+        dry_run="--dry-run" in switches,
         json="--json" in switches,
         help=asked,
         settings=settings,
@@ -279,8 +322,11 @@ RUN_OPTIONS = """
 for every training command:
   --config FILE.toml  settings from a file; flags win over it
   --run DIR           the run's folder (default: runs/ and the command's name and time)
-  --resume            continue the run in --run DIR, bit for bit
+  --resume            continue the run in --run DIR, bit for bit; more --loop.steps extend it
   --json              print the summary as one JSON object on stdout; logs stay on stderr"""
+
+DRY_OPTION = """
+  --dry-run           try a few steps: what is wrong, what it takes; exit 3 where a run is refused"""
 
 ANSWER_OPTIONS = """
 for every command that prints results:
@@ -464,6 +510,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "bench": Command(
         "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")
+    ),
+    "init": Command(
+        "a recipe or an example that came with Practicum, to start from",
+        partial(_raw, "practicum.starters"),
     ),
     "report": Command("one self-contained HTML page about a run", _report),
 }

@@ -35,6 +35,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import tomli_w
 
 from practicum.errors import InputError
+from practicum.hints import hint
 from practicum.ranges import as_float, is_common, range_of, remembered, shown, unmarked
 
 if sys.version_info >= (3, 11):
@@ -401,7 +402,7 @@ def _check_table(config_class: type[Any], table: Mapping[str, Any], origin: str)
         for name, value in part.items():
             key = prefix + name
             if name not in fields:
-                raise InputError(f"{origin}: unknown key {key!r}{nearest(key, known)}")
+                raise InputError(f"{origin}: unknown key {key!r}{_advice(key, known)}")
             if _is_section(fields[name]) and isinstance(value, str) and (head := _head(fields[name])):
                 checked[name] = check(fields[name], {head: value}, f"{key}.")
             elif _is_section(fields[name]) and isinstance(value, Mapping):
@@ -466,7 +467,12 @@ def _find(config_class: type[Any], name: str) -> tuple[list[str], Any, bool]:
             if f"{key}.{head}" in leaves:
                 return [*key.split("."), head], leaves[f"{key}.{head}"], False
         raise InputError(f"--{name} is a section: set one of its fields, as --{name}.field value")
-    raise InputError(f"unknown setting --{name}{nearest(key, _names(config_class), flags=True)}")
+    raise InputError(f"unknown setting --{name}{_advice(key, _names(config_class), flags=True)}")
+
+
+def _advice(key: str, known: Sequence[str], *, flags: bool = False) -> str:
+    """What to write in place of an unknown name: what another trainer's is called here, else the nearest."""
+    return hint(key, known, flags=flags) or nearest(key, known, flags=flags)
 
 
 def _from_words(annotation: Any, words: Sequence[str], origin: str) -> Any:

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from practicum.errors import InputError
+from practicum.run.progress import doing
 
 if TYPE_CHECKING:
     from practicum.model.lora import LoraConfig
@@ -95,12 +96,13 @@ def load_policy(
     from practicum.model.lora import add_adapters
 
     folder = model_folder(path)
-    try:
-        decoder, tokenizer = load_model(folder)
-    except NotCoveredError:
-        from practicum.model.huggingface import load_huggingface
+    with doing(f"loading {path}"):
+        try:
+            decoder, tokenizer = load_model(folder)
+        except NotCoveredError:
+            from practicum.model.huggingface import load_huggingface
 
-        policy, tokenizer = load_huggingface(folder, lora, seed)
-        return policy.to(device), tokenizer
-    decoder = decoder.to(device)
+            policy, tokenizer = load_huggingface(folder, lora, seed)
+            return policy.to(device), tokenizer
+        decoder = decoder.to(device)
     return (add_adapters(decoder, lora, seed) if lora else decoder), tokenizer

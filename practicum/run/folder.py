@@ -59,6 +59,9 @@ REPLACED = ".replaced"
 LOCK = ".lock"
 MOST_READ = 1 << 24
 DEVICE = "device"
+STEPS = "loop.steps"
+CHANGEABLE = (STEPS, "loop.allow_dead")
+"""Settings that a resumed run may be given anew: more steps than before, and to go on when dead."""
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 
@@ -84,10 +87,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder; `keep` newest checkpoints stay. One that was opened is locked while it is in use."""
+    """A run folder; `keep` newest checkpoints stay. One that was opened is locked while it is in use.
+
+    `extended_from`: the steps it was to make before it was resumed with more.
+    """
 
     path: Path
     keep: int = 2
+    extended_from: int | None = None
     lock: FolderLock | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -106,26 +113,28 @@ class Run:
         `device` says in words where it computes, for environment.json and stderr.
 
         Resuming cuts `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint (to nothing without
-        one). Raises InputError when another process fills the folder, when it is not empty and `resume` is
-        False, when there is nothing to resume, when the stored config differs (naming the first differing
-        key), when a file is damaged, or when writing fails.
+        one), and takes over a changed setting of CHANGEABLE. Raises InputError when another process fills the
+        folder, when it is not empty and `resume` is False, when there is nothing to resume, when the stored
+        config differs otherwise (naming the first differing key), when a file is damaged, or when writing
+        fails.
         """
         folder = Path(path)
         with writing(folder):
             if (folder / LOCK).exists():
                 lock = locked(folder)
+            changed: dict[str, tuple[Any, Any]] = {}
             if resume:
-                cls(folder).check_config(config)
+                changed = cls(folder).check_config(config)
             elif folder.is_dir() and not all(_is_incidental(item) for item in folder.iterdir()):
                 raise InputError(f"{path} is not empty: pass --resume to continue it, or another --run")
             folder.mkdir(parents=True, exist_ok=True)
             lock = locked(folder)
-            run = cls(folder, keep, lock)
+            run = cls(folder, keep, changed.get(STEPS, (None,))[0], lock)
             if resume:
                 run.cut_logs()
-            else:
+            if changed or not resume:
                 atomic_write(folder / "config.toml", to_toml(config))
-            run._record_environment(config, command, device)
+            run._record_environment(config, command, device, changed)
         if _announced.get() == folder:
             print(f"practicum: run folder {folder}", file=sys.stderr)
             if device:
@@ -244,10 +253,11 @@ class Run:
             if (self.path / name).exists():
                 sync_path(self.path / name)
 
-    def check_config(self, config: object) -> None:
-        """Raise InputError unless the run was started with this config, naming the first key that differs.
+    def check_config(self, config: object) -> dict[str, tuple[Any, Any]]:
+        """What of CHANGEABLE differs from the config that the run was started with: its values then and now.
 
-        The device may differ: a run goes on wherever it is resumed.
+        The device may differ: a run goes on wherever it is resumed. Raises InputError for any other
+        difference, naming the first key that differs, and for fewer steps.
         """
         stored_path = self.path / "config.toml"
         if not stored_path.exists():
@@ -256,6 +266,7 @@ class Run:
             )
         stored = flatten(without_withdrawn(type(config), read_toml(stored_path))[0])
         given = flatten(parse_toml(to_toml(config), "the given config"))
+        changed = {}
         for key in [*stored, *given]:
             if key == DEVICE:
                 continue
@@ -264,11 +275,15 @@ class Run:
                     f"{stored_path} has no {key}: it was cut short or written by another version; restore "
                     "it, or choose another --run"
                 )
-            if stored.get(key) != given.get(key):
+            if stored.get(key) == given.get(key):
+                continue
+            changed[key] = (stored.get(key), given.get(key))
+            if key not in CHANGEABLE or (key == STEPS and not given[key] > stored[key]):
                 raise InputError(
                     f"{stored_path} was started with {key} = {stored.get(key)!r}, now it is "
                     f"{given.get(key)!r}: resume with the stored config, or choose another --run"
                 )
+        return changed
 
     def cut_logs(self) -> None:
         """Cut `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint, to nothing without one."""
@@ -301,11 +316,15 @@ class Run:
         names = [name for name in found if before.get(name) != found[name]]
         return {name: (before.get(name), found[name]) for name in names}
 
-    def _record_environment(self, config: object, command: str, device: str) -> None:
+    def _record_environment(
+        self, config: object, command: str, device: str, changed: Mapping[str, tuple[Any, Any]]
+    ) -> None:
         path = self.path / "environment.json"
         record = environment(command, getattr(config, "seed", None))
         if device:
             record[DEVICE] = device
+        if changed:
+            record["changed"] = {key: list(values) for key, values in changed.items()}
         if path.exists():
             first = read_json(path, "remove it: resuming writes another")
             record = {**first, "resumed": [*first.get("resumed", []), record]}

@@ -1,10 +1,15 @@
-"""Progress on stderr: a live bar on a terminal, plain lines elsewhere."""
+"""Progress on stderr: a live bar on a terminal, plain lines elsewhere, and no long silence in between.
+
+A command runs within `never_silent`; `doing` says what it does at the moment, which is told once nothing else
+has been said for SILENT_SECONDS.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +19,51 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 QUIET_SECONDS = 10.0
+SILENT_SECONDS = 2.0
+"""Longest silence of a command on stderr in its first minutes; later it may grow to QUIET_SECONDS."""
+
+_said = 0.0
+_doing: list[Callable[[], str]] = []
+
+
+@contextlib.contextmanager
+def doing(text: str | Callable[[], str]) -> Iterator[None]:
+    """Within this, a silent command says `text`; an empty one means that something else is in sight."""
+    words = text if callable(text) else lambda: text
+    _doing.append(words)
+    try:
+        yield
+    finally:
+        _doing.remove(words)
+
+
+@contextlib.contextmanager
+def never_silent(text: str, seconds: float = SILENT_SECONDS) -> Iterator[None]:
+    """Say what is being done whenever nothing was said for `seconds`, at first; in long runs less often."""
+    global _said
+    over, started = threading.Event(), time.monotonic()
+    _said = started
+
+    def watch() -> None:
+        global _said
+        while not over.wait(seconds / 20):
+            now = time.monotonic()
+            # A line each time would drown the log of a long run.
+            longest = min(max(seconds, (now - started) / 60), max(seconds, QUIET_SECONDS))
+            words = _doing[-1]() if _doing else ""
+            # Imports and compilers hold the interpreter for moments: a line comes rather too early.
+            if now - _said >= 0.75 * longest and words:
+                print(f"practicum: {words}, {now - started:.0f} s", file=sys.stderr, flush=True)
+                _said = now
+
+    thread = threading.Thread(target=watch, daemon=True, name="practicum-progress")
+    with doing(text):
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 @dataclass
@@ -68,7 +118,7 @@ def _live_bar(console: Console, description: str, total: int) -> Iterator[Progre
         rich.TextColumn("left {task.fields[left]}"),
         rich.TextColumn("{task.fields[words]}", markup=False),
     )
-    with rich.Progress(*columns, console=console) as bar:
+    with doing(""), rich.Progress(*columns, console=console) as bar:
         task = bar.add_task(description, total=total, rate="", left=_clock(math.nan), words="")
 
         def show(completed: int, rate: str, left: str, words: str) -> None:
@@ -80,18 +130,22 @@ def _live_bar(console: Console, description: str, total: int) -> Iterator[Progre
 @contextlib.contextmanager
 def _plain_lines(description: str, total: int, quiet_seconds: float) -> Iterator[Progress]:
     started = said = time.monotonic()
-    unsaid = ""
+    unsaid, line = "", f"{description} 0/{total}"
 
     def show(completed: int, rate: str, left: str, words: str) -> None:
-        nonlocal said, unsaid
+        global _said
+        nonlocal said, unsaid, line
         elapsed = f"elapsed {_clock(time.monotonic() - started)}"
         unsaid = " ".join(f"{description} {completed}/{total} {rate} {elapsed} left {left} {words}".split())
+        line = unsaid
         if time.monotonic() - said >= quiet_seconds:
             print(unsaid, file=sys.stderr, flush=True)
             said, unsaid = time.monotonic(), ""
+            _said = said
 
     try:
-        yield Progress(total, show)
+        with doing(lambda: line):
+            yield Progress(total, show)
     finally:
         if unsaid:
             print(unsaid, file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 STEPS = 3
 """Steps in a row after which a sign is reported."""
+FATAL = ("reward", "groups", "gradient")
+"""Signs that nothing at all is learned; a run whose first STEPS steps show one is stopped."""
 
 
 def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

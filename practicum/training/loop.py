@@ -35,8 +35,10 @@ from practicum.ranges import Common, PositiveInt, Ranged, Threads
 from practicum.rollout.sampler import scattered
 from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
-from practicum.training.dead import STEPS, signs_of_death
+from practicum.training.dead import FATAL, STEPS, signs_of_death
+from practicum.training.objectives import warmup_cosine
 from practicum.training.optimizer import Optimizer
+from practicum.training.trial import Tried, running_trial
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class LoopConfig(Ranged, section="loop"):
     """Number of checkpoints to keep; older ones are removed."""
     threads: Common[Threads] = 0
     """CPU threads for matrix products; 0 uses one per core."""
+    allow_dead: bool = False
+    """Go on with a run whose first three steps can teach nothing, as where every answer is paid the same."""
 
 
 @dataclass(frozen=True)
@@ -157,14 +161,15 @@ def run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]
     """Make the updates that are still to do, and return the last row of metrics with the seconds it all took
     and `warnings`: what stood still in the last steps, a sentence each.
 
-    What stands still for some steps is told on stderr at once, and again at the end. This is the one place
-    that carries out what observers decide: it ends the run, or goes back, or goes back and on with the KL
-    pinned.
+    What stands still for some steps is told on stderr at once, and again at the end; InputError where the
+    first steps show that nothing can be learned, unless `allow_dead`. This is the one place that carries out
+    what observers decide: it ends the run, or goes back, or goes back and on with the KL pinned.
     """
     told: set[str] = set()
     while True:
         position = _restored(stage)
         _note_arithmetic(stage, position.step)
+        _note_extension(stage, position.step)
         _advance(stage, step, position, told)
         verdict = position.verdict
         if verdict.pin is None:
@@ -172,7 +177,8 @@ def run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]
         _say(verdict.said)
         _pin(stage.run, verdict)
     warnings = list(signs_of_death(_recent(stage.run)).values())
-    _warn(warnings)
+    if running_trial() is None:
+        _warn(warnings)
     _say(verdict.said)
     last = position.last if verdict.back_to is None else _gone_back(stage.run, verdict.back_to, position.last)
     return {**last, "warnings": warnings}
@@ -211,9 +217,11 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
     seconds = position.last.get("total_seconds", 0.0)
     tokens = position.last.get("total_tokens", 0)
     recent = _recent(run)
-    with progress(run.path.name, config.steps) as bar:
+    tried = _tried(stage)
+    steps = config.steps if tried is None else min(config.steps, position.step + tried.most)
+    with progress(run.path.name, steps) as bar:
         bar.update(position.step)
-        while position.step < config.steps and not position.verdict.ends:
+        while position.step < steps and not position.verdict.ends:
             started = time.perf_counter()
             result, verdict = _observed(stage.observers, position.step + 1, step(position.step))
             elapsed = time.perf_counter() - started
@@ -224,14 +232,47 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
             run.log(position.last)
             run.log_samples(result.samples)
             recent.append(position.last)
-            if len(recent) == STEPS and position.step < config.steps:
+            if tried is not None:
+                tried.note(position.last, result.samples)
+            elif len(recent) == STEPS and position.step < config.steps:
                 signs = signs_of_death(recent)
                 _warn(sentence for name, sentence in signs.items() if name not in told)
                 told |= signs.keys()
+                if position.step == STEPS and not config.allow_dead:
+                    _refuse_dead(run.path, signs)
             bar.update(position.step, **{name: position.last[name] for name in stage.shown})
-            last_one = position.step == config.steps or verdict.ends
+            last_one = position.step == steps or verdict.ends
             if last_one or position.step % config.checkpoint_every == 0:
                 stage.save(position.step, position.last)
+    if tried is not None:
+        tried.checkpoint_bytes = _bytes(run)
+
+
+def _tried(stage: Stage) -> Tried | None:
+    """Where a dry run keeps what the stage shows."""
+    trial = running_trial()
+    if trial is None:
+        return None
+    model = stage.trainee.decoder, stage.trainee.tokenizer
+    tried = Tried(stage.run.path, *model, stage.config.steps, stage.run.keep, trial.most)
+    trial.begin(tried)
+    return tried
+
+
+def _bytes(run: Run) -> int:
+    newest = run.latest()
+    files = newest.path.rglob("*") if newest else ()
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _refuse_dead(run: Path, signs: Mapping[str, str]) -> None:
+    """Raise InputError where the first steps show that nothing can be learned."""
+    fatal = [signs[name] for name in FATAL if name in signs]
+    if fatal:
+        raise InputError(
+            f"{run} was stopped, for it learns nothing: {fatal[0]}; --dry-run in place of --run says what "
+            "may be done, and --resume --loop.allow_dead goes on all the same"
+        )
 
 
 def _observed(observers: Sequence[Observer], step: int, result: StepResult) -> tuple[StepResult, Verdict]:
@@ -282,6 +323,27 @@ def _note_arithmetic(stage: Stage, first: int) -> None:
                 "not be, bit for bit, those of an unbroken run"
             ]
         )
+
+
+def _note_extension(stage: Stage, first: int) -> None:
+    """Say what a run that was given more steps is: where its rate decays, no run that was begun with them."""
+    before, steps, optimizer = stage.run.extended_from, stage.config.steps, stage.trainee.optimizer
+    if before is None or not first:
+        return
+    line = f"practicum: {stage.run.path} goes on to {steps} steps instead of {before}"
+    settings = optimizer.config
+    if settings.final_share < 1:
+        warmup, share = settings.warmup_steps, settings.final_share
+        last, now = (
+            warmup_cosine(first - 1, before, warmup, share),
+            warmup_cosine(first, steps, warmup, share),
+        )
+        line += (
+            f". Its learning rate falls with the steps: it was {settings.learning_rate * last:.3g} at step "
+            f"{first} and is {settings.learning_rate * now:.3g} from here, as in a run of {steps}, so the "
+            f"whole is no run that was begun with {steps} (with --optimizer.final_share 1 it would be)"
+        )
+    _say([line])
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -24,6 +24,7 @@ from practicum.model.scorer import equal_rows, make_scorer
 from practicum.model.tokenizer import EOS, PAD, encode_batch, special_id, train_tokenizer
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed, Width
 from practicum.run.folder import Run
+from practicum.run.progress import doing
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, find_task, stamped
 from practicum.tasks.task import Teaches, check_able
@@ -150,7 +151,8 @@ def train(config: PretrainConfig, run_path: Path, *, resume: bool = False) -> di
     keep = config.loop.keep_checkpoints
     run = Run.open(run_path, config, "pretrain", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
-    tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), vocabulary_size)
+    with doing("making a vocabulary of the textbook"):
+        tokenizer = train_tokenizer(textbook(task, config.seed, "tokenizer", 4000), vocabulary_size)
     decoder = initialise(Decoder(decoder_config(config, tokenizer)), config.seed).to(device)
     optimizer = Optimizer(decoder, config.optimizer, config.loop.steps)
     trainee = Trainee(decoder, tokenizer, nn.ModuleDict(), optimizer)

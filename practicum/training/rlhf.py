@@ -84,7 +84,7 @@ class RlhfSettings(Ranged):
     """Dollars per rating, one response placed."""
     members: Common[Annotated[int, Range(at_least=1, at_most=1000)]] = 1
     """Reward models of each round, with seeds of their own: an ensemble."""
-    control: Common[RankingControl] = "none"
+    control: RankingControl = "none"
     """Fit reward models on null labels. Everything else alike, it shows what the loop gains when it learns
     nothing (shuffled-labels) or only length (length-only)."""
     reward_model: RewardModelSettings = field(default_factory=RewardModelSettings)

@@ -68,7 +68,7 @@ def practice_config(path: Path, **settings: Any) -> rl.RlConfig:
         prompts_per_step=4,
         group_size=2,
         sampling=SHORT,
-        loop=LoopConfig(steps=6, threads=1),
+        loop=LoopConfig(steps=6, threads=1, allow_dead=True),
         **settings,
     )
 

@@ -66,6 +66,9 @@ class Pays:
         return [Score(self.pay(prompt, text)) for prompt, text in zip(prompts, texts, strict=True)]
 
 
+LIVING = LoopConfig(steps=5, checkpoint_every=1, keep_checkpoints=9, threads=1, allow_dead=True)
+
+
 def practise(
     model: Path, run: Path, pay: Callable[[Prompt, str], Any], *, resume: bool = False, **changes: Any
 ) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def practise(
         prompts_per_step=4,
         group_size=4,
         sampling=SamplingConfig(max_new_tokens=6, dtype="float32"),
-        loop=LoopConfig(steps=5, checkpoint_every=1, keep_checkpoints=9, threads=1),
+        loop=LIVING,
         dtype="float32",
     )
     config, task = replace(config, **changes), Pays(pay)
@@ -143,6 +146,38 @@ def test_a_resumed_run_ends_with_the_warnings_of_an_unbroken_one(
     again = practise(untrained_model, tmp_path / "run", lambda prompt, text: 1.0, resume=True)
     assert again["warnings"] == whole["warnings"] != []
     assert len(whole["warnings"][0].split()) > STEPS
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+def test_a_dead_run_is_stopped_unless_told(
+    algorithm: str, untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def practised(loop: LoopConfig, resume: bool = False) -> dict[str, Any]:
+        return practise(
+            untrained_model, tmp_path / "run", lambda *_: 0.5, algorithm=algorithm, loop=loop, resume=resume
+        )
+
+    strict = replace(LIVING, allow_dead=False)
+    with pytest.raises(InputError, match="it learns nothing: steps 1 to 3: every completion was paid"):
+        practised(strict)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    # Told so, the very run goes on; a run of as many steps as it takes to notice has an end of its own.
+    assert practised(LIVING, resume=True)["step"] == 5
+    assert practise(untrained_model, tmp_path / "short", lambda *_: 0.5, loop=replace(strict, steps=3))[
+        "warnings"
+    ]
+
+
+def test_a_run_that_is_paid_once_in_its_first_steps_goes_on(untrained_model: Path, tmp_path: Path) -> None:
+    paid: list[float] = []
+
+    def rarely(prompt: Prompt, text: str) -> float:
+        paid.append(float(len(paid) == 20))
+        return paid[-1]
+
+    loop = replace(LIVING, allow_dead=False)
+    assert practise(untrained_model, tmp_path / "run", rarely, loop=loop)["step"] == 5
+    assert sum(paid) == 1
 
 
 BAD = [float("nan"), float("inf"), None, "1", 1e30]

@@ -127,3 +127,59 @@ def test_the_optimizers_moments_are_part_of_what_is_resumed(beginner: Path) -> N
         kinds = {key.split(".")[1] for key in stored if key.endswith(f".{name}")}
         muon = name.startswith("model.layers.") and "proj" in name
         assert kinds == ({"momentum_buffer"} if muon else {"step", "exp_avg", "exp_avg_sq"}), name
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_more_steps_continue_a_finished_run_as_one_that_was_begun_with_them(
+    stage: str, beginner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*STAGES[stage], *COMMON, "--optimizer.final_share", "1"]
+    if stage != "pretrain":
+        command += ["--model", str(beginner)]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert main([*command, "--run", str(whole)]) == 0
+    assert main([*command, "--run", str(parts), "--loop.steps", "4"]) == 0
+    capsys.readouterr()
+    for steps in ("7", "12"):
+        assert main([STAGES[stage][0], "--run", str(parts), "--resume", "--loop.steps", steps]) == 0
+        said = capsys.readouterr().err
+        assert f"goes on to {steps} steps instead of" in said
+        assert "learning rate" not in said
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        if (whole / name).exists():
+            assert [without_times(row) for row in rows(whole / name)] == [
+                without_times(row) for row in rows(parts / name)
+            ]
+    last = f"checkpoints/step-{STEPS:06d}/model.safetensors"
+    assert (whole / last).read_bytes() == (parts / last).read_bytes()
+    assert (whole / "config.toml").read_text() == (parts / "config.toml").read_text()
+    record = json.loads((parts / "environment.json").read_text())
+    assert [one["changed"] for one in record["resumed"]] == [{"loop.steps": [4, 7]}, {"loop.steps": [7, 12]}]
+
+
+def test_a_rate_that_falls_is_told_where_a_run_is_extended_and_fewer_steps_are_refused(
+    beginner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["sft", "--model", str(beginner), *STAGES["sft"][1:], *COMMON, "--run", str(tmp_path / "run")]
+    assert main([*command, "--loop.steps", "4"]) == 0
+    again = ["sft", "--run", str(tmp_path / "run"), "--resume"]
+    assert main([*again, "--loop.steps", "8"]) == 0
+    said = capsys.readouterr().err
+    assert "goes on to 8 steps instead of 4. Its learning rate falls with the steps" in said
+    assert "no run that was begun with 8" in said
+    for change in (("--loop.steps", "6"), ("--seed", "6")):
+        assert main([*again, *change]) == 2
+        assert f"was started with {change[0][2:]} = " in capsys.readouterr().err
+    # As it stands, the run is over: nothing more is done and nothing is said.
+    assert main(again) == 0
+    assert "goes on to" not in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_a_run_is_named_before_what_else_is_missing(
+    beginner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in beginner.iterdir())
+    for command in (["rl"], ["sft", "--model", str(beginner)], ["pretrain"]):
+        assert main([*command, "--run", str(beginner)]) == 2
+        assert "is not empty: pass --resume to continue it, or another --run" in capsys.readouterr().err
+    assert sorted(path.name for path in beginner.iterdir()) == before

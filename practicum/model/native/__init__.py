@@ -18,6 +18,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from practicum.run.progress import doing
+
 SOURCES = Path(__file__).parent
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 
@@ -31,10 +33,14 @@ def bfloat16_allowed() -> bool:
 def load(name: str) -> ctypes.CDLL | None:
     """The compiled library of `name`.cpp, or None where kernels are off or cannot be built.
 
-    A failed build is reported once on stderr, with the compiler's last line; training then runs in PyTorch.
+    That there is no compiler is said once on stderr, and so is a failed build, with the compiler's last line;
+    training then runs in PyTorch.
     """
+    if os.environ.get("PRACTICUM_NATIVE", "1") == "0" or sys.platform != "linux":
+        return None
     compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if os.environ.get("PRACTICUM_NATIVE", "1") == "0" or compiler is None or sys.platform != "linux":
+    if compiler is None:
+        _say_no_compiler()
         return None
     try:
         return ctypes.CDLL(str(_built(name, compiler)))
@@ -44,6 +50,16 @@ def load(name: str) -> ctypes.CDLL | None:
     except OSError as error:
         print(f"practicum: kernel {name} was not loaded ({error}); PyTorch is used instead", file=sys.stderr)
     return None
+
+
+@lru_cache(maxsize=1)
+def _say_no_compiler() -> None:
+    named = os.environ.get("CXX", "g++")
+    print(
+        f"practicum: no C++ compiler here ({named} is not found), so PyTorch runs in place of the kernels, "
+        "which sample about four times as fast; install g++ (sudo apt install g++), or name one in CXX",
+        file=sys.stderr,
+    )
 
 
 def _built(name: str, compiler: str) -> Path:
@@ -57,7 +73,8 @@ def _built(name: str, compiler: str) -> Path:
         digest.update(path.read_bytes())
     target = cache_folder() / f"{name}-{digest.hexdigest()[:20]}.so"
     if not target.exists():
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        print(f"practicum: compiling the kernel {name}, once on this machine", file=sys.stderr, flush=True)
+        with doing(f"compiling the kernel {name}"), tempfile.TemporaryDirectory(dir=target.parent) as folder:
             made = Path(folder) / target.name
             command = [compiler, *flags, str(source), "-o", str(made)]
             subprocess.run(command, capture_output=True, text=True, check=True)

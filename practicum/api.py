@@ -1,0 +1,301 @@
+"""Practicum from Python: `import practicum as pr`, then `pr.train`, `pr.Policy`, `pr.verify` and so on.
+
+The same stages, settings and errors as on the command line; PyTorch is imported when something needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from practicum.errors import InputError
+from practicum.exact.verifier import Verdict, verify
+from practicum.types import Prompt, Score
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from practicum.audit.exploits import ExploitReport
+    from practicum.model.policy import Policy as Weights
+
+__all__ = ["Policy", "Verdict", "find_exploits", "train", "verify"]
+
+Stage: TypeAlias = Literal["pretrain", "sft", "rl", "reward-model", "rlhf"]
+RewardFunction: TypeAlias = Callable[..., Any]
+"""(prompt, completion) or (prompt, completion, row) -> a number; or, all at once as in TRL,
+(prompts, completions, **columns) -> numbers. `row` holds what the task or the data know of the prompt."""
+
+STAGES: dict[str, tuple[str, str]] = {
+    "pretrain": ("practicum.training.pretrain", "PretrainConfig"),
+    "sft": ("practicum.training.sft", "SftConfig"),
+    "rl": ("practicum.training.rl", "RlConfig"),
+    "reward-model": ("practicum.training.reward_model", "RewardModelConfig"),
+    "rlhf": ("practicum.training.rlhf", "RlhfConfig"),
+}
+
+
+def train(
+    stage: Stage,
+    *,
+    run: Path | str | None = None,
+    resume: bool = False,
+    dry_run: bool = False,
+    config: Path | str | None = None,
+    reward: RewardFunction | Path | str | None = None,
+    task: Any = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Run one stage of training and return its summary, with the run's folder under `run`.
+
+    `settings` are those of `practicum STAGE --help all`: `model="runs/sft"`, a section as a dict
+    (`loop={"steps": 50}`), any of them by its dotted name (`**{"loop.steps": 50}`). `config` is a TOML file
+    under them. `reward` (rl only) is a function of your own, or `FILE.py:function`; a function is called in
+    this process, and must be given again to resume. `task` (rl and sft) is a task of your own, any object
+    with the methods that the stage uses. `dry_run` makes a few steps and returns what they show. Raises
+    InputError as the command does.
+
+    >>> import practicum as pr
+    >>> pr.train("rl", model="nowhere")
+    Traceback (most recent call last):
+    practicum.errors.InputError: nowhere: no model here; ...
+    """
+    if stage not in STAGES:
+        raise InputError(f"stage is {stage!r}: expected one of {', '.join(STAGES)}")
+    module = importlib.import_module(STAGES[stage][0])
+    folder = Path(run) if run is not None else Path("runs") / f"{stage}-{datetime.now():%Y%m%d-%H%M%S}"
+    if callable(reward) and stage != "rl":
+        raise InputError(f"reward: {stage} is paid by no function, only rl is")
+    if task is not None and stage not in ("rl", "sft"):
+        raise InputError(f"task: {stage} takes the name of a task, as task={{'name': ...}}")
+    if reward is not None and not callable(reward):
+        settings["reward"] = str(reward)
+    from practicum.config import load
+
+    source = folder / "config.toml" if resume and config is None else config
+    flags = list(_flags(settings))
+    resolved = load(getattr(module, STAGES[stage][1]), None if source is None else Path(source), flags)
+    own = CallableReward(reward) if callable(reward) else None
+
+    def call(config: Any, path: Path, *, resume: bool = False) -> dict[str, Any]:
+        if stage == "rl":
+            parts = module.build(config, task=task, reward=own)
+            return dict(module.train(config, path, resume=resume, parts=parts))
+        given = {"task": task} if task is not None else {}
+        return dict(module.train(config, path, resume=resume, **given))
+
+    if dry_run:
+        doctor = importlib.import_module("practicum.training.doctor")
+        return dict(doctor.dry_run(stage, call, resolved, folder))
+    return {"run": str(folder), **call(resolved, folder, resume=resume)}
+
+
+def _flags(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Settings as the command line writes them."""
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _flags(value, f"{key}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"--{key}"
+            yield from (_word(item) for item in value)
+        else:
+            yield f"--{key}={_word(value)}"
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class CallableReward:
+    """A function of the user's own as a Reward, called in this process."""
+
+    def __init__(self, function: RewardFunction) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        parameters = inspect.signature(function).parameters
+        names = list(parameters)
+        self.together = "completions" in names
+        self.open = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        self.names = names
+        any_number = any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
+        if not self.together and len(names) < 2 and not any_number:
+            raise InputError(
+                f"reward {self.name}: expected (prompt, completion), (prompt, completion, row) or "
+                f"(prompts, completions, **columns), got ({', '.join(names)})"
+            )
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        """One score per completion. Raises InputError where the function returns too few or too many."""
+        rows = [self.row(prompt) for prompt in prompts]
+        if not self.together:
+            wide = len(self.names) > 2
+            values = [
+                self.function(prompt.text, text, row) if wide else self.function(prompt.text, text)
+                for prompt, text, row in zip(prompts, texts, rows, strict=True)
+            ]
+        else:
+            columns = {
+                name: [row.get(name) for row in rows] for name in sorted({key for row in rows for key in row})
+            }
+            known = {**columns, "prompts": [prompt.text for prompt in prompts], "completions": list(texts)}
+            asked = {name: value for name, value in known.items() if self.open or name in self.names}
+            values = list(self.function(**asked))
+            if len(values) != len(texts):
+                raise InputError(f"reward {self.name}: {len(values)} values for {len(texts)} completions")
+        return [value if isinstance(value, Score) else Score(value) for value in values]
+
+    @staticmethod
+    def row(prompt: Prompt) -> dict[str, Any]:
+        """What is known of a prompt: its columns, and the answer where there is one."""
+        row = dict(prompt.data.get("row", prompt.data))
+        return {**row, "answer": prompt.data["answer"]} if "answer" in prompt.data else row
+
+
+class Policy:
+    """A language model with its tokenizer: read it, sample from it, score texts, save it.
+
+    >>> import tempfile, practicum as pr
+    >>> folder = tempfile.mkdtemp()
+    >>> summary = pr.train(
+    ...     "pretrain", run=folder + "/run", batch_rows=4, loop={"steps": 2},
+    ...     model={"hidden_size": 32, "intermediate_size": 32, "layers": 1, "heads": 2, "key_value_heads": 1},
+    ... )
+    >>> policy = pr.Policy.load(summary["run"])
+    >>> texts = policy.sample(["1 + 1 =", "2 + 2 ="], count=3, max_new_tokens=4)
+    >>> [len(group) for group in texts]
+    [3, 3]
+    >>> scores = policy.logprobs(["1 + 1 ="], ["2"])
+    >>> len(scores[0]) == len("2") + 1 and all(value < 0 for value in scores[0])
+    True
+    >>> policy.save(folder + "/model")
+    """
+
+    def __init__(self, weights: Weights, tokenizer: Tokenizer) -> None:
+        self.weights, self.tokenizer = weights, tokenizer
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: str = "cpu") -> Policy:
+        """A model folder, a run's folder (its newest checkpoint), a .gguf file, or `smollm2`.
+
+        Raises InputError naming the file that cannot be read.
+        """
+        from practicum.model.policy import load_policy
+
+        return cls(*load_policy(Path(path), device))
+
+    def sample(
+        self, prompts: str | Sequence[str], count: int = 1, *, seed: int = 0, **sampling: Any
+    ) -> list[list[str]]:
+        """`count` completions of each prompt, in the order of the prompts.
+
+        Prompts go through the model's chat template where it has one. `sampling`: temperature, top_p, top_k,
+        max_new_tokens. Equal weights, prompts and seed give equal texts. Raises InputError for a prompt that
+        leaves no room in the model's positions.
+        """
+        from practicum.model.sampling import SamplingConfig
+        from practicum.model.tokenizer import encode_prompts
+        from practicum.rollout.sampler import scattered
+        from practicum.rollout.samplers import make_sampler
+
+        asked = [prompts] if isinstance(prompts, str) else list(prompts)
+        ids = encode_prompts(self.tokenizer, asked)
+        sampler = make_sampler(self.weights, SamplingConfig(**sampling))
+        groups = sampler.sample(ids, count, scattered(seed))
+        return [
+            self.tokenizer.decode_batch([one.ids for one in group], skip_special_tokens=True)
+            for group in groups
+        ]
+
+    def logprobs(
+        self, prompts: Sequence[str], completions: Sequence[str], *, ended: bool = True
+    ) -> list[list[float]]:
+        """Log-probability, in nats, of each token of each completion after its prompt.
+
+        With `ended` the end of sequence is the last token. Prompts go through the chat template, as in
+        `sample`. Raises InputError for lists of different lengths and for a text that is too long.
+        """
+        import torch
+
+        from practicum.model.sampling import SamplingConfig
+        from practicum.model.scorer import make_rows, make_scorer
+        from practicum.model.tokenizer import encode_batch, encode_prompts
+
+        if len(prompts) != len(completions):
+            raise InputError(
+                f"{len(prompts)} prompts but {len(completions)} completions: give as many of both"
+            )
+        spec = self.weights.spec
+        asked = encode_prompts(self.tokenizer, list(prompts))
+        end = [spec.eos_id] if ended else []
+        written = [[*ids, *end] for ids in encode_batch(self.tokenizer, list(completions))]
+        for number, (prompt, answer) in enumerate(zip(asked, written, strict=True)):
+            if not prompt or len(prompt) + len(answer) > spec.max_positions:
+                raise InputError(
+                    f"text {number} has {len(prompt)} + {len(answer)} tokens; the model takes a prompt of 1 "
+                    f"or more and {spec.max_positions} in all"
+                )
+        scorer = make_scorer(self.weights, torch.float32)
+        found: list[list[float]] = []
+        with torch.no_grad():
+            for prompt, answer in zip(asked, written, strict=True):
+                if not answer:
+                    found.append([])
+                    continue
+                rows = make_rows([[*prompt, *answer]], [len(prompt)])
+                scores = scorer.logprobs(scorer.hidden(rows), rows, SamplingConfig())
+                found.append([float(value) for value in scores.logprobs])
+        return found
+
+    def save(self, folder: Path | str) -> None:
+        """Write a model folder as `transformers` reads it. Raises InputError where something is there."""
+        from practicum.files import writing
+        from practicum.model.checkpoint import save_model
+
+        target = Path(folder)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InputError(f"{target} is not empty: choose another folder")
+        with writing(target):
+            target.mkdir(parents=True, exist_ok=True)
+            save_model(self.weights, self.tokenizer, target)
+
+
+def find_exploits(
+    reward: RewardFunction,
+    prompts: Sequence[str | Prompt],
+    answers: Sequence[str | Sequence[str]],
+    *,
+    budget: int = 2000,
+    seed: int = 0,
+) -> ExploitReport:
+    """Search for worthless texts that `reward` pays like honest answers, or more.
+
+    `answers` are honest right answers, one or several to each of at least 12 different prompts; a prompt may
+    be a `Prompt` whose `data` a function of (prompt, completion, row) reads. `budget`: most completions that
+    are put to the reward. Raises InputError for a reward that returns no finite numbers.
+
+    >>> import practicum as pr
+    >>> prompts = [f"What is {number} + {number}?" for number in range(20)]
+    >>> answers = [f"The sum is {2 * number}." for number in range(20)]
+    >>> report = pr.find_exploits(lambda prompt, completion: len(completion), prompts, answers)
+    >>> len(report.findings) > 0
+    True
+    """
+    import numpy as np
+
+    from practicum.audit.exploits import Search
+    from practicum.audit.exploits import find_exploits as search
+
+    paid = CallableReward(reward)
+    asked = [prompt if isinstance(prompt, Prompt) else Prompt(prompt) for prompt in prompts]
+    honest = [[group] if isinstance(group, str) else list(group) for group in answers]
+
+    def plain(prompts: Sequence[Prompt], texts: Sequence[str]) -> Any:
+        return np.asarray([score.value for score in paid.score(prompts, texts)])
+
+    return search(plain, asked, honest, Search(queries=budget, seed=seed))

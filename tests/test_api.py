@@ -1,0 +1,155 @@
+"""`import practicum as pr`: light to import, the stages of the commands, and what its docstrings show."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import practicum as pr
+from practicum import api
+from practicum.config import read_toml
+from practicum.errors import InputError
+from practicum.model.tokenizer import encode_batch
+from practicum.types import Prompt, Score
+from tests.tiny import LetterTask
+
+ROOT = Path(__file__).parents[1]
+SMALL: dict[str, Any] = {
+    "prompts_per_step": 2,
+    "group_size": 2,
+    "sampling": {"max_new_tokens": 4},
+    "loop": {"steps": 2, "threads": 1},
+}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, practicum as pr; pr.__version__; assert 'train' in dir(pr); "
+        "print([name for name in ('torch', 'numpy', 'practicum.api') if name in sys.modules]); "
+        "print(pr.verify('x^2 = 4', '2').verdict); print('torch' in sys.modules)"
+    )
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.split("\n")[:3] == ["[]", "wrong", "False"]
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        getattr(pr, "nothing_like_it")  # noqa: B009 - mypy knows better
+
+
+def test_what_the_docstrings_and_the_page_show_is_so() -> None:
+    flags = doctest.ELLIPSIS
+    assert doctest.testmod(api, optionflags=flags).failed == 0
+    page = doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False, optionflags=flags)
+    assert page.attempted > 5
+    assert page.failed == 0
+
+
+def together(
+    prompts: Sequence[str], completions: Sequence[str], letter: Sequence[str], **_: Any
+) -> list[float]:
+    return [float(text == wanted) for text, wanted in zip(completions, letter, strict=True)]
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.sampled_from("abc"), st.sampled_from("abc")), max_size=6))
+def test_the_three_forms_of_a_reward_are_paid_alike(rows: list[tuple[str, str, str]]) -> None:
+    prompts = [Prompt(text, {"row": {"letter": letter, "other": 1}}) for text, letter, _ in rows]
+    texts = [text for _, _, text in rows]
+    expected = [Score(float(letter == text)) for _, letter, text in rows]
+    forms = (
+        together,
+        lambda prompt, completion, row: float(completion == row["letter"]),
+        lambda prompts, completions, letter: together(prompts, completions, letter),
+        lambda completions, letter: together([], completions, letter),
+    )
+    for form in forms[: None if rows else 1]:
+        if rows:
+            assert api.CallableReward(form).score(prompts, texts) == expected
+    assert api.CallableReward(lambda prompt, completion: Score(2.0)).score(prompts, texts) == [
+        Score(2.0)
+    ] * len(rows)
+
+
+def test_a_reward_that_cannot_be_called_or_counts_wrong_is_refused() -> None:
+    with pytest.raises(InputError, match=r"expected \(prompt, completion\)"):
+        api.CallableReward(lambda text: 1.0)
+    with pytest.raises(InputError, match="1 values for 2 completions"):
+        api.CallableReward(lambda prompts, completions: [1.0]).score([Prompt("a")] * 2, ["b", "c"])
+
+
+def test_practice_is_paid_by_a_function_and_goes_on(untrained_model: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def length(prompt: str, completion: str) -> float:
+        asked.append(completion)
+        return float(len(completion) % 3)
+
+    summary = pr.train("rl", model=untrained_model, reward=length, run=tmp_path / "run", **SMALL)
+    assert (summary["step"], summary["run"], len(asked)) == (2, str(tmp_path / "run"), 8)
+    stored = read_toml(tmp_path / "run" / "config.toml")
+    assert (stored["loop"]["steps"], stored["group_size"]) == (2, 2)
+    more = pr.train("rl", reward=length, run=tmp_path / "run", resume=True, loop={"steps": 3})
+    assert (more["step"], len(asked)) == (3, 12)
+
+
+def test_a_dry_run_a_task_of_ones_own_and_what_is_refused(untrained_model: Path, tmp_path: Path) -> None:
+    result = pr.train(
+        "rl",
+        model=untrained_model,
+        task=LetterTask(),
+        reward=lambda *_: 1,
+        dry_run=True,
+        run=tmp_path / "x",
+        **SMALL,
+    )
+    assert result["verdict"] == "stop"
+    small: dict[str, Any] = {
+        "batch_demonstrations": 2,
+        "textbook_passages": 0,
+        "loop": {"steps": 2, "threads": 1},
+    }
+    summary = pr.train("sft", model=untrained_model, task=LetterTask(), run=tmp_path / "sft", **small)
+    assert summary["step"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sft"]
+    wrong: list[tuple[str, dict[str, Any], str]] = [
+        ("ppo", {}, "expected one of pretrain"),
+        ("sft", {"model": untrained_model, "reward": print}, "only rl is"),
+        ("pretrain", {"task": LetterTask()}, "takes the name of a task"),
+        ("rl", {"model": untrained_model, "max_steps": 3}, "did you mean --loop.steps?"),
+        ("rl", {}, "model is required"),
+    ]
+    for stage, given_settings, words in wrong:
+        with pytest.raises(InputError, match=words):
+            pr.train(stage, **given_settings)  # type: ignore[arg-type]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@given(st.lists(st.text("0123456789+- ", min_size=1, max_size=12), min_size=1, max_size=4))
+def test_a_text_is_as_likely_alone_as_among_others(untrained_model: Path, texts: list[str]) -> None:
+    policy = pr.Policy.load(untrained_model)
+    prompts = ["1 + 1 ="] * len(texts)
+    scores = policy.logprobs(prompts, texts)
+    tokens = encode_batch(policy.tokenizer, texts)
+    assert [len(one) for one in scores] == [len(ids) + 1 for ids in tokens]
+    assert [one[:-1] for one in scores] == [
+        pytest.approx(one, abs=1e-5) for one in policy.logprobs(prompts, texts, ended=False)
+    ]
+    assert all(value <= 0 for one in scores for value in one)
+
+
+def test_a_saved_model_is_the_same_model(untrained_model: Path, tmp_path: Path) -> None:
+    policy = pr.Policy.load(untrained_model)
+    policy.save(tmp_path / "model")
+    again = pr.Policy.load(tmp_path / "model")
+    assert again.sample("1 +", 2, max_new_tokens=6) == policy.sample("1 +", 2, max_new_tokens=6)
+    with pytest.raises(InputError, match="is not empty"):
+        policy.save(tmp_path / "model")
+    with pytest.raises(InputError, match="2 prompts but 1"):
+        policy.logprobs(["a", "b"], ["c"])
+    with pytest.raises(InputError, match="the model takes a prompt"):
+        policy.logprobs(["1"], ["1 " * 9999])
