@@ -39,10 +39,11 @@ class EquationsConfig(Ranged, section="equations"):
 
     families: Mapping[str, NonNegativeFloat] = field(
         default_factory=lambda: {
-            "rational": 0.56,
-            "quadratic": 0.16,
-            "linear": 0.14,
-            "cancelled": 0.14,
+            "rational": 0.5,
+            "quadratic": 0.14,
+            "linear": 0.12,
+            "cancelled": 0.12,
+            "wide": 0.12,
         }
     )
     levels: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: {"1": 1.0})
@@ -74,7 +75,7 @@ class EquationsTask:
     """The equations task of `practicum.tasks.task.Task`."""
 
     name = "equations"
-    vocabulary_size = 384
+    vocabulary_size = 512
 
     def __init__(self, config: EquationsConfig | None = None) -> None:
         self.config = config or EquationsConfig()
