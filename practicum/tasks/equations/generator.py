@@ -41,7 +41,7 @@ KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
         "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
         "absolute": {"integer": 0.4, "rational": 0.1, "extraneous": 0.35, "none": 0.15},
-        "wide": {"integer": 0.85, "rational": 0.15},
+        "wide": {"integer": 0.6, "rational": 0.4},
     }
 )
 

@@ -187,8 +187,9 @@ def _absolute(problem: Problem, pen: Pen) -> None:
 
 
 def _wide(problem: Problem, pen: Pen) -> None:
+    root = wide_root(terms_of(problem), problem.variable, pen, in_columns=problem.level > 1)
     # Putting numbers of many digits into the equation would take longer than the whole solution: no checks.
-    _give_answer(problem, pen, (wide_root(terms_of(problem), problem.variable, pen),))
+    _give_answer(problem, pen, (root,))
 
 
 # --- from candidates to the answer -------------------------------------------------------------------

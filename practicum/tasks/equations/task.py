@@ -82,6 +82,7 @@ class EquationsTask:
         self._families = tuple(self.config.families), tuple(self.config.families.values())
         self._levels = tuple(int(level) for level in self.config.levels), tuple(self.config.levels.values())
         self._taught = tuple(family for family, weight in self.config.families.items() if weight > 0)
+        self._in_columns = any(level > 1 and weight > 0 for level, weight in zip(*self._levels, strict=True))
         others = {kind: share for kind, share in KINDS["rational"].items() if kind != "excluded"}
         scale = (1 - self.config.excluded) / sum(others.values())
         rational = {kind: share * scale for kind, share in others.items()}
@@ -125,7 +126,7 @@ class EquationsTask:
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` textbook passages of 100 to 250 characters."""
         random = Random(f"exposition {seed}")
-        return [passage(random, self._taught) for _ in range(count)]
+        return [passage(random, self._taught, self._in_columns) for _ in range(count)]
 
     def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
         """`count` worked problems of the train split, written with the configured habits."""

@@ -36,7 +36,15 @@ from practicum.tasks.equations.notation import (
 from practicum.tasks.equations.pen import Habits, Pen
 from practicum.tasks.equations.problems import canonical_form, split_of
 from practicum.tasks.equations.steps import divided_text, linear_root, quotient_text, surd_text
-from practicum.tasks.equations.wide import divided, equation_text, moved_terms, moved_text, terms_of, wide
+from practicum.tasks.equations.wide import (
+    divided,
+    equation_text,
+    moved_terms,
+    moved_text,
+    small_quotient,
+    terms_of,
+    wide,
+)
 
 PROSE = (
     "an equation says that two sides are equal.",
@@ -69,15 +77,19 @@ PROSE = (
     "the product of the roots is the last number.",
     "only real roots count in a sum, and a double root counts once.",
 )
+STEP_OR_NOT = ("", "\ndiscriminant: ")
 Piece = Callable[[Random, str], str]
 
 
-def passage(random: Random, families: Iterable[str] = ("linear", "quadratic", "rational")) -> str:
+def passage(
+    random: Random, families: Iterable[str] = ("linear", "quadratic", "rational"), in_columns: bool = False
+) -> str:
     """One passage of 100 to 250 characters: a sentence or two and several identities.
 
-    `families` decides which identities occur besides the common ones.
+    `families` decides which identities occur besides the common ones; with `in_columns` the family `wide`
+    is worked out in columns, as its levels 2 and 3 are.
     """
-    deck = _deck(frozenset(families))
+    deck = _deck(frozenset(families), in_columns)
     x = random.choice(VARIABLES)
     text = random.choice(PROSE)
     while len(text) < 150:
@@ -139,10 +151,10 @@ def _square(random: Random, x: str) -> str:
 def _difference(random: Random, x: str) -> str:
     first, second = random.randint(0, 12) ** 2, 4 * random.randint(0, 46)
     if random.random() < 0.35:
-        return f"{first}+{second}={first + second}"
+        return f"{random.choice(STEP_OR_NOT)}{first}+{second}={first + second}"
     if random.random() < 0.1:
         second = random.choice((0, first))
-    return f"{first}-{second}={first - second}"
+    return f"{random.choice(STEP_OR_NOT)}{first}-{second}={first - second}"
 
 
 def _small_sum(random: Random, x: str) -> str:
@@ -248,7 +260,8 @@ def _numbers(random: Random, x: str) -> str:
     gap = f"{(second - first) ** 2}={second - first}^2"
     texts = divided_text(first + second, second - first, 2)
     if random.random() < 0.5:
-        return f"\nsquare: {gap}\nnumbers: {texts}\nfactor: {_factors(-first, -second, x)}=0"
+        texts = divided_text(-first - second, second - first, 2)
+        return f"\nsquare: {gap}\nnumbers: {texts}\nfactor: {_factors(first, second, x)}=0"
     return f"numbers with sum {first + second} and product {first * second}: {gap}, {texts}"
 
 
@@ -423,6 +436,15 @@ def _move_terms(random: Random, x: str) -> str:
     return f"{equation_text(terms, problem.variable)} gives {moved}"
 
 
+def _small_quotient(random: Random, x: str) -> str:
+    """A quotient of `wide` at level 1; 0 on top is not rare, for no training problem has the root 0."""
+    bottom = random.choice((-1, 1, 1, 1)) * random.randint(2, random.choice((12, 12, 99, 200)))
+    top = random.choice((0, random.randint(-99, 99), random.randint(-99, 99)))
+    if abs(bottom) <= 12 and random.random() < 0.7:
+        top = bottom * random.randint(-240 // abs(bottom), 240 // abs(bottom))
+    return f"\ndivide: {small_quotient(top, bottom)}"
+
+
 def _reduce(random: Random, x: str) -> str:
     times = random.choice((2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13))
     top, bottom = random.randint(1, 99 // times + 1), random.randint(2, 99 // times + 2)
@@ -432,7 +454,7 @@ def _reduce(random: Random, x: str) -> str:
 _CAREFUL = Habits.perfect()
 _COMMON: dict[Piece, int] = {_square: 4, _small_sum: 50, _times: 5, _divide: 16, _sign: 3}
 _QUADRATIC: dict[Piece, int] = {
-    _difference: 64,
+    _difference: 80,
     _is_square: 10,
     _simplify: 9,
     _half_sum: 26,
@@ -452,21 +474,24 @@ _BY_FAMILY: dict[str, dict[Piece, int]] = {
     "radical": {**_QUADRATIC, _square_of_sum: 8, _root_value: 8},
     "nested": {**_QUADRATIC, _square_of_sum: 6, _root_value: 8, _difference_of_squares: 8},
     "absolute": {_move: 10, _like_terms: 8, _absolute_value: 14, _opposite: 8},
-    "wide": {
-        _column_sum: 16,
-        _column_left: 8,
-        _column_product: 14,
-        _division: 14,
-        _move_terms: 8,
-        _reduce: 4,
-    },
+    "wide": {_move_terms: 10, _small_quotient: 14, _reduce: 6},
+}
+
+
+_COLUMNS: dict[Piece, int] = {
+    _column_sum: 16,
+    _column_left: 8,
+    _column_product: 14,
+    _division: 14,
 }
 
 
 @lru_cache(maxsize=64)
-def _deck(families: frozenset[str]) -> tuple[Piece, ...]:
+def _deck(families: frozenset[str], in_columns: bool) -> tuple[Piece, ...]:
     """The pieces for some families, each as often as its weight says."""
     weights = dict(_COMMON)
     for family in sorted(families):
         weights.update(_BY_FAMILY[family])
+    if in_columns and "wide" in families:
+        weights.update(_COLUMNS)
     return tuple(piece for piece, weight in weights.items() for _ in range(weight))

@@ -21,6 +21,7 @@ from practicum.tasks.equations.columns import (
 from practicum.tasks.equations.notation import primitive, sum_of
 from practicum.tasks.equations.pen import Habits, Pen
 from practicum.tasks.equations.problems import Problem, canonical_form, numeric_problem
+from practicum.tasks.equations.steps import quotient_text
 
 LETTERS = "xxxxxxxxxxxxyyyyzzzttnnabcdfghjkmpqrsuvw"
 SHAPES = (
@@ -40,29 +41,37 @@ Term = tuple[int, int, int]
 
 
 def wide(level: int, kind: str, ask: str, random: Random) -> Problem | None:
-    """Linear equations whose unknown ends up with up to 4, 5, 7 digits in front (levels 1, 2, 3)."""
+    """Level 1: numbers of two digits, hardly more; levels 2, 3: up to 4 and 7 digits before the unknown."""
     for _ in range(100):
-        if kind == "integer":
-            size = (
-                random.choices((1, 2, 3, 4), (1, 5, 3, 3))[0]
-                if level == 1
-                else random.randint(2, 2 * level + 1)
-            )
-            factor = _of_size(size, random)
-            root = Fraction(random.choice((-1, 1, 1)) * _of_size(random.choice((1, 2, 2, 2, 2, 2)), random))
-            shape = random.choice(SHAPES) or _shape(random)
-            if random.random() < 0.05:
-                root, shape = Fraction(0), random.choice(("x|", "xc|c"))
-        else:
-            factor, top = _of_size(random.choice((1, 2, 2, 2, 2, 3)), random), _of_size(2, random)
-            root, shape = Fraction(random.choice((-1, 1)) * top, factor), random.choice(FRACTIONS)
+        factor, root = _whole(level, random) if kind == "integer" else _fraction(random)
+        shape = random.choice(SHAPES) or _shape(random)
+        if kind == "integer" and random.random() < 0.05:
+            root, shape = Fraction(0), random.choice(("x|", "xc|c"))
+        elif kind != "integer":
+            shape = random.choice(FRACTIONS)
             if root.denominator == 1:
                 continue
         factor *= random.choice((-1, 1, 1))
-        terms = _terms(shape, factor, int(root * factor), random)
-        if terms and _length(terms) <= MOST_CHARACTERS:
+        terms = _terms(shape, factor, int(root * factor), random, 2 if level == 1 else 5)
+        if terms and _length(terms, level) <= MOST_CHARACTERS:
             return _problem(level, kind, ask, terms, root, random.choice(LETTERS))
     return None
+
+
+def _whole(level: int, random: Random) -> tuple[int, Fraction]:
+    """A number in front of the unknown and a whole root."""
+    sign = random.choice((-1, 1, 1))
+    if level == 1:
+        factor = random.randint(2, 12)
+        return factor, Fraction(sign * random.randint(1, 240 // factor))
+    sizes = random.choices((1, 2, 3, 4), (1, 5, 3, 3))[0] if level == 2 else random.randint(2, 7)
+    return _of_size(sizes, random), Fraction(sign * _of_size(random.choice((1, 2, 2, 2, 2, 2)), random))
+
+
+def _fraction(random: Random) -> tuple[int, Fraction]:
+    """A number in front of the unknown and a root with it below the line."""
+    factor, top = _of_size(random.choice((1, 2, 2, 2, 2, 3)), random), _of_size(2, random)
+    return factor, Fraction(random.choice((-1, 1)) * top, factor)
 
 
 def _of_size(digits: int, random: Random) -> int:
@@ -77,12 +86,12 @@ def _shape(random: Random) -> str:
     return "".join([*letters[:bar], "|", *letters[bar:]])
 
 
-def _terms(shape: str, factor: int, total: int, random: Random) -> tuple[Term, ...]:
+def _terms(shape: str, factor: int, total: int, random: Random, digits: int) -> tuple[Term, ...]:
     """Terms of a shape with `factor` times the unknown equal to `total`; none where a term would be 0."""
     left, _, right = shape.partition("|")
     places = [(0, mark) for mark in left] + [(1, mark) for mark in right]
-    factors = _parts(factor, sum(mark == "x" for _, mark in places), random)
-    constants = _parts(total, sum(mark == "c" for _, mark in places), random)
+    factors = _parts(factor, sum(mark == "x" for _, mark in places), random, digits)
+    constants = _parts(total, sum(mark == "c" for _, mark in places), random, digits)
     if 0 in factors or 0 in constants or (total and not constants):
         return ()
     terms = []
@@ -93,13 +102,13 @@ def _terms(shape: str, factor: int, total: int, random: Random) -> tuple[Term, .
     return tuple(terms)
 
 
-def _parts(total: int, count: int, random: Random) -> list[int]:
-    """`count` numbers that add up to `total`, all but one drawn, in any order."""
+def _parts(total: int, count: int, random: Random, digits: int) -> list[int]:
+    """`count` numbers that add up to `total`, all but one of at most `digits` digits, in any order."""
     if count == 0:
         return []
     size = max(len(str(abs(total))), 1)
     drawn = [
-        random.choice((-1, 1)) * _of_size(random.randint(1, min(size + 1, 5)), random)
+        random.choice((-1, 1)) * _of_size(random.randint(1, min(size + 1, digits)), random)
         for _ in range(count - 1)
     ]
     parts = [*drawn, total - sum(drawn)]
@@ -151,26 +160,43 @@ def moved_terms(terms: Sequence[Term], pen: Pen) -> tuple[list[int], list[int]]:
     return factors, constants
 
 
-def _length(terms: tuple[Term, ...]) -> int:
+def _length(terms: tuple[Term, ...], level: int) -> int:
     pen = Pen(Habits.perfect(), Random(0))
-    wide_root(terms, "x", pen)
+    wide_root(terms, "x", pen, in_columns=level > 1)
     return sum(len(line) - line.find(" ") for line in pen.lines)
 
 
-def wide_root(terms: tuple[Term, ...], x: str, pen: Pen) -> Fraction:
-    """Solve in writing: `move`, `add` in columns, `collect`, long division."""
+def wide_root(terms: tuple[Term, ...], x: str, pen: Pen, in_columns: bool) -> Fraction:
+    """Solve in writing: `move`, `collect`, `divide`; with many digits, `add` in columns and long division."""
     factors, constants = moved_terms(terms, pen)
     if sum(factors) == 0:
         factors = moved_terms(terms, Pen(Habits.perfect(), pen.random))[0]
     moved = moved_text(factors, constants, x)
     if moved != equation_text(terms, x):
         pen.write("move", moved)
-    factor, total = _added(factors, pen), int(pen.number(_added(constants, pen)))
+    if in_columns:
+        factor, total = _added(factors, pen), int(pen.number(_added(constants, pen)))
+    else:
+        factor, total = sum(factors), int(pen.number(sum(constants)))
     if len(factors) > 1 or len(constants) > 1:
-        pen.write("collect", moved_text((factor,), (total,), x))
+        middle = f"={sum_of((value, '') for value in constants)}" if len(constants) > 1 else ""
+        text = moved_text((factor,), (total,), x)
+        pen.write("collect", text if in_columns else f"{sum_of([(factor, x)])}{middle}={total}")
     if factor == 1:
         return Fraction(total)
-    return divided(total, factor, pen)
+    if in_columns:
+        return divided(total, factor, pen)
+    pen.write("divide", small_quotient(total, factor))
+    return Fraction(total, factor)
+
+
+def small_quotient(top: int, bottom: int) -> str:
+    """A quotient of numbers of few digits: `84/6=10+24/6=10+4=14`, `32/(-22)=-32/22=-16/11`, `0/19=0`."""
+    value = Fraction(top, bottom)
+    if value.denominator == 1:
+        return quotient_text(top, bottom)
+    text = reduced_text(abs(top), abs(bottom), "-" if value < 0 else "")
+    return text if bottom > 0 else f"{top}/({bottom})={text}"
 
 
 def _added(values: Sequence[int], pen: Pen) -> int:

@@ -39,7 +39,9 @@ def test_forms_and_sizes_are_those_of_exercise_collections():
     random = Random(6)
     problems = [draw("wide", 1, "solve", random, "test") for _ in range(1500)]
     assert all(split_of(problem.canonical) == "test" for problem in problems)
-    shapes = {re.sub(r"[1-9]\d*", "N", problem.equation.replace(problem.variable, "x")) for problem in problems}
+    shapes = {
+        re.sub(r"[1-9]\d*", "N", problem.equation.replace(problem.variable, "x")) for problem in problems
+    }
     assert {"Nx+N=N", "Nx-N=N", "N-Nx=-N", "Nx=N", "Nx+N=0", "N=Nx-N", "Nx=Nx+N", "Nx-Nx=-N"} <= shapes
     assert len(shapes) > 100
     assert len({problem.variable for problem in problems}) > 20
