@@ -31,6 +31,9 @@ class RemarkReader(SentenceReader):
             self._merge(inner.answer)
             self.index = end + 1
             return True
+        if self.answer.values and not adds and not restated and inner.tried(inner.source):
+            self.index = end + 1
+            return True
         inner.statements("end")
         said = inner.answer
         if said.sums or (inner.open_equation and not says_none):
@@ -45,6 +48,18 @@ class RemarkReader(SentenceReader):
         self._merge(said)
         self.index = end + 1
         return True
+
+    def source(self) -> bool:
+        """ "from x - 1 = 0": the equation that a number came from; it names no number itself."""
+        if not self.say(phrases.SOURCES):
+            return False
+        begin = self.index
+        self.value()
+        bare, holds = self.index == begin + 1, self._holds_unknown(begin, self.index)
+        if bare or not holds or not self.take("="):
+            return False
+        self.value()
+        return self.kind() == "end"
 
     def _only_true_constants(self) -> bool:
         """Whether it is all relations that must be true: "1·3 = 3, 1 + 3 = 4"."""

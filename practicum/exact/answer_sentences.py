@@ -55,6 +55,27 @@ class SentenceReader(MathsReader):
         self.index = start
         return False
 
+    def equation_without(self) -> bool:
+        """ "x^2 = -1 has no real solutions" as the last claim; the equation may name no number itself."""
+        if self.answer.values or self.answer.premises:
+            return False
+        begin = self.index
+        self.value()
+        bare = self.index == begin + 1
+        left = self._holds_unknown(begin, self.index)
+        if not self.take("="):
+            return False
+        begin = self.index
+        self.value()
+        bare_right, right = self.index == begin + 1, self._holds_unknown(begin, self.index)
+        names_number = (bare and not right) or (bare_right and right and not left)
+        if names_number or not (left or right) or self.next.text not in ("has", "have"):
+            return False
+        if not self.none():
+            return False
+        end = self.index + (self.kind() in (",", "."))
+        return self.tokens[end].kind == "end" or phrases.BECAUSE.match(self.words, end) > 0
+
     def _such_that(self) -> bool:
         """ "no real x such that x^2 = -1"."""
         self.take("name")
@@ -394,6 +415,10 @@ class SentenceReader(MathsReader):
         start = self.index
         if self.answer.is_blank and not self.is_note:
             return False
+        if self._numbers_a_part():
+            return False
+        if self.is_sum and len(self.answer.values) > 1 and self.tried(self._adds_up):
+            return True
         if self.kind() == ":" and (
             phrases.HOLDS.match(self.words, start + 1) or phrases.FAILS.match(self.words, start + 1)
         ):
@@ -421,6 +446,15 @@ class SentenceReader(MathsReader):
             return True
         self.index = start
         return False
+
+    def _numbers_a_part(self) -> bool:
+        """Whether "Root 2:" is next, which begins a statement and says nothing of the one before."""
+        count = phrases.PART_NOUNS.match(self.words, self.index)
+        return count > 0 and self.kind(count) == "number" and self.kind(count + 1) in (":", "=")
+
+    def _adds_up(self) -> bool:
+        """ "1 and 3 sum to 4": what was named are the solutions, and the number is their sum."""
+        return bool(phrases.SUM_NOUNS.match(self.words, self.index)) and self.sum_statement()
 
     def _multiplicity(self) -> bool:
         if not self.say(phrases.MULTIPLICITY):

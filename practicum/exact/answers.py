@@ -217,7 +217,8 @@ class Reader(RemarkReader):
                     self.auxiliary,
                     self.comparison,
                 ),
-                *(self.item, self.reason_clause, self.affirmation, self.because, self.working),
+                *(self.item, self.equation_without, self.reason_clause, self.affirmation),
+                *(self.because, self.working),
             )
             return rules
         if self.next.kind in ("name", "ℝ", "∅", "{", "[") or self.words[self.index] == "0":
@@ -225,7 +226,7 @@ class Reader(RemarkReader):
         if self.next.kind in ("name", "≈"):
             rules.append(self.about)
         rules += (self.sum_statement, self.named, self.auxiliary, self.comparison, self.item)
-        rules += (self.reason_clause, self.affirmation, self.working)
+        rules += (self.equation_without, self.reason_clause, self.affirmation, self.working)
         return rules
 
     def _raise_limits(self) -> None:

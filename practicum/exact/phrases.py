@@ -629,6 +629,7 @@ INTERVALS = Phrases("(the)? (closed|open|half-open|half open)? interval (from)?"
 WHICH_IS = Phrases("(which|that|and)? (is|are|must be)")
 SUCH_THAT = Phrases("(such|so) that|satisfying|with|for which|where|that satisfies|which satisfies")
 PART_NOUNS = Phrases("solution|root|zero|answer|value")
+SOURCES = Phrases("(found|obtained)? (from|by solving|solving)")
 BETWEEN = Phrases("(is|lies|are|lie|be)? (anywhere)? (between|from)")
 INCLUSIVE = Phrases("inclusive|inclusively|both inclusive|both included|included|endpoints "
 "included|including endpoints|"

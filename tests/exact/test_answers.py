@@ -304,6 +304,58 @@ def test_parts_and_candidates_must_be_complete_and_agree(numbers: set[Fraction],
         assert verify(alone, f"candidates: {extra}; valid: {low}").verdict == "wrong"
 
 
+@given(st.sets(rationals, min_size=2, max_size=3), rationals, st.sampled_from([", ", "; ", " and ", "\n"]))
+def test_numbered_roots_may_stand_on_one_line(numbers: set[Fraction], extra: Fraction, join: str) -> None:
+    def listed(members: list[Fraction], noun: str = "Root", mark: str = ": ") -> str:
+        return join.join(f"{noun} {place}{mark}{one}" for place, one in enumerate(members, start=1))
+
+    asked = equation([*numbers])
+    for text in (listed([*numbers]), listed([*numbers], "Solution"), listed([*numbers], "root", " = ")):
+        assert verify(asked, text).verdict == "correct", text
+    assert verify(asked, listed([*numbers][1:])).verdict == "wrong"
+    if extra not in numbers:
+        assert verify(asked, listed([*numbers, extra])).verdict == "wrong"
+
+
+@given(st.sets(rationals, min_size=2, max_size=4), rationals, st.sampled_from(["sum to", "add up to"]))
+def test_solutions_may_be_said_to_add_up(numbers: set[Fraction], other: Fraction, verb: str) -> None:
+    asked, total = equation([*numbers]), sum(numbers)
+    named = joined([str(one) for one in numbers], "and")
+    assert verify(asked, f"{named} {verb} {total}", "sum").verdict == "correct"
+    assert verify(asked, f"{named} {verb} {total}", "solve").verdict == "wrong"
+    if other != total:
+        assert verify(asked, f"{named} {verb} {other}", "sum").verdict == "wrong"
+        assert verify(asked, f"{named} and {other - total} {verb} {other}", "sum").verdict == "wrong"
+
+
+@given(st.sets(rationals, min_size=1, max_size=3), rationals, st.sampled_from(["from", "by solving"]))
+def test_a_number_may_say_what_it_comes_from(numbers: set[Fraction], extra: Fraction, word: str) -> None:
+    def listed(members: list[Fraction]) -> str:
+        return ", ".join(f"x = {one} ({word} x-({one}) = 0)" for one in members)
+
+    asked = equation([*numbers])
+    assert verify(asked, listed([*numbers])).verdict == "correct"
+    if extra not in numbers:
+        assert verify(asked, listed([*numbers, extra])).verdict == "wrong"
+    # What names a number by itself is no source, and may be one more solution.
+    assert verify(asked, f"{listed([*numbers])} (from x = {extra})").outcome is Outcome.UNPARSEABLE
+
+
+@given(rationals, st.sampled_from(["no real solutions", "no solution", "no real roots"]))
+def test_an_equation_that_has_none_is_an_answer_and_a_number_is_not(one: Fraction, nothing: str) -> None:
+    size = one * one + 1
+    for text in (
+        f"x^2 = -{size} has {nothing}",
+        f"x^2+{size}=0 has {nothing}.",
+        f"so x^2+{size} = 0 has {nothing}",
+    ):
+        assert verify(f"x^2+{size}=0", text).verdict == "correct", text
+        assert verify(f"x^2-{size}=0", text).verdict == "wrong", text
+        assert verify(f"(x-({one}))(x^2+{size})=0", text).verdict == "wrong", text
+        assert verify(f"x^2+{size}=0", f"{text}, so x = {one}").verdict == "wrong", text
+    assert verify(f"x^2+{size}=0", f"x = {one} has {nothing}").verdict == "wrong"
+
+
 @given(st.sets(rationals, min_size=1, max_size=3), st.sampled_from(["#", "##", "### "]), st.booleans())
 def test_a_heading_is_a_label_if_it_says_nothing_else(
     numbers: set[Fraction], marks: str, is_final: bool

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from random import Random
 
 import pytest
@@ -23,11 +24,24 @@ def test_passages_have_100_to_250_characters_and_never_pose_the_task(passages):
     assert not any(word in text for text in passages for word in ("solve:", "sum:", "answer:"))
 
 
+STEP = re.compile(r"([a-z]{2,})(?: -?\d+)?: (.*)|negative")
+
+
 def sentences(passages):
     for text in passages:
-        for sentence in re.split(r"\.(?: |$)", text):
-            if sentence and sentence + "." not in PROSE:
-                yield sentence
+        for line in text.split("\n"):
+            if STEP.fullmatch(line):
+                continue
+            for sentence in re.split(r"\.(?: |$)", line):
+                if sentence and sentence + "." not in PROSE:
+                    yield sentence
+
+
+def steps(passages):
+    for text in passages:
+        for line in text.split("\n"):
+            if (step := STEP.fullmatch(line)) and step[1]:
+                yield step[1], step[2]
 
 
 def sides_agree(left, right):
@@ -51,6 +65,23 @@ def test_every_identity_is_true(passages):
             assert all(sides_agree(steps[0], step) for step in steps[1:]), sentence
             checked += 1
     assert checked > 3000
+
+
+def test_every_step_on_a_line_of_its_own_is_true(passages):
+    seen = Counter()
+    for word, maths in steps(passages):
+        # The columns of a long sum or product stand between its sides.
+        maths = re.sub(r":\d+(?==)", "", maths)
+        if re.search(r"[a-z]", maths.replace("sqrt", "")) or word == "roots":
+            continue
+        for chain in maths.split(", "):
+            first, *others = chain.split("=")
+            assert all(sides_agree(first, other) for other in others), (word, maths)
+        seen[word] += 1
+    assert {"add", "left", "times", "divide", "whole", "reduce", "square", "numbers", "discriminant"} <= set(
+        seen
+    )
+    assert seen.total() > 3000
 
 
 def test_claims_in_words_are_true(passages):
@@ -89,6 +120,10 @@ def test_worked_polynomials_come_from_the_train_split_only(passages):
             for text in re.findall(pattern, sentence):
                 assert split_of(canonical_form(primitive(monic_quadratic(text)))) == "train", sentence
                 found += 1
+    for word, maths in steps(passages):
+        if word == "standard":
+            assert split_of(canonical_form(primitive(monic_quadratic(maths.removesuffix("=0"))))) == "train"
+            found += 1
     assert found > 500
 
 
