@@ -24,8 +24,8 @@ class JudgeConfig(Ranged, section="reward.judge"):
 
     url: str = "http://localhost:8000/v1"
     """Address, to which /chat/completions is added."""
-    model: str = "default"
-    """Name of the model there."""
+    name: str = "default"
+    """What the model is called there."""
     key: str = "OPENAI_API_KEY"
     """Environment variable that holds the key; none is sent where it is not set."""
     instructions: str = "Grade how well the answer does what the request asks."

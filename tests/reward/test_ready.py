@@ -179,7 +179,8 @@ ASSERTS = "assert add(1, 2) == 3\nassert add(2, 2) == 4\n"
         (ADD, "def test_one():\n    assert add(1, 1) == 2"),
         (ADD, "def check(candidate):\n    assert candidate(1, 2) == 3"),
         (
-            "class Stack:\n    def __init__(self): self.items = []\n    def push(self, x): self.items.append(x)\n"
+            "class Stack:\n    def __init__(self): self.items = []\n"
+            "    def push(self, x): self.items.append(x)\n"
             "    def pop(self): return self.items.pop()\n    def __len__(self): return len(self.items)",
             "s = Stack()\ns.push(4)\nassert len(s) == 1 and s.pop() == 4 and isinstance(s, Stack)\n"
             "try:\n    s.pop()\n    assert False\nexcept IndexError:\n    pass",
@@ -204,7 +205,8 @@ CHEATS = {
     "a frame away": "import sys\ndef add(a, b):\n    f = sys._getframe()\n    while f:\n"
     "        f.f_globals['passed'] = 1; f = f.f_back\n    return 0",
     "sends a reply": "import os\ndef add(a, b):\n    for fd in range(3, 30):\n        try:\n"
-    "            os.write(fd, b'\\0\\0\\0\\x0d{\"value\": 3}\\n')\n        except OSError: pass\n    return 0",
+    "            os.write(fd, b'\\0\\0\\0\\x0d{\"value\": 3}\\n')\n"
+    "        except OSError: pass\n    return 0",
     "hang": "def add(a, b):\n    while True: pass",
     "memory": "def add(a, b):\n    x = [0] * (1 << 30)\n    return a + b",
     "kill": "import os\ndef add(a, b):\n    os.kill(os.getppid(), 9)\n    return 0",
@@ -312,7 +314,7 @@ def judged(server: Any, says: Callable[[str], Any], texts: list[str], **changes:
     url, asked, spoken = server
     asked.clear()
     spoken.append(says)
-    judge = JudgeConfig(url=url, model="m", **{"retries": 1, "timeout": 5.0, **changes})
+    judge = JudgeConfig(url=url, name="m", **{"retries": 1, "timeout": 5.0, **changes})
     return score("llm_judge", texts, judge=judge, data={"answer": "42"})
 
 
