@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -137,7 +136,7 @@ class Worker:
         return code
 
     def _send(self, request: Mapping[str, Any]) -> None:
-        self._requests.send_bytes(pickle.dumps(request))
+        self._requests.send_bytes(json.dumps(request).encode())
 
 
 @dataclass
