@@ -141,8 +141,8 @@ def test_tasks_know_no_tensor(path: Path) -> None:
         assert module.split(".")[0] not in heavy, f"{path}:{line}: a task may not import {module}"
 
 
-# Code that a model wrote is what this reward is about: it runs in a process of its own, with limits. The row's
-# tests, which the user gives, run beside it.
+# Code that a model wrote is what this reward is about: it runs in a process of its own, with limits. The
+# tests of the row, which the user gives, run beside it.
 EXECUTES = {"reward/sandbox.py", "reward/python_tests.py"}
 
 

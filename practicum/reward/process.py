@@ -110,6 +110,9 @@ class Worker:
         """Kill what is left of the process and say how it ended; `error` is the kind where it is known."""
         if error:
             words = "took longer than the time limit, and was killed"
+        elif self._pidfd is not None:
+            # Its pipe is closed before it has ended; a kill now would hide why.
+            wait([self._pidfd], GRACE)
         code = self.kill()
         if not error:
             name = signal.Signals(-code).name if code < 0 else ""
