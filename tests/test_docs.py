@@ -109,7 +109,8 @@ def test_the_commands_of_a_page_run(
     untrained_model: Path,
     small_stages: Callable[[], AbstractContextManager[None]],
 ) -> None:
-    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    for folder in ("recipes", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     for shown in shown_commands(page.read_text(encoding="utf-8")):
         program, *arguments = shown.words

@@ -149,11 +149,18 @@ def test_tasks_know_no_tensor(path: Path) -> None:
         assert module.split(".")[0] not in heavy, f"{path}:{line}: a task may not import {module}"
 
 
+# Code that a model wrote is what this reward is about: it runs in a process of its own, with limits. The
+# tests of the row, which the user gives, run beside it.
+EXECUTES = {"reward/sandbox.py", "reward/python_tests.py"}
+
+
 def test_no_module_evaluates_text_or_unpickles() -> None:
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
+                if called == "exec" and path.relative_to(PACKAGE).as_posix() in EXECUTES:
+                    continue
                 assert called not in {
                     "eval",
                     "exec",

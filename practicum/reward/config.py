@@ -15,7 +15,7 @@ READY = ("exact_match", "format", "json_schema", "length", "llm_judge", "python_
 """Ready-made functions; `practicum/reward/ready.py` has them."""
 PARTS = ("reward_model", "task", "length")
 TAKEN = (*PARTS, "disagreement", "true", "failed")
-"""Parts that a function may not be called like; its file's name is put before it."""
+"""Parts that a function may not be called like, as those ready-made; its file's name is put before it."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class JudgeConfig(Ranged, section="reward.judge"):
 
     url: str = "http://localhost:8000/v1"
     """Address, to which /chat/completions is added."""
-    model: str = "default"
-    """Name of the model there."""
+    name: str = "default"
+    """What the model is called there."""
     key: str = "OPENAI_API_KEY"
     """Environment variable that holds the key; none is sent where it is not set."""
     instructions: str = "Grade how well the answer does what the request asks."
@@ -64,9 +64,10 @@ class FunctionsConfig(Ranged, section="reward"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        names = self.names
         for name in self.pure:
-            if name not in (*self.names, "all"):
-                known = ", ".join(self.names) or "none"
+            if name not in (*names, "all"):
+                known = ", ".join(names) or "none"
                 raise InputError(f"reward.pure: unknown function {name!r}; there are {known}")
         self.check_parts("weights", self.weights)
 
@@ -144,13 +145,15 @@ def function_names(functions: tuple[str, ...]) -> tuple[str, ...]:
     for text, count in Counter(functions).items():
         if count > 1:
             raise InputError(f"reward {text!r} is listed {count} times: give it a weight instead")
-    shared = Counter(source.short for source in sources)
+    shared = Counter((bool(source.ready), source.short) for source in sources)
     names: list[str] = []
     for source in sources:
-        taken = source.short in TAKEN and not source.ready
-        name = f"{source.home}.{source.short}" if taken or shared[source.short] > 1 else source.short
-        if source.ready and shared[source.short] > 1:
-            name = f"{source.short}{1 + sum(one.startswith(source.short) for one in names)}"
+        alike = shared[bool(source.ready), source.short] > 1
+        name = source.short
+        if source.ready:
+            name += str(1 + sum(one.startswith(name) for one in names)) if alike else ""
+        elif alike or name in (*TAKEN, *READY):
+            name = f"{source.home}.{name}"
         if name in names:
             raise InputError(f"reward: two functions would be called {name}: rename one of their files")
         names.append(name)

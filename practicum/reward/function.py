@@ -8,8 +8,8 @@ on, not the run: see `FunctionsConfig`.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
-import pickle
 import sys
 import weakref
 from collections import Counter, deque
@@ -96,7 +96,7 @@ class Function:
     def key(self, row: Mapping[str, Any]) -> bytes:
         """What a sample is known by; samples that differ in anything the function can see differ in it."""
         seen = row if self.reads_ids else {**row, "ids": None}
-        return hashlib.sha256(pickle.dumps(seen)).digest()
+        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).digest()
 
     def tell(self, kind: str, words: str, stack: str, row: Mapping[str, Any] | None) -> None:
         """Show the first failure of each kind."""

@@ -80,7 +80,7 @@ def messages_of(judge: Mapping[str, Any], prompt: Any, completion: str, answer: 
 def ask(judge: Mapping[str, Any], messages: list[dict[str, str]]) -> str:
     """The text of the reply. Raises OSError or ValueError where there is none."""
     body = {
-        "model": judge["model"],
+        "model": judge["name"],
         "messages": messages,
         "temperature": 0,
         "max_tokens": judge["max_tokens"],

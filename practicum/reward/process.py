@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -111,6 +110,9 @@ class Worker:
         """Kill what is left of the process and say how it ended; `error` is the kind where it is known."""
         if error:
             words = "took longer than the time limit, and was killed"
+        elif self._pidfd is not None:
+            # Its pipe is closed before it has ended; a kill now would hide why.
+            wait([self._pidfd], GRACE)
         code = self.kill()
         if not error:
             name = signal.Signals(-code).name if code < 0 else ""
@@ -137,7 +139,7 @@ class Worker:
         return code
 
     def _send(self, request: Mapping[str, Any]) -> None:
-        self._requests.send_bytes(pickle.dumps(request))
+        self._requests.send_bytes(json.dumps(request).encode())
 
 
 @dataclass

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import importlib.util
 import inspect
 import json
+import logging
 import math
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -481,11 +487,6 @@ def test_trl_pays_the_same(
     make: Make, tmp_path_factory: pytest.TempPathFactory, rewards: list[tuple[Any, Any]], weights: list[float]
 ) -> None:
     """Against TRL's own trainer: which arguments a function gets, what None means, and the weighted sum."""
-    import asyncio
-    import threading
-
-    from trl import GRPOTrainer
-
     path = ROOMS.setdefault("trl", tmp_path_factory.mktemp("trl") / "two.py")
     path.write_text(
         "def one(completions, first, **kw): return first\n"
@@ -495,7 +496,7 @@ def test_trl_pays_the_same(
     exec(path.read_text(), namespace)
     inputs = [{"prompt": "p", "first": one, "second": two} for one, two in rewards]
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     functions = [namespace["one"], namespace["two"]]
     trainer = SimpleNamespace(
@@ -504,7 +505,7 @@ def test_trl_pays_the_same(
         _log_completion_extra=None, _log_metric=None,
     )  # fmt: skip
     ids = [[1]] * len(rewards)
-    table = ungathered(GRPOTrainer)(trainer, inputs, ["p"] * len(rewards), ["c"] * len(rewards), ids)
+    table = calculation_of_trl()(trainer, inputs, ["p"] * len(rewards), ["c"] * len(rewards), ids)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -521,23 +522,33 @@ def test_trl_pays_the_same(
 ROOMS: dict[str, Path] = {}
 
 
-def ungathered(trainer: Any) -> Callable[..., torch.Tensor]:
-    """TRL's own calculation without the processes that it would gather from."""
-    module = inspect.getmodule(trainer)
-    assert module is not None
-    source = textwrap.dedent(inspect.getsource(trainer._calculate_rewards)).replace(
-        "super()._prepare_inputs", "print"
-    )
-    namespace = {**vars(module), "gather": lambda table: table, "profiling_context": lambda *_: _nothing()}
+def calculation_of_trl() -> Callable[..., torch.Tensor]:
+    """TRL's own function without the trainer around it, whose import takes longer than all tests here."""
+    found = importlib.util.find_spec("trl")
+    assert found is not None
+    assert found.submodule_search_locations
+    path = Path(found.submodule_search_locations[0]) / "trainer" / "grpo_trainer.py"
+    [trainer] = [
+        node
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == "GRPOTrainer"
+    ]
+    body = [node for node in trainer.body if getattr(node, "name", "") == "_calculate_rewards"]
+    namespace: dict[str, Any] = {
+        "torch": torch,
+        "nn": torch.nn,
+        "asyncio": asyncio,
+        "gather": lambda table: table,
+        "profiling_context": lambda *_: nullcontext(),
+        "profiling_decorator": lambda function: function,
+        "is_async_callable": inspect.iscoroutinefunction,
+        "logger": logging.getLogger(),
+    }
+    # `super()` in it is for models as rewards, and has no class here.
+    source = ast.unparse(ast.Module(body, [])).replace("super()", "self")
     exec(source, namespace)
-    found: Callable[..., torch.Tensor] = namespace["_calculate_rewards"]
-    return found
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
+    calculation: Callable[..., torch.Tensor] = namespace["_calculate_rewards"]
+    return calculation
 
 
 # ------------------------------------------------------------------------------------------ what it pays
@@ -725,6 +736,13 @@ def fails(prompt, completion, row):
     if len(completion) % 2: os._exit(1)
     return {"short": -len(completion), "any": bool(completion)}
 """
+# The run ends in its second step, after one checkpoint, as where its reward becomes useless.
+STOPS = """
+def letters(completions, trainer_state, **columns):
+    if trainer_state.global_step:
+        os._exit(1)
+    return [len(set(one)) / 8 for one in completions]
+"""
 
 
 def run_rows(folder: Path) -> list[dict[str, Any]]:
@@ -746,7 +764,7 @@ def test_a_run_practises_against_functions_and_resumes_bit_for_bit(
         "--reward",
         f"{path}:fails",
     ]
-    words += ["--reward", "length", "--reward.weights.length", "-0.5", "--reward.max_failures", "1", *SMALL]
+    words += ["--reward", "length", "--reward.weights.length", "-0.5", "--reward.max_failures", "0.6", *SMALL]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     before = children()
     assert main([*words, "--loop.steps=3", "--run", str(whole)]) == 0
@@ -760,14 +778,11 @@ def test_a_run_practises_against_functions_and_resumes_bit_for_bit(
         "solved",
     }
     assert wanted <= rows[0].keys()
-    assert main([*words, "--loop.steps=3", "--run", str(broken)]) == 0
-    for step in (2, 3):
-        name = f"step-{step:06d}"
-        for file in (broken / "checkpoints" / name).rglob("*"):
-            file.unlink() if file.is_file() else None
-        if (broken / "checkpoints" / name).exists():
-            (broken / "checkpoints" / name).rmdir()
-    assert main(["rl", "--run", str(broken), "--resume"]) == 0 or True
+    stopped = tmp_path / "own.py"
+    stopped.write_text(OWN + STOPS)
+    assert main([*words, "--loop.steps=3", "--run", str(broken)]) == 2
+    path.write_text(OWN)
+    assert main(["rl", "--run", str(broken), "--resume"]) == 0
     assert run_rows(broken) == rows
     assert children() == before
     sample = json.loads((whole / "samples.jsonl").read_text().splitlines()[0])

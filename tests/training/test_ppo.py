@@ -357,6 +357,24 @@ def test_a_reward_that_is_not_a_number_stops_the_run_and_shows_the_text(make_tra
         pay(batch_of([FINISHED]), [model], RewardConfig(), 6)
 
 
+def test_what_functions_pay_comes_to_what_a_model_pays(make_trainee: Any) -> None:
+    """The batch's reward is what `FunctionReward` made of functions and task; only the rest is added."""
+    batch = batch_of([FINISHED, CUT], [2.0, 1.0])
+    scores = [replace(score, parts={"exact_match": 1.0, "task": 0.5}) for score in batch.scores]
+    batch = replace(batch, scores=scores)
+    weights = {"reward_model": 2.0, "exact_match": 2.0, "task": 7.0, "length": -6.0}
+    config = RewardConfig(weights, functions=("exact_match",), unfinished=-5.0)
+    model = reward_model(make_trainee(), kind=LikesA)
+    both = pay(batch, [model], config, 6)
+    assert both.reward_B.tolist() == [2.0 + 2 * 3 - 3, -5.0]
+    assert both.scores[0].parts["task"] == 0.5
+    alone = pay(batch, [], config, 6)
+    assert alone.reward_B.tolist() == [2.0 - 3, 1.0 - 4], "no model: a cut answer is the function's business"
+    assert "reward_model" not in alone.scores[0].parts
+    held = pay(batch, [], config, 6, Extra({"exact_match": 0.5, "task": 1.0}))
+    assert held.reward_B.tolist() == [2.0 - 3 - 0.5 - 0.5, 1.0 - 4 - 0.5 - 0.5]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -1,0 +1,366 @@
+"""The ready-made rewards: what each pays, and that nothing but right code passes tests of code."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from practicum.errors import InputError
+from practicum.reward import python_tests
+from practicum.reward.bad import BadFunction, BadReward
+from practicum.reward.config import READY, FunctionsConfig, JudgeConfig
+from practicum.reward.function import FunctionReward
+from practicum.reward.json_text import check_schema, equal, fits, parsed
+from practicum.reward.judge import grade_in, messages_of
+from practicum.reward.python_tests import code_of, run_tests
+from practicum.reward.ready import FACTORIES, ready_made
+from practicum.types import Prompt, Score
+
+words = st.text("ab \n<>", max_size=12)
+
+
+def score(reward: str, texts: list[str], **changes: Any) -> list[Score]:
+    """What a ready-made reward says of texts, in its real process."""
+    data = changes.pop("data", {})
+    given = FunctionReward(FunctionsConfig(functions=(reward,), **{"max_failures": 1.0, **changes}))
+    try:
+        return given.score([Prompt("p", data)] * len(texts), texts)
+    finally:
+        given.close()
+
+
+def test_every_name_has_a_factory() -> None:
+    assert set(FACTORIES) == set(READY)
+
+
+@settings(max_examples=100)
+@given(words, words)
+def test_exact_match_pays_equal_words_and_nothing_else(text: str, answer: str) -> None:
+    match = ready_made("exact_match", "", {})
+    assert match(text, answer) == float(text.split() == answer.split())
+
+
+@settings(max_examples=100)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 3))
+def test_exact_match_by_an_expression_wants_one_answer(found: list[int], answer: int) -> None:
+    match = ready_made("exact_match", r"#### *(-?\d+)", {})
+    text = "so\n" + "\n".join(f"#### {one}" for one in found)
+    assert match(text, str(answer)) == float(set(found) == {answer})
+    assert match("0 1 2 3", str(answer)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reward", "text", "paid"),
+    [
+        ("format", "<think>a\nb</think> 1", 1.0),
+        ("format", "x <think>a</think> 1", 0.0),
+        ("format", "<think>a</think> 1 <think>", 0.0),
+    ],
+)
+def test_format_is_of_the_whole_text(reward: str, text: str, paid: float) -> None:
+    assert ready_made(reward, r"<think>.*</think> \d", {})(text) == paid
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 60), st.integers(1, 30), st.integers(0, 30))
+def test_length_is_full_inside_its_range_and_falls_outside(count: int, low: int, more: int) -> None:
+    high = low + more
+    paid = ready_made("length", f"{low}-{high}", {})("w " * count)
+    assert 0 <= paid <= 1
+    assert (paid == 1) == (low <= count <= high)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("format", ""), ("format", "("), ("length", "5"), ("length", "9-3"), ("json_schema", "no.json"),
+     ("python_tests", "x"), ("exact_match", "[")],
+)  # fmt: skip
+def test_arguments_that_make_no_sense_are_refused(name: str, argument: str) -> None:
+    with pytest.raises(BadFunction):
+        ready_made(name, argument, {"max_new_tokens": 5, "time_limit": 1.0})
+
+
+def test_a_regular_expression_without_end_costs_the_sample() -> None:
+    one, two = score("format:(a+)+b", ["a" * 60, "aab"], time_limit=0.5)
+    assert (one.parts["failed/format"], two.value) == (1.0, 1.0)
+
+
+# ------------------------------------------------------------------------------------------------- JSON
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-5, 5, width=16) | st.text("ab", max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100)
+@given(json_values, st.booleans())
+def test_what_json_writes_is_parsed_alone_or_fenced_and_fits_itself_only(value: Any, fenced: bool) -> None:
+    text = json.dumps(value)
+    text = f"```json\n{text}\n```" if fenced else f" {text}\n"
+    found = parsed(text)
+    assert equal(found, value)
+    assert fits(found, {"const": value}, {})
+    assert not fits(found, {"not": {"enum": [value]}}, {})
+    with pytest.raises(ValueError, match="Expecting value"):
+        parsed(f"Here it is: {text}")
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 2, "pattern": "^[a-z]+$"},
+        "age": {"$ref": "#/$defs/age"},
+        "tags": {"type": "array", "items": {"enum": ["x", "y"]}, "uniqueItems": True, "maxItems": 2},
+    },
+    "required": ["name", "age"],
+    "additionalProperties": False,
+    "$defs": {"age": {"type": "integer", "minimum": 0, "exclusiveMaximum": 200}},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "paid"),
+    [
+        ('{"name": "ann", "age": 3}', 1),
+        ('{"name": "ann", "age": 3.0, "tags": ["x", "y"]}', 1),
+        ('{"name": "ann", "age": 3} ', 1),
+        ('{"name": "a", "age": 3}', 0),
+        ('{"name": "ann", "age": true}', 0),
+        ('{"name": "ann", "age": 200}', 0),
+        ('{"name": "ann", "age": 3, "tags": ["x", "x"]}', 0),
+        ('{"name": "ann", "age": 3, "more": 1}', 0),
+        ('{"name": "ann", "age": 3, "age": 4}', 0),
+        ('{"name": "ann", "age": NaN}', 0),
+        ('{"name": "ann", "age": 1e999}', 0),
+        ("[" * 100_000, 0),
+        ("", 0),
+    ],
+)
+def test_json_schema_pays_texts_that_fit(text: str, paid: int) -> None:
+    assert ready_made("json_schema", "", {})(text, SCHEMA) == paid
+    assert ready_made("json_schema", "", {})(text, json.dumps(SCHEMA)) == paid
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"tpye": "string"}, {"type": "text"}, {"properties": {"a": {"minimun": 1}}}, {"pattern": "("}, 3],
+)
+def test_a_schema_with_a_word_that_is_not_known_is_refused(schema: Any) -> None:
+    with pytest.raises(ValueError, match="schema"):
+        check_schema(schema)
+
+
+# ------------------------------------------------------------------------------------------- Python tests
+
+
+ADD = "def add(a, b):\n    return a + b\n"
+ASSERTS = "assert add(1, 2) == 3\nassert add(2, 2) == 4\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "tests"),
+    [
+        (ADD, ASSERTS),
+        ("import numpy as np\ndef add(a, b): return np.float64(a + b)", ASSERTS),
+        ("def add(values): values.sort()", "given = [3, 1]\nadd(given)\nassert given == [1, 3]"),
+        ("def add(n):\n    for i in range(n): yield i", "assert list(add(3)) == [0, 1, 2]"),
+        ("def add(f, x): return f(x)", "assert add(lambda x: x + 1, 3) == 4"),
+        ("def add(a): return 10 ** a", "assert add(5000) == 10 ** 5000"),
+        (ADD, "def test_one():\n    assert add(1, 1) == 2"),
+        (ADD, "def check(candidate):\n    assert candidate(1, 2) == 3"),
+        (
+            "class Stack:\n    def __init__(self): self.items = []\n"
+            "    def push(self, x): self.items.append(x)\n"
+            "    def pop(self): return self.items.pop()\n    def __len__(self): return len(self.items)",
+            "s = Stack()\ns.push(4)\nassert len(s) == 1 and s.pop() == 4 and isinstance(s, Stack)\n"
+            "try:\n    s.pop()\n    assert False\nexcept IndexError:\n    pass",
+        ),
+    ],
+)  # fmt: skip
+def test_right_code_passes(code: str, tests: str) -> None:
+    assert run_tests(code, [tests], "add", 10.0) == (1, "correct", "")
+
+
+CHEATS = {
+    "wrong": "def add(a, b): return a - b",
+    "exit at once": "import sys; sys.exit(0)",
+    "exit": "import sys\ndef add(a, b): sys.exit(0)",
+    "hard exit": "import os\ndef add(a, b): os._exit(0)",
+    "equal to all": "class E:\n    __eq__ = lambda s, o: True\n    __ne__ = lambda s, o: False\n"
+    "def add(a, b): return E()",
+    "equal number": "class E(int):\n    __eq__ = lambda s, o: True\n    __hash__ = int.__hash__\n"
+    "def add(a, b): return E(7)",
+    "patched": "import builtins\nbuiltins.AssertionError = None\ndef add(a, b): return 0",
+    "prints": "print('3'); print('OK'); print('1 passed')",
+    "a frame away": "import sys\ndef add(a, b):\n    f = sys._getframe()\n    while f:\n"
+    "        f.f_globals['passed'] = 1; f = f.f_back\n    return 0",
+    "sends a reply": "import os\ndef add(a, b):\n    for fd in range(3, 30):\n        try:\n"
+    "            os.write(fd, b'\\0\\0\\0\\x0d{\"value\": 3}\\n')\n"
+    "        except OSError: pass\n    return 0",
+    "hang": "def add(a, b):\n    while True: pass",
+    "memory": "def add(a, b):\n    x = [0] * (1 << 30)\n    return a + b",
+    "kill": "import os\ndef add(a, b):\n    os.kill(os.getppid(), 9)\n    return 0",
+    "syntax": "def add(:",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_nothing_but_the_code_passes(name: str) -> None:
+    passed, outcome, _ = run_tests(CHEATS[name], [ASSERTS], "add", 2.0)
+    assert passed == 0
+    assert outcome in ("wrong", "ended", "timeout")
+
+
+@pytest.mark.parametrize("code", ["math.isclose = lambda *a: True", "math.fabs = lambda x: 0.0"])
+def test_modules_and_builtins_of_the_tests_are_their_own(code: str) -> None:
+    code = f"import math\n{code}\ndef all(x): return True\ndef abs(x): return 0\ndef add(a, b): return 0.0\n"
+    for test in (
+        "assert math.isclose(add(1, 2), 3)",
+        "assert all([add(1, 2) == 3])",
+        "assert abs(add(1, 2) - 3) < 1",
+    ):
+        assert run_tests(code, [test], None, 10.0)[0] == 0
+
+
+def test_an_object_learns_no_number_that_it_must_be() -> None:
+    code = (
+        "class E:\n    def __getattr__(self, name): raise AttributeError(name)\n"
+        + "".join(
+            f"    def __{name}__(self, *other): return {value}\n"
+            for name, value in (
+                ("sub", 0.0),
+                ("rsub", 0.0),
+                ("abs", 0.0),
+                ("lt", True),
+                ("gt", True),
+                ("le", True),
+            )
+        )
+        + "def add(a, b): return E()\n"
+    )
+    for test in ("assert abs(add(1, 2) - 3) < 1e-6", "assert 2 < add(1, 2) < 4", "assert add(1, 2) in (3,)"):
+        assert run_tests(code, [test], None, 10.0)[0] == 0
+
+
+def test_the_share_of_tests_and_a_process_that_ended() -> None:
+    code = "import os\ndef add(a, b):\n    if a == 5: os._exit(0)\n    return a + b"
+    tests = ["assert add(1, 2) == 3", "assert add(5, 1) == 6", "assert add(2, 2) == 4"]
+    assert run_tests(code, tests, None, 10.0) == (2, "ended", "the code ended its process")
+
+
+def test_python_tests_as_a_reward() -> None:
+    texts = [
+        f"Here:\n```python\n{ADD}```\ndone",
+        "```python\ndef add(a, b):\n    while True: pass\n```",
+        "no code",
+    ]
+    good, slow, none = score("python_tests", texts, data={"tests": ASSERTS}, time_limit=1.0)
+    assert (good.value, good.solved, good.outcome) == (1.0, True, "correct")
+    assert (slow.value, slow.solved, slow.outcome) == (0.0, False, "timeout")
+    assert none.value == 0.0
+    assert slow.parts["failed/python_tests"] == 0.0, "code without an end is a wrong answer, no failed reward"
+
+
+def test_rows_without_tests_are_failures_of_the_reward() -> None:
+    for row in ({}, {"tests": ""}, {"tests": [1]}):
+        with pytest.raises(BadReward, match="tests"):
+            python_tests.tests_of(row)
+    assert python_tests.tests_of({"tests": '["assert 1", "assert 2"]'}) == ["assert 1", "assert 2"]
+    assert code_of("```py\na\n```\n```python\nb\n```") == "b\n"
+
+
+# ------------------------------------------------------------------------------------------------- judge
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, list[dict[str, Any]], list[Callable[[str], Any]]]]:
+    """A real server: its address, what it was asked, and what it says (the last function in the list)."""
+    asked: list[dict[str, Any]] = []
+    says: list[Callable[[str], Any]] = [lambda text: '{"grade": 5}']
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append({**body, "path": self.path, "key": self.headers.get("Authorization")})
+            said = says[-1](body["messages"][-1]["content"])
+            code, text = (said, "") if isinstance(said, int) else (200, said)
+            reply = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_address[1]}/v1", asked, says
+        serving.shutdown()
+
+
+def judged(server: Any, says: Callable[[str], Any], texts: list[str], **changes: Any) -> list[Score]:
+    url, asked, spoken = server
+    asked.clear()
+    spoken.append(says)
+    judge = JudgeConfig(url=url, name="m", **{"retries": 1, "timeout": 5.0, **changes})
+    return score("llm_judge", texts, judge=judge, data={"answer": "42"})
+
+
+def test_the_judges_grade_is_a_share_of_the_highest(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    texts = [f"text {number}" for number in range(8)]
+    scores = judged(server, lambda text: json.dumps({"grade": int(text.split("text ")[1][0])}), texts)
+    assert [one.value for one in scores] == [number / 10 for number in range(8)]
+    request = server[1][0]
+    assert (request["path"], request["key"]) == ("/v1/chat/completions", "Bearer secret")
+    assert (request["model"], request["temperature"]) == ("m", 0)
+    assert "42" in request["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    "reply", ["10", "grade: 10", '{"grade": 11}', '{"grade": -1}', '{"grade": "10"}', '{"grade": 1.5}', "",
+              '{"grade": 10, "x": 1}', '{"grade": true}', 'fine {"grade": 10}', '{"grade": 0, "grade": 10}'],
+)  # fmt: skip
+def test_any_other_reply_is_no_grade(reply: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|Expecting|twice|Extra data"):
+        grade_in(reply, 10)
+
+
+def test_a_judge_that_fails_is_asked_again_and_then_costs_the_sample(server: Any) -> None:
+    turns = iter([503, '{"grade": 7}'])
+    assert judged(server, lambda text: next(turns), ["a"])[0].value == 0.7
+    failed = judged(server, lambda text: "I cannot say", ["a"])[0]
+    assert failed.parts["failed/llm_judge"] == 1.0
+    assert "no grade" in failed.reason
+    assert len(server[1]) == 2
+    refused = judged(server, lambda text: 401, ["a"])[0]
+    assert "HTTP 401" in refused.reason
+    assert len(server[1]) == 1, "a key that is refused is not tried again"
+
+
+@settings(max_examples=50)
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_no_text_can_end_its_own_part_of_the_message(prompt: str, text: str) -> None:
+    judge = {"instructions": "i", "highest": 10}
+    order, given = (one["content"] for one in messages_of(judge, prompt, text, None))
+    mark = order.split("the mark ")[1].split(".")[0]
+    assert mark not in prompt + text
+    assert given.count(mark) == 4
+    assert f"{mark} answer\n{text}\n{mark} end of answer" in given
+
+
+def test_a_judge_takes_no_argument() -> None:
+    with pytest.raises(InputError, match="takes no argument"):
+        score("llm_judge:x", ["a"])
