@@ -91,8 +91,8 @@ class HttpTask:
             raise self._bad("/score", f"scores[{place}]: value: expected a finite number, got {value!r:.40}")
         if solved is not None and not isinstance(solved, bool):
             raise self._bad("/score", f"scores[{place}]: solved: expected true, false or null")
-        texts = {name: str(record.get(name) or "") for name in ("outcome", "reason")}
-        return Score(float(value), solved, None, **texts)
+        outcome, reason = (str(record.get(name) or "") for name in ("outcome", "reason"))
+        return Score(float(value), solved, None, outcome, reason)
 
     def _list(self, path: str, body: Mapping[str, Any], name: str, count: int) -> list[Any]:
         found = self._post(path, body).get(name)

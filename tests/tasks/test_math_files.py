@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from practicum.tasks.format import FormatConfig
 from practicum.tasks.math import MathTask
 from practicum.tasks.registry import TaskConfig, find_task, load_task_on
 
-ROWS = {
+ROWS: dict[str, list[dict[str, Any]]] = {
     "gsm8k": [
         {"question": "Tom has 3 + 4 eggs. How many?", "answer": "3+4 = <<3+4=7>>7 eggs.\n#### 7"},
         {"question": "What costs 2125?", "answer": "It does.\n#### 2,125"},
