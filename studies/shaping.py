@@ -1,4 +1,4 @@
-"""What potential-based shaping does to the number of iterations: `python -m studies.shaping --run runs/shaping`.
+"""What potential-based shaping does to the number of iterations: `python -m studies.shaping --run DIR ...`.
 
 PPO practises equations from one imitation model, with and without the potential of
 `examples/equation_potential.py`, on the same seeds:

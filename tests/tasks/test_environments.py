@@ -110,7 +110,7 @@ def test_marks_count_letters_once(guess: str, word: str, marks: str) -> None:
 
 
 def test_a_game_is_played_to_its_end() -> None:
-    task: Any = find_task(TaskConfig(WORDLE, {"turns": "3"}))
+    task: Any = find_task(TaskConfig(WORDLE, settings={"turns": "3"}))
     splits = [{one.data["word"] for one in task.prompts(name, 200, 0)} for name in ("train", "test")]
     assert not splits[0] & splits[1]
     prompt = Prompt("", {"word": "crane"})
@@ -177,7 +177,7 @@ def url() -> Iterator[str]:
 
 
 def test_a_real_server_asks_replies_and_scores(url: str) -> None:
-    task: Any = find_task(TaskConfig("practicum.tasks.http:HttpTask", {"url": url, "name": "count"}))
+    task: Any = find_task(TaskConfig("practicum.tasks.http:HttpTask", settings={"url": url, "name": "count"}))
     assert task.name == "count"
     prompts = task.prompts("test", 2, 5)
     assert prompts == [Prompt("test 5", {"left": 2})] * 2

@@ -86,10 +86,10 @@ def test_settings_are_typed_by_the_class(tmp_path: Path) -> None:
     assert task.score([Prompt("")], [""])[0].value == 0.5
     for key, value, said in (("larges", "3", "largest"), ("largest", "x", "whole number")):
         with pytest.raises(InputError, match=said) as error:
-            find_task(TaskConfig(spec, {key: value}))
+            find_task(TaskConfig(spec, settings={key: value}))
         assert "task.settings" in str(error.value)
     with pytest.raises(InputError, match="has no settings"):
-        find_task(TaskConfig(f"{written(tmp_path, PLAIN, 'plain.py')}:Sums", {"a": "1"}))
+        find_task(TaskConfig(f"{written(tmp_path, PLAIN, 'plain.py')}:Sums", settings={"a": "1"}))
 
 
 @pytest.mark.parametrize(
