@@ -67,7 +67,7 @@ def examples(stage: StageRun) -> dict[str, Json]:
 
 def written(row: Json) -> Json:
     """A completion with its judgement, ready to show; very long texts are cut, and say so."""
-    text, outcome = str(row.get("completion", "")).rstrip("\n"), str(row.get("outcome", ""))
+    text, outcome = spoken(row).rstrip("\n"), str(row.get("outcome", ""))
     hidden = len(text) - MAX_CHARACTERS
     return {
         "prompt": str(row.get("prompt", "")).strip(),
@@ -79,6 +79,18 @@ def written(row: Json) -> Json:
         "reward": number(row.get("reward")),
         "advantage": number(row.get("advantage")),
     }
+
+
+def spoken(row: Json) -> str:
+    """A completion; a conversation turn by turn, what the task said on lines of its own."""
+    turns = row.get("turns")
+    if not isinstance(turns, list):
+        return str(row.get("completion", ""))
+    parts = []
+    for turn in turns:
+        said = str(dig(turn, "text") or "").rstrip("\n")
+        parts.append(f"→ {said}" if dig(turn, "from") == "task" else said)
+    return "\n".join(parts)
 
 
 def practice_texts(run: ReportedRun) -> list[Json]:

@@ -22,6 +22,7 @@ class ScoredRollout:
     """Rollouts of a batch of prompts with their judgements, row for row.
 
     reward_B: float64 [B], finite; finished_B: bool [B], False where a completion was cut at its length limit.
+    shaped_BT: float64 [B, T], what shaping pays each token besides, where there is any.
     """
 
     rollout: Rollout
@@ -29,6 +30,7 @@ class ScoredRollout:
     scores: list[Score]
     reward_B: Tensor
     finished_B: Tensor
+    shaped_BT: Tensor | None = None
 
 
 def solved_share(scores: Sequence[Score]) -> float | None:

@@ -29,6 +29,9 @@ class TaskConfig:
     """equations, jokes or explanations; FILE.py:Class or module:Class, a class of your own;
     reasoning_gym:NAME (mixtures: reasoning_gym:A*2+B, reasoning_gym:all); gsm8k, svamp or
     deepmind_mathematics on --data FILE."""
+    equations: EquationsConfig = field(default_factory=EquationsConfig)
+    jokes: JokesConfig = field(default_factory=JokesConfig)
+    explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings of a class of your own (fields of its `Config`) or of a dataset of reasoning_gym."""
     partial: bool = False
@@ -37,9 +40,6 @@ class TaskConfig:
     """Beginning of the SHA-256 of your task's file; a run fills it in, so that resuming finds changes."""
     format: FormatConfig = field(default_factory=FormatConfig)
     """How reasoning_gym, gsm8k, svamp and deepmind_mathematics ask, and where they read answers."""
-    equations: EquationsConfig = field(default_factory=EquationsConfig)
-    jokes: JokesConfig = field(default_factory=JokesConfig)
-    explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
 
 
 TASKS: Mapping[str, Callable[[TaskConfig], WorkedTask]] = {

@@ -37,6 +37,7 @@ from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.function import close, tell_progress, with_functions
 from practicum.reward.model import RewardModel, load_reward_model
 from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
+from practicum.reward.shaping import Potential, load_potential, shaped_tokens
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
@@ -121,6 +122,11 @@ class PracticeSettings(Ranged):
             raise InputError(
                 f"group_size is {self.group_size}; {self.algorithm} needs at least {fewest} answers a prompt"
             )
+        if self.ppo.potential and self.algorithm != "ppo":
+            raise InputError(
+                f"ppo.potential pays steps, and {self.algorithm} compares whole answers, over which "
+                "potentials cancel: use --algorithm ppo"
+            )
         if self.prompts_per_step < self.update.minibatches:
             raise InputError(
                 f"prompts_per_step is {self.prompts_per_step}; each of update.minibatches "
@@ -190,7 +196,7 @@ class Parts:
 
     `task` gives prompts and says what answers show, `reward` judges them, and `reward_models`, where there
     are any, pay for them. `sampler` is loaded with the policy's weights at every step. `heads` are trained
-    beside the policy.
+    beside the policy. `potential` pays progress besides (ppo).
     """
 
     policy: Policy
@@ -203,6 +209,7 @@ class Parts:
     reference: Policy | None = None
     heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     observers: Sequence[Observer] = ()
+    potential: Potential | None = None
 
 
 def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None = None) -> Parts:
@@ -241,6 +248,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         reference,
         make_heads(config, policy, tokenizer, reward_models),
         make_observers(config, task),
+        load_potential(config.ppo.potential) if config.ppo.potential else None,
     )
 
 
@@ -371,6 +379,10 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
             batch = pay(batch, parts.reward_models, config.reward, longest, extra)
+    if parts.potential is not None:
+        with span("verify"):
+            shaped_BT = shaped_tokens(batch, trainee.tokenizer, parts.potential, config.ppo.discount)
+            batch = replace(batch, shaped_BT=shaped_BT)
     sampled = time.perf_counter()
     step = step_of(config, parts, adjusted)
     experience = give_credit(parts, trainee, batch, config, step)

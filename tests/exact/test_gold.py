@@ -97,8 +97,9 @@ def test_what_is_right_is_equal_by_sympy_and_each_expression_is_itself(tree: obj
 def _text(tree: object, turned: bool = False) -> str:
     if isinstance(tree, str):
         return tree
-    left, sign, right = tree  # type: ignore[misc]
-    left, right = _text(left, turned), _text(right, turned)
+    assert isinstance(tree, tuple)
+    sign = tree[1]
+    left, right = _text(tree[0], turned), _text(tree[2], turned)
     if turned and sign != "-":
         left, right = right, left
     return f"({left}{sign}{right})"

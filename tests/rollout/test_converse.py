@@ -48,7 +48,8 @@ class Echo(LetterTask):
     name = "echo"
 
     def __init__(self, replies: int = 2) -> None:
-        self.replies, self.seen = replies, []
+        self.replies = replies
+        self.seen: list[tuple[Prompt, str]] = []
 
     def reply(self, prompt: Prompt, turns: Sequence[str]) -> str | None:
         assert len(turns) % 2 == 1
@@ -135,7 +136,7 @@ def test_ids_masks_and_texts_of_a_conversation(chat: bool, tokenizer: Tokenizer)
         assert len(ends) == len(turns) // 2 + (int(ids[-1]) in ended)
         # What the task put in, and nothing else, is masked out.
         frame = Frame.of(own, "user")
-        lasts = [own.id_to_token(int(ids[place])) for place in ends]
+        lasts = [str(own.id_to_token(int(ids[place]))) for place in ends]
         put_in = "".join(frame.text(reply, last) for reply, last in zip(turns[1::2], lasts, strict=False))
         assert own.decode(ids[~mask].tolist(), skip_special_tokens=False) == put_in
         if chat and len(turns) == 5:
@@ -173,7 +174,8 @@ class Scripted:
     """A sampler that says the same in every turn."""
 
     def __init__(self, ids: list[int], finished: bool = True) -> None:
-        self.ids, self.finished, self.read = ids, finished, []
+        self.ids, self.finished = ids, finished
+        self.read: list[int] = []
 
     def load(self, policy: object, version: int) -> None:
         pass

@@ -36,6 +36,9 @@ class PpoConfig(Ranged, section="ppo"):
     whiten_rewards: bool = False
     """Unit variance of the tokens' rewards, including KL, with their mean kept; this also rescales the KL
     weight."""
+    potential: str = ""
+    """FILE.py:function of a prompt and the lines written so far, to how promising they are: potential-based
+    shaping (Ng, Harada & Russell 1999), which pays progress and leaves the best policy the best."""
     critic: Literal["head", "reward_model"] = "head"
     """head predicts values from the policy's hidden states; reward_model is a separate network that starts as
     a copy of the (first) reward model."""
@@ -51,6 +54,8 @@ def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experie
     rewards_BT = torch.zeros_like(rollout.logprobs_BT, dtype=torch.float64)
     last_B = (mask_BT * torch.arange(1, mask_BT.shape[1] + 1)).argmax(1)
     rewards_BT[torch.arange(len(last_B)), last_B] = batch.reward_B.double()
+    if batch.shaped_BT is not None:
+        rewards_BT = rewards_BT + batch.shaped_BT
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)
         rewards_BT = rewards_BT - kl.weight * penalty_BT * mask_BT
