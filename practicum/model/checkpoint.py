@@ -39,7 +39,7 @@ from practicum.model.lora import (
     save_adapters,
 )
 from practicum.model.native import cache_folder
-from practicum.model.policy import Policy
+from practicum.model.policy import NotCoveredError, Policy
 from practicum.model.tokenizer import (
     UNKNOWN,
     end_token_id,
@@ -239,17 +239,19 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
     try:
         family_of(stored)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    ends = _ends(folder, stored) or [NO_END]
+        raise type(error)(f"{path}: {error}") from error
+    ends = ends_named(folder, stored) or [NO_END]
     try:
         return read_config(stored, ends)
     except KeyError as error:
         raise InputError(f"{path}: {error} is missing; a config.json of this family has it") from error
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{path}: {error}") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _ends(folder: Path, stored: dict[str, Any]) -> list[int]:
+def ends_named(folder: Path, stored: dict[str, Any]) -> list[int]:
     """Every end of sequence that config.json (`stored`) and generation_config.json name, in that order.
 
     `transformers.generate` stops at those of generation_config.json alone, which as a rule has them all. One

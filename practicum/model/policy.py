@@ -16,8 +16,14 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from practicum.errors import InputError
+
 if TYPE_CHECKING:
     from practicum.model.lora import LoraConfig
+
+
+class NotCoveredError(InputError):
+    """A model that our decoder does not cover; transformers may (`huggingface.py`)."""
 
 
 @dataclass(frozen=True)
