@@ -250,19 +250,17 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
             f"{folder}: no model folder here (config.json is missing); give one that a training command wrote"
         )
     stored = _read_json(path)
-    if not isinstance(stored, dict):
-        raise InputError(f"{path}: expected a JSON object with a model_type, not {type(stored).__name__}")
     try:
         family_of(stored)
-    except NotCoveredError as error:
-        raise NotCoveredError(f"{path}: {error}") from error
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
     ends = ends_named(folder, stored) or [NO_END]
     try:
         return read_config(stored, ends)
-    except NotCoveredError as error:
-        raise NotCoveredError(f"{path}: {error}") from error
     except KeyError as error:
         raise InputError(f"{path}: {error} is missing; a config.json of this family has it") from error
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{path}: {error}") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from practicum.errors import InputError
-from practicum.model.decoder import DecoderConfig
+from practicum.model.decoder import ACTIVATIONS, DecoderConfig
 from practicum.model.policy import NotCoveredError
-from practicum.model.rotary import RopeScaling
+from practicum.model.rotary import SCALINGS, RopeScaling
 
 Values = dict[str, Any]
 
@@ -210,9 +210,11 @@ GENERAL: Values = {
 
 
 def family_of(stored: object) -> Family:
-    """The family of a config.json as read. Raises InputError for one that the decoder does not cover."""
-    kind = stored.get("model_type") if isinstance(stored, dict) else type(stored).__name__
-    if not isinstance(stored, dict) or not isinstance(kind, str) or kind not in FAMILIES:
+    """The family of a config.json as read; NotCoveredError for one that the decoder does not cover."""
+    if not isinstance(stored, dict):
+        raise InputError(f"expected a JSON object with a model_type, not {type(stored).__name__}")
+    kind = stored.get("model_type")
+    if not isinstance(kind, str) or kind not in FAMILIES:
         raise NotCoveredError(f"model_type is {kind!r}; the decoder reads {', '.join(FAMILIES)}")
     return FAMILIES[kind]
 
@@ -226,8 +228,8 @@ def default_ends(stored: Mapping[str, Any]) -> list[int]:
 def read_config(stored: Mapping[str, Any], ends: list[int]) -> DecoderConfig:
     """The decoder's shape from a family's config.json and its ends of sequence, the first to be appended.
 
-    Raises InputError for what the decoder does not have, KeyError for a missing key that has no default, and
-    TypeError or ValueError for a value that is none.
+    Raises NotCoveredError for what the decoder does not have, InputError for what is wrong, KeyError for a
+    missing key that has no default, and TypeError or ValueError for a value that is none.
     """
     family = family_of(stored)
     given = {key: value for key, value in stored.items() if value is not None or key in family.knobs}
@@ -259,7 +261,11 @@ def read_config(stored: Mapping[str, Any], ends: list[int]) -> DecoderConfig:
 
 def _activation(family: Family, values: Values) -> Values:
     name = values.get(family.activation_key, "silu")
-    return {"activation": {"swish": "silu"}.get(name, name)}
+    name = "silu" if name == "swish" else name
+    if name not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise NotCoveredError(f"{family.activation_key} is {name!r}; the decoder has {known}")
+    return {"activation": name}
 
 
 def _positions(stored: Mapping[str, Any], values: Values) -> Values:
@@ -301,6 +307,9 @@ def _positions(stored: Mapping[str, Any], values: Values) -> Values:
 
 
 def _scaling(kind: str, rope: Mapping[str, Any], values: Values) -> RopeScaling:
+    if kind not in SCALINGS:
+        known = ", ".join(SCALINGS)
+        raise NotCoveredError(f"rotary scaling {kind!r} is not supported; the decoder has {known}")
     strange = sorted(rope.keys() - ROPE_KEYS - ROPE_OTHERS)
     found = {key: value for key, value in rope.items() if key in ROPE_KEYS and value is not None}
     if kind in ("llama3", "yarn"):
@@ -311,9 +320,9 @@ def _scaling(kind: str, rope: Mapping[str, Any], values: Values) -> RopeScaling:
         found.setdefault("original_max_position_embeddings", original)
         if kind == "yarn":
             found.setdefault("factor", longest / found["original_max_position_embeddings"])
-    if kind in ("linear", "dynamic", "llama3", "yarn") and strange:
+    if strange:
         raise InputError(f"rotary scaling {kind!r} has {strange[0]!r}, which is not known")
-    factor = found.pop("factor", 1.0 if kind not in ("linear", "dynamic", "llama3") else None)
+    factor = found.pop("factor", None)
     if factor is None:
         raise InputError(f"rotary scaling {kind!r}: factor is missing")
     return RopeScaling(**{**found, "rope_type": kind, "factor": float(factor)})
@@ -334,7 +343,9 @@ def _windows(family: Family, stored: Mapping[str, Any], values: Values) -> Value
         strange = sorted({str(kind) for kind in kinds} - {WINDOWED, FULL})
         if strange or len(kinds) < values["num_hidden_layers"]:
             count = values["num_hidden_layers"]
-            raise InputError(f"layer_types is {kinds!r}; expected {WINDOWED} or {FULL} for {count} layers")
+            raise NotCoveredError(
+                f"layer_types is {kinds!r}; expected {WINDOWED} or {FULL} for {count} layers"
+            )
         layers = [layer for layer, kind in enumerate(kinds) if kind == WINDOWED]
     layers = [layer for layer in layers if layer < values["num_hidden_layers"]]
     return {"sliding_window": int(window), "windowed_layers": tuple(layers)} if layers else {}

@@ -232,7 +232,7 @@ def cut_short(folder: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no folder": (shutil.rmtree, "config.json"),
     "config not JSON": (write("config.json", "{"), "config.json: not valid JSON"),
-    "config a list": (write("config.json", "[]"), "expected a JSON object with a model_type, not list"),
+    "config a list": (write("config.json", "[]"), "a JSON object with a model_type"),
     "another model": (edit_config(model_type="gpt2"), "'gpt2'"),
     "biases": (edit_config(attention_bias=True), "k_proj.bias"),
     "another activation": (edit_config(hidden_act="relu"), "relu"),

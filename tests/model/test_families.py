@@ -16,9 +16,12 @@ from practicum.model.checkpoint import load_decoder_config, load_model, save_mod
 from practicum.model.decoder import Decoder, initialise
 from practicum.model.families import FAMILIES, read_config
 from practicum.model.lora import LoraConfig, add_adapters, merge_adapters
+from practicum.model.native import load
+from practicum.model.native.sampler import native_decoding
 from practicum.model.sampling import SamplingConfig
-from practicum.model.scorer import PaddedScorer, make_rows, make_scorer
+from practicum.model.scorer import KernelScorer, PaddedScorer, make_rows, make_scorer
 from practicum.model.tokenizer import train_tokenizer
+from practicum.rollout.native import NativeSampler
 from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
 from practicum.rollout.torch import TorchSampler
@@ -267,6 +270,20 @@ def test_adapters_change_nothing_at_first_and_keep_the_biases(case: str, base: P
         add_adapters(decoder, LoraConfig(rank=2), 0)
         assert (decoder(ids_BT) - before).abs().max() < 1e-4
         assert (merge_adapters(decoder)(ids_BT) - before).abs().max() < 1e-4
+
+
+@BOTH
+@EVERY
+def test_kernels_run_wherever_they_cover_a_decoder(case: str, shape: str, base: Path) -> None:
+    decoder = ours(case, shape, base)
+    in_part, exact_gelu = decoder.config.rotary_share != 1, decoder.config.activation == "gelu"
+    if native_decoding(torch.float32, decoder.device):
+        chosen = make_sampler(decoder, SamplingConfig(dtype="float32"))
+        covered = not (in_part or exact_gelu or decoder.config.mlp_bias)
+        assert isinstance(chosen, NativeSampler if covered else TorchSampler)
+    if load("train") is not None:
+        scorer = make_scorer(decoder, torch.float32)
+        assert isinstance(scorer, PaddedScorer if in_part or exact_gelu else KernelScorer)
 
 
 def test_dynamic_scaling_past_the_limit_is_that_of_one_pass_of_transformers(base: Path) -> None:
