@@ -31,7 +31,7 @@ SCOPES = {
     "data": ["practicum/preferences/formats.py"],
     "sentiment": ["practicum/audit/attributes.py"],
     "peft": ["practicum/model/peft_adapters.py"],
-    "gguf": ["practicum/model/gguf.py"],
+    "gguf": ["practicum/model/gguf.py", "practicum/model/gguf_writer.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "docs": [],
