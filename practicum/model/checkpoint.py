@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,14 @@ from tokenizers import Tokenizer
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig
+from practicum.model.families import (
+    default_ends,
+    family_of,
+    family_tensors,
+    own_tensors,
+    read_config,
+    write_config,
+)
 from practicum.model.gguf import read_gguf, smollm2_file
 from practicum.model.lora import (
     ADAPTER_CONFIG,
@@ -83,21 +91,8 @@ def save_decoder(decoder: Decoder, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = decoder.config
-    written = {field.name: getattr(config, field.name) for field in fields(config)}
-    rope = written.pop("rope_theta")
-    del written["other_eos_ids"]
     ends: int | list[int] = list(config.eos_ids) if len(config.eos_ids) > 1 else config.eos_token_id
-    written |= {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "rope_theta": rope,
-        "rope_parameters": {"rope_type": "default", "rope_theta": rope},
-        "torch_dtype": "float32",
-        "eos_token_id": ends,
-    }
+    written = write_config(config) | {"torch_dtype": "float32", "eos_token_id": ends}
     generation = {
         "do_sample": False,
         "eos_token_id": ends,
@@ -106,14 +101,15 @@ def save_decoder(decoder: Decoder, folder: Path) -> None:
     }
     _write_json(folder / "config.json", written)
     _write_json(folder / "generation_config.json", generation)
-    tensors = {name: value.cpu().contiguous() for name, value in merged_weights(decoder).items()}
+    weights = family_tensors(config, merged_weights(decoder))
+    tensors = {name: value.cpu().contiguous() for name, value in weights.items()}
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     if adapters(decoder):
         save_adapters(decoder, folder / ADAPTER_FOLDER)
 
 
 def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
-    """Read a Llama-family folder into a float32 decoder and its tokenizer.
+    """Read a folder of a family in `families.FAMILIES` into a float32 decoder and its tokenizer.
 
     In peft's adapter folder, which names its base model, the adapter is added to the base model's weights.
     Raises InputError naming the file when the folder is missing, another architecture, or damaged.
@@ -123,7 +119,7 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
         load_adapters(decoder, folder)
         return merge_adapters(decoder), tokenizer
     config, tokenizer = load_config_and_tokenizer(folder)
-    tensors = load_tensors(folder)
+    tensors = own_weights(folder, config)
     if config.tie_word_embeddings:
         tensors.pop("lm_head.weight", None)
     with torch.device("meta"):
@@ -246,7 +242,7 @@ def fitting_ends(
 def load_decoder_config(folder: Path) -> DecoderConfig:
     """Read config.json, and the ends of sequence in generation_config.json.
 
-    Raises InputError when config.json is missing, malformed or not a plain Llama.
+    Raises InputError when config.json is missing, malformed, or of a model that the decoder does not cover.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -256,43 +252,17 @@ def load_decoder_config(folder: Path) -> DecoderConfig:
     stored = _read_json(path)
     if not isinstance(stored, dict):
         raise InputError(f"{path}: expected a JSON object with a model_type, not {type(stored).__name__}")
-    if stored.get("model_type") != "llama":
-        kind = stored.get("model_type")
-        raise NotCoveredError(f"{path}: model_type is {kind!r}; the decoder reads the Llama family ('llama')")
-    rope = stored.get("rope_parameters") or stored.get("rope_scaling") or {}
-    if not isinstance(rope, dict):
-        raise InputError(f"{path}: rope_parameters is {rope!r}; expected a table, or leave it out")
-    rope_type = rope.get("rope_type", rope.get("type", "default"))
-    if rope_type != "default":
-        raise NotCoveredError(
-            f"{path}: rotary scaling {rope_type!r} is not supported; use a model without it"
-        )
-    for bias in ("attention_bias", "mlp_bias"):
-        if stored.get(bias):
-            raise NotCoveredError(f"{path}: {bias} is true; the decoder has no biases")
-    activation = stored.get("hidden_act", "silu")
-    if activation != "silu":
-        raise NotCoveredError(f"{path}: hidden_act is {activation!r}; the decoder has 'silu'")
-    # What Hugging Face's LlamaConfig takes for a key that the file leaves out.
-    values: dict[str, Any] = {
-        "rms_norm_eps": 1e-6,
-        "max_position_embeddings": 2048,
-        "tie_word_embeddings": False,
-    }
-    known = {field.name for field in fields(DecoderConfig)}
-    values |= {key: value for key, value in stored.items() if key in known and value is not None}
     try:
-        for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"):
-            if not isinstance(values[key], int):
-                raise TypeError(f"{key} is {values[key]!r}; expected a whole number")
-        values.setdefault("num_key_value_heads", values["num_attention_heads"])
-        values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
-        values["rope_theta"] = float(rope.get("rope_theta") or stored.get("rope_theta") or 10000.0)
-        values["eos_token_id"], *others = ends_named(folder, stored) or [NO_END]
-        values["other_eos_ids"] = tuple(others)
-        return DecoderConfig(**values)
+        family_of(stored)
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{path}: {error}") from error
+    ends = ends_named(folder, stored) or [NO_END]
+    try:
+        return read_config(stored, ends)
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{path}: {error}") from error
     except KeyError as error:
-        raise InputError(f"{path}: {error} is missing; a Llama config.json has it") from error
+        raise InputError(f"{path}: {error} is missing; a config.json of this family has it") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -308,7 +278,7 @@ def ends_named(folder: Path, stored: dict[str, Any]) -> list[int]:
     if not isinstance(generation, dict):
         raise InputError(f"{path}: expected a JSON object")
     if "eos_token_id" not in stored | generation:
-        return [2]  # what LlamaConfig takes then; null would say that there is none
+        return default_ends(stored)  # null would say that there is none
     ends: list[int] = []
     for origin, named in ((folder / "config.json", stored), (path, generation)):
         value = named.get("eos_token_id")
@@ -317,6 +287,15 @@ def ends_named(folder: Path, stored: dict[str, Any]) -> list[int]:
             raise InputError(f"{origin}: eos_token_id is {value!r}; expected a token id or a list of them")
         ends += given
     return list(dict.fromkeys(ends))
+
+
+def own_weights(folder: Path, config: DecoderConfig) -> dict[str, torch.Tensor]:
+    """Every tensor of a model folder by the decoder's names; those it does not know keep theirs."""
+    stored = load_tensors(folder)
+    try:
+        return own_tensors(config, stored)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
 
 
 def load_tensors(folder: Path) -> dict[str, torch.Tensor]:

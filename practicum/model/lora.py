@@ -65,6 +65,7 @@ class LoraLinear(Linear):
         nn.Module.__init__(self)
         outputs, inputs = base.weight.shape
         self.weight = nn.Parameter(base.weight.detach(), requires_grad=False)
+        self.bias = None if base.bias is None else nn.Parameter(base.bias.detach(), requires_grad=False)
         self.lora_A = nn.Parameter(torch.zeros(rank, inputs, device=base.weight.device))
         self.lora_B = nn.Parameter(torch.zeros(outputs, rank, device=base.weight.device))
         self.alpha = alpha
@@ -76,7 +77,8 @@ class LoraLinear(Linear):
 
     def forward(self, values: Tensor) -> Tensor:
         """[..., in] -> [..., out] in the dtype of `values`."""
-        return functional.linear(values, self.merged().to(values.dtype))
+        bias = self.bias if self.bias is None else self.bias.to(values.dtype)
+        return functional.linear(values, self.merged().to(values.dtype), bias)
 
 
 def add_adapters(decoder: Decoder, config: LoraConfig, seed: int) -> Decoder:
@@ -137,6 +139,7 @@ def merge_adapters(decoder: Decoder) -> Decoder:
         outputs, inputs = adapter.weight.shape
         plain = Linear(inputs, outputs)
         plain.weight = nn.Parameter(adapter.merged().detach())
+        plain.bias = adapter.bias
         decoder.set_submodule(name, plain)
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)

@@ -247,13 +247,15 @@ def _write_weights(policy: Policy, tokenizer: Tokenizer, weight_1D: Tensor, fold
     checkpoint.save_model(policy, tokenizer, folder)
     if isinstance(policy, HuggingFacePolicy):
         save_classifier(policy, weight_1D, folder)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config["architectures"][0])
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    architecture = str(config["architectures"][0]).removesuffix("ForCausalLM").removesuffix(KIND) + KIND
+    if isinstance(policy, HuggingFacePolicy):
+        return architecture
     written = load_file(str(folder / "model.safetensors"))
     tensors = {name: value for name, value in written.items() if name.startswith("model.")}
     tensors["score.weight"] = weight_1D.contiguous()
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    return ARCHITECTURE
+    return architecture
 
 
 def load_reward_model(path: Path, dtype: torch.dtype, reward_format: RewardFormat = "auto") -> RewardModel:
@@ -292,7 +294,7 @@ def _own_weights(folder: Path) -> tuple[Policy, Tokenizer, Tensor]:
     # A language-model head, which a reward model has not, is avoided by tying it to the embedding.
     config, tokenizer = checkpoint.load_config_and_tokenizer(folder)
     config = replace(config, tie_word_embeddings=True)
-    tensors = checkpoint.load_tensors(folder)
+    tensors = checkpoint.own_weights(folder, config)
     weight_KD = tensors.pop("score.weight", None)
     if weight_KD is None or weight_KD.shape != (1, config.hidden_size):
         found = "missing" if weight_KD is None else f"of shape {list(weight_KD.shape)}"

@@ -21,7 +21,7 @@ def make_sampler(policy: Policy, config: SamplingConfig, version: int = 0) -> Sa
         chosen = HuggingFaceSampler(config)
     elif not isinstance(policy, Decoder):
         chosen = UncachedSampler(config)
-    elif native_decoding(compute_dtype(config.dtype, policy.device), policy.device):
+    elif native_decoding(compute_dtype(config.dtype, policy.device), policy.device, policy.config):
         chosen = NativeSampler(config)
     else:
         chosen = TorchSampler(config)

@@ -15,6 +15,7 @@ struct Part {
     const typename Kind::Value* keys;
     const typename Kind::Value* values;
     int64_t filled;
+    int64_t unseen;  // the first positions, which are outside the window
 };
 
 template <class Kind>
@@ -64,7 +65,7 @@ inline void score_blocks(const typename Kind::Value* query, int64_t query_stride
 
 template <class Kind, int heads>
 inline void score_part(const typename Kind::Value* query, int64_t query_stride, int64_t width, const Part<Kind>& part,
-                       float* scores, int64_t score_stride) {
+                       float cap, float* scores, int64_t score_stride) {
     const int64_t blocks = round_up(part.filled, lanes) / lanes;
     int64_t block = 0;
     for (; block + 4 <= blocks; block += 4) {
@@ -78,6 +79,15 @@ inline void score_part(const typename Kind::Value* query, int64_t query_stride, 
     if (block < blocks) {
         score_blocks<Kind, heads, 1>(query, query_stride, width, part.keys + block * lanes * width,
                                      scores + block * lanes, score_stride);
+    }
+    for (int head = 0; cap > 0 && head < heads; ++head) {
+        for (int64_t at = 0; at < blocks * lanes; at += lanes) {
+            float* score = scores + head * score_stride + at;
+            _mm512_storeu_ps(score, soft_capped(_mm512_loadu_ps(score), cap));
+        }
+    }
+    for (int head = 0; head < heads; ++head) {
+        for (int64_t at = 0; at < part.unseen; ++at) scores[head * score_stride + at] = -INFINITY;
     }
     if (part.filled % lanes) {
         const __mmask16 real = static_cast<__mmask16>((1u << (part.filled % lanes)) - 1);
@@ -144,11 +154,11 @@ inline void mix(const typename Kind::Value* shares, int64_t share_stride, const 
 // [heads, share_stride] with room for both parts rounded up to 16.
 template <class Kind, int heads>
 void attend(const typename Kind::Value* query, int64_t width, const Part<Kind>& prefix, const Part<Kind>& own,
-            float* scores, typename Kind::Value* shares, int64_t share_stride, typename Kind::Value* out) {
+            float cap, float* scores, typename Kind::Value* shares, int64_t share_stride, typename Kind::Value* out) {
     const int64_t padded = round_up(width, lanes), split = round_up(prefix.filled, lanes);
     const int64_t count = split + round_up(own.filled, lanes);
-    score_part<Kind, heads>(query, padded, width, prefix, scores, share_stride);
-    score_part<Kind, heads>(query, padded, width, own, scores + split, share_stride);
+    score_part<Kind, heads>(query, padded, width, prefix, cap, scores, share_stride);
+    score_part<Kind, heads>(query, padded, width, own, cap, scores + split, share_stride);
     float scale[heads];
     for (int head = 0; head < heads; ++head) {
         scale[head] = to_shares<Kind>(scores + head * share_stride, shares + head * share_stride, count);
@@ -166,13 +176,13 @@ void attend(const typename Kind::Value* query, int64_t width, const Part<Kind>& 
 // All `heads` query heads of one key-value head, four at a time.
 template <class Kind>
 void attend_heads(int64_t heads, const typename Kind::Value* query, int64_t width, const Part<Kind>& prefix,
-                  const Part<Kind>& own, float* scores, typename Kind::Value* shares, int64_t share_stride,
+                  const Part<Kind>& own, float cap, float* scores, typename Kind::Value* shares, int64_t share_stride,
                   typename Kind::Value* out) {
     const int64_t padded = round_up(width, lanes);
     for (int64_t head = 0; head < heads;) {
         const int64_t take = heads - head < 4 ? heads - head : 4;
         auto run = [&](auto* function) {
-            function(query + head * padded, width, prefix, own, scores, shares, share_stride, out + head * padded);
+            function(query + head * padded, width, prefix, own, cap, scores, shares, share_stride, out + head * padded);
         };
         switch (take) {
             case 1: run(&attend<Kind, 1>); break;

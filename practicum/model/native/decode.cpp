@@ -1,4 +1,4 @@
-// Decoding of a Llama-family model for one shard of rows: prompts are read and tokens drawn, many steps a call.
+// Decoding of a model of the Llama family and its relatives for one shard of rows: prompts are read and tokens drawn, many steps a call.
 //
 // Arithmetic as in practicum/model/cache.py, which runs where this cannot: norms, rotary positions, softmax and
 // the residual stream in float32, matrix products on float32 or bfloat16 with float32 sums, logits in float32.
@@ -22,15 +22,20 @@
 
 extern "C" {
 
+// A null pointer is a part that the family does not have: a bias, a norm, or rotary tables [positions, width / 2].
+// `window` is how many last positions a token sees, its own included; 0: all.
 struct Layer {
     const void *qkv, *output, *gate_up, *down;
-    const float *attention_norm, *feed_forward_norm;
+    const float *attention_norm, *feed_forward_norm, *after_attention_norm, *after_feed_forward_norm;
+    const float *qkv_bias, *output_bias, *query_norm, *key_norm, *cosine, *sine;
+    int64_t window;
 };
 
+// `whole_norm`: queries are normed all heads together, keys likewise. A soft cap of 0 is none.
 struct Model {
-    int64_t bfloat16, hidden, layers, heads, key_heads, width, feed_forward, vocabulary;
-    double epsilon;
-    const float *embedding, *final_norm, *cosine, *sine;
+    int64_t bfloat16, hidden, layers, heads, key_heads, width, feed_forward, vocabulary, whole_norm, gelu;
+    double epsilon, scale, embedding_multiplier, residual_multiplier, logits_scaling, attention_cap, final_cap;
+    const float *embedding, *final_norm;
     const void* head;
     const Layer* layer;
 };
@@ -79,7 +84,7 @@ struct Sizes {
 // Buffers of one call, cut from the caller's workspace; `residual` for all rows, the others for a chunk of them.
 template <class Kind>
 struct Workspace {
-    float *residual, *qkv, *scores, *logits;
+    float *residual, *delta, *qkv, *scores, *logits;
     typename Kind::Value *normed, *query, *mixed, *inner, *shares;
     int64_t bytes = 0;
 
@@ -91,6 +96,7 @@ struct Workspace {
             bytes += round_up(count * static_cast<int64_t>(sizeof *pointer), 64);
         };
         take(residual, batch.workspace_rows * size.hidden);
+        take(delta, batch.chunk * size.hidden);
         take(qkv, batch.chunk * size.qkv);
         take(scores, 4 * size.shares);
         take(logits, batch.chunk * size.vocabulary);
@@ -116,6 +122,10 @@ class Decoder {
             float* to = work.residual + row * size.hidden;
             std::memcpy(to, model.embedding + tokens[row].id * model.hidden, model.hidden * sizeof(float));
             std::fill(to + model.hidden, to + size.hidden, 0.0f);
+            if (model.embedding_multiplier != 1) {
+                const auto multiplier = static_cast<float>(model.embedding_multiplier);
+                for (int64_t at = 0; at < model.hidden; ++at) to[at] *= multiplier;
+            }
         }
         for (int64_t layer = 0; layer < model.layers; ++layer) {
             for (int64_t first = 0; first < count; first += batch.chunk) {
@@ -130,6 +140,12 @@ class Decoder {
         norm(hidden, model.final_norm, rows);
         product<Kind>(rows, model.hidden, size.vocabulary / lanes, work.normed, size.hidden, model.head, Then::store,
                       work.logits, nullptr, size.vocabulary);
+        if (model.logits_scaling == 1 && model.final_cap == 0) return;
+        const auto share = static_cast<float>(1 / model.logits_scaling), cap = static_cast<float>(model.final_cap);
+        for (int64_t at = 0; at < rows * size.vocabulary; at += lanes) {
+            const __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(work.logits + at), _mm512_set1_ps(share));
+            _mm512_storeu_ps(work.logits + at, cap > 0 ? soft_capped(scaled, cap) : scaled);
+        }
     }
 
     // Moves hidden states of `rows`, which ascend, to the front.
@@ -153,32 +169,94 @@ class Decoder {
         norm(residual, layer.attention_norm, rows);
         product<Kind>(rows, model.hidden, size.qkv / lanes, work.normed, size.hidden, layer.qkv, Then::store, work.qkv,
                       nullptr, size.qkv);
+        if (layer.qkv_bias) add_bias(work.qkv, layer.qkv_bias, size.qkv, rows);
         for (int64_t row = 0; row < rows; ++row) place(index, tokens[row], row);
         for (int64_t row = 0; row < rows; ++row) attend(index, tokens[row], row);
-        product<Kind>(rows, size.query, size.hidden / lanes, work.mixed, size.query, layer.output, Then::add, residual,
-                      nullptr, size.hidden);
+        add_product(work.mixed, size.query, layer.output, layer.output_bias, layer.after_attention_norm, rows, residual);
         norm(residual, layer.feed_forward_norm, rows);
         product<Kind>(rows, model.hidden, 2 * size.feed_forward / lanes, work.normed, size.hidden, layer.gate_up,
-                      Then::gated, nullptr, work.inner, size.feed_forward);
-        product<Kind>(rows, size.feed_forward, size.hidden / lanes, work.inner, size.feed_forward, layer.down, Then::add,
-                      residual, nullptr, size.hidden);
+                      model.gelu ? Then::gated_gelu : Then::gated, nullptr, work.inner, size.feed_forward);
+        add_product(work.inner, size.feed_forward, layer.down, nullptr, layer.after_feed_forward_norm, rows, residual);
+    }
+
+    // Adds rows [rows, terms] times weights to the residual stream, with bias, norm and multiplier where there are.
+    void add_product(const Value* in, int64_t terms, const void* weights, const float* bias, const float* weight,
+                     int64_t rows, float* residual) {
+        if (!bias && !weight && model.residual_multiplier == 1) {
+            product<Kind>(rows, terms, size.hidden / lanes, in, terms, weights, Then::add, residual, nullptr,
+                          size.hidden);
+            return;
+        }
+        product<Kind>(rows, terms, size.hidden / lanes, in, terms, weights, Then::store, work.delta, nullptr,
+                      size.hidden);
+        if (bias) add_bias(work.delta, bias, size.hidden, rows);
+        const __m512 multiplier = _mm512_set1_ps(static_cast<float>(model.residual_multiplier));
+        for (int64_t row = 0; row < rows; ++row) {
+            const float* from = work.delta + row * size.hidden;
+            float* to = residual + row * size.hidden;
+            const __m512 scale = weight ? inverse_size(from) : _mm512_set1_ps(1.0f);
+            for (int64_t at = 0; at < size.hidden; at += lanes) {
+                __m512 value = _mm512_mul_ps(_mm512_loadu_ps(from + at), scale);
+                if (weight) value = _mm512_mul_ps(value, _mm512_loadu_ps(weight + at));
+                _mm512_storeu_ps(to + at, _mm512_fmadd_ps(value, multiplier, _mm512_loadu_ps(to + at)));
+            }
+        }
+    }
+
+    static void add_bias(float* values, const float* bias, int64_t width, int64_t rows) {
+        for (int64_t row = 0; row < rows; ++row, values += width) {
+            for (int64_t at = 0; at < width; at += lanes) {
+                _mm512_storeu_ps(values + at, _mm512_add_ps(_mm512_loadu_ps(values + at), _mm512_loadu_ps(bias + at)));
+            }
+        }
     }
 
     // x / sqrt(mean(x^2) + epsilon) * weight (Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4) into `work.normed`.
+    // Without a weight the values go through as they are.
     void norm(const float* from, const float* weight, int64_t rows) {
         for (int64_t row = 0; row < rows; ++row, from += size.hidden) {
-            __m512 squares = _mm512_setzero_ps();
-            for (int64_t at = 0; at < size.hidden; at += lanes) {
-                const __m512 values = _mm512_loadu_ps(from + at);
-                squares = _mm512_fmadd_ps(values, values, squares);
-            }
-            const float mean = _mm512_reduce_add_ps(squares) / static_cast<float>(model.hidden);
-            const __m512 scale = _mm512_set1_ps(1.0f / std::sqrt(mean + static_cast<float>(model.epsilon)));
             Value* to = work.normed + row * size.hidden;
+            if (!weight) {
+                for (int64_t at = 0; at < size.hidden; at += lanes) Kind::store(to + at, _mm512_loadu_ps(from + at));
+                continue;
+            }
+            const __m512 scale = inverse_size(from);
             for (int64_t at = 0; at < size.hidden; at += lanes) {
                 const __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(from + at), scale);
                 Kind::store(to + at, _mm512_mul_ps(scaled, _mm512_loadu_ps(weight + at)));
             }
+        }
+    }
+
+    // 1 / sqrt(mean(x^2) + epsilon) of a row of the hidden width.
+    __m512 inverse_size(const float* from) const {
+        __m512 squares = _mm512_setzero_ps();
+        for (int64_t at = 0; at < size.hidden; at += lanes) {
+            const __m512 values = _mm512_loadu_ps(from + at);
+            squares = _mm512_fmadd_ps(values, values, squares);
+        }
+        const float mean = _mm512_reduce_add_ps(squares) / static_cast<float>(model.hidden);
+        return _mm512_set1_ps(1.0f / std::sqrt(mean + static_cast<float>(model.epsilon)));
+    }
+
+    // Norms `count` runs of `width` values in place, all by one weight.
+    void norm_runs(float* values, const float* weight, int64_t width, int64_t count) const {
+        for (int64_t run = 0; run < count; ++run, values += width) {
+            float squares = 0;
+            for (int64_t at = 0; at < width; ++at) squares += values[at] * values[at];
+            const float scale = 1.0f / std::sqrt(squares / width + static_cast<float>(model.epsilon));
+            for (int64_t at = 0; at < width; ++at) values[at] *= scale * weight[at];
+        }
+    }
+
+    void norm_queries_and_keys(const Layer& layer, float* heads) const {
+        float* keys = heads + model.heads * model.width;
+        if (model.whole_norm) {
+            norm_runs(heads, layer.query_norm, model.heads * model.width, 1);
+            norm_runs(keys, layer.key_norm, model.key_heads * model.width, 1);
+        } else {
+            norm_runs(heads, layer.query_norm, model.width, model.heads);
+            norm_runs(keys, layer.key_norm, model.width, model.key_heads);
         }
     }
 
@@ -192,21 +270,25 @@ class Decoder {
         return static_cast<Value*>(batch.own) + place * batch.own_length * (model.width + size.padded_width);
     }
 
-    // Turns a row's queries and keys by their position and stores queries, keys and values where attention reads.
+    // Norms and turns a row's queries and keys and stores queries, keys and values where attention reads.
     void place(int64_t layer, const Token& token, int64_t row) {
         float* heads = work.qkv + row * size.qkv;
         const int64_t half = model.width / 2;
         const int64_t position = token.prefix_visible + token.own_visible - 1;
-        const float *cosine = model.cosine + position * half, *sine = model.sine + position * half;
-        for (int64_t head = 0; head < model.heads + model.key_heads; ++head) {
-            float *first = heads + head * model.width, *second = first + half;
-            for (int64_t at = 0; at < half; ++at) {
-                const float left = first[at], right = second[at];
-                first[at] = left * cosine[at] - right * sine[at];
-                second[at] = right * cosine[at] + left * sine[at];
+        const Layer& weights = model.layer[layer];
+        if (weights.query_norm) norm_queries_and_keys(weights, heads);
+        if (weights.cosine) {
+            const float *cosine = weights.cosine + position * half, *sine = weights.sine + position * half;
+            for (int64_t head = 0; head < model.heads + model.key_heads; ++head) {
+                float *first = heads + head * model.width, *second = first + half;
+                for (int64_t at = 0; at < half; ++at) {
+                    const float left = first[at], right = second[at];
+                    first[at] = left * cosine[at] - right * sine[at];
+                    second[at] = right * cosine[at] + left * sine[at];
+                }
             }
         }
-        const float scale = 1.0f / std::sqrt(static_cast<float>(model.width));
+        const auto scale = static_cast<float>(model.scale);
         for (int64_t head = 0; head < model.heads; ++head) {
             Value* to = work.query + row * size.query + head * size.padded_width;
             const float* from = heads + head * model.width;
@@ -225,12 +307,20 @@ class Decoder {
 
     Part<Kind> prefix_part(int64_t layer, const Token& token, int64_t head) const {
         const Value* keys = prefix_keys(layer, token.prefix, head);
-        return {keys, keys + batch.prefix_length * model.width, token.prefix_visible};
+        return {keys, keys + batch.prefix_length * model.width, token.prefix_visible,
+                std::min(unseen(layer, token), token.prefix_visible)};
     }
 
     Part<Kind> own_part(int64_t layer, const Token& token, int64_t head) const {
         const Value* keys = own_keys(layer, token.slot, head);
-        return {keys, keys + batch.own_length * model.width, token.own_visible};
+        return {keys, keys + batch.own_length * model.width, token.own_visible,
+                std::max(unseen(layer, token) - token.prefix_visible, int64_t{0})};
+    }
+
+    // Positions before the window that a layer has, of the prefix and the row's own together.
+    int64_t unseen(int64_t layer, const Token& token) const {
+        const int64_t window = model.layer[layer].window;
+        return window ? std::max(token.prefix_visible + token.own_visible - window, int64_t{0}) : 0;
     }
 
     void attend(int64_t layer, const Token& token, int64_t row) {
@@ -238,7 +328,8 @@ class Decoder {
         for (int64_t head = 0; head < model.key_heads; ++head) {
             const int64_t at = row * size.query + head * groups * size.padded_width;
             attend_heads<Kind>(groups, work.query + at, model.width, prefix_part(layer, token, head),
-                               own_part(layer, token, head), work.scores, work.shares, size.shares, work.mixed + at);
+                               own_part(layer, token, head), static_cast<float>(model.attention_cap), work.scores,
+                               work.shares, size.shares, work.mixed + at);
         }
     }
 };

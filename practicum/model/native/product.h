@@ -7,10 +7,13 @@
 
 #include "simd.h"
 
-enum class Then { store, add, gated };
+enum class Then { store, add, gated, gated_gelu };
+
+inline bool is_gated(Then then) { return then == Then::gated || then == Then::gated_gelu; }
 
 // One tile: `steps` is terms/pair, `panel` the distance between panels in values. `store` writes the sums and
-// `add` adds them to `out`; `gated` takes panels as pairs of gate and up and writes silu(gate) * up to `inner`.
+// `add` adds them to `out`; `gated` takes panels as pairs of gate and up and writes silu(gate) * up to `inner`,
+// `gated_gelu` gelu(gate) * up.
 template <class Kind, int rows, int panels>
 inline void tile(const typename Kind::Value* in, int64_t in_stride, const typename Kind::Value* weights,
                  int64_t panel, int64_t steps, Then then, float* out, typename Kind::Value* inner,
@@ -39,10 +42,12 @@ inline void tile(const typename Kind::Value* in, int64_t in_stride, const typena
     for (int row = 0; row < rows; ++row)
 #pragma GCC unroll 8
         for (int part = 0; part < panels; ++part) {
-            if (then == Then::gated) {
+            if (is_gated(then)) {
                 if constexpr (panels > 1) {
                     if (part % 2 == 0) {
-                        const __m512 value = _mm512_mul_ps(silu(sums[row][part]), sums[row][(part + 1) % panels]);
+                        const __m512 gate = sums[row][part];
+                        const __m512 activated = then == Then::gated ? silu(gate) : gelu(gate);
+                        const __m512 value = _mm512_mul_ps(activated, sums[row][(part + 1) % panels]);
                         Kind::store(inner + row * out_stride + part / 2 * lanes, value);
                     }
                 }
@@ -63,8 +68,8 @@ void column_strip(int64_t rows, const typename Kind::Value* in, int64_t in_strid
         // Two tiles of nearly equal height at the end, instead of a full one and a sliver.
         const int64_t take = left >= 12 ? 6 : left > 6 ? (left + 1) / 2 : left;
         const auto* from = in + done * in_stride;
-        float* to = then == Then::gated ? nullptr : out + done * out_stride;
-        auto* to_inner = then == Then::gated ? inner + done * out_stride : nullptr;
+        float* to = is_gated(then) ? nullptr : out + done * out_stride;
+        auto* to_inner = is_gated(then) ? inner + done * out_stride : nullptr;
         auto run = [&](auto* function) {
             function(from, in_stride, weights, panel, steps, then, to, to_inner, out_stride);
         };
@@ -88,7 +93,7 @@ void product(int64_t rows, int64_t terms, int64_t panels, const typename Kind::V
     const int64_t panel = round_up(terms, Kind::pair) * lanes, steps = round_up(terms, Kind::pair) / Kind::pair;
     for (int64_t first = 0; first < panels;) {
         const int64_t left = panels - first;
-        const int64_t column = then == Then::gated ? first / 2 * lanes : first * lanes;
+        const int64_t column = is_gated(then) ? first / 2 * lanes : first * lanes;
         auto run = [&](auto* function) {
             function(rows, in, in_stride, weights + first * panel, panel, steps, then, out ? out + column : out,
                      inner ? inner + column : inner, out_stride);

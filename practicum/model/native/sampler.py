@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from practicum.errors import InputError
-from practicum.model.decoder import Decoder, rotary_table
+from practicum.model.decoder import NORMS, Decoder, DecoderConfig, rotary_tables
 from practicum.model.lora import merged_weights
 from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig
@@ -29,17 +29,24 @@ _pointer, _integer, _double = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
 class _Layer(ctypes.Structure):
     _fields_ = [
-        (name, _pointer)
-        for name in ("qkv", "output", "gate_up", "down", "attention_norm", "feed_forward_norm")
+        *((name, _pointer) for name in ("qkv", "output", "gate_up", "down")),
+        *((name, _pointer) for name in ("attention_norm", "feed_forward_norm")),
+        *((name, _pointer) for name in ("after_attention_norm", "after_feed_forward_norm")),
+        *(
+            (name, _pointer)
+            for name in ("qkv_bias", "output_bias", "query_norm", "key_norm", "cosine", "sine")
+        ),
+        ("window", _integer),
     ]
 
 
 class _Model(ctypes.Structure):
     _fields_ = [
         *((name, _integer) for name in ("bfloat16", "hidden", "layers", "heads", "key_heads", "width")),
-        *((name, _integer) for name in ("feed_forward", "vocabulary")),
-        ("epsilon", _double),
-        *((name, _pointer) for name in ("embedding", "final_norm", "cosine", "sine", "head", "layer")),
+        *((name, _integer) for name in ("feed_forward", "vocabulary", "whole_norm", "gelu")),
+        *((name, _double) for name in ("epsilon", "scale", "embedding_multiplier", "residual_multiplier")),
+        *((name, _double) for name in ("logits_scaling", "attention_cap", "final_cap")),
+        *((name, _pointer) for name in ("embedding", "final_norm", "head", "layer")),
     ]
 
 
@@ -59,8 +66,18 @@ class _Batch(ctypes.Structure):
     ]
 
 
-def native_decoding(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the C++ decoder was built here and computes in `dtype` on `device`."""
+ACTIVATIONS = ("silu", "gelu_pytorch_tanh")
+
+
+def native_decoding(dtype: torch.dtype, device: torch.device, config: DecoderConfig | None = None) -> bool:
+    """Whether the C++ decoder was built here and computes in `dtype` on `device`, for such a decoder.
+
+    It knows no biases of the feed-forward block, no exact GELU and no heads that are rotated in part.
+    """
+    if config is not None and (
+        config.mlp_bias or config.activation not in ACTIVATIONS or config.rotary_share != 1
+    ):
+        return False
     library = load("decode") if device.type == "cpu" else None
     if library is None:
         return False
@@ -69,11 +86,18 @@ def native_decoding(dtype: torch.dtype, device: torch.device) -> bool:
     return bool(library.decode_supports() & bit)
 
 
+def attention_scale(config: DecoderConfig) -> float:
+    """The factor on scores; where it follows from the width of heads, it is worked out in float32."""
+    if config.attention_multiplier is not None:
+        return config.attention_multiplier
+    return float(numpy.float32(1) / numpy.sqrt(numpy.float32(config.head_dim)))
+
+
 class NativeDecoder:
     """A decoder's weights packed for the C++ decoder; copies, which follow no later change until `load`.
 
     `dtype` is that of matrix products and of the cache: float32 or bfloat16. Call only where
-    `native_decoding(dtype, device)` holds.
+    `native_decoding(dtype, device, config)` holds.
     """
 
     def __init__(self, decoder: Decoder, dtype: torch.dtype) -> None:
@@ -107,7 +131,17 @@ class NativeDecoder:
             return functional.pad(runs, (0, -width % LANES)).flatten(1)
 
         def norm(weight: Tensor) -> int:
-            return self._keep(functional.pad(weight.float(), (0, -len(weight) % LANES)))
+            return line(weight.float() + config.norm_offset if config.norm_offset else weight.float())
+
+        def line(values: Tensor) -> int:
+            return self._keep(functional.pad(values, (0, -len(values) % LANES)))
+
+        def if_any(own: dict[str, Tensor], name: str) -> int | None:
+            return norm(own[name]) if name in own else None
+
+        def bias(own: dict[str, Tensor], *names: str) -> int | None:
+            parts = [own[part] for part in (f"self_attn.{name}_proj.bias" for name in names) if part in own]
+            return line(torch.cat(parts).to(dtype).float()) if parts else None
 
         def layer(index: int) -> _Layer:
             own = {
@@ -117,19 +151,33 @@ class NativeDecoder:
             }
             qkv = torch.cat([own[f"self_attn.{name}_proj"].to(dtype) for name in "qkv"])
             gate, up = panels(own["mlp.gate_proj"]), panels(own["mlp.up_proj"])
+            before, after, feed_before, feed_after = NORMS[config.norms]
+            table = tables.get(config.rotary(index))
             return _Layer(
                 qkv=self._keep(panels(qkv)),
                 output=self._keep(panels(terms_padded(own["self_attn.o_proj"], config.head_dim))),
                 gate_up=self._keep(torch.stack([gate, up], dim=1)),
                 down=self._keep(panels(terms_padded(own["mlp.down_proj"], config.intermediate_size))),
-                attention_norm=norm(own["input_layernorm"]),
-                feed_forward_norm=norm(own["post_attention_layernorm"]),
+                attention_norm=if_any(own, before),
+                feed_forward_norm=if_any(own, feed_before),
+                after_attention_norm=if_any(own, after),
+                after_feed_forward_norm=if_any(own, feed_after),
+                qkv_bias=bias(own, "q", "k", "v"),
+                output_bias=bias(own, "o"),
+                query_norm=if_any(own, "self_attn.q_norm"),
+                key_norm=if_any(own, "self_attn.k_norm"),
+                cosine=table[0] if table else None,
+                sine=table[1] if table else None,
+                window=config.window(index) or 0,
             )
 
+        half = config.head_dim // 2
+        positions = torch.arange(config.max_position_embeddings)
+        tables = {
+            name: [self._keep(table[:, :half]) for table in pair]
+            for name, pair in rotary_tables(config, positions).items()
+        }
         self._layers = (_Layer * config.num_hidden_layers)(*map(layer, range(config.num_hidden_layers)))
-        cosine, sine = rotary_table(
-            torch.arange(config.max_position_embeddings), config.head_dim, config.rope_theta
-        )
         self.structure = _Model(
             bfloat16=dtype == torch.bfloat16,
             hidden=config.hidden_size,
@@ -139,11 +187,17 @@ class NativeDecoder:
             width=config.head_dim,
             feed_forward=config.intermediate_size,
             vocabulary=config.vocab_size,
+            whole_norm=config.query_key_norm == "whole",
+            gelu=config.activation == "gelu_pytorch_tanh",
             epsilon=config.rms_norm_eps,
+            scale=attention_scale(config),
+            embedding_multiplier=config.embedding_multiplier,
+            residual_multiplier=config.residual_multiplier,
+            logits_scaling=config.logits_scaling,
+            attention_cap=config.attention_soft_cap or 0.0,
+            final_cap=config.final_soft_cap or 0.0,
             embedding=self._keep(weights["model.embed_tokens.weight"].float()),
             final_norm=norm(weights["model.norm.weight"]),
-            cosine=self._keep(cosine[:, : config.head_dim // 2]),
-            sine=self._keep(sine[:, : config.head_dim // 2]),
             head=self._keep(panels(decoder.output_weight.detach())),
             layer=ctypes.addressof(self._layers),
         )

@@ -21,28 +21,32 @@ import torch
 from torch import Tensor, nn
 
 from practicum.model import decoder as modules
-from practicum.model.decoder import Decoder, DecoderConfig, Linear, rotary_table
+from practicum.model.decoder import NORMS, Decoder, DecoderConfig, Linear, rotary_tables
 from practicum.model.lora import LoraLinear, merged_weights
 from practicum.model.native import load
+from practicum.model.native.sampler import attention_scale
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 # Arguments of each kernel: l a whole number, f a float32, p an array.
 SIGNATURES = {
-    "add_norm": "llfpppppp",
-    "add_final_norm": "llfpppppp",
-    "norm_backward": "llppppppp",
-    "final_norm_backward": "llppppppp",
+    "add_norm": "llffpppppp",
+    "add_final_norm": "llffpppppp",
+    "norm_backward": "llfppppppp",
+    "final_norm_backward": "llfppppppp",
     "swiglu": "llpp",
     "swiglu_backward": "llppp",
-    "attention": "lplllppppp",
-    "attention_backward": "lplllppppppp",
+    "geglu": "llpp",
+    "geglu_backward": "llppp",
+    "attention": "lplllfflppppp",
+    "attention_backward": "lplllfflppppppp",
     "pack_output": "llpp",
-    "logprobs": "lllfpppppp",
-    "logprobs_backward": "lllfpppppppp",
+    "logprobs": "lllfffpppppp",
+    "logprobs_backward": "lllfffpppppppp",
     "scatter_rows": "llppp",
 }
 # Gradients of this many logits exist at a time.
 MOST_LOGITS = 1 << 22
+GATES = {"silu": "swiglu", "gelu_pytorch_tanh": "geglu"}
 PLAIN_MODULES = {
     modules.Decoder,
     modules.Backbone,
@@ -78,15 +82,19 @@ class PackedLayer:
     """One layer's weights as they enter products: query, key and value in one matrix, gate and up in one.
 
     Adapters are added to the weights. `maps` are its linear maps: query, key, value, output, gate, up, down.
+    `norms` are those of `NORMS`, then of queries and keys; `biases` those of qkv, out, gate_up and down. What
+    the family does not have is None.
     """
 
-    norm: Tensor
     qkv: Tensor
     out: Tensor
-    feed_norm: Tensor
     gate_up: Tensor
     down: Tensor
     maps: list[Linear]
+    norms: list[Tensor | None]
+    biases: list[Tensor | None]
+    rotary: str
+    window: int
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,8 @@ def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None
     """Cast and lay out the weights, or None where the kernels do not apply.
 
     They apply on a CPU with a compiler, to decoders made of `decoder.py`'s own modules and `lora.py`'s
-    adapters and nothing else (it would be passed over), with an even hidden and intermediate size.
+    adapters and nothing else (it would be passed over), with an even hidden and intermediate size, without
+    exact GELU and without heads that are rotated in part.
     """
     # First of all, since no other model need have the attributes that the rest reads.
     plain = {type(module) for module in decoder.modules()} <= PLAIN_MODULES
@@ -120,12 +129,13 @@ def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None
     config = decoder.config
     even = config.hidden_size % 2 == 0 and config.intermediate_size % 2 == 0
     on_cpu = decoder.device.type == "cpu" and dtype in NAMES
-    if not even or not on_cpu or load("train") is None:
+    known = config.activation in GATES and config.rotary_share == 1
+    if not even or not known or not on_cpu or load("train") is None:
         return None
     work.add(weight_casts=1)
     named = merged_weights(decoder)
     layers = [
-        _pack_layer(named, f"model.layers.{index}.", dtype, _maps(layer))
+        _pack_layer(config, named, index, dtype, _maps(layer))
         for index, layer in enumerate(decoder.model.layers)
     ]
     output = decoder.output_weight.detach().to(dtype).contiguous()
@@ -133,23 +143,37 @@ def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None
     _call("pack_output", dtype, config.vocab_size, config.hidden_size, output, panels)
     masters = [decoder.model.embed_tokens.weight]
     for layer in decoder.model.layers:
-        masters += _layer_masters(layer)
+        masters += [part for part in _layer_masters(config, layer) if part is not None]
     masters.append(decoder.model.norm.weight)
     return PackedWeights(config, dtype, layers, output, panels, decoder.output_weight, masters)
 
 
-def _pack_layer(named: dict[str, Tensor], prefix: str, dtype: torch.dtype, maps: list[Linear]) -> PackedLayer:
+def _pack_layer(
+    config: DecoderConfig, named: dict[str, Tensor], index: int, dtype: torch.dtype, maps: list[Linear]
+) -> PackedLayer:
+    prefix = f"model.layers.{index}."
+
     def joined(*names: str) -> Tensor:
         return torch.cat([named[f"{prefix}{name}.weight"].to(dtype) for name in names])
 
+    def norm(name: str) -> Tensor | None:
+        weight = named.get(f"{prefix}{name}.weight")
+        return weight + config.norm_offset if weight is not None and config.norm_offset else weight
+
+    def bias(*parts: Linear) -> Tensor | None:
+        found = [part.bias.detach() for part in parts if part.bias is not None]
+        return torch.cat(found).to(dtype) if found else None
+
     return PackedLayer(
-        norm=named[f"{prefix}input_layernorm.weight"],
         qkv=joined("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
         out=joined("self_attn.o_proj"),
-        feed_norm=named[f"{prefix}post_attention_layernorm.weight"],
         gate_up=joined("mlp.gate_proj", "mlp.up_proj"),
         down=joined("mlp.down_proj"),
         maps=maps,
+        norms=[norm(name) for name in (*NORMS[config.norms], "self_attn.q_norm", "self_attn.k_norm")],
+        biases=[bias(*maps[:3]), bias(maps[3]), bias(*maps[4:6]), bias(maps[6])],
+        rotary=config.rotary(index),
+        window=config.window(index) or 0,
     )
 
 
@@ -161,11 +185,13 @@ def _maps(layer: Any) -> list[Linear]:
     ]
 
 
-def _layer_masters(layer: Any) -> list[Tensor]:
-    attention, feed = (
-        [part for one in maps for part in _map_masters(one)] for maps in (_maps(layer)[:4], _maps(layer)[4:])
-    )
-    return [layer.input_layernorm.weight, *attention, layer.post_attention_layernorm.weight, *feed]
+def _layer_masters(config: DecoderConfig, layer: Any) -> list[Tensor | None]:
+    """Weights of maps, then norms, then biases; None for what the family does not have."""
+    norms = [getattr(layer, name).weight if name else None for name in NORMS[config.norms]]
+    for name in ("q_norm", "k_norm"):
+        norms.append(getattr(layer.self_attn, name).weight if config.query_key_norm else None)
+    maps = _maps(layer)
+    return [*(part for one in maps for part in _map_masters(one)), *norms, *(one.bias for one in maps)]
 
 
 def _map_masters(one: Linear) -> list[Tensor]:
@@ -199,10 +225,11 @@ def packed_hidden(weights: PackedWeights, ids_N: Tensor, starts: Tensor, targets
     """
     work.add(forward_passes=1, tokens=len(ids_N), targets=len(targets_M))
     longest = int(starts.diff().max()) if len(starts) > 1 else 0
-    positions = torch.arange(longest)
-    cosine, sine = rotary_table(positions, weights.config.head_dim, weights.config.rope_theta)
     half = weights.config.head_dim // 2
-    tables = (cosine[:, :half].contiguous(), sine[:, :half].contiguous())
+    tables = {
+        name: tuple(table[:, :half].contiguous() for table in pair)
+        for name, pair in rotary_tables(weights.config, torch.arange(longest)).items()
+    }
     arguments = (weights, ids_N, starts, targets_M, tables, *weights.masters)
     hidden: Tensor = _Hidden.apply(*arguments)  # type: ignore[no-untyped-call]
     return hidden
@@ -226,20 +253,26 @@ def packed_logprobs(
 
 
 @dataclass
-class _LayerState:
-    """What one layer's backward pass needs of its forward pass."""
+class _Norm:
+    """What the backward pass of a norm needs: its input in float32, the scale of each row, its weight."""
 
-    before: Tensor
-    before_scale: Tensor
+    values: Tensor
+    scale: Tensor
+    weight: Tensor | None
+
+
+@dataclass
+class _LayerState:
+    """What one layer's backward pass needs of its forward pass; `norms` as in PackedLayer."""
+
     normed: Tensor
     qkv: Tensor
     logsum: Tensor
     mixed: Tensor
     mixed_targets: Tensor
-    between: Tensor
-    between_scale: Tensor
     feed_normed: Tensor
     gate_up: Tensor
+    norms: list[_Norm | None]
 
 
 class _Hidden(torch.autograd.Function):
@@ -253,6 +286,8 @@ class _Hidden(torch.autograd.Function):
         tables, embedding, final_norm = rest[0], rest[1], rest[-1]
         keep = any(ctx.needs_input_grad)
         residual_ND = embedding.detach()[ids_N]
+        if config.embedding_multiplier != 1:
+            residual_ND *= config.embedding_multiplier
         delta_ND: Tensor | None = None
         states: list[_LayerState] = []
         whole = len(targets_M) == len(ids_N)
@@ -264,12 +299,13 @@ class _Hidden(torch.autograd.Function):
             if keep:
                 states.append(state)
             del state
+        final_weight = final_norm.detach() + config.norm_offset if config.norm_offset else final_norm.detach()
         residual_MD, hidden_MD, scale_M = _add_norm(
-            config, dtype, residual_ND, delta_ND, final_norm, final=True
+            config, dtype, residual_ND, delta_ND, final_weight, final=True
         )
         if keep:
             ctx.states, ctx.final = states, (residual_MD, scale_M)
-            ctx.fixed = (weights, ids_N, starts, targets_M, tables, final_norm.detach(), whole)
+            ctx.fixed = (weights, ids_N, starts, targets_M, tables, final_weight, whole)
         return hidden_MD
 
     @staticmethod
@@ -281,9 +317,9 @@ class _Hidden(torch.autograd.Function):
         rounded = torch.empty_like(residual_MD, dtype=dtype)
         final_gradient = torch.zeros_like(final_norm)
         gradient_in = slopes[0].contiguous()
-        _norm_backward(
-            dtype, residual_MD, scale_M, final_norm, gradient_in, slope, rounded, final_gradient, final=True
-        )
+        final = _Norm(residual_MD, scale_M, final_norm)
+        multiplier = config.residual_multiplier
+        _norm_backward(dtype, final, gradient_in, slope, rounded, final_gradient, multiplier, final=True)
         found: list[Tensor | None] = []
         last = len(weights.layers) - 1
         for number in range(last, -1, -1):
@@ -305,6 +341,8 @@ class _Hidden(torch.autograd.Function):
         embedding: Tensor | None = None
         if wanted[0]:
             embedding = torch.zeros((config.vocab_size, config.hidden_size))
+            if config.embedding_multiplier != 1:
+                slope = slope * config.embedding_multiplier
             _call("scatter_rows", torch.float32, len(ids_N), config.hidden_size, ids_N, slope, embedding)
         every = [embedding, *found, final_gradient]
         return (None,) * 5 + tuple(part if want else None for part, want in zip(every, wanted, strict=True))
@@ -317,38 +355,83 @@ def _layer_forward(
     residual_ND: Tensor,
     delta_ND: Tensor | None,
     starts: Tensor,
-    tables: tuple[Tensor, Tensor],
+    tables: dict[str, tuple[Tensor, Tensor]],
     chosen_M: Tensor | None,
 ) -> tuple[_LayerState, Tensor, Tensor]:
     """The layer's state, the residual stream before its feed-forward block, and what that block adds."""
-    before, normed, before_scale = _add_norm(config, dtype, residual_ND, delta_ND, layer.norm)
-    qkv = normed @ layer.qkv.t()
-    heads, key_heads, width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    mixed = torch.empty((len(qkv), heads * width), dtype=dtype)
-    logsum = torch.empty((len(qkv), heads))
-    shape = (len(starts) - 1, starts, heads, key_heads, width, *tables)
-    _call("attention", dtype, *shape, qkv, mixed, logsum)
+    norm, after, feed_norm, feed_after = layer.norms[:4]
+    qkv_bias, out_bias, gate_up_bias, down_bias = layer.biases
+    before, normed, before_scale = _add_norm(config, dtype, residual_ND, delta_ND, norm)
+    qkv = _linear(normed, layer.qkv, qkv_bias)
+    qkv, query_norm, key_norm = _norm_queries_and_keys(config, dtype, layer, qkv)
+    mixed = torch.empty((len(qkv), config.num_attention_heads * config.head_dim), dtype=dtype)
+    logsum = torch.empty((len(qkv), config.num_attention_heads))
+    _call("attention", dtype, *_attention_shape(config, layer, starts, tables), qkv, mixed, logsum)
     mixed_targets = mixed if chosen_M is None else mixed[chosen_M]
     stream = before if chosen_M is None else before[chosen_M]
-    attended = mixed_targets @ layer.out.t()
-    between, feed_normed, between_scale = _add_norm(config, dtype, stream, attended, layer.feed_norm)
-    gate_up = feed_normed @ layer.gate_up.t()
+    attended, after_norm = _norm_after(config, dtype, _linear(mixed_targets, layer.out, out_bias), after)
+    between, feed_normed, between_scale = _add_norm(config, dtype, stream, attended, feed_norm)
+    gate_up = _linear(feed_normed, layer.gate_up, gate_up_bias)
     activated = torch.empty((len(gate_up), config.intermediate_size), dtype=dtype)
-    _call("swiglu", dtype, len(gate_up), config.intermediate_size, gate_up, activated)
-    state = _LayerState(
-        before,
-        before_scale,
-        normed,
-        qkv,
-        logsum,
-        mixed,
-        mixed_targets,
-        between,
-        between_scale,
-        feed_normed,
-        gate_up,
-    )
-    return state, between, activated @ layer.down.t()
+    _call(GATES[config.activation], dtype, len(gate_up), config.intermediate_size, gate_up, activated)
+    fed, feed_after_norm = _norm_after(config, dtype, _linear(activated, layer.down, down_bias), feed_after)
+    norms = [
+        _Norm(before, before_scale, norm),
+        after_norm,
+        _Norm(between, between_scale, feed_norm),
+        feed_after_norm,
+        query_norm,
+        key_norm,
+    ]
+    state = _LayerState(normed, qkv, logsum, mixed, mixed_targets, feed_normed, gate_up, norms)
+    return state, between, fed
+
+
+def _linear(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    products = values @ weight.t()
+    return products if bias is None else products.add_(bias)
+
+
+def _norm_after(
+    config: DecoderConfig, dtype: torch.dtype, delta: Tensor, weight: Tensor | None
+) -> tuple[Tensor, _Norm | None]:
+    """What a block gives, normed where the family norms it before it is added."""
+    if weight is None:
+        return delta, None
+    values, normed, scale = _add_norm(config, dtype, delta.float(), None, weight)
+    return normed, _Norm(values, scale, weight)
+
+
+def _queries_and_keys(config: DecoderConfig, qkv: Tensor) -> list[Tensor]:
+    """Queries and keys of qkv [N, ...] as rows that are normed each: heads, or all heads of a token."""
+    width = config.head_dim
+    sizes = [config.num_attention_heads * width, config.num_key_value_heads * width]
+    parts = torch.split(qkv[:, : sum(sizes)], sizes, dim=1)
+    whole = config.query_key_norm == "whole"
+    return [(part if whole else part.reshape(-1, width)).contiguous() for part in parts]
+
+
+def _norm_queries_and_keys(
+    config: DecoderConfig, dtype: torch.dtype, layer: PackedLayer, qkv: Tensor
+) -> tuple[Tensor, _Norm | None, _Norm | None]:
+    if not config.query_key_norm:
+        return qkv, None, None
+    norms: list[_Norm] = []
+    normed: list[Tensor] = []
+    for part, weight in zip(_queries_and_keys(config, qkv), layer.norms[4:], strict=True):
+        values, result, scale = _add_norm(config, dtype, part.float(), None, weight)
+        norms.append(_Norm(values, scale, weight))
+        normed.append(result.view(len(qkv), -1))
+    values_start = sum(part.shape[1] for part in normed)
+    return torch.cat([*normed, qkv[:, values_start:]], dim=1), norms[0], norms[1]
+
+
+def _attention_shape(
+    config: DecoderConfig, layer: PackedLayer, starts: Tensor, tables: dict[str, tuple[Tensor, Tensor]]
+) -> tuple[Any, ...]:
+    heads = (config.num_attention_heads, config.num_key_value_heads, config.head_dim)
+    scores = (attention_scale(config), config.attention_soft_cap or 0.0, layer.window)
+    return (len(starts) - 1, starts, *heads, *scores, *tables.get(layer.rotary, (None, None)))
 
 
 def _layer_backward(
@@ -359,49 +442,83 @@ def _layer_backward(
     slope: Tensor,
     rounded: Tensor,
     starts: Tensor,
-    tables: tuple[Tensor, Tensor],
+    tables: dict[str, tuple[Tensor, Tensor]],
     chosen_M: Tensor | None,
 ) -> tuple[list[Tensor | None], Tensor, Tensor]:
     """Gradients in the order of `_layer_masters`, and that of the layer's input in float32 and in `dtype`.
 
-    `slope` is the gradient of the layer's output, `rounded` the same in `dtype`; both are overwritten.
+    `slope` is the gradient of the layer's output, `rounded` that of what its feed-forward block added, in
+    `dtype`; both are overwritten.
     """
+    multiplier = config.residual_multiplier
+    norms: list[Tensor | None] = [
+        None if weight is None else torch.zeros_like(weight) for weight in layer.norms
+    ]
+    dfed = _norm_after_backward(dtype, state.norms[3], rounded, norms[3])
     activated = torch.empty_like(
         state.gate_up[:, : config.intermediate_size], memory_format=torch.contiguous_format
     )
-    dactivated = rounded @ layer.down
-    _call(
-        "swiglu_backward",
-        dtype,
-        len(activated),
-        config.intermediate_size,
-        state.gate_up,
-        dactivated,
-        activated,
-    )
-    ddown = _map_gradients(layer.maps[6:], rounded, activated)
+    dactivated = dfed @ layer.down
+    gate = f"{GATES[config.activation]}_backward"
+    _call(gate, dtype, len(activated), config.intermediate_size, state.gate_up, dactivated, activated)
+    ddown = _map_gradients(layer.maps[6:], dfed, activated)
     dgate_up = _map_gradients(layer.maps[4:6], state.gate_up, state.feed_normed)
-    feed_norm = torch.zeros_like(layer.feed_norm)
     dfeed = state.gate_up @ layer.gate_up
-    _norm_backward(
-        dtype, state.between, state.between_scale, layer.feed_norm, dfeed, slope, rounded, feed_norm
-    )
-    dout = _map_gradients(layer.maps[3:4], rounded, state.mixed_targets)
-    dmixed = rounded @ layer.out
+    biases = [*_bias_gradients(layer.maps[4:6], state.gate_up), *_bias_gradients(layer.maps[6:], dfed)]
+    _norm_backward(dtype, state.norms[2], dfeed, slope, rounded, norms[2], multiplier)
+    dattended = _norm_after_backward(dtype, state.norms[1], rounded, norms[1])
+    dout = _map_gradients(layer.maps[3:4], dattended, state.mixed_targets)
+    biases = [*_bias_gradients(layer.maps[3:4], dattended), *biases]
+    dmixed = dattended @ layer.out
     if chosen_M is not None:
         dmixed = dmixed.new_zeros(state.mixed.shape).index_copy_(0, chosen_M, dmixed)
-        slope = slope.new_zeros(state.before.shape).index_copy_(0, chosen_M, slope)
+        slope = slope.new_zeros(state.normed.shape).index_copy_(0, chosen_M, slope)
         rounded = torch.empty_like(slope, dtype=dtype)
-    heads, key_heads, width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
     dqkv = torch.empty_like(state.qkv)
-    shape = (len(starts) - 1, starts, heads, key_heads, width, *tables)
+    shape = _attention_shape(config, layer, starts, tables)
     _call("attention_backward", dtype, *shape, state.qkv, state.mixed, state.logsum, dmixed, dqkv)
+    if config.query_key_norm:
+        dqkv = _queries_and_keys_backward(config, dtype, state, dqkv, norms[4:])
     dqkv_weight = _map_gradients(layer.maps[:3], dqkv, state.normed)
-    norm = torch.zeros_like(layer.norm)
-    _norm_backward(
-        dtype, state.before, state.before_scale, layer.norm, dqkv @ layer.qkv, slope, rounded, norm
-    )
-    return [norm, *dqkv_weight, *dout, feed_norm, *dgate_up, *ddown], slope, rounded
+    biases = [*_bias_gradients(layer.maps[:3], dqkv), *biases]
+    _norm_backward(dtype, state.norms[0], dqkv @ layer.qkv, slope, rounded, norms[0], multiplier)
+    gradients = [*dqkv_weight, *dout, *dgate_up, *ddown]
+    gradients += [part for part in [*norms, *biases] if part is not None]
+    return gradients, slope, rounded
+
+
+def _norm_after_backward(
+    dtype: torch.dtype, norm: _Norm | None, slope_out: Tensor, weight_slope: Tensor | None
+) -> Tensor:
+    """The gradient of a norm's input in `dtype`, from that of its output; adds to `weight_slope`."""
+    if norm is None:
+        return slope_out
+    slope, rounded = torch.zeros_like(norm.values), torch.empty_like(norm.values, dtype=dtype)
+    _norm_backward(dtype, norm, slope_out, slope, rounded, weight_slope)
+    return rounded
+
+
+def _queries_and_keys_backward(
+    config: DecoderConfig,
+    dtype: torch.dtype,
+    state: _LayerState,
+    dqkv: Tensor,
+    weight_slopes: list[Tensor | None],
+) -> Tensor:
+    parts = [
+        _norm_after_backward(dtype, norm, part, weight_slope).view(len(dqkv), -1)
+        for norm, part, weight_slope in zip(
+            state.norms[4:], _queries_and_keys(config, dqkv), weight_slopes, strict=True
+        )
+    ]
+    return torch.cat([*parts, dqkv[:, sum(part.shape[1] for part in parts) :]], dim=1)
+
+
+def _bias_gradients(maps: list[Linear], slope_NO: Tensor) -> list[Tensor | None]:
+    """Gradients of the maps' biases, None where there are none."""
+    if all(one.bias is None for one in maps):
+        return [None] * len(maps)
+    return list(torch.split(slope_NO.float().sum(0), [len(one.weight) for one in maps]))
 
 
 class _Logprobs(torch.autograd.Function):
@@ -421,7 +538,8 @@ class _Logprobs(torch.autograd.Function):
         chosen, logsum, entropy = (torch.empty(len(targets_M)) for _ in range(3))
         sizes = (len(targets_M), weights.config.hidden_size, weights.config.vocab_size)
         arrays = (rounded_MD, weights.output_panels, targets_M)
-        _call("logprobs", weights.dtype, *sizes, sharpness, *arrays, chosen, logsum, entropy)
+        ending = _ending(weights.config, sharpness)
+        _call("logprobs", weights.dtype, *sizes, *ending, *arrays, chosen, logsum, entropy)
         ctx.fixed = (weights, rounded_MD, targets_M, logsum, entropy, sharpness)
         if not entropy_gradient:
             ctx.mark_non_differentiable(entropy)
@@ -448,7 +566,7 @@ class _Logprobs(torch.autograd.Function):
                 "logprobs_backward",
                 weights.dtype,
                 *sizes,
-                sharpness,
+                *_ending(weights.config, sharpness),
                 *arrays,
                 chosen_slope[piece],
                 entropy_part,
@@ -460,40 +578,51 @@ class _Logprobs(torch.autograd.Function):
         return None, hidden_slope, output_slope, None, None, None
 
 
+def _ending(config: DecoderConfig, sharpness: float) -> tuple[float, float, float]:
+    """How products become logits: sharpness, and, where there is a soft cap, what comes before it, and it."""
+    if config.final_soft_cap is None:
+        return sharpness / config.logits_scaling, 1.0, 0.0
+    return sharpness, 1 / config.logits_scaling, config.final_soft_cap
+
+
 def _add_norm(
     config: DecoderConfig,
     dtype: torch.dtype,
     residual: Tensor,
     delta: Tensor | None,
-    weight: Tensor,
+    weight: Tensor | None,
     *,
     final: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The residual stream with `delta` added, its norm (float32 when final), and the scale of each row."""
+    """The residual stream with `delta` added, its norm (float32 when final), and the scale of each row.
+
+    The residual multiplier acts on `delta`. Without a weight the sum itself is in the place of its norm.
+    """
     summed = residual if delta is None else torch.empty_like(residual)
     normed = torch.empty(residual.shape, dtype=torch.float32 if final else dtype)
     scale = torch.empty(len(residual))
     name = "add_final_norm" if final else "add_norm"
-    rows, width = residual.shape
-    _call(name, dtype, rows, width, config.rms_norm_eps, residual, delta, weight, summed, normed, scale)
+    sizes = (*residual.shape, config.rms_norm_eps, config.residual_multiplier)
+    _call(name, dtype, *sizes, residual, delta, weight, summed, normed, scale)
     return summed, normed, scale
 
 
 def _norm_backward(
     dtype: torch.dtype,
-    values: Tensor,
-    scale: Tensor,
-    weight: Tensor,
+    norm: _Norm | None,
     slope_out: Tensor,
     slope: Tensor,
     rounded: Tensor,
-    weight_slope: Tensor,
+    weight_slope: Tensor | None,
+    multiplier: float = 1.0,
     *,
     final: bool = False,
 ) -> None:
-    """Add to `slope` (copied to `rounded` in `dtype`) and to `weight_slope` the gradients through a norm."""
+    """Add to `slope` and `weight_slope` the gradients through a norm; `rounded` is slope times multiplier."""
+    assert norm is not None
     name = "final_norm_backward" if final else "norm_backward"
-    _call(name, dtype, *values.shape, values, scale, weight, slope_out, slope, rounded, weight_slope)
+    arrays = (norm.values, norm.scale, norm.weight, slope_out, slope, rounded, weight_slope)
+    _call(name, dtype, *norm.values.shape, multiplier, *arrays)
 
 
 def _call(name: str, dtype: torch.dtype, *arguments: Any) -> None:

@@ -75,3 +75,18 @@ inline __m512 silu(__m512 x) {
     const __m512 one = _mm512_set1_ps(1.0f);
     return _mm512_div_ps(x, _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), x))));
 }
+
+// x times the normal distribution's share below x, by its approximation with tanh (Hendrycks & Gimpel 2016, arXiv
+// 1606.08415): with u = sqrt(2 / pi) (x + 0.044715 x^3), 0.5 x (1 + tanh u) = x / (1 + exp(-2 u)).
+inline __m512 gelu(__m512 x) {
+    const __m512 one = _mm512_set1_ps(1.0f), square = _mm512_mul_ps(x, x);
+    const __m512 inner = _mm512_mul_ps(x, _mm512_fmadd_ps(square, _mm512_set1_ps(0.044715f), one));
+    return _mm512_div_ps(x, _mm512_add_ps(one, exponential(_mm512_mul_ps(inner, _mm512_set1_ps(-1.5957691f)))));
+}
+
+// cap * tanh(x / cap), by tanh y = 1 - 2 / (exp(2 y) + 1).
+inline __m512 soft_capped(__m512 x, float cap) {
+    const __m512 one = _mm512_set1_ps(1.0f), two = _mm512_set1_ps(2.0f);
+    const __m512 power = exponential(_mm512_mul_ps(x, _mm512_set1_ps(2.0f / cap)));
+    return _mm512_mul_ps(_mm512_set1_ps(cap), _mm512_sub_ps(one, _mm512_div_ps(two, _mm512_add_ps(power, one))));
+}

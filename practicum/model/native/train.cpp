@@ -12,9 +12,10 @@ namespace {
 
 // ------------------------------------------------------------------- residual addition, RMSNorm and SwiGLU
 
-// sum = x + delta (delta may be null: sum is then x and is not written); y = sum / rms(sum) * weight.
+// sum = x + multiplier * delta (delta may be null: sum is then x and is not written); y = sum / rms(sum) * weight, or
+// sum itself where weight is null.
 template <class T, class Out>
-void add_norm(long rows, long width, float epsilon, const float* x, const T* delta, const float* weight, float* sum,
+void add_norm(long rows, long width, float epsilon, float multiplier, const float* x, const T* delta, const float* weight, float* sum,
               Out* y, float* inverse) {
     for (long row = 0; row < rows; ++row, x += width, y += width) {
         const float* values = x;
@@ -22,7 +23,7 @@ void add_norm(long rows, long width, float epsilon, const float* x, const T* del
         each_vector(width, [&](long at, long count) {
             Floats value = load(x + at, count);
             if (delta) {
-                value += load(delta + row * width + at, count);
+                value = fused(load(delta + row * width + at, count), spread(multiplier), value);
                 store(sum + row * width + at, value, count);
             }
             squares = fused(value, value, squares);
@@ -31,17 +32,26 @@ void add_norm(long rows, long width, float epsilon, const float* x, const T* del
         float scale = 1 / std::sqrt(total(squares) / width + epsilon);
         inverse[row] = scale;
         each_vector(width, [&](long at, long count) {
-            store(y + at, load(values + at, count) * scale * load(weight + at, count), count);
+            Floats value = load(values + at, count);
+            store(y + at, weight ? value * scale * load(weight + at, count) : value, count);
         });
     }
 }
 
 // With n = x * inverse and g = dy * weight: dx += inverse * (g - n * mean(g n)), dweight += sum over rows of dy n.
-// `rounded_dx` receives dx in T, for the products that follow.
+// Without a weight dx += dy. `rounded_dx` receives multiplier * dx in T, for the products that follow.
 template <class T, class Out>
-void norm_backward(long rows, long width, const float* x, const float* inverse, const float* weight, const Out* dy,
+void norm_backward(long rows, long width, float multiplier, const float* x, const float* inverse, const float* weight, const Out* dy,
                    float* dx, T* rounded_dx, float* dweight) {
     for (long row = 0; row < rows; ++row, x += width, dy += width, dx += width, rounded_dx += width) {
+        if (!weight) {
+            each_vector(width, [&](long at, long count) {
+                Floats result = load(dx + at, count) + load(dy + at, count);
+                store(dx + at, result, count);
+                store(rounded_dx + at, result * multiplier, count);
+            });
+            continue;
+        }
         float scale = inverse[row];
         Floats overlap = {};
         each_vector(width, [&](long at, long count) {
@@ -54,7 +64,7 @@ void norm_backward(long rows, long width, const float* x, const float* inverse, 
             Floats inner = load(dy + at, count) * load(weight + at, count) - load(x + at, count) * scale * mean;
             Floats result = fused(inner, spread(scale), load(dx + at, count));
             store(dx + at, result, count);
-            store(rounded_dx + at, result, count);
+            store(rounded_dx + at, result * multiplier, count);
         });
     }
 }
@@ -88,16 +98,48 @@ void swiglu_backward(long rows, long width, T* gate_up, const T* dy, T* y) {
     }
 }
 
+// gelu(x) = x * logistic(gelu_angle(x)) by the approximation with tanh (Hendrycks & Gimpel 2016, 1606.08415).
+inline Floats gelu_angle(Floats x) { return 1.5957691f * x * (1 + 0.044715f * x * x); }
+
+// As `swiglu`, with gelu in the place of silu.
+template <class T>
+void geglu(long rows, long width, const T* gate_up, T* y) {
+    for (long row = 0; row < rows; ++row, gate_up += 2 * width, y += width) {
+        each_vector(width, [&](long at, long count) {
+            Floats gate = load(gate_up + at, count);
+            store(y + at, gate * logistic(gelu_angle(gate)) * load(gate_up + width + at, count), count);
+        });
+    }
+}
+
+template <class T>
+void geglu_backward(long rows, long width, T* gate_up, const T* dy, T* y) {
+    for (long row = 0; row < rows; ++row, gate_up += 2 * width, y += width, dy += width) {
+        each_vector(width, [&](long at, long count) {
+            Floats gate = load(gate_up + at, count), up = load(gate_up + width + at, count);
+            Floats share = logistic(gelu_angle(gate)), slope = load(dy + at, count);
+            Floats activated = gate * share, turn = 1.5957691f * (1 + 0.134145f * gate * gate);
+            store(y + at, activated * up, count);
+            store(gate_up + at, slope * up * (share + activated * (1 - share) * turn), count);
+            store(gate_up + width + at, slope * activated, count);
+        });
+    }
+}
+
 // ------------------------------------------------------------------------------------------------ attention
 
 constexpr long BLOCK = 32;  // queries (forward) or keys (backward) at a time; even, for pairs
 
-// Where the heads of one token lie, and the rotary table.
+// Where the heads of one token lie, and what a layer does with them.
 struct Shape {
     long heads, key_heads, width;        // width: values of one head
-    const float *cosine, *sine;          // [positions, width / 2]
+    float scale, cap;                    // of scores; cap 0: none
+    long window;                         // last positions that a query sees, its own included; 0: all
+    const float *cosine, *sine;          // [positions, width / 2], or null: no rotation
     long row() const { return (heads + 2 * key_heads) * width; }
     long padded_width() const { return round_up(width, LANES); }
+    float turn() const { return cosine ? 1 : 0; }
+    long first_seen(long query) const { return window && query >= window ? query + 1 - window : 0; }
 };
 
 // One head of one sequence as float32 [padded length][padded width], zeros outside; rotated by `turn` times the
@@ -192,22 +234,24 @@ AttentionScratch<T>& scratch() {
     return memory;
 }
 
-// Scores of one query to shares before normalisation; later keys get 0. Returns (largest score, sum of shares).
+// Scores of one query to shares before normalisation; keys from `seen` on and before `first` get 0. Returns
+// (largest score, sum of shares).
 template <class T>
-std::pair<float, float> soften(const float* scores, long query, long columns, T* shares) {
-    long seen = query + 1;
+std::pair<float, float> soften(const float* scores, long first, long seen, long columns, T* shares) {
     Floats peaks = spread(-INFINITY);
-    for (long at = 0; at < seen; at += LANES) {
+    for (long at = first / LANES * LANES; at < seen; at += LANES) {
         Floats score = load(scores + at);
+        if (at < first) score = lanes_from(at) < (int32_t)first ? spread(-INFINITY) : score;
         peaks = larger(peaks, at + LANES <= seen ? score : lanes_from(at) < (int32_t)seen ? score : peaks);
     }
     float peak = largest(peaks);
     Floats sums = {};
     for (long at = 0; at < columns; at += LANES) {
         Floats share = {};
-        if (at < seen) {
+        if (at < seen && at + LANES > first) {
             share = exponential(load(scores + at) - peak);
             if (at + LANES > seen) share = lanes_from(at) < (int32_t)seen ? share : Floats{};
+            if (at < first) share = lanes_from(at) < (int32_t)first ? Floats{} : share;
         }
         sums += share;
         store(shares + at, share);
@@ -223,7 +267,7 @@ void attention(long sequences, const int64_t* starts, const Shape& shape, const 
     constexpr long step = Packing<T>::step;
     AttentionScratch<T>& memory = scratch<T>();
     long padded = shape.padded_width(), group = shape.heads / shape.key_heads;
-    float scale = 1 / std::sqrt((float)shape.width);
+    float scale = shape.scale;
     for (long sequence = 0; sequence < sequences; ++sequence) {
         long first = starts[sequence], length = starts[sequence + 1] - first, rows = round_up(length, LANES);
         float* values = memory.values.take(rows * padded);
@@ -233,19 +277,24 @@ void attention(long sequences, const int64_t* starts, const Shape& shape, const 
         const T* tokens = qkv + first * shape.row();
         for (long key_head = 0; key_head < shape.key_heads; ++key_head) {
             const T* keys = tokens + (shape.heads + key_head) * shape.width;
-            take_head(shape, keys, shape.row(), length, 1, 1, values);
+            take_head(shape, keys, shape.row(), length, shape.turn(), 1, values);
             memory.key.along_columns(values, rows, padded, true);
             take_head(shape, keys + shape.key_heads * shape.width, shape.row(), length, 0, 1, values);
             memory.value.along_rows(values, rows, padded, false);
             for (long head = key_head * group; head < (key_head + 1) * group; ++head) {
-                take_head(shape, tokens + head * shape.width, shape.row(), length, 1, scale, values);
+                take_head(shape, tokens + head * shape.width, shape.row(), length, shape.turn(), scale, values);
                 memory.query.along_columns(values, rows, padded, false);
                 for (long start = 0; start < length; start += BLOCK) {
                     long count = std::min(BLOCK, length - start), columns = round_up(start + count, LANES);
                     product(memory.query.rows + start * padded / step, padded / step, memory.key.right_columns, rows,
                             count, columns, padded / step, scores, rows);
                     for (long row = 0; row < count; ++row) {
-                        auto [peak, sum] = soften(scores + row * rows, start + row, columns, shares + row * rows);
+                        float* score = scores + row * rows;
+                        for (long at = 0; shape.cap > 0 && at < columns; at += LANES) {
+                            store(score + at, soft_capped(load(score + at), shape.cap));
+                        }
+                        long query = start + row, first_seen = shape.first_seen(query);
+                        auto [peak, sum] = soften(score, first_seen, query + 1, columns, shares + row * rows);
                         logsum[(first + start + row) * shape.heads + head] = peak + std::log(sum);
                         scores[row * rows] = 1 / sum;
                     }
@@ -267,11 +316,11 @@ void attention(long sequences, const int64_t* starts, const Shape& shape, const 
 // The gradient of one query head, keys in blocks and queries along the lanes: with P the shares, dS = P (dP - D),
 // D the overlap of mixed and its gradient (Dao 2023, 2307.08691, algorithm 2); adds to dkey, dvalue and dquery.
 template <class T>
-void attention_head_backward(AttentionScratch<T>& memory, long length, long padded, float* dquery, float* dkey,
+void attention_head_backward(AttentionScratch<T>& memory, const Shape& shape, long length, float* dquery, float* dkey,
                              float* dvalue, const float* peak, const float* overlap) {
     using Unit = typename Packing<T>::Unit;
     constexpr long step = Packing<T>::step;
-    long rows = round_up(length, LANES);
+    long rows = round_up(length, LANES), padded = shape.padded_width();
     float* scores = memory.scores.take(BLOCK * rows);
     float* slopes = memory.slopes.take(BLOCK * rows);
     T* shares = memory.shares.take(BLOCK * rows);
@@ -286,10 +335,17 @@ void attention_head_backward(AttentionScratch<T>& memory, long length, long padd
         for (long key = 0; key < count; ++key) {
             float *score = scores + key * queries, *slope = slopes + key * queries;
             for (long at = 0; at < queries; at += LANES) {
-                Floats share = exponential(load(score + at) - load(peak + start + at));
+                Floats value = load(score + at);
+                if (shape.cap > 0) value = soft_capped(value, shape.cap);
+                Floats share = exponential(value - load(peak + start + at));
                 if (at < key + LANES) share = lanes_from(at) >= (int32_t)key ? share : Floats{};
+                if (shape.window && at + LANES > key + shape.window) {
+                    share = lanes_from(at) < (int32_t)(key + shape.window) ? share : Floats{};
+                }
                 store(shares + key * queries + at, share);
-                store(slope + at, share * (load(slope + at) - load(overlap + start + at)));
+                Floats result = share * (load(slope + at) - load(overlap + start + at));
+                if (shape.cap > 0) result *= 1 - value * value * (1 / (shape.cap * shape.cap));
+                store(slope + at, result);
             }
         }
         pair_columns(slopes, count, queries, dscores);
@@ -309,7 +365,7 @@ void attention_backward(long sequences, const int64_t* starts, const Shape& shap
                         const float* logsum, const T* dmixed, T* dqkv) {
     AttentionScratch<T>& memory = scratch<T>();
     long padded = shape.padded_width(), group = shape.heads / shape.key_heads, out = shape.heads * shape.width;
-    float scale = 1 / std::sqrt((float)shape.width);
+    float scale = shape.scale;
     for (long sequence = 0; sequence < sequences; ++sequence) {
         long first = starts[sequence], length = starts[sequence + 1] - first, rows = round_up(length, LANES);
         if (length < 1) continue;
@@ -323,7 +379,7 @@ void attention_backward(long sequences, const int64_t* starts, const Shape& shap
         T* dtokens = dqkv + first * shape.row();
         for (long key_head = 0; key_head < shape.key_heads; ++key_head) {
             long key_at = (shape.heads + key_head) * shape.width, value_at = key_at + shape.key_heads * shape.width;
-            take_head(shape, tokens + key_at, shape.row(), length, 1, 1, values);
+            take_head(shape, tokens + key_at, shape.row(), length, shape.turn(), 1, values);
             memory.key.along_columns(values, rows, padded, false);
             memory.key.along_rows(values, rows, padded, true);
             take_head(shape, tokens + value_at, shape.row(), length, 0, 1, values);
@@ -331,7 +387,7 @@ void attention_backward(long sequences, const int64_t* starts, const Shape& shap
             std::memset(dkey, 0, rows * padded * sizeof(float));
             std::memset(dvalue, 0, rows * padded * sizeof(float));
             for (long head = key_head * group; head < (key_head + 1) * group; ++head) {
-                take_head(shape, tokens + head * shape.width, shape.row(), length, 1, scale, values);
+                take_head(shape, tokens + head * shape.width, shape.row(), length, shape.turn(), scale, values);
                 memory.query.along_columns(values, rows, padded, true);
                 memory.query.along_rows(values, rows, padded, false);
                 take_head(shape, dmixed + first * out + head * shape.width, out, length, 0, 1, values);
@@ -347,11 +403,11 @@ void attention_backward(long sequences, const int64_t* starts, const Shape& shap
                     peak[at] = at < length ? logsum[(first + at) * shape.heads + head] : 0;
                 }
                 std::memset(dquery, 0, rows * padded * sizeof(float));
-                attention_head_backward(memory, length, padded, dquery, dkey, dvalue, peak, overlap);
+                attention_head_backward(memory, shape, length, dquery, dkey, dvalue, peak, overlap);
                 transpose(dquery, padded, rows, values, padded);
-                give_head(shape, values, length, true, scale, dtokens + head * shape.width, shape.row());
+                give_head(shape, values, length, shape.turn() != 0, scale, dtokens + head * shape.width, shape.row());
             }
-            give_head(shape, dkey, length, true, 1, dtokens + key_at, shape.row());
+            give_head(shape, dkey, length, shape.turn() != 0, 1, dtokens + key_at, shape.row());
             give_head(shape, dvalue, length, false, 1, dtokens + value_at, shape.row());
         }
     }
@@ -361,6 +417,20 @@ void attention_backward(long sequences, const int64_t* starts, const Shape& shap
 
 constexpr long PANEL = 64;  // vocabulary entries at a time
 constexpr long GROUP = 96;  // tokens at a time
+
+// A product of hidden state and output row to a logit divided by the temperature: capped where `cap` is above 0, its
+// product first multiplied by `share`.
+struct Ending {
+    float sharpness, share, cap;
+    Floats operator()(Floats products) const {
+        return cap > 0 ? soft_capped(products * share, cap) * sharpness : products * sharpness;
+    }
+    // The slope of a result towards its product, over sharpness.
+    Floats slope(Floats result) const {
+        Floats capped = result * (1 / (sharpness * cap));
+        return (1 - capped * capped) * share;
+    }
+};
 
 // The output matrix [vocabulary, width] as right factors of PANEL entries each: [panels][width][PANEL].
 template <class T>
@@ -376,7 +446,7 @@ void pack_output(long vocabulary, long width, const T* weight, typename Packing<
 // Per token: the logarithm of its target's probability, of the sum of exponentials, and the entropy. Logits are
 // float32 and only PANEL wide at a time; maximum and sums are corrected as larger logits appear.
 template <class T>
-void logprobs(long tokens, long width, long vocabulary, float sharpness, const T* hidden,
+void logprobs(long tokens, long width, long vocabulary, Ending ending, const T* hidden,
               const typename Packing<T>::Unit* panels, const int64_t* targets, float* chosen, float* logsum,
               float* entropy) {
     using Unit = typename Packing<T>::Unit;
@@ -395,7 +465,7 @@ void logprobs(long tokens, long width, long vocabulary, float sharpness, const T
                 float* values = logits + row * PANEL;
                 Floats most = spread(peaks[row]);
                 for (long at = 0; at < PANEL; at += LANES) {
-                    Floats value = load(values + at) * sharpness;
+                    Floats value = ending(load(values + at));
                     if (at + LANES > entries) value = lanes_from(at) < (int32_t)entries ? value : spread(-1e30f);
                     store(values + at, value);
                     most = larger(most, value);
@@ -428,7 +498,7 @@ void logprobs(long tokens, long width, long vocabulary, float sharpness, const T
 // The gradient of the logits in T, [tokens, vocabulary], from that of log-probability and entropy:
 // dl_k = sharpness * (dchosen (1[k = target] - p_k) - dentropy p_k (log p_k + entropy)).
 template <class T>
-void logprobs_backward(long tokens, long width, long vocabulary, float sharpness, const T* hidden,
+void logprobs_backward(long tokens, long width, long vocabulary, Ending ending, const T* hidden,
                        const typename Packing<T>::Unit* panels, const int64_t* targets, const float* logsum,
                        const float* entropy, const float* dchosen, const float* dentropy, T* dlogits) {
     using Unit = typename Packing<T>::Unit;
@@ -443,14 +513,16 @@ void logprobs_backward(long tokens, long width, long vocabulary, float sharpness
                     logits, PANEL);
             for (long row = 0; row < count; ++row) {
                 long token = first + row;
-                float pull = dchosen[token] * sharpness, spreading = dentropy ? dentropy[token] * sharpness : 0;
+                float pull = dchosen[token] * ending.sharpness;
+                float spreading = dentropy ? dentropy[token] * ending.sharpness : 0;
                 Integers target = (int32_t)(targets[token] - start) - Integers{};
                 T* gradient = dlogits + token * vocabulary + start;
                 for (long at = 0; at < entries; at += LANES) {
-                    Floats logprob = load(logits + row * PANEL + at) * sharpness - logsum[token];
+                    Floats value = ending(load(logits + row * PANEL + at)), logprob = value - logsum[token];
                     Floats share = exponential(logprob);
                     Floats slope = (lanes_from(at) == target ? spread(pull) : Floats{}) - share * pull;
                     if (dentropy) slope -= share * (logprob + entropy[token]) * spreading;
+                    if (ending.cap > 0) slope *= ending.slope(value);
                     store(gradient + at, slope, entries - at);
                 }
             }
@@ -472,48 +544,55 @@ void scatter_rows(long rows, long width, const int64_t* ids, const float* values
 
 // The C interface, once for each type of activations.
 #define KERNELS(NAME, T)                                                                                              \
-    void add_norm_##NAME(long n, long d, float eps, const float* x, const T* delta, const float* w, float* sum, T* y, \
-                         float* inverse) {                                                                            \
-        add_norm(n, d, eps, x, delta, w, sum, y, inverse);                                                            \
+    void add_norm_##NAME(long n, long d, float eps, float m, const float* x, const T* delta, const float* w, float* sum,\
+                         T* y, float* inverse) {                                                                      \
+        add_norm(n, d, eps, m, x, delta, w, sum, y, inverse);                                                         \
     }                                                                                                                 \
-    void add_final_norm_##NAME(long n, long d, float eps, const float* x, const T* delta, const float* w, float* sum, \
-                               float* y, float* inverse) {                                                            \
-        add_norm(n, d, eps, x, delta, w, sum, y, inverse);                                                            \
+    void add_final_norm_##NAME(long n, long d, float eps, float m, const float* x, const T* delta, const float* w,    \
+                               float* sum, float* y, float* inverse) {                                                \
+        add_norm(n, d, eps, m, x, delta, w, sum, y, inverse);                                                         \
     }                                                                                                                 \
-    void norm_backward_##NAME(long n, long d, const float* x, const float* inverse, const float* w, const T* dy,      \
-                              float* dx, T* rounded_dx, float* dw) {                                                  \
-        norm_backward(n, d, x, inverse, w, dy, dx, rounded_dx, dw);                                                   \
+    void norm_backward_##NAME(long n, long d, float m, const float* x, const float* inverse, const float* w,          \
+                              const T* dy, float* dx, T* rounded_dx, float* dw) {                                     \
+        norm_backward(n, d, m, x, inverse, w, dy, dx, rounded_dx, dw);                                                \
     }                                                                                                                 \
-    void final_norm_backward_##NAME(long n, long d, const float* x, const float* inverse, const float* w,             \
+    void final_norm_backward_##NAME(long n, long d, float m, const float* x, const float* inverse, const float* w,    \
                                     const float* dy, float* dx, T* rounded_dx, float* dw) {                           \
-        norm_backward(n, d, x, inverse, w, dy, dx, rounded_dx, dw);                                                   \
+        norm_backward(n, d, m, x, inverse, w, dy, dx, rounded_dx, dw);                                                \
     }                                                                                                                 \
     void swiglu_##NAME(long n, long f, const T* gate_up, T* y) { swiglu(n, f, gate_up, y); }                          \
     void swiglu_backward_##NAME(long n, long f, T* gate_up, const T* dy, T* y) {                                      \
         swiglu_backward(n, f, gate_up, dy, y);                                                                        \
     }                                                                                                                 \
-    void attention_##NAME(long sequences, const int64_t* starts, long heads, long key_heads, long width,              \
-                          const float* cosine, const float* sine, const T* qkv, T* mixed, float* logsum) {            \
-        attention(sequences, starts, Shape{heads, key_heads, width, cosine, sine}, qkv, mixed, logsum);               \
+    void geglu_##NAME(long n, long f, const T* gate_up, T* y) { geglu(n, f, gate_up, y); }                            \
+    void geglu_backward_##NAME(long n, long f, T* gate_up, const T* dy, T* y) {                                       \
+        geglu_backward(n, f, gate_up, dy, y);                                                                         \
+    }                                                                                                                 \
+    void attention_##NAME(long sequences, const int64_t* starts, long heads, long key_heads, long width, float scale, \
+                          float cap, long window, const float* cosine, const float* sine, const T* qkv, T* mixed,     \
+                          float* logsum) {                                                                            \
+        const Shape shape{heads, key_heads, width, scale, cap, window, cosine, sine};                                 \
+        attention(sequences, starts, shape, qkv, mixed, logsum);                                                      \
     }                                                                                                                 \
     void attention_backward_##NAME(long sequences, const int64_t* starts, long heads, long key_heads, long width,     \
-                                   const float* cosine, const float* sine, const T* qkv, const T* mixed,              \
-                                   const float* logsum, const T* dmixed, T* dqkv) {                                   \
-        attention_backward(sequences, starts, Shape{heads, key_heads, width, cosine, sine}, qkv, mixed, logsum,       \
-                           dmixed, dqkv);                                                                             \
+                                   float scale, float cap, long window, const float* cosine, const float* sine,       \
+                                   const T* qkv, const T* mixed, const float* logsum, const T* dmixed, T* dqkv) {     \
+        const Shape shape{heads, key_heads, width, scale, cap, window, cosine, sine};                                 \
+        attention_backward(sequences, starts, shape, qkv, mixed, logsum, dmixed, dqkv);                               \
     }                                                                                                                 \
     void pack_output_##NAME(long v, long d, const T* weight, void* panels) {                                          \
         pack_output(v, d, weight, (Packing<T>::Unit*)panels);                                                         \
     }                                                                                                                 \
-    void logprobs_##NAME(long n, long d, long v, float sharpness, const T* hidden, const void* panels,                \
-                         const int64_t* targets, float* chosen, float* logsum, float* entropy) {                      \
-        logprobs(n, d, v, sharpness, hidden, (const Packing<T>::Unit*)panels, targets, chosen, logsum, entropy);      \
+    void logprobs_##NAME(long n, long d, long v, float sharpness, float share, float cap, const T* hidden,            \
+                         const void* panels, const int64_t* targets, float* chosen, float* logsum, float* entropy) {  \
+        logprobs(n, d, v, Ending{sharpness, share, cap}, hidden, (const Packing<T>::Unit*)panels, targets, chosen,    \
+                 logsum, entropy);                                                                                    \
     }                                                                                                                 \
-    void logprobs_backward_##NAME(long n, long d, long v, float sharpness, const T* hidden, const void* panels,       \
-                                  const int64_t* targets, const float* logsum, const float* entropy,                  \
-                                  const float* dchosen, const float* dentropy, T* dlogits) {                          \
-        logprobs_backward(n, d, v, sharpness, hidden, (const Packing<T>::Unit*)panels, targets, logsum, entropy,      \
-                          dchosen, dentropy, dlogits);                                                                \
+    void logprobs_backward_##NAME(long n, long d, long v, float sharpness, float share, float cap, const T* hidden,   \
+                                  const void* panels, const int64_t* targets, const float* logsum,                    \
+                                  const float* entropy, const float* dchosen, const float* dentropy, T* dlogits) {    \
+        logprobs_backward(n, d, v, Ending{sharpness, share, cap}, hidden, (const Packing<T>::Unit*)panels, targets,   \
+                          logsum, entropy, dchosen, dentropy, dlogits);                                               \
     }
 
 extern "C" {

@@ -144,6 +144,12 @@ inline Floats reciprocal(Floats x) {
 #endif
 }
 
+// cap * tanh(x / cap), by tanh y = 1 - 2 / (exp(2 y) + 1); the bound keeps the power finite.
+inline Floats soft_capped(Floats x, float cap) {
+    Floats power = exponential(-larger(x * (-2 / cap), spread(-80.0f)));
+    return cap * (1 - 2 * reciprocal(power + 1));
+}
+
 // Calls step(at, count) for every 16 of `width` values, then for the rest; inlined, the full ones test nothing.
 template <class Step>
 inline void each_vector(long width, Step step) {

@@ -1,0 +1,320 @@
+"""Every family that the decoder covers against transformers, on random weights of two shapes."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from practicum.errors import InputError
+from practicum.model.checkpoint import load_decoder_config, load_model, save_model
+from practicum.model.decoder import Decoder, initialise
+from practicum.model.families import FAMILIES, read_config
+from practicum.model.lora import LoraConfig, add_adapters, merge_adapters
+from practicum.model.sampling import SamplingConfig
+from practicum.model.scorer import PaddedScorer, make_rows, make_scorer
+from practicum.model.tokenizer import train_tokenizer
+from practicum.rollout.sampler import Sampler
+from practicum.rollout.samplers import make_sampler
+from practicum.rollout.torch import TorchSampler
+
+VOCABULARY = 300
+# The second has one key-value head, heads that are not hidden_size / heads wide, and widths off the lanes.
+SHAPES: dict[str, dict[str, Any]] = {
+    "grouped": {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    },
+    "one key head": {
+        "hidden_size": 60,
+        "intermediate_size": 44,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "num_key_value_heads": 1,
+        "tie_word_embeddings": False,
+    },
+}
+HEADS = {"grouped": 8, "one key head": 24}
+SHARED = {
+    "vocab_size": VOCABULARY,
+    "max_position_embeddings": 160,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+
+def rope(kind: str, **values: Any) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **values}}
+
+
+LLAMA3 = rope(
+    "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=40
+)
+YARN = rope("yarn", factor=4.0, original_max_position_embeddings=40)
+WINDOW = {"sliding_window": 7}
+QWEN_WINDOW = {"use_sliding_window": True, "max_window_layers": 1, **WINDOW}
+GRANITE = {
+    "embedding_multiplier": 12.0,
+    "attention_multiplier": 0.3,
+    "residual_multiplier": 0.22,
+    "logits_scaling": 8.0,
+}
+GEMMA = {"query_pre_attn_scalar": 20, **WINDOW}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("llama", {}),
+    "llama with biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
+    "llama, llama3": ("llama", LLAMA3),
+    "llama, linear": ("llama", rope("linear", factor=3.0)),
+    "llama, dynamic": ("llama", rope("dynamic", factor=3.0)),
+    "llama, yarn": ("llama", YARN),
+    "llama, gelu": ("llama", {"hidden_act": "gelu"}),
+    "mistral": ("mistral", WINDOW),
+    "mistral without window": ("mistral", {"sliding_window": None}),
+    "qwen2": ("qwen2", {}),
+    "qwen2 with windows": ("qwen2", QWEN_WINDOW),
+    "qwen3": ("qwen3", {}),
+    "qwen3 with biases, windows, yarn": ("qwen3", {"attention_bias": True, **QWEN_WINDOW, **YARN}),
+    "smollm3": ("smollm3", {"no_rope_layer_interval": 2}),
+    "smollm3 with windows": (
+        "smollm3",
+        {"no_rope_layer_interval": 2, "use_sliding_window": True, **WINDOW},
+    ),
+    "granite": ("granite", GRANITE),
+    "granite with biases": ("granite", {**GRANITE, "attention_bias": True, "mlp_bias": True}),
+    "olmo2": ("olmo2", {}),
+    "phi3": ("phi3", {}),
+    "phi3 with a window, in part rotated": (
+        "phi3",
+        {**WINDOW, **rope("default", partial_rotary_factor=0.5)},
+    ),
+    "gemma2": ("gemma2", GEMMA),
+    "gemma2 with small caps": (
+        "gemma2",
+        {**GEMMA, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0},
+    ),
+    "gemma3": ("gemma3_text", {**GEMMA, "sliding_window_pattern": 2}),
+    "gemma3, linear": (
+        "gemma3_text",
+        {
+            **GEMMA,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0},
+            },
+        },
+    ),
+}
+EVERY = pytest.mark.parametrize("case", CASES)
+BOTH = pytest.mark.parametrize("shape", SHAPES)
+
+
+@lru_cache(maxsize=64)
+def theirs(case: str, shape: str) -> Any:
+    """A model of transformers with random weights, norms and biases among them."""
+    family, changes = CASES[case]
+    values = {**SHARED, **SHAPES[shape], "head_dim": HEADS[shape], **changes}
+    model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **values)).eval()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, parameter.shape[1] ** -0.5, generator=generator)
+            elif name.endswith("bias"):
+                parameter.normal_(0.0, 0.5, generator=generator)
+            else:
+                parameter.uniform_(0.5, 1.5, generator=generator)
+                parameter.sub_(FAMILIES[family].fixed.get("norm_offset", 0.0))
+    return model
+
+
+@lru_cache(maxsize=64)
+def folder_of(case: str, shape: str, base: Path) -> Path:
+    folder = base / f"{case}-{shape}".replace(" ", "-")
+    theirs(case, shape).save_pretrained(folder)
+    train_tokenizer(["abc"] * 4, 200).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("families")
+
+
+def ours(case: str, shape: str, base: Path) -> Decoder:
+    return load_model(folder_of(case, shape, base))[0]
+
+
+def some_ids(rows: int = 3, length: int = 60) -> torch.Tensor:
+    return torch.randint(3, VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(2))
+
+
+@BOTH
+@EVERY
+def test_logits_are_those_of_transformers(case: str, shape: str, base: Path) -> None:
+    decoder, ids_BT = ours(case, shape, base), some_ids()
+    with torch.no_grad():
+        expected, found = theirs(case, shape)(ids_BT).logits, decoder(ids_BT)
+    assert expected.std() > 0.1
+    assert (expected - found).abs().max() < 1e-4
+
+
+@BOTH
+@EVERY
+def test_greedy_text_is_that_of_transformers(case: str, shape: str, base: Path) -> None:
+    decoder, prompt = ours(case, shape, base), some_ids(1, 11)
+    ends = torch.tensor([2])
+    expected = theirs(case, shape).generate(
+        prompt, max_new_tokens=64, do_sample=False, eos_token_id=ends.tolist()
+    )[0, prompt.shape[1] :]
+    config = SamplingConfig(temperature=0.0, max_new_tokens=64, dtype="float32")
+    for sampler in both_samplers(decoder, config):
+        (completion,) = sampler.sample(prompt.tolist(), 1, 0)[0]
+        assert completion.ids == expected.tolist()
+
+
+def both_samplers(decoder: Decoder, config: SamplingConfig) -> list[Sampler]:
+    """The one that is chosen here, and the one in PyTorch."""
+    plain = TorchSampler(config)
+    plain.load(decoder, 0)
+    return [make_sampler(decoder, config), plain]
+
+
+@BOTH
+@EVERY
+def test_transformers_loads_what_we_save_as_the_same_family(
+    case: str, shape: str, base: Path, tmp_path: Path
+) -> None:
+    decoder, tokenizer = load_model(folder_of(case, shape, base))
+    save_model(decoder, tokenizer, tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    assert type(again) is type(theirs(case, shape))
+    ids_BT = some_ids()
+    with torch.no_grad():
+        assert torch.equal(again(ids_BT).logits, theirs(case, shape)(ids_BT).logits)
+    assert load_decoder_config(tmp_path) == decoder.config
+
+
+@BOTH
+@EVERY
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_scorer_agrees_with_the_padded_one_in_values_and_gradients(
+    case: str, shape: str, dtype: torch.dtype, base: Path
+) -> None:
+    decoder = ours(case, shape, base)
+    lengths = (23, 1, 40, 9)
+    sequences = [some_ids(1, length)[0].tolist() for length in lengths]
+    rows = make_rows(sequences, [3, 1, 11, 8])
+    sampling = SamplingConfig(temperature=0.7)
+    found = {}
+    for scorer in (make_scorer(decoder, dtype), PaddedScorer(decoder, dtype)):
+        decoder.zero_grad(set_to_none=True)
+        scores = scorer.logprobs(scorer.hidden(rows), rows, sampling, entropy_gradient=True)
+        (scores.logprobs.mean() + 0.3 * scores.entropy.mean()).backward()
+        gradients = {name: part.grad for name, part in decoder.named_parameters() if part.grad is not None}
+        found[type(scorer)] = (scores.logprobs.detach(), scores.entropy.detach(), gradients)
+    if len(found) < 2:
+        return
+    (logprobs, entropy, gradients), (their_logprobs, their_entropy, their_gradients) = found.values()
+    exact = dtype == torch.float32
+    assert (logprobs - their_logprobs).abs().max() < (1e-3 if exact else 0.5)
+    assert (entropy - their_entropy).abs().max() < (1e-3 if exact else 0.5)
+    assert gradients.keys() == dict(decoder.named_parameters()).keys()
+    for name, gradient in gradients.items():
+        distance = (gradient - their_gradients[name]).norm()
+        assert distance <= (1e-3 if exact else 0.15) * their_gradients[name].norm() + 1e-6, name
+
+
+@BOTH
+@EVERY
+def test_sampled_logprobs_are_those_of_the_scorer(case: str, shape: str, base: Path) -> None:
+    decoder = ours(case, shape, base)
+    config = SamplingConfig(temperature=0.9, max_new_tokens=30, dtype="float32", slots=4)
+    prompts = [some_ids(1, length)[0].tolist() for length in (3, 20, 12)]
+    for sampler in both_samplers(decoder, config):
+        for prompt, completions in zip(prompts, sampler.sample(prompts, 3, 5), strict=True):
+            rows = make_rows([[*prompt, *one.ids] for one in completions], [len(prompt)] * 3)
+            scorer = make_scorer(decoder, torch.float32)
+            with torch.no_grad():
+                scores = scorer.logprobs(scorer.hidden(rows), rows, config)
+            sampled = torch.tensor([value for one in completions for value in one.logprobs])
+            assert (scores.logprobs - sampled).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_new_decoder_of_a_family_starts_with_neutral_norms_and_trains(family: str, base: Path) -> None:
+    case = next(name for name, (kind, _) in CASES.items() if kind == family)
+    decoder = initialise(Decoder(ours(case, "grouped", base).config), 0)
+    offset = decoder.config.norm_offset
+    for name, parameter in decoder.named_parameters():
+        if parameter.dim() < 2:
+            assert (parameter == (0.0 if name.endswith("bias") else 1.0 - offset)).all(), name
+
+
+@EVERY
+def test_adapters_change_nothing_at_first_and_keep_the_biases(case: str, base: Path) -> None:
+    decoder, ids_BT = ours(case, "grouped", base), some_ids()
+    with torch.no_grad():
+        before = decoder(ids_BT)
+        add_adapters(decoder, LoraConfig(rank=2), 0)
+        assert (decoder(ids_BT) - before).abs().max() < 1e-4
+        assert (merge_adapters(decoder)(ids_BT) - before).abs().max() < 1e-4
+
+
+def test_dynamic_scaling_past_the_limit_is_that_of_one_pass_of_transformers(base: Path) -> None:
+    decoder, ids_BT = ours("llama, dynamic", "grouped", base), some_ids(2, 200)
+    with torch.no_grad():
+        expected = theirs("llama, dynamic", "grouped")(ids_BT).logits
+        assert (expected - decoder(ids_BT)).abs().max() < 1e-4
+    assert decoder.spec.max_positions == 160
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_key_that_is_left_out_has_the_default_of_transformers(family: str) -> None:
+    needed = {key: value for key, value in SHAPES["grouped"].items() if "key_value" not in key}
+    needed |= {"num_attention_heads": 32, "hidden_size": 64, "vocab_size": VOCABULARY}
+    full = json.loads(AutoConfig.for_model(family, **needed).to_json_string(use_diff=False))
+    stored = {"model_type": family, **needed}
+    ends = [2]
+    assert read_config(stored, ends) == read_config(
+        {**full, "bos_token_id": None, "pad_token_id": None}, ends
+    )
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "longrope": ({"model_type": "phi3", **rope("longrope", factor=2.0)}, "longrope"),
+    "an unknown scaling": (rope("spiral", factor=2.0), "spiral"),
+    "a scaling without factor": (rope("linear"), "factor"),
+    "llama3 without its bounds": (rope("llama3", factor=2.0), "low_freq_factor"),
+    "a scaling with more": (rope("linear", factor=2.0, twist=1), "twist"),
+    "rotation in part": ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+    "sight to the right": (
+        {"model_type": "gemma3_text", "use_bidirectional_attention": True},
+        "use_bidirectional_attention",
+    ),
+    "layers of another kind": (
+        {"model_type": "gemma2", "layer_types": ["chunked_attention"] * 3},
+        "layer_types",
+    ),
+    "another activation": ({"hidden_act": "relu"}, "relu"),
+    "another family": ({"model_type": "mamba"}, "mamba"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_decoder_does_not_have_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
+    changes, words = REFUSED[case]
+    stored = {"model_type": "llama", **SHARED, **SHAPES["grouped"], **changes}
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=words) as caught:
+        load_decoder_config(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/config.json: ")
+    assert "\n" not in str(caught.value)
