@@ -473,6 +473,10 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "export": Command(
+        "a model as a Hugging Face folder or a GGUF file, adapters merged",
+        partial(_compute, "export", "practicum.model.export", "ExportConfig", "export"),
+    ),
     "reward-model": _stage(
         "reward-model",
         "human feedback: a model learns what people like",

@@ -40,7 +40,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     # Logits are scaled.
     "cohere": {**DENSE, "num_key_value_heads": 2, "logit_scale": 0.25},
     # Logits pass a soft cap.
-    "gemma2": {**DENSE, "num_key_value_heads": 2, "head_dim": 8, "final_logit_softcapping": 3.0},
+    "nanochat": {**DENSE, "num_key_value_heads": 2, "head_dim": 8, "final_logit_softcapping": 3.0},
     # No attention at all.
     "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
 }  # fmt: skip

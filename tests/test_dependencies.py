@@ -32,7 +32,7 @@ SCOPES = {
     "tasks": ["practicum/tasks/reasoning_gym.py"],
     "sentiment": ["practicum/audit/attributes.py"],
     "peft": ["practicum/model/peft_adapters.py"],
-    "gguf": ["practicum/model/gguf.py"],
+    "gguf": ["practicum/model/gguf.py", "practicum/model/gguf_writer.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "docs": [],

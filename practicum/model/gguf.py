@@ -172,7 +172,21 @@ def _parameter_name(name: str) -> str:
 
 
 def _tokenizer(path: Path, keys: dict[str, Any]) -> Tokenizer:
-    """The byte-level BPE tokenizer in a GGUF's metadata, with its chat template."""
+    """A GGUF's tokenizer.json if it has one, else the byte-level BPE in its metadata; its chat template."""
+    whole = keys.get("tokenizer.huggingface.json")
+    tokenizer = Tokenizer.from_str(whole) if whole else _byte_level(path, keys)
+    tokens = keys["tokenizer.ggml.tokens"]
+    ids = {role: keys.get(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos")}
+    names = {f"{role}_token": tokens[int(index)] for role, index in ids.items() if index is not None}
+    if not whole:
+        _add_around(tokenizer, keys, names)
+    template = keys.get("tokenizer.chat_template")
+    if template:
+        set_chat(tokenizer, Chat(template, names))
+    return tokenizer
+
+
+def _byte_level(path: Path, keys: dict[str, Any]) -> Tokenizer:
     kind, cut = keys.get("tokenizer.ggml.model"), keys.get("tokenizer.ggml.pre", "default")
     if kind != "gpt2" or cut not in SINGLE_DIGITS | GPT2 | LLAMA3:
         raise InputError(
@@ -200,8 +214,11 @@ def _tokenizer(path: Path, keys: dict[str, Any]) -> Tokenizer:
             if type_ == wanted
         ]
         (tokenizer.add_special_tokens if special else tokenizer.add_tokens)(added)
-    ids = {role: keys.get(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos")}
-    names = {f"{role}_token": tokens[int(index)] for role, index in ids.items() if index is not None}
+    return tokenizer
+
+
+def _add_around(tokenizer: Tokenizer, keys: dict[str, Any], names: dict[str, str]) -> None:
+    """Let texts begin and end with the special tokens that the metadata asks for."""
     added = [keys.get(f"tokenizer.ggml.add_{role}_token", False) for role in ("bos", "eos")]
     if any(added):
         start, end = (
@@ -212,7 +229,3 @@ def _tokenizer(path: Path, keys: dict[str, Any]) -> Tokenizer:
             single=[*start, "$A", *end],
             special_tokens=[(name, tokenizer.token_to_id(name)) for name in (*start, *end)],
         )
-    template = keys.get("tokenizer.chat_template")
-    if template:
-        set_chat(tokenizer, Chat(template, names))
-    return tokenizer

@@ -147,7 +147,7 @@ def merge_adapters(decoder: Decoder) -> Decoder:
 
 
 def save_adapters(decoder: Decoder, folder: Path) -> None:
-    """Write the adapters as `PeftModel.from_pretrained` reads them, without the name of a base model."""
+    """Write the adapters as `PeftModel.from_pretrained` reads them; `decoder.base` is their base model."""
     found = adapters(decoder)
     first = next(iter(found.values()))
     config = {
@@ -160,7 +160,7 @@ def save_adapters(decoder: Decoder, folder: Path) -> None:
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
-        "base_model_name_or_path": None,
+        "base_model_name_or_path": decoder.base,
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -257,13 +257,15 @@ def _write_weights(policy: Policy, tokenizer: Tokenizer, weight_1D: Tensor, fold
     checkpoint.save_model(policy, tokenizer, folder)
     if isinstance(policy, HuggingFacePolicy):
         save_classifier(policy, weight_1D, folder)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config["architectures"][0])
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    architecture = str(config["architectures"][0]).removesuffix("ForCausalLM").removesuffix(KIND) + KIND
+    if isinstance(policy, HuggingFacePolicy):
+        return architecture
     written = load_file(str(folder / "model.safetensors"))
     tensors = {name: value for name, value in written.items() if name.startswith("model.")}
     tensors["score.weight"] = weight_1D.contiguous()
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    return ARCHITECTURE
+    return architecture
 
 
 def load_reward_model(

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -29,6 +29,7 @@ from practicum.guard.watch import held_since
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import compute_dtype
 from practicum.model.device import described
+from practicum.model.export import store_as
 from practicum.model.native import load
 from practicum.model.policy import Policy
 from practicum.ranges import Common, PositiveInt, Ranged, Threads
@@ -55,6 +56,9 @@ class LoopConfig(Ranged, section="loop"):
     """CPU threads for matrix products; 0 uses one per core."""
     allow_dead: bool = False
     """Go on with a run whose first three steps can teach nothing, as where every answer is paid the same."""
+    checkpoint_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Dtype of a checkpoint's model.safetensors. With bfloat16 the float32 weights that training goes on from
+    are in trainer.safetensors, so resuming is exact with either."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,14 @@ class Trainee:
         heads = {f"heads.{name}": value.detach() for name, value in self.heads.state_dict().items()}
         return heads | self.optimizer.tensors()
 
+    def masters(self) -> dict[str, Tensor]:
+        """The weights that learn, in float32, for a checkpoint whose model folder has them rounded."""
+        return {
+            f"policy.{name}": part.detach()
+            for name, part in self.decoder.named_parameters()
+            if part.requires_grad
+        }
+
     def restore(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
         """Take weights and optimizer state from a checkpoint, in place; InputError where they do not fit."""
         # A run that goes back has moments which its first checkpoint, before any step, has not.
@@ -83,6 +95,10 @@ class Trainee:
                     f"{folder / 'trainer.safetensors'}: {name} is {found}, not {list(own.shape)}; {EARLIER}"
                 )
         self.decoder.restore(folder)
+        with torch.no_grad():
+            for name, part in self.decoder.named_parameters():
+                if f"policy.{name}" in tensors:
+                    part.copy_(tensors[f"policy.{name}"])
         self.heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self.heads.state_dict()})
         self.optimizer.restore(tensors)
 
@@ -140,10 +156,17 @@ class Stage:
         """Write a checkpoint."""
         states = {observer.name: observer.state() for observer in self.observers}
         kept = {name: state for name, state in states.items() if state}
+        rounded = self.config.checkpoint_dtype == "bfloat16"
+
+        def write(folder: Path) -> None:
+            save_model(self.trainee.decoder, self.trainee.tokenizer, folder)
+            if rounded:
+                store_as(folder, torch.bfloat16)
+
         self.run.save(
             step,
-            lambda folder: save_model(self.trainee.decoder, self.trainee.tokenizer, folder),
-            self.trainee.tensors(),
+            write,
+            self.trainee.tensors() | (self.trainee.masters() if rounded else {}),
             {"metrics": dict(metrics)} | ({"observers": kept} if kept else {}),
         )
 

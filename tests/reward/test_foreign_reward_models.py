@@ -30,7 +30,7 @@ from tests.reward.test_trl_reward_models import rows_of, scored_by_transformers
 
 PROMPTS = ["what is 1 + 1?", "name a pet.", "say b"]
 TEXTS = ["2", " a cat, of course.", "bb"]
-KINDS = (*CHECKED, "phi", "falcon", "gemma2")
+KINDS = (*CHECKED, "phi", "falcon")
 
 
 @pytest.mark.parametrize("kind", KINDS)

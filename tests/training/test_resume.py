@@ -37,6 +37,7 @@ STAGES = {
     "sft": ["sft", "--batch_demonstrations", "6", "--optimizer.algorithm", "adamw"],
     "grpo": ["rl", *RL, *KL],
     "ppo": ["rl", *RL, *PPO],
+    "bfloat16": ["rl", *RL, *PPO, "--loop.checkpoint_dtype", "bfloat16"],
 }
 
 
