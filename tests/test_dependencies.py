@@ -21,7 +21,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OURS = {"practicum", "studies", "tests"}
+OURS = {"practicum", "scripts", "studies", "tests"}
 # Modules whose name is not their distribution's.
 DISTRIBUTIONS = {"flint": "python-flint", "argon2": "argon2-cffi"}
 # Where the packages of an extra may be imported; the base may be imported everywhere, and dev in tests/.
@@ -113,7 +113,7 @@ def asked_for_by_name(package: str) -> bool:
 
 @pytest.mark.parametrize(
     "path",
-    files("practicum", "studies", "tests", "examples"),
+    files("practicum", "studies", "tests", "examples", "scripts"),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_what_is_imported_is_declared(path: Path) -> None:

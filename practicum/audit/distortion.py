@@ -211,8 +211,8 @@ class Config(Ranged):
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
     device: str = "auto"
-    """Where the reward models are: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or
-    mps."""
+    """Where the reward models are: auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else
+    Apple's mps, else the CPU."""
     fresh: Path | None = None
     """Rankings by fresh raters of what the policy writes now."""
     report: Path | None = None

@@ -109,7 +109,7 @@ class LabConfig(Ranged):
     threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """The first of the seeds."""
 

@@ -40,8 +40,8 @@ class Config:
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template)."""
     device: str = "auto"
-    """Where the reward models are: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or
-    mps."""
+    """Where the reward models are: auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else
+    Apple's mps, else the CPU."""
 
 
 def run(config: Config) -> list[Row]:

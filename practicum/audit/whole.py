@@ -94,7 +94,7 @@ class AuditConfig(Ranged):
     threads: Common[Threads] = 0
     """CPU threads of matrix products; 0 takes one per core."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes answers, raters and the search."""
 

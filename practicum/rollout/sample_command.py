@@ -43,7 +43,7 @@ class SampleConfig(Ranged):
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(temperature=0.0))
     """How completions are drawn; temperature 0, the default, is greedy."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes the draw."""
 

@@ -67,7 +67,7 @@ class EvalConfig(Ranged):
     threads: Common[Threads] = 0
     """CPU threads; 0 uses one per core."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 1
     """Seed of the problems drawn."""
 

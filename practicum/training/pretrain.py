@@ -121,7 +121,7 @@ class PretrainConfig(Ranged):
     dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
     """Dtype of matrix products; master weights are always float32."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Seed of the initial weights and the text."""
 

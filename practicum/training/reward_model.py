@@ -158,7 +158,7 @@ class RewardModelConfig(RewardModelSettings):
     threads: Common[Threads] = 0
     """CPU threads for matrix products; 0 uses one per core."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Seed of the heads and the order of rankings; use different seeds for the members of an ensemble."""
 

@@ -169,7 +169,7 @@ class RlConfig(PracticeSettings):
     control: Common[Control] = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
     device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes prompts and sampling."""
 

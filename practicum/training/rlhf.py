@@ -130,8 +130,8 @@ class RlhfConfig(RlhfSettings):
     """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     reward_start: Common[Path | None] = None
     """The model that reward models start from, as the one that only read; none: `model`."""
-    device: Common[str] = "auto"
-    """auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes everything. The order in which simulated raters are shown responses is part of it."""
 

@@ -86,7 +86,8 @@ class CollectConfig(Ranged):
     keys: Path | None = None
     """File of the signing key and the password's hash; none puts it beside an SQLite database."""
     device: str = "auto"
-    """Where the model is: auto (a CUDA device, else Apple's mps, else the CPU), cpu, cuda, cuda:N or mps."""
+    """Where the model is: auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps,
+    else the CPU."""
     seed: Seed = 0
     """Fixes the model's responses."""
 
