@@ -26,7 +26,7 @@ class TaskConfig:
     """Which task to learn, and its settings."""
 
     name: Common[str] = "equations"
-    """equations, jokes, explanations, FILE.py:Class or reasoning_gym:NAME. Also module:Class, mixtures
+    """equations, jokes or explanations, or FILE.py:Class. Also module:Class, reasoning_gym:NAME, mixtures
     (reasoning_gym:A*2+B, reasoning_gym:all), and gsm8k, svamp or deepmind_mathematics on --data FILE."""
     equations: EquationsConfig = field(default_factory=EquationsConfig)
     jokes: JokesConfig = field(default_factory=JokesConfig)
