@@ -26,9 +26,8 @@ class TaskConfig:
     """Which task to learn, and its settings."""
 
     name: Common[str] = "equations"
-    """equations, jokes or explanations; FILE.py:Class or module:Class, a class of your own;
-    reasoning_gym:NAME (mixtures: reasoning_gym:A*2+B, reasoning_gym:all); gsm8k, svamp or
-    deepmind_mathematics on --data FILE."""
+    """equations, jokes or explanations, or FILE.py:Class. Also module:Class, reasoning_gym:NAME, mixtures
+    (reasoning_gym:A*2+B, reasoning_gym:all), and gsm8k, svamp or deepmind_mathematics on --data FILE."""
     equations: EquationsConfig = field(default_factory=EquationsConfig)
     jokes: JokesConfig = field(default_factory=JokesConfig)
     explanations: ExplanationsConfig = field(default_factory=ExplanationsConfig)
