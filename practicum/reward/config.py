@@ -47,8 +47,8 @@ class FunctionsConfig(Ranged, section="reward"):
     weights: Mapping[str, FiniteFloat] = field(default_factory=dict)
     """Weights of the functions by name, 1 where none is given, and of task (the task's own score)."""
     functions: Common[tuple[str, ...]] = ()
-    """FILE.py:function, package.module:function or a ready-made one: exact_match, format:REGEX, length,
-    json_schema:FILE, python_tests, llm_judge. Several are added up."""
+    """Functions, FILE.py:NAME. Also package.module:NAME or one that is ready-made: exact_match, format:REGEX,
+    length, json_schema:FILE, python_tests, llm_judge. Several are added up."""
     on_error: FiniteFloat | None = 0.0
     """What a function's part is for a sample on which it failed; none leaves the part out."""
     time_limit: PositiveFloat = 10.0
