@@ -50,9 +50,10 @@ def quotient_text(top: Fraction | int, bottom: Fraction | int) -> str:
     text = f"{top}/{signed(bottom)}"
     if value.denominator == 1 and 10 < abs(value) < 100 and value % 10 and abs(bottom) != 1:
         sign = "-" if value < 0 else "+"
-        tens, units = abs(value) // 10 * 10, abs(value) % 10
+        tens, units = int(abs(value)) // 10 * 10, int(abs(value)) % 10
+        divisor = abs(Fraction(bottom))
         head = f"{'-' if value < 0 else ''}{tens}{sign}"
-        return f"{text}={head}{units * abs(bottom)}/{abs(bottom)}={head}{units}={value}"
+        return f"{text}={head}{units * divisor}/{divisor}={head}{units}={value}"
     return text if str(value) == text else f"{text}={value}"
 
 
