@@ -46,13 +46,14 @@ def linear_root(numbers: tuple[Fraction, ...], x: str, pen: Pen) -> Fraction:
 
 def quotient_text(top: Fraction | int, bottom: Fraction | int) -> str:
     """A quotient with its result; whole results from 10 on are found in two parts: `84/6=10+24/6=10+4=14`."""
-    value, size = Fraction(top) / Fraction(bottom), abs(Fraction(bottom))
+    value = Fraction(top) / Fraction(bottom)
     text = f"{top}/{signed(bottom)}"
-    if value.denominator == 1 and 10 < abs(value) < 100 and value % 10 and size != 1:
+    if value.denominator == 1 and 10 < abs(value) < 100 and value % 10 and abs(bottom) != 1:
         sign = "-" if value < 0 else "+"
-        tens, units = abs(value) // 10 * 10, abs(value) % 10
+        tens, units = int(abs(value)) // 10 * 10, int(abs(value)) % 10
+        divisor = abs(Fraction(bottom))
         head = f"{'-' if value < 0 else ''}{tens}{sign}"
-        return f"{text}={head}{units * size}/{size}={head}{units}={value}"
+        return f"{text}={head}{units * divisor}/{divisor}={head}{units}={value}"
     return text if str(value) == text else f"{text}={value}"
 
 

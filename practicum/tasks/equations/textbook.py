@@ -94,9 +94,10 @@ def passage(
     text = random.choice(PROSE)
     while len(text) < 150:
         piece = random.choice(PROSE) if random.random() < 0.1 else random.choice(deck)(random, x)
-        if len(text) + len(piece) + 2 > 250:
+        if len(text) + len(piece) + 2 <= 250:
+            text = _joined(text, piece)
+        elif len(text) >= 100:
             break
-        text = _joined(text, piece)
     return text
 
 

@@ -33,7 +33,7 @@ SHAPES = (
 )
 """What stands on either side, x a term with the unknown, c a number; an empty text is drawn term by term."""
 FRACTIONS = ("xc|", "xc|", "cx|", "x|c", "xc|c")
-MOST_CHARACTERS = 170
+MOST_CHARACTERS = 185
 """Longest solution, in characters of mathematics, that is still asked for."""
 
 Term = tuple[int, int, int]

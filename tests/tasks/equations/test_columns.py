@@ -1,3 +1,5 @@
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,10 @@ def columns_of(text):
     """The sides before and behind the columns, and the digits that stay, units first."""
     sides, _, rest = text.partition(":")
     columns, _, result = rest.partition("=")
-    return sides, columns[1::2], columns[0::2], result
+    assert columns[::3] == "abcdefghij"[: len(columns) // 3]
+    for number in re.findall(r"(?:[a-z]\d)+", sides):
+        assert number[::2] == "jihgfedcba"[-len(number) // 2 :]
+    return re.sub("[a-z]", "", sides), columns[2::3], columns[1::3], result
 
 
 @given(numbers, numbers)

@@ -16,7 +16,7 @@ from practicum.tasks.equations.textbook import PROSE, passage
 @pytest.fixture(scope="module")
 def passages():
     random = Random(0)
-    return [passage(random, FAMILIES) for _ in range(3000)]
+    return [passage(random, FAMILIES, in_columns=True) for _ in range(3000)]
 
 
 def test_passages_have_100_to_250_characters_and_never_pose_the_task(passages):
@@ -71,7 +71,8 @@ def test_every_step_on_a_line_of_its_own_is_true(passages):
     seen = Counter()
     for word, maths in steps(passages):
         # The columns of a long sum or product stand between its sides.
-        maths = re.sub(r":\d+(?==)", "", maths)
+        if word in ("add", "left", "times"):
+            maths = re.sub("[a-p]", "", re.sub(r":[a-p0-9]+(?==)", "", maths))
         if re.search(r"[a-z]", maths.replace("sqrt", "")) or word == "roots":
             continue
         for chain in maths.split(", "):
