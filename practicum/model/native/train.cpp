@@ -518,7 +518,12 @@ void logprobs_backward(long tokens, long width, long vocabulary, Ending ending, 
                 Integers target = (int32_t)(targets[token] - start) - Integers{};
                 T* gradient = dlogits + token * vocabulary + start;
                 for (long at = 0; at < entries; at += LANES) {
-                    Floats value = ending(load(logits + row * PANEL + at)), logprob = value - logsum[token];
+                    Floats product = load(logits + row * PANEL + at), value = {};
+                    Floats logprob = product * ending.sharpness - logsum[token];
+                    if (ending.cap > 0) {
+                        value = ending(product);
+                        logprob = value - logsum[token];
+                    }
                     Floats share = exponential(logprob);
                     Floats slope = (lanes_from(at) == target ? spread(pull) : Floats{}) - share * pull;
                     if (dentropy) slope -= share * (logprob + entropy[token]) * spreading;
