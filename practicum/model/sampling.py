@@ -23,7 +23,8 @@ class DecodingSettings(Ranged, section="sampling"):
     """Length limit, rows at a time and dtype of completions, whoever decides how they are drawn."""
 
     max_new_tokens: Common[Count] = 200
-    """A completion is cut here, without an end-of-sequence token. All turns of a conversation count together."""
+    """A completion is cut here, without an end-of-sequence token. The turns of a conversation count
+    together."""
     max_turns: PositiveInt = 8
     """Turns of the policy in a conversation with a task that replies."""
     slots: PositiveInt = 512

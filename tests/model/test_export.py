@@ -19,8 +19,8 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import Decoder
 from practicum.model.export import ExportConfig, export, store_as
-from practicum.model.gguf import halves_apart, read_gguf
-from practicum.model.gguf_writer import LLAMA3_PIECES, QWEN2_PIECES, pairs_side_by_side
+from practicum.model.gguf import LLAMA3_PIECES, halves_apart, read_gguf
+from practicum.model.gguf_writer import QWEN2_PIECES, pairs_side_by_side
 from practicum.model.lora import LoraConfig
 from practicum.model.policy import load_policy
 from practicum.model.tokenizer import Chat, encode_batch, set_chat, train_tokenizer

@@ -68,7 +68,7 @@ def test_every_identity_is_true(passages):
 
 
 def test_every_step_on_a_line_of_its_own_is_true(passages):
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for word, maths in steps(passages):
         # The columns of a long sum or product stand between its sides.
         if word in ("add", "left", "times"):

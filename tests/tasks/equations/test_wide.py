@@ -1,4 +1,5 @@
 import re
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -46,10 +47,8 @@ def test_forms_and_sizes_are_those_of_exercise_collections():
     assert len(shapes) > 100
     assert len({problem.variable for problem in problems}) > 20
     assert max(len(number) for problem in problems for number in re.findall(r"\d+", problem.equation)) >= 6
-    assert any(problem.roots[0].denominator > 1 for problem in problems)
-    assert (
-        min(problem.roots[0] for problem in problems)
-        < -50
-        < 50
-        < max(problem.roots[0] for problem in problems)
-    )
+    roots = [problem.roots[0] for problem in problems]
+    exact = [root for root in roots if isinstance(root, Fraction)]
+    assert len(exact) == len(roots)
+    assert any(root.denominator > 1 for root in exact)
+    assert min(exact) < -50 < 50 < max(exact)
