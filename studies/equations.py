@@ -233,6 +233,8 @@ def first_and_last(metrics: Path, name: str) -> tuple[float, float]:
 
 # ---------------------------------------------------------------------------------------------------- claims
 
+OWN = "family=linear"
+"""Slice of our own examination that the external problems in the training format belong to."""
 FAMILY, MIX = "the family a - (b+x)/x = x", "the full mix of equations"
 BEHAVIOURS = {
     "domain_check": "how often the domain is stated first, where it is restricted",
@@ -240,12 +242,6 @@ BEHAVIOURS = {
     "factoring": "how often a quadratic with rational roots is factored correctly",
 }
 Rows = Mapping[int, Mapping[str, Any]]
-
-
-def own_linear(slices: Mapping[str, Mapping[str, Any]]) -> float:
-    """Accuracy, in per cent, on our own equations of the families that the external ones belong to."""
-    found = [slices[name] for family in external.LINEAR if (name := f"family={family}") in slices]
-    return sum(float(row["n"]) * accuracy(row) for row in found) / sum(float(row["n"]) for row in found)
 
 
 def claims(results: Mapping[str, Any]) -> list[Claim]:
@@ -272,7 +268,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
         found += of_part(unseen[min(unseen)], unseen_claims(unseen))
     if "external" in results:
         asked = [seed for seed in demos if any(results["external"]["models"].get(str(seed), {}).values())]
-        own = {seed: own_linear(demos[seed]["examination"]["whole"]["slices"]) for seed in asked}
+        own = {seed: accuracy(demos[seed]["examination"]["whole"]["slices"][OWN]) for seed in asked}
         found += of_part(first, external.claims(results["external"], own))
     return [{"command": command_of_seeds(one["seeds"]), **one} for one in found]
 

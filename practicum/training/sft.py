@@ -73,7 +73,7 @@ class SftConfig(Ranged):
         default_factory=lambda: OptimizerConfig(learning_rate=5e-3, final_share=0.05)
     )
     """The optimizer."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=1100, checkpoint_every=200))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=850, checkpoint_every=200))
     """Steps and checkpoints."""
     dtype: Common[Literal["auto", "float32", "bfloat16"]] = "auto"
     """Dtype of matrix products; master weights are always float32."""

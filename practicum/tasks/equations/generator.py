@@ -11,7 +11,6 @@ from practicum.tasks.equations.families import cancelled, linear, quadratic, rat
 from practicum.tasks.equations.parameters import PARAMETRIC
 from practicum.tasks.equations.problems import SPLITS, Problem, split_of
 from practicum.tasks.equations.radicals import absolute, nested, radical
-from practicum.tasks.equations.wide import wide
 
 Draw = Callable[[int, str, str, Random], Problem | None]
 
@@ -24,7 +23,6 @@ FAMILIES: Mapping[str, Draw] = MappingProxyType(
         "radical": radical,
         "nested": nested,
         "absolute": absolute,
-        "wide": wide,
     }
 )
 
@@ -41,7 +39,6 @@ KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
         "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
         "absolute": {"integer": 0.4, "rational": 0.1, "extraneous": 0.35, "none": 0.15},
-        "wide": {"integer": 0.6, "rational": 0.4},
     }
 )
 

@@ -20,7 +20,6 @@ class Habits(Ranged, section="habits"):
     once. verification: check the candidates at the end, and start again when a check fails.
     Bad habits. guess_factoring: factor before looking at the discriminant, and force it. formula_slip: lose
     the denominator or the sign of -b. arithmetic_slip and sign_slip: a wrong number or sign, per step.
-    trial_slip: try a digit too large or too small in a long division, and mend it in the next step.
     """
 
     domain_check: Share = 0.35
@@ -35,7 +34,6 @@ class Habits(Ranged, section="habits"):
     verification: Share = 0.35
     arithmetic_slip: Share = 0.01
     sign_slip: Share = 0.02
-    trial_slip: Share = 0.08
 
     @classmethod
     def perfect(cls) -> Habits:
@@ -53,7 +51,6 @@ class Habits(Ranged, section="habits"):
             verification=0.5,
             arithmetic_slip=0.0,
             sign_slip=0.0,
-            trial_slip=0.0,
         )
 
 

@@ -27,7 +27,6 @@ from practicum.tasks.equations.steps import (
     vieta_check,
     write_sum,
 )
-from practicum.tasks.equations.wide import terms_of, wide_root
 
 __all__ = ["MAX_TOKENS", "Habits", "solve_by_hand", "token_count"]
 
@@ -186,12 +185,6 @@ def _absolute(problem: Problem, pen: Pen) -> None:
     _conclude(problem, pen, tuple(sorted(candidates)), knows_domain)
 
 
-def _wide(problem: Problem, pen: Pen) -> None:
-    root = wide_root(terms_of(problem), problem.variable, pen, in_columns=problem.level > 1)
-    # Putting numbers of many digits into the equation would take longer than the whole solution: no checks.
-    _give_answer(problem, pen, (root,))
-
-
 # --- from candidates to the answer -------------------------------------------------------------------
 
 
@@ -285,5 +278,4 @@ _SOLVE: dict[str, Callable[[Problem, Pen], None]] = {
     "radical": _radical,
     "nested": _nested,
     "absolute": _absolute,
-    "wide": _wide,
 }

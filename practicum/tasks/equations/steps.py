@@ -40,21 +40,9 @@ def linear_root(numbers: tuple[Fraction, ...], x: str, pen: Pen) -> Fraction:
             pen.write("collect", f"{sum_of(((left, x),))}{both}={right}")
     root = right / left
     if left != 1:
-        pen.write("divide", quotient_text(right, left))
+        quotient = f"{right}/{signed(left)}"
+        pen.write("divide", quotient + (f"={root}" if str(root) != quotient else ""))
     return root
-
-
-def quotient_text(top: Fraction | int, bottom: Fraction | int) -> str:
-    """A quotient with its result; whole results from 10 on are found in two parts: `84/6=10+24/6=10+4=14`."""
-    value = Fraction(top) / Fraction(bottom)
-    text = f"{top}/{signed(bottom)}"
-    if value.denominator == 1 and 10 < abs(value) < 100 and value % 10 and abs(bottom) != 1:
-        sign = "-" if value < 0 else "+"
-        tens, units = int(abs(value)) // 10 * 10, int(abs(value)) % 10
-        divisor = abs(Fraction(bottom))
-        head = f"{'-' if value < 0 else ''}{tens}{sign}"
-        return f"{text}={head}{units * divisor}/{divisor}={head}{units}={value}"
-    return text if str(value) == text else f"{text}={value}"
 
 
 def quadratic_candidates(written: Quadratic, x: str, pen: Pen) -> tuple[Number, ...]:
@@ -81,7 +69,7 @@ def quadratic_candidates(written: Quadratic, x: str, pen: Pen) -> tuple[Number, 
         return _irrational(written, discriminant, x, pen)
     pen.write("square", f"{discriminant}={root_of_it}^2")
     if pen.does(pen.habits.factor_when_square):
-        if a == 1:
+        if a == 1 and c:
             # The two numbers with sum b and product c, found from the root of the discriminant.
             pen.write("numbers", divided_text(b, root_of_it, 2))
         return _factor(written, x, pen)
@@ -163,26 +151,13 @@ def _irrational(written: Quadratic, discriminant: int, x: str, pen: Pen) -> tupl
     pen.write("formula", f"{x}={_over(whole, f'sqrt({discriminant})', divisor)}")
     times, inside = simplify_root(discriminant)
     if times != 1:
-        pen.write("surd", surd_text(discriminant))
+        pen.write("surd", f"sqrt({discriminant})={times}sqrt({inside})")
     if not pen.does(pen.habits.halve_surd):
         # The number in front is divided where that comes out whole, and nothing at all where it does not.
         whole, divisor = (whole // divisor if whole % divisor == 0 else whole), 1
     roots = surd(whole, -times, inside, divisor), surd(whole, times, inside, divisor)
     pen.write("roots", solutions_text(roots))
     return roots
-
-
-def surd_text(number: int) -> str:
-    """A root simplified square by square, `sqrt(72)=2sqrt(18)=6sqrt(2)`; a square divides `number`."""
-    parts, outside, factor = [f"sqrt({number})"], 1, 2
-    while factor * factor <= number:
-        if number % (factor * factor):
-            factor += 1
-            continue
-        number //= factor * factor
-        outside *= factor
-        parts.append(f"{outside}sqrt({number})" if number != 1 else str(outside))
-    return "=".join(parts)
 
 
 def vieta_check(written: Quadratic, root: Surd, pen: Pen) -> bool:

@@ -39,11 +39,10 @@ class EquationsConfig(Ranged, section="equations"):
 
     families: Mapping[str, NonNegativeFloat] = field(
         default_factory=lambda: {
-            "rational": 0.5,
-            "quadratic": 0.14,
-            "linear": 0.12,
-            "cancelled": 0.12,
-            "wide": 0.12,
+            "rational": 0.56,
+            "quadratic": 0.16,
+            "linear": 0.14,
+            "cancelled": 0.14,
         }
     )
     levels: Mapping[str, NonNegativeFloat] = field(default_factory=lambda: {"1": 1.0})
@@ -75,14 +74,13 @@ class EquationsTask:
     """The equations task of `practicum.tasks.task.Task`."""
 
     name = "equations"
-    vocabulary_size = 512
+    vocabulary_size = 384
 
     def __init__(self, config: EquationsConfig | None = None) -> None:
         self.config = config or EquationsConfig()
         self._families = tuple(self.config.families), tuple(self.config.families.values())
         self._levels = tuple(int(level) for level in self.config.levels), tuple(self.config.levels.values())
         self._taught = tuple(family for family, weight in self.config.families.items() if weight > 0)
-        self._in_columns = any(level > 1 and weight > 0 for level, weight in zip(*self._levels, strict=True))
         others = {kind: share for kind, share in KINDS["rational"].items() if kind != "excluded"}
         scale = (1 - self.config.excluded) / sum(others.values())
         rational = {kind: share * scale for kind, share in others.items()}
@@ -126,7 +124,7 @@ class EquationsTask:
     def exposition(self, count: int, seed: int) -> list[str]:
         """`count` textbook passages of 100 to 250 characters."""
         random = Random(f"exposition {seed}")
-        return [passage(random, self._taught, self._in_columns) for _ in range(count)]
+        return [passage(random, self._taught) for _ in range(count)]
 
     def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
         """`count` worked problems of the train split, written with the configured habits."""
