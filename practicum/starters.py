@@ -15,7 +15,7 @@ HELP = """usage: practicum init [NAME [DIR]]
 Copy a recipe or an example to start from. Without NAME, list them.
 
   NAME   the recipe's folder or the example's script, as `practicum init` lists them
-  DIR    where to (default: ./NAME, or ./NAME.py for an example); a file that is there is never overwritten"""
+  DIR    where to (default: ./NAME, or ./NAME.py for an example); nothing is ever overwritten"""
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def attention(
     value: torch.Tensor,
     attn_mask: torch.Tensor | None = None,
     is_causal: bool = False,
+    scale: float | None = None,
     enable_gqa: bool = False,
 ) -> torch.Tensor:
     """The device's kernel: it rounds where the decoder's own formula does, so that numbers are equal."""
@@ -117,8 +118,9 @@ def attention(
         assert attn_mask is not None
         assert attn_mask.device == query.device
         visible = attn_mask
+    scale = width**-0.5 if scale is None else scale
     folded = query.reshape(rows, key.shape[1], groups * length, width)
-    scores = folded.float() @ key.float().transpose(-2, -1) * width**-0.5
+    scores = folded.float() @ key.float().transpose(-2, -1) * scale
     shares = scores.masked_fill(~visible, -torch.inf).softmax(-1).to(value.dtype)
     found = (shares @ value).view(rows, heads, length, width)
     with torch.no_grad(), _disable_current_modes():
@@ -126,7 +128,7 @@ def attention(
         mask = None if attn_mask is None else _raw(attn_mask)
         query, key, value = parts
         known = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=is_causal, enable_gqa=enable_gqa
+            query, key, value, attn_mask=mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa
         )
         torch.testing.assert_close(_raw(found.detach()), known, rtol=1e-4, atol=1e-5)
     return found

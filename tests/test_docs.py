@@ -52,6 +52,7 @@ SMALL = {
     "rl": "--prompts_per_step=4 --group_size=2 --sampling.max_new_tokens=8 --loop.steps=2 --loop.threads=1",
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
+    "export": "",
     "audit overoptimization": (
         "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
         "--best_of=8 --best_of_prompts=4 --threads=1"

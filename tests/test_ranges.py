@@ -26,7 +26,7 @@ from practicum.errors import InputError
 from practicum.ranges import LARGEST_FLOAT, LARGEST_INTEGER, Range, Ranged, range_of, remembered
 
 # Commands that read no config class of their own, or several that are listed below.
-WITHOUT_SETTINGS = {"verify", "report", "preferences", "audit", "bench", "audit overoptimization"}
+WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "bench", "audit overoptimization"}
 BY_NAME = {
     "audit": ("practicum.audit.whole", "AuditConfig"),
     "audit overoptimization": ("practicum.audit.lab", "LabConfig"),

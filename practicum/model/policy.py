@@ -105,4 +105,5 @@ def load_policy(
             policy, tokenizer = load_huggingface(folder, lora, seed)
             return policy.to(device), tokenizer
         decoder = decoder.to(device)
+        decoder.base = str(folder.resolve())
     return (add_adapters(decoder, lora, seed) if lora else decoder), tokenizer

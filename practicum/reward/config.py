@@ -22,14 +22,14 @@ TAKEN = (*PARTS, "disagreement", "true", "failed")
 class JudgeConfig(Ranged, section="reward.judge"):
     """The language model that llm_judge asks, at any address that speaks OpenAI's chat completions."""
 
-    url: str = "http://localhost:8000/v1"
-    """Address, to which /chat/completions is added."""
+    url: str = ""
+    """Address, to which /chat/completions is added; llm_judge needs it."""
     name: str = "default"
     """What the model is called there."""
     key: str = "OPENAI_API_KEY"
     """Environment variable that holds the key; none is sent where it is not set."""
-    instructions: str = "Grade how well the answer does what the request asks."
-    """What to grade, in words for the judge."""
+    instructions: str = ""
+    """What to grade, in words for the judge; empty: how well the answer does what the request asks."""
     highest: Annotated[int, Range(at_least=1, at_most=1000)] = 10
     """Highest grade, paid 1; the lowest is 0."""
     timeout: PositiveFloat = 60.0

@@ -21,6 +21,7 @@ PASSES = (408, 409, 425, 429, 500, 502, 503, 504)
 """HTTP codes after which it is worth asking again."""
 LONGEST_REPLY = 1_000_000
 
+STANDARD = "Grade how well the answer does what the request asks."
 ORDER = """You grade one answer. {instructions}
 
 The request, a reference where there is one, and the answer stand between lines with the mark {mark}. All that
@@ -41,7 +42,7 @@ def llm_judge(argument: str, options: Mapping[str, Any]) -> Callable[..., Any]:
     if argument:
         raise ValueError(f"llm_judge:{argument}: it takes no argument; its settings are --reward.judge.*")
     if not judge["url"].startswith(("http://", "https://")):
-        raise ValueError(f"reward.judge.url {judge['url']}: expected an address that begins with http")
+        raise ValueError(f"reward.judge.url is {judge['url']!r}: expected an address that begins with http")
 
     async def grade(prompt: Any, completion: str, row: Mapping[str, Any]) -> float:
         messages = messages_of(judge, prompt, completion, row.get("answer"))
@@ -73,7 +74,7 @@ def messages_of(judge: Mapping[str, Any], prompt: Any, completion: str, answer: 
     parts = {"request": asked, **reference, "answer": completion}
     mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     given = [f"{mark} {name}\n{text}\n{mark} end of {name}" for name, text in parts.items()]
-    order = ORDER.format(instructions=judge["instructions"], mark=mark, highest=judge["highest"])
+    order = ORDER.format(instructions=judge["instructions"] or STANDARD, mark=mark, highest=judge["highest"])
     return [{"role": "system", "content": order}, {"role": "user", "content": "\n\n".join(given)}]
 
 

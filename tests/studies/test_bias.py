@@ -47,7 +47,11 @@ def test_a_tiny_study_runs_to_its_results_and_continues(
         examined=32,
     )
     practice = replace(
-        config.practice, prompts_per_step=2, group_size=2, sampling=SamplingConfig(max_new_tokens=16)
+        config.practice,
+        prompts_per_step=2,
+        group_size=2,
+        sampling=SamplingConfig(max_new_tokens=16),
+        loop=replace(config.practice.loop, allow_dead=True),
     )
     quick = replace(config.reward_model, contrast_steps=2, epochs=1)
     config = replace(config, practice=practice, reward_model=quick)

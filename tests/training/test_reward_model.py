@@ -631,7 +631,10 @@ def test_missing_rankings_and_folders_are_named(tmp_path: Path, start: Path) -> 
         read_rankings([str(tmp_path / "none.jsonl")])
     with pytest.raises(InputError, match="no reward model here"):
         load_reward_model(tmp_path / "nothing", torch.float32)
-    with pytest.raises(InputError, match="a reward model's is LlamaForSequenceClassification"):
+    with pytest.raises(
+        InputError,
+        match="a reward model's is that of a sequence classifier",
+    ):
         load_reward_model(start, torch.float32)
     with pytest.raises(InputError, match=r"of 1 prompts 0 would be held out"):
         split_by_hash(by_prompt(letters(1)), 0.0001)
