@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
 from practicum.model.decoder import Decoder
+from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import Chat, encode_prompts, set_chat, train_tokenizer
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
@@ -32,6 +33,8 @@ from practicum.training.objectives import generalised_advantages
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Score
 from tests.tiny import LetterTask, parts_of, tiny_trainee, without_bytes
+
+needs_native = pytest.mark.skipif(load("decode") is None, reason="no C++ compiler")
 
 CHATML = (
     "{% for m in messages %}[{{ m.role[0] }}]{{ m.content }}<eos>;{% endfor %}"
@@ -73,7 +76,9 @@ def make(kind: type, trainee: Trainee, config: SamplingConfig) -> Sampler:
     return sampler
 
 
-@pytest.mark.parametrize("kind", [NativeSampler, TorchSampler, UncachedSampler])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(NativeSampler, marks=needs_native), TorchSampler, UncachedSampler]
+)
 @pytest.mark.parametrize("chat", [False, True])
 def test_the_learner_scores_every_turn_as_it_was_sampled(
     kind: type, chat: bool, tokenizer: Tokenizer, tmp_path: Path
@@ -114,7 +119,7 @@ def test_ids_masks_and_texts_of_a_conversation(chat: bool, tokenizer: Tokenizer)
     endings(trainee)
     task, config = Echo(), SamplingConfig(max_new_tokens=30, dtype="float32")
     conversation = conversation_of(task, trainee.decoder, config)
-    sampler = make(NativeSampler, trainee, config)
+    sampler = make(TorchSampler, trainee, config)
     prompts = [Prompt("12:"), Prompt("7:")]
     batch = collect(sampler, own, task, prompts, 8, 5, conversation=conversation)
     rollout, whole, ended = batch.rollout, 0, trainee.decoder.spec.eos_ids
@@ -158,7 +163,7 @@ def test_one_completion_of_a_task_that_never_replies_is_what_it_was(tokenizer: T
     batches = []
     for task in (LetterTask(), Echo(0)):
         sampler, conversation = (
-            make(NativeSampler, trainee, config),
+            make(TorchSampler, trainee, config),
             conversation_of(task, trainee.decoder, config),
         )
         batches.append(collect(sampler, tokenizer, task, [Prompt("1:")], 6, 1, conversation=conversation))
