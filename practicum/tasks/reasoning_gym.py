@@ -133,7 +133,11 @@ class ReasoningGymTask:
             return Score(0.0, False, False, "unparseable", "no answer is given", {"partial": 0.0})
         if refusal := refused(name, answer):
             return Score(0.0, False, False, "unparseable", refusal, {"partial": 0.0})
-        paid = self._paid(name, answer, self._entry(name, prompt.data["number"]))
+        try:
+            paid = self._paid(name, answer, self._entry(name, prompt.data["number"]))
+        # A judge of another's making: what it raises on an odd text is of any type, and is counted.
+        except Exception as error:
+            return Score(0.0, False, True, "judge_failed", f"{name}: {error!r:.200}", {"partial": 0.0})
         solved = paid == 1.0
         reason = f"{name} pays {paid:g}"
         return Score(
@@ -146,14 +150,10 @@ class ReasoningGymTask:
         )
 
     def _paid(self, name: str, answer: str, entry: dict[str, Any]) -> float:
-        """What the dataset pays, in [0, 1]; an answer that it stumbles over is worth nothing."""
+        """What the dataset pays, in [0, 1]. Raises whatever the dataset's judge raises on an odd text."""
         if name in BY_TEXT:
             return float(answer.casefold() == str(entry["answer"]).casefold())
-        try:
-            paid = float(self._judges[name].score_answer(answer, entry))
-        # A judge of another's making: what it raises on an odd text is of any type.
-        except Exception:
-            return 0.0
+        paid = float(self._judges[name].score_answer(answer, entry))
         return min(1.0, max(0.0, paid)) if paid == paid else 0.0
 
     def _entry(self, name: str, number: int) -> dict[str, Any]:
