@@ -151,7 +151,11 @@ CASES = (
         f"--batch_demonstrations 8 --loop.steps 5 {STAGE}",
     ),
     filling("grpo-jokes", "rl", f"{GOLD} {FULL}"),
-    filling("grpo-equations", "rl", f"--model sft-equations {LINEAR} {TRY} --group_size 8 {FULL}"),
+    filling(
+        "grpo-equations",
+        "rl",
+        f"--model sft-equations {LINEAR} {TRY} --group_size 8 --loop.allow_dead true {FULL}",
+    ),
     filling("grpo-bfloat16", "rl", f"{GOLD} --sampling.dtype bfloat16 {LOW}"),
     filling(
         "grpo-kl-in-loss",
