@@ -66,6 +66,8 @@ def curve_figures(runs: Sequence[ReportedRun]) -> list[Json]:
             title = f"{words.STAGE_TITLES.get(stage, stage)}: {meaning_title(metric)}"
             shown.append(figure(svg, f"{words.meaning(metric).text} {curve_note(curves)}", title))
     practice = runs[0].stages.get("rl")
+    if practice is not None:
+        shown += [metric_figure(runs, "rl", name, "part") for name in practice.names(words.PART)]
     if practice is not None and practice.names("outcome/"):
         series = {name.partition("/")[2]: practice.series(name) for name in practice.names("outcome/")}
         ends = ", ".join(

@@ -76,7 +76,7 @@ METRICS: dict[str, Meaning] = {
     "loss": Meaning(
         "loss", "Cross-entropy of the next token, in nats: lower is better, 0 is a perfect prediction."
     ),
-    "reward": Meaning("reward", "Mean reward of the answers of an iteration: 1 or 0 each.", True),
+    "reward": Meaning("reward", "Mean reward of the answers of an iteration."),
     "solved": Meaning(
         "right answers", "Share of the answers written during practice that the task judges right.", True
     ),
@@ -157,9 +157,17 @@ HEALTH = (
 )
 
 
+PART = "reward/"
+PART_TEXT = "Mean of this part of the reward over the answers of an iteration, before its weight."
+
+
 def meaning(metric: str) -> Meaning:
     """The metric's name and meaning; one the page does not know shows its own name."""
     name = metric.partition("/")[2] or metric
+    if metric.startswith(PART) and metric not in METRICS:
+        failed = name.startswith("failed/")
+        text = "Share of an iteration's answers that the function failed on." if failed else PART_TEXT
+        return Meaning(name.replace("failed/", "failures of "), text, failed)
     return METRICS.get(metric, Meaning(name.replace("_", " "), f"The metric {metric} of metrics.jsonl."))
 
 

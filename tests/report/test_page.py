@@ -175,6 +175,16 @@ def test_a_stage_alone_has_its_curves_settings_and_samples(demo_run: Path, copy_
     assert "solve: " in page_of(run / "sft").text
 
 
+def test_every_part_of_the_reward_has_a_curve(copy_of_demo: Copy) -> None:
+    run = copy_of_demo("parts")
+    rewrite_metrics(run / "rl", lambda row: row.update({"reward/clear": 0.5, "reward/failed/clear": 0.25}))
+    page = page_of(run)
+    assert "Clear" in page.text
+    assert "before its weight" in page.text
+    assert "Failures of clear" in page.text
+    assert "failed on" in page.text
+
+
 def test_an_unfinished_stage_says_so(copy_of_demo: Copy) -> None:
     stage = copy_of_demo("unfinished") / "rl"
     (stage / "summary.json").unlink()
