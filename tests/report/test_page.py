@@ -177,7 +177,7 @@ def test_a_stage_alone_has_its_curves_settings_and_samples(demo_run: Path, copy_
 
 def test_every_part_of_the_reward_has_a_curve(copy_of_demo: Copy) -> None:
     run = copy_of_demo("parts")
-    rewrite_metrics(run / "rl", lambda row: row.update({"reward/clear": 0.5, "reward/failed/clear": 0.25}))
+    rewrite_metrics(run, lambda row: row.update({"reward/clear": 0.5, "reward/failed/clear": 0.25}))
     page = page_of(run)
     assert "Clear" in page.text
     assert "before its weight" in page.text
