@@ -107,7 +107,8 @@ def text_of(value: Any, origin: str) -> str:
 
 def _with_system(messages: tuple[Message, ...], row: Row, columns: Columns) -> tuple[Message, ...]:
     value = value_of(row.values, columns.system) if columns.system else None
-    if not value or messages[0]["role"] == "system":
+    # A prompt of no messages stays one: a system message alone asks for nothing.
+    if not value or not messages or messages[0]["role"] == "system":
         return messages
     return ({"role": "system", "content": text_of(value, f"{row.origin}: {columns.system}")}, *messages)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,69 @@ def test_a_file_for_the_test_is_its_test_split_and_shared_prompts_are_counted(
     assert "f.jsonl: 1 of 2 prompts of the test split are in the train split too" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"no rows in the validation split; give --data\.validation_share"):
         task.prompts("validation", 1, 0)
+
+
+NAMED = st.sets(st.sampled_from(["train", "validation", "test", "other"]), min_size=1)
+
+
+@on_disk
+@given(
+    files=NAMED,
+    test=st.sampled_from(["", "file", "share"]),
+    validation=st.booleans(),
+    use=st.sampled_from(["practice", "imitation", "examination"]),
+)
+def test_a_folder_is_divided_as_its_files_and_the_settings_say(
+    tmp_path: Path, files: set[str], test: str, validation: bool, use: Any
+) -> None:
+    """Every row is in one split, no row leaves a split that its file names, and every setting has its effect
+    or is refused by its name."""
+    shutil.rmtree(tmp_path / "set", ignore_errors=True)
+    (tmp_path / "set").mkdir()
+    own = {name: {100 * place + n for n in range(40)} for place, name in enumerate(sorted(files))}
+    for name, numbers in own.items():
+        lines(tmp_path / "set" / f"{name}.jsonl", questions(*numbers))
+    given_file = lines(tmp_path / "given.jsonl", questions(999))
+    config = DataConfig(
+        tmp_path / "set",
+        given_file if test == "file" else None,
+        test_share=0.4 * (test == "share"),
+        validation_share=0.4 * validation,
+    )
+    refused = {"test": "test", "test_share": "test", "validation_share": "validation"}
+    dividing = [name for name, split in refused.items() if getattr(config, name)]
+    divided = files & {"train", "other"}
+    bad = [
+        name for name in dividing if refused[name] in files or (name.endswith("share") and not divided)
+    ]
+    if bad:
+        with pytest.raises(InputError, match=rf"^data\.({'|'.join(bad)}): .*set has "):
+            load_table(config, use)
+        return
+    splits = {
+        split: {int(record.prompt.text.split()[2]) for record in records}
+        for split, records in load_table(config, use).splits.items()
+    }
+    assert sum(map(len, splits.values())) == 40 * len(files) + (test == "file")
+    for name in files - divided:
+        assert own[name] == splits[name]
+    if test == "file":
+        assert splits["test"] == {999}
+    for name in dividing:
+        assert splits[refused[name]]
+    if not dividing and files != {"other"}:
+        assert splits["train"] == set().union(*(own[name] for name in divided))
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_the_advice_on_a_split_without_rows_works(tmp_path: Path, split: Any) -> None:
+    path = lines(tmp_path / "train.jsonl", questions(*range(100)))
+    with pytest.raises(InputError, match=rf"no rows in the {split} split; .*--data\.{split}_share 0\.1"):
+        load_table(DataConfig(tmp_path), "practice").prompts(split, 1, 0)
+    shares: dict[str, Any] = {f"{split}_share": 0.1}
+    assert load_table(DataConfig(tmp_path, **shares), "practice").prompts(split, 1, 0)
+    with pytest.raises(InputError, match=r"data\.test: .* has train rows too"):
+        load_table(DataConfig(path, tmp_path), "practice")
 
 
 def test_an_examination_takes_all_rows_once(tmp_path: Path) -> None:
