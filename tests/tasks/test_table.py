@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from practicum.data.columns import USUAL
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.model.tokenizer import train_tokenizer
@@ -231,9 +233,7 @@ def test_a_folder_is_divided_as_its_files_and_the_settings_say(
     refused = {"test": "test", "test_share": "test", "validation_share": "validation"}
     dividing = [name for name, split in refused.items() if getattr(config, name)]
     divided = files & {"train", "other"}
-    bad = [
-        name for name in dividing if refused[name] in files or (name.endswith("share") and not divided)
-    ]
+    bad = [name for name in dividing if refused[name] in files or (name.endswith("share") and not divided)]
     if bad:
         with pytest.raises(InputError, match=rf"^data\.({'|'.join(bad)}): .*set has "):
             load_table(config, use)
@@ -301,6 +301,22 @@ def test_prompts_that_are_too_long_are_counted_and_left_out(
     assert lengths(fitted(task, tokenizer, 64)) == [3, 20, 10, 21, 19]
     with pytest.raises(InputError, match=r"5 of 5 prompts .* none is left"):
         fitted(task, tokenizer, 3)
+
+
+@pytest.mark.parametrize("name", USUAL["answer"])
+@pytest.mark.parametrize("empty", [None, "", "absent"])
+def test_imitation_needs_no_gold_answer(tmp_path: Path, name: str, empty: str | None) -> None:
+    chat = {"messages": CHAT}
+    rows = [chat if empty == "absent" else chat | {name: empty}, chat | {name: "7"}]
+    if "." in name:
+        outer, inner = name.split(".")
+        rows = [chat | {outer: {inner: "7"}}, chat | {outer: None}]
+    config = DataConfig(lines(tmp_path / "f.jsonl", rows))
+    assert len(load_table(config, "imitation").lessons()) == 2
+    with pytest.raises(InputError, match=r"column '.*' is empty"):
+        load_table(config, "practice")
+    with pytest.raises(InputError, match=r"column '.*' is empty"):
+        load_table(replace(config, answer=name), "imitation")
 
 
 def test_a_task_of_its_own_prompts_takes_no_data(tmp_path: Path) -> None:
