@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +231,8 @@ def test_a_name_with_dots_reads_what_a_plain_name_reads(
 @given(chosen=st.text("ab \n", max_size=5), rejected=st.text("ab \n", max_size=5))
 def test_a_pair_is_never_read_with_an_empty_prompt(chosen: str, rejected: str) -> None:
     row = {"chosen": chosen, "rejected": rejected}
-    shared = commonprefix([chosen, rejected])
+    both = zip(chosen, rejected, strict=False)
+    shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
     if not shared.strip():
         with pytest.raises(InputError, match=r"^f\.jsonl:7: .* name it with --data\.prompt"):
             read(row)
