@@ -13,12 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from practicum.config import load
 from practicum.data.columns import USUAL
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.fitting import fitted
-from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.math import ASKED
+from practicum.tasks.registry import TASKS, TaskConfig, load_task_on
 from practicum.tasks.table import TableTask, drawn, load_table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"
@@ -317,6 +319,39 @@ def test_imitation_needs_no_gold_answer(tmp_path: Path, name: str, empty: str | 
         load_table(config, "practice")
     with pytest.raises(InputError, match=r"column '.*' is empty"):
         load_table(replace(config, answer=name), "imitation")
+
+
+OWN = """class Own:
+    def prompts(self, split, count, seed): return ["p"] * count
+    def score(self, prompts, texts): return [0.0] * len(texts)
+"""
+
+
+@pytest.mark.parametrize("name", [*TASKS, *ASKED, "rows", "own.py:Own", "reasoning_gym:chain_sum"])
+@pytest.mark.parametrize(
+    "flag", ["settings.max_terms=3", "partial=true", "format.answer=boxed", "jokes.mistakes=0.25"]
+)
+def test_a_setting_of_a_task_is_used_or_refused(tmp_path: Path, name: str, flag: str) -> None:
+    if name.startswith("reasoning_gym:"):
+        pytest.importorskip("reasoning_gym")
+    (tmp_path / "own.py").write_text(OWN)
+    spec = {"rows": TaskConfig.name, "own.py:Own": f"{tmp_path}/own.py:Own"}.get(name, name)
+    takes_file = name in ASKED or name == "rows"
+    data = DataConfig(lines(tmp_path / "f.jsonl", questions(1, 2)) if takes_file else None)
+    config = load(TaskConfig, None, [f"--name={spec}", f"--{flag}"])
+    setting = flag.partition(".")[0].partition("=")[0]
+    used = {
+        "settings": ("reasoning_gym:",),
+        "partial": ("reasoning_gym:",),
+        "jokes": (*TASKS, *ASKED, "own", "re"),
+    }
+    used["format"] = ("reasoning_gym:", *ASKED)
+    if name.startswith(used[setting]):
+        assert load_task_on(config, data, "practice").prompts("train", 2, 0)
+        return
+    with pytest.raises(InputError, match=rf"^task\.{setting}") as caught:
+        load_task_on(config, data, "practice")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_task_of_its_own_prompts_takes_no_data(tmp_path: Path) -> None:
