@@ -56,7 +56,7 @@ USES = {"task": "Task", "potential": "score", "reward": "score"}
     ("given", "inside", "neighbour"),
     [
         *(("own.py", "", "colorsys"), ("sub/own.py", "Outer.", "helper")),
-        *(("own", "Outer.", "colorsys"), ("random.py", "", "helper")),
+        *(("own", "Outer.", "colorsys"), ("json.py", "", "helper")),
     ],
 )
 def test_every_use_finds_the_same(tmp_path: Path, given: str, inside: str, neighbour: str) -> None:
@@ -79,4 +79,4 @@ def test_every_use_finds_the_same(tmp_path: Path, given: str, inside: str, neigh
         found[use] = json.loads(process.stdout)
     assert len(set(found.values())) == 1, found
     assert found["task"].startswith("beside in ")
-    assert (found["task"] == "beside in own") == ("random" not in given)
+    assert (found["task"] == "beside in own") == ("json" not in given)

@@ -109,7 +109,7 @@ def test_the_words_stand_in_the_question_of_a_chat(
     """The text is the messages as text, so that what is added never stands behind "Assistant:"."""
     roles = [*before, "user", *after]
     messages = [{"role": role, "content": f"{role} {turn}."} for turn, role in enumerate(roles)]
-    data = {"answer": "7"} | ({"tools": [{}]} if tools else {})
+    data: dict[str, Any] = {"answer": "7"} | ({"tools": [{}]} if tools else {})
     prompt = prompt_of(messages, data, "f:1")
     asked = len(before)
     config = FormatConfig(answer=place)

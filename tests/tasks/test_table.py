@@ -309,7 +309,7 @@ def test_prompts_that_are_too_long_are_counted_and_left_out(
 @pytest.mark.parametrize("empty", [None, "", "absent"])
 def test_imitation_needs_no_gold_answer(tmp_path: Path, name: str, empty: str | None) -> None:
     chat = {"messages": CHAT}
-    rows = [chat if empty == "absent" else chat | {name: empty}, chat | {name: "7"}]
+    rows: list[dict[str, Any]] = [chat if empty == "absent" else chat | {name: empty}, chat | {name: "7"}]
     if "." in name:
         outer, inner = name.split(".")
         rows = [chat | {outer: {inner: "7"}}, chat | {outer: None}]
