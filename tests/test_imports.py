@@ -22,6 +22,7 @@ LAYERS = {
     "config": 1,
     "stats": 1,
     "files": 1,
+    "loading": 1,
     "threads": 1,
     "data": 2,
     "exact": 2,

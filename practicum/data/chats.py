@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from practicum.errors import InputError
@@ -121,6 +122,18 @@ def plain_text(messages: Sequence[Message]) -> str:
         return str(messages[0]["content"])
     turns = [f"{str(message['role']).capitalize()}:\n{message['content']}\n\n" for message in messages]
     return "".join(turns) + "Assistant:\n"
+
+
+def reworded(prompt: Prompt, change: Callable[[str], str]) -> Prompt:
+    """A prompt with its question changed: of a chat, the last message of the user, else the last."""
+    if not prompt.messages:
+        return replace(prompt, text=change(prompt.text))
+    users = [place for place, message in enumerate(prompt.messages) if message["role"] == "user"]
+    place = users[-1] if users else len(prompt.messages) - 1
+    asked = prompt.messages[place]
+    messages = [*prompt.messages]
+    messages[place] = {**asked, "content": change(str(asked["content"]))}
+    return replace(prompt, text=plain_text(messages), messages=tuple(messages))
 
 
 def prompt_of(messages: Sequence[Message], data: Mapping[str, Any], origin: str) -> Prompt:

@@ -91,6 +91,11 @@ def value_of(values: Mapping[str, Any], name: str) -> Any:
     return found
 
 
+def has_column(values: Mapping[str, Any], name: str) -> bool:
+    """Whether a row has a column, or anything under a name with dots."""
+    return bool(name) and (name in values or value_of(values, name) is not None)
+
+
 def _named_prompt(given: Sequence[str], rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:
     return () if tuple(given) == (NONE,) else tuple(_known(name, rows, names, "prompt") for name in given)
 

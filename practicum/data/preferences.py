@@ -21,7 +21,7 @@ from practicum.data.chats import (
     prompt_of,
     turns_of,
 )
-from practicum.data.columns import Columns, value_of
+from practicum.data.columns import Columns, has_column, value_of
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.types import Prompt, Ranking, Response
@@ -50,12 +50,12 @@ class Labelled:
 def ranking_of(row: Row, columns: Columns) -> Ranking:
     """A row of any form as a ranking. Raises InputError that names the row and what is wrong with it."""
     values = row.values
-    if columns.chosen and columns.chosen in values:
+    if has_column(values, columns.chosen):
         return _pair(row, columns)
     answers = next((name for name in ANSWERS if isinstance(values.get(name), list)), "")
     if answers and "ranks" not in values and columns.prompt:
         return _ranked_list(row, columns, answers)
-    if columns.label and columns.label in values and "ranks" not in values:
+    if has_column(values, columns.label) and "ranks" not in values:
         raise InputError(
             f"{row.origin}: column {columns.label!r} labels single completions (KTO) and compares none: a "
             "reward model needs chosen and rejected, or several responses with ranks"
@@ -109,7 +109,7 @@ def _parts(row: Row, columns: Columns) -> tuple[Prompt, str, str]:
         if first and second:
             chosen, rejected = first, second
     if isinstance(chosen, str) and isinstance(rejected, str):
-        return _of_texts(prompt, chosen, rejected)
+        return _of_texts(prompt, chosen, rejected, origin)
     assert not isinstance(chosen, str)
     assert not isinstance(rejected, str)
     return _of_chats(prompt, chosen, rejected, origin)
@@ -149,10 +149,10 @@ def _asked(row: Row, columns: Columns) -> Prompt | None:
     return prompt_of(side, {}, f"{row.origin}: {columns.prompt[0]}")
 
 
-def _of_texts(prompt: Prompt | None, chosen: str, rejected: str) -> tuple[Prompt, str, str]:
+def _of_texts(prompt: Prompt | None, chosen: str, rejected: str, origin: str) -> tuple[Prompt, str, str]:
     """Two texts as they are, or without what both begin with: TRL's implicit prompt.
 
-    A space before the answers is left to them.
+    A space before the answers is left to them. Raises InputError for two that share no prompt.
     """
     if prompt is not None:
         return prompt, chosen, rejected
@@ -160,6 +160,11 @@ def _of_texts(prompt: Prompt | None, chosen: str, rejected: str) -> tuple[Prompt
     same = next((place for place in range(shortest) if chosen[place] != rejected[place]), shortest)
     if 0 < same < shortest and chosen[same - 1] == " ":
         same -= 1
+    if not chosen[:same].strip():
+        raise InputError(
+            f"{origin}: chosen and rejected begin with no prompt that they share, and no column holds "
+            "one: name it with --data.prompt"
+        )
     return Prompt(chosen[:same]), chosen[same:], rejected[same:]
 
 

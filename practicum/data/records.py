@@ -30,9 +30,12 @@ class Record:
     split: str
 
 
-def record_of(row: Row, columns: Columns, turns: str = "last") -> Record:
-    """A row read by its columns. Raises InputError that names the row and the column."""
-    data = _data(row, columns)
+def record_of(row: Row, columns: Columns, turns: str = "last", *, answered: bool = True) -> Record:
+    """A row read by its columns; `answered` says that a column of answers must hold one in every row.
+
+    Raises InputError that names the row and the column.
+    """
+    data = _data(row, columns, answered)
     chat = _column_chat(row, columns.messages)
     if columns.prompt:
         prompt = prompt_of(_asked(row, columns), data, row.origin)
@@ -46,17 +49,19 @@ def record_of(row: Row, columns: Columns, turns: str = "last") -> Record:
     return Record(prompt, tuple(_demonstrations(row, columns, prompt, chat, turns)), row.origin, row.split)
 
 
-def _data(row: Row, columns: Columns) -> dict[str, Any]:
+def _data(row: Row, columns: Columns, answered: bool) -> dict[str, Any]:
     """What rewards and templates read besides the text: the row, the gold answer, tools."""
     data: dict[str, Any] = {"row": dict(row.values)}
     if columns.answer:
         value = value_of(row.values, columns.answer)
-        if value is None or value == "":
+        empty = value is None or value == ""
+        if empty and answered:
             raise InputError(
                 f"{row.origin}: column {columns.answer!r} is empty: leave the row out, or give "
                 "--data.answer none where rewards need no answer"
             )
-        data["answer"] = final_answer(value)
+        if not empty:
+            data["answer"] = final_answer(value)
     if columns.tools and (tools := value_of(row.values, columns.tools)):
         tools = _json_text(tools) if isinstance(tools, str) else tools
         if not isinstance(tools, list):
@@ -107,7 +112,8 @@ def text_of(value: Any, origin: str) -> str:
 
 def _with_system(messages: tuple[Message, ...], row: Row, columns: Columns) -> tuple[Message, ...]:
     value = value_of(row.values, columns.system) if columns.system else None
-    if not value or messages[0]["role"] == "system":
+    # A prompt of no messages stays one: a system message alone asks for nothing.
+    if not value or not messages or messages[0]["role"] == "system":
         return messages
     return ({"role": "system", "content": text_of(value, f"{row.origin}: {columns.system}")}, *messages)
 

@@ -34,6 +34,8 @@ SPLITS |= {"val": "validation", "test": "test"}
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 WRAPPERS = ("data", "rows", "examples", "instances")
 """Fields under which a JSON object may hold the array of its rows."""
+ABOUT = ("dataset_info.json", "dataset_infos.json")
+"""Files beside the data of a folder that describe it and hold no rows."""
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 
 
@@ -224,7 +226,9 @@ def _folder(path: Path) -> Iterator[Row]:
         files = [
             file
             for file in sorted(path.rglob("*"))
-            if file.is_file() and Path(file.name.lower().removesuffix(".gz")).suffix in ENDINGS
+            if file.is_file()
+            and file.name not in ABOUT
+            and Path(file.name.lower().removesuffix(".gz")).suffix in ENDINGS
         ]
         if not files:
             raise InputError(

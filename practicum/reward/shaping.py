@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeAlias
 
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor
 from practicum.errors import InputError
 from practicum.rollout.collect import ScoredRollout
 from practicum.rollout.scores import checked_reward
-from practicum.tasks.python import calling, load_file, load_module
+from practicum.tasks.python import calling, found_in, imported
 from practicum.types import Prompt
 
 Potential: TypeAlias = Callable[[Prompt, str], float]
@@ -46,9 +45,7 @@ def shaping_rewards(potentials: Sequence[float], discount: float = 1.0) -> list[
 
 def load_potential(spec: str) -> Potential:
     """The function of `FILE.py:function` or `module:function`; InputError where it is not there."""
-    place, _, name = spec.rpartition(":")
-    module = load_file(Path(place)) if place.endswith(".py") else load_module(place) if place else None
-    function = getattr(module, name, None)
+    function = found_in(*imported(spec)) if spec.rpartition(":")[0] else None
     if not callable(function):
         raise InputError(f"potential {spec}: expected FILE.py:function, a function of a prompt and a text")
     return partial(calling, spec, function)

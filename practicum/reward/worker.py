@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import faulthandler
-import importlib
-import importlib.util
 import inspect
 import json
 import math
@@ -23,12 +21,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import reduce
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
 
+from practicum import loading
+from practicum.loading import load_file, load_module, named
 from practicum.reward.bad import BadFunction, BadReward
 from practicum.types import LARGEST_REWARD, Score
 
@@ -141,8 +140,8 @@ def _live_and_die_with_parent() -> None:
 def failure(error: BaseException) -> dict[str, str]:
     """An exception as the parent counts and shows it: its kind, and a traceback of the user's own frames."""
     summary = traceback.TracebackException.from_exception(error)
-    here = str(Path(__file__))
-    frames = [frame for frame in summary.stack if frame.filename != here]
+    ours = (__file__, loading.__file__)
+    frames = [frame for frame in summary.stack if frame.filename not in ours]
     summary.stack = traceback.StackSummary.from_list(frames)
     lines = "".join(summary.format())
     if len(lines) > LONGEST_TRACEBACK:
@@ -165,9 +164,9 @@ def load(request: Mapping[str, Any]) -> Function:
 
         found = ready_made(request["ready"], request["argument"], request["options"])
     else:
-        module = import_file(Path(request["file"])) if request["file"] else import_named(request["module"])
+        module = load_file(Path(request["file"])) if request["file"] else load_module(request["module"])
         try:
-            found = reduce(getattr, request["function"].split("."), module)
+            found = named(module, request["function"])
         except AttributeError:
             known = ", ".join(functions_of(module)) or "none"
             raise BadFunction(f"has no function {request['function']!r}; it has {known}") from None
@@ -181,25 +180,6 @@ def functions_of(module: ModuleType) -> list[str]:
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     ]
-
-
-def import_file(path: Path) -> ModuleType:
-    """A file as a module that can import its neighbours."""
-    sys.path.insert(0, str(path.resolve().parent))
-    name = path.stem if path.stem not in sys.modules else f"_reward_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadFunction("is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def import_named(name: str) -> ModuleType:
-    """A module of a package, seen from the current folder."""
-    sys.path.insert(0, os.getcwd())
-    return importlib.import_module(name)
 
 
 def understood(function: Any) -> Function:
@@ -217,9 +197,9 @@ def understood(function: Any) -> Function:
     except (TypeError, ValueError):
         raise BadFunction("has no signature that Python can read: wrap it in a function") from None
     is_async = any(map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None))))  # noqa: B004
-    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    names = tuple(one.name for one in named)
-    needs = tuple(one.name for one in named if one.default is one.empty)
+    by_name = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    names = tuple(one.name for one in by_name)
+    needs = tuple(one.name for one in by_name if one.default is one.empty)
     is_open = any(one.kind is one.VAR_KEYWORD for one in parameters)
     if any(one.kind is one.POSITIONAL_ONLY and one.default is one.empty for one in parameters):
         names, needs = (), ()
@@ -228,7 +208,7 @@ def understood(function: Any) -> Function:
         return Function(function, kind, names, is_open, 0, needs, is_async)
     places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     asked = [one for one in places if one.default is one.empty] or places[:3]
-    if len(asked) in (2, 3) and not any(one.kind is one.KEYWORD_ONLY for one in named if one.name in needs):
+    if len(asked) in (2, 3) and not any(one.kind is one.KEYWORD_ONLY for one in by_name if one.name in needs):
         return Function(function, "plain", positional=len(asked), is_async=is_async)
     raise BadFunction(
         f"has the parameters ({', '.join(str(one) for one in parameters)}): expected (prompts, completions, "

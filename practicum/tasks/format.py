@@ -17,14 +17,33 @@ from practicum.errors import InputError
 from practicum.ranges import Ranged
 
 Place = Literal["auto", "tags", "boxed", "label", "last_line", "whole"]
-TAGS = "{question}\nGive the final answer in <answer></answer> tags.\n"
 MOST_READ = 100_000
 """Characters of a completion that are read, from its end."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an answer is asked for, and what it looks like, with {answer} where it stands."""
+
+    words: str
+    gold: str
+
+
+TAGS = Form("Give the final answer in <answer></answer> tags.", "<answer>{answer}</answer>")
+HASHES = Form("End with a line of #### and the final number.", "#### {answer}")
+FORMS: Mapping[Place, Form] = {
+    "tags": TAGS,
+    "boxed": Form(r"Give the final answer in \boxed{}.", r"\boxed{{answer}}"),
+    "label": Form('End with "Answer:" and the final answer behind it.', "Answer: {answer}"),
+    "last_line": Form("Give the final answer at the end, on a line of its own.", "{answer}"),
+    "whole": Form("Give the final answer and nothing else.", "{answer}"),
+}
+"""The form of an answer in each place; in `auto` it is the task's own."""
 
 _THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _OPEN, _CLOSED = re.compile(r"<answer>", re.IGNORECASE), re.compile(r"</answer>", re.IGNORECASE)
 _LABEL = re.compile(
-    r"(?:\banswer\b[ \t]*[*_]{0,2}[ \t]*(?::|=|\bis\b:?)|^[ \t]*####(?!#))[ \t]*[*_]{0,2}",
+    r"(?:\banswer\b[ \t]*[*_]{0,2}[ \t]*(?::|=|\bis\b:?)|^[ \t]*####(?!#))[*_]{0,2}",
     re.IGNORECASE | re.MULTILINE,
 )
 _BOX = re.compile(r"\\boxed\s*\{")
@@ -35,8 +54,8 @@ class FormatConfig(Ranged, section="format"):
     """How questions are asked and where answers are read, in tasks of questions with gold answers."""
 
     prompt: str = ""
-    """The prompt, with {question} where the question stands. Empty: the task's own words, which name the
-    format."""
+    """The prompt, with {question} where the question stands. Empty: the question, and words that name the
+    form of the answer."""
     answer: Place = "auto"
     """Where the answer stands: tags (<answer></answer>), boxed, label (behind the last "Answer:" or "####"),
     last_line, whole, or auto: the first of these that there is. It is always behind </think>."""
@@ -46,9 +65,15 @@ class FormatConfig(Ranged, section="format"):
         if self.prompt and "{question}" not in self.prompt:
             raise InputError("task.format.prompt: expected {question} where the question is to stand")
 
-    def ask(self, question: str, own: str = TAGS) -> str:
-        """The prompt of a question; `own` are the task's words."""
-        return (self.prompt or own).replace("{question}", question)
+    def ask(self, question: str, own: Form = TAGS) -> str:
+        """The prompt of a question; `own` is the task's form, which `auto` asks for."""
+        if self.prompt:
+            return self.prompt.replace("{question}", question)
+        return f"{question}\n{FORMS.get(self.answer, own).words}\n"
+
+    def gold(self, answer: str, own: Form = TAGS) -> str:
+        """A completion that gives an answer in the form that is asked for."""
+        return FORMS.get(self.answer, own).gold.replace("{answer}", answer)
 
     def read(self, completion: str, lines: int = 1) -> str | None:
         """The one answer that a completion gives, None where it gives none; `lines` the gold answer has."""

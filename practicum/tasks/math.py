@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from practicum.data.chats import reworded
 from practicum.data.config import DataConfig
 from practicum.data.records import Record
 from practicum.errors import InputError
 from practicum.exact.gold import judge_gold
 from practicum.exact.verdict import Outcome
-from practicum.tasks.format import TAGS, FormatConfig
+from practicum.tasks.format import HASHES, TAGS, FormatConfig
 from practicum.tasks.table import TableTask, Use, load_table
 from practicum.types import Prompt, Score
 
 ASKED = {
-    "gsm8k": "{question}\nEnd with a line of #### and the final number.\n",
+    "gsm8k": HASHES,
     "svamp": TAGS,
     "deepmind_mathematics": TAGS,
 }
@@ -38,10 +39,11 @@ class GoldJudge:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def _score(self, prompt: Prompt, text: str) -> Score:
-        answer = self.config.read(text)
+        gold = gold_text(prompt.data["answer"])
+        answer = self.config.read(text, max(1, len(gold.splitlines())))
         if answer is None:
             return Score(0.0, False, False, Outcome.UNPARSEABLE.value, "no answer is given")
-        verdict = judge_gold(gold_text(prompt.data["answer"]), answer)
+        verdict = judge_gold(gold, answer)
         solved = verdict.outcome is Outcome.CORRECT
         readable = verdict.outcome in (Outcome.CORRECT, Outcome.WRONG)
         return Score(float(solved), solved, readable, verdict.outcome.value, verdict.reason)
@@ -55,9 +57,13 @@ def gold_text(answer: object) -> str:
 class MathTask(TableTask):
     """Rows with gold answers, asked in words that name the format of an answer."""
 
+    def __init__(self, name: str, config: FormatConfig) -> None:
+        super().__init__(name, {}, GoldJudge(name, config))
+        self.config = config
+
     def gold(self, prompt: Prompt) -> str:
-        """The gold answer in its tags."""
-        return f"<answer>{gold_text(prompt.data['answer'])}</answer>"
+        """The gold answer in the form that the prompt asks for."""
+        return self.config.gold(gold_text(prompt.data["answer"]), ASKED[self.name])
 
     def attacks(self) -> list[tuple[Prompt, str]]:
         """Sprays of numbers, the question again, nothing."""
@@ -79,8 +85,7 @@ def load_math_task(name: str, config: FormatConfig, data: DataConfig, use: Use) 
     if data.file is None:
         raise InputError(f"task {name} reads a file of yours: give --data FILE")
     table = load_table(data, use)
-    judge = GoldJudge(name, config)
-    task = MathTask(name, {}, judge)
+    task = MathTask(name, config)
     splits = {
         split: [_asked(record, name, config) for record in records] for split, records in table.splits.items()
     }
@@ -98,9 +103,4 @@ def _asked(record: Record, name: str, config: FormatConfig) -> Record:
 
 
 def _worded(prompt: Prompt, name: str, config: FormatConfig) -> Prompt:
-    text = config.ask(prompt.text, ASKED[name])
-    if not prompt.messages:
-        return replace(prompt, text=text)
-    last = prompt.messages[-1]
-    content = config.ask(str(last["content"]), ASKED[name])
-    return replace(prompt, text=text, messages=(*prompt.messages[:-1], {**last, "content": content}))
+    return reworded(prompt, lambda question: config.ask(question, ASKED[name]))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import importlib.util
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from practicum import loading
 from practicum.config import load, nearest
 from practicum.errors import InputError
+from practicum.loading import load_file, load_module, named, see_first
 from practicum.types import Prompt, Score
 
 Result = TypeVar("Result")
@@ -72,9 +72,8 @@ def load_python_task(spec: str, settings: Mapping[str, str]) -> PythonTask:
     A class with a `Config` dataclass is made with one, of the `settings`, typed; any other without arguments.
     Raises InputError for a file or class that is not there or fails, and for settings that it does not have.
     """
-    place, _, name = spec.rpartition(":")
-    module = load_file(Path(place)) if place.endswith(".py") else load_module(place)
-    made = getattr(module, name, None)
+    module, name = imported(spec)
+    made = found_in(module, name)
     if not callable(made):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise InputError(f"{spec}: no class {name!r} there{nearest(name, classes)}")
@@ -114,27 +113,22 @@ def _takes_argument(made: Any) -> bool:
         return False
 
 
-def load_file(path: Path) -> ModuleType:
-    """A Python file as a module, which can import those beside it. InputError names file and line."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    name = f"practicum_task_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    sys.modules[name] = module
-    calling(str(path), spec.loader.exec_module, module)
-    return module
+def imported(spec: str) -> tuple[ModuleType, str]:
+    """The module of `FILE.py:name` or `module:name`, and the name. InputError tells file and line."""
+    place, _, name = spec.rpartition(":")
+    if not place.endswith(".py"):
+        return calling(place, load_module, place), name
+    if not Path(place).is_file():
+        raise InputError(f"{place}: no such file")
+    return calling(place, load_file, Path(place)), name
 
 
-def load_module(name: str) -> ModuleType:
-    """An importable module. Raises InputError where there is none."""
-    return calling(name, importlib.import_module, name)
+def found_in(module: ModuleType, name: str) -> Any:
+    """What a module holds under a name, which may have dots; None without it."""
+    try:
+        return named(module, name)
+    except AttributeError:
+        return None
 
 
 def file_of(spec: str) -> Path | None:
@@ -142,6 +136,7 @@ def file_of(spec: str) -> Path | None:
     place = spec.rpartition(":")[0]
     if place.endswith(".py"):
         return Path(place)
+    see_first(Path.cwd())
     try:
         found = importlib.util.find_spec(place)
     except (ImportError, ValueError):
@@ -175,6 +170,6 @@ def _place(error: BaseException, spec: str) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and not frame.filename.startswith("<frozen")
+        if frame.filename not in (__file__, loading.__file__) and not frame.filename.startswith("<frozen")
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno} ({spec})" if frames else spec

@@ -96,10 +96,10 @@ class ReasoningGymTask:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def gold(self, prompt: Prompt) -> str:
-        """The dataset's own answer in tags. Raises InputError for one without."""
+        """The dataset's own answer in the form asked for. Raises InputError for one without."""
         if "answer" not in prompt.data:
             raise InputError(f"reasoning_gym:{prompt.data['dataset']} comes without answers of its own")
-        return f"<answer>{prompt.data['answer']}</answer>"
+        return self.config.gold(prompt.data["answer"])
 
     def _draw(self, name: str, split: str, count: int, draw: Random) -> list[Prompt]:
         first, blocks = BLOCKS[split]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import cast
 
 from practicum.config import nearest
@@ -52,15 +52,26 @@ TASKS: Mapping[str, Callable[[TaskConfig], WorkedTask]] = {
 def load_task_on(config: TaskConfig, data: DataConfig, use: Use) -> Task:
     """The task that `config` names, or the rows of a user's file, where there is one, as a task.
 
-    Raises InputError for both together, unless the task is made for files.
+    Raises InputError for both together, unless the task is made for files, and for settings of the task that
+    would change nothing.
     """
     if config.name in ASKED:
+        _check_settings_used(config)
         return load_math_task(config.name, config.format, data, use)
     if data.file is None:
         return find_task(config)
     if config.name != TaskConfig.name:
         raise InputError(
             f"--task {config.name} makes its own prompts and --data {data.file} brings others: drop one"
+        )
+    # The default name may have been given or not; settings that are not the default were.
+    given = [
+        one.name for one in fields(config) if getattr(config, one.name) != getattr(TaskConfig(), one.name)
+    ]
+    if given:
+        raise InputError(
+            f"task.{given[0]}: --data {data.file} brings rows in the place of a task, which has no settings: "
+            "drop it, or drop --data"
         )
     return load_table(data, use)
 
@@ -72,8 +83,8 @@ def find_task(config: TaskConfig) -> Task:
     began.
     """
     name = config.name
+    _check_settings_used(config)
     if name in TASKS:
-        _check_no_settings(config)
         return TASKS[name](config)
     if name in ASKED:
         raise InputError(f"task.name: {name} reads a file: use it with --data FILE in rl, sft or eval")
@@ -118,11 +129,20 @@ def _check_digest(config: TaskConfig) -> None:
         )
 
 
-def _check_no_settings(config: TaskConfig) -> None:
-    if config.settings:
-        key = next(iter(config.settings))
+def _check_settings_used(config: TaskConfig) -> None:
+    """Raise InputError for settings that the task has no use for; a class of the user's checks its own."""
+    name, key = config.name, next(iter(config.settings), "")
+    if key and name in TASKS:
+        raise InputError(f"task.settings.{key}: {name} has its own section: --task.{name}.{key}")
+    if key and name in ASKED:
+        raise InputError(f"task.settings.{key}: {name} has no settings of its own: drop it")
+    procedural = name.startswith(PREFIX)
+    if config.partial and not procedural:
+        raise InputError(f"task.partial: {name} pays no partial scores, only reasoning_gym does: drop it")
+    if config.format != FormatConfig() and not procedural and name not in ASKED:
         raise InputError(
-            f"task.settings.{key}: {config.name} has its own section: --task.{config.name}.{key}"
+            f"task.format: {name} asks in its own words; a format is for reasoning_gym, {', '.join(ASKED)}: "
+            "drop it"
         )
 
 

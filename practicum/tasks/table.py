@@ -126,10 +126,12 @@ def load_table(config: DataConfig, use: Use) -> TableTask:
     check_columns(columns, rows, use)
     name = "stdin" if config.file == STDIN else config.file.name
     print(f"practicum: {name}: {len(rows)} rows; {columns.told(USED[use])}", file=sys.stderr)
-    records = [record_of(row, columns, config.turns) for row in rows]
+    # What is imitated is judged by nothing, so that a gold answer matters only where the user names it.
+    answered = use != "imitation" or bool(config.answer)
+    records = [record_of(row, columns, config.turns, answered=answered) for row in rows]
     splits = splits_of(records, config, use)
     if config.test is not None:
-        splits["test"] = _test_file(config, config.test)
+        splits["test"] = _test_file(config, config.test, answered)
     tell_shared(name, splits)
     return TableTask(name, splits)
 
@@ -144,22 +146,47 @@ def check_columns(columns: Columns, rows: Sequence[Row], use: Use) -> None:
         raise InputError(f"{file}: no column to imitate among {names}: name it with --data.completion")
 
 
-def _test_file(config: DataConfig, path: Path) -> list[Record]:
+def _test_file(config: DataConfig, path: Path, answered: bool) -> list[Record]:
     rows = read_rows(path)
+    others = sorted({row.split for row in rows} - {"", "test"})
+    if others:
+        raise InputError(f"data.test: {path} has {others[0]} rows too: name the file of its test rows alone")
     columns = find_columns(rows, replace(config, file=path, test=None))
     check_columns(columns, rows, "examination")
-    return [record_of(row, columns, config.turns) for row in rows]
+    return [record_of(row, columns, config.turns, answered=answered) for row in rows]
 
 
 def splits_of(records: Sequence[Record], config: DataConfig, use: Use) -> dict[str, list[Record]]:
-    """Records by split: the folder's own, else by the hash of the prompt."""
-    whole = "test" if use == "examination" and config.test is None else "train"
-    splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": []}
+    """Records by split: the folder's own; shares are taken, by the hash of the prompt, from what it leaves.
+
+    Raises InputError where a setting asks for a split that the folder has, or has nothing to take it from.
+    """
+    named = {record.split for record in records} - {""}
+    _check_named(records, named, config)
+    whole = "test" if use == "examination" and config.test is None and not named else "train"
     shares = config.test_share + config.validation_share
+    splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": []}
     for record in records:
-        place = record.split or (_split_by_hash(record.prompt, config) if shares else whole)
-        splits[place].append(record)
+        place = record.split or ("train" if shares else whole)
+        splits[_split_by_hash(record.prompt, config) if shares and place == "train" else place].append(record)
     return splits
+
+
+def _check_named(records: Sequence[Record], named: set[str], config: DataConfig) -> None:
+    """Raise InputError where the settings and a folder whose files name splits contradict each other."""
+    asked = {"test": "test", "test_share": "test", "validation_share": "validation"}
+    for setting, split in asked.items():
+        if not getattr(config, setting):
+            continue
+        if split in named:
+            raise InputError(
+                f"data.{setting}: {config.file} has a {split} split of its own: drop --data.{setting}, or "
+                "name the file of the train rows alone"
+            )
+        if setting != "test" and all(record.split not in ("", "train") for record in records):
+            raise InputError(
+                f"data.{setting}: {config.file} has no train rows to take it from: drop --data.{setting}"
+            )
 
 
 def _split_by_hash(prompt: Prompt, config: DataConfig) -> str:

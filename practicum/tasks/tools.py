@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from practicum.data.chats import reworded
 from practicum.errors import InputError
 from practicum.exact.expression import constant, parse_expression
 from practicum.types import Prompt, Score
@@ -58,9 +59,10 @@ class WithCalculator:
         return getattr(self.task, name)
 
     def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
-        """The task's prompts with the hint before them."""
+        """The task's prompts with the hint before them, in a chat before its last question."""
         return [
-            Prompt(self.hint + prompt.text, prompt.data) for prompt in self.task.prompts(split, count, seed)
+            reworded(prompt, lambda question: self.hint + question)
+            for prompt in self.task.prompts(split, count, seed)
         ]
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,47 @@ def test_columns_of_other_names_are_found_or_named() -> None:
     assert (ranking.prompt.text, ranking.responses[0].text) == ("p", "a")
     with pytest.raises(InputError, match=r"data.chosen: f\.jsonl has no column 'ja'; it has q, yes, no"):
         read(row, prompt=("q",), chosen="ja", rejected="no")
+
+
+ROLES = ["prompt", "chosen", "rejected", "system"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(chat=chats(), inside=st.sets(st.sampled_from(ROLES)), depth=st.integers(1, 3), texts=st.booleans())
+def test_a_name_with_dots_reads_what_a_plain_name_reads(
+    chat: tuple[list[dict[str, str]], str, str], inside: set[str], depth: int, texts: bool
+) -> None:
+    prompt, chosen, rejected = chat
+    flat: dict[str, Any] = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    if not texts:
+        flat |= {"chosen": [said("assistant", chosen)], "rejected": [said("assistant", rejected)]}
+    flat["system"] = "Be brief."
+    values, names = dict(flat), {}
+    for role in inside:
+        held: Any = {role: values.pop(role)}
+        for _ in range(depth - 1):
+            held = {"in": held}
+        values[f"about_{role}"] = held
+        name = ".".join([f"about_{role}", *["in"] * (depth - 1), role])
+        names[role] = (name,) if role == "prompt" else name
+    assert read(values, **names) == read(flat)
+
+
+@given(chosen=st.text("ab \n", max_size=5), rejected=st.text("ab \n", max_size=5))
+def test_a_pair_is_never_read_with_an_empty_prompt(chosen: str, rejected: str) -> None:
+    row = {"chosen": chosen, "rejected": rejected}
+    both = zip(chosen, rejected, strict=False)
+    shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
+    if not shared.strip():
+        with pytest.raises(InputError, match=r"^f\.jsonl:7: .* name it with --data\.prompt"):
+            read(row)
+    elif chosen == rejected:
+        with pytest.raises(NoPreferenceError, match=r"^f\.jsonl:7: "):
+            read(row)
+    else:
+        ranking = read(row)
+        assert ranking.prompt.text.strip()
+        assert [ranking.prompt.text + one.text for one in ranking.responses] == [chosen, rejected]
 
 
 def test_rows_that_prefer_nothing_are_counted_and_left_out(

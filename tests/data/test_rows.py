@@ -129,6 +129,18 @@ def test_a_saved_folder_of_datasets_is_read(tmp_path: Path, splits: bool) -> Non
     assert [row.split for row in found] == (["train"] * 5 + ["test"] * 2 if splits else [""] * 5)
 
 
+@pytest.mark.parametrize("name", ["dataset_info.json", "dataset_infos.json"])
+@pytest.mark.parametrize("data", ["train.json", "data/test.jsonl", "rows.csv"])
+def test_what_describes_a_folder_is_no_row_of_it(tmp_path: Path, name: str, data: str) -> None:
+    for folder in (tmp_path, tmp_path / "data"):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text('{"description": "", "features": {"prompt": {"dtype": "string"}}}')
+    with pytest.raises(InputError, match="no data file in it"):
+        read_rows(tmp_path)
+    (tmp_path / data).write_bytes((as_csv if data.endswith("csv") else as_jsonl)([{"prompt": "a"}]))
+    assert values(tmp_path) == [{"prompt": "a"}]
+
+
 def test_a_folder_of_files_has_the_splits_that_they_name(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(as_parquet([{"prompt": "a"}]))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from practicum import cli
+from practicum.data.chats import prompt_of
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
-from practicum.tasks.format import FormatConfig
-from practicum.tasks.math import MathTask
+from practicum.tasks.format import FORMS, FormatConfig, Place
+from practicum.tasks.math import ASKED, MathTask, _worded
 from practicum.tasks.registry import TaskConfig, find_task, load_task_on
+from practicum.tasks.tools import HINT, WithCalculator
+from practicum.types import Prompt
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "gsm8k": [
@@ -70,6 +75,65 @@ def test_answers_are_read_as_people_write_them(tmp_path: Path) -> None:
     boxed = load_task_on(TaskConfig("gsm8k", format=own), DataConfig(file=path), "practice")
     assert boxed.prompts("train", 1, 0)[0].text.startswith("Q: ")
     assert [score.solved for score in boxed.score([prompt] * 4, texts)] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("place", get_args(Place))
+@pytest.mark.parametrize("name", ROWS)
+def test_the_prompt_asks_for_what_is_read(name: str, place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(ROWS[name]))
+    config = TaskConfig(name, format=FormatConfig(answer=place))
+    task: Any = load_task_on(config, DataConfig(file=path), "examination")
+    prompts = task.prompts("test", 10, 0)
+    words = FORMS.get(place, ASKED[name]).words
+    assert all(prompt.text.endswith(f"\n{words}\n") for prompt in prompts)
+    assert [score.value for score in task.score(prompts, list(map(task.gold, prompts)))] == [1.0] * len(
+        prompts
+    )
+
+
+TURNS = st.lists(st.tuples(st.just("user"), st.just("assistant")), max_size=2).map(
+    lambda pairs: [role for pair in pairs for role in pair]
+)
+
+
+@given(
+    before=st.tuples(st.sampled_from([[], ["system"]]), TURNS).map(lambda parts: parts[0] + parts[1]),
+    after=st.sampled_from([[], ["assistant", "tool"], ["system"]]),
+    place=st.sampled_from(get_args(Place)),
+    tools=st.booleans(),
+)
+def test_the_words_stand_in_the_question_of_a_chat(
+    before: list[str], after: list[str], place: Place, tools: bool
+) -> None:
+    """The text is the messages as text, so that what is added never stands behind "Assistant:"."""
+    roles = [*before, "user", *after]
+    messages = [{"role": role, "content": f"{role} {turn}."} for turn, role in enumerate(roles)]
+    data: dict[str, Any] = {"answer": "7"} | ({"tools": [{}]} if tools else {})
+    prompt = prompt_of(messages, data, "f:1")
+    asked = len(before)
+    config = FormatConfig(answer=place)
+    told = _worded(prompt, "gsm8k", config)
+    calculated = WithCalculator(Given(prompt)).prompts("train", 1, 0)[0]
+    for changed, content in (
+        (told, config.ask(messages[asked]["content"], ASKED["gsm8k"])),
+        (calculated, HINT + messages[asked]["content"]),
+    ):
+        expected = [*messages]
+        expected[asked] = {"role": "user", "content": content}
+        assert changed == prompt_of(expected, data, "f:1")
+
+
+class Given:
+    """A task that asks what it was given."""
+
+    name = "given"
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.prompt = prompt
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        return [self.prompt] * count
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.tasks.format import FormatConfig
+from practicum.tasks.format import FORMS, HASHES, TAGS, Form, FormatConfig, Place
 from practicum.tasks.reasoning_gym import (
     FORMULAS,
     FUNCTIONS,
@@ -48,6 +50,30 @@ def test_every_dataset_asks_and_pays_its_own_answer_alone(name: str) -> None:
     assert all(0 <= score.parts["partial"] <= 1 for score in scores)
     # A new object, as after resuming, asks the same.
     assert ReasoningGymTask(name).prompts("train", 1, 0) == [prompt]
+    for place, form in FORMS.items():
+        task.config = FormatConfig(answer=place)
+        [asked] = task.prompts("train", 1, 0)
+        assert asked == replace(prompt, text=f"{prompt.data['question']}\n{form.words}\n")
+        if name not in WITHOUT_GOLD:
+            assert task.score([asked], [task.gold(asked)])[0].value == 1.0, (place, task.gold(asked))
+
+
+def test_every_place_has_a_form() -> None:
+    assert {*FORMS, "auto"} == {*get_args(Place)}
+
+
+ANSWERS = st.text("ab 12*_-+=(),.\n", min_size=1).map(
+    lambda text: "\n".join(line.strip() for line in text.split("\n") if line.strip())
+)
+
+
+@given(ANSWERS.filter(bool), st.sampled_from(get_args(Place)), st.sampled_from([TAGS, HASHES]), st.booleans())
+def test_what_an_obedient_model_writes_is_what_is_read(
+    answer: str, place: Place, own: Form, thought: bool
+) -> None:
+    config = FormatConfig(answer=place)
+    before = "<think>Answer: 5 \\boxed{6}</think>\n" if thought else ""
+    assert config.read(before + config.gold(answer, own), len(answer.splitlines())) == answer
 
 
 @pytest.mark.parametrize("spec", ["simple_equations", "leg_counting*3+chain_sum*0.5", "spell_backward"])

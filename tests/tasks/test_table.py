@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from practicum.config import load
+from practicum.data.columns import USUAL
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.fitting import fitted
-from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.math import ASKED
+from practicum.tasks.registry import TASKS, TaskConfig, load_task_on
 from practicum.tasks.table import TableTask, drawn, load_table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"
@@ -200,6 +205,67 @@ def test_a_file_for_the_test_is_its_test_split_and_shared_prompts_are_counted(
         task.prompts("validation", 1, 0)
 
 
+NAMED = st.sets(st.sampled_from(["train", "validation", "test", "other"]), min_size=1)
+
+
+@on_disk
+@given(
+    files=NAMED,
+    test=st.sampled_from(["", "file", "share"]),
+    validation=st.booleans(),
+    use=st.sampled_from(["practice", "imitation", "examination"]),
+)
+def test_a_folder_is_divided_as_its_files_and_the_settings_say(
+    tmp_path: Path, files: set[str], test: str, validation: bool, use: Any
+) -> None:
+    """Every row is in one split, no row leaves a split that its file names, and every setting has its effect
+    or is refused by its name."""
+    shutil.rmtree(tmp_path / "set", ignore_errors=True)
+    (tmp_path / "set").mkdir()
+    own = {name: {100 * place + n for n in range(40)} for place, name in enumerate(sorted(files))}
+    for name, numbers in own.items():
+        lines(tmp_path / "set" / f"{name}.jsonl", questions(*numbers))
+    given_file = lines(tmp_path / "given.jsonl", questions(999))
+    config = DataConfig(
+        tmp_path / "set",
+        given_file if test == "file" else None,
+        test_share=0.4 * (test == "share"),
+        validation_share=0.4 * validation,
+    )
+    refused = {"test": "test", "test_share": "test", "validation_share": "validation"}
+    dividing = [name for name, split in refused.items() if getattr(config, name)]
+    divided = files & {"train", "other"}
+    bad = [name for name in dividing if refused[name] in files or (name.endswith("share") and not divided)]
+    if bad:
+        with pytest.raises(InputError, match=rf"^data\.({'|'.join(bad)}): .*set has "):
+            load_table(config, use)
+        return
+    splits = {
+        split: {int(record.prompt.text.split()[2]) for record in records}
+        for split, records in load_table(config, use).splits.items()
+    }
+    assert sum(map(len, splits.values())) == 40 * len(files) + (test == "file")
+    for name in files - divided:
+        assert own[name] == splits[name]
+    if test == "file":
+        assert splits["test"] == {999}
+    for name in dividing:
+        assert splits[refused[name]]
+    if not dividing and files != {"other"}:
+        assert splits["train"] == set().union(*(own[name] for name in divided))
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_the_advice_on_a_split_without_rows_works(tmp_path: Path, split: Any) -> None:
+    path = lines(tmp_path / "train.jsonl", questions(*range(100)))
+    with pytest.raises(InputError, match=rf"no rows in the {split} split; .*--data\.{split}_share 0\.1"):
+        load_table(DataConfig(tmp_path), "practice").prompts(split, 1, 0)
+    shares: dict[str, Any] = {f"{split}_share": 0.1}
+    assert load_table(DataConfig(tmp_path, **shares), "practice").prompts(split, 1, 0)
+    with pytest.raises(InputError, match=r"data\.test: .* has train rows too"):
+        load_table(DataConfig(path, tmp_path), "practice")
+
+
 def test_an_examination_takes_all_rows_once(tmp_path: Path) -> None:
     path = lines(tmp_path / "f.jsonl", questions(*range(7)))
     task = load_table(DataConfig(path), "examination")
@@ -237,6 +303,55 @@ def test_prompts_that_are_too_long_are_counted_and_left_out(
     assert lengths(fitted(task, tokenizer, 64)) == [3, 20, 10, 21, 19]
     with pytest.raises(InputError, match=r"5 of 5 prompts .* none is left"):
         fitted(task, tokenizer, 3)
+
+
+@pytest.mark.parametrize("name", USUAL["answer"])
+@pytest.mark.parametrize("empty", [None, "", "absent"])
+def test_imitation_needs_no_gold_answer(tmp_path: Path, name: str, empty: str | None) -> None:
+    chat = {"messages": CHAT}
+    rows: list[dict[str, Any]] = [chat if empty == "absent" else chat | {name: empty}, chat | {name: "7"}]
+    if "." in name:
+        outer, inner = name.split(".")
+        rows = [chat | {outer: {inner: "7"}}, chat | {outer: None}]
+    config = DataConfig(lines(tmp_path / "f.jsonl", rows))
+    assert len(load_table(config, "imitation").lessons()) == 2
+    with pytest.raises(InputError, match=r"column '.*' is empty"):
+        load_table(config, "practice")
+    with pytest.raises(InputError, match=r"column '.*' is empty"):
+        load_table(replace(config, answer=name), "imitation")
+
+
+OWN = """class Own:
+    def prompts(self, split, count, seed): return ["p"] * count
+    def score(self, prompts, texts): return [0.0] * len(texts)
+"""
+
+
+@pytest.mark.parametrize("name", [*TASKS, *ASKED, "rows", "own.py:Own", "reasoning_gym:chain_sum"])
+@pytest.mark.parametrize(
+    "flag", ["settings.max_terms=3", "partial=true", "format.answer=boxed", "jokes.mistakes=0.25"]
+)
+def test_a_setting_of_a_task_is_used_or_refused(tmp_path: Path, name: str, flag: str) -> None:
+    if name.startswith("reasoning_gym:"):
+        pytest.importorskip("reasoning_gym")
+    (tmp_path / "own.py").write_text(OWN)
+    spec = {"rows": TaskConfig.name, "own.py:Own": f"{tmp_path}/own.py:Own"}.get(name, name)
+    takes_file = name in ASKED or name == "rows"
+    data = DataConfig(lines(tmp_path / "f.jsonl", questions(1, 2)) if takes_file else None)
+    config = load(TaskConfig, None, [f"--name={spec}", f"--{flag}"])
+    setting = flag.partition(".")[0].partition("=")[0]
+    used = {
+        "settings": ("reasoning_gym:",),
+        "partial": ("reasoning_gym:",),
+        "jokes": (*TASKS, *ASKED, "own", "re"),
+    }
+    used["format"] = ("reasoning_gym:", *ASKED)
+    if name.startswith(used[setting]):
+        assert load_task_on(config, data, "practice").prompts("train", 2, 0)
+        return
+    with pytest.raises(InputError, match=rf"^task\.{setting}") as caught:
+        load_task_on(config, data, "practice")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_task_of_its_own_prompts_takes_no_data(tmp_path: Path) -> None:
