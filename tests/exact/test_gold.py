@@ -73,8 +73,6 @@ BEFORE = [
         "not ",
         "/",
         "1:",
-        "by ",
-        "per ",
         "x squared = ",
         "twice x = ",
         "not x = ",
@@ -131,7 +129,7 @@ def test_words_and_marks_that_change_a_value_make_an_answer_wrong(value: int, dr
     assert judge_gold(str(value), answer + ")" * (word[-1] == "(")).verdict == "wrong" or not value
 
 
-@pytest.mark.parametrize("word", ["sum of ", "the product ", "a third of ", *BEFORE, *BEHIND])
+@pytest.mark.parametrize("word", ["by ", "per ", "sum of ", "the product ", "a third of ", *BEFORE, *BEHIND])
 def test_each_of_them_alone_is_wrong(word: str) -> None:
     answer = f"{word}5" + ")" * (word[-1] == "(") if word not in BEHIND else f"5{word}"
     assert judge_gold("5", answer).verdict == "wrong", answer
