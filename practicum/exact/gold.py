@@ -8,7 +8,6 @@ factors in any order ("2x + 3x" is not "5x"). Only one answer may be given: "17 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from typing import TypeAlias
@@ -27,11 +26,11 @@ from practicum.exact.expression import (
     Sum,
     parse_expression,
 )
-from practicum.exact.gold_numbers import NUMBER, read_number, single_number
+from practicum.exact.gold_lists import NumberList, is_same_list, read_list
+from practicum.exact.gold_numbers import read_number
 from practicum.exact.verdict import Outcome, Verdict
 
 _LABEL = re.compile(r"^\s*(?:[A-Za-z]\w{0,9}(?:\([a-z]\))?)\s*=\s*(?=\S)")
-_SEPARATOR = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|;\s*|\band\s+|\bor\s+)\s*", re.IGNORECASE)
 _MARKS = re.compile(r"\*\*|__|`|\\\(|\\\)|\\\[|\\\]|\\left|\\right|\\,|\\!|\\;")
 
 Form: TypeAlias = tuple[object, ...]
@@ -42,8 +41,9 @@ Factor: TypeAlias = tuple[Form, Fraction]
 def judge_gold(gold: str, answer: str) -> Verdict:
     """Whether an answer is the gold answer.
 
-    The gold answer says how: by value where it is a number or a list of numbers (in any order, with units and
-    currency signs around one of them), by terms and factors where it is an expression, else by its words.
+    The gold answer says how: by value where it is a number (with units and a label around it) or a list of
+    numbers (by name, in the order of a tuple, else in any order), by terms and factors where it is an
+    expression, else by its words.
     Raises InputError for an empty gold answer; never for an answer.
     """
     gold = plain_answer(gold)
@@ -67,12 +67,18 @@ def judge_gold(gold: str, answer: str) -> Verdict:
             return _refused(str(error), Outcome.OVER_LIMITS)
         except InputError as error:
             return _refused(f"expected {kind}: {error}")
-        if given == wanted:
+        if _is_same(wanted, given):
             return Verdict(Outcome.CORRECT, f"{text}: equals the gold answer {gold}")
         return Verdict(Outcome.WRONG, f"{text} is not {gold}")
     if _words(text) == _words(gold):
         return Verdict(Outcome.CORRECT, f"{gold}: the gold answer")
     return Verdict(Outcome.WRONG, f"{text!r:.60} is not {gold!r:.60}")
+
+
+def _is_same(gold: object, given: object) -> bool:
+    if isinstance(gold, NumberList) and isinstance(given, NumberList):
+        return is_same_list(gold, given)
+    return gold == given
 
 
 def plain_answer(text: str) -> str:
@@ -93,23 +99,6 @@ def _is_power(found: re.Match[str]) -> bool:
         and (before[-1].isalnum() or before[-1] in ")]")
         and (after[0].isdigit() or after[0] in "(-")
     )
-
-
-def _numbers(text: str) -> Counter[Fraction]:
-    """A list of two or more numbers, each with its label, as a set without order."""
-    inner = text.strip("{}[]() ")
-    parts = _SEPARATOR.split(inner)
-    if len(parts) < 2:
-        raise ParseError("one number is no list")
-    return Counter(_labelled_number(part) for part in parts)
-
-
-def _labelled_number(text: str) -> Fraction:
-    bare = _LABEL.sub("", text).strip()
-    value = NUMBER.fullmatch(bare)
-    if value is None:
-        raise ParseError(f"{bare!r:.40} is no number")
-    return single_number(bare)
 
 
 def _expression(text: str) -> Form:
@@ -177,6 +166,6 @@ def _refused(reason: str, outcome: Outcome = Outcome.UNPARSEABLE) -> Verdict:
 
 _READERS: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("a number", read_number),
-    ("a list of numbers", _numbers),
+    ("a list of numbers", read_list),
     ("an expression", _expression),
 )

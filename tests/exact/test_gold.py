@@ -185,6 +185,44 @@ def test_a_list_is_right_in_any_order_and_only_whole(members: list[int], random)
     assert judge_gold(str(members[0]), gold).verdict == "wrong"
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(-99, 99), min_size=2, max_size=5, unique=True), st.randoms())
+def test_numbers_belong_to_their_names_and_tuples_keep_their_order(members: list[int], random) -> None:
+    names = "uvwxy"[: len(members)]
+    pairs = [f"{name} = {value}" for name, value in zip(names, members, strict=True)]
+    turned = [*members[1:], members[0]]
+    crossed = ", ".join(f"{name} = {value}" for name, value in zip(names, turned, strict=True))
+    gold, order = ", ".join(pairs), f"({', '.join(map(str, members))})"
+    other = f"({', '.join(map(str, turned))})"
+    random.shuffle(pairs)
+    names_before = f"({', '.join(names)}) = "
+    for answer in (" and ".join(pairs), names_before + order):
+        assert judge_gold(gold, answer).verdict == "correct", answer
+    for answer in (crossed, names_before + other, ", ".join(pairs[1:]), order, order[1:-1]):
+        assert judge_gold(gold, answer).verdict == "wrong", answer
+    for answer in (order, order[1:-1], names_before + order, order.replace(", ", ",")):
+        assert judge_gold(order, answer).verdict == "correct", answer
+    for answer in (other, other[1:-1], names_before + other, crossed, "{" + order[1:-1] + "}", order[:-1]):
+        assert judge_gold(order, answer).verdict == "wrong", answer
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(-99, 99), min_size=2, max_size=5, unique=True), st.randoms())
+def test_sets_and_the_values_of_one_unknown_have_no_order(members: list[int], random) -> None:
+    renderings = ["{{{}}}", r"\{{{}\}}", "{}", "x = {}", "x = {{{}}}"]
+    golds = [form.format(", ".join(map(str, members))) for form in renderings]
+    golds.append(", ".join(f"x = {value}" for value in members))
+    random.shuffle(members)
+    answers = [form.format(", ".join(map(str, members))) for form in renderings]
+    answers += [" or ".join(f"x = {value}" for value in members)]
+    answers += [", ".join(f"x_{place} = {value}" for place, value in enumerate(members))]
+    for gold in golds:
+        for answer in answers:
+            named = "x" not in gold or "x" in answer
+            assert (judge_gold(gold, answer).verdict == "correct") or not named, (gold, answer)
+    assert judge_gold("x = 1, x = 2", "x = 1, y = 2").verdict == "wrong"
+
+
 letters = st.sampled_from("xyz")
 atoms = st.one_of(letters, st.integers(1, 20).map(str))
 
