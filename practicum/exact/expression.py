@@ -153,7 +153,7 @@ _GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambd
 GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρςστυφχψωϑϕϵΓΔΘΛΞΠΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
 FUNCTIONS = frozenset(("sqrt", "cbrt", "abs"))
 # No letter of any equation, so that log(x) is not l*o*g*x nor a parameter called log.
-_UNKNOWN_FUNCTION = re.compile(
+FOREIGN_FUNCTION = re.compile(
     r"(?:(?:arc|ar|a)?(?:sin|cos|tan|cot|sec|csc|cosec|sinus|cosinus|tg|ctg)h?|log|ln|lg|lb|exp|floor|ceil|ceiling|round|"
     r"sgn|sign|min|max|gcd|lcm|mod|det|lim|sum|prod|gamma(?=\()|erf|fact|factorial)[0-9]*[xyz]?",
     re.IGNORECASE,
@@ -294,7 +294,7 @@ def _append_letters(tokens: list[Token], found: str, position: int, after: str) 
 
 def _is_function(found: str, after: str) -> bool:
     """Whether letters name a function: a known one, a word before a bracket, or f(x), g(y)."""
-    if _UNKNOWN_FUNCTION.fullmatch(found) or (found.lower() in ("re", "im") and after[:1] == "("):
+    if FOREIGN_FUNCTION.fullmatch(found) or (found.lower() in ("re", "im") and after[:1] == "("):
         return True
     if after[:1] != "(" or found.lower() in GREEK:
         return False

@@ -8,7 +8,6 @@ factors in any order ("2x + 3x" is not "5x"). Only one answer may be given: "17 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from typing import TypeAlias
@@ -25,27 +24,13 @@ from practicum.exact.expression import (
     Power,
     Product,
     Sum,
-    constant,
     parse_expression,
-    word_set,
 )
+from practicum.exact.gold_lists import NumberList, is_same_list, read_list
+from practicum.exact.gold_numbers import read_number
 from practicum.exact.verdict import Outcome, Verdict
 
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?|\.\d+"
-_SIGN = r"[-−–+]?[ ]?"
-_NUMBER = re.compile(
-    rf"(?P<sign>{_SIGN})(?:[$€£¥][ ]?)?(?:\\[dt]?frac\{{(?P<over>\d+)\}}\{{(?P<below>\d+)\}}"
-    rf"|(?P<number>{_DIGITS})(?:[ ]?/[ ]?(?P<divisor>\d+))?)"
-)
-_UNIT = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|[$€£¥%°/().]|\s+|[²³]")
-_NEGATIVE_WORDS = word_set("""not no never isn't isn’t or without wrong incorrect unknown either except than
-    minus plus times about approximately roughly between over under least most""")
-_NUMBER_WORDS = word_set("""zero one two three four five six seven eight nine ten eleven twelve half
-    dozen hundred thousand million billion trillion hundreds thousands millions billions""")
-_LETTERS = frozenset("mgshlLdWVJNCFKa")
-"""Single letters that may stand beside a number: units, and an article."""
 _LABEL = re.compile(r"^\s*(?:[A-Za-z]\w{0,9}(?:\([a-z]\))?)\s*=\s*(?=\S)")
-_SEPARATOR = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|;\s*|\band\s+|\bor\s+)\s*", re.IGNORECASE)
 _MARKS = re.compile(r"\*\*|__|`|\\\(|\\\)|\\\[|\\\]|\\left|\\right|\\,|\\!|\\;")
 
 Form: TypeAlias = tuple[object, ...]
@@ -56,8 +41,9 @@ Factor: TypeAlias = tuple[Form, Fraction]
 def judge_gold(gold: str, answer: str) -> Verdict:
     """Whether an answer is the gold answer.
 
-    The gold answer says how: by value where it is a number or a list of numbers (in any order, with units and
-    currency signs around one of them), by terms and factors where it is an expression, else by its words.
+    The gold answer says how: by value where it is a number (with units and a label around it) or a list of
+    numbers (by name, in the order of a tuple, else in any order), by terms and factors where it is an
+    expression, else by its words.
     Raises InputError for an empty gold answer; never for an answer.
     """
     gold = plain_answer(gold)
@@ -81,12 +67,18 @@ def judge_gold(gold: str, answer: str) -> Verdict:
             return _refused(str(error), Outcome.OVER_LIMITS)
         except InputError as error:
             return _refused(f"expected {kind}: {error}")
-        if given == wanted:
+        if _is_same(wanted, given):
             return Verdict(Outcome.CORRECT, f"{text}: equals the gold answer {gold}")
         return Verdict(Outcome.WRONG, f"{text} is not {gold}")
     if _words(text) == _words(gold):
         return Verdict(Outcome.CORRECT, f"{gold}: the gold answer")
     return Verdict(Outcome.WRONG, f"{text!r:.60} is not {gold!r:.60}")
+
+
+def _is_same(gold: object, given: object) -> bool:
+    if isinstance(gold, NumberList) and isinstance(given, NumberList):
+        return is_same_list(gold, given)
+    return gold == given
 
 
 def plain_answer(text: str) -> str:
@@ -107,92 +99,6 @@ def _is_power(found: re.Match[str]) -> bool:
         and (before[-1].isalnum() or before[-1] in ")]")
         and (after[0].isdigit() or after[0] in "(-")
     )
-
-
-def read_number(text: str) -> Fraction:
-    """The one number that a text names, with its unit or its label: "$1,800.50", "x = 3/4", "18 eggs a day".
-
-    Raises ParseError when there is no number, more than one, or anything that could take it back.
-    """
-    text = plain_answer(text)
-    worked, equals, last = text.rpartition("=")
-    value = _single_number(last)
-    if equals and _value_of(worked.strip()) not in (None, value):
-        raise ParseError(f"{worked.strip()!r:.40} is not {last.strip()!r:.20}")
-    return value
-
-
-def _single_number(text: str) -> Fraction:
-    found = list(_NUMBER.finditer(text))
-    if len(found) != 1:
-        raise ParseError(f"{text.strip()!r:.40} names {len(found) or 'no'} number{'s' * (len(found) > 1)}")
-    match = found[0]
-    around = f"{text[: match.start()]} {text[match.end() :]}"
-    rest = _UNIT.sub("", around)
-    if rest or (
-        match.end() < len(text) and text[match.end()] == "/" and text[match.end() + 1 :][:1].isdigit()
-    ):
-        raise ParseError(f"{rest!r:.20} is no part of a number and its unit")
-    words = re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", around)
-    for word in words:
-        unclear = word.lower() in _NEGATIVE_WORDS or word.lower() in _NUMBER_WORDS
-        if unclear or (len(word) == 1 and word not in _LETTERS):
-            raise ParseError(f"{word!r} beside a number leaves open which one is meant")
-    if match["sign"].strip() and _is_operator(text, match):
-        raise ParseError(f"{match['sign'].strip()!r} may be a sum's")
-    if match["number"] is None:
-        value = _fraction(match["over"], match["below"])
-    else:
-        value = _fraction(match["number"].replace(",", ""), match["divisor"] or "1")
-    return -value if match["sign"].strip() in ("-", "−", "–") and match["sign"] else value
-
-
-def _is_operator(text: str, match: re.Match[str]) -> bool:
-    """Whether the sign before a number has a left side: "y + 1", "(a)-1", and not "it is -1"."""
-    before = text[: match.start()]
-    apart = before[-1:].isspace() and not match["sign"].endswith(" ")
-    return (
-        bool(before.strip()) and not (apart and before.rstrip()[-1].isalpha()) and before[-1] not in "($€£¥:"
-    )
-
-
-def _fraction(over: str, below: str) -> Fraction:
-    if len(over) + len(below) > MAX_CHARACTERS // 10:
-        raise LimitError("a number is over the limit of 100 digits")
-    if not int(below):
-        raise ParseError("a fraction divides by zero")
-    value = Fraction(over) / int(below)
-    if "." not in over and value.denominator != int(below):
-        raise ParseError(f"{over}/{below} is not in lowest terms")
-    return value
-
-
-def _value_of(worked: str) -> Fraction | None:
-    """The value of what stands before an equals sign; None for a name, ParseError for anything else."""
-    expression = parse_expression(worked.rpartition("=")[2].replace("$", ""))
-    if isinstance(expression, Name):
-        return None
-    value = constant(expression)
-    if value is None:
-        raise ParseError(f"{worked!r:.40} is no name and no number")
-    return value
-
-
-def _numbers(text: str) -> Counter[Fraction]:
-    """A list of two or more numbers, each with its label, as a set without order."""
-    inner = text.strip("{}[]() ")
-    parts = _SEPARATOR.split(inner)
-    if len(parts) < 2:
-        raise ParseError("one number is no list")
-    return Counter(_labelled_number(part) for part in parts)
-
-
-def _labelled_number(text: str) -> Fraction:
-    bare = _LABEL.sub("", text).strip()
-    value = re.fullmatch(_NUMBER, bare)
-    if value is None:
-        raise ParseError(f"{bare!r:.40} is no number")
-    return _single_number(bare)
 
 
 def _expression(text: str) -> Form:
@@ -229,6 +135,13 @@ def _factors(expression: Expression) -> tuple[Fraction, list[Factor]]:
             coefficient /= number
             factors += [(base, -power) for base, power in more]
         return coefficient, factors
+    if isinstance(expression, Power) and (abs(expression.numerator), expression.denominator) == (1, 1):
+        coefficient, factors = _factors(expression.base)
+        if expression.numerator == 1:
+            return coefficient, factors
+        if not coefficient:
+            raise ParseError("it divides by zero")
+        return 1 / coefficient, [(base, -power) for base, power in factors]
     if isinstance(expression, Power):
         return Fraction(1), [(_form(expression.base), Fraction(expression.numerator, expression.denominator))]
     if isinstance(expression, Name):
@@ -253,6 +166,6 @@ def _refused(reason: str, outcome: Outcome = Outcome.UNPARSEABLE) -> Verdict:
 
 _READERS: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("a number", read_number),
-    ("a list of numbers", _numbers),
+    ("a list of numbers", read_list),
     ("an expression", _expression),
 )

@@ -14,7 +14,7 @@ from practicum.data.chats import reworded
 from practicum.data.config import DataConfig
 from practicum.data.records import Record
 from practicum.errors import InputError
-from practicum.exact.gold import judge_gold
+from practicum.exact.gold import judge_gold, plain_answer
 from practicum.exact.verdict import Outcome
 from practicum.tasks.format import HASHES, TAGS, FormatConfig
 from practicum.tasks.table import TableTask, Use, load_table
@@ -95,7 +95,7 @@ def load_math_task(name: str, config: FormatConfig, data: DataConfig, use: Use) 
 
 def _asked(record: Record, name: str, config: FormatConfig) -> Record:
     """The record with its question in the task's words. Raises InputError where it has no gold answer."""
-    if gold_text(record.prompt.data.get("answer", "")).strip() == "":
+    if not plain_answer(gold_text(record.prompt.data.get("answer", ""))):
         raise InputError(f"{record.origin}: task {name} needs a gold answer: name its column: --data.answer")
     prompt = _worded(record.prompt, name, config)
     shown = tuple(replace(one, prompt=_worded(one.prompt, name, config)) for one in record.demonstrations)

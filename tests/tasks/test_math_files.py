@@ -147,6 +147,16 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
         find_task(TaskConfig("gsm8k"))
 
 
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("gold", ["", " ", ".", "**", "$ $", r"\(\)", r"\text{}."])
+def test_a_gold_answer_that_says_nothing_is_refused_by_its_row(name: str, gold: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"question": "a", "answer": "1"}, {"question": "b", "answer": gold}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=r"rows\.jsonl:2: .*answer"):
+        load_task_on(TaskConfig(name), DataConfig(file=path), "examination")
+
+
 def test_rl_takes_the_file(untrained_model: Path, tmp_path: Path) -> None:
     path, run = tmp_path / "rows.json", tmp_path / "run"
     path.write_text(json.dumps(ROWS["svamp"]))
