@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from practicum.data.cells import as_written
 from practicum.data.config import DataConfig
 from practicum.data.records import Record
 from practicum.errors import InputError
@@ -41,15 +42,10 @@ class GoldJudge:
         answer = self.config.read(text)
         if answer is None:
             return Score(0.0, False, False, Outcome.UNPARSEABLE.value, "no answer is given")
-        verdict = judge_gold(gold_text(prompt.data["answer"]), answer)
+        verdict = judge_gold(as_written(prompt.data["answer"]), answer)
         solved = verdict.outcome is Outcome.CORRECT
         readable = verdict.outcome in (Outcome.CORRECT, Outcome.WRONG)
         return Score(float(solved), solved, readable, verdict.outcome.value, verdict.reason)
-
-
-def gold_text(answer: object) -> str:
-    """A column's gold answer as text; a float that is whole (SVAMP) as people write it."""
-    return str(int(answer)) if isinstance(answer, float) and answer.is_integer() else str(answer)
 
 
 class MathTask(TableTask):
@@ -57,7 +53,7 @@ class MathTask(TableTask):
 
     def gold(self, prompt: Prompt) -> str:
         """The gold answer in its tags."""
-        return f"<answer>{gold_text(prompt.data['answer'])}</answer>"
+        return f"<answer>{as_written(prompt.data['answer'])}</answer>"
 
     def attacks(self) -> list[tuple[Prompt, str]]:
         """Sprays of numbers, the question again, nothing."""
@@ -90,7 +86,7 @@ def load_math_task(name: str, config: FormatConfig, data: DataConfig, use: Use) 
 
 def _asked(record: Record, name: str, config: FormatConfig) -> Record:
     """The record with its question in the task's words. Raises InputError where it has no gold answer."""
-    if gold_text(record.prompt.data.get("answer", "")).strip() == "":
+    if as_written(record.prompt.data.get("answer", "")).strip() == "":
         raise InputError(f"{record.origin}: task {name} needs a gold answer: name its column: --data.answer")
     prompt = _worded(record.prompt, name, config)
     shown = tuple(replace(one, prompt=_worded(one.prompt, name, config)) for one in record.demonstrations)

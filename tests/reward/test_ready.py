@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from practicum.data.cells import as_written
+from practicum.data.config import DataConfig
+from practicum.data.records import text_of
 from practicum.errors import InputError
 from practicum.reward import python_tests
 from practicum.reward.bad import BadFunction, BadReward
@@ -21,6 +28,7 @@ from practicum.reward.json_text import check_schema, equal, fits, parsed
 from practicum.reward.judge import grade_in, messages_of
 from practicum.reward.python_tests import code_of, run_tests
 from practicum.reward.ready import FACTORIES, ready_made
+from practicum.tasks.table import load_table
 from practicum.types import Prompt, Score
 
 words = st.text("ab \n<>", max_size=12)
@@ -54,6 +62,35 @@ def test_exact_match_by_an_expression_wants_one_answer(found: list[int], answer:
     text = "so\n" + "\n".join(f"#### {one}" for one in found)
     assert match(text, str(answer)) == float(set(found) == {answer})
     assert match("0 1 2 3", str(answer)) == 0.0
+
+
+@settings(max_examples=100)
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.booleans() | words)
+def test_a_number_is_written_alike_wherever_it_is_an_answer(answer: Any) -> None:
+    whole = isinstance(answer, float) and answer == int(answer)
+    text = as_written(answer)
+    assert text == (str(int(answer)) if whole else str(answer))
+    assert ready_made("exact_match", "", {})(text, answer) == 1.0
+    assert ready_made("exact_match", "^so (.*)$", {})(f"so {text}", answer) == 1.0
+    if not isinstance(answer, (str, bool)):
+        assert text_of(answer, "here") == text
+        assert float(text) == float(answer)
+
+
+def test_a_column_of_floats_is_paid_as_people_write_its_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "svamp.json"
+    rows = [
+        {"ID": str(row), "Body": f"It costs {answer}.", "Question": "How much?", "Answer": answer}
+        for row, answer in enumerate((51.0, 1.0, 2.5, -3.0))
+    ]
+    path.write_text(json.dumps(rows))
+    table = load_table(DataConfig(file=path), "examination")
+    prompts = table.prompts("test", len(rows), 0)
+    given = FunctionReward(FunctionsConfig(functions=("exact_match",)))
+    golds = [f"{prompt.data['answer']:g}" for prompt in prompts]
+    assert [score.value for score in given.score(prompts, golds)] == [1.0] * len(rows)
+    assert [score.value for score in given.score(prompts, golds[1:] + golds[:1])] == [0.0] * len(rows)
+    given.close()
 
 
 @pytest.mark.parametrize(
@@ -348,6 +385,40 @@ def test_a_judge_that_fails_is_asked_again_and_then_costs_the_sample(server: Any
     refused = judged(server, lambda text: 401, ["a"])[0]
     assert "HTTP 401" in refused.reason
     assert len(server[1]) == 1, "a key that is refused is not tried again"
+
+
+def chunked(text: str) -> bytes:
+    """A whole reply of a server that sends in chunks."""
+    body = json.dumps({"choices": [{"message": {"content": text}}]}).encode()
+    half = len(body) // 2
+    parts = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + parts
+
+
+REPLY = chunked('{"grade": 7}')
+
+
+@pytest.mark.parametrize("bad", [*(REPLY[:end] for end in range(0, len(REPLY) - 5, 4)), b"what\r\n\r\n"])
+def test_a_reply_that_is_cut_anywhere_is_asked_for_again(bad: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("practicum.reward.judge.PAUSE", 0.0)
+    replies = iter([bad, REPLY])
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            asked = self.request.makefile("rb")
+            head = b"".join(iter(asked.readline, b"\r\n")).lower()
+            asked.read(int(head.split(b"content-length:")[1].split()[0]))
+            self.request.sendall(next(replies))
+
+    with TCPServer(("127.0.0.1", 0), Handler) as serving:
+        threading.Thread(target=serving.serve_forever, args=[0.01], daemon=True).start()
+        judge = asdict(
+            JudgeConfig(url=f"http://127.0.0.1:{serving.server_address[1]}", name="m", timeout=5.0)
+        )
+        grade = asyncio.run(ready_made("llm_judge", "", {"judge": judge})("p", "text", {}))
+        serving.shutdown()
+    assert grade == 0.7
+    assert next(replies, None) is None
 
 
 @settings(max_examples=50)
