@@ -28,9 +28,9 @@ from practicum.reward.bad import BadReward
 from practicum.reward.sandbox import Channel, packed, unpacked
 from practicum.types import Score
 
-BLOCK = re.compile(
-    r"^```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
-)
+FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}(?=[^`]*$)|~{3,})(?P<words>.*)")
+"""A line that opens or closes a block. Lists indent blocks, so the opening one may stand anywhere."""
+PYTHON = ("py", "python", "python3")
 MEMORY = 1 << 30
 """Bytes of address space that the code may use."""
 NOT_DUMPABLE = 4  # PR_SET_DUMPABLE
@@ -71,9 +71,42 @@ def python_tests(argument: str, options: Mapping[str, Any]) -> Callable[..., Sco
 
 
 def code_of(text: str) -> str:
-    """The last block of Python in a text, or the whole text."""
-    found: list[str] = BLOCK.findall(text)
-    return found[-1] if found else text
+    """The last block that says it is Python, else the last that says nothing, else the whole text."""
+    found = blocks(text)
+    for languages in (PYTHON, ("",)):
+        for language, code in reversed(found):
+            if language in languages:
+                return code
+    return text
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a text in order: the language in small letters, and the code.
+
+    As CommonMark has it: a fence closes a block if it has the same mark, at least as often, and no words; a
+    block that is not closed ends with the text.
+    """
+    found: list[tuple[str, str]] = []
+    opening: re.Match[str] | None = None
+    for line in re.sub(r"\r\n?", "\n", text).removesuffix("\n").split("\n"):
+        fence = FENCE.fullmatch(line)
+        if opening is None:
+            if fence:
+                opening = fence
+                found.append(((fence["words"].split() or [""])[0].lower(), ""))
+        elif fence and _closes(fence, opening):
+            opening = None
+        else:
+            indent = len(line) - len(line.lstrip(" \t"))
+            language, code = found[-1]
+            found[-1] = language, f"{code}{line[min(indent, len(opening['indent'])) :]}\n"
+    return found
+
+
+def _closes(fence: re.Match[str], opening: re.Match[str]) -> bool:
+    indent, least = (len(one["indent"].expandtabs(4)) for one in (fence, opening))
+    near = indent < 4 + (least if least >= 4 else 0)
+    return near and not fence["words"].strip() and fence["marks"].startswith(opening["marks"])
 
 
 def tests_of(row: Mapping[str, Any]) -> list[str]:

@@ -10,11 +10,13 @@ from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, TCPServer
+from textwrap import indent
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from practicum.data.cells import as_written
 from practicum.data.config import DataConfig
@@ -307,6 +309,34 @@ def test_python_tests_as_a_reward() -> None:
     assert (slow.value, slow.solved, slow.outcome) == (0.0, False, "timeout")
     assert none.value == 0.0
     assert slow.parts["failed/python_tests"] == 0.0, "code without an end is a wrong answer, no failed reward"
+
+
+LINES = (
+    *("```", "````", "~~~", "``` ", "  ```", "    ```", "```python", "```py", " ```Python", "~~~python3"),
+    *("```text", "```x`y", "```python title=a", "x = 1", "  y = 2", "", "print('```')"),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(LINES), max_size=9), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_blocks_are_those_of_commonmark(lines: list[str], ending: str) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    tokens = MarkdownIt("commonmark").parse(text)
+    # What is indented by four opens no block in CommonMark; in a list it does.
+    quoted = [one.content.split("\n") for one in tokens if one.type == "inline"]
+    assume("code_block" not in [one.type for one in tokens])
+    assume("```" not in [line.strip() for one in quoted for line in one])
+    fences = [((one.info.split() or [""])[0].lower(), one.content) for one in tokens if one.type == "fence"]
+    given = text.replace("\n", ending)
+    assert python_tests.blocks(given) == fences
+    tagged = [code for language, code in fences if language in ("py", "python", "python3")]
+    bare = [code for language, code in fences if not language]
+    assert code_of(given) == [given, *bare[-1:], *tagged[-1:]][-1]
+
+
+def test_a_block_in_a_list_is_read_without_its_indent() -> None:
+    block = indent(f"```python\n{ADD}```\n\nIt prints:\n\n```\n3\n```\n", "    ")
+    assert code_of(f"10. So:\n\n{block}") == ADD
 
 
 def test_rows_without_tests_are_failures_of_the_reward() -> None:
