@@ -37,7 +37,14 @@ NOT_DUMPABLE = 4  # PR_SET_DUMPABLE
 SCRIPT = Path(__file__).with_name("sandbox.py")
 OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
 COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
-ASKED = ("len", "iter", "next", "getitem", "setitem", "delitem", "contains", "enter", "exit")
+ASKED = ("len", "iter", "next", "getitem", "setitem", "delitem", "enter")
+JUDGING = frozenset(
+    name
+    for kind in (str, bytes, set, frozenset, int, float)
+    for name in dir(kind)
+    if name.startswith("is") or name.endswith("with")
+)
+"""Methods by which Python's own values answer yes or no; an object of the code's would always say yes."""
 
 
 class Ended(BaseException):
@@ -336,13 +343,16 @@ def raised(reply: Mapping[str, Any]) -> BaseException:
 class Remote:
     """An object of the code's. It is equal to no plain value, and no operator makes it one."""
 
-    __slots__ = ("_harness", "_number")
+    __slots__ = ("_harness", "_made", "_number")
 
-    def __init__(self, harness: Harness, number: int) -> None:
+    def __init__(self, harness: Harness, number: int, made: bool = False) -> None:
         object.__setattr__(self, "_harness", harness)
         object.__setattr__(self, "_number", number)
+        object.__setattr__(self, "_made", made)
 
     def __getattr__(self, name: str) -> Any:
+        if name in JUDGING:
+            raise AttributeError(f"only a value of Python's own types is asked for {name}, no object")
         return _ask(self, "get", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -353,6 +363,8 @@ class Remote:
         return _ask(self, "call", [list(positional), named], positional)
 
     def __bool__(self) -> bool:
+        if object.__getattribute__(self, "_made"):
+            raise TypeError("what an operator made of an object is neither true nor false: compare it")
         return _ask(self, "special", ["bool", []]) is True
 
     def __str__(self) -> str:
@@ -364,8 +376,16 @@ class Remote:
     def __instancecheck__(self, value: Any) -> bool:
         return _ask(self, "special", ["isinstance", [value]]) is True
 
+    def __contains__(self, wanted: Any) -> bool:
+        # By its items: a __contains__ of the code's would be told what it must hold.
+        return any(one is wanted or one == wanted for one in self)
+
+    def __exit__(self, *error: object) -> None:
+        # What it returns is not taken: it would pass over the failure of a test.
+        _ask(self, "special", ["__exit__", [None, None, None]])
+
     def __hash__(self) -> int:
-        return hash(object.__getattribute__(self, "_number"))
+        return int.__hash__(_ask(self, "special", ["hash", []]))
 
 
 def _ask(remote: Remote, what: str, given: Any, positional: tuple[Any, ...] = ()) -> Any:
@@ -386,8 +406,6 @@ def _ask(remote: Remote, what: str, given: Any, positional: tuple[Any, ...] = ()
 
 def _special(name: str) -> Callable[..., Any]:
     def method(self: Remote, *arguments: Any) -> Any:
-        if name == "__exit__":
-            arguments = (None, None, None)
         return _ask(self, "special", [name, list(arguments)])
 
     return method
@@ -409,7 +427,10 @@ def _operator(name: str) -> Callable[[Remote, Any], Any]:
 
     def method(self: Remote, other: Any) -> Any:
         value = _ask(self, "special", [name, [other]])
-        return value if isinstance(value, Remote) else NotImplemented
+        if not isinstance(value, Remote):
+            return NotImplemented
+        harness, number = (object.__getattribute__(value, one) for one in ("_harness", "_number"))
+        return Remote(harness, number, made=True)
 
     return method
 

@@ -292,6 +292,95 @@ def test_an_object_learns_no_number_that_it_must_be() -> None:
         assert run_tests(code, [test], None, 10.0)[0] == 0
 
 
+ALWAYS_YES = (
+    "class Yes:\n    def __call__(self, *a, **k): return True\n"
+    "    def __getattr__(self, name): return Yes()\n"
+    "    def __iter__(self): return iter(())\n    def __bool__(self): return BOOL\n"
+    + "".join(
+        f"    def __{name}__(self, *a): return True\n"
+        for name in ("contains", "eq", "lt", "gt", "le", "ge", "exit", "index")
+    )
+    + "".join(
+        f"    def __{name}__(self, *a): return self\n"
+        for name in ("enter", "add", "sub", "mul", "mod", "and", "or", "xor", "rand", "rsub")
+    )
+    + "def f(*a): return Yes()\n"
+)
+VALUES = ["abc", b"abc", 7, 2.0, [1, 2], (1, 2), {1, 2}, frozenset({1}), {"a": 1}]
+
+
+def judgements(value: Any) -> Iterator[str]:
+    """Asserts in which a value of Python's own answers yes or no, all true of this one."""
+    yield f"assert f(1) == {value!r}"
+    yield f"assert {value!r} == f(1)"
+    if isinstance(value, (str, bytes)):
+        yield from (f"assert f(1).startswith({value[:1]!r})", f"assert f(1).endswith({value[-1:]!r})")
+        yield from ("assert f(1).isalpha()", "assert f(1).islower()", f"assert {value[1:2]!r} in f(1)")
+        yield f"assert not f(1).isdigit() and {value[1:]!r} in f(1)"
+    elif isinstance(value, (int, float)):
+        yield from (f"assert {value - 1} < f(1) < {value + 1}", f"assert abs(f(1) - {value}) < 1e-9")
+        yield "assert not f(1) % 1" if isinstance(value, float) else "assert f(1) % 2"
+    else:
+        yield f"assert {next(iter(value))!r} in f(1)"
+    if isinstance(value, (set, frozenset)):
+        yield from (f"assert f(1).issubset({value!r})", f"assert f(1).issuperset({value!r})")
+        yield from (f"assert f(1) & {value!r}", f"assert not f(1) - {value!r}", f"assert f(1) <= {value!r}")
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_what_a_value_answers_an_object_that_says_yes_to_all_does_not(value: Any) -> None:
+    tests = list(judgements(value))
+    assert run_tests(f"def f(x): return {value!r}", tests, None, 20.0) == (len(tests), "correct", "")
+    for truth in ("True", "False"):
+        assert run_tests(ALWAYS_YES.replace("BOOL", truth), tests, None, 20.0)[0] == 0
+
+
+def test_a_with_block_does_not_hide_a_failure() -> None:
+    test = "with f(1) as x:\n    assert False"
+    assert run_tests(ALWAYS_YES.replace("BOOL", "True"), [test], None, 10.0)[:2] == (0, "wrong")
+
+
+POINTS = """
+import functools
+@functools.total_ordering
+class Point:
+    def __init__(self, x): self.x = x
+    def __eq__(self, other): return self.x == other.x
+    def __lt__(self, other): return self.x < other.x
+    def __hash__(self): return hash(self.x)
+    def me(self): return self
+    def __iter__(self): return iter([self.x, self.x + 1])
+    def __enter__(self): return self
+    def __exit__(self, *error): self.x = -1
+class Thing:
+    def me(self): return self
+class Bare:
+    __hash__ = None
+"""
+
+
+def test_objects_are_compared_and_hashed_as_in_one_process() -> None:
+    tests = """
+a, b = Thing(), Thing()
+assert a.me() == a and a != b and not a != a.me() and not a == b
+assert len({a, a.me(), a.me().me()}) == 1 and len({a, b, a}) == 2 and {a: 1}[a.me()] == 1
+p, q, r = Point(1), Point(1), Point(2)
+assert p == q and p != r and p < r and r >= q and sorted([r, p]) == [q, r] and len({p, q, r}) == 2
+assert 2 in p and 3 not in p and p in [q] and p not in [r]
+with p as same:
+    assert same.x == 1
+assert p.x == -1
+for wrong in (lambda: a < b, lambda: hash(Bare()), lambda: {Bare()}, lambda: 1 in a):
+    try:
+        wrong()
+    except TypeError:
+        continue
+    assert False
+"""
+    exec(POINTS + tests, {"__name__": "here"})
+    assert run_tests(POINTS, [tests], None, 20.0) == (1, "correct", "")
+
+
 def test_the_share_of_tests_and_a_process_that_ended() -> None:
     code = "import os\ndef add(a, b):\n    if a == 5: os._exit(0)\n    return a + b"
     tests = ["assert add(1, 2) == 3", "assert add(5, 1) == 6", "assert add(2, 2) == 4"]
