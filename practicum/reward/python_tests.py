@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from practicum.reward.bad import BadReward
+from practicum.reward.programs import Program, read_program, run_program
 from practicum.reward.sandbox import Channel, packed, unpacked
 from practicum.types import Score
 
@@ -37,7 +38,7 @@ NOT_DUMPABLE = 4  # PR_SET_DUMPABLE
 SCRIPT = Path(__file__).with_name("sandbox.py")
 OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
 COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
-ASKED = ("len", "iter", "next", "getitem", "setitem", "delitem", "enter")
+ASKED = ("len", "next", "getitem", "setitem", "delitem", "enter")
 JUDGING = frozenset(
     name
     for kind in (str, bytes, set, frozenset, int, float)
@@ -54,9 +55,9 @@ class Ended(BaseException):
 def python_tests(argument: str, options: Mapping[str, Any]) -> Callable[..., Score]:
     """1 where the last Python block of a completion (or all of it) passes every test of the column `tests`.
 
-    `tests` is a program with asserts, `test_` functions, or `check(candidate)` beside a column `entry_point`;
-    or a list of programs. With `python_tests:share` the share of tests that pass is paid. The code's own
-    failures are a wrong answer, not a failed reward.
+    `tests` is a program with asserts, `test_` functions, classes of unittest or pytest, or `check(candidate)`
+    beside a column `entry_point`; or a list of programs. With `python_tests:share` the share of tests that
+    pass is paid. The code's own failures are a wrong answer, not a failed reward.
     """
     if argument not in ("", "share"):
         raise ValueError(f"python_tests:{argument}: expected python_tests or python_tests:share")
@@ -136,7 +137,8 @@ def tests_of(row: Mapping[str, Any]) -> list[str]:
 
 def run_tests(code: str, tests: list[str], entry_point: Any, seconds: float) -> tuple[int, str, str]:
     """How many tests pass, the outcome in a word, and what the first failure was."""
-    deadline, left, passed = time.monotonic() + seconds, list(tests), 0
+    left, passed = [read_program(test) for test in tests], 0
+    deadline = time.monotonic() + seconds
     failures: list[tuple[str, str]] = []
     while left and time.monotonic() < deadline:
         # After a test that ended the code's process the others get a new one.
@@ -158,37 +160,17 @@ def run_tests(code: str, tests: list[str], entry_point: Any, seconds: float) -> 
     return (passed, *failures[0]) if failures else (passed, "correct", "")
 
 
-def _outcome(test: str, given: Mapping[str, Any], entry_point: Any) -> tuple[str, str] | None:
+def _outcome(test: Program, given: Mapping[str, Any], entry_point: Any) -> tuple[str, str] | None:
     """None for a test that passes, else how it failed; Ended where the code's process did."""
     try:
-        _run(test, given, entry_point)
-    except BadReward:
+        run_program(test, given, entry_point)
+    except (Ended, BadReward):
         raise
-    except Exception as error:  # any exception of a test is its failure
+    except SystemExit:
+        raise BadReward("python_tests: the tests end their program: leave sys.exit out") from None
+    except BaseException as error:  # any exception of a test is its failure; pytest.fail raises no Exception
         return "wrong", f"{type(error).__name__}: {error}"[:200]
     return None
-
-
-def _run(test: str, given: Mapping[str, Any], entry_point: Any) -> None:
-    namespace: dict[str, Any] = {**given, "__name__": "tests"}
-    try:
-        program = compile(test, "tests", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise BadReward(f"python_tests: the tests are no Python: {error}") from None
-    before = set(namespace)
-    exec(program, namespace)
-    defined = [name for name in namespace if name not in before or namespace[name] is not given.get(name)]
-    for name in defined:
-        if name.startswith("test_") and callable(namespace[name]):
-            namespace[name]()
-    if "check" in defined and callable(namespace["check"]):
-        if not entry_point:
-            raise BadReward(
-                "python_tests: the tests define check(candidate): name it in a column 'entry_point'"
-            )
-        if entry_point not in given:
-            raise NameError(f"name {entry_point!r} is not defined")
-        namespace["check"](given[entry_point])
 
 
 @contextmanager
@@ -245,7 +227,7 @@ class Harness:
         found = {
             name: value
             for name, value in unpacked(reply["value"], self.unpack).items()
-            if not hasattr(builtins, name)
+            if not hasattr(builtins, name) and not name.startswith("__")
         }
         for name, module in reply.get("modules", {}).items():
             if str(module).partition(".")[0] in sys.stdlib_module_names:
@@ -375,6 +357,9 @@ class Remote:
 
     def __instancecheck__(self, value: Any) -> bool:
         return _ask(self, "special", ["isinstance", [value]]) is True
+
+    def __iter__(self) -> Any:
+        return _ask(self, "special", ["__iter__", []])
 
     def __contains__(self, wanted: Any) -> bool:
         # By its items: a __contains__ of the code's would be told what it must hold.

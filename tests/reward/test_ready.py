@@ -292,6 +292,91 @@ def test_an_object_learns_no_number_that_it_must_be() -> None:
         assert run_tests(code, [test], None, 10.0)[0] == 0
 
 
+HELD = {
+    "unittest": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n        {body}",
+    "unittest by name": "from unittest import TestCase, main\nclass {name}(TestCase):\n    def setUp(self):\n"
+    "        self.x = 2\n    def test_it(self):\n        assert self.x == 2\n        {body}\n"
+    "    def tearDown(self):\n        del self.x\nif __name__ == '__main__':\n    main()",
+    "main": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n        {body}\n"
+    "unittest.main()",
+    "inherited": "import unittest\nclass Base:\n    def test_it(self):\n        {body}\n"
+    "class {name}(Base, unittest.TestCase): pass",
+    "subtests": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n"
+    "        with self.subTest('one'):\n            {body}",
+    "tearDown": "import unittest\nclass {name}(unittest.TestCase):\n    def tearDown(self):\n        {body}\n"
+    "    def test_it(self): pass",
+    "setUpClass": "import unittest\nclass {name}(unittest.TestCase):\n    @classmethod\n"
+    "    def setUpClass(cls):\n        {body}\n    def test_it(self): pass",
+    "setUpModule": "import unittest\ndef setUpModule():\n    {body}\nclass {name}(unittest.TestCase):\n"
+    "    def test_it(self): pass",
+    "async case": "import unittest\nclass {name}(unittest.IsolatedAsyncioTestCase):\n"
+    "    async def test_it(self):\n        {body}",
+    "pytest": "class Test{name}:\n    def setup_method(self): self.x = 2\n    def test_it(self):\n"
+    "        assert self.x == 2\n        {body}",
+    "static": "class Test{name}:\n    @staticmethod\n    def test_it():\n        {body}",
+    "teardown_method": "class Test{name}:\n    def teardown_method(self, method):\n        {body}\n"
+    "    def test_it(self): pass",
+    "setup_module": "def setup_module():\n    {body}\ndef test_it(): pass",
+    "function": "def test_{name}():\n    {body}",
+    "function test": "def test():\n    {body}",
+    "async function": "async def test_{name}():\n    {body}",
+    "check": "def check(candidate):\n    {body}",
+    "check is called": "def check(candidate):\n    {body}\ncheck(add)",
+    "helper": "def test_it(a, b):\n    {body}\ntest_it(1, 2)",
+    "asserts": "for one in (1, 2):\n    {body}",
+}
+BODIES = (
+    "assert add(1, 2) == 3",
+    "if add(1, 2) != 3: raise ValueError",
+    "import unittest; unittest.TestCase().assertEqual(add(1, 2), 3)",
+)
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_tests_are_run_wherever_they_are_held(held: str) -> None:
+    programs = [HELD[held].format(name="Adds", body=body) for body in BODIES]
+    entry_point = None if held == "check is called" else "add"
+    assert run_tests(ADD, programs, entry_point, 20.0) == (len(programs), "correct", "")
+    for wrong in ("def add(a, b): return 4", "def add(a, b): raise KeyError", "class add: pass"):
+        passed, outcome, _ = run_tests(wrong, programs, entry_point, 20.0)
+        assert (passed, outcome) == (0, "wrong")
+    ending = "import os\ndef add(a, b): os._exit(0)"
+    assert run_tests(ending, programs[:1], entry_point, 20.0) == (0, "ended", "the code ended its process")
+
+
+EMPTY = [
+    "add(1, 2) == 3",
+    "print(add(1, 2))",
+    "# nothing\npass",
+    "def helper():\n    assert add(1, 2) == 4",
+    "def one():\n    assert add(1, 2) == 4\ndef other():\n    one()",
+    "if __name__ == '__main__':\n    assert add(1, 2) == 4",
+    "class Adds:\n    def run(self):\n        assert add(1, 2) == 4",
+    "class Adds:\n    def test_it(self):\n        assert add(1, 2) == 4",
+    "class TestAdds:\n    def __init__(self): pass\n    def test_it(self):\n        assert add(1, 2) == 4",
+    "class TestAdds:\n    pass",
+    "import unittest\nclass Adds(unittest.TestCase):\n    def runs(self):\n        assert add(1, 2) == 4",
+    "import unittest\nclass Adds(unittest.TestCase):\n    @unittest.skip('')\n    def test_a(self): assert 0",
+    "def test_it():\n    yield add(1, 2)",
+    "def test_it(given):\n    assert add(1, 2) == 4",
+    "import pytest\n@pytest.fixture(autouse=True)\ndef made(): assert 0\ndef test_it(): pass",
+    "import pytest\n@pytest.mark.parametrize('a', [1])\ndef test_it(a): assert add(a, 2) == 4",
+    "import sys\nassert add(1, 2) == 3\nsys.exit(0)",
+]
+
+
+@pytest.mark.parametrize("tests", EMPTY)
+def test_tests_that_run_nothing_are_failures_of_the_reward(tests: str) -> None:
+    with pytest.raises(BadReward, match=r"^python_tests: "):
+        run_tests(ADD, [ASSERTS, tests], "add", 10.0)
+
+
+def test_what_pytest_raises_fails_a_test() -> None:
+    tests = "import pytest\ndef test_it():\n    with pytest.raises(ValueError):\n        add(1, 2)"
+    assert run_tests(ADD, [tests], None, 20.0)[:2] == (0, "wrong")
+    assert run_tests("def add(a, b): raise ValueError", [tests], None, 20.0)[0] == 1
+
+
 ALWAYS_YES = (
     "class Yes:\n    def __call__(self, *a, **k): return True\n"
     "    def __getattr__(self, name): return Yes()\n"
@@ -330,6 +415,7 @@ def judgements(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("value", VALUES)
 def test_what_a_value_answers_an_object_that_says_yes_to_all_does_not(value: Any) -> None:
     tests = list(judgements(value))
+    assert run_tests(ALWAYS_YES.replace("BOOL", "True"), ["assert f(1) is not None"], None, 20.0)[0] == 1
     assert run_tests(f"def f(x): return {value!r}", tests, None, 20.0) == (len(tests), "correct", "")
     for truth in ("True", "False"):
         assert run_tests(ALWAYS_YES.replace("BOOL", truth), tests, None, 20.0)[0] == 0
