@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OURS = {"practicum", "scripts", "studies", "tests"}
 # Modules whose name is not their distribution's.
-DISTRIBUTIONS = {"flint": "python-flint", "argon2": "argon2-cffi"}
+DISTRIBUTIONS = {"flint": "python-flint", "argon2": "argon2-cffi", "markdown_it": "markdown-it-py"}
 # Where the packages of an extra may be imported; the base may be imported everywhere, and dev in tests/.
 SCOPES = {
     "web": ["practicum/preferences/app"],

@@ -152,7 +152,7 @@ def test_tasks_know_no_tensor(path: Path) -> None:
 
 # Code that a model wrote is what this reward is about: it runs in a process of its own, with limits. The
 # tests of the row, which the user gives, run beside it.
-EXECUTES = {"reward/sandbox.py", "reward/python_tests.py"}
+EXECUTES = {"reward/sandbox.py", "reward/programs.py"}
 
 
 def test_no_module_evaluates_text_or_unpickles() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from practicum.data.cells import as_written
 from practicum.data.chats import Message, checked_text, is_chat, messages_of, prompt_of, split_reply
 from practicum.data.columns import Columns, value_of
 from practicum.data.preferences import asked_in_pair
@@ -107,7 +108,7 @@ def text_of(value: Any, origin: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         said = "nothing" if value is None else f"{value!r:.60}"
         raise InputError(f"{origin}: expected a text, got {said}")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return as_written(value)
 
 
 def _with_system(messages: tuple[Message, ...], row: Row, columns: Columns) -> tuple[Message, ...]:

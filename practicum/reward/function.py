@@ -194,6 +194,7 @@ class FunctionReward:
     def check(self, prompt: Prompt) -> None:
         """Raise InputError where a function needs a column that a prompt like this one does not have."""
         row = row_of(prompt, "", None)
+        refuse_what_cannot_be_sent(row)
         for function in self.functions:
             function.check(row)
 
@@ -210,6 +211,8 @@ class FunctionReward:
         more fail than the settings allow.
         """
         rows = [row_of(*one) for one in zip(prompts, texts, ids, strict=True)]
+        for row in rows:
+            refuse_what_cannot_be_sent(row)
         judged: Sequence[Score | None] = (
             self.judge.score(prompts, texts) if self.judge else [None] * len(rows)
         )
@@ -348,6 +351,40 @@ def row_of(prompt: Prompt, text: str, ids: Sequence[int] | None) -> dict[str, An
         "row": columns,
         "ids": None if ids is None else list(ids),
     }
+
+
+def refuse_what_cannot_be_sent(row: Mapping[str, Any]) -> None:
+    """Raise InputError that names the field of a sample that is no JSON: functions run in other processes."""
+    columns = [(f"data.{name}", value) for name, value in row["row"].items()]
+    names = dict.fromkeys(row["row"])
+    for name, value in (("messages", row["prompt"]), ("data", names), *columns):
+        if found := not_json(value, name):
+            raise InputError(
+                f"reward: a prompt's {found}: functions run in processes of their own and are sent JSON; "
+                "give texts, numbers, lists, and dicts with texts as keys"
+            )
+
+
+def not_json(value: Any, path: str) -> str:
+    """Which part of a value is no JSON, by its path, and what it is; empty where all of it is."""
+    try:
+        json.dumps(value, sort_keys=True)
+        return ""
+    except (ValueError, RecursionError):
+        return f"{path} holds itself, or is nested too deeply"
+    except TypeError:
+        pass
+    inner: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            return f"{path} has the key {_shown(odd[0])}"
+        inner = [(f"{path}.{key}", one) for key, one in value.items()]
+    if isinstance(value, (list, tuple)):
+        inner = [(f"{path}[{place}]", one) for place, one in enumerate(value)]
+    for name, one in inner:
+        if found := not_json(one, name):
+            return found
+    return f"{path} is a {type(value).__name__}"
 
 
 def with_functions(

@@ -9,8 +9,10 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any
 
+from practicum.data.cells import as_written
 from practicum.reward.bad import BadReward
 from practicum.reward.json_text import parsed
 
@@ -57,7 +59,7 @@ def llm_judge(argument: str, options: Mapping[str, Any]) -> Callable[..., Any]:
                 last = f"HTTP {error.code} {error.reason}"
                 if error.code not in PASSES:
                     break
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, HTTPException) as error:
                 last = f"{type(error).__name__}: {error}"
         raise BadReward(f"llm_judge: no grade from {judge['url']}: {last:.200}")
 
@@ -70,7 +72,7 @@ def llm_judge(argument: str, options: Mapping[str, Any]) -> Callable[..., Any]:
 def messages_of(judge: Mapping[str, Any], prompt: Any, completion: str, answer: Any) -> list[dict[str, str]]:
     """What the judge reads. The mark depends on all texts, so that none of them can hold it."""
     asked = prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)
-    reference = {} if answer is None else {"reference": str(answer)}
+    reference = {} if answer is None else {"reference": as_written(answer)}
     parts = {"request": asked, **reference, "answer": completion}
     mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     given = [f"{mark} {name}\n{text}\n{mark} end of {name}" for name, text in parts.items()]
@@ -79,7 +81,7 @@ def messages_of(judge: Mapping[str, Any], prompt: Any, completion: str, answer: 
 
 
 def ask(judge: Mapping[str, Any], messages: list[dict[str, str]]) -> str:
-    """The text of the reply. Raises OSError or ValueError where there is none."""
+    """The text of the reply. Raises OSError, HTTPException or ValueError where there is none."""
     body = {
         "model": judge["name"],
         "messages": messages,

@@ -25,19 +25,27 @@ from pathlib import Path
 from typing import Any
 
 from practicum.reward.bad import BadReward
+from practicum.reward.programs import Program, read_program, run_program
 from practicum.reward.sandbox import Channel, packed, unpacked
 from practicum.types import Score
 
-BLOCK = re.compile(
-    r"^```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
-)
+FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}(?=[^`]*$)|~{3,})(?P<words>.*)")
+"""A line that opens or closes a block. Lists indent blocks, so the opening one may stand anywhere."""
+PYTHON = ("py", "python", "python3")
 MEMORY = 1 << 30
 """Bytes of address space that the code may use."""
 NOT_DUMPABLE = 4  # PR_SET_DUMPABLE
 SCRIPT = Path(__file__).with_name("sandbox.py")
 OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
 COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
-ASKED = ("len", "iter", "next", "getitem", "setitem", "delitem", "contains", "enter", "exit")
+ASKED = ("len", "next", "getitem", "setitem", "delitem", "enter")
+JUDGING = frozenset(
+    name
+    for kind in (str, bytes, set, frozenset, int, float)
+    for name in dir(kind)
+    if name.startswith("is") or name.endswith("with")
+)
+"""Methods by which Python's own values answer yes or no; an object of the code's would always say yes."""
 
 
 class Ended(BaseException):
@@ -47,9 +55,9 @@ class Ended(BaseException):
 def python_tests(argument: str, options: Mapping[str, Any]) -> Callable[..., Score]:
     """1 where the last Python block of a completion (or all of it) passes every test of the column `tests`.
 
-    `tests` is a program with asserts, `test_` functions, or `check(candidate)` beside a column `entry_point`;
-    or a list of programs. With `python_tests:share` the share of tests that pass is paid. The code's own
-    failures are a wrong answer, not a failed reward.
+    `tests` is a program with asserts, `test_` functions, classes of unittest or pytest, or `check(candidate)`
+    beside a column `entry_point`; or a list of programs. With `python_tests:share` the share of tests that
+    pass is paid. The code's own failures are a wrong answer, not a failed reward.
     """
     if argument not in ("", "share"):
         raise ValueError(f"python_tests:{argument}: expected python_tests or python_tests:share")
@@ -71,9 +79,42 @@ def python_tests(argument: str, options: Mapping[str, Any]) -> Callable[..., Sco
 
 
 def code_of(text: str) -> str:
-    """The last block of Python in a text, or the whole text."""
-    found: list[str] = BLOCK.findall(text)
-    return found[-1] if found else text
+    """The last block that says it is Python, else the last that says nothing, else the whole text."""
+    found = blocks(text)
+    for languages in (PYTHON, ("",)):
+        for language, code in reversed(found):
+            if language in languages:
+                return code
+    return text
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a text in order: the language in small letters, and the code.
+
+    As CommonMark has it: a fence closes a block if it has the same mark, at least as often, and no words; a
+    block that is not closed ends with the text.
+    """
+    found: list[tuple[str, str]] = []
+    opening: re.Match[str] | None = None
+    for line in re.sub(r"\r\n?", "\n", text).removesuffix("\n").split("\n"):
+        fence = FENCE.fullmatch(line)
+        if opening is None:
+            if fence:
+                opening = fence
+                found.append(((fence["words"].split() or [""])[0].lower(), ""))
+        elif fence and _closes(fence, opening):
+            opening = None
+        else:
+            indent = len(line) - len(line.lstrip(" \t"))
+            language, code = found[-1]
+            found[-1] = language, f"{code}{line[min(indent, len(opening['indent'])) :]}\n"
+    return found
+
+
+def _closes(fence: re.Match[str], opening: re.Match[str]) -> bool:
+    indent, least = (len(one["indent"].expandtabs(4)) for one in (fence, opening))
+    near = indent < 4 + (least if least >= 4 else 0)
+    return near and not fence["words"].strip() and fence["marks"].startswith(opening["marks"])
 
 
 def tests_of(row: Mapping[str, Any]) -> list[str]:
@@ -96,7 +137,8 @@ def tests_of(row: Mapping[str, Any]) -> list[str]:
 
 def run_tests(code: str, tests: list[str], entry_point: Any, seconds: float) -> tuple[int, str, str]:
     """How many tests pass, the outcome in a word, and what the first failure was."""
-    deadline, left, passed = time.monotonic() + seconds, list(tests), 0
+    left, passed = [read_program(test) for test in tests], 0
+    deadline = time.monotonic() + seconds
     failures: list[tuple[str, str]] = []
     while left and time.monotonic() < deadline:
         # After a test that ended the code's process the others get a new one.
@@ -118,37 +160,17 @@ def run_tests(code: str, tests: list[str], entry_point: Any, seconds: float) -> 
     return (passed, *failures[0]) if failures else (passed, "correct", "")
 
 
-def _outcome(test: str, given: Mapping[str, Any], entry_point: Any) -> tuple[str, str] | None:
+def _outcome(test: Program, given: Mapping[str, Any], entry_point: Any) -> tuple[str, str] | None:
     """None for a test that passes, else how it failed; Ended where the code's process did."""
     try:
-        _run(test, given, entry_point)
-    except BadReward:
+        run_program(test, given, entry_point)
+    except (Ended, BadReward):
         raise
-    except Exception as error:  # any exception of a test is its failure
+    except SystemExit:
+        raise BadReward("python_tests: the tests end their program: leave sys.exit out") from None
+    except BaseException as error:  # any exception of a test is its failure; pytest.fail raises no Exception
         return "wrong", f"{type(error).__name__}: {error}"[:200]
     return None
-
-
-def _run(test: str, given: Mapping[str, Any], entry_point: Any) -> None:
-    namespace: dict[str, Any] = {**given, "__name__": "tests"}
-    try:
-        program = compile(test, "tests", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise BadReward(f"python_tests: the tests are no Python: {error}") from None
-    before = set(namespace)
-    exec(program, namespace)
-    defined = [name for name in namespace if name not in before or namespace[name] is not given.get(name)]
-    for name in defined:
-        if name.startswith("test_") and callable(namespace[name]):
-            namespace[name]()
-    if "check" in defined and callable(namespace["check"]):
-        if not entry_point:
-            raise BadReward(
-                "python_tests: the tests define check(candidate): name it in a column 'entry_point'"
-            )
-        if entry_point not in given:
-            raise NameError(f"name {entry_point!r} is not defined")
-        namespace["check"](given[entry_point])
 
 
 @contextmanager
@@ -205,7 +227,7 @@ class Harness:
         found = {
             name: value
             for name, value in unpacked(reply["value"], self.unpack).items()
-            if not hasattr(builtins, name)
+            if not hasattr(builtins, name) and not name.startswith("__")
         }
         for name, module in reply.get("modules", {}).items():
             if str(module).partition(".")[0] in sys.stdlib_module_names:
@@ -303,13 +325,16 @@ def raised(reply: Mapping[str, Any]) -> BaseException:
 class Remote:
     """An object of the code's. It is equal to no plain value, and no operator makes it one."""
 
-    __slots__ = ("_harness", "_number")
+    __slots__ = ("_harness", "_made", "_number")
 
-    def __init__(self, harness: Harness, number: int) -> None:
+    def __init__(self, harness: Harness, number: int, made: bool = False) -> None:
         object.__setattr__(self, "_harness", harness)
         object.__setattr__(self, "_number", number)
+        object.__setattr__(self, "_made", made)
 
     def __getattr__(self, name: str) -> Any:
+        if name in JUDGING:
+            raise AttributeError(f"only a value of Python's own types is asked for {name}, no object")
         return _ask(self, "get", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -320,6 +345,8 @@ class Remote:
         return _ask(self, "call", [list(positional), named], positional)
 
     def __bool__(self) -> bool:
+        if object.__getattribute__(self, "_made"):
+            raise TypeError("what an operator made of an object is neither true nor false: compare it")
         return _ask(self, "special", ["bool", []]) is True
 
     def __str__(self) -> str:
@@ -331,8 +358,19 @@ class Remote:
     def __instancecheck__(self, value: Any) -> bool:
         return _ask(self, "special", ["isinstance", [value]]) is True
 
+    def __iter__(self) -> Any:
+        return _ask(self, "special", ["__iter__", []])
+
+    def __contains__(self, wanted: Any) -> bool:
+        # By its items: a __contains__ of the code's would be told what it must hold.
+        return any(one is wanted or one == wanted for one in self)
+
+    def __exit__(self, *error: object) -> None:
+        # What it returns is not taken: it would pass over the failure of a test.
+        _ask(self, "special", ["__exit__", [None, None, None]])
+
     def __hash__(self) -> int:
-        return hash(object.__getattribute__(self, "_number"))
+        return int.__hash__(_ask(self, "special", ["hash", []]))
 
 
 def _ask(remote: Remote, what: str, given: Any, positional: tuple[Any, ...] = ()) -> Any:
@@ -353,8 +391,6 @@ def _ask(remote: Remote, what: str, given: Any, positional: tuple[Any, ...] = ()
 
 def _special(name: str) -> Callable[..., Any]:
     def method(self: Remote, *arguments: Any) -> Any:
-        if name == "__exit__":
-            arguments = (None, None, None)
         return _ask(self, "special", [name, list(arguments)])
 
     return method
@@ -376,7 +412,10 @@ def _operator(name: str) -> Callable[[Remote, Any], Any]:
 
     def method(self: Remote, other: Any) -> Any:
         value = _ask(self, "special", [name, [other]])
-        return value if isinstance(value, Remote) else NotImplemented
+        if not isinstance(value, Remote):
+            return NotImplemented
+        harness, number = (object.__getattribute__(value, one) for one in ("_harness", "_number"))
+        return Remote(harness, number, made=True)
 
     return method
 

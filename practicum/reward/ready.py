@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from practicum.data.cells import as_written
 from practicum.reward.bad import BadFunction, BadReward
 from practicum.reward.json_text import check_schema, fits, parsed
 from practicum.reward.judge import llm_judge
@@ -31,7 +32,8 @@ def ready_made(name: str, argument: str, options: Options) -> Callable[..., Any]
 def exact_match(argument: str, options: Options) -> Callable[..., float]:
     """1 where the completion is the row's answer; with a regular expression, where what it finds is.
 
-    Spaces at the ends, and how many stand between words, do not count. A completion in which the expression
+    Spaces at the ends, and how many stand between words, do not count, and a number from a column of
+    floats is read as people write it (18.0 is 18). A completion in which the expression
     finds different things is paid 0.
     """
     pattern = _pattern(argument) if argument else None
@@ -39,10 +41,11 @@ def exact_match(argument: str, options: Options) -> Callable[..., float]:
     def match(completion: str, answer: Any) -> float:
         if answer is None:
             raise BadReward("exact_match: the row has no answer")
+        wanted = _words(as_written(answer))
         if pattern is None:
-            return float(_words(completion) == _words(str(answer)))
+            return float(_words(completion) == wanted)
         found = {_words(one.group(bool(pattern.groups)) or "") for one in pattern.finditer(completion)}
-        return float(found == {_words(str(answer))})
+        return float(found == {wanted})
 
     return match
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import operator
 import os
 import struct
 import sys
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO
 LARGEST_MESSAGE = 64_000_000
 EXACT_INTEGER = 2**53
 CLONE_NEW = 0x10000000 | 0x20000000 | 0x40000000 | 0x08000000  # user, process, network, IPC namespaces
+COMPARED = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 SET_DEATH_SIGNAL, KILL = 1, 9
 
 
@@ -110,6 +112,7 @@ class Sandbox:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.objects: list[Any] = []
+        self.numbers: dict[int, int] = {}
         self.namespace: dict[str, Any] = {"__name__": "solution", "__builtins__": builtins}
 
     def serve(self) -> None:
@@ -155,7 +158,9 @@ class Sandbox:
             return value, {"changed": changed}
         if what == "special":
             name, arguments = given
-            if name in ("bool", "str", "repr", "isinstance"):
+            if name in COMPARED:
+                return getattr(operator, name)(target, *arguments), {}
+            if name in ("bool", "str", "repr", "hash", "isinstance"):
                 function: Any = getattr(builtins, name)
                 return function(*arguments, target) if name == "isinstance" else function(target), {}
             method = getattr(type(target), name, None)
@@ -168,8 +173,11 @@ class Sandbox:
         """An object of this process, or one of the harness's that goes back."""
         if isinstance(value, Callback):
             return {"t": "yours", "v": value.number}
-        self.objects.append(value)
-        return {"t": "ref", "v": len(self.objects) - 1}
+        # An object has one number. It is kept, so no other gets its id.
+        number = self.numbers.setdefault(id(value), len(self.objects))
+        if number == len(self.objects):
+            self.objects.append(value)
+        return {"t": "ref", "v": number}
 
     def theirs(self, kind: str, inner: Any) -> Any:
         """A reference that the harness sent."""

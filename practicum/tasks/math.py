@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from practicum.data.cells import as_written
 from practicum.data.chats import reworded
 from practicum.data.config import DataConfig
 from practicum.data.records import Record
@@ -39,7 +40,7 @@ class GoldJudge:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def _score(self, prompt: Prompt, text: str) -> Score:
-        gold = gold_text(prompt.data["answer"])
+        gold = as_written(prompt.data["answer"])
         answer = self.config.read(text, max(1, len(gold.splitlines())))
         if answer is None:
             return Score(0.0, False, False, Outcome.UNPARSEABLE.value, "no answer is given")
@@ -47,11 +48,6 @@ class GoldJudge:
         solved = verdict.outcome is Outcome.CORRECT
         readable = verdict.outcome in (Outcome.CORRECT, Outcome.WRONG)
         return Score(float(solved), solved, readable, verdict.outcome.value, verdict.reason)
-
-
-def gold_text(answer: object) -> str:
-    """A column's gold answer as text; a float that is whole (SVAMP) as people write it."""
-    return str(int(answer)) if isinstance(answer, float) and answer.is_integer() else str(answer)
 
 
 class MathTask(TableTask):
@@ -63,7 +59,7 @@ class MathTask(TableTask):
 
     def gold(self, prompt: Prompt) -> str:
         """The gold answer in the form that the prompt asks for."""
-        return self.config.gold(gold_text(prompt.data["answer"]), ASKED[self.name])
+        return self.config.gold(as_written(prompt.data["answer"]), ASKED[self.name])
 
     def attacks(self) -> list[tuple[Prompt, str]]:
         """Sprays of numbers, the question again, nothing."""
@@ -95,7 +91,7 @@ def load_math_task(name: str, config: FormatConfig, data: DataConfig, use: Use) 
 
 def _asked(record: Record, name: str, config: FormatConfig) -> Record:
     """The record with its question in the task's words. Raises InputError where it has no gold answer."""
-    if not plain_answer(gold_text(record.prompt.data.get("answer", ""))):
+    if not plain_answer(as_written(record.prompt.data.get("answer", ""))):
         raise InputError(f"{record.origin}: task {name} needs a gold answer: name its column: --data.answer")
     prompt = _worded(record.prompt, name, config)
     shown = tuple(replace(one, prompt=_worded(one.prompt, name, config)) for one in record.demonstrations)

@@ -33,7 +33,7 @@ from practicum.errors import InputError
 from practicum.reward.bad import BadFunction
 from practicum.reward.config import FunctionsConfig, function_names
 from practicum.reward.controls import with_control
-from practicum.reward.function import FunctionReward, tell_progress
+from practicum.reward.function import FunctionReward, not_json, tell_progress
 from practicum.reward.parts import RewardConfig
 from practicum.reward.worker import understood
 from practicum.types import Prompt, Score
@@ -479,6 +479,48 @@ def test_a_column_that_is_missing_is_refused_at_the_start(make: Make, tmp_path: 
     ):
         make(f"{path}:strict").check(Prompt("p", {"row": {"answer": 1}}))
     make(f"{path}:strict").check(Prompt("p", {"row": {"level": 1}}))
+
+
+no_json = st.one_of(
+    st.sets(st.integers(), min_size=1), st.binary(), st.complex_numbers(), st.fractions(), st.dates(),
+    st.builds(object), st.just({1: 2, "a": 3}), st.just({(1, 2): 3}),
+)  # fmt: skip
+plain_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("aé", max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(st.text("ab", max_size=2), plain_json, max_size=3),
+    no_json,
+    st.lists(st.sampled_from(["row", "list"]), max_size=3),
+)
+def test_a_value_that_is_no_json_is_named_by_its_field(
+    data: dict[str, Any], value: Any, around: list[str]
+) -> None:
+    assert not_json(data, "data") == ""
+    path, inner = "", value
+    for one in around:
+        inner, path = ({one: inner}, f".{one}{path}") if one == "row" else ([0, inner], f"[1]{path}")
+    assert not_json({**data, "field": inner}, "data").startswith(f"data.field{path} ")
+
+
+def test_a_prompt_that_cannot_be_sent_is_refused_in_one_line(make: Make, file: Path) -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    for reward in (make(f"{file}:plain"), make(f"{file}:batched", pure=("all",)), make("exact_match")):
+        for value, words in (({1}, "is a set"), (circle, "holds itself")):
+            bad = Prompt("p", {"answer": "1", "roots": value})
+            chat = Prompt("p", {"answer": "1"}, ({"role": "user", "content": "p", "roots": value},))
+            for prompt, field in ((bad, "data.roots"), (chat, r"messages(\[0\]\.roots)?")):
+                with pytest.raises(InputError, match=f"{field} {words}"):
+                    reward.check(prompt)
+                with pytest.raises(InputError, match=words):
+                    reward.score([Prompt("p", {"answer": "1"}), prompt], ["x 1", "x 1"])
+        assert paid(reward, ["x 1"], answer="x 1") == [1.0]
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
+from textwrap import indent
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
+from practicum.data.cells import as_written
+from practicum.data.config import DataConfig
+from practicum.data.records import text_of
 from practicum.errors import InputError
 from practicum.reward import python_tests
 from practicum.reward.bad import BadFunction, BadReward
@@ -21,6 +30,7 @@ from practicum.reward.json_text import check_schema, equal, fits, parsed
 from practicum.reward.judge import grade_in, messages_of
 from practicum.reward.python_tests import code_of, run_tests
 from practicum.reward.ready import FACTORIES, ready_made
+from practicum.tasks.table import load_table
 from practicum.types import Prompt, Score
 
 words = st.text("ab \n<>", max_size=12)
@@ -54,6 +64,35 @@ def test_exact_match_by_an_expression_wants_one_answer(found: list[int], answer:
     text = "so\n" + "\n".join(f"#### {one}" for one in found)
     assert match(text, str(answer)) == float(set(found) == {answer})
     assert match("0 1 2 3", str(answer)) == 0.0
+
+
+@settings(max_examples=100)
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.booleans() | words)
+def test_a_number_is_written_alike_wherever_it_is_an_answer(answer: Any) -> None:
+    whole = isinstance(answer, float) and answer == int(answer)
+    text = as_written(answer)
+    assert text == (str(int(answer)) if whole else str(answer))
+    assert ready_made("exact_match", "", {})(text, answer) == 1.0
+    assert ready_made("exact_match", "^so (.*)$", {})(f"so {text}", answer) == 1.0
+    if not isinstance(answer, (str, bool)):
+        assert text_of(answer, "here") == text
+        assert float(text) == float(answer)
+
+
+def test_a_column_of_floats_is_paid_as_people_write_its_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "svamp.json"
+    rows = [
+        {"ID": str(row), "Body": f"It costs {answer}.", "Question": "How much?", "Answer": answer}
+        for row, answer in enumerate((51.0, 1.0, 2.5, -3.0))
+    ]
+    path.write_text(json.dumps(rows))
+    table = load_table(DataConfig(file=path), "examination")
+    prompts = table.prompts("test", len(rows), 0)
+    given = FunctionReward(FunctionsConfig(functions=("exact_match",)))
+    golds = [f"{prompt.data['answer']:g}" for prompt in prompts]
+    assert [score.value for score in given.score(prompts, golds)] == [1.0] * len(rows)
+    assert [score.value for score in given.score(prompts, golds[1:] + golds[:1])] == [0.0] * len(rows)
+    given.close()
 
 
 @pytest.mark.parametrize(
@@ -253,6 +292,181 @@ def test_an_object_learns_no_number_that_it_must_be() -> None:
         assert run_tests(code, [test], None, 10.0)[0] == 0
 
 
+HELD = {
+    "unittest": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n        {body}",
+    "unittest by name": "from unittest import TestCase, main\nclass {name}(TestCase):\n    def setUp(self):\n"
+    "        self.x = 2\n    def test_it(self):\n        assert self.x == 2\n        {body}\n"
+    "    def tearDown(self):\n        del self.x\nif __name__ == '__main__':\n    main()",
+    "main": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n        {body}\n"
+    "unittest.main()",
+    "inherited": "import unittest\nclass Base:\n    def test_it(self):\n        {body}\n"
+    "class {name}(Base, unittest.TestCase): pass",
+    "subtests": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n"
+    "        with self.subTest('one'):\n            {body}",
+    "tearDown": "import unittest\nclass {name}(unittest.TestCase):\n    def tearDown(self):\n        {body}\n"
+    "    def test_it(self): pass",
+    "setUpClass": "import unittest\nclass {name}(unittest.TestCase):\n    @classmethod\n"
+    "    def setUpClass(cls):\n        {body}\n    def test_it(self): pass",
+    "setUpModule": "import unittest\ndef setUpModule():\n    {body}\nclass {name}(unittest.TestCase):\n"
+    "    def test_it(self): pass",
+    "async case": "import unittest\nclass {name}(unittest.IsolatedAsyncioTestCase):\n"
+    "    async def test_it(self):\n        {body}",
+    "pytest": "class Test{name}:\n    def setup_method(self): self.x = 2\n    def test_it(self):\n"
+    "        assert self.x == 2\n        {body}",
+    "static": "class Test{name}:\n    @staticmethod\n    def test_it():\n        {body}",
+    "teardown_method": "class Test{name}:\n    def teardown_method(self, method):\n        {body}\n"
+    "    def test_it(self): pass",
+    "setup_module": "def setup_module():\n    {body}\ndef test_it(): pass",
+    "function": "def test_{name}():\n    {body}",
+    "function test": "def test():\n    {body}",
+    "async function": "async def test_{name}():\n    {body}",
+    "check": "def check(candidate):\n    {body}",
+    "check is called": "def check(candidate):\n    {body}\ncheck(add)",
+    "helper": "def test_it(a, b):\n    {body}\ntest_it(1, 2)",
+    "asserts": "for one in (1, 2):\n    {body}",
+}
+BODIES = (
+    "assert add(1, 2) == 3",
+    "if add(1, 2) != 3: raise ValueError",
+    "import unittest; unittest.TestCase().assertEqual(add(1, 2), 3)",
+)
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_tests_are_run_wherever_they_are_held(held: str) -> None:
+    programs = [HELD[held].format(name="Adds", body=body) for body in BODIES]
+    entry_point = None if held == "check is called" else "add"
+    assert run_tests(ADD, programs, entry_point, 20.0) == (len(programs), "correct", "")
+    for wrong in ("def add(a, b): return 4", "def add(a, b): raise KeyError", "class add: pass"):
+        passed, outcome, _ = run_tests(wrong, programs, entry_point, 20.0)
+        assert (passed, outcome) == (0, "wrong")
+    ending = "import os\ndef add(a, b): os._exit(0)"
+    assert run_tests(ending, programs[:1], entry_point, 20.0) == (0, "ended", "the code ended its process")
+
+
+EMPTY = [
+    "add(1, 2) == 3",
+    "print(add(1, 2))",
+    "# nothing\npass",
+    "def helper():\n    assert add(1, 2) == 4",
+    "def one():\n    assert add(1, 2) == 4\ndef other():\n    one()",
+    "if __name__ == '__main__':\n    assert add(1, 2) == 4",
+    "class Adds:\n    def run(self):\n        assert add(1, 2) == 4",
+    "class Adds:\n    def test_it(self):\n        assert add(1, 2) == 4",
+    "class TestAdds:\n    def __init__(self): pass\n    def test_it(self):\n        assert add(1, 2) == 4",
+    "class TestAdds:\n    pass",
+    "import unittest\nclass Adds(unittest.TestCase):\n    def runs(self):\n        assert add(1, 2) == 4",
+    "import unittest\nclass Adds(unittest.TestCase):\n    @unittest.skip('')\n    def test_a(self): assert 0",
+    "def test_it():\n    yield add(1, 2)",
+    "def test_it(given):\n    assert add(1, 2) == 4",
+    "import pytest\n@pytest.fixture(autouse=True)\ndef made(): assert 0\ndef test_it(): pass",
+    "import pytest\n@pytest.mark.parametrize('a', [1])\ndef test_it(a): assert add(a, 2) == 4",
+    "import sys\nassert add(1, 2) == 3\nsys.exit(0)",
+]
+
+
+@pytest.mark.parametrize("tests", EMPTY)
+def test_tests_that_run_nothing_are_failures_of_the_reward(tests: str) -> None:
+    with pytest.raises(BadReward, match=r"^python_tests: "):
+        run_tests(ADD, [ASSERTS, tests], "add", 10.0)
+
+
+def test_what_pytest_raises_fails_a_test() -> None:
+    tests = "import pytest\ndef test_it():\n    with pytest.raises(ValueError):\n        add(1, 2)"
+    assert run_tests(ADD, [tests], None, 20.0)[:2] == (0, "wrong")
+    assert run_tests("def add(a, b): raise ValueError", [tests], None, 20.0)[0] == 1
+
+
+ALWAYS_YES = (
+    "class Yes:\n    def __call__(self, *a, **k): return True\n"
+    "    def __getattr__(self, name): return Yes()\n"
+    "    def __iter__(self): return iter(())\n    def __bool__(self): return BOOL\n"
+    + "".join(
+        f"    def __{name}__(self, *a): return True\n"
+        for name in ("contains", "eq", "lt", "gt", "le", "ge", "exit", "index")
+    )
+    + "".join(
+        f"    def __{name}__(self, *a): return self\n"
+        for name in ("enter", "add", "sub", "mul", "mod", "and", "or", "xor", "rand", "rsub")
+    )
+    + "def f(*a): return Yes()\n"
+)
+VALUES = ["abc", b"abc", 7, 2.0, [1, 2], (1, 2), {1, 2}, frozenset({1}), {"a": 1}]
+
+
+def judgements(value: Any) -> Iterator[str]:
+    """Asserts in which a value of Python's own answers yes or no, all true of this one."""
+    yield f"assert f(1) == {value!r}"
+    yield f"assert {value!r} == f(1)"
+    if isinstance(value, (str, bytes)):
+        yield from (f"assert f(1).startswith({value[:1]!r})", f"assert f(1).endswith({value[-1:]!r})")
+        yield from ("assert f(1).isalpha()", "assert f(1).islower()", f"assert {value[1:2]!r} in f(1)")
+        yield f"assert not f(1).isdigit() and {value[1:]!r} in f(1)"
+    elif isinstance(value, (int, float)):
+        yield from (f"assert {value - 1} < f(1) < {value + 1}", f"assert abs(f(1) - {value}) < 1e-9")
+        yield "assert not f(1) % 1" if isinstance(value, float) else "assert f(1) % 2"
+    else:
+        yield f"assert {next(iter(value))!r} in f(1)"
+    if isinstance(value, (set, frozenset)):
+        yield from (f"assert f(1).issubset({value!r})", f"assert f(1).issuperset({value!r})")
+        yield from (f"assert f(1) & {value!r}", f"assert not f(1) - {value!r}", f"assert f(1) <= {value!r}")
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_what_a_value_answers_an_object_that_says_yes_to_all_does_not(value: Any) -> None:
+    tests = list(judgements(value))
+    assert run_tests(ALWAYS_YES.replace("BOOL", "True"), ["assert f(1) is not None"], None, 20.0)[0] == 1
+    assert run_tests(f"def f(x): return {value!r}", tests, None, 20.0) == (len(tests), "correct", "")
+    for truth in ("True", "False"):
+        assert run_tests(ALWAYS_YES.replace("BOOL", truth), tests, None, 20.0)[0] == 0
+
+
+def test_a_with_block_does_not_hide_a_failure() -> None:
+    test = "with f(1) as x:\n    assert False"
+    assert run_tests(ALWAYS_YES.replace("BOOL", "True"), [test], None, 10.0)[:2] == (0, "wrong")
+
+
+POINTS = """
+import functools
+@functools.total_ordering
+class Point:
+    def __init__(self, x): self.x = x
+    def __eq__(self, other): return self.x == other.x
+    def __lt__(self, other): return self.x < other.x
+    def __hash__(self): return hash(self.x)
+    def me(self): return self
+    def __iter__(self): return iter([self.x, self.x + 1])
+    def __enter__(self): return self
+    def __exit__(self, *error): self.x = -1
+class Thing:
+    def me(self): return self
+class Bare:
+    __hash__ = None
+"""
+
+
+def test_objects_are_compared_and_hashed_as_in_one_process() -> None:
+    tests = """
+a, b = Thing(), Thing()
+assert a.me() == a and a != b and not a != a.me() and not a == b
+assert len({a, a.me(), a.me().me()}) == 1 and len({a, b, a}) == 2 and {a: 1}[a.me()] == 1
+p, q, r = Point(1), Point(1), Point(2)
+assert p == q and p != r and p < r and r >= q and sorted([r, p]) == [q, r] and len({p, q, r}) == 2
+assert 2 in p and 3 not in p and p in [q] and p not in [r]
+with p as same:
+    assert same.x == 1
+assert p.x == -1
+for wrong in (lambda: a < b, lambda: hash(Bare()), lambda: {Bare()}, lambda: 1 in a):
+    try:
+        wrong()
+    except TypeError:
+        continue
+    assert False
+"""
+    exec(POINTS + tests, {"__name__": "here"})
+    assert run_tests(POINTS, [tests], None, 20.0) == (1, "correct", "")
+
+
 def test_the_share_of_tests_and_a_process_that_ended() -> None:
     code = "import os\ndef add(a, b):\n    if a == 5: os._exit(0)\n    return a + b"
     tests = ["assert add(1, 2) == 3", "assert add(5, 1) == 6", "assert add(2, 2) == 4"]
@@ -270,6 +484,34 @@ def test_python_tests_as_a_reward() -> None:
     assert (slow.value, slow.solved, slow.outcome) == (0.0, False, "timeout")
     assert none.value == 0.0
     assert slow.parts["failed/python_tests"] == 0.0, "code without an end is a wrong answer, no failed reward"
+
+
+LINES = (
+    *("```", "````", "~~~", "``` ", "  ```", "    ```", "```python", "```py", " ```Python", "~~~python3"),
+    *("```text", "```x`y", "```python title=a", "x = 1", "  y = 2", "", "print('```')"),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(LINES), max_size=9), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_blocks_are_those_of_commonmark(lines: list[str], ending: str) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    tokens = MarkdownIt("commonmark").parse(text)
+    # What is indented by four opens no block in CommonMark; in a list it does.
+    quoted = [one.content.split("\n") for one in tokens if one.type == "inline"]
+    assume("code_block" not in [one.type for one in tokens])
+    assume("```" not in [line.strip() for one in quoted for line in one])
+    fences = [((one.info.split() or [""])[0].lower(), one.content) for one in tokens if one.type == "fence"]
+    given = text.replace("\n", ending)
+    assert python_tests.blocks(given) == fences
+    tagged = [code for language, code in fences if language in ("py", "python", "python3")]
+    bare = [code for language, code in fences if not language]
+    assert code_of(given) == [given, *bare[-1:], *tagged[-1:]][-1]
+
+
+def test_a_block_in_a_list_is_read_without_its_indent() -> None:
+    block = indent(f"```python\n{ADD}```\n\nIt prints:\n\n```\n3\n```\n", "    ")
+    assert code_of(f"10. So:\n\n{block}") == ADD
 
 
 def test_rows_without_tests_are_failures_of_the_reward() -> None:
@@ -348,6 +590,40 @@ def test_a_judge_that_fails_is_asked_again_and_then_costs_the_sample(server: Any
     refused = judged(server, lambda text: 401, ["a"])[0]
     assert "HTTP 401" in refused.reason
     assert len(server[1]) == 1, "a key that is refused is not tried again"
+
+
+def chunked(text: str) -> bytes:
+    """A whole reply of a server that sends in chunks."""
+    body = json.dumps({"choices": [{"message": {"content": text}}]}).encode()
+    half = len(body) // 2
+    parts = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + parts
+
+
+REPLY = chunked('{"grade": 7}')
+
+
+@pytest.mark.parametrize("bad", [*(REPLY[:end] for end in range(0, len(REPLY) - 5, 4)), b"what\r\n\r\n"])
+def test_a_reply_that_is_cut_anywhere_is_asked_for_again(bad: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("practicum.reward.judge.PAUSE", 0.0)
+    replies = iter([bad, REPLY])
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            asked = self.request.makefile("rb")
+            head = b"".join(iter(asked.readline, b"\r\n")).lower()
+            asked.read(int(head.split(b"content-length:")[1].split()[0]))
+            self.request.sendall(next(replies))
+
+    with TCPServer(("127.0.0.1", 0), Handler) as serving:
+        threading.Thread(target=serving.serve_forever, args=[0.01], daemon=True).start()
+        judge = asdict(
+            JudgeConfig(url=f"http://127.0.0.1:{serving.server_address[1]}", name="m", timeout=5.0)
+        )
+        grade = asyncio.run(ready_made("llm_judge", "", {"judge": judge})("p", "text", {}))
+        serving.shutdown()
+    assert grade == 0.7
+    assert next(replies, None) is None
 
 
 @settings(max_examples=50)
