@@ -241,14 +241,17 @@ def check_memory(peak: int, there: int) -> Finding:
     return Finding("memory", "warn", sentence, "lower the micro-batch, or train adapters (lora.rank)")
 
 
-def check_disk(checkpoint: int, keep: int, free: int) -> Finding:
-    """Room for the checkpoints that stay, bytes; one more is there while the newest is written."""
-    needed = (keep + 1) * checkpoint
+def check_disk(checkpoint: int, most: int, free: int) -> Finding:
+    """Room for the `most` checkpoints that are there at a time; sizes in bytes."""
+    needed = most * checkpoint
     sentence = f"a checkpoint takes {_bytes(checkpoint)}; {_bytes(free)} are free"
     if needed <= free:
         return Finding("disk", "ok", sentence)
     return Finding(
-        "disk", "stop", sentence, f"make room for {_bytes(needed)}, or lower loop.keep_checkpoints"
+        "disk",
+        "stop",
+        sentence,
+        f"make room for {_bytes(needed)}, lower loop.keep_checkpoints or raise loop.checkpoint_every",
     )
 
 
@@ -274,8 +277,11 @@ def dry_run(name: str, train: Callable[..., dict[str, Any]], config: Any, run_pa
     findings = [*(found for stage in tried.stages for found in examined(stage, config)), *findings]
     findings.append(check_memory(peak_memory(), _machine_memory()))
     free = shutil.disk_usage(_existing(run_path)).free
-    if tried.stages and (largest := max(tried.stages, key=lambda one: one.checkpoint_bytes)).checkpoint_bytes:
-        findings.append(check_disk(largest.checkpoint_bytes, largest.keep, free))
+    if tried.stages:
+        # The stage that needs most, which is not always the one with the largest checkpoint.
+        largest = max(tried.stages, key=lambda one: one.checkpoint_bytes * one.most_checkpoints)
+        if largest.checkpoint_bytes:
+            findings.append(check_disk(largest.checkpoint_bytes, largest.most_checkpoints, free))
     worst: Severity = max((found.severity for found in findings), key=("ok", "warn", "stop").index)
     return {
         "dry_run": True,

@@ -277,9 +277,19 @@ def _tried(stage: Stage) -> Tried | None:
     if trial is None:
         return None
     model = stage.trainee.decoder, stage.trainee.tokenizer
-    tried = Tried(stage.run.path, *model, stage.config.steps, stage.run.keep, trial.most)
+    tried = Tried(stage.run.path, *model, stage.config.steps, _most_checkpoints(stage), trial.most)
     trial.begin(tried)
     return tried
+
+
+def _most_checkpoints(stage: Stage) -> int:
+    """How many checkpoints the whole stage has on the disk at a time.
+
+    That is one more than stay, while the newest is written, but no more than it writes in all. One that can
+    go back writes its start too, and sets the newest that it takes back aside.
+    """
+    written = -(-stage.config.steps // stage.config.checkpoint_every)
+    return min(stage.run.keep + 1, written + 2 * stage.keep_start)
 
 
 def _bytes(run: Run) -> int:

@@ -20,14 +20,15 @@ class Tried:
     """The first steps of one stage.
 
     `steps` are those that it would make in all, `most` those that it may make now. `rows` and `samples` are
-    what it logged; `checkpoint_bytes` what one checkpoint takes; `keep` how many of them stay.
+    what it logged; `checkpoint_bytes` what one checkpoint takes; `most_checkpoints` how many of them the whole run
+    has on the disk at a time.
     """
 
     path: Path
     policy: Policy
     tokenizer: Tokenizer
     steps: int
-    keep: int
+    most_checkpoints: int
     most: int
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     samples: list[Mapping[str, Any]] = field(default_factory=list)

@@ -16,14 +16,17 @@ from hypothesis import strategies as st
 
 from practicum import cli
 from practicum.errors import InputError
+from practicum.guard.observer import StepResult, Verdict
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.sampling import SamplingConfig
-from practicum.training import doctor, pretrain, rl, sft
-from practicum.training.loop import LoopConfig
+from practicum.run.folder import Run
+from practicum.training import doctor, loop, pretrain, rl, sft
+from practicum.training.loop import LoopConfig, Stage, run_steps
 from practicum.training.rl import RlConfig
 from practicum.types import Demonstration, Prompt
 from tests.tiny import LetterTask, tiny_decoder
 from tests.training.test_dead import Pays
+from tests.training.test_observers import Asking
 
 Pay = Callable[[Prompt, str], Any]
 
@@ -247,3 +250,41 @@ def test_a_text_that_is_read_from_nothing_has_a_falling_loss(tmp_path: Path) -> 
     result = doctor.dry_run("pretrain", pretrain.train, config, tmp_path)
     assert severities(result) == dict.fromkeys(("gradient", "loss", "memory", "disk"), "ok")
     assert result["estimates"][0]["steps"] == 40
+
+
+@pytest.mark.parametrize("goes_back", [False, True])
+@pytest.mark.parametrize(("steps", "every", "keep"), [(9, 2, 2), (5, 9, 2), (6, 1, 9), (4, 2, 1), (7, 3, 3)])
+def test_the_room_asked_for_is_that_of_the_most_checkpoints_there_are_at_a_time(
+    steps: int,
+    every: int,
+    keep: int,
+    goes_back: bool,
+    make_trainee: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most, save_model, distrust = 0, loop.save_model, Run.distrust
+
+    def count() -> None:
+        nonlocal most
+        most = max(most, len([*tmp_path.glob("run/checkpoints/*"), *tmp_path.glob("run/untrusted/step-*")]))
+
+    def saved(*model: Any) -> None:
+        save_model(*model)
+        count()
+
+    def counted(self: Run, step: int) -> None:
+        distrust(self, step)
+        count()
+
+    monkeypatch.setattr(loop, "save_model", saved)
+    monkeypatch.setattr(Run, "distrust", counted)
+    config = LoopConfig(steps=steps, checkpoint_every=every, keep_checkpoints=keep, threads=1)
+    run = Run.open(tmp_path / "run", config, "test", keep=steps + 1 if goes_back else keep)
+    last = every * ((steps - 1) // every)
+    verdicts = {steps: Verdict(ends=True, back_to=last, pin={"why": "x"})} if goes_back else {}
+    stage = Stage(run, config, make_trainee(), (), [Asking("guard", verdicts)], keep_start=goes_back)
+    run_steps(stage, lambda index: StepResult({"tokens": 1.0}, []))
+    assert most == loop._most_checkpoints(stage)
+    assert doctor.check_disk(10, most, 10 * most).severity == "ok"
+    assert doctor.check_disk(10, most, 10 * most - 1).severity == "stop"
