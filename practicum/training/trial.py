@@ -20,8 +20,8 @@ class Tried:
     """The first steps of one stage.
 
     `steps` are those that it would make in all, `most` those that it may make now. `rows` and `samples` are
-    what it logged; `checkpoint_bytes` what one checkpoint takes; `most_checkpoints` how many of them the whole run
-    has on the disk at a time.
+    what it logged; `checkpoint_bytes` what one checkpoint takes; `most_checkpoints` how many of them
+    the whole run has on the disk at a time.
     """
 
     path: Path
