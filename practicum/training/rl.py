@@ -36,7 +36,7 @@ from practicum.ranges import MOST_HELD, Common, Count, NonNegativeInt, Ranged, S
 from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.function import close, tell_progress, with_functions
 from practicum.reward.model import RewardModel, load_reward_model
-from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
+from practicum.reward.parts import UNFINISHED, RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
 from practicum.reward.shaping import Potential, load_potential, shaped_tokens
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.converse import conversation_of
@@ -183,6 +183,11 @@ class RlConfig(PracticeSettings):
         if self.reward.shares and not paid:
             raise InputError(
                 "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
+            )
+        if not self.reward_model and self.reward.unfinished != UNFINISHED:
+            raise InputError(
+                f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave it "
+                "out, or have a function pay for length"
             )
         if self.control != "none" and (self.reward.budgets or self.reward.shares):
             raise InputError(f"control {self.control} replaces the reward: drop reward.budgets and shares")
@@ -375,7 +380,7 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
             seed,
             conversation=conversation,
         )
-    if parts.reward_models or (config.reward.functions and config.control == "none"):
+    if parts.reward_models or (config.reward.adds_up and config.control == "none"):
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
             batch = pay(batch, parts.reward_models, config.reward, longest, extra)

@@ -387,7 +387,7 @@ def test_practice_that_is_dead_names_the_setting_of_the_loop_and_goes_on_with_it
     config = small(babbler, rounds=1)
     reward = RewardConfig(weights={"reward_model": 0.0}, functions=("format:zzz+",), unfinished=0.0)
     config = replace(config, practice=replace(config.practice, algorithm="grpo", reward=reward))
-    with pytest.raises(DeadRunError, match="--resume --practice.loop.allow_dead goes on") as caught:
+    with pytest.raises(DeadRunError, match=r"--resume --practice\.loop\.allow_dead goes on") as caught:
         rlhf.train(config, tmp_path / "run")
     told = load(RlhfConfig, tmp_path / "run" / "config.toml", [f"--{caught.value.setting}"])
     assert told.practice.loop.allow_dead
