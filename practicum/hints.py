@@ -30,7 +30,7 @@ BATCH = (
 )
 NO_HUB = "it loads nothing from a hub and sends nothing to one, models are folders on this machine"
 UNFINISHED = ("reward.unfinished", "practice.reward.unfinished")
-CUT_IS_PAID = "what a cut completion is paid where a reward model pays; elsewhere a function can pay less for it"
+CUT_IS_PAID = "what a cut completion is paid, with a reward model only; a function can pay it less"
 NO_SERVER = "it samples by itself"
 LOGGED = "every step is logged, in RUN/metrics.jsonl, and `practicum report RUN` draws it"
 ROWS = "micro-batches are cut by tokens"

@@ -36,7 +36,15 @@ from practicum.ranges import MOST_HELD, Common, Count, NonNegativeInt, Ranged, S
 from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.function import close, tell_progress, with_functions
 from practicum.reward.model import RewardModel, load_reward_model
-from practicum.reward.parts import UNFINISHED, RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
+from practicum.reward.parts import (
+    UNFINISHED,
+    RewardConfig,
+    check_shares,
+    extra_pay,
+    most_multipliers,
+    pay,
+    repetition,
+)
 from practicum.reward.shaping import Potential, load_potential, shaped_tokens
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.converse import conversation_of
@@ -186,8 +194,8 @@ class RlConfig(PracticeSettings):
             )
         if not self.reward_model and self.reward.unfinished != UNFINISHED:
             raise InputError(
-                f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave it "
-                "out, or have a function pay for length"
+                f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave "
+                "it out, or have a function pay for length"
             )
         if self.control != "none" and (self.reward.budgets or self.reward.shares):
             raise InputError(f"control {self.control} replaces the reward: drop reward.budgets and shares")

@@ -631,7 +631,7 @@ def test_a_budget_needs_a_reward_model_and_a_part_that_exists() -> None:
         settings(reward=RewardConfig(budgets={"length": 0.2}))
 
 
-# ---------------------------------------------------------------------------------- where no reward model pays
+# -------------------------------------------------------------------------------- where no reward model pays
 
 
 weights = st.floats(-3, 3).map(lambda value: round(value, 3))
