@@ -258,7 +258,7 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
             run.log_samples(result.samples)
             recent.append(position.last)
             if tried is not None:
-                tried.note(position.last, result.samples)
+                tried.note(position.last, result)
             elif len(recent) == STEPS and position.step < config.steps:
                 signs = signs_of_death(recent)
                 _warn(sentence for name, sentence in signs.items() if name not in told)

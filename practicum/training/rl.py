@@ -414,7 +414,8 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
-    return StepResult(metrics, sample_rows(batch, experience, config, index))
+    shown = [batch.prompts[row] for row in _shown_rows(batch, config)]
+    return StepResult(metrics, sample_rows(batch, experience, config, index), shown)
 
 
 def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
@@ -524,8 +525,6 @@ def sample_rows(
     batch: ScoredRollout, experience: Experience, config: RlConfig, index: int
 ) -> list[dict[str, Any]]:
     """The first `samples_per_step` rows spread over the groups, for samples.jsonl."""
-    rows = len(batch.scores)
-    chosen = range(0, rows, max(1, rows // max(1, config.samples_per_step)))
     return [
         {
             "step": index + 1,
@@ -543,8 +542,13 @@ def sample_rows(
             **_named_parts(batch.scores[row], config.reward.names),
             **_turns(batch.prompts[row]),
         }
-        for row in chosen
+        for row in _shown_rows(batch, config)
     ]
+
+
+def _shown_rows(batch: ScoredRollout, config: RlConfig) -> range:
+    rows = len(batch.scores)
+    return range(0, rows, max(1, rows // max(1, config.samples_per_step)))
 
 
 def _turns(prompt: Prompt) -> dict[str, list[dict[str, str]]]:
