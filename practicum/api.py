@@ -45,7 +45,7 @@ def train(
     resume: bool = False,
     dry_run: bool = False,
     config: Path | str | None = None,
-    reward: RewardFunction | Path | str | None = None,
+    reward: RewardFunction | Mapping[str, Any] | Sequence[Path | str] | Path | str | None = None,
     task: Any = None,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -53,10 +53,11 @@ def train(
 
     `settings` are those of `practicum STAGE --help all`: `model="runs/sft"`, a section as a dict
     (`loop={"steps": 50}`), any of them by its dotted name (`**{"loop.steps": 50}`). `config` is a TOML file
-    under them. `reward` (rl only) is a function of your own, or `FILE.py:function`; a function is called in
-    this process, and must be given again to resume. `task` (rl and sft) is a task of your own, any object
-    with the methods that the stage uses. `dry_run` makes a few steps and returns what they show. Raises
-    InputError as the command does.
+    under them. `reward` (rl only) is a function of your own, one or several `FILE.py:function`, or the
+    section of that name as a dict; a function of your own is called in this process, and must be given again
+    to resume. `task` is a task's name or the section of that name as a dict, or (rl and sft) a task of your
+    own, any object with the methods that the stage uses. `dry_run` makes a few steps and returns what they
+    show. Raises InputError as the command does.
 
     >>> import practicum as pr
     >>> pr.train("rl", model="nowhere")
@@ -67,18 +68,19 @@ def train(
         raise InputError(f"stage is {stage!r}: expected one of {', '.join(STAGES)}")
     module = importlib.import_module(STAGES[stage][0])
     folder = Path(run) if run is not None else Path("runs") / f"{stage}-{datetime.now():%Y%m%d-%H%M%S}"
-    if callable(reward) and stage != "rl":
-        raise InputError(f"reward: {stage} is paid by no function, only rl is")
-    if task is not None and stage not in ("rl", "sft"):
-        raise InputError(f"task: {stage} takes the name of a task, as task={{'name': ...}}")
+    if dry_run and resume:
+        raise InputError("dry_run begins a run and leaves none: drop resume")
+    if isinstance(task, (str, Path, Mapping)):
+        settings["task"], task = task, None
     if reward is not None and not callable(reward):
-        settings["reward"] = str(reward)
+        settings["reward"], reward = _named_rewards(reward), None
+    _check_own(stage, task, reward)
     from practicum.config import load
 
     source = folder / "config.toml" if resume and config is None else config
     flags = list(_flags(settings))
     resolved = load(getattr(module, STAGES[stage][1]), None if source is None else Path(source), flags)
-    own = CallableReward(reward) if callable(reward) else None
+    own = None if reward is None else CallableReward(reward)
 
     def call(config: Any, path: Path, *, resume: bool = False) -> dict[str, Any]:
         if stage == "rl":
@@ -91,6 +93,36 @@ def train(
         doctor = importlib.import_module("practicum.training.doctor")
         return dict(doctor.dry_run(stage, call, resolved, folder))
     return {"run": str(folder), **call(resolved, folder, resume=resume)}
+
+
+def _named_rewards(reward: Any) -> Any:
+    """Functions that are named, or a section, as settings. Raises InputError for anything else."""
+    if isinstance(reward, (str, Path, Mapping)):
+        return reward
+    if isinstance(reward, (list, tuple)) and reward and all(isinstance(one, (str, Path)) for one in reward):
+        return reward
+    raise InputError(
+        f"reward is {reward!r:.80}; expected one function, FILE.py:function (or a list of such names), or a "
+        "dict of the settings of reward"
+    )
+
+
+def _check_own(stage: str, task: Any, reward: Any) -> None:
+    """Raise InputError where a stage takes no task or reward of one's own, or not this object."""
+    if reward is not None and stage != "rl":
+        raise InputError(f"reward: {stage} is paid by no function, only rl is")
+    if task is None:
+        return
+    if stage == "reward-model":
+        raise InputError("task: reward-model has none, it reads preferences or data")
+    if stage not in ("rl", "sft"):
+        raise InputError(f"task: {stage} takes the name of a task, as task='jokes'")
+    needed = ("prompts", "score") if stage == "rl" else ("demonstrations", "exposition")
+    if isinstance(task, type):
+        raise InputError(f"task is the class {task.__name__}: give an object, as {task.__name__}()")
+    for name in needed:
+        if not callable(getattr(task, name, None)):
+            raise InputError(f"task is {task!r:.80}; {stage} needs an object with {' and '.join(needed)}")
 
 
 def _flags(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -118,7 +150,13 @@ class CallableReward:
     def __init__(self, function: RewardFunction) -> None:
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
-        parameters = inspect.signature(function).parameters
+        try:
+            parameters = inspect.signature(function).parameters
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"reward {self.name}: Python does not tell its parameters: write a function of (prompt, "
+                "completion) that calls it"
+            ) from error
         names = list(parameters)
         self.together = "completions" in names
         self.open = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
@@ -183,11 +221,13 @@ class Policy:
     def load(cls, path: Path | str, *, device: str = "cpu") -> Policy:
         """A model folder, a run's folder (its newest checkpoint), a .gguf file, or `smollm2`.
 
-        Raises InputError naming the file that cannot be read.
+        `device`: auto, cpu, cuda, cuda:N or mps. Raises InputError naming the file that cannot be read, and
+        for a device that is not there.
         """
+        from practicum.model.device import chosen_device
         from practicum.model.policy import load_policy
 
-        return cls(*load_policy(Path(path), device))
+        return cls(*load_policy(Path(path), chosen_device(device)))
 
     def sample(
         self, prompts: str | Sequence[str], count: int = 1, *, seed: int = 0, **sampling: Any
@@ -196,13 +236,25 @@ class Policy:
 
         Prompts go through the model's chat template where it has one. `sampling`: temperature, top_p, top_k,
         max_new_tokens. Equal weights, prompts and seed give equal texts. Raises InputError for a prompt that
-        leaves no room in the model's positions.
+        leaves no room in the model's positions, a setting that sampling has not, and a count below 1.
         """
+        from dataclasses import fields
+
+        from practicum.config import nearest
         from practicum.model.sampling import SamplingConfig
         from practicum.model.tokenizer import encode_prompts
         from practicum.rollout.sampler import scattered
         from practicum.rollout.samplers import make_sampler
 
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise InputError(f"count is {count!r}; expected a whole number, 1 or more")
+        known = [field.name for field in fields(SamplingConfig)]
+        for name in sampling:
+            if name not in known:
+                raise InputError(
+                    f"unknown setting of sampling {name!r}{nearest(name, known)}; there are "
+                    f"{', '.join(known)}"
+                )
         asked = [prompts] if isinstance(prompts, str) else list(prompts)
         ids = encode_prompts(self.tokenizer, asked)
         sampler = make_sampler(self.weights, SamplingConfig(**sampling))

@@ -29,6 +29,8 @@ BATCH = (
     "practice.prompts_per_step",
 )
 NO_HUB = "it loads nothing from a hub and sends nothing to one, models are folders on this machine"
+UNFINISHED = ("reward.unfinished", "practice.reward.unfinished")
+CUT_IS_PAID = "what a cut completion is paid, with a reward model only; a function can pay it less"
 NO_SERVER = "it samples by itself"
 LOGGED = "every step is logged, in RUN/metrics.jsonl, and `practicum report RUN` draws it"
 ROWS = "micro-batches are cut by tokens"
@@ -153,8 +155,8 @@ TRL = {
     "lam": Hint(("ppo.gae_lambda", "ppo.lam", "practice.ppo.gae_lambda")),
     "scale_rewards": Hint(("grpo.advantage", "grpo.scale", "reward.scale")),
     "importance_sampling_level": Hint(("algorithm",)),
-    "mask_truncated_completions": Hint(("reward.unfinished",), "what a cut completion is paid"),
-    "missing_eos_penalty": Hint(("reward.unfinished", "practice.reward.unfinished")),
+    "mask_truncated_completions": Hint(UNFINISHED, CUT_IS_PAID),
+    "missing_eos_penalty": Hint(UNFINISHED, CUT_IS_PAID),
     "use_vllm": Hint(("sampler", "rollout.sampler"), NO_SERVER),
     "vllm_mode": Hint(("sampler", "rollout.sampler"), NO_SERVER),
     "vllm_server_base_url": Hint(("sampler", "rollout.sampler"), NO_SERVER),

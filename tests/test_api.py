@@ -120,6 +120,15 @@ def test_a_dry_run_a_task_of_ones_own_and_what_is_refused(untrained_model: Path,
         ("ppo", {}, "expected one of pretrain"),
         ("sft", {"model": untrained_model, "reward": print}, "only rl is"),
         ("pretrain", {"task": LetterTask()}, "takes the name of a task"),
+        ("reward-model", {"task": LetterTask()}, "reward-model has none"),
+        ("rl", {"model": untrained_model, "task": LetterTask}, "give an object, as LetterTask"),
+        ("rl", {"model": untrained_model, "task": 5}, "needs an object with prompts and score"),
+        ("sft", {"model": untrained_model, "task": 5}, "needs an object with demonstrations"),
+        ("rl", {"model": untrained_model, "task": "joks"}, "unknown task 'joks'"),
+        ("rl", {"model": untrained_model, "reward": max}, "reward max: Python does not tell"),
+        ("rl", {"model": untrained_model, "reward": [max, min]}, "expected one function"),
+        ("rl", {"model": untrained_model, "reward": 3}, "expected one function"),
+        ("rl", {"model": untrained_model, "dry_run": True, "resume": True}, "drop resume"),
         ("rl", {"model": untrained_model, "max_steps": 3}, "did you mean --loop.steps?"),
         ("rl", {}, "model is required"),
     ]
@@ -153,3 +162,61 @@ def test_a_saved_model_is_the_same_model(untrained_model: Path, tmp_path: Path) 
         policy.logprobs(["a", "b"], ["c"])
     with pytest.raises(InputError, match="the model takes a prompt"):
         policy.logprobs(["1"], ["1 " * 9999])
+
+
+@pytest.mark.parametrize(
+    ("task", "reward", "stored"),
+    [
+        ("jokes", None, {"name": "jokes"}),
+        ({"name": "jokes"}, ["length"], {"name": "jokes"}),
+        ({"equations": {"families": {"linear": 1.0}}}, ("length",), {"name": "equations"}),
+        (None, {"functions": ["length"], "weights": {"length": 0.5}}, {"name": "equations"}),
+        (None, "length", {"name": "equations"}),
+    ],
+)
+def test_tasks_and_rewards_that_are_named_are_settings(
+    task: Any, reward: Any, stored: dict[str, str], untrained_model: Path, tmp_path: Path
+) -> None:
+    loop = {"steps": 1, "threads": 1}
+    pr.train(
+        "rl", model=untrained_model, task=task, reward=reward, run=tmp_path / "run", **{**SMALL, "loop": loop}
+    )
+    config = read_toml(tmp_path / "run" / "config.toml")
+    assert config["task"]["name"] == stored["name"]
+    named = reward["functions"] if isinstance(reward, dict) else reward
+    assert config["reward"]["functions"] == ([named] if isinstance(named, str) else list(named or ()))
+
+
+def test_a_function_given_from_python_is_weighed(untrained_model: Path, tmp_path: Path) -> None:
+    paid = {}
+    for weight in (1.0, 3.0):
+        weighed: dict[str, Any] = {**SMALL, "loop.steps": 1, "reward.weights.task": weight}
+        summary = pr.train(
+            "rl",
+            model=untrained_model,
+            reward=lambda prompt, completion: float(len(completion) % 3),
+            run=tmp_path / str(weight),
+            **weighed,
+        )
+        paid[weight] = summary["reward"]
+    assert paid[3.0] == pytest.approx(3 * paid[1.0])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@given(
+    count=st.one_of(st.integers(max_value=0), st.floats(), st.booleans(), st.none()),
+    name=st.text("abcdefgh_", min_size=1, max_size=12),
+)
+def test_sampling_refuses_what_it_does_not_know(untrained_model: Path, count: Any, name: str) -> None:
+    policy = pr.Policy.load(untrained_model)
+    with pytest.raises(InputError, match="count is "):
+        policy.sample("1 +", count)
+    with pytest.raises(InputError, match="unknown setting of sampling"):
+        policy.sample("1 +", **{f"x{name}": 1})
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:1", "", "meta"])
+def test_a_model_is_loaded_where_it_can_be(device: str, untrained_model: Path) -> None:
+    assert pr.Policy.load(untrained_model, device="auto").sample("1 +", max_new_tokens=2)
+    with pytest.raises(InputError, match="device is "):
+        pr.Policy.load(untrained_model, device=device)

@@ -11,14 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from practicum.run.folder import Run
+from practicum.types import Prompt
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples."""
+    """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples.
+
+    `prompts` are those of the samples, as the model was given them: chats have messages and tools.
+    """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
+    prompts: Sequence[Prompt] = ()
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ OTHERWISE = "export a folder and convert it with llama.cpp's convert_hf_to_gguf.
 Metadata = dict[str, Any]
 
 
+def _architecture(policy: Policy) -> str:
+    """What transformers calls a model that it runs."""
+    return type(getattr(policy, "model", policy)).__name__
+
+
 def write_gguf(policy: Policy, tokenizer: Tokenizer, path: Path, dtype: torch.dtype) -> None:
     """Write weights, adapters merged in, metadata and tokenizer; matrices in `dtype`, norms in float32.
 
@@ -54,7 +59,7 @@ def write_gguf(policy: Policy, tokenizer: Tokenizer, path: Path, dtype: torch.dt
         raise InputError(f"{path}: writing GGUF needs the package gguf: pip install 'practicum[gguf]'")
     if not isinstance(policy, Decoder):
         raise InputError(
-            f"{path}: GGUF is written for the Llama family, and {type(policy).__name__} is none; {OTHERWISE}"
+            f"{path}: GGUF is written for the Llama family, and {_architecture(policy)} is none; {OTHERWISE}"
         )
     _check_plain(policy.config, path)
     gguf = importlib.import_module("gguf")

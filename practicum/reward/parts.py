@@ -26,6 +26,8 @@ from practicum.stats import Floats
 from practicum.tasks.task import Task, behaviours_of
 from practicum.types import Prompt
 
+MODEL_ALONE = {"reward_model": 1.0}
+UNFINISHED = -5.0
 _TOLD = ("reward_model", "disagreement", "task", "length")
 
 
@@ -33,7 +35,7 @@ _TOLD = ("reward_model", "disagreement", "task", "length")
 class RewardConfig(FunctionsConfig, section="reward"):
     """The reward of a completion where functions, or a reward model, pay."""
 
-    weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: {"reward_model": 1.0})
+    weights: Mapping[str, FiniteFloat] = field(default_factory=lambda: dict(MODEL_ALONE))
     """Weights of the parts: reward_model, task (its own score, such as a verifier's), length (tokens as a
     share of sampling.max_new_tokens; a negative weight penalises length), and each function by its name
     (1 where none is given)."""
@@ -55,7 +57,7 @@ class RewardConfig(FunctionsConfig, section="reward"):
     scale: bool = False
     """Divide rewards by their standard deviation on the reference set. This changes the meaning of the KL
     weight: unscaled, a reward of 1 is one logit of people's preference."""
-    unfinished: FiniteFloat = -5.0
+    unfinished: FiniteFloat = UNFINISHED
     """With a reward model: total reward of a completion that was cut before its end of sequence, whatever its
     parts are."""
 
@@ -69,6 +71,11 @@ class RewardConfig(FunctionsConfig, section="reward"):
     def parts(self) -> tuple[str, ...]:
         """The parts that may have a weight or a budget."""
         return tuple(dict.fromkeys([*PARTS, *self.names]))
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether a reward is put together from parts even where no reward model pays."""
+        return bool(self.functions) or dict(self.weights) != MODEL_ALONE
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,8 @@ def pay(
     """The batch with its reward replaced: the weighted parts, or the fixed low reward where it was cut.
 
     Where functions pay, their weighted sum is the batch's reward, and what else has a weight comes to it.
+    Where only the task pays, or a reward in its place, that is the part `task`, which then weighs 1 unless
+    another weight is given.
     The scores keep their parts and gain `task` and `length`; with reward models also `reward_model` and
     `disagreement` (deviation over members, 0 for one), and with several members `member_1`, `member_2` and so
     on. A reward that is not finite raises InputError with the prompt and the text that got it.
@@ -105,6 +114,8 @@ def pay(
         # Functions, and the task beside them, are weighted in the batch's reward already.
         reward_B = batch.reward_B
         weights = {name: weight for name, weight in weights.items() if name in _added(models, config)}
+    elif not models:
+        weights = {"task": 1.0, **weights}
     parts["length"] = batch.rollout.mask_BT.sum(1) / max_new_tokens
     for name in dict.fromkeys([*weights, *extra.multipliers]):
         weight = weights.get(name, 0.0) - extra.multipliers.get(name, 0.0)

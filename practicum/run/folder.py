@@ -60,7 +60,9 @@ LOCK = ".lock"
 MOST_READ = 1 << 24
 DEVICE = "device"
 STEPS = "loop.steps"
-CHANGEABLE = (STEPS, "loop.allow_dead")
+ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "reward_model.allow_dead")
+"""What the setting is called in a stage, in reward-model, and for the stages of rlhf."""
+CHANGEABLE = (STEPS, *ALLOW_DEAD)
 """Settings that a resumed run may be given anew: more steps than before, and to go on when dead."""
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 

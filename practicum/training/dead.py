@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from practicum.errors import InputError
 
 STEPS = 3
 """Steps in a row after which a sign is reported."""
 FATAL = ("reward", "groups", "gradient")
 """Signs that nothing at all is learned; a run whose first STEPS steps show one is stopped."""
+
+
+class DeadRunError(InputError):
+    """A run that was stopped because it learns nothing; `setting` lets it go on."""
+
+    def __init__(self, run: str, sign: str, setting: str) -> None:
+        self.run, self.sign, self.setting = run, sign, setting
+        super().__init__(
+            f"{run} was stopped, for it learns nothing: {sign}; --dry-run in place of --run says what may be "
+            f"done, and --resume --{setting} goes on all the same"
+        )
+
+
+@contextmanager
+def settings_under(section: str) -> Iterator[None]:
+    """Name the setting of a DeadRunError as a command does that has the stage's settings in `section`."""
+    try:
+        yield
+    except DeadRunError as error:
+        raise DeadRunError(error.run, error.sign, f"{section}.{error.setting}") from error
 
 
 def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

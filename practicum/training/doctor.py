@@ -28,6 +28,7 @@ from practicum.model.scorer import make_rows, make_scorer
 from practicum.model.tokenizer import chat_of, encode_batch, encode_prompts
 from practicum.training.dead import FATAL, signs_of_death
 from practicum.training.trial import Trial, Tried, trial
+from practicum.types import Prompt
 
 Severity = Literal["ok", "warn", "stop"]
 REFUSED = 3
@@ -179,8 +180,10 @@ def check_ratio(ratio_error: float, dtype: torch.dtype) -> Finding:
     return Finding("ratio", "warn", sentence + ", more than rounding", remedy)
 
 
-def check_padding(difference: float) -> Finding:
-    """Whether a row's log-probabilities depend on the rows beside it; `difference` in nats."""
+def check_padding(difference: float | None) -> Finding:
+    """Whether a row's log-probabilities depend on the rows beside it; `difference` in nats, None untold."""
+    if difference is None:
+        return Finding("padding", "ok", "too few texts of different lengths to tell whether padding is read")
     sentence = f"a row scores the same alone and among longer rows, within {difference:.2g} nats"
     if difference <= PADDING_ERROR:
         return Finding("padding", "ok", sentence)
@@ -192,7 +195,7 @@ def check_padding(difference: float) -> Finding:
     )
 
 
-def check_template(tokenizer: Tokenizer, prompt: str) -> Finding:
+def check_template(tokenizer: Tokenizer, prompt: Prompt) -> Finding:
     """How prompts reach the model: through its chat template, or as they stand."""
     if chat_of(tokenizer) is None:
         sentence = "the model has no chat template: it reads prompts as they stand"
@@ -233,22 +236,25 @@ def check_left_out(left_out: float, cut: float, rows: float) -> Finding:
     return Finding("length_limit", severity, sentence, "shorten them, or give a model with more positions")
 
 
-def check_memory(peak: int, there: int) -> Finding:
-    """Peak memory of the process against the machine's, bytes."""
-    sentence = f"{_bytes(peak)} of memory at the peak, of {_bytes(there)}"
+def check_memory(peak: int, there: int, name: str = "memory") -> Finding:
+    """Peak memory of the process against the machine's, or (`gpu_memory`) the card's, in bytes."""
+    sentence = f"{_bytes(peak)} of {name.replace('gpu_', 'GPU ')} at the peak, of {_bytes(there)}"
     if peak <= MOST_MEMORY * there:
-        return Finding("memory", "ok", sentence)
-    return Finding("memory", "warn", sentence, "lower the micro-batch, or train adapters (lora.rank)")
+        return Finding(name, "ok", sentence)
+    return Finding(name, "warn", sentence, "lower the micro-batch, or train adapters (lora.rank)")
 
 
-def check_disk(checkpoint: int, keep: int, free: int) -> Finding:
-    """Room for the checkpoints that stay, bytes; one more is there while the newest is written."""
-    needed = (keep + 1) * checkpoint
+def check_disk(checkpoint: int, most: int, free: int) -> Finding:
+    """Room for the `most` checkpoints that are there at a time; sizes in bytes."""
+    needed = most * checkpoint
     sentence = f"a checkpoint takes {_bytes(checkpoint)}; {_bytes(free)} are free"
     if needed <= free:
         return Finding("disk", "ok", sentence)
     return Finding(
-        "disk", "stop", sentence, f"make room for {_bytes(needed)}, or lower loop.keep_checkpoints"
+        "disk",
+        "stop",
+        sentence,
+        f"make room for {_bytes(needed)}, lower loop.keep_checkpoints or raise loop.checkpoint_every",
     )
 
 
@@ -273,9 +279,15 @@ def dry_run(name: str, train: Callable[..., dict[str, Any]], config: Any, run_pa
             findings.append(Finding("error", "stop", said, "mend that first"))
     findings = [*(found for stage in tried.stages for found in examined(stage, config)), *findings]
     findings.append(check_memory(peak_memory(), _machine_memory()))
+    cards = {stage.policy.device for stage in tried.stages if stage.policy.device.type == "cuda"}
+    for card in cards:
+        findings.append(check_memory(*card_memory(card), "gpu_memory"))
     free = shutil.disk_usage(_existing(run_path)).free
-    if tried.stages and (largest := max(tried.stages, key=lambda one: one.checkpoint_bytes)).checkpoint_bytes:
-        findings.append(check_disk(largest.checkpoint_bytes, largest.keep, free))
+    if tried.stages:
+        # The stage that needs most, which is not always the one with the largest checkpoint.
+        largest = max(tried.stages, key=lambda one: one.checkpoint_bytes * one.most_checkpoints)
+        if largest.checkpoint_bytes:
+            findings.append(check_disk(largest.checkpoint_bytes, largest.most_checkpoints, free))
     worst: Severity = max((found.severity for found in findings), key=("ok", "warn", "stop").index)
     return {
         "dry_run": True,
@@ -284,6 +296,7 @@ def dry_run(name: str, train: Callable[..., dict[str, Any]], config: Any, run_pa
         "estimates": [asdict(one) for one in _estimates(tried, config)],
         "loading_seconds": tried.loading_seconds,
         "peak_memory_bytes": peak_memory(),
+        **({"peak_gpu_memory_bytes": max(card_memory(card)[0] for card in cards)} if cards else {}),
         **({"exit_code": REFUSED} if worst == "stop" else {}),
     }
 
@@ -313,7 +326,8 @@ def examined(stage: Tried, config: Any) -> list[Finding]:
             found.append(check_groups(rows))
         found += [check_ending(rows), check_length(stage.samples)]
         if first.get("update_tokens"):
-            dtypes = [compute_dtype(part.dtype) for part in (settings, settings.sampling)]
+            device = stage.policy.device
+            dtypes = [compute_dtype(part.dtype, device) for part in (settings, settings.sampling)]
             dtype = torch.bfloat16 if torch.bfloat16 in dtypes else torch.float32
             found.append(check_ratio(float(first["ratio_error"]), dtype))
     elif "loss" in first:
@@ -325,26 +339,31 @@ def examined(stage: Tried, config: Any) -> list[Finding]:
         skipped, cut = (sum(float(row[name]) for row in rows) for name in ("rows_skipped", "rows_cut"))
         found.append(check_left_out(skipped, cut, total))
     if stage.samples and "completion" in stage.samples[0]:
-        found.append(check_template(stage.tokenizer, str(stage.samples[0]["prompt"])))
-        difference = padding_difference(stage.policy, stage.tokenizer, stage.samples)
-        found.append(check_padding(difference))
+        found.append(check_template(stage.tokenizer, stage.prompts[0]))
+        written = [str(row["completion"]) for row in stage.samples]
+        found.append(check_padding(padding_difference(stage.policy, stage.tokenizer, stage.prompts, written)))
     return found
 
 
 @torch.no_grad()
-def padding_difference(policy: Policy, tokenizer: Tokenizer, samples: Sequence[Mapping[str, Any]]) -> float:
-    """Largest difference, in nats, between rows' log-probabilities alone and among rows of other lengths."""
-    prompts = encode_prompts(tokenizer, [str(row["prompt"]) for row in samples])
-    answers = encode_batch(tokenizer, [str(row["completion"]) for row in samples])
+def padding_difference(
+    policy: Policy, tokenizer: Tokenizer, prompts: Sequence[Prompt], completions: Sequence[str]
+) -> float | None:
+    """Largest difference, in nats, between rows' log-probabilities alone and among rows of other lengths.
+
+    None where there are not two texts of different lengths that fit in the model's positions.
+    """
+    asked = encode_prompts(tokenizer, prompts)
+    answers = encode_batch(tokenizer, completions)
     whole = {
-        len(prompt) + len(answer): (prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)
+        len(prompt) + len(answer): (prompt, answer) for prompt, answer in zip(asked, answers, strict=True)
     }
     fitting = [
         pair for length, pair in sorted(whole.items()) if pair[1] and length <= policy.spec.max_positions
     ]
     chosen = fitting[:: max(1, len(fitting) // EXAMINED_ROWS)]
     if len(chosen) < 2:
-        return 0.0
+        return None
     scorer = make_scorer(policy, torch.float32)
 
     def scored(pairs: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
@@ -408,13 +427,18 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def peak_memory() -> int:
-    """The most bytes that this process has held at a time; on a GPU also what was held there."""
+    """The most bytes of the machine's memory that this process has held at a time; 0 on Windows."""
     if sys.platform == "win32":
         return 0
     import resource
 
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(held if sys.platform == "darwin" else 1024 * held)
+
+
+def card_memory(card: torch.device) -> tuple[int, int]:
+    """The most bytes that PyTorch has held on a CUDA card at a time, and how many the card has."""
+    return torch.cuda.max_memory_reserved(card), torch.cuda.mem_get_info(card)[1]
 
 
 def _machine_memory() -> int:

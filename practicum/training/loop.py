@@ -36,7 +36,7 @@ from practicum.ranges import Common, PositiveInt, Ranged, Threads
 from practicum.rollout.sampler import scattered
 from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
-from practicum.training.dead import FATAL, STEPS, signs_of_death
+from practicum.training.dead import FATAL, STEPS, DeadRunError, signs_of_death
 from practicum.training.objectives import warmup_cosine
 from practicum.training.optimizer import Optimizer
 from practicum.training.trial import Tried, running_trial
@@ -142,6 +142,7 @@ class Stage:
     """A stage of training as the loop sees it.
 
     `shown` names the metrics on the progress bar; with `keep_start` the untrained model is checkpoint 0.
+    `allow_dead` is the name of the command's setting of that name.
     Observers are asked in order; each sees the metrics that those before it have added.
     """
 
@@ -151,6 +152,7 @@ class Stage:
     shown: tuple[str, ...]
     observers: Sequence[Observer] = ()
     keep_start: bool = False
+    allow_dead: str = "loop.allow_dead"
 
     def save(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Write a checkpoint."""
@@ -256,13 +258,13 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
             run.log_samples(result.samples)
             recent.append(position.last)
             if tried is not None:
-                tried.note(position.last, result.samples)
+                tried.note(position.last, result)
             elif len(recent) == STEPS and position.step < config.steps:
                 signs = signs_of_death(recent)
                 _warn(sentence for name, sentence in signs.items() if name not in told)
                 told |= signs.keys()
                 if position.step == STEPS and not config.allow_dead:
-                    _refuse_dead(run.path, signs)
+                    _refuse_dead(stage, signs)
             bar.update(position.step, **{name: position.last[name] for name in stage.shown})
             last_one = position.step == steps or verdict.ends
             if last_one or position.step % config.checkpoint_every == 0:
@@ -277,9 +279,19 @@ def _tried(stage: Stage) -> Tried | None:
     if trial is None:
         return None
     model = stage.trainee.decoder, stage.trainee.tokenizer
-    tried = Tried(stage.run.path, *model, stage.config.steps, stage.run.keep, trial.most)
+    tried = Tried(stage.run.path, *model, stage.config.steps, _most_checkpoints(stage), trial.most)
     trial.begin(tried)
     return tried
+
+
+def _most_checkpoints(stage: Stage) -> int:
+    """How many checkpoints the whole stage has on the disk at a time.
+
+    That is one more than stay, while the newest is written, but no more than it writes in all. One that can
+    go back writes its start too, and sets the newest that it takes back aside.
+    """
+    written = -(-stage.config.steps // stage.config.checkpoint_every)
+    return min(stage.run.keep + 1, written + 2 * stage.keep_start)
 
 
 def _bytes(run: Run) -> int:
@@ -288,14 +300,11 @@ def _bytes(run: Run) -> int:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
-def _refuse_dead(run: Path, signs: Mapping[str, str]) -> None:
-    """Raise InputError where the first steps show that nothing can be learned."""
+def _refuse_dead(stage: Stage, signs: Mapping[str, str]) -> None:
+    """Raise DeadRunError where the first steps show that nothing can be learned."""
     fatal = [signs[name] for name in FATAL if name in signs]
     if fatal:
-        raise InputError(
-            f"{run} was stopped, for it learns nothing: {fatal[0]}; --dry-run in place of --run says what "
-            "may be done, and --resume --loop.allow_dead goes on all the same"
-        )
+        raise DeadRunError(str(stage.run.path), fatal[0], stage.allow_dead)
 
 
 def _observed(observers: Sequence[Observer], step: int, result: StepResult) -> tuple[StepResult, Verdict]:

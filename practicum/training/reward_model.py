@@ -118,6 +118,8 @@ class RewardModelSettings(Ranged):
     """The optimizer."""
     checkpoint_every: PositiveInt = 100
     """Updates between checkpoints."""
+    allow_dead: bool = False
+    """Go on with a run whose first three updates have no gradient at all."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Dtype of matrix products; master weights are always float32."""
     head_seed: Seed | None = None
@@ -197,7 +199,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     heads = nn.ModuleDict({"reward": head})
     epoch_steps = -(-len(items) // config.batch_prompts)
     steps = config.contrast_steps + config.epochs * epoch_steps
-    loop = LoopConfig(steps, config.checkpoint_every, threads=config.threads)
+    loop = LoopConfig(steps, config.checkpoint_every, threads=config.threads, allow_dead=config.allow_dead)
     optimizer = Optimizer(Together(model=policy, heads=heads), config.optimizer, steps)
     trainee = Trainee(policy, tokenizer, heads, optimizer)
 
@@ -218,7 +220,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
             metrics |= {"held_out_accuracy": measured[0], "held_out_loss": measured[1]}
         return StepResult(metrics)
 
-    last = run_steps(Stage(run, loop, trainee, ("loss",)), step)
+    last = run_steps(Stage(run, loop, trainee, ("loss",), allow_dead="allow_dead"), step)
     last = {**last, "alike": alike.json()}
     return concluded(run, _ready(trainee, dtype), rankings, learned, held_out, config, last)
 

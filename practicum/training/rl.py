@@ -36,7 +36,15 @@ from practicum.ranges import MOST_HELD, Common, Count, NonNegativeInt, Ranged, S
 from practicum.reward.controls import Control, check_control, with_control
 from practicum.reward.function import close, tell_progress, with_functions
 from practicum.reward.model import RewardModel, load_reward_model
-from practicum.reward.parts import RewardConfig, check_shares, extra_pay, most_multipliers, pay, repetition
+from practicum.reward.parts import (
+    UNFINISHED,
+    RewardConfig,
+    check_shares,
+    extra_pay,
+    most_multipliers,
+    pay,
+    repetition,
+)
 from practicum.reward.shaping import Potential, load_potential, shaped_tokens
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.converse import conversation_of
@@ -183,6 +191,11 @@ class RlConfig(PracticeSettings):
         if self.reward.shares and not paid:
             raise InputError(
                 "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
+            )
+        if not self.reward_model and self.reward.unfinished != UNFINISHED:
+            raise InputError(
+                f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave "
+                "it out, or have a function pay for length"
             )
         if self.control != "none" and (self.reward.budgets or self.reward.shares):
             raise InputError(f"control {self.control} replaces the reward: drop reward.budgets and shares")
@@ -375,7 +388,7 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
             seed,
             conversation=conversation,
         )
-    if parts.reward_models or (config.reward.functions and config.control == "none"):
+    if parts.reward_models or (config.reward.adds_up and config.control == "none"):
         with span("verify"):
             extra, longest = extra_pay(adjusted, parts.task, batch), config.sampling.max_new_tokens
             batch = pay(batch, parts.reward_models, config.reward, longest, extra)
@@ -401,7 +414,8 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
-    return StepResult(metrics, sample_rows(batch, experience, config, index))
+    shown = [batch.prompts[row] for row in _shown_rows(batch, config)]
+    return StepResult(metrics, sample_rows(batch, experience, config, index), shown)
 
 
 def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
@@ -511,8 +525,6 @@ def sample_rows(
     batch: ScoredRollout, experience: Experience, config: RlConfig, index: int
 ) -> list[dict[str, Any]]:
     """The first `samples_per_step` rows spread over the groups, for samples.jsonl."""
-    rows = len(batch.scores)
-    chosen = range(0, rows, max(1, rows // max(1, config.samples_per_step)))
     return [
         {
             "step": index + 1,
@@ -530,8 +542,13 @@ def sample_rows(
             **_named_parts(batch.scores[row], config.reward.names),
             **_turns(batch.prompts[row]),
         }
-        for row in chosen
+        for row in _shown_rows(batch, config)
     ]
+
+
+def _shown_rows(batch: ScoredRollout, config: RlConfig) -> range:
+    rows = len(batch.scores)
+    return range(0, rows, max(1, rows // max(1, config.samples_per_step)))
 
 
 def _turns(prompt: Prompt) -> dict[str, list[dict[str, str]]]:

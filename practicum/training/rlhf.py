@@ -53,6 +53,7 @@ from practicum.stats import clustered_error, share_by_problem
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training import reward_model, rl
+from practicum.training.dead import settings_under
 from practicum.training.loop import LoopConfig, sampling_seed, set_threads, step_seed
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings, divided
 from practicum.training.rl import PracticeSettings, RlConfig
@@ -294,7 +295,8 @@ def fit_reward_models(turn: Round) -> list[Path]:
     for member in range(1, turn.config.members + 1):
         folder = turn.folder / f"reward-model-{member}"
         settings = reward_model_config(turn, member)
-        _finished(folder, partial(reward_model.train, settings, folder))
+        with settings_under("reward_model"):
+            _finished(folder, partial(reward_model.train, settings, folder))
         folders.append(folder)
     return folders
 
@@ -317,7 +319,8 @@ def reward_model_config(turn: Round, member: int) -> RewardModelConfig:
 def practise_against(turn: Round, policy: Path, models: Sequence[Path]) -> None:
     """Practise against the reward models, or take the run that is finished."""
     settings, path = practice_config(turn, policy, models), turn.folder / "practice"
-    _finished(path, partial(rl.train, settings, path))
+    with settings_under("practice"):
+        _finished(path, partial(rl.train, settings, path))
 
 
 def practice_config(turn: Round, policy: Path, models: Sequence[Path]) -> RlConfig:

@@ -126,7 +126,8 @@ def train(
             {"step": index + 1, "prompt": demonstration.prompt.text, "completion": demonstration.completion}
             for demonstration in demonstrations[:2]
         ]
-        return StepResult(metrics | optimizer.step(index), samples)
+        shown = [demonstration.prompt for demonstration in demonstrations[:2]]
+        return StepResult(metrics | optimizer.step(index), samples, shown)
 
     last = run_steps(Stage(run, config.loop, trainee, ("loss",)), step)
     summary = {"stage": "sft", **last}

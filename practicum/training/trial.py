@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,7 +12,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from practicum.guard.observer import StepResult
 from practicum.model.policy import Policy
+from practicum.types import Prompt
 
 
 @dataclass
@@ -20,17 +22,19 @@ class Tried:
     """The first steps of one stage.
 
     `steps` are those that it would make in all, `most` those that it may make now. `rows` and `samples` are
-    what it logged; `checkpoint_bytes` what one checkpoint takes; `keep` how many of them stay.
+    what it logged, `prompts` those of the samples; `checkpoint_bytes` what one checkpoint takes;
+    `most_checkpoints` how many of them the whole run has on the disk at a time.
     """
 
     path: Path
     policy: Policy
     tokenizer: Tokenizer
     steps: int
-    keep: int
+    most_checkpoints: int
     most: int
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     samples: list[Mapping[str, Any]] = field(default_factory=list)
+    prompts: list[Prompt] = field(default_factory=list)
     checkpoint_bytes: int = 0
 
     @property
@@ -38,10 +42,11 @@ class Tried:
         """What the stage is called: the name of its run's folder."""
         return self.path.name
 
-    def note(self, row: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> None:
-        """Keep what one step logged."""
+    def note(self, row: Mapping[str, Any], result: StepResult) -> None:
+        """Keep what one step logged: its row, and the samples of its result with their prompts."""
         self.rows.append(dict(row))
-        self.samples += samples
+        self.samples += result.samples
+        self.prompts += result.prompts
 
 
 @dataclass

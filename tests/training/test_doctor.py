@@ -7,23 +7,31 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from practicum import cli
 from practicum.errors import InputError
+from practicum.guard.observer import StepResult, Verdict
+from practicum.model import decoder
 from practicum.model.checkpoint import load_model, save_model
 from practicum.model.sampling import SamplingConfig
-from practicum.training import doctor, pretrain, rl, sft
-from practicum.training.loop import LoopConfig
+from practicum.model.tokenizer import Chat, encode_prompts, set_chat
+from practicum.run.folder import Run
+from practicum.training import doctor, loop, pretrain, rl, sft
+from practicum.training.loop import LoopConfig, Stage, run_steps
 from practicum.training.rl import RlConfig
+from practicum.training.trial import Tried, trial
 from practicum.types import Demonstration, Prompt
 from tests.tiny import LetterTask, tiny_decoder
 from tests.training.test_dead import Pays
+from tests.training.test_observers import Asking
 
 Pay = Callable[[Prompt, str], Any]
 
@@ -168,8 +176,14 @@ def test_a_model_that_reads_its_padding_is_found(
     seed: int, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = tiny_decoder(tokenizer, seed)
-    samples = [{"prompt": "1 2", "completion": "3 4 " * length} for length in range(1, 9)]
-    assert doctor.check_padding(doctor.padding_difference(policy, tokenizer, samples)).severity == "ok"
+    texts = [Prompt("1 2")] * 8, ["3 4 " * length for length in range(1, 9)]
+    clean = doctor.padding_difference(policy, tokenizer, *texts)
+    assert clean is not None
+    assert doctor.check_padding(clean).severity == "ok"
+    # One length alone shows nothing, and that is said.
+    untold = doctor.padding_difference(policy, tokenizer, [Prompt("1 2")] * 2, ["3 4"] * 2)
+    assert untold is None
+    assert "too few" in doctor.check_padding(untold).sentence
 
     class Blurred:
         """Hidden states that have a share of the mean over the row, padding included."""
@@ -185,7 +199,7 @@ def test_a_model_that_reads_its_padding_is_found(
             return self.inner.logits(hidden, dtype)
 
     blurred: Any = Blurred(policy)
-    found = doctor.check_padding(doctor.padding_difference(blurred, tokenizer, samples))
+    found = doctor.check_padding(doctor.padding_difference(blurred, tokenizer, *texts))
     assert (found.severity, bool(found.remedy)) == ("stop", True)
 
 
@@ -247,3 +261,111 @@ def test_a_text_that_is_read_from_nothing_has_a_falling_loss(tmp_path: Path) -> 
     result = doctor.dry_run("pretrain", pretrain.train, config, tmp_path)
     assert severities(result) == dict.fromkeys(("gradient", "loss", "memory", "disk"), "ok")
     assert result["estimates"][0]["steps"] == 40
+
+
+@pytest.mark.parametrize("goes_back", [False, True])
+@pytest.mark.parametrize(("steps", "every", "keep"), [(9, 2, 2), (5, 9, 2), (6, 1, 9), (4, 2, 1), (7, 3, 3)])
+def test_the_room_asked_for_is_that_of_the_most_checkpoints_there_are_at_a_time(
+    steps: int,
+    every: int,
+    keep: int,
+    goes_back: bool,
+    make_trainee: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most, distrust = 0, Run.distrust
+
+    def count() -> None:
+        nonlocal most
+        most = max(most, len([*tmp_path.glob("run/checkpoints/*"), *tmp_path.glob("run/untrusted/step-*")]))
+
+    def saved(*model: Any) -> None:
+        save_model(*model)
+        count()
+
+    def counted(self: Run, step: int) -> None:
+        distrust(self, step)
+        count()
+
+    monkeypatch.setattr(loop, "save_model", saved)
+    monkeypatch.setattr(Run, "distrust", counted)
+    config = LoopConfig(steps=steps, checkpoint_every=every, keep_checkpoints=keep, threads=1)
+    run = Run.open(tmp_path / "run", config, "test", keep=steps + 1 if goes_back else keep)
+    last = every * ((steps - 1) // every)
+    verdicts = {steps: Verdict(ends=True, back_to=last, pin={"why": "x"})} if goes_back else {}
+    stage = Stage(run, config, make_trainee(), (), [Asking("guard", verdicts)], keep_start=goes_back)
+    run_steps(stage, lambda index: StepResult({"tokens": 1.0}, []))
+    assert most == loop._most_checkpoints(stage)
+    assert doctor.check_disk(10, most, 10 * most).severity == "ok"
+    assert doctor.check_disk(10, most, 10 * most - 1).severity == "stop"
+
+
+ROLES = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<assistant>"
+
+
+@given(st.lists(st.text("abc ", min_size=1, max_size=6).filter(str.strip), min_size=1, max_size=4))
+def test_a_chat_is_examined_as_the_model_reads_it(tokenizer: Any, contents: list[str]) -> None:
+    own = Tokenizer.from_str(tokenizer.to_str())
+    set_chat(own, Chat(ROLES, {}))
+    roles = ["system", *["user", "assistant"] * len(contents)]
+    messages = tuple(
+        {"role": role, "content": text} for role, text in zip(roles, ["be brief", *contents], strict=False)
+    )
+    prompt = Prompt(" ".join(contents), messages=messages)
+    read = own.decode(encode_prompts(own, [prompt])[0], skip_special_tokens=False)
+    assert "system" in read
+    assert f"{read!r:.160}" in doctor.check_template(own, prompt).sentence
+
+
+@pytest.mark.parametrize("stage", ["rl", "sft"])
+def test_a_stage_shows_the_prompts_of_its_samples(stage: str, untrained_model: Path, tmp_path: Path) -> None:
+    chat = Prompt("User: 1", messages=({"role": "user", "content": "1"},))
+
+    class Chats(Pays):
+        def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+            return [chat] * count
+
+        def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
+            return [Demonstration(chat, "2")] * count
+
+        def exposition(self, count: int, seed: int) -> list[str]:
+            return []
+
+    task: Any = Chats(mixed)
+    with trial(2) as shown:
+        if stage == "rl":
+            config = config_of(untrained_model)
+            rl.train(config, tmp_path / "run", parts=rl.build(config, task=task))
+        else:
+            sft.train(sft.SftConfig(untrained_model, batch_demonstrations=2), tmp_path / "run", task=task)
+    (tried_stage,) = shown.stages
+    assert len(tried_stage.prompts) == len(tried_stage.samples) > 0
+    assert set(map(id, tried_stage.prompts)) == {id(chat)}
+
+
+@pytest.mark.parametrize(("kind", "severity"), [("mps", "warn"), ("cpu", "ok")])
+def test_rounding_is_judged_by_the_dtype_of_the_device(
+    kind: str, severity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "_processor_has_bfloat16", lambda: True)
+    monkeypatch.setenv("PRACTICUM_BFLOAT16", "1")
+    row = {"step": 1, "reward": 1, "reward_std": 1, "groups_tied": 0, "truncated": 0}
+    policy: Any = SimpleNamespace(device=torch.device(kind))
+    stage = Tried(tmp_path, policy, None, 9, 2, 3, [{**row, "update_tokens": 1, "ratio_error": 0.05}])  # type: ignore[arg-type]
+    config = RlConfig(model=tmp_path)
+    found = {one.name: one for one in doctor.examined(stage, config)}
+    assert found["ratio"].severity == severity
+
+
+@given(st.integers(1, 10**12), st.integers(1, 10**12), st.sampled_from(["memory", "gpu_memory"]))
+def test_memory_is_warned_about_near_its_limit(peak: int, there: int, name: str) -> None:
+    found = doctor.check_memory(peak, there, name)
+    assert (found.name, found.severity) == (name, "ok" if peak <= doctor.MOST_MEMORY * there else "warn")
+    assert ("GPU" in found.sentence) == (name == "gpu_memory")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+def test_a_cards_memory_is_looked_at(untrained_model: Path, tmp_path: Path) -> None:
+    found = {one["name"] for one in tried(untrained_model, tmp_path, mixed, device="cuda")["findings"]}
+    assert {"memory", "gpu_memory"} <= found

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from hypothesis.strategies import floats
 from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
@@ -628,3 +629,43 @@ def test_a_budget_needs_a_reward_model_and_a_part_that_exists() -> None:
         RewardConfig(budget_rate=0.0)
     with pytest.raises(InputError, match="give one"):
         settings(reward=RewardConfig(budgets={"length": 0.2}))
+
+
+# -------------------------------------------------------------------------------- where no reward model pays
+
+
+weights = st.floats(-3, 3).map(lambda value: round(value, 3))
+
+
+@given(st.dictionaries(st.sampled_from(["task", "length"]), weights, min_size=1), st.floats(-4, 4))
+def test_weights_hold_for_a_reward_in_the_tasks_place(given_weights: dict[str, float], value: float) -> None:
+    """No weight is passed over, whoever pays: the task itself or a reward given in its place."""
+    batch = batch_of([FINISHED, CUT], [value, 2 * value])
+    config = RewardConfig({"reward_model": 1.0, **given_weights})
+    paid = pay(batch, (), config, 6)
+    expected = [
+        given_weights.get("task", 1.0) * score + given_weights.get("length", 0.0) * share
+        for score, share in ((value, 3 / 6), (2 * value, 4 / 6))
+    ]
+    assert paid.reward_B.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [-1.0, 0.5])
+def test_practice_is_paid_by_the_weights_that_are_given(
+    weight: float, make_trainee: Any, letter_task: Any
+) -> None:
+    paid = {}
+    for given_weights in ({"reward_model": 1.0}, {"reward_model": 1.0, "task": 2.0, "length": weight}):
+        config = settings(algorithm="grpo", reward=RewardConfig(given_weights))
+        trainee = make_trainee()
+        parts = parts_of(trainee, letter_task, config)
+        paid[len(given_weights)] = practise(parts, trainee, config, 0).metrics
+    length = paid[1]["completion_tokens"] / 6
+    assert paid[3]["reward"] == pytest.approx(2 * paid[1]["reward"] + weight * length)
+
+
+@given(st.floats(-100, 100).filter(lambda value: value != RewardConfig().unfinished))
+def test_a_price_of_cut_answers_that_nobody_pays_is_refused(value: float) -> None:
+    with pytest.raises(InputError, match=r"reward\.unfinished is .*only a --reward_model pays"):
+        settings(reward=RewardConfig(unfinished=value))
+    settings(reward=RewardConfig(unfinished=value), reward_model=(Path("some"),))

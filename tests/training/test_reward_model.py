@@ -52,9 +52,18 @@ from practicum.reward.model import (
     save_reward_model,
     sequences_of,
 )
+from practicum.training.dead import DeadRunError
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.reward_model import RewardModelConfig, calibrated, learn, padded, ranking_loss, train
+from practicum.training.reward_model import (
+    RewardModelConfig,
+    _share,
+    calibrated,
+    learn,
+    padded,
+    ranking_loss,
+    train,
+)
 from practicum.types import Prompt, Ranking, Response
 
 CONFIG = RewardModelConfig(Path(), ("unused",), dtype="float32", threads=1)
@@ -785,3 +794,22 @@ def test_a_control_learns_null_labels_and_is_examined_on_peoples(
         assert summary["accuracy"] < 0.75
     if control == "length-only":
         assert longer > liked
+
+
+def test_a_dead_reward_model_names_a_setting_that_it_has_and_goes_on_with_it(
+    untrained_model: Path, tmp_path: Path
+) -> None:
+    """Where every head leaves every ranking out, as two may with few rankings, there is no gradient."""
+    config = replace(CONFIG, model=untrained_model, heads=2, held_out=0.0, batch_prompts=2)
+    unread = [
+        one
+        for one in letters(40)
+        if not any(_share(by_prompt([one])[0], head, config) for head in range(config.heads))
+    ]
+    formats.write(tmp_path / "unread.jsonl", unread)
+    config = replace(config, preferences=(str(tmp_path / "unread.jsonl"),))
+    with pytest.raises(DeadRunError, match="--resume --allow_dead goes on") as caught:
+        train(config, tmp_path / "run")
+    assert hasattr(config, caught.value.setting)
+    summary = train(replace(config, allow_dead=True), tmp_path / "run", resume=True)
+    assert summary["warnings"]

@@ -35,10 +35,13 @@ from practicum.preferences.rate import RateConfig, rate
 from practicum.preferences.raters import PeopleConfig
 from practicum.preferences.store import Store
 from practicum.reward.model import load_reward_model
+from practicum.reward.parts import RewardConfig
+from practicum.run.folder import ALLOW_DEAD
 from practicum.tasks.jokes.task import JokesTask
 from practicum.tasks.registry import TaskConfig
 from practicum.training import pretrain, rlhf, sft
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.dead import DeadRunError, settings_under
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.reward_model import RewardModelSettings
@@ -376,3 +379,25 @@ def test_a_real_model_goes_round_the_loop_with_adapters(tmp_path: Path) -> None:
     assert changed == set(adapters.targets)
     reward = load_reward_model(tmp_path / "run" / "round-1" / "reward-model-1", torch.float32)
     assert chat_of(reward.tokenizer) == chat_of(tokenizer)
+
+
+def test_practice_that_is_dead_names_the_setting_of_the_loop_and_goes_on_with_it(
+    babbler: Path, tmp_path: Path
+) -> None:
+    config = small(babbler, rounds=1)
+    reward = RewardConfig(weights={"reward_model": 0.0}, functions=("format:zzz+",), unfinished=0.0)
+    config = replace(config, practice=replace(config.practice, algorithm="grpo", reward=reward))
+    with pytest.raises(DeadRunError, match=r"--resume --practice\.loop\.allow_dead goes on") as caught:
+        rlhf.train(config, tmp_path / "run")
+    told = load(RlhfConfig, tmp_path / "run" / "config.toml", [f"--{caught.value.setting}"])
+    assert told.practice.loop.allow_dead
+    assert rlhf.train(told, tmp_path / "run", resume=True)["rounds"]
+
+
+@pytest.mark.parametrize("section", ["practice", "reward_model"])
+def test_a_stage_of_the_loop_has_the_setting_that_its_error_names(section: str) -> None:
+    inner = "loop.allow_dead" if section == "practice" else "allow_dead"
+    with pytest.raises(DeadRunError) as caught, settings_under(section):
+        raise DeadRunError("run", "no gradient", inner)
+    assert caught.value.setting in ALLOW_DEAD
+    assert load(RlhfConfig, None, ["--model", "x", f"--{caught.value.setting}"])
