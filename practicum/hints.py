@@ -50,9 +50,7 @@ TRL = {
     "num_ppo_epochs": Hint(("update.epochs", "practice.update.epochs")),
     "num_mini_batches": Hint(("update.minibatches", "practice.update.minibatches")),
     "num_generations": Hint(("group_size", "practice.group_size", "responses", "sampled_count")),
-    "max_completion_length": Hint(
-        ("sampling.max_new_tokens", "practice.sampling.max_new_tokens", "ppo.max_new_tokens")
-    ),
+    "max_completion_length": Hint(("sampling.max_new_tokens", "practice.sampling.max_new_tokens")),
     "max_new_tokens": Hint(("sampling.max_new_tokens", "practice.sampling.max_new_tokens")),
     "response_length": Hint(("sampling.max_new_tokens", "practice.sampling.max_new_tokens")),
     "max_prompt_length": Hint((), "prompts are never cut: the model's own length is the limit"),
@@ -70,7 +68,7 @@ TRL = {
     "load_in_8bit": Hint(
         ("lora.rank", "practice.lora.rank"), "weights are held in float32, and adapters need the least memory"
     ),
-    "beta": Hint(("update.kl.weight", "practice.update.kl.weight", "dpo.beta")),
+    "beta": Hint(("update.kl.weight", "practice.update.kl.weight")),
     "kl_coef": Hint(("update.kl.weight", "practice.update.kl.weight")),
     "ref_model": Hint(("reference",)),
     "ref_model_name_or_path": Hint(("reference",)),
@@ -80,7 +78,7 @@ TRL = {
     "resume_from_checkpoint": Hint(("--resume",)),
     "do_train": Hint((), "every training command trains"),
     "do_eval": Hint((), "`practicum eval` examines a model"),
-    "report_to": Hint(("loggers", "log.to"), LOGGED),
+    "report_to": Hint((), LOGGED),
     "logging_dir": Hint((RUN,), "the log is in the run's folder"),
     "logging_steps": Hint((), LOGGED),
     "logging_strategy": Hint((), LOGGED),
@@ -109,7 +107,7 @@ TRL = {
     "train_file": Hint(("data", "preferences", "task")),
     "eval_dataset": Hint(("data.test", "held_out")),
     "dataset_config": Hint((), NO_HUB),
-    "dataset_train_split": Hint(("data.split",), "give the split's file"),
+    "dataset_train_split": Hint(("data",), "give the split's file"),
     "dataset_test_split": Hint(("data.test", "held_out")),
     "dataset_num_proc": Hint((), "texts are made ready as they are needed"),
     "streaming": Hint((), "texts are made ready as they are needed"),
@@ -151,16 +149,16 @@ TRL = {
     "cliprange": Hint(("update.clip_low", "practice.update.clip_low"), "the upper bound is clip_high"),
     "cliprange_value": Hint(("ppo.value_clip", "practice.ppo.value_clip")),
     "vf_coef": Hint(("ppo.value_weight", "practice.ppo.value_weight")),
-    "gamma": Hint(("ppo.discount", "ppo.gamma", "practice.ppo.discount")),
-    "lam": Hint(("ppo.gae_lambda", "ppo.lam", "practice.ppo.gae_lambda")),
-    "scale_rewards": Hint(("grpo.advantage", "grpo.scale", "reward.scale")),
+    "gamma": Hint(("ppo.discount", "practice.ppo.discount")),
+    "lam": Hint(("ppo.gae_lambda", "practice.ppo.gae_lambda")),
+    "scale_rewards": Hint(("grpo.advantage", "reward.scale")),
     "importance_sampling_level": Hint(("algorithm",)),
     "mask_truncated_completions": Hint(UNFINISHED, CUT_IS_PAID),
     "missing_eos_penalty": Hint(UNFINISHED, CUT_IS_PAID),
-    "use_vllm": Hint(("sampler", "rollout.sampler"), NO_SERVER),
-    "vllm_mode": Hint(("sampler", "rollout.sampler"), NO_SERVER),
-    "vllm_server_base_url": Hint(("sampler", "rollout.sampler"), NO_SERVER),
-    "vllm_server_host": Hint(("sampler", "rollout.sampler"), NO_SERVER),
+    "use_vllm": Hint((), NO_SERVER),
+    "vllm_mode": Hint((), NO_SERVER),
+    "vllm_server_base_url": Hint((), NO_SERVER),
+    "vllm_server_host": Hint((), NO_SERVER),
     "vllm_gpu_memory_utilization": Hint((), NO_SERVER),
     "vllm_tensor_parallel_size": Hint((), NO_SERVER),
     "deepspeed": Hint((), "one process trains on one device"),
@@ -250,6 +248,6 @@ def _said(trainer: str, name: str, found: Hint, known: Collection[str], dashes: 
             remark = f" ({found.remark})" if found.remark else ""
             theirs = "" if ours.rpartition(".")[2] == name else f" {trainer} calls it {name}"
             return f"did you mean {meant}?{theirs}{remark}"
-    if found.remark:
+    if found.remark and not found.names:
         return f"Practicum has none: {found.remark}"
     return f"this command has nothing like {trainer}'s {name}"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.hints import TRL, VERL, hint
+from practicum.training.evaluate import EvalConfig
 from practicum.training.pretrain import PretrainConfig
 from practicum.training.reward_model import RewardModelConfig
 from practicum.training.rl import RlConfig
@@ -98,6 +99,24 @@ def test_a_flag_without_a_counterpart_says_what_happens_instead() -> None:
     assert "this command has nothing like TRL's num_generations" in told(PretrainConfig, "num_generations")
     # One step is a batch of rankings there, and its number follows from the epochs.
     assert "; did you mean --epochs? " in told(RewardModelConfig, "max_steps")
+
+
+def test_every_setting_that_a_hint_names_exists_somewhere() -> None:
+    named = {name for table in (TRL, VERL) for found in table.values() for name in found.names}
+    flags = {name if name.startswith("--") else f"--{name}" for name in named} - set(OPTIONS)
+    commands = (*CONFIGS, EvalConfig)
+    assert [flag for flag in sorted(flags) if not any(is_known(one, flag) for one in commands)] == []
+
+
+@given(st.sampled_from(CONFIGS), st.sampled_from(sorted({*TRL, *VERL})))
+def test_only_what_no_command_has_is_told_as_what_happens_instead(config: type[Any], name: str) -> None:
+    """A remark about a setting says nothing to a command that lacks it."""
+    if is_known(config, f"--{name}"):
+        return
+    found = TRL.get(name) or VERL[name]
+    message = told(config, name)
+    assert ("Practicum has none: " in message) == (not found.names)
+    assert ("this command has nothing like" in message) or not found.names or "did you mean" in message
 
 
 def test_a_name_of_nobody_has_no_hint() -> None:

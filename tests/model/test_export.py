@@ -201,7 +201,12 @@ def test_what_cannot_be_exported_is_told_in_one_line_and_leaves_nothing(
     capsys.readouterr()
     for model, target, dtype, said in (
         (llama, full, "bfloat16", "exists already"),
-        (tmp_path / "gpt2", tmp_path / "a.gguf", "bfloat16", "for the Llama family"),
+        (
+            tmp_path / "gpt2",
+            tmp_path / "a.gguf",
+            "bfloat16",
+            "and GPT2LMHeadModel is none",
+        ),
         (odd, tmp_path / "a.gguf", "bfloat16", "how this tokenizer cuts text"),
         (large, tmp_path / "a.gguf", "float16", "do not fit in float16"),
         (large, tmp_path / "a", "float16", "do not fit in float16"),
