@@ -33,47 +33,7 @@ from practicum.files import atomic_write
 RENAMED: dict[str, str] = {}
 """Settings that have another name since the record, old flag -> new flag: {"--reward_model": "--reward"}."""
 
-KNOWN: tuple[tuple[str, str], ...] = (
-    # The guard's sentences are in plain English.
-    *(
-        (run, place)
-        for run in ("ppo-critic", "guard-hold", "guard-roll-back", "guard-ask", "audit-guard")
-        for place in (
-            "printed guard.sentence",
-            "printed held.sentence",
-            "printed sentence",
-            "held.json sentence",
-            "summary.json guard.sentence",
-            "summary.json held.sentence",
-        )
-    ),
-    *(
-        ("rlhf", f"{place}guard.untold")
-        for place in (
-            "printed rounds.0.",
-            "printed rounds.1.",
-            "summary.json rounds.0.",
-            "summary.json rounds.1.",
-            "round-1/summary.json ",
-            "round-2/summary.json ",
-            "round-1/practice/summary.json ",
-            "round-2/practice/summary.json ",
-        )
-    ),
-    # The exploit finder tells the cause of a finding by minimal pairs.
-    ("audit", "printed exploits"),
-    ("audit", "audit.json exploits"),
-    ("audit", "audit-report/audit.json exploits"),
-    ("audit-exploits", "printed"),
-    ("audit-exploits", "negatives.jsonl"),
-    ("audit-exploits-linear", "printed"),
-    # Kendall's tau and exact intervals are scipy's: the last bits differ.
-    ("audit", "printed distortion.links"),
-    ("audit", "audit.json distortion.links"),
-    ("audit-distortion", "printed links"),
-    ("audit-distortion", "audit.json distortion.links"),
-    ("audit-verifier", "printed"),
-)
+KNOWN: tuple[tuple[str, str], ...] = ()
 """Differences that are meant: (run, or * for all; beginning of place and name). They are still counted."""
 
 # ------------------------------------------------------------------------------------------------- the runs
@@ -300,6 +260,9 @@ CLOCK = ("seconds", "per_second", "time", "started", "finished_at", "created", "
 RANDOM = ("id", "ranking_id")
 """Names of rankings, which every store draws anew from the system's randomness."""
 
+PLACES = ("base_model_name_or_path",)
+"""Names of absolute paths, which hold the folder that the runs were made in."""
+
 FILES_LEFT_OUT = {
     "environment.json": "clock, path, machine and commit",
     "trainer.json": "byte counts of logs, which hold seconds; the metrics in it are compared as metrics",
@@ -346,7 +309,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """(name, value) of every number and text in JSON, but what hangs on the clock or on chance."""
+    """(name, value) of every number and text in JSON, but what hangs on clock, chance or place."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not key.endswith(CLOCK):
@@ -355,7 +318,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield f"{name}.length", len(value)
         for index, item in enumerate(value):
             yield from leaves(item, f"{name}.{index}")
-    elif name not in RANDOM:
+    elif name not in (*RANDOM, *PLACES):
         yield name, digest(value) if isinstance(value, str) and len(value) > LONG else value
 
 

@@ -58,6 +58,7 @@ class Function:
         count = config.workers if self.pure else 1
         self.workers = [Worker(setup, text) for _ in range(count)]
         self.recent: deque[bool] = deque(maxlen=RECENT)
+        self._last_failure: Result | None = None
         self.samples, self.failures = 0, Counter[str]()
         self._known: dict[bytes, Result] = {}
         self._told: set[str] = set()
@@ -112,12 +113,12 @@ class Function:
         failed = "error" in result
         self.samples += 1
         self.recent.append(failed)
-        if not failed:
-            return
-        self.failures[result["error"]] += 1
-        self.tell(result["error"], result["words"], result.get("traceback", ""), row)
-        if len(self.recent) >= ENOUGH:
-            self.stop_if_too_many(result)
+        if failed:
+            self._last_failure = result
+            self.failures[result["error"]] += 1
+            self.tell(result["error"], result["words"], result.get("traceback", ""), row)
+        if self._last_failure is not None and len(self.recent) >= ENOUGH:
+            self.stop_if_too_many(self._last_failure)
 
     def stop_if_too_many(self, result: Result) -> None:
         """Raise InputError where more samples failed than reward.max_failures allows."""

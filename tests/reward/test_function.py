@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from practicum.cli import main
@@ -235,6 +235,7 @@ def test_a_failure_is_shown_once_with_its_traceback_and_counted(
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]))
+@example(fails=[False] * 18 + [True, False], most=0.0)
 def test_too_many_failures_stop_the_run_with_the_reason(
     make: Make, file: Path, fails: list[bool], most: float
 ) -> None:
