@@ -48,6 +48,10 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("overoptimization-*", ABOUT, [*range(20, 25), *range(30, 40)]),
     ("bias-puns-*", GOAL, [0, 1, 2]),
     ("bias-*", GOAL, [0, 1, 2]),
+    ("beside-trl-*", GOAL, [9]),
+    ("real-model-*-true", GOAL, [9]),
+    ("real-model-*", "a tenth of what a true reward should give, set before the study was run", [9]),
+    ("shaping-*", ZERO, []),
     ("bench-*", "a goal that the comparison was built for, set before it was recorded", []),
 )
 

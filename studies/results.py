@@ -28,6 +28,7 @@ from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
 from studies import (
     bench,
+    beside_trl,
     best_of_n,
     bias,
     budget,
@@ -41,7 +42,9 @@ from studies import (
     instruments,
     jester,
     overoptimization,
+    real_model,
     rlhf,
+    shaping,
 )
 from studies.common import ORIGIN, origin_of, read, run_main
 from studies.judged import RULE, Claim, judged, superseded
@@ -49,6 +52,7 @@ from studies.origins import with_origin
 
 ROOT = Path(__file__).parents[1]
 STUDIES: Mapping[str, ModuleType] = {
+    "beside_trl": beside_trl,
     "best_of_n": best_of_n,
     "bias": bias,
     "budget": budget,
@@ -60,7 +64,9 @@ STUDIES: Mapping[str, ModuleType] = {
     "humicroedit": humicroedit,
     "instruments": instruments,
     "jester": jester,
+    "real_model": real_model,
     "rlhf": rlhf,
+    "shaping": shaping,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {

@@ -12,7 +12,7 @@ RUN/results.json                      iterations to reach each level of solved p
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -22,7 +22,9 @@ from practicum.files import read_rows
 from practicum.training import rl
 from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig
+from studies.claim import over_seeds
 from studies.common import note_machine, record, study_main
+from studies.judged import Claim
 
 POTENTIAL = Path(__file__).parents[1] / "examples" / "equation_potential.py"
 WINDOW = 5
@@ -85,6 +87,25 @@ def first_reached(solved: Sequence[float], level: float) -> int | None:
         if fmean(solved[end - WINDOW : end]) >= level:
             return end
     return None
+
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """How many iterations shaping saves at each level that every run reaches, and where runs end."""
+    plain, shaped = results["shaping"]["plain"], results["shaping"]["shaped"]
+    rows: list[Claim] = []
+    for level in next(iter(plain.values()))["reached"]:
+        pairs = {int(seed): (plain[seed]["reached"][level], shaped[seed]["reached"][level]) for seed in plain}
+        saved = {seed: float(one - two) for seed, (one, two) in pairs.items() if one and two}
+        if len(saved) == len(pairs):
+            told = f"iterations that shaping saves until {100 * float(level):.0f}% of problems are solved"
+            rows.append(
+                over_seeds(
+                    f"shaping-iterations-{level.replace('.', '-')}", told, saved, "above 0", "iterations"
+                )
+            )
+    last = {int(seed): 100 * (shaped[seed]["last"] - plain[seed]["last"]) for seed in plain}
+    told = "share of problems solved at the end with shaping, less without"
+    return [*rows, over_seeds("shaping-last", told, last, "above -2", "percentage points")]
 
 
 main = study_main(StudyConfig, "studies.shaping", study)

@@ -1,0 +1,141 @@
+"""TRL's SFT-, GRPO- and RewardTrainer on a user's rows, from the weights and settings that ours get."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, disable_progress_bars
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+)
+from transformers.utils.logging import disable_progress_bar
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.reward_config import RewardConfig
+from trl.trainer.reward_trainer import RewardTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from practicum.bench.rivals.with_trl import COMMON
+from practicum.training.optimizer import OptimizerConfig
+
+Rows = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What both sides get: weights, rows, updates, rows of an update, optimizer and seed."""
+
+    start: Path
+    output: Path
+    rows: Rows
+    steps: int
+    batch: int
+    optimizer: OptimizerConfig
+    seed: int
+
+
+def shared(lesson: Lesson, scratch: str) -> dict[str, Any]:
+    """TRL's names for our settings. Weights are float32 with bfloat16 autocast, as ours compute."""
+    optimizer = lesson.optimizer
+    return {
+        **COMMON,
+        "bf16": torch.cpu.is_bf16_supported() if hasattr(torch.cpu, "is_bf16_supported") else True,
+        "output_dir": scratch,
+        "max_steps": lesson.steps,
+        "per_device_train_batch_size": lesson.batch,
+        "learning_rate": optimizer.learning_rate,
+        "max_grad_norm": optimizer.max_gradient_norm,
+        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_kwargs": {"min_lr_rate": optimizer.final_share},
+        "warmup_steps": optimizer.warmup_steps,
+        "weight_decay": optimizer.weight_decay,
+        "adam_beta1": optimizer.beta1,
+        "adam_beta2": optimizer.beta2,
+        "seed": lesson.seed,
+    }
+
+
+def train_sft(lesson: Lesson) -> float:
+    """Imitate rows of `prompt` and `completion`, the loss on completions only; seconds of training."""
+
+    def make(scratch: str) -> Any:
+        settings = SFTConfig(**shared(lesson, scratch), max_length=None, completion_only_loss=True)
+        return SFTTrainer(**parts(lesson, causal(lesson.start)), args=settings)
+
+    return run(lesson, make)
+
+
+def train_grpo(lesson: Lesson, reward: Callable[..., list[float]], group: int, new_tokens: int) -> float:
+    """Practise on rows of `prompt` and more columns, paid by `reward`; seconds of training."""
+
+    def make(scratch: str) -> Any:
+        settings = GRPOConfig(
+            **shared(lesson, scratch),
+            num_generations=group,
+            max_completion_length=new_tokens,
+            beta=0.0,
+            epsilon=0.2,
+            epsilon_high=0.28,
+            loss_type="dapo",
+            temperature=1.0,
+            top_p=1.0,
+            top_k=0,
+        )
+        return GRPOTrainer(**parts(lesson, causal(lesson.start)), reward_funcs=reward, args=settings)
+
+    return run(lesson, make)
+
+
+def train_reward_model(lesson: Lesson) -> float:
+    """Learn from rows of `prompt`, `chosen` and `rejected`; seconds of training."""
+
+    def make(scratch: str) -> Any:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            str(lesson.start), num_labels=1, dtype=torch.float32
+        )
+        return RewardTrainer(
+            **parts(lesson, model), args=RewardConfig(**shared(lesson, scratch), max_length=None)
+        )
+
+    return run(lesson, make)
+
+
+def causal(folder: Path) -> Any:
+    """The language model in a folder, in float32."""
+    return AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+
+
+def parts(lesson: Lesson, model: Any) -> dict[str, Any]:
+    """What every trainer is given."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(lesson.start))
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return {
+        "model": model,
+        "train_dataset": Dataset.from_list(list(lesson.rows)),
+        "processing_class": tokenizer,
+    }
+
+
+def run(lesson: Lesson, make: Callable[[str], Any]) -> float:
+    """Train, write the model to the lesson's output, and tell the seconds that training took."""
+    disable_progress_bars()
+    disable_progress_bar()
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = make(scratch)
+        trainer.remove_callback(PrinterCallback)
+        started = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - started
+    trainer.model.float().save_pretrained(str(lesson.output))
+    trainer.processing_class.save_pretrained(str(lesson.output))
+    return seconds
