@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from practicum.audit import whole
 from practicum.exact.verifier import verify
@@ -43,6 +43,8 @@ AGAIN = "remove it to have it made again"
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings(Ranged):
     """The whole curriculum, whoever decides on the seed."""
+
+    before: ClassVar[Mapping[str, Any]] = {"human_feedback": False}
 
     pretrain_steps: Common[PositiveInt] = pretrain.PretrainConfig().loop.steps
     """Updates of exposition."""
@@ -72,6 +74,16 @@ class DemoSettings(Ranged):
     """Problems of the pass@k estimate."""
     samples: Common[CountOrNone] = 16
     """Completions a problem for pass@k."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Settings of human feedback and of pass@k, where there is none."""
+        idle: dict[str, str] = {}
+        if not self.human_feedback:
+            steps = ("jokes_pretrain_steps", "jokes_sft_steps", "ranked_prompts", "rlhf_steps")
+            idle |= dict.fromkeys(steps, "human_feedback is off: turn it on")
+        if not self.samples:
+            idle["sampled_count"] = "no problem is sampled: give --samples above 0"
+        return idle
 
 
 @dataclass(frozen=True)

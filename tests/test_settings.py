@@ -20,7 +20,8 @@ from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.equations.task import EquationsConfig
+from practicum.tasks.registry import TASKS, TaskConfig, load_task
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.rlhf import (
@@ -100,7 +101,6 @@ FLAGS = {
     "--practice.lora.rank": ["4"],
     "--practice.sampling.top_p": ["0.9"],
     "--practice.update.kl.weight": ["0.3"],
-    "--practice.ppo.gae_lambda": ["0.9"],
     "--practice.loop.threads": ["2"],
     "--reward_model.epochs": ["5"],
     "--reward_model.weights.ada": ["0.5"],
@@ -164,10 +164,111 @@ def test_an_examination_decides_how_answers_are_drawn(name: str, capsys: pytest.
 
 def test_a_task_that_fixes_a_setting_refuses_it() -> None:
     for name in ("ask_sum", "parametric"):
-        task = load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
+        with pytest.raises(InputError, match=f"^--equations.{name} has no effect: explanations asks for"):
+            load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
         with pytest.raises(InputError, match=f"{name}"):
-            load_task(task)
+            load_task(TaskConfig("explanations", EquationsConfig(**{name: 0.5})))
     load_task(TaskConfig("explanations"))
+
+
+# --------------------------------------------------------------------------------- settings without effect
+
+CHOICES: dict[str, list[list[str]]] = {
+    "rl": [
+        ["--task=jokes"],
+        ["--task=gsm8k", "--data=f.jsonl"],
+        ["--data=f.jsonl"],
+        ["--task=own.py:Own"],
+        ["--algorithm=ppo"],
+        ["--reward_model=r"],
+        ["--reward_model=r", "--guard.action=off"],
+        ["--reward=f.py:pay", "--lora.rank=2"],
+        ["--optimizer.algorithm=muon", "--update.kl.weight=0.1"],
+    ],
+    "sft": [["--task=explanations"], ["--data=f.jsonl"], ["--lora.rank=2"]],
+    "eval": [["--task=jokes"], ["--data=f.jsonl", "--reward=f.py:pay"], ["--samples=4"]],
+    "sample": [["--task=jokes"], ["--data=f.jsonl"], ["--chat=on"], ["--sampling.temperature=1"]],
+    "pretrain": [["--task=jokes"], ["--size=small"]],
+    "reward-model": [["--data=f.jsonl"], ["--preferences=f.jsonl"], ["--average", "a", "b"]],
+    "rlhf": [["--raters=people"], ["--practice.algorithm=grpo"], ["--task=explanations"]],
+    "demo": [["--no_human_feedback"], ["--samples=0"], ["--task.equations.key=poisoned"]],
+}
+CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
+
+
+def needed(name: str, flags: list[str]) -> list[str]:
+    """The settings that a command cannot do without."""
+    model = ["--model=m"] if name in ("rl", "sft", "eval", "sample", "rlhf", "reward-model") else []
+    return [] if "--average" in flags else model
+
+
+def flag_of(given: Any, key: str) -> list[str] | None:
+    """A setting as a flag at the value that the config has; None for one that no flag can hold."""
+    found: Any = given
+    for part in key.split("."):
+        found = getattr(found, part)
+    if isinstance(found, dict):
+        return [f"--{key}.{name}={value}" for name, value in list(found.items())[:1]] or None
+    if isinstance(found, tuple):
+        return [f"--{key}", *map(str, found)] if found else None
+    return [
+        f"--{key}={'none' if found is None else str(found).lower() if isinstance(found, bool) else found}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"), CHOSEN, ids=lambda part: part if isinstance(part, str) else " ".join(part)
+)
+def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
+    name: str, flags: list[str], tmp_path: Path
+) -> None:
+    config_class = EVERY_CLASS[name]
+    choice = [*needed(name, flags), *flags]
+    chosen = load(config_class, None, choice)
+    idle = config.settings_without_effect(chosen)
+    leaves = config._leaves(config_class)
+    for key in idle:
+        assert any(leaf == key or leaf.startswith(f"{key}.") for leaf in leaves), f"{key} is no setting"
+    # A run's own complete file is taken as it is.
+    saved = tmp_path / "config.toml"
+    saved.write_text(to_toml(chosen), encoding="utf-8")
+    assert load(config_class, saved) == chosen
+    for leaf in leaves:
+        given = flag_of(chosen, leaf)
+        if given is None or any(flag.split("=")[0] == f"--{config._short(leaf)}" for flag in flags):
+            continue
+        reached = [key for key in idle if leaf == key or leaf.startswith(f"{key}.")]
+        if not reached:
+            assert load(config_class, None, [*choice, *given]) == chosen, leaf
+            continue
+        typed = given[0].split("=")[0].removeprefix("--")
+        with pytest.raises(
+            InputError, match=f"^--{re.escape(config._short(typed))} has no effect: "
+        ) as caught:
+            load(config_class, None, [*choice, *given])
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_a_few_lines_is_told_as_flags_are(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('model = "m"\ntask.name = "jokes"\ntask.equations.ask_sum = 0.5\n', encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"mine\.toml: task\.equations\.ask_sum has no effect: the task is jokes"
+    ):
+        load(RlConfig, file)
+    # What a flag chooses otherwise than a run's file leaves the file's settings behind.
+    saved = tmp_path / "config.toml"
+    begun = load(RlConfig, None, ["--model=m", "--task=jokes", "--task.jokes.mistakes=0.5"])
+    saved.write_text(to_toml(begun), encoding="utf-8")
+    assert load(RlConfig, saved, ["--task=equations"]).task.jokes.mistakes == 0.5
+
+
+def test_the_default_task_beside_rows_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in TASKS:
+        assert cli.main(["rl", "--model=m", f"--task={name}", "--data=f.jsonl"]) == 2
+        line = capsys.readouterr().err
+        assert line.startswith("practicum: error: --task has no effect: --data f.jsonl brings rows")
+        assert line.count("\n") == 1
 
 
 # ------------------------------------------------------------------------------------- runs begun before

@@ -50,6 +50,12 @@ class LoraConfig(Ranged, section="lora"):
     targets: tuple[str, ...] = TARGETS
     """Matrices of the layers that get an adapter; the default means all of them in any architecture."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Settings of adapters where there are none."""
+        return (
+            {} if self.rank else dict.fromkeys(("alpha", "targets"), "lora.rank 0 makes no adapters: give it")
+        )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.targets:

@@ -61,6 +61,17 @@ class RewardConfig(FunctionsConfig, section="reward"):
     """With a reward model: total reward of a completion that was cut before its end of sequence, whatever its
     parts are."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Besides those of functions: how budgets, shares and ensembles are treated, where there are none."""
+        idle = dict(super().without_effect())
+        if self.ensemble != "mean_minus_variance":
+            idle["variance_weight"] = f"reward.ensemble is {self.ensemble}, mean_minus_variance has a weight"
+        if not self.budgets:
+            idle["budget_rate"] = "no part has a budget: give one with --reward.budgets.PART"
+        if not self.shares:
+            idle["share_rate"] = "no behaviour has a share: give one with --reward.shares.BEHAVIOUR"
+        return idle
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_parts("budgets", self.budgets)

@@ -50,6 +50,10 @@ class OptimizerConfig(Ranged, section="optimizer"):
     max_gradient_norm: PositiveFloat = 1.0
     """Gradients are clipped to this global norm (Pascanu et al. 2013, 1211.5063)."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Muon's momentum, where AdamW alone is used."""
+        return {} if self.algorithm == "muon" else {"momentum": "adamw has beta1 for it: give that"}
+
 
 # The layers of a model are numbered, whatever they are called (layers, h, blocks).
 IN_A_LAYER = re.compile(r"\.\d+\.")

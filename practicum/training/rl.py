@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -53,7 +53,7 @@ from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
-from practicum.tasks.registry import TaskConfig, load_task_on, stamped
+from practicum.tasks.registry import TaskConfig, load_task_on, stamped, without_effect
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.algorithms import ALGORITHMS
@@ -123,6 +123,14 @@ class PracticeSettings(Ranged):
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=120, checkpoint_every=40))
     """Iterations and checkpoints."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Settings of the algorithms that are not chosen."""
+        return {
+            name: f"the algorithm is {self.algorithm}: drop it, or choose --algorithm {name}"
+            for name in ("grpo", "ppo")
+            if name != self.algorithm
+        }
+
     def __post_init__(self) -> None:
         super().__post_init__()
         fewest = ALGORITHMS[self.algorithm].fewest
@@ -161,6 +169,8 @@ class RlConfig(PracticeSettings):
     practicum rl --model runs/jokes --task jokes --reward_model runs/reward
     """
 
+    before: ClassVar[Mapping[str, Any]] = {"guard.action": "off"}
+
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     reward_model: Common[tuple[Path, ...]] = ()
@@ -180,6 +190,17 @@ class RlConfig(PracticeSettings):
     """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes prompts and sampling."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What needs a reward model or a KL, where there is none, and what task or rows leave out."""
+        idle = dict(super().without_effect()) | without_effect(self.task, self.data, "practice")
+        if not self.reward_model:
+            learned = ("guard", "reward.ensemble", "reward.variance_weight", "reward.scale", "reward_format")
+            idle |= dict.fromkeys(learned, "no reward model pays: give one with --reward_model")
+            if not self.update.kl.weight:
+                pulled = ("reference", "update.kl.estimator", "update.kl.placement")
+                idle |= dict.fromkeys(pulled, "no KL is measured: give --update.kl.weight above 0")
+        return idle
 
     def __post_init__(self) -> None:
         super().__post_init__()

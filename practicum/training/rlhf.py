@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -103,6 +103,14 @@ class RlhfSettings(Ranged):
     examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Who simulated raters are, where people rank."""
+        return (
+            {"people": "people rank: drop it, or choose --raters simulated"}
+            if self.raters == "people"
+            else {}
+        )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.raters == "simulated" and self.task.name not in GOLDS:
@@ -120,6 +128,7 @@ class RlhfConfig(RlhfSettings):
     practicum rlhf --model runs/jokes --raters people --rounds 1 --run runs/rlhf
     """
 
+    before: ClassVar[Mapping[str, Any]] = {"practice.guard.action": "off"}
     withdrawn: ClassVar[tuple[str, ...]] = (
         *(f"practice.{name}" for name in ("model", "reference", "task", "reward_model", "control", "seed")),
         "practice.reward_format",
