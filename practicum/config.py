@@ -32,7 +32,7 @@ import shutil
 import sys
 import textwrap
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -76,16 +76,31 @@ def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence
 
 
 def stored(config_class: type[Config], path: Path) -> tuple[Config, list[str]]:
-    """The config of a run's own file, and the settings that it lacks because they are new since.
+    """The config of a run's own file, and the settings and sections that it lacks since they are newer.
 
     Raises InputError as `load` does, and for a file that was cut short.
     """
-    config, _ = _resolved(config_class, path, ())
     table = read_toml(path)
     sections = [name for name, annotation in _fields(config_class).items() if _is_section(annotation)]
     if not path.read_bytes().endswith(b"\n") or not all(name in table for name in sections[-1:]):
         raise InputError(f"{path}: was cut short: restore it, or choose another --run")
-    return config, [key for key in _leaves(config_class) if not _holds(table, key.split("."))]
+    try:
+        config, _ = _resolved(config_class, path, ())
+    except InputError as error:
+        # What is wrong with the whole stands in this file.
+        raise error if str(error).startswith(str(path)) else InputError(f"{path}: {error}") from error
+    return config, _together(_leaves(config_class), lambda key: not _holds(table, key.split(".")))
+
+
+def _together(leaves: Mapping[str, Any], chosen: Callable[[str], bool]) -> list[str]:
+    """The keys that are chosen, those of a section by its name where all of them are."""
+    found: dict[str, None] = {}
+    for key in filter(chosen, leaves):
+        parts = key.split(".")
+        starts = [".".join(parts[:size]) for size in range(1, len(parts))]
+        whole = (one for one in starts if all(chosen(leaf) for leaf in leaves if leaf.startswith(f"{one}.")))
+        found[next(whole, key)] = None
+    return list(found)
 
 
 def _resolved(

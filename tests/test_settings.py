@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,7 +170,7 @@ def test_a_task_that_fixes_a_setting_refuses_it() -> None:
         with pytest.raises(InputError, match=f"^--equations.{name} has no effect: explanations asks for"):
             load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
         with pytest.raises(InputError, match=f"{name}"):
-            load_task(TaskConfig("explanations", EquationsConfig(**{name: 0.5})))
+            load_task(TaskConfig("explanations", replace(EquationsConfig(), **{name: 0.5})))
     load_task(TaskConfig("explanations"))
 
 
@@ -354,3 +357,114 @@ def test_a_loop_begun_before_is_resumed(tmp_path: Path, capsys: pytest.CaptureFi
     Run.open(run, again, "rlhf", resume=True)
     with pytest.raises(InputError, match=r"was started with rounds = 3, now it is 4"):
         Run.open(run, replace(again, rounds=4), "rlhf", resume=True)
+
+
+def lacking(text: str, keys: set[str]) -> str:
+    """A config.toml without some settings."""
+    table = config.parse_toml(text, "config")
+    for key in keys:
+        *parts, last = key.split(".")
+        part = table
+        for name in parts:
+            part = part[name]
+        del part[last]
+    return tomli_w.dumps(table)
+
+
+# A command, what it needs, and what its run was begun with besides.
+RUNS: dict[str, tuple[list[str], list[str]]] = {
+    "rl": (["--model=m"], ["--prompts_per_step=5", "--guard.action=off", "--reward_model=r"]),
+    "sft": (["--model=m"], ["--textbook_passages=0"]),
+    "pretrain": (["--size=small"], ["--batch_rows=7"]),
+    "reward-model": (["--model=m"], ["--preferences=p"]),
+    "demo": ([], ["--no_human_feedback", "--seed=3"]),
+}
+
+
+def begun_by(command: str) -> Any:
+    """The config of a command's run."""
+    needed, others = RUNS[command]
+    return load(EVERY_CLASS[command], None, [*needed, *others])
+
+
+def unsaid(command: str) -> list[str]:
+    """Settings that a run's file may lack without saying anything else: those that were not set then."""
+    config_class, needed = EVERY_CLASS[command], RUNS[command][0]
+    begun, plain = begun_by(command), load(config_class, None, needed)
+    now, then = (config.flatten(config.parse_toml(to_toml(one), "a config")) for one in (begun, plain))
+    then |= getattr(config_class, "before", {})
+    leaves = [key for key in config._leaves(config_class) if key in now and now[key] == then[key]]
+    return [key for key in leaves if f"--{key}" not in [flag.partition("=")[0] for flag in needed]]
+
+
+@pytest.mark.parametrize("command", RUNS)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_a_run_begun_before_some_settings_were_there_is_resumed(command: str, data: st.DataObject) -> None:
+    begun = begun_by(command)
+    gone = data.draw(st.sets(st.sampled_from(unsaid(command)), min_size=1, max_size=12))
+    then = gone & set(getattr(type(begun), "before", {}))
+    told = io.StringIO()
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stderr(told):
+        folder = Path(scratch) / "run"
+        file = folder / "config.toml"
+        Run.open(folder, begun, command)
+        whole = file.read_text()
+        file.write_text(lacking(whole, gone))
+        again = load(type(begun), file)
+        assert again == begun
+        Run.open(folder, again, command, resume=True)
+        (line,) = [line for line in told.getvalue().splitlines() if "new since take their defaults" in line]
+        names = line.partition("defaults: ")[2].split(", ")
+        leaves = config._leaves(type(begun))
+        assert {
+            key for key in leaves if any(key == name or key.startswith(f"{name}.") for name in names)
+        } == gone
+        assert all(f"had no {key}" in told.getvalue() for key in then)
+        # The file is complete again, and nothing is said when it is resumed once more.
+        assert file.read_text() == whole
+        told.truncate(0)
+        Run.open(folder, load(type(begun), file), command, resume=True)
+        assert "earlier version" not in told.getvalue()
+
+
+@pytest.mark.parametrize("flag", ["sampling.max_turns=3", "ppo.potential=f.py:p"])
+def test_a_new_setting_is_not_changed_on_the_way(flag: str, tmp_path: Path) -> None:
+    begun = RlConfig(Path("m"), algorithm="ppo")
+    Run.open(tmp_path / "run", begun, "rl")
+    file = tmp_path / "run" / "config.toml"
+    file.write_text(lacking(file.read_text(), {flag.partition("=")[0]}))
+    with pytest.raises(InputError, match=f"was started with {flag.partition('=')[0]} = "):
+        Run.open(tmp_path / "run", load(RlConfig, file, [f"--{flag}"]), "rl", resume=True)
+
+
+def test_a_setting_that_is_gone_is_named_with_what_to_do(tmp_path: Path) -> None:
+    Run.open(tmp_path / "run", RlConfig(Path("m")), "rl")
+    file = tmp_path / "run" / "config.toml"
+    file.write_text(file.read_text().replace("[sampling]", "[sampling]\nmin_p = 0.1\nnucleus = 3"))
+    with pytest.raises(
+        InputError, match=r"config\.toml: unknown key 'sampling\.min_p', 'sampling\.nucleus': .* take"
+    ):
+        load(RlConfig, file)
+
+
+@settings(max_examples=60, deadline=None)
+@given(command=st.sampled_from(sorted(RUNS)), share=st.floats(0, 1, exclude_max=True))
+def test_a_config_that_was_cut_short_is_no_earlier_one(command: str, share: float) -> None:
+    begun = begun_by(command)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "run"
+        with contextlib.redirect_stderr(io.StringIO()):
+            Run.open(folder, begun, command)
+        file = folder / "config.toml"
+        whole = file.read_bytes()
+        kept = whole[: int(share * len(whole))]
+        section = [name for name, kind in config._fields(type(begun)).items() if config._is_section(kind)][-1]
+        last = whole.index(f"\n[{section}".encode())
+        # A cut between two lines of the last section leaves what an earlier version may have written.
+        if kept.endswith(b"\n") and len(kept) > last:
+            return
+        file.write_bytes(kept)
+        with pytest.raises(InputError, match=r"config\.toml"):
+            Run.open(folder, begun, command, resume=True)
+        assert file.read_bytes() == kept

@@ -62,7 +62,6 @@ DEVICE = "device"
 STEPS = "loop.steps"
 ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "reward_model.allow_dead")
 """What the setting is called in a stage, in reward-model, and for the stages of rlhf."""
-SHOWN_NEW = 6
 CHANGEABLE = (STEPS, *ALLOW_DEAD)
 """Settings that a resumed run may be given anew: more steps than before, and to go on when dead."""
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
@@ -282,10 +281,9 @@ class Run:
                     f"{now.get(key)!r}: resume with the stored config, or choose another --run"
                 )
         if new:
-            names = ", ".join(new[:SHOWN_NEW]) + (", ..." if len(new) > SHOWN_NEW else "")
             print(
                 f"practicum: {stored_path}: written by an earlier version; settings that are new since take "
-                f"their defaults: {names}",
+                f"their defaults: {', '.join(new)}",
                 file=sys.stderr,
             )
         return changed | {key: (None, now.get(key)) for key in new if key not in changed}

@@ -338,7 +338,7 @@ def test_a_setting_of_a_task_is_used_or_refused(tmp_path: Path, name: str, flag:
     data = DataConfig(lines(tmp_path / "f.jsonl", questions(1, 2)) if takes_file else None)
     config = load(TaskConfig, None, [f"--name={spec}", f"--{flag}"])
     setting = flag.partition(".")[0].partition("=")[0]
-    used = {
+    used: dict[str, tuple[str, ...]] = {
         "settings": ("reasoning_gym:",),
         "partial": ("reasoning_gym:",),
     }
