@@ -16,8 +16,9 @@ config class extends: `completed` makes the one from the other. Fields that a cl
 `withdrawn`, and new ones whose default changes what a run does in its `before`, so that runs begun before
 still resume.
 
-A setting that somebody gives has an effect or is refused: the method `without_effect` of a config class maps
-the settings and sections that other choices leave without one to the reason.
+Defaults that go by the model are what the method `by_model` returns: what the model is, and values by dotted
+key. A setting that somebody gives has an effect or is refused: the method `without_effect` of a config class
+maps the settings and sections that other choices leave without one to the reason.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence
     """
     config, notes = _resolved(config_class, toml_path, overrides)
     for note in notes:
-        print(f"practicum: {toml_path}: written by an earlier version{note}", file=sys.stderr)
+        print(f"practicum: {note}", file=sys.stderr)
     return config
 
 
@@ -90,6 +91,19 @@ def stored(config_class: type[Config], path: Path) -> tuple[Config, list[str]]:
         # What is wrong with the whole stands in this file.
         raise error if str(error).startswith(str(path)) else InputError(f"{path}: {error}") from error
     return config, _together(_leaves(config_class), lambda key: not _holds(table, key.split(".")))
+
+
+def _by_model(config: Any, values: dict[str, Any], chosen: Sequence[str]) -> list[str]:
+    """Set defaults that go by the model, unless they were chosen; what to say of it."""
+    told = getattr(type(config), "by_model", None)
+    if not callable(told):
+        return []
+    what, defaults = told(config)
+    taken = {key: value for key, value in defaults.items() if key not in chosen}
+    for key, value in taken.items():
+        _set(values, key.split("."), value)
+    words = ", ".join(f"--{key} {value}" for key, value in taken.items())
+    return [f"{what}: defaults for its size are {words}"] if taken else []
 
 
 def _together(leaves: Mapping[str, Any], chosen: Callable[[str], bool]) -> list[str]:
@@ -111,7 +125,8 @@ def _resolved(
     file_table, dropped = without_withdrawn(config_class, file_table)
     notes = []
     if dropped:
-        notes.append(f": {len(dropped)} settings that had no effect, {dropped[0]} among them, are left out")
+        found = f"{len(dropped)} settings that had no effect, {dropped[0]} among them, are left out"
+        notes.append(f"{toml_path}: written by an earlier version: {found}")
     record = _is_record(config_class, file_table)
     if record:
         _check_none_gone(config_class, file_table, str(toml_path))
@@ -122,11 +137,16 @@ def _resolved(
     before = _before(config_class, from_file) if record else {}
     for key, value in before.items():
         _set(values, key.split("."), value)
-        notes.append(f", which had no {key}: it is {_plain_value(value)!r}, as it was then")
+        had = f"which had no {key}: it is {_plain_value(value)!r}, as it was then"
+        notes.append(f"{toml_path}: written by an earlier version, {had}")
     _merge(values, from_file, config_class)
     for path, value in from_flags:
         _set(values, path, value)
     config = _build(config_class, values)
+    if not record:
+        chosen = [*(".".join(path) for path, _ in from_flags), *flatten(from_file)]
+        notes += _by_model(config, values, chosen)
+        config = _build(config_class, values)
     given = {} if record else {key: f"{toml_path}: {key}" for key in flatten(from_file)}
     flags = [".".join(path) for path, _ in from_flags]
     check_effects(config, given | {key: f"--{_short(key)}" for key in flags})

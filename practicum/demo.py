@@ -75,16 +75,6 @@ class DemoSettings(Ranged):
     samples: Common[CountOrNone] = 16
     """Completions a problem for pass@k."""
 
-    def without_effect(self) -> Mapping[str, str]:
-        """Settings of human feedback and of pass@k, where there is none."""
-        idle: dict[str, str] = {}
-        if not self.human_feedback:
-            steps = ("jokes_pretrain_steps", "jokes_sft_steps", "ranked_prompts", "rlhf_steps")
-            idle |= dict.fromkeys(steps, "human_feedback is off: turn it on")
-        if not self.samples:
-            idle["sampled_count"] = "no problem is sampled: give --samples above 0"
-        return idle
-
 
 @dataclass(frozen=True)
 class DemoConfig(DemoSettings):

@@ -166,11 +166,13 @@ def test_an_examination_decides_how_answers_are_drawn(name: str, capsys: pytest.
 
 
 def test_a_task_that_fixes_a_setting_refuses_it() -> None:
+    given: dict[str, Any]
     for name in ("ask_sum", "parametric"):
+        given = {name: 0.5}
         with pytest.raises(InputError, match=f"^--equations.{name} has no effect: explanations asks for"):
             load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
         with pytest.raises(InputError, match=f"{name}"):
-            load_task(TaskConfig("explanations", replace(EquationsConfig(), **{name: 0.5})))
+            load_task(TaskConfig("explanations", EquationsConfig(**given)))
     load_task(TaskConfig("explanations"))
 
 

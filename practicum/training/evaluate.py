@@ -74,8 +74,6 @@ class EvalConfig(Ranged):
     def without_effect(self) -> Mapping[str, str]:
         """What the task, the rows of a file or other choices leave without effect."""
         idle = without_effect(self.task, self.data, "examination")
-        if not self.samples:
-            idle["sampled_count"] = "no problem is sampled: give --samples above 0"
         if not self.reward.functions:
             idle["reward.weights"] = "no function pays: give one with --reward"
         return idle

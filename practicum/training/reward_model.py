@@ -72,6 +72,7 @@ from practicum.reward.model import (
     sequences_of,
 )
 from practicum.run.folder import Run
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
@@ -169,6 +170,10 @@ class RewardModelConfig(RewardModelSettings):
     def examined_share(self) -> float:
         """Share of the prompts, chosen by hash, that are held out where no test split is named."""
         return self.data.test_share or self.held_out
+
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for a model of this size; averaging trains none."""
+        return ("", {}) if self.model is None else defaults_for("reward-model", self.model, self.lora.rank)
 
     def without_effect(self) -> Mapping[str, str]:
         """What averaging, plain rankings or a test split leave without effect."""

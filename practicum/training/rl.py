@@ -60,6 +60,7 @@ from practicum.training.algorithms import ALGORITHMS
 from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
 from practicum.training.algorithms.grpo import GrpoConfig
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -91,7 +92,7 @@ class PracticeSettings(Ranged):
     algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
     """grpo compares the answers to one prompt; ppo trains a value head."""
     prompts_per_step: Common[Count] = 32
-    """Prompts of one iteration."""
+    """Prompts of one iteration. The default is 16 for a model of 20M weights or more."""
     group_size: Common[Count] = 8
     """Completions sampled for each prompt."""
     samples_per_step: NonNegativeInt = 8
@@ -190,6 +191,10 @@ class RlConfig(PracticeSettings):
     """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes prompts and sampling."""
+
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for a model of this size."""
+        return defaults_for("rl", self.model, self.lora.rank)
 
     def without_effect(self) -> Mapping[str, str]:
         """What needs a reward model or a KL, where there is none, and what task or rows leave out."""

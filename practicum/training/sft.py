@@ -31,6 +31,7 @@ from practicum.run.folder import Run
 from practicum.tasks.registry import TaskConfig, load_task_on, stamped, without_effect
 from practicum.tasks.table import TableTask
 from practicum.tasks.task import Teaches, check_able
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -61,7 +62,7 @@ class SftConfig(Ranged):
     data: DataConfig = field(default_factory=DataConfig)
     """Your own rows in place of the task's worked problems."""
     batch_demonstrations: Common[Count] = 64
-    """Worked problems per update."""
+    """Worked problems per update. The default is 16 for a model of 20M weights or more."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters to train instead of all weights; use AdamW with them, not Muon."""
     textbook_passages: Common[CountOrNone] = 12
@@ -84,10 +85,14 @@ class SftConfig(Ranged):
     seed: Common[Seed] = 0
     """Seed of the demonstrations drawn."""
 
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for a model of this size."""
+        return defaults_for("sft", self.model, self.lora.rank)
+
     def without_effect(self) -> Mapping[str, str]:
         """What the task or the rows of a file leave without effect."""
         idle = without_effect(self.task, self.data, "imitation")
-        if self.data.file is not None:
+        if self.data.file is not None and self.textbook_passages:
             idle["textbook_passages"] = f"--data {self.data.file} holds no textbook: drop it"
         return idle
 
