@@ -209,15 +209,6 @@ class RlConfig(PracticeSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        paid = self.reward_model or self.reward.functions
-        if self.reward.budgets and not paid:
-            raise InputError(
-                "reward.budgets hold parts of what a --reward_model or a --reward function pays: give one"
-            )
-        if self.reward.shares and not paid:
-            raise InputError(
-                "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
-            )
         if not self.reward_model and self.reward.unfinished != UNFINISHED:
             raise InputError(
                 f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave "
@@ -258,6 +249,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     it needs. `reward` judges in place of the task. The run's config.toml can hold neither: give them again to
     resume. Raises InputError where parts do not fit each other.
     """
+    check_paid(config, reward)
     device = chosen_device(config.device)
     policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
     task = task or load_task_on(config.task, config.data, "practice")
@@ -289,6 +281,20 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         make_observers(config, task),
         load_potential(config.ppo.potential) if config.ppo.potential else None,
     )
+
+
+def check_paid(config: RlConfig, reward: Reward | None) -> None:
+    """Raise InputError for budgets and shares where the task alone pays."""
+    if config.reward_model or config.reward.functions or reward is not None:
+        return
+    if config.reward.budgets:
+        raise InputError(
+            "reward.budgets hold parts of what a --reward_model or a --reward function pays: give one"
+        )
+    if config.reward.shares:
+        raise InputError(
+            "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
+        )
 
 
 def make_heads(
@@ -326,7 +332,7 @@ def make_observers(config: RlConfig, task: Task) -> tuple[Observer, ...]:
     if config.update.kl.target or (guarded and config.guard.action == "hold"):
         observers.append(KLController(config.update.kl, config.guard.held_kl))
     if config.reward.budgets:
-        most = most_multipliers(config.reward)
+        most = most_multipliers(config.reward, learned=bool(config.reward_model))
         observers.append(BudgetController(config.reward.budgets, config.reward.budget_rate, most))
     if config.reward.shares:
         observers.append(ShareController(config.reward.shares, config.reward.share_rate))
