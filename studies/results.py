@@ -40,6 +40,7 @@ from studies import (
     humicroedit,
     instruments,
     jester,
+    newcomer,
     overoptimization,
     rlhf,
 )
@@ -60,6 +61,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "humicroedit": humicroedit,
     "instruments": instruments,
     "jester": jester,
+    "newcomer": newcomer,
     "rlhf": rlhf,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
