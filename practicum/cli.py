@@ -469,7 +469,7 @@ COMMANDS: dict[str, Command] = {
         partial(
             _compute,
             "sample",
-            "practicum.rollout.sample_command",
+            "practicum.training.sample_command",
             "SampleConfig",
             "sample",
             prints_its_own=True,

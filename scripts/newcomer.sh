@@ -17,13 +17,13 @@ cd "$place/clone"
 awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' docs/start.md > "$place/commands.sh"
 # bash writes each command with the time at which it begins.
 code=0
-env -u PYTHONPATH -u VIRTUAL_ENV -u XDG_CACHE_HOME -u XDG_DATA_HOME HOME="$place/home" PS4='+ $EPOCHREALTIME ' \
-    BASH_XTRACEFD=9 bash -eux "$place/commands.sh" 9> "$place/trace" || code=$?
+env -u PYTHONPATH -u VIRTUAL_ENV -u XDG_CACHE_HOME -u XDG_DATA_HOME HOME="$place/home" BASH_XTRACEFD=9 \
+    bash -c 'PS4="+ \$EPOCHREALTIME "; set -eux; . "$1"' newcomer "$place/commands.sh" 9> "$place/trace" || code=$?
 bash -c 'echo "+ $EPOCHREALTIME end"' >> "$place/trace"
-awk '/^\+ [0-9]+[.,][0-9]+ / {
+awk '/^\++ [0-9]+[.,][0-9]+ / {
     now = $2; sub(",", ".", now)
     if (said) { printf "%.1f\t%s\n", now - began, said; sum += now - began }
-    said = $0; sub(/^\+ [^ ]+ /, "", said); began = now
+    said = $0; sub(/^\++ [^ ]+ /, "", said); began = now
 } END { printf "%.1f\tin all\n", sum }' "$place/trace" > "$place/steps.tsv"
 cat "$place/steps.tsv"
 [ "$code" = 0 ] || { echo "newcomer.sh: a command of docs/start.md failed ($code)" >&2; exit 1; }

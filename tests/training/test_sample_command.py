@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from practicum.cli import main
 from practicum.config import load
 from practicum.model.policy import load_policy
-from practicum.rollout.sample_command import SampleConfig, asked
 from practicum.tasks.registry import load_task_on
 from practicum.training.evaluate import EvalConfig
+from practicum.training.sample_command import SampleConfig, asked
 
 PAY = """
 def pay(prompt, completion, row):
