@@ -128,7 +128,8 @@ def _train(
             )
         config_path = stored
     try:
-        config = load(config_class, config_path, options.settings)
+        with never_silent("reading the settings"):
+            config = load(config_class, config_path, options.settings)
     except InputError as error:
         if config_path != stored or str(error).startswith(str(stored)):
             raise
@@ -159,7 +160,8 @@ def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], opti
         raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
     if options.resume:
         raise InputError("--dry-run begins a run and leaves none: drop --resume")
-    config = load(config_class, options.config, options.settings)
+    with never_silent("reading the settings"):
+        config = load(config_class, options.config, options.settings)
     doctor = importlib.import_module("practicum.training.doctor")
     examine = partial(doctor.dry_run, name, train, config, options.run or Path("runs"))
     with never_silent(f"{name} is tried"):
@@ -467,7 +469,7 @@ COMMANDS: dict[str, Command] = {
         partial(
             _compute,
             "sample",
-            "practicum.rollout.sample_command",
+            "practicum.training.sample_command",
             "SampleConfig",
             "sample",
             prints_its_own=True,

@@ -13,7 +13,12 @@ fields take new keys (`--weights.brevity 0.1`), and the name of a section is sho
 
 A stage inside a stage has a settings class without the fields that its owner decides, which the stage's own
 config class extends: `completed` makes the one from the other. Fields that a class had and lost stand in its
-`withdrawn`, so that runs begun before still resume.
+`withdrawn`, and new ones whose default changes what a run does in its `before`, so that runs begun before
+still resume.
+
+Defaults that go by the model are what the method `by_model` returns: what the model is, and values by dotted
+key. A setting that somebody gives has an effect or is refused: the method `without_effect` of a config class
+maps the settings and sections that other choices leave without one to the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ import shutil
 import sys
 import textwrap
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -48,6 +53,7 @@ NONE = "none"
 HEADS = ("name", "file", "functions")
 """The field of a section that the section's own name stands for: `--data FILE` is `--data.file FILE`."""
 LONGEST_SHOWN = 200
+SHOWN_KEYS = 5
 MOST_LINES = 50
 """A help page that is longer shows what most people change; `--help all` shows the rest."""
 WIDEST_FLAG = 34
@@ -61,24 +67,90 @@ def load(config_class: type[Config], toml_path: Path | None, overrides: Sequence
     tuple, `--flag` / `--no-flag` for a bool; `-` and `_` mean the same in names; `--task equations` is
     short for `--task.name equations`.
     Raises InputError, naming file or flag, on an unknown key (with the nearest known one), a wrong type, a
-    missing required field, malformed TOML, or a `--size` that the file's own values would undo.
+    missing required field, malformed TOML, a `--size` that the file's own values would undo, or a setting
+    that has no effect beside the others. A run's own complete file may hold such settings.
     """
+    config, notes = _resolved(config_class, toml_path, overrides)
+    for note in notes:
+        print(f"practicum: {note}", file=sys.stderr)
+    return config
+
+
+def stored(config_class: type[Config], path: Path) -> tuple[Config, list[str]]:
+    """The config of a run's own file, and the settings and sections that it lacks since they are newer.
+
+    Raises InputError as `load` does, and for a file that was cut short.
+    """
+    table = read_toml(path)
+    sections = [name for name, annotation in _fields(config_class).items() if _is_section(annotation)]
+    if not path.read_bytes().endswith(b"\n") or not all(name in table for name in sections[-1:]):
+        raise InputError(f"{path}: was cut short: restore it, or choose another --run")
+    try:
+        config, _ = _resolved(config_class, path, ())
+    except InputError as error:
+        # What is wrong with the whole stands in this file.
+        raise error if str(error).startswith(str(path)) else InputError(f"{path}: {error}") from error
+    return config, _together(_leaves(config_class), lambda key: not _holds(table, key.split(".")))
+
+
+def _by_model(config: Any, values: dict[str, Any], chosen: Sequence[str]) -> list[str]:
+    """Set defaults that go by the model, unless they were chosen; what to say of it."""
+    told = getattr(type(config), "by_model", None)
+    if not callable(told):
+        return []
+    what, defaults = told(config)
+    taken = {key: value for key, value in defaults.items() if key not in chosen}
+    for key, value in taken.items():
+        _set(values, key.split("."), value)
+    words = ", ".join(f"--{key} {value}" for key, value in taken.items())
+    return [f"{what}: defaults for its size are {words}"] if taken else []
+
+
+def _together(leaves: Mapping[str, Any], chosen: Callable[[str], bool]) -> list[str]:
+    """The keys that are chosen, those of a section by its name where all of them are."""
+    found: dict[str, None] = {}
+    for key in filter(chosen, leaves):
+        parts = key.split(".")
+        starts = [".".join(parts[:size]) for size in range(1, len(parts))]
+        whole = (one for one in starts if all(chosen(leaf) for leaf in leaves if leaf.startswith(f"{one}.")))
+        found[next(whole, key)] = None
+    return list(found)
+
+
+def _resolved(
+    config_class: type[Config], toml_path: Path | None, overrides: Sequence[str]
+) -> tuple[Config, list[str]]:
+    """What `load` returns, and what it has to say of a file of an earlier version."""
     file_table = {} if toml_path is None else read_toml(toml_path)
     file_table, dropped = without_withdrawn(config_class, file_table)
-    from_file = _check_table(config_class, file_table, str(toml_path))
+    notes = []
     if dropped:
-        print(
-            f"practicum: {toml_path}: written by an earlier version: {len(dropped)} settings that had no "
-            f"effect, {dropped[0]} among them, are left out",
-            file=sys.stderr,
-        )
+        found = f"{len(dropped)} settings that had no effect, {dropped[0]} among them, are left out"
+        notes.append(f"{toml_path}: written by an earlier version: {found}")
+    record = _is_record(config_class, file_table)
+    if record:
+        _check_none_gone(config_class, file_table, str(toml_path))
+    from_file = _check_table(config_class, file_table, str(toml_path))
     from_flags = _joined(config_class, overrides)
     values = _defaults(config_class)
     _merge(values, _preset(config_class, values, from_file, from_flags, toml_path), config_class)
+    before = _before(config_class, from_file) if record else {}
+    for key, value in before.items():
+        _set(values, key.split("."), value)
+        had = f"which had no {key}: it is {_plain_value(value)!r}, as it was then"
+        notes.append(f"{toml_path}: written by an earlier version, {had}")
     _merge(values, from_file, config_class)
     for path, value in from_flags:
         _set(values, path, value)
-    return _build(config_class, values)
+    config = _build(config_class, values)
+    if not record:
+        chosen = [*(".".join(path) for path, _ in from_flags), *flatten(from_file)]
+        notes += _by_model(config, values, chosen)
+        config = _build(config_class, values)
+    given = {} if record else {key: f"{toml_path}: {key}" for key in flatten(from_file)}
+    flags = [".".join(path) for path, _ in from_flags]
+    check_effects(config, given | {key: f"--{_short(key)}" for key in flags})
+    return config, notes
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -128,6 +200,60 @@ def completed(config_class: type[Config], settings: Any, **decided: Any) -> Conf
     """
     left_open = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     return config_class(**left_open, **decided)
+
+
+def check_effects(config: object, given: Mapping[str, str]) -> None:
+    """Raise InputError for a setting that was given and has no effect; `given` maps keys to how they were."""
+    idle = settings_without_effect(config)
+    for key, name in given.items():
+        parts = key.split(".")
+        # What a whole section lacks says more than what one of its fields does.
+        for place in range(1, len(parts) + 1):
+            if why := idle.get(".".join(parts[:place])):
+                raise InputError(f"{name} has no effect: {why}")
+
+
+def settings_without_effect(config: object) -> dict[str, str]:
+    """Dotted names of settings and sections that other choices leave without effect, and the reasons."""
+    found: dict[str, str] = {}
+    for name, annotation in _fields(type(config)).items():
+        if _is_section(annotation):
+            inner = settings_without_effect(getattr(config, name))
+            found |= {f"{name}.{key}": why for key, why in inner.items()}
+    told = getattr(type(config), "without_effect", None)
+    return found | dict(told(config)) if callable(told) else found
+
+
+def _is_record(config_class: type[Any], table: Mapping[str, Any]) -> bool:
+    """Whether a file was written by a run: such a file is complete, and what people write is short."""
+    leaves = _leaves(config_class)
+    held = [key for key in leaves if _holds(table, key.split("."))]
+    return len(held) > len(leaves) / 2
+
+
+def _check_none_gone(config_class: type[Any], table: Mapping[str, Any], origin: str) -> None:
+    """Raise InputError for the settings of a run's file that this version has not, or no longer has."""
+    leaves = _leaves(config_class)
+    known = {".".join(key.split(".")[:size]) for key in leaves for size in range(1, key.count(".") + 2)}
+    tables = [key for key, annotation in leaves.items() if _is_table(annotation)]
+    gone = [
+        key
+        for key in flatten(table)
+        if key not in known and not key.startswith(tuple(f"{one}." for one in tables))
+    ]
+    if gone:
+        advice = _advice(gone[0], _names(config_class)) if len(gone) == 1 else ""
+        raise InputError(
+            f"{origin}: unknown key {', '.join(map(repr, gone[:SHOWN_KEYS]))}"
+            f"{' and more' if len(gone) > SHOWN_KEYS else ''}{advice}: the file is of a version that had it; "
+            "use that version, or take the line out to go on without it"
+        )
+
+
+def _before(config_class: type[Any], from_file: Mapping[str, Any]) -> dict[str, Any]:
+    """What settings that a run's file lacks were in its time, where that is not their default."""
+    before: Mapping[str, Any] = getattr(config_class, "before", {})
+    return {key: value for key, value in before.items() if not _holds(from_file, key.split("."))}
 
 
 def without_withdrawn(

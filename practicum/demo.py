@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from practicum.audit import whole
 from practicum.exact.verifier import verify
@@ -43,6 +43,8 @@ AGAIN = "remove it to have it made again"
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings(Ranged):
     """The whole curriculum, whoever decides on the seed."""
+
+    before: ClassVar[Mapping[str, Any]] = {"human_feedback": False}
 
     pretrain_steps: Common[PositiveInt] = pretrain.PretrainConfig().loop.steps
     """Updates of exposition."""

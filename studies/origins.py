@@ -38,6 +38,7 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("guard-kept", GOAL, [20, 21, 22, 23, 24]),
     ("guard-signals-early", ABOUT, [20, 21, 22, 23, 24]),
     ("guard-*", ZERO, [20, 21, 22, 23, 24]),
+    ("newcomer-*", GOAL, []),
     ("best-of-n-curve-*", ABOUT, None),
     ("best-of-n-*", ZERO, None),
     ("ensembles-*", ZERO, []),

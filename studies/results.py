@@ -41,6 +41,7 @@ from studies import (
     humicroedit,
     instruments,
     jester,
+    newcomer,
     overoptimization,
     real_model,
     rlhf,
@@ -65,6 +66,8 @@ STUDIES: Mapping[str, ModuleType] = {
     "instruments": instruments,
     "jester": jester,
     "real_model": real_model,
+||||||| 39aeed6
+    "newcomer": newcomer,
     "rlhf": rlhf,
     "shaping": shaping,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -220,3 +221,46 @@ def test_a_model_is_loaded_where_it_can_be(device: str, untrained_model: Path) -
     assert pr.Policy.load(untrained_model, device="auto").sample("1 +", max_new_tokens=2)
     with pytest.raises(InputError, match="device is "):
         pr.Policy.load(untrained_model, device=device)
+
+
+@pytest.mark.parametrize("part", ["own", "length"])
+@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+def test_budgets_hold_a_function_of_this_process_as_they_hold_one_in_a_file(
+    part: str, algorithm: str, untrained_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text("def own(prompt, completion): return 1 + len(completion) % 3\n")
+    loop = {"steps": 4, "threads": 1, "allow_dead": True}
+    common = {**SMALL, "loop": loop, "algorithm": algorithm}
+    here: Any = {"reward": lambda prompt, completion: 1 + len(completion) % 3}
+    here[f"reward.budgets.{part.replace('own', 'task')}"] = 0.1
+    in_file: Any = {"reward": {"functions": [f"{tmp_path}/own.py:own"], "budgets": {part: 0.1}}}
+    pr.train("rl", model=untrained_model, run=tmp_path / "here", **common, **here)
+    pr.train("rl", model=untrained_model, run=tmp_path / "file", **common, **in_file)
+    rows, others = (steps_of(tmp_path / name) for name in ("here", "file"))
+    multipliers = []
+    for row, other in zip(rows, others, strict=True):
+        for key in ("reward", "gradient_norm"):
+            assert row[key] == pytest.approx(other[key])
+        (multiplier,) = (value for key, value in row.items() if key.startswith("multiplier/"))
+        assert other[f"multiplier/{part}"] == pytest.approx(multiplier)
+        multipliers.append(multiplier)
+    # The budget is exceeded from the first step on.
+    assert multipliers[0] == 0 < multipliers[1]
+
+
+def test_shares_price_what_a_function_of_this_process_pays(untrained_model: Path, tmp_path: Path) -> None:
+    common: Any = {**SMALL, "loop": {"steps": 3, "threads": 1}, "model": untrained_model, "task": "jokes"}
+    paid = {"reward": lambda prompt, completion: float(len(completion) % 2)}
+    pr.train("rl", run=tmp_path / "run", **common, **paid, **{"reward.shares.pun": 0.9})
+    prices = [row["price/pun"] for row in steps_of(tmp_path / "run")]
+    assert prices == sorted(set(prices))
+    with pytest.raises(InputError, match=r"reward\.shares\.rhyme: no behaviour of this task"):
+        pr.train("rl", run=tmp_path / "no", **common, **paid, **{"reward.shares.rhyme": 0.5})
+    with pytest.raises(InputError, match=r"reward\.shares add a price to what"):
+        pr.train("rl", run=tmp_path / "no", **common, **{"reward.shares.pun": 0.9})
+    assert not (tmp_path / "no").exists()
+
+
+def steps_of(run: Path) -> list[dict[str, Any]]:
+    """The rows of a run's metrics."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -26,9 +26,9 @@ from practicum.errors import InputError
 from practicum.model.decoder import compute_dtype
 from practicum.model.device import chosen_device, described
 from practicum.preferences.app.collect import CollectConfig
-from practicum.rollout.sample_command import SampleConfig
 from practicum.training import pretrain, reward_model, rl, rlhf, sft
 from practicum.training.evaluate import EvalConfig
+from practicum.training.sample_command import SampleConfig
 from scripts import gpu_check
 
 ROOT = Path(__file__).parents[1]

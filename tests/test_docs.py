@@ -31,6 +31,8 @@ PAGES = [
 ]
 WITH_COMMANDS = [page for page in PAGES if page.name != "cli.md"]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HERE_DOCUMENT = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
+"""A file that a page has its reader write."""
 SHELL = ("", "sh", "bash", "shell", "console", "text")
 QUICK = ("verify", "report", "preferences", "audit")
 SMALL = {
@@ -113,6 +115,9 @@ def test_the_commands_of_a_page_run(
     for folder in ("recipes", "examples"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
+    for name, content in HERE_DOCUMENT.findall(page.read_text(encoding="utf-8")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
     for shown in shown_commands(page.read_text(encoding="utf-8")):
         program, *arguments = shown.words
         if program == "make":

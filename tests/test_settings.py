@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +23,8 @@ from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig, load_task
+from practicum.tasks.equations.task import EquationsConfig
+from practicum.tasks.registry import TASKS, TaskConfig, load_task
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
 from practicum.training.rl import PracticeSettings, RlConfig
 from practicum.training.rlhf import (
@@ -100,7 +104,6 @@ FLAGS = {
     "--practice.lora.rank": ["4"],
     "--practice.sampling.top_p": ["0.9"],
     "--practice.update.kl.weight": ["0.3"],
-    "--practice.ppo.gae_lambda": ["0.9"],
     "--practice.loop.threads": ["2"],
     "--reward_model.epochs": ["5"],
     "--reward_model.weights.ada": ["0.5"],
@@ -163,11 +166,114 @@ def test_an_examination_decides_how_answers_are_drawn(name: str, capsys: pytest.
 
 
 def test_a_task_that_fixes_a_setting_refuses_it() -> None:
+    given: dict[str, Any]
     for name in ("ask_sum", "parametric"):
-        task = load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
+        given = {name: 0.5}
+        with pytest.raises(InputError, match=f"^--equations.{name} has no effect: explanations asks for"):
+            load(TaskConfig, None, ["--name=explanations", f"--equations.{name}=0.5"])
         with pytest.raises(InputError, match=f"{name}"):
-            load_task(task)
+            load_task(TaskConfig("explanations", EquationsConfig(**given)))
     load_task(TaskConfig("explanations"))
+
+
+# --------------------------------------------------------------------------------- settings without effect
+
+CHOICES: dict[str, list[list[str]]] = {
+    "rl": [
+        ["--task=jokes"],
+        ["--task=gsm8k", "--data=f.jsonl"],
+        ["--data=f.jsonl"],
+        ["--task=own.py:Own"],
+        ["--algorithm=ppo"],
+        ["--reward_model=r"],
+        ["--reward_model=r", "--guard.action=off"],
+        ["--reward=f.py:pay", "--lora.rank=2"],
+        ["--optimizer.algorithm=muon", "--update.kl.weight=0.1"],
+    ],
+    "sft": [["--task=explanations"], ["--data=f.jsonl"], ["--lora.rank=2"]],
+    "eval": [["--task=jokes"], ["--data=f.jsonl", "--reward=f.py:pay"], ["--samples=4"]],
+    "sample": [["--task=jokes"], ["--data=f.jsonl"], ["--chat=on"], ["--sampling.temperature=1"]],
+    "pretrain": [["--task=jokes"], ["--size=small"]],
+    "reward-model": [["--data=f.jsonl"], ["--preferences=f.jsonl"], ["--average", "a", "b"]],
+    "rlhf": [["--raters=people"], ["--practice.algorithm=grpo"], ["--task=explanations"]],
+    "demo": [["--no_human_feedback"], ["--samples=0"], ["--task.equations.key=poisoned"]],
+}
+CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
+
+
+def needed(name: str, flags: list[str]) -> list[str]:
+    """The settings that a command cannot do without."""
+    model = ["--model=m"] if name in ("rl", "sft", "eval", "sample", "rlhf", "reward-model") else []
+    return [] if "--average" in flags else model
+
+
+def flag_of(given: Any, key: str) -> list[str] | None:
+    """A setting as a flag at the value that the config has; None for one that no flag can hold."""
+    found: Any = given
+    for part in key.split("."):
+        found = getattr(found, part)
+    if isinstance(found, dict):
+        return [f"--{key}.{name}={value}" for name, value in list(found.items())[:1]] or None
+    if isinstance(found, tuple):
+        return [f"--{key}", *map(str, found)] if found else None
+    return [
+        f"--{key}={'none' if found is None else str(found).lower() if isinstance(found, bool) else found}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"), CHOSEN, ids=lambda part: part if isinstance(part, str) else " ".join(part)
+)
+def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
+    name: str, flags: list[str], tmp_path: Path
+) -> None:
+    config_class = EVERY_CLASS[name]
+    choice = [*needed(name, flags), *flags]
+    chosen = load(config_class, None, choice)
+    idle = config.settings_without_effect(chosen)
+    leaves = config._leaves(config_class)
+    for key in idle:
+        assert any(leaf == key or leaf.startswith(f"{key}.") for leaf in leaves), f"{key} is no setting"
+    # A run's own complete file is taken as it is.
+    saved = tmp_path / "config.toml"
+    saved.write_text(to_toml(chosen), encoding="utf-8")
+    assert load(config_class, saved) == chosen
+    for leaf in leaves:
+        given = flag_of(chosen, leaf)
+        if given is None or any(flag.split("=")[0] == f"--{config._short(leaf)}" for flag in flags):
+            continue
+        reached = [key for key in idle if leaf == key or leaf.startswith(f"{key}.")]
+        if not reached:
+            assert load(config_class, None, [*choice, *given]) == chosen, leaf
+            continue
+        typed = given[0].split("=")[0].removeprefix("--")
+        with pytest.raises(
+            InputError, match=f"^--{re.escape(config._short(typed))} has no effect: "
+        ) as caught:
+            load(config_class, None, [*choice, *given])
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_a_few_lines_is_told_as_flags_are(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('model = "m"\ntask.name = "jokes"\ntask.equations.ask_sum = 0.5\n', encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"mine\.toml: task\.equations\.ask_sum has no effect: the task is jokes"
+    ):
+        load(RlConfig, file)
+    # What a flag chooses otherwise than a run's file leaves the file's settings behind.
+    saved = tmp_path / "config.toml"
+    begun = load(RlConfig, None, ["--model=m", "--task=jokes", "--task.jokes.mistakes=0.5"])
+    saved.write_text(to_toml(begun), encoding="utf-8")
+    assert load(RlConfig, saved, ["--task=equations"]).task.jokes.mistakes == 0.5
+
+
+def test_the_default_task_beside_rows_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in TASKS:
+        assert cli.main(["rl", "--model=m", f"--task={name}", "--data=f.jsonl"]) == 2
+        line = capsys.readouterr().err
+        assert line.startswith("practicum: error: --task has no effect: --data f.jsonl brings rows")
+        assert line.count("\n") == 1
 
 
 # ------------------------------------------------------------------------------------- runs begun before
@@ -253,3 +359,114 @@ def test_a_loop_begun_before_is_resumed(tmp_path: Path, capsys: pytest.CaptureFi
     Run.open(run, again, "rlhf", resume=True)
     with pytest.raises(InputError, match=r"was started with rounds = 3, now it is 4"):
         Run.open(run, replace(again, rounds=4), "rlhf", resume=True)
+
+
+def lacking(text: str, keys: set[str]) -> str:
+    """A config.toml without some settings."""
+    table = config.parse_toml(text, "config")
+    for key in keys:
+        *parts, last = key.split(".")
+        part = table
+        for name in parts:
+            part = part[name]
+        del part[last]
+    return tomli_w.dumps(table)
+
+
+# A command, what it needs, and what its run was begun with besides.
+RUNS: dict[str, tuple[list[str], list[str]]] = {
+    "rl": (["--model=m"], ["--prompts_per_step=5", "--guard.action=off", "--reward_model=r"]),
+    "sft": (["--model=m"], ["--textbook_passages=0"]),
+    "pretrain": (["--size=small"], ["--batch_rows=7"]),
+    "reward-model": (["--model=m"], ["--preferences=p"]),
+    "demo": ([], ["--no_human_feedback", "--seed=3"]),
+}
+
+
+def begun_by(command: str) -> Any:
+    """The config of a command's run."""
+    needed, others = RUNS[command]
+    return load(EVERY_CLASS[command], None, [*needed, *others])
+
+
+def unsaid(command: str) -> list[str]:
+    """Settings that a run's file may lack without saying anything else: those that were not set then."""
+    config_class, needed = EVERY_CLASS[command], RUNS[command][0]
+    begun, plain = begun_by(command), load(config_class, None, needed)
+    now, then = (config.flatten(config.parse_toml(to_toml(one), "a config")) for one in (begun, plain))
+    then |= getattr(config_class, "before", {})
+    leaves = [key for key in config._leaves(config_class) if key in now and now[key] == then[key]]
+    return [key for key in leaves if f"--{key}" not in [flag.partition("=")[0] for flag in needed]]
+
+
+@pytest.mark.parametrize("command", RUNS)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_a_run_begun_before_some_settings_were_there_is_resumed(command: str, data: st.DataObject) -> None:
+    begun = begun_by(command)
+    gone = data.draw(st.sets(st.sampled_from(unsaid(command)), min_size=1, max_size=12))
+    then = gone & set(getattr(type(begun), "before", {}))
+    told = io.StringIO()
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stderr(told):
+        folder = Path(scratch) / "run"
+        file = folder / "config.toml"
+        Run.open(folder, begun, command)
+        whole = file.read_text()
+        file.write_text(lacking(whole, gone))
+        again = load(type(begun), file)
+        assert again == begun
+        Run.open(folder, again, command, resume=True)
+        (line,) = [line for line in told.getvalue().splitlines() if "new since take their defaults" in line]
+        names = line.partition("defaults: ")[2].split(", ")
+        leaves = config._leaves(type(begun))
+        assert {
+            key for key in leaves if any(key == name or key.startswith(f"{name}.") for name in names)
+        } == gone
+        assert all(f"had no {key}" in told.getvalue() for key in then)
+        # The file is complete again, and nothing is said when it is resumed once more.
+        assert file.read_text() == whole
+        told.truncate(0)
+        Run.open(folder, load(type(begun), file), command, resume=True)
+        assert "earlier version" not in told.getvalue()
+
+
+@pytest.mark.parametrize("flag", ["sampling.max_turns=3", "ppo.potential=f.py:p"])
+def test_a_new_setting_is_not_changed_on_the_way(flag: str, tmp_path: Path) -> None:
+    begun = RlConfig(Path("m"), algorithm="ppo")
+    Run.open(tmp_path / "run", begun, "rl")
+    file = tmp_path / "run" / "config.toml"
+    file.write_text(lacking(file.read_text(), {flag.partition("=")[0]}))
+    with pytest.raises(InputError, match=f"was started with {flag.partition('=')[0]} = "):
+        Run.open(tmp_path / "run", load(RlConfig, file, [f"--{flag}"]), "rl", resume=True)
+
+
+def test_a_setting_that_is_gone_is_named_with_what_to_do(tmp_path: Path) -> None:
+    Run.open(tmp_path / "run", RlConfig(Path("m")), "rl")
+    file = tmp_path / "run" / "config.toml"
+    file.write_text(file.read_text().replace("[sampling]", "[sampling]\nmin_p = 0.1\nnucleus = 3"))
+    with pytest.raises(
+        InputError, match=r"config\.toml: unknown key 'sampling\.min_p', 'sampling\.nucleus': .* take"
+    ):
+        load(RlConfig, file)
+
+
+@settings(max_examples=60, deadline=None)
+@given(command=st.sampled_from(sorted(RUNS)), share=st.floats(0, 1, exclude_max=True))
+def test_a_config_that_was_cut_short_is_no_earlier_one(command: str, share: float) -> None:
+    begun = begun_by(command)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "run"
+        with contextlib.redirect_stderr(io.StringIO()):
+            Run.open(folder, begun, command)
+        file = folder / "config.toml"
+        whole = file.read_bytes()
+        kept = whole[: int(share * len(whole))]
+        section = [name for name, kind in config._fields(type(begun)).items() if config._is_section(kind)][-1]
+        last = whole.index(f"\n[{section}".encode())
+        # A cut between two lines of the last section leaves what an earlier version may have written.
+        if kept.endswith(b"\n") and len(kept) > last:
+            return
+        file.write_bytes(kept)
+        with pytest.raises(InputError, match=r"config\.toml"):
+            Run.open(folder, begun, command, resume=True)
+        assert file.read_bytes() == kept

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +54,13 @@ class DataConfig(Ranged, section="data"):
     """Which of the assistant's turns sft learns: the last one, or all, each after what precedes it."""
     longest_prompt: CountOrNone = 0
     """Most tokens of a prompt; longer ones are counted and left out. 0: what the model takes."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What is said of a file, where there is none."""
+        if self.file is not None:
+            return {}
+        others = [field.name for field in fields(self) if field.name != "file"]
+        return dict.fromkeys(others, "there are no rows: give --data FILE")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -87,6 +87,11 @@ class GuardConfig(Ranged, section="guard"):
         """The KL, in nats a completion, that action hold keeps from then on: the part that is trusted."""
         return NEAR * (self.kl_budget or KL_BUDGET)
 
+    def without_effect(self) -> Mapping[str, str]:
+        """What the guard would watch, where it is off."""
+        watched = ("thresholds", "votes", "kl_budget", "baseline")
+        return dict.fromkeys(watched, "the guard is off (guard.action)") if self.action == "off" else {}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         unknown = [name for name in self.thresholds if name not in DIRECTIONS]

@@ -11,11 +11,12 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -197,6 +198,25 @@ def model_folder(path: Path) -> Path:
         f"{path}: no model here; expected a model folder (config.json, model.safetensors, tokenizer.json), "
         "a run's folder with checkpoints, a .gguf file, or smollm2"
     )
+
+
+def weight_count(path: Path) -> int:
+    """How many weights the model that `path` means has, read from the headers of its files alone.
+
+    Of an adapter's folder they are those of its base. Raises InputError where there is no model.
+    """
+    folder = model_folder(path)
+    if adapter_only(folder):
+        return weight_count(base_folder(folder))
+    count = 0
+    for file in sorted(folder.glob("model*.safetensors")):
+        try:
+            with safe_open(file, "pt") as stored:
+                count += sum(prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{file}: damaged safetensors file ({error})") from error
+    # Pickled weights are not opened; most are in two bytes.
+    return count or sum(file.stat().st_size // 2 for file in folder.glob("pytorch_model*.bin"))
 
 
 def load_config_and_tokenizer(folder: Path) -> tuple[DecoderConfig, Tokenizer]:

@@ -406,7 +406,7 @@ def _written_windows(family: Family, config: DecoderConfig) -> Values:
 
 def own_tensors(config: DecoderConfig, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A family's tensors under the decoder's names, fused ones cut apart; names that are not known stay."""
-    sizes = _rows(config)
+    sizes = rows_of(config)
     found: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         stem, _, kind = name.rpartition(".")
@@ -436,7 +436,8 @@ def family_tensors(config: DecoderConfig, own: Mapping[str, Tensor]) -> dict[str
     return found
 
 
-def _rows(config: DecoderConfig) -> dict[str, int]:
+def rows_of(config: DecoderConfig) -> dict[str, int]:
+    """How many outputs each map has that a family may store together with others."""
     keys = config.num_key_value_heads * config.head_dim
     return {
         "self_attn.q_proj": config.num_attention_heads * config.head_dim,

@@ -1,4 +1,4 @@
-"""GGUF files out: a Llama-family decoder and its tokenizer as llama.cpp reads them.
+"""GGUF files out: a decoder of Llama, Mistral, Qwen2 or Qwen3 and its tokenizer as llama.cpp reads them.
 
 llama.cpp knows a tokenizer by its kind and by a name for how text is cut before pairs are merged. The whole
 tokenizer.json goes into the file too, as the format provides, and `read_gguf` takes it from there.
@@ -21,7 +21,16 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, DecoderConfig
-from practicum.model.gguf import CONTROL, LAYER_NAMES, LLAMA3_PIECES, OUTER_NAMES, USER_DEFINED
+from practicum.model.gguf import (
+    ARCHITECTURES,
+    CONTROL,
+    LAYER_NAMES,
+    LLAMA3_PIECES,
+    OUTER_NAMES,
+    QWEN2_PIECES,
+    USER_DEFINED,
+    turned_heads,
+)
 from practicum.model.lora import merged_weights
 from practicum.model.policy import Policy
 from practicum.model.tokenizer import chat_of, encode_texts
@@ -30,16 +39,16 @@ NORMAL, UNKNOWN, UNUSED, BYTE = 1, 2, 5, 6
 """More of llama.cpp's token types."""
 SPACE = "\u2581"
 """Stands for a space in tokens of SentencePiece's kind."""
-# Fields of DecoderConfig that a plain Llama's metadata has a place for.
+# Fields of DecoderConfig that the metadata has a place for.
 PLAIN = {
     *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
     *("num_key_value_heads", "head_dim", "max_position_embeddings", "rope_theta", "rms_norm_eps"),
     *("tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "other_eos_ids"),
+    "model_type",
 }
-QWEN2_PIECES = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+WRITTEN_AS = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+"""llama.cpp's architecture for each model type; Mistral without a window is its Llama."""
+FAMILIES = "Llama, Mistral, Qwen2 and Qwen3"
 OTHERWISE = "export a folder and convert it with llama.cpp's convert_hf_to_gguf.py"
 Metadata = dict[str, Any]
 
@@ -52,26 +61,27 @@ def _architecture(policy: Policy) -> str:
 def write_gguf(policy: Policy, tokenizer: Tokenizer, path: Path, dtype: torch.dtype) -> None:
     """Write weights, adapters merged in, metadata and tokenizer; matrices in `dtype`, norms in float32.
 
-    Raises InputError for a policy that is no plain Llama, and for a tokenizer that llama.cpp does not know.
+    Raises InputError for a policy of no family of WRITTEN_AS, for what a family's GGUF has no place for, and
+    for a tokenizer that llama.cpp does not know.
     One that it knows but for how text is cut is told on stderr.
     """
     if importlib.util.find_spec("gguf") is None:
         raise InputError(f"{path}: writing GGUF needs the package gguf: pip install 'practicum[gguf]'")
     if not isinstance(policy, Decoder):
         raise InputError(
-            f"{path}: GGUF is written for the Llama family, and {_architecture(policy)} is none; {OTHERWISE}"
+            f"{path}: GGUF is written for {FAMILIES}, and {_architecture(policy)} is none; {OTHERWISE}"
         )
-    _check_plain(policy.config, path)
+    architecture = _architecture_of(policy.config, path)
     gguf = importlib.import_module("gguf")
-    metadata = _shape(policy.config) | _vocabulary(policy, tokenizer, path)
+    metadata = _shape(policy.config, architecture) | _vocabulary(policy, tokenizer, path)
     kinds = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
     kind = gguf.GGMLQuantizationType[kinds[dtype]]
     types = {torch.float32: "ALL_F32", torch.float16: "MOSTLY_F16", torch.bfloat16: "MOSTLY_BF16"}
     metadata["general.file_type"] = int(gguf.LlamaFileType[types[dtype]])
-    writer = gguf.GGUFWriter(str(path), "llama")
+    writer = gguf.GGUFWriter(str(path), architecture)
     for name, value in metadata.items():
         _add(writer, name, value)
-    for name, weight in _tensors(policy, path).items():
+    for name, weight in _tensors(policy, architecture, path).items():
         values = weight.float().cpu().contiguous()
         if values.dim() == 1 or dtype == torch.float32:
             writer.add_tensor(name, values.numpy())
@@ -90,40 +100,50 @@ def _add(writer: Any, name: str, value: Any) -> None:
     add.get(type(value), writer.add_array)(name, value)
 
 
-def _check_plain(config: DecoderConfig, path: Path) -> None:
-    """Raise InputError for what a Llama of GGUF has no place for."""
+def _architecture_of(config: DecoderConfig, path: Path) -> str:
+    """llama.cpp's name for the family. Raises InputError for what its GGUF has no place for."""
+    if config.model_type not in WRITTEN_AS:
+        raise InputError(
+            f"{path}: GGUF is written for {FAMILIES}, and this model is of {config.model_type}; {OTHERWISE}"
+        )
+    architecture = WRITTEN_AS[config.model_type]
+    settled = ARCHITECTURES[architecture].settled
+    # A window that no layer has is none.
+    ignored = PLAIN if config.windowed_layers else PLAIN | {"sliding_window"}
     for field in fields(config):
         value = getattr(config, field.name)
         default = None if field.default is MISSING else field.default
-        if field.name not in PLAIN and value != default:
+        if field.name not in ignored and value != settled.get(field.name, default):
             raise InputError(
-                f"{path}: GGUF is written for a plain Llama, and here {field.name} is {value!r}; {OTHERWISE}"
+                f"{path}: GGUF is written for a plain {config.model_type}, and here {field.name} is "
+                f"{value!r}; {OTHERWISE}"
             )
+    return architecture
 
 
-def _shape(config: DecoderConfig) -> Metadata:
-    return {
-        "llama.block_count": config.num_hidden_layers,
-        "llama.context_length": config.max_position_embeddings,
-        "llama.embedding_length": config.hidden_size,
-        "llama.feed_forward_length": config.intermediate_size,
-        "llama.attention.head_count": config.num_attention_heads,
-        "llama.attention.head_count_kv": config.num_key_value_heads,
-        "llama.attention.key_length": config.head_dim,
-        "llama.attention.value_length": config.head_dim,
-        "llama.attention.layer_norm_rms_epsilon": float(config.rms_norm_eps),
-        "llama.rope.dimension_count": config.head_dim,
-        "llama.rope.freq_base": float(config.rope_theta),
-        "llama.vocab_size": config.vocab_size,
+def _shape(config: DecoderConfig, architecture: str) -> Metadata:
+    shape: Metadata = {
+        "block_count": config.num_hidden_layers,
+        "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size,
+        "feed_forward_length": config.intermediate_size,
+        "attention.head_count": config.num_attention_heads,
+        "attention.head_count_kv": config.num_key_value_heads,
+        "attention.key_length": config.head_dim,
+        "attention.value_length": config.head_dim,
+        "attention.layer_norm_rms_epsilon": float(config.rms_norm_eps),
+        "rope.dimension_count": config.head_dim,
+        "rope.freq_base": float(config.rope_theta),
+        "vocab_size": config.vocab_size,
     }
+    return {f"{architecture}.{name}": value for name, value in shape.items()}
 
 
-def _tensors(decoder: Decoder, path: Path) -> dict[str, Tensor]:
+def _tensors(decoder: Decoder, architecture: str, path: Path) -> dict[str, Tensor]:
     """Weights by llama.cpp's names, rows of queries and keys in its order."""
-    config = decoder.config
     outer = {ours: theirs for theirs, ours in OUTER_NAMES.items()}
     inner = {ours: theirs for theirs, ours in LAYER_NAMES.items()}
-    heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    heads = turned_heads(decoder.config, architecture)
     found = {}
     for name, weight in merged_weights(decoder).items():
         parts = name.split(".")
@@ -131,10 +151,10 @@ def _tensors(decoder: Decoder, path: Path) -> dict[str, Tensor]:
             found[outer[name]] = weight
             continue
         word = inner.get(".".join(parts[3:-1]))
-        if word is None or parts[-1] != "weight":
-            raise InputError(f"{path}: {name} has no place in a plain Llama of GGUF")
+        if word is None:
+            raise InputError(f"{path}: {name} has no place in a GGUF of {architecture}")
         turned = pairs_side_by_side(weight, heads[word]) if word in heads else weight
-        found[f"blk.{parts[2]}.{word}.weight"] = turned
+        found[f"blk.{parts[2]}.{word}.{parts[-1]}"] = turned
     return found
 
 

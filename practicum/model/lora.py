@@ -8,7 +8,7 @@ per update, so both see the very same weights. Stored as peft stores them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +21,10 @@ from torch.nn import functional
 
 from practicum.errors import InputError
 from practicum.model.decoder import Decoder, Linear
+from practicum.model.fused_adapters import fused, fused_maps, parted
 from practicum.ranges import Common, PositiveFloat, Range, Ranged
 
+HALVES = ("lora_A", "lora_B")
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 # Settings of peft's LoraConfig that change what an adapter computes; we know each at this value only.
@@ -30,8 +32,6 @@ PLAIN = {
     "use_dora": False,
     "fan_in_fan_out": False,
     "bias": "none",
-    "rank_pattern": {},
-    "alpha_pattern": {},
     "modules_to_save": None,
     "trainable_token_indices": None,
     "target_parameters": None,
@@ -49,6 +49,12 @@ class LoraConfig(Ranged, section="lora"):
     """The output of an adapter is scaled by alpha / rank."""
     targets: tuple[str, ...] = TARGETS
     """Matrices of the layers that get an adapter; the default means all of them in any architecture."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Settings of adapters where there are none."""
+        return (
+            {} if self.rank else dict.fromkeys(("alpha", "targets"), "lora.rank 0 makes no adapters: give it")
+        )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -150,13 +156,18 @@ def save_adapters(decoder: Decoder, folder: Path) -> None:
     """Write the adapters as `PeftModel.from_pretrained` reads them; `decoder.base` is their base model."""
     found = adapters(decoder)
     first = next(iter(found.values()))
+    rank, alpha = len(first.lora_A), first.alpha
+    own = {name: (adapter.lora_A.detach(), adapter.lora_B.detach()) for name, adapter in found.items()}
+    pairs, counts = fused(decoder.config, own)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "r": len(first.lora_A),
-        "lora_alpha": first.alpha,
+        "r": rank,
+        "lora_alpha": alpha,
         "lora_dropout": 0.0,
-        "target_modules": sorted({name.rpartition(".")[2] for name in found}),
+        "target_modules": sorted({name.rpartition(".")[2] for name in pairs}),
+        "rank_pattern": {name: rank * count for name, count in counts.items()},
+        "alpha_pattern": {name: alpha * count for name, count in counts.items()},
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
@@ -165,9 +176,9 @@ def save_adapters(decoder: Decoder, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     tensors = {
-        f"base_model.model.{name}.{part}.weight": getattr(adapter, part).detach().cpu().contiguous()
-        for name, adapter in found.items()
-        for part in ("lora_A", "lora_B")
+        f"base_model.model.{name}.{half}.weight": part.cpu().contiguous()
+        for name, pair in pairs.items()
+        for half, part in zip(HALVES, pair, strict=True)
     }
     save_file(tensors, str(folder / ADAPTER_WEIGHTS), metadata={"format": "pt"})
 
@@ -178,19 +189,32 @@ def load_adapters(decoder: Decoder, folder: Path) -> Decoder:
     Raises InputError for other kinds of adapters and for weights that do not fit the decoder.
     """
     path = folder / ADAPTER_CONFIG
-    config = _read_config(path)
-    weights = _read_weights(folder / ADAPTER_WEIGHTS)
-    maps = {name.rpartition(".lora_")[0] for name in weights}
-    if not adapters(decoder):
-        try:
-            rank = int(config["r"])
-            alpha = float(config["lora_alpha"]) * (rank**0.5 if config.get("use_rslora") else 1.0)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: expected numbers r and lora_alpha ({error})") from error
+    config = _read_config(path, fused_maps(decoder.config))
+    stored = _read_weights(folder / ADAPTER_WEIGHTS)
+    maps = {name.rpartition(".lora_")[0] for name in stored}
+    whole = {name: pair for name in maps if (pair := _pair(stored, name)) is not None}
+    ranks = {name: len(adapter.lora_A) for name, adapter in adapters(decoder).items()}
+    try:
+        pairs, origin = parted(decoder.config, whole, ranks)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    weights = {name: part for name, part in stored.items() if name.rpartition(".lora_")[0] in pairs}
+    weights |= {
+        f"{name}.{half}": part
+        for name, pair in pairs.items()
+        for half, part in zip(HALVES, pair, strict=True)
+    }
+    maps = (maps - whole.keys()) | pairs.keys()
+    if not ranks:
+        rank, alpha = _strength(path, config, "")
         targets = tuple(sorted({name.rpartition(".")[2] for name in maps}))
         if rank < 1:
             raise InputError(f"{path}: r is {rank}; an adapter has at least rank 1")
         add_adapters(decoder, LoraConfig(rank, alpha, targets), seed=0)
+        for name, kind in origin.items():
+            adapter = decoder.get_submodule(name)
+            assert isinstance(adapter, LoraLinear)
+            decoder.set_submodule(name, LoraLinear(adapter, *_strength(path, config, kind)))
     found = adapters(decoder)
     if maps != found.keys():
         strange = sorted(maps ^ found.keys())
@@ -210,6 +234,24 @@ def load_adapters(decoder: Decoder, folder: Path) -> Decoder:
     return decoder
 
 
+def _pair(stored: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor] | None:
+    """A map's A and B; None where a half is missing, which is told later by name."""
+    halves = [stored.get(f"{name}.{half}") for half in HALVES]
+    if halves[0] is None or halves[1] is None:
+        return None
+    return halves[0], halves[1]
+
+
+def _strength(path: Path, config: Mapping[str, Any], kind: str) -> tuple[int, float]:
+    """Rank and alpha of an adapter, of a kind of fused map where one is named, as our sum counts alpha."""
+    try:
+        rank = int((config.get("rank_pattern") or {}).get(kind, config["r"]))
+        alpha = float((config.get("alpha_pattern") or {}).get(kind, config["lora_alpha"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected numbers r and lora_alpha ({error})") from error
+    return rank, alpha * (rank**0.5 if config.get("use_rslora") and rank > 0 else 1.0)
+
+
 def base_folder(folder: Path) -> Path:
     """The model that an adapter's folder names as its base. Raises InputError when it names none."""
     path = folder / ADAPTER_CONFIG
@@ -219,9 +261,15 @@ def base_folder(folder: Path) -> Path:
     return Path(base)
 
 
-def _read_config(path: Path) -> Mapping[str, Any]:
+def _read_config(path: Path, fused_kinds: Collection[str]) -> Mapping[str, Any]:
     """An adapter's settings, all of them such as our decoder has."""
     config = _read_adapter(path)
+    for name in ("rank_pattern", "alpha_pattern"):
+        given = config.get(name) or {}
+        if not isinstance(given, dict) or given.keys() - set(fused_kinds):
+            raise InputError(
+                f"{path}: {name} is {given!r:.80}; ranks are supported that are alike everywhere"
+            )
     for name, known in PLAIN.items():
         if config.get(name) not in (known, None):
             raise InputError(f"{path}: {name} is {config[name]!r}; only {known!r} is supported")

@@ -5,6 +5,7 @@ Suffixes: S rows, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -43,6 +44,11 @@ class SamplingConfig(DecodingSettings):
     """Keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2019, 1904.09751)."""
     top_k: NonNegativeInt = 0
     """Keep the k most likely tokens (ties: lowest ids first); 0 keeps all."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What cuts unlikely tokens away, where only the likeliest is taken."""
+        greedy = "temperature 0 takes the likeliest token: give --sampling.temperature too"
+        return {} if self.temperature else dict.fromkeys(("top_p", "top_k"), greedy)
 
     def __post_init__(self) -> None:
         super().__post_init__()

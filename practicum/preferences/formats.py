@@ -47,29 +47,65 @@ def read_rows(path: Path) -> list[tuple[str, Ranking]]:
     return [(row.origin, checked(ranking_of(row, columns), row.origin)) for row in rows]
 
 
-def load_rankings(config: DataConfig) -> list[Ranking]:
-    """The rankings of a user's data, its columns told on stderr.
+def load_rankings(config: DataConfig) -> tuple[list[Ranking], list[Ranking]]:
+    """(to learn from, of a test split of its own) of a user's data, its columns told on stderr.
 
-    Rows that prefer nothing, as equal answers, are counted, told and left out. Raises InputError for the
-    first bad row, and where no ranking is left.
+    The test split is that of the settings' test file or of a folder's own files; a folder without one gives
+    its validation split. Rows that prefer nothing, as equal answers, are counted, told and left out. Raises
+    InputError for the first bad row, where no ranking is left to learn from, and where settings and folder
+    both name a test split.
     """
     assert config.file is not None
-    rows = [_opened(row) for row in rows_of_file(config.file, "rankings")]
+    found = _rankings_by_split(config.file, config)
+    named = {split for split in found if split not in ("", "train")}
+    if named and (config.test is not None or config.test_share):
+        name = "test" if config.test is not None else "test_share"
+        raise InputError(
+            f"data.{name}: {config.file} has a {sorted(named)[0]} split of its own: drop --data.{name}, or "
+            "name the file of the train rows alone"
+        )
+    learned = found.get("", []) + found.get("train", [])
+    if not learned:
+        raise InputError(f"{config.file}: holds no train rows to learn from: name a file that does")
+    if config.test is not None:
+        examined = [one for some in _rankings_by_split(config.test, config).values() for one in some]
+    else:
+        examined = found.get("test") or found.get("validation") or []
+        if unread := len(found.get("validation", [])) if "test" in found else 0:
+            print(
+                f"practicum: {config.file}: {unread} rankings of the validation split are neither learned "
+                "from nor examined, the test split is",
+                file=sys.stderr,
+            )
+    asked = {ranking.prompt.text for ranking in learned}
+    if shared := sum(ranking.prompt.text in asked for ranking in examined):
+        print(
+            f"practicum: {shared} of {len(examined)} rankings of the test split are of prompts that are "
+            "learned from too: an examination on them overstates what was learned",
+            file=sys.stderr,
+        )
+    return learned, examined
+
+
+def _rankings_by_split(path: Path, config: DataConfig) -> dict[str, list[Ranking]]:
+    """The rankings of a file or folder by the split that their files name."""
+    rows = [_opened(row) for row in rows_of_file(path, "rankings")]
     columns = find_columns(rows, config)
     told = columns.told(("prompt", "system", "chosen", "rejected"))
-    print(f"practicum: {config.file}: {len(rows)} rows; {told or 'rankings'}", file=sys.stderr)
-    found, left_out = [], []
+    print(f"practicum: {path}: {len(rows)} rows; {told or 'rankings'}", file=sys.stderr)
+    found: dict[str, list[Ranking]] = {}
+    left_out = []
     for row in rows:
         try:
-            found.append(checked(ranking_of(row, columns), row.origin))
+            found.setdefault(row.split, []).append(checked(ranking_of(row, columns), row.origin))
         except NoPreferenceError as error:
             left_out.append(str(error).partition(": leave")[0])
     if left_out:
         said = f"{len(left_out)} of {len(rows)} rows prefer nothing (the first: {left_out[0]})"
-        if not found:
+        if not any(found.values()):
             raise InputError(f"{said}: no ranking is left")
         print(f"practicum: {said}: left out", file=sys.stderr)
-    return found
+    return {split: some for split, some in found.items() if some}
 
 
 def _opened(row: Row) -> Row:

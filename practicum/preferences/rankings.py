@@ -87,6 +87,11 @@ class Alike:
         """Pairs that teach nothing."""
         return self.same_text + self.cut + self.same_tokens
 
+    def plus(self, other: Alike) -> Alike:
+        """The counts of both."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in ("pairs", "same_text", "cut")}
+        return Alike(**sums, same_tokens=self.same_tokens + other.same_tokens, limit=self.limit)
+
     def sentence(self) -> str:
         """The counts in words, causes that do not occur left out."""
         causes = {
@@ -167,7 +172,7 @@ def split_by_hash(judged: Sequence[Judged], held_out: float) -> tuple[list[Judge
     if not parts[0] or (held_out > 0 and not parts[1]):
         raise InputError(
             f"held_out {held_out}: of {len(judged)} prompts {len(parts[1])} would be held out and "
-            f"{len(parts[0])} be learned from: rank more prompts, or change --held_out"
+            f"{len(parts[0])} be learned from: rank more prompts, or change --held_out (--data.test_share)"
         )
     return parts
 

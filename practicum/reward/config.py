@@ -62,6 +62,19 @@ class FunctionsConfig(Ranged, section="reward"):
     """Processes of each pure function; any other has one, since it may keep a state."""
     judge: JudgeConfig = field(default_factory=JudgeConfig)
 
+    def without_effect(self) -> Mapping[str, str]:
+        """How functions are called, where there are none; the judge, where none asks it."""
+        if not self.functions:
+            calls = ("on_error", "time_limit", "max_failures", "pure", "workers", "judge")
+            return dict.fromkeys(calls, "no function pays: give one with --reward")
+        sources = [source_of(text) for text in self.functions]
+        idle = {}
+        if not any(source.ready == "llm_judge" for source in sources):
+            idle["judge"] = "no language model judges: give --reward llm_judge"
+        if not self.pure and not any(source.ready for source in sources):
+            idle["workers"] = "a function that may keep a state has one process: name it in reward.pure"
+        return idle
+
     def __post_init__(self) -> None:
         super().__post_init__()
         names = self.names

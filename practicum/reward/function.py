@@ -394,17 +394,19 @@ def with_functions(
     reward: Reward | None,
     options: Mapping[str, Any],
     split: str = "train",
+    first: Prompt | None = None,
 ) -> Reward:
     """Who pays: the functions that the settings list, with the task's own judgement beside them; else that.
 
-    `reward` judges in place of the task. A task of plain rows has a `judge`, which may be none.
+    `reward` judges in place of the task. A task of plain rows has a `judge`, which may be none. Functions are
+    tried on the prompt `first`, else on one of the task's `split`.
     """
     judge: Reward | None = reward or getattr(task, "judge", task)
     if not config.functions:
         return reward or task
     found = FunctionReward(config, judge, options)
     try:
-        found.check(task.prompts(split, 1, 0)[0])
+        found.check(first or task.prompts(split, 1, 0)[0])
     except BaseException:
         found.close()
         raise

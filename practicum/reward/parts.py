@@ -61,6 +61,17 @@ class RewardConfig(FunctionsConfig, section="reward"):
     """With a reward model: total reward of a completion that was cut before its end of sequence, whatever its
     parts are."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Besides those of functions: how budgets, shares and ensembles are treated, where there are none."""
+        idle = dict(super().without_effect())
+        if self.ensemble != "mean_minus_variance":
+            idle["variance_weight"] = f"reward.ensemble is {self.ensemble}, mean_minus_variance has a weight"
+        if not self.budgets:
+            idle["budget_rate"] = "no part has a budget: give one with --reward.budgets.PART"
+        if not self.shares:
+            idle["share_rate"] = "no behaviour has a share: give one with --reward.shares.BEHAVIOUR"
+        return idle
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_parts("budgets", self.budgets)
@@ -75,7 +86,8 @@ class RewardConfig(FunctionsConfig, section="reward"):
     @property
     def adds_up(self) -> bool:
         """Whether a reward is put together from parts even where no reward model pays."""
-        return bool(self.functions) or dict(self.weights) != MODEL_ALONE
+        asked = self.functions or self.budgets or self.shares
+        return bool(asked) or dict(self.weights) != MODEL_ALONE
 
 
 @dataclass(frozen=True)
@@ -216,12 +228,15 @@ def repetition(ids_BT: Tensor, mask_BT: Tensor) -> float:
     return sum(shares) / len(shares)
 
 
-def most_multipliers(config: RewardConfig) -> dict[str, float]:
-    """How much a budget's multiplier may take off each part's weight.
+def most_multipliers(config: RewardConfig, *, learned: bool = True) -> dict[str, float]:
+    """How much a budget's multiplier may take off each part's weight; `learned`: reward models pay.
 
     At most, a part's weight is turned round; one that is not paid at all can cost 1.
     """
-    return {name: abs(2 * config.weights.get(name, 0.0) or 1.0) for name in config.budgets}
+    # Functions weigh 1 unless another weight is given, and so does what pays alone in the place of the task.
+    usual = config.names if config.functions or learned else ("task",)
+    weights = dict.fromkeys(usual, 1.0) | dict(config.weights)
+    return {name: abs(2 * weights.get(name, 0.0) or 1.0) for name in config.budgets}
 
 
 def check_shares(task: Task, shares: Mapping[str, float]) -> None:

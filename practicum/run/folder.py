@@ -33,7 +33,7 @@ from weakref import WeakValueDictionary, finalize
 
 from safetensors import SafetensorError
 
-from practicum.config import flatten, parse_toml, read_toml, to_toml, without_withdrawn
+from practicum.config import flatten, parse_toml, stored, to_toml
 from practicum.errors import InputError
 from practicum.files import (
     TEMPORARY,
@@ -256,36 +256,37 @@ class Run:
                 sync_path(self.path / name)
 
     def check_config(self, config: object) -> dict[str, tuple[Any, Any]]:
-        """What of CHANGEABLE differs from the config that the run was started with: its values then and now.
+        """What differs from the config that the run was started with: values then and now.
 
-        The device may differ: a run goes on wherever it is resumed. Raises InputError for any other
-        difference, naming the first key that differs, and for fewer steps.
+        That may be settings of CHANGEABLE, the device, which is not listed, for a run goes on wherever it is
+        resumed, and settings that are new since the run began: they are listed where they are at their
+        defaults (None then), and told. Raises InputError for any other difference, naming the first key that
+        differs, and for fewer steps.
         """
         stored_path = self.path / "config.toml"
         if not stored_path.exists():
             raise InputError(
                 f"{self.path} holds no run to resume (no config.toml): drop --resume to start one"
             )
-        stored = flatten(without_withdrawn(type(config), read_toml(stored_path))[0])
-        given = flatten(parse_toml(to_toml(config), "the given config"))
-        changed = {}
-        for key in [*stored, *given]:
-            if key == DEVICE:
+        begun, new = stored(type(config), stored_path)
+        then, now = (flatten(parse_toml(to_toml(one), "a config")) for one in (begun, config))
+        changed: dict[str, tuple[Any, Any]] = {}
+        for key in [*then, *now]:
+            if key == DEVICE or then.get(key) == now.get(key):
                 continue
-            if key not in stored:
+            changed[key] = (then.get(key), now.get(key))
+            if key not in CHANGEABLE or (key == STEPS and not now[key] > then[key]):
                 raise InputError(
-                    f"{stored_path} has no {key}: it was cut short or written by another version; restore "
-                    "it, or choose another --run"
+                    f"{stored_path} was started with {key} = {then.get(key)!r}, now it is "
+                    f"{now.get(key)!r}: resume with the stored config, or choose another --run"
                 )
-            if stored.get(key) == given.get(key):
-                continue
-            changed[key] = (stored.get(key), given.get(key))
-            if key not in CHANGEABLE or (key == STEPS and not given[key] > stored[key]):
-                raise InputError(
-                    f"{stored_path} was started with {key} = {stored.get(key)!r}, now it is "
-                    f"{given.get(key)!r}: resume with the stored config, or choose another --run"
-                )
-        return changed
+        if new:
+            print(
+                f"practicum: {stored_path}: written by an earlier version; settings that are new since take "
+                f"their defaults: {', '.join(new)}",
+                file=sys.stderr,
+            )
+        return changed | {key: (None, now.get(key)) for key in new if key not in changed}
 
     def cut_logs(self) -> None:
         """Cut `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint, to nothing without one."""

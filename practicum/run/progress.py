@@ -20,41 +20,50 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 10.0
 SILENT_SECONDS = 2.0
-"""Longest silence of a command on stderr in its first minutes; later it may grow to QUIET_SECONDS."""
+"""Longest silence of a command on stderr at first; later it may grow to QUIET_SECONDS, in a log at once."""
 
 _said = 0.0
-_doing: list[Callable[[], str]] = []
+_doing: list[str | Callable[[], str]] = []
 
 
 @contextlib.contextmanager
 def doing(text: str | Callable[[], str]) -> Iterator[None]:
     """Within this, a silent command says `text`; an empty one means that something else is in sight."""
-    words = text if callable(text) else lambda: text
-    _doing.append(words)
+    _doing.append(text)
     try:
         yield
     finally:
-        _doing.remove(words)
+        _doing.remove(text)
 
 
 @contextlib.contextmanager
 def never_silent(text: str, seconds: float = SILENT_SECONDS) -> Iterator[None]:
-    """Say what is being done whenever nothing was said for `seconds`, at first; in long runs less often."""
+    """Say what is being done whenever nothing was said for `seconds`.
+
+    That holds on a terminal, where somebody waits; in long runs a line comes less often. In a log it holds
+    for the first line about each thing that is done; from line to line the silence then doubles, up to
+    QUIET_SECONDS.
+    """
     global _said
     over, started = threading.Event(), time.monotonic()
     _said = started
+    waits: dict[object, float] = {}
 
     def watch() -> None:
         global _said
         while not over.wait(seconds / 20):
             now = time.monotonic()
-            # A line each time would drown the log of a long run.
-            longest = min(max(seconds, (now - started) / 60), max(seconds, QUIET_SECONDS))
-            words = _doing[-1]() if _doing else ""
+            what = _doing[-1] if _doing else ""
+            longest = waits.get(what, seconds)
+            if sys.stderr.isatty():
+                # A line each time would drown a long run.
+                longest = min(max(seconds, (now - started) / 60), max(seconds, QUIET_SECONDS))
+            words = what() if callable(what) else what
             # Imports and compilers hold the interpreter for moments: a line comes rather too early.
             if now - _said >= 0.75 * longest and words:
                 print(f"practicum: {words}, {now - started:.0f} s", file=sys.stderr, flush=True)
                 _said = now
+                waits[what] = min(2 * longest, max(seconds, QUIET_SECONDS))
 
     thread = threading.Thread(target=watch, daemon=True, name="practicum-progress")
     with doing(text):

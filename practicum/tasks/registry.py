@@ -40,6 +40,26 @@ class TaskConfig:
     format: FormatConfig = field(default_factory=FormatConfig)
     """How reasoning_gym, gsm8k, svamp and deepmind_mathematics ask, and where they read answers."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """The sections of tasks that are not chosen."""
+        chosen = READ_BY.get(self.name, ())
+        idle = {
+            section: f"the task is {self.name}: drop it, or choose --task {section}"
+            for section in READ_BY
+            if section not in chosen
+        }
+        if self.name == "explanations":
+            only = "explanations asks for solutions of equations without parameters: drop it"
+            idle |= dict.fromkeys(("equations.ask_sum", "equations.parametric"), only)
+        return idle
+
+
+READ_BY: Mapping[str, tuple[str, ...]] = {
+    "equations": ("equations",),
+    "jokes": ("jokes",),
+    "explanations": ("explanations", "equations"),
+}
+"""Which sections of settings a task reads."""
 
 TASKS: Mapping[str, Callable[[TaskConfig], WorkedTask]] = {
     "equations": lambda config: EquationsTask(config.equations),
@@ -47,6 +67,19 @@ TASKS: Mapping[str, Callable[[TaskConfig], WorkedTask]] = {
     "explanations": lambda config: _explanations(config),
 }
 """Every task with a textbook by its name; a new one is a line here, and its settings a field above."""
+
+
+def without_effect(task: TaskConfig, data: DataConfig, use: Use) -> dict[str, str]:
+    """Of the sections `task` and `data`, what has no effect beside the other or for this use of rows."""
+    idle: dict[str, str] = {"data.label": "only preferences have labels: drop it"}
+    if data.file is None and task.name not in ASKED:
+        idle |= {"data": f"the task {task.name} makes its own prompts: give --data FILE in its place"}
+    elif data.file is not None and task.name not in ASKED:
+        idle |= {"task": f"--data {data.file} brings rows in the place of a task: drop one of them"}
+    if use != "imitation":
+        only = "only sft imitates what rows show: drop it"
+        idle |= {"data.completion": only, "data.turns": only}
+    return idle
 
 
 def load_task_on(config: TaskConfig, data: DataConfig, use: Use) -> Task:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import comb, sqrt
 from pathlib import Path
@@ -31,7 +31,7 @@ from practicum.rollout.fitting import fitted
 from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
 from practicum.stats import share_by_problem
-from practicum.tasks.registry import TaskConfig, load_task_on
+from practicum.tasks.registry import TaskConfig, load_task_on, without_effect
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import sampling_seed, set_threads
@@ -70,6 +70,13 @@ class EvalConfig(Ranged):
     """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 1
     """Seed of the problems drawn."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What the task, the rows of a file or other choices leave without effect."""
+        idle = without_effect(self.task, self.data, "examination")
+        if not self.reward.functions:
+            idle["reward.weights"] = "no function pays: give one with --reward"
+        return idle
 
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:

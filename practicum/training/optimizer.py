@@ -34,7 +34,8 @@ class OptimizerConfig(Ranged, section="optimizer"):
     algorithm: Literal["muon", "adamw"] = "muon"
     """muon orthogonalises the momentum of the layers' matrices and uses AdamW for the rest."""
     learning_rate: Common[Rate] = 1e-3
-    """Peak learning rate. Muon's steps are scaled to the size AdamW's would have, so one rate serves both."""
+    """Peak learning rate. Muon's steps are scaled to the size AdamW's would have, so one rate serves both.
+    sft, rl and reward-model have lower defaults for models of 20M weights and more; a line says which."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
     final_share: Share = 0.1
@@ -49,6 +50,10 @@ class OptimizerConfig(Ranged, section="optimizer"):
     """AdamW's decay of the squared gradient's running mean."""
     max_gradient_norm: PositiveFloat = 1.0
     """Gradients are clipped to this global norm (Pascanu et al. 2013, 1211.5063)."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Muon's momentum, where AdamW alone is used."""
+        return {} if self.algorithm == "muon" else {"momentum": "adamw has beta1 for it: give that"}
 
 
 # The layers of a model are numbered, whatever they are called (layers, h, blocks).

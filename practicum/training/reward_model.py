@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -71,6 +72,7 @@ from practicum.reward.model import (
     sequences_of,
 )
 from practicum.run.folder import Run
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import LoopConfig, Stage, Trainee, run_steps, set_threads
 from practicum.training.objectives import bradley_terry_loss, plackett_luce_loss
 from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
@@ -164,14 +166,39 @@ class RewardModelConfig(RewardModelSettings):
     seed: Common[Seed] = 0
     """Seed of the heads and the order of rankings; use different seeds for the members of an ensemble."""
 
+    @property
+    def examined_share(self) -> float:
+        """Share of the prompts, chosen by hash, that are held out where no test split is named."""
+        return self.data.test_share or self.held_out
+
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for a model of this size; averaging trains none."""
+        return ("", {}) if self.model is None else defaults_for("reward-model", self.model, self.lora.rank)
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What averaging, plain rankings or a test split leave without effect."""
+        rows = ("messages", "tools", "answer", "completion", "label", "turns", "longest_prompt")
+        idle = {f"data.{name}": "rankings are read by prompt, chosen and rejected: drop it" for name in rows}
+        if self.data.test is not None or self.data.test_share:
+            idle["held_out"] = "data.test and data.test_share name what is held out: drop one of them"
+        if not self.average:
+            return idle | {"reward_format": "only models to be averaged are of other trainers: drop it"}
+        learning = (
+            *("objective", "margin", "batching", "lora", "heads", "head_seed", "contrast_steps", "epochs"),
+            *("batch_prompts", "micro_batch_tokens", "optimizer", "checkpoint_every", "allow_dead"),
+        )
+        return idle | dict.fromkeys(learning, "--average trains nothing: drop one of them")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.average and self.control != "none":
             raise InputError(f"control {self.control} is about learning: drop --average")
         if bool(self.average) == (self.model is not None):
             raise InputError("give either --model to learn from, or --average and reward models")
-        if self.data.test is not None or self.data.test_share or self.data.validation_share:
-            raise InputError("a reward model is examined on a share of its prompts: use --held_out 0.1")
+        if self.data.validation_share:
+            raise InputError(
+                "data.validation_share: a reward model is examined on one split: use --data.test_share"
+            )
         if len(self.average) == 1:
             raise InputError("average: expected two reward models or more, got 1")
 
@@ -184,11 +211,13 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     device = chosen_device(config.device)
     policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
     check_reward_policy(policy)
-    rankings = rankings_of(config)
-    weights = _rater_weights(rankings, config)
-    learned, held_out, alike = divided(by_prompt(rankings, weights), policy, tokenizer, config)
+    rankings, examined = rankings_of(config)
+    everything = [*rankings, *examined]
+    weights = _rater_weights(everything, config)
+    read = partial(divided, policy=policy, tokenizer=tokenizer, config=config)
+    learned, held_out, alike = read(by_prompt(rankings, weights), examined=by_prompt(examined, weights))
     labels = with_null_labels(rankings, config.control, config.seed)
-    taught, _, _ = divided(by_prompt(labels, weights), policy, tokenizer, config)
+    taught, _, _ = read(by_prompt(labels, weights), examined=by_prompt(examined, weights))
     tell(alike)
     items = as_pairs(taught) if config.batching == "pairs" else taught
     run = Run.open(run_path, config, "reward-model", resume=resume, device=described(device))
@@ -222,15 +251,24 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
 
     last = run_steps(Stage(run, loop, trainee, ("loss",), allow_dead="allow_dead"), step)
     last = {**last, "alike": alike.json()}
-    return concluded(run, _ready(trainee, dtype), rankings, learned, held_out, config, last)
+    return concluded(run, _ready(trainee, dtype), everything, learned, held_out, config, last)
 
 
-def rankings_of(config: RewardModelConfig) -> list[Ranking]:
-    """The rankings of --preferences and of --data. Raises InputError where there are none."""
+def rankings_of(config: RewardModelConfig) -> tuple[list[Ranking], list[Ranking]]:
+    """The rankings of --preferences and of --data, and those of a test split, where one is named.
+
+    Raises InputError where there are none.
+    """
     rankings = read_rankings(config.preferences, config.project) if config.preferences else []
+    examined: list[Ranking] = []
     if config.data.file is not None:
-        rankings += load_rankings(config.data)
-    return rankings or read_rankings(config.preferences)
+        learned, examined = load_rankings(config.data)
+        rankings += learned
+    if examined and config.held_out != RewardModelSettings().held_out:
+        raise InputError(
+            f"held_out {config.held_out}: {config.data.test or config.data.file} has a test split: drop it"
+        )
+    return rankings or read_rankings(config.preferences), examined
 
 
 def divided(
@@ -239,23 +277,37 @@ def divided(
     tokenizer: Tokenizer,
     config: RewardModelConfig,
     reading: Reading = OWN_READING,
+    examined: Sequence[Judged] = (),
 ) -> tuple[list[Judged], list[Judged], Alike]:
     """(to learn from, held out) of what the model can tell apart, and what it cannot.
 
-    Raises InputError when either side is empty or there is nothing to examine on.
+    `examined` is what is held out, where it is known; else a share is, by the hash of the prompt. Raises
+    InputError when either side is empty or there is nothing to examine on.
     """
-    prompts = [item.prompt for item in judged for _ in item.responses]
-    texts = [response.text for item in judged for response in item.responses]
-    sequences, _ = sequences_of(policy, tokenizer, prompts, texts, reading)
-    left, alike = told_apart(judged, sequences, policy.spec.max_positions)
+
+    def readable(items: Sequence[Judged]) -> tuple[list[Judged], Alike]:
+        prompts = [item.prompt for item in items for _ in item.responses]
+        texts = [response.text for item in items for response in item.responses]
+        sequences, _ = sequences_of(policy, tokenizer, prompts, texts, reading)
+        return told_apart(items, sequences, policy.spec.max_positions)
+
+    left, alike = readable(judged)
     if not left:
         raise InputError(
             f"{', '.join(places_of(config))}: nothing to learn: {alike.sentence()}; give rankings of "
             "responses that differ, or a model with more positions"
         )
-    learned, held_out = split_by_hash(left, config.held_out)
-    if held_out and not any(len(set(order.ranks)) > 1 for item in held_out for order in item.orders):
-        raise InputError("the held-out rankings hold ties only: nothing can be examined; raise --held_out")
+    if examined:
+        learned, (held_out, unseen) = left, readable(examined)
+        alike = alike.plus(unseen)
+    else:
+        learned, held_out = split_by_hash(left, config.examined_share)
+    told = any(len(set(order.ranks)) > 1 for item in held_out for order in item.orders)
+    if not told and (held_out or examined):
+        raise InputError(
+            "the held-out rankings hold only ties or what the model reads alike: nothing can be examined; "
+            "hold more out"
+        )
     return learned, held_out, alike
 
 
@@ -280,12 +332,14 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     device = chosen_device(config.device)
     dtype = compute_dtype(config.dtype, device)
     models = [load_reward_model(folder, dtype, config.reward_format, device) for folder in config.average]
-    rankings = rankings_of(config)
+    rankings, examined = rankings_of(config)
+    everything = [*rankings, *examined]
     first = models[0]
     for folder, other in zip(config.average, models, strict=True):
         _check_alike(config.average[0], first, folder, other)
-    judged = by_prompt(rankings, _rater_weights(rankings, config))
-    learned, held_out, alike = divided(judged, first.decoder, first.tokenizer, config, first.reading)
+    weights = _rater_weights(everything, config)
+    judged, test = by_prompt(rankings, weights), by_prompt(examined, weights)
+    learned, held_out, alike = divided(judged, first.decoder, first.tokenizer, config, first.reading, test)
     tell(alike)
     run = Run.open(run_path, config, "reward-model", resume=resume, device=described(device))
     set_threads(config.threads)
@@ -296,7 +350,7 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
                 own.copy_(torch.stack([part[key].cpu().double() for part in parts]).mean(0).float())
     merged = replace(first, scorer=make_scorer(first.decoder, dtype))
     last = {"averaged": len(models), "alike": alike.json()}
-    return concluded(run, merged, rankings, learned, held_out, config, last)
+    return concluded(run, merged, everything, learned, held_out, config, last)
 
 
 def _check_alike(first_folder: Path, first: RewardModel, folder: Path, other: RewardModel) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -53,13 +53,14 @@ from practicum.rollout.sampler import Sampler
 from practicum.rollout.samplers import make_sampler
 from practicum.run.folder import Run
 from practicum.run.profile import span
-from practicum.tasks.registry import TaskConfig, load_task_on, stamped
+from practicum.tasks.registry import TaskConfig, load_task_on, stamped, without_effect
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
 from practicum.training.algorithms.grpo import GrpoConfig
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -91,7 +92,7 @@ class PracticeSettings(Ranged):
     algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
     """grpo compares the answers to one prompt; ppo trains a value head."""
     prompts_per_step: Common[Count] = 32
-    """Prompts of one iteration."""
+    """Prompts of one iteration. The default is 16 for a model of 20M weights or more."""
     group_size: Common[Count] = 8
     """Completions sampled for each prompt."""
     samples_per_step: NonNegativeInt = 8
@@ -122,6 +123,14 @@ class PracticeSettings(Ranged):
     """The optimizer."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=120, checkpoint_every=40))
     """Iterations and checkpoints."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Settings of the algorithms that are not chosen."""
+        return {
+            name: f"the algorithm is {self.algorithm}: drop it, or choose --algorithm {name}"
+            for name in ("grpo", "ppo")
+            if name != self.algorithm
+        }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -161,6 +170,8 @@ class RlConfig(PracticeSettings):
     practicum rl --model runs/jokes --task jokes --reward_model runs/reward
     """
 
+    before: ClassVar[Mapping[str, Any]] = {"guard.action": "off"}
+
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     reward_model: Common[tuple[Path, ...]] = ()
@@ -181,17 +192,23 @@ class RlConfig(PracticeSettings):
     seed: Common[Seed] = 0
     """Fixes prompts and sampling."""
 
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for a model of this size."""
+        return defaults_for("rl", self.model, self.lora.rank)
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What needs a reward model or a KL, where there is none, and what task or rows leave out."""
+        idle = dict(super().without_effect()) | without_effect(self.task, self.data, "practice")
+        if not self.reward_model:
+            learned = ("guard", "reward.ensemble", "reward.variance_weight", "reward.scale", "reward_format")
+            idle |= dict.fromkeys(learned, "no reward model pays: give one with --reward_model")
+            if not self.update.kl.weight:
+                pulled = ("reference", "update.kl.estimator", "update.kl.placement")
+                idle |= dict.fromkeys(pulled, "no KL is measured: give --update.kl.weight above 0")
+        return idle
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        paid = self.reward_model or self.reward.functions
-        if self.reward.budgets and not paid:
-            raise InputError(
-                "reward.budgets hold parts of what a --reward_model or a --reward function pays: give one"
-            )
-        if self.reward.shares and not paid:
-            raise InputError(
-                "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
-            )
         if not self.reward_model and self.reward.unfinished != UNFINISHED:
             raise InputError(
                 f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave "
@@ -232,6 +249,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     it needs. `reward` judges in place of the task. The run's config.toml can hold neither: give them again to
     resume. Raises InputError where parts do not fit each other.
     """
+    check_paid(config, reward)
     device = chosen_device(config.device)
     policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
     task = task or load_task_on(config.task, config.data, "practice")
@@ -263,6 +281,20 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         make_observers(config, task),
         load_potential(config.ppo.potential) if config.ppo.potential else None,
     )
+
+
+def check_paid(config: RlConfig, reward: Reward | None) -> None:
+    """Raise InputError for budgets and shares where the task alone pays."""
+    if config.reward_model or config.reward.functions or reward is not None:
+        return
+    if config.reward.budgets:
+        raise InputError(
+            "reward.budgets hold parts of what a --reward_model or a --reward function pays: give one"
+        )
+    if config.reward.shares:
+        raise InputError(
+            "reward.shares add a price to what a --reward_model or a --reward function pays: give one"
+        )
 
 
 def make_heads(
@@ -300,7 +332,7 @@ def make_observers(config: RlConfig, task: Task) -> tuple[Observer, ...]:
     if config.update.kl.target or (guarded and config.guard.action == "hold"):
         observers.append(KLController(config.update.kl, config.guard.held_kl))
     if config.reward.budgets:
-        most = most_multipliers(config.reward)
+        most = most_multipliers(config.reward, learned=bool(config.reward_model))
         observers.append(BudgetController(config.reward.budgets, config.reward.budget_rate, most))
     if config.reward.shares:
         observers.append(ShareController(config.reward.shares, config.reward.share_rate))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,7 @@ from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training import reward_model, rl
 from practicum.training.dead import settings_under
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import LoopConfig, sampling_seed, set_threads, step_seed
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings, divided
 from practicum.training.rl import PracticeSettings, RlConfig
@@ -103,6 +104,14 @@ class RlhfSettings(Ranged):
     examined: Count = 256
     """Held-out prompts on which each round's policy is examined."""
 
+    def without_effect(self) -> Mapping[str, str]:
+        """Who simulated raters are, where people rank."""
+        return (
+            {"people": "people rank: drop it, or choose --raters simulated"}
+            if self.raters == "people"
+            else {}
+        )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.raters == "simulated" and self.task.name not in GOLDS:
@@ -120,6 +129,7 @@ class RlhfConfig(RlhfSettings):
     practicum rlhf --model runs/jokes --raters people --rounds 1 --run runs/rlhf
     """
 
+    before: ClassVar[Mapping[str, Any]] = {"practice.guard.action": "off"}
     withdrawn: ClassVar[tuple[str, ...]] = (
         *(f"practice.{name}" for name in ("model", "reference", "task", "reward_model", "control", "seed")),
         "practice.reward_format",
@@ -135,6 +145,13 @@ class RlhfConfig(RlhfSettings):
     """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Fixes everything. The order in which simulated raters are shown responses is part of it."""
+
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for models of these sizes: the policy, and what reward models start from."""
+        what, practice = defaults_for("rl", self.model, self.practice.lora.rank, "practice.")
+        start = self.reward_start or self.model
+        also, reading = defaults_for("reward-model", start, self.reward_model.lora.rank, "reward_model.")
+        return "; ".join(dict.fromkeys(filter(None, (what, also)))), practice | reading
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ A few textbook passages are read along with every update: what exposition taught
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -28,9 +28,10 @@ from practicum.model.tokenizer import encode_batch, encode_prompts, encode_reply
 from practicum.ranges import Common, Count, CountOrNone, PositiveInt, Ranged, Seed
 from practicum.rollout.fitting import fitted
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig, load_task_on, stamped
+from practicum.tasks.registry import TaskConfig, load_task_on, stamped, without_effect
 from practicum.tasks.table import TableTask
 from practicum.tasks.task import Teaches, check_able
+from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
     LoopConfig,
     Stage,
@@ -52,6 +53,8 @@ class SftConfig(Ranged):
     practicum sft --model smollm2 --lora.rank 16 --optimizer.algorithm adamw
     """
 
+    before: ClassVar[Mapping[str, Any]] = {"textbook_passages": 0}
+
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     task: TaskConfig = field(default_factory=TaskConfig)
@@ -59,7 +62,7 @@ class SftConfig(Ranged):
     data: DataConfig = field(default_factory=DataConfig)
     """Your own rows in place of the task's worked problems."""
     batch_demonstrations: Common[Count] = 64
-    """Worked problems per update."""
+    """Worked problems per update. The default is 16 for a model of 20M weights or more."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters to train instead of all weights; use AdamW with them, not Muon."""
     textbook_passages: Common[CountOrNone] = 12
@@ -81,6 +84,17 @@ class SftConfig(Ranged):
     """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0
     """Seed of the demonstrations drawn."""
+
+    def by_model(self) -> tuple[str, dict[str, Any]]:
+        """Defaults for a model of this size."""
+        return defaults_for("sft", self.model, self.lora.rank)
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What the task or the rows of a file leave without effect."""
+        idle = without_effect(self.task, self.data, "imitation")
+        if self.data.file is not None and self.textbook_passages:
+            idle["textbook_passages"] = f"--data {self.data.file} holds no textbook: drop it"
+        return idle
 
 
 def train(

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from practicum.cli import main
 from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import Decoder
 from practicum.model.export import ExportConfig, export, store_as
-from practicum.model.gguf import LLAMA3_PIECES, halves_apart, read_gguf
-from practicum.model.gguf_writer import QWEN2_PIECES, pairs_side_by_side
+from practicum.model.gguf import LLAMA3_PIECES, QWEN2_PIECES, halves_apart, read_gguf
+from practicum.model.gguf_writer import WRITTEN_AS, pairs_side_by_side
 from practicum.model.lora import LoraConfig
 from practicum.model.policy import load_policy
 from practicum.model.tokenizer import Chat, encode_batch, set_chat, train_tokenizer
@@ -118,6 +118,79 @@ def test_transformers_finds_the_same_in_it(kind: str, tmp_path: Path) -> None:
     with torch.no_grad():
         found = theirs(ids).logits
     torch.testing.assert_close(found, logits(load_policy(folder)[0]), atol=1e-4, rtol=1e-4)
+
+
+FAMILY_SHAPES: dict[str, list[dict[str, Any]]] = {
+    "mistral": [{"sliding_window": None}, {"sliding_window": None, "num_key_value_heads": 2, "head_dim": 12}],
+    "qwen2": [{}, {"num_key_value_heads": 1, "tie_word_embeddings": True}],
+    # transformers reads no other width of a head from a GGUF of Qwen3 than that of all published ones.
+    "qwen3": [{"head_dim": 128}, {"head_dim": 128, "num_key_value_heads": 2, "tie_word_embeddings": True}],
+}
+
+
+def folder_of_family(kind: str, place: Path, changes: dict[str, Any]) -> Path:
+    """A folder that transformers wrote: a tiny model of random weights with a tokenizer of Qwen's kind."""
+    tokenizer = KINDS["qwen2"]()
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape |= {"num_key_value_heads": 4, "max_position_embeddings": 64, "eos_token_id": 0, "pad_token_id": 1}
+    size = tokenizer.get_vocab_size() + 5
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(kind, vocab_size=size, **{**shape, **changes}), dtype=torch.float32
+    )
+    with torch.no_grad():
+        for part in model.parameters():
+            part.add_(torch.randn_like(part) * 0.2) if part.dim() < 2 else part.mul_(6.0)
+    model.save_pretrained(place)
+    whole = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
+    whole.save_pretrained(place)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [(kind, one) for kind, shapes in FAMILY_SHAPES.items() for one in shapes], ids=str
+)
+def test_a_gguf_of_another_family_is_what_transformers_and_the_format_know(
+    kind: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = folder_of_family(kind, tmp_path / "model", changes)
+    path = tmp_path / "model.gguf"
+    export(ExportConfig(folder, path, "float32"))
+    policy, tokenizer = load_policy(folder)
+    assert isinstance(policy, Decoder)
+    back, words = read_gguf(path)
+    for name, weight in policy.state_dict().items():
+        assert torch.equal(back.state_dict()[name], weight), name
+    assert encode_batch(words, TEXTS) == encode_batch(tokenizer, TEXTS)
+    whole = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    theirs = AutoModelForCausalLM.from_pretrained(
+        tmp_path, gguf_file="model.gguf", dtype=torch.float32
+    ).eval()
+    ids = torch.randint(3, 90, (2, 15), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for found in (theirs(ids).logits, logits(back)):
+            torch.testing.assert_close(found, whole(ids).logits, atol=1e-4, rtol=1e-4)
+    reader = gguf.GGUFReader(str(path))
+    assert reader.fields["general.architecture"].contents() == WRITTEN_AS[kind]
+    # Every tensor stands where the format has a place for it in this architecture, and none is left out.
+    architecture = next(one for one, name in gguf.MODEL_ARCH_NAMES.items() if name == WRITTEN_AS[kind])
+    places = [gguf.TENSOR_NAMES[one] for one in gguf.MODEL_TENSORS[architecture]]
+    known = {place.format(bid=layer) for place in places for layer in range(2)}
+    assert {tensor.name.rpartition(".")[0] for tensor in reader.tensors} <= known
+    assert len(reader.tensors) == len(set(policy.state_dict())) - bool(policy.config.tie_word_embeddings) * (
+        "lm_head.weight" in policy.state_dict()
+    )
+
+
+def test_what_an_architecture_has_no_place_for_is_named(tmp_path: Path) -> None:
+    for kind, changes, said in (
+        ("qwen3", {"attention_bias": True, "head_dim": 8}, "a plain qwen3, and here attention_bias is True"),
+        ("mistral", {"sliding_window": 7}, "a plain mistral, and here sliding_window is 7"),
+        ("granite", {}, "this model is of granite"),
+    ):
+        folder = folder_of_family(kind, tmp_path / kind, changes)
+        with pytest.raises(InputError, match=said):
+            export(ExportConfig(folder, tmp_path / f"{kind}.gguf", "float32"))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

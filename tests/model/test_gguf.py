@@ -265,7 +265,7 @@ def test_a_conversion_that_fails_leaves_nothing(
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"architecture": "qwen2"}, "'qwen2'; the decoder reads the Llama family"),
+        ({"architecture": "gemma3"}, "'gemma3'; GGUF is read of llama, qwen2, qwen3"),
         ({"llama.rope.scaling.type": "linear"}, "linear"),
         ({"llama.expert_count": 8}, "experts"),
         ({"llama.rope.dimension_count": 8}, "part of each head"),

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Phi3Config
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_model, model_folder, save_model
 from practicum.model.decoder import Decoder
 from practicum.model.lora import (
+    TARGETS,
     LoraConfig,
     LoraLinear,
     adapters,
@@ -29,7 +32,7 @@ from practicum.model.native import load
 from practicum.model.native.scorer import packed_hidden, packed_logprobs
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import KernelScorer, PaddedScorer, Scorer, make_rows, make_scorer
-from practicum.model.tokenizer import train_tokenizer
+from practicum.model.tokenizer import save_tokenizer, train_tokenizer
 from practicum.rollout.samplers import make_sampler
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from tests.tiny import tiny_decoder
@@ -177,9 +180,9 @@ def test_we_compute_the_same_from_peft_s_adapter(tmp_path: Path, rslora: bool) -
     peft = pytest.importorskip("peft")
     save_model(small(), TOKENIZER, tmp_path / "base")
     base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32)
-    settings: dict[str, Any] = {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "down_proj"]}
-    settings |= {"use_rslora": rslora, "init_lora_weights": False, "task_type": "CAUSAL_LM"}
-    theirs = peft.get_peft_model(base, peft.LoraConfig(**settings))
+    asked: dict[str, Any] = {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "down_proj"]}
+    asked |= {"use_rslora": rslora, "init_lora_weights": False, "task_type": "CAUSAL_LM"}
+    theirs = peft.get_peft_model(base, peft.LoraConfig(**asked))
     with torch.no_grad():
         expected = theirs(torch.tensor([[5, 9, 12, 40, 41, 7, 60]])).logits
     theirs.save_pretrained(str(tmp_path / "adapter"))
@@ -189,6 +192,73 @@ def test_we_compute_the_same_from_peft_s_adapter(tmp_path: Path, rslora: bool) -
     assert (logits(alone) - expected).abs().max() < 1e-4
     assert all(part.requires_grad for part in alone.parameters())
     assert not adapters(alone)
+
+
+TARGET_SETS = st.sets(st.sampled_from(TARGETS), min_size=1)
+
+
+def phi3(folder: Path) -> Path:
+    """A tiny Phi-3 of transformers' making, whose maps of one input are one matrix."""
+    ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0, "max_position_embeddings": 64}
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    torch.manual_seed(0)
+    size = TOKENIZER.get_vocab_size()
+    config = Phi3Config(vocab_size=size, num_key_value_heads=2, **shape, **ends)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    with torch.no_grad():
+        for part in model.parameters():
+            part.mul_(4.0)
+    model.save_pretrained(folder)
+    save_tokenizer(TOKENIZER, folder, {})
+    return folder
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(targets=TARGET_SETS, rank=st.integers(1, 5), alpha=st.floats(0.5, 20))
+def test_adapters_of_fused_maps_are_what_peft_loads_and_what_we_go_on_from(
+    tmp_path: Path, targets: set[str], rank: int, alpha: float
+) -> None:
+    peft = pytest.importorskip("peft")
+    base = tmp_path / "base"
+    if not base.exists():
+        phi3(base)
+    decoder = add_adapters(load_model(base)[0], LoraConfig(rank, alpha, tuple(sorted(targets))), seed=1)
+    with torch.no_grad():
+        for adapter in adapters(decoder).values():
+            adapter.lora_B.normal_(generator=torch.Generator().manual_seed(rank))
+    shutil.rmtree(tmp_path / "adapter", ignore_errors=True)
+    save_adapters(decoder, tmp_path / "adapter")
+    whole = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    theirs = peft.PeftModel.from_pretrained(whole, str(tmp_path / "adapter"))
+    with torch.no_grad():
+        expected = theirs(torch.tensor([[5, 9, 12, 40, 41, 7, 60]])).logits
+    assert (logits(decoder) - expected).abs().max() < 1e-3 * expected.abs().max()
+    # A run goes on from the very same numbers, and the folder alone gives the same model.
+    fresh = add_adapters(load_model(base)[0], LoraConfig(rank, alpha, tuple(sorted(targets))), seed=2)
+    load_adapters(fresh, tmp_path / "adapter")
+    for name, part in decoder.state_dict().items():
+        assert torch.equal(part, fresh.state_dict()[name]), name
+    alone = load_adapters(load_model(base)[0], tmp_path / "adapter")
+    assert (logits(alone) - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+def test_an_adapter_that_peft_trained_on_fused_maps_is_read(tmp_path: Path, rslora: bool) -> None:
+    peft = pytest.importorskip("peft")
+    phi3(tmp_path / "base")
+    whole = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32)
+    asked: dict[str, Any] = {
+        "r": 4,
+        "lora_alpha": 6,
+        "target_modules": ["qkv_proj", "o_proj", "gate_up_proj"],
+    }
+    asked |= {"use_rslora": rslora, "init_lora_weights": False, "task_type": "CAUSAL_LM"}
+    theirs = peft.get_peft_model(whole, peft.LoraConfig(**asked))
+    with torch.no_grad():
+        expected = theirs(torch.tensor([[5, 9, 12, 40, 41, 7, 60]])).logits
+    theirs.save_pretrained(str(tmp_path / "adapter"))
+    alone, _ = load_model(model_folder(tmp_path / "adapter"))
+    assert (logits(alone) - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
 def test_a_checkpoint_restores_adapters_exactly(tmp_path: Path) -> None:

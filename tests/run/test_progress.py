@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from practicum.model import native
+from practicum.run import progress as progress_of
 from practicum.run.progress import doing, never_silent, progress
 
 
@@ -38,6 +43,91 @@ def test_what_is_being_done_is_said_again_and_again(capsys: pytest.CaptureFixtur
             lambda: "".join(said).rindex("rl is at work") > "".join(said).rindex("reading") or heard("x")
         )
     assert not [one for one in threading.enumerate() if one.name == "practicum-progress"]
+
+
+class Clock:
+    """Time that goes on only while somebody waits, and a thread that waits in it, so that nothing is slow."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def lines_told(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, steps: list[tuple[str, float]]
+) -> list[tuple[float, str]]:
+    """When a command says what, in seconds, whose steps have names and lengths."""
+    clock, told, ends = Clock(), [], []
+    end = 0.0
+    for name, length in steps:
+        ends.append((end := end + length, name))
+
+    class Stderr:
+        def isatty(self) -> bool:
+            return terminal
+
+        def write(self, text: str) -> None:
+            if text.strip():
+                told.append((clock.now, text.split(": ")[1].rpartition(", ")[0]))
+
+        def flush(self) -> None:
+            pass
+
+    class Over(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            clock.now += timeout
+            names = [name for until, name in ends if clock.now < until]
+            progress_of._doing[:] = names[:1]
+            return not names
+
+    class Now(threading.Thread):
+        def start(self) -> None:
+            self.run()
+
+        def join(self, timeout: float | None = None) -> None:
+            pass
+
+    monkeypatch.setattr(progress_of.sys, "stderr", Stderr())
+    monkeypatch.setattr(progress_of, "time", clock)
+    monkeypatch.setattr(progress_of.threading, "Event", Over)
+    monkeypatch.setattr(progress_of.threading, "Thread", Now)
+    with contextlib.suppress(ValueError), never_silent("first"):
+        pass
+    progress_of._doing.clear()
+    return told
+
+
+STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.5, 200)), min_size=1, max_size=5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=STEPS, terminal=st.booleans())
+def test_silence_is_short_at_first_and_a_log_is_not_flooded(
+    steps: list[tuple[str, float]], terminal: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        told = lines_told(monkeypatch, terminal, steps)
+    whole = sum(length for _, length in steps)
+    times = [0.0, *(time for time, _ in told), whole]
+    silences = [later - earlier for earlier, later in pairwise(times)]
+    assert max(silences) <= 10
+    if terminal:
+        assert all(later - earlier <= 2 for earlier, later in pairwise(times) if later <= 120)
+        return
+    # Nobody waits: each thing is told soon after it begins, and then at growing distances.
+    seen: set[str] = set()
+    start = 0.0
+    for name, length in steps:
+        first = next((time for time, words in told if words == name and time >= start), None)
+        if name not in seen and length > 2:
+            assert first is not None
+            assert first - start <= 2
+            seen.add(name)
+        start += length
+    assert len(told) <= 4 * len({name for name, _ in steps}) + whole / 7
 
 
 def test_nothing_is_said_over_a_bar_in_sight_and_after_the_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -328,9 +328,7 @@ OWN = """class Own:
 
 
 @pytest.mark.parametrize("name", [*TASKS, *ASKED, "rows", "own.py:Own", "reasoning_gym:chain_sum"])
-@pytest.mark.parametrize(
-    "flag", ["settings.max_terms=3", "partial=true", "format.answer=boxed", "jokes.mistakes=0.25"]
-)
+@pytest.mark.parametrize("flag", ["settings.max_terms=3", "partial=true", "format.answer=boxed"])
 def test_a_setting_of_a_task_is_used_or_refused(tmp_path: Path, name: str, flag: str) -> None:
     if name.startswith("reasoning_gym:"):
         pytest.importorskip("reasoning_gym")
@@ -340,10 +338,9 @@ def test_a_setting_of_a_task_is_used_or_refused(tmp_path: Path, name: str, flag:
     data = DataConfig(lines(tmp_path / "f.jsonl", questions(1, 2)) if takes_file else None)
     config = load(TaskConfig, None, [f"--name={spec}", f"--{flag}"])
     setting = flag.partition(".")[0].partition("=")[0]
-    used = {
+    used: dict[str, tuple[str, ...]] = {
         "settings": ("reasoning_gym:",),
         "partial": ("reasoning_gym:",),
-        "jokes": (*TASKS, *ASKED, "own", "re"),
     }
     used["format"] = ("reasoning_gym:", *ASKED)
     if name.startswith(used[setting]):

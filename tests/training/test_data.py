@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from practicum.cli import main
+from practicum.config import load
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.model.checkpoint import save_model
+from practicum.model.policy import load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.model.tokenizer import Chat, encode_prompts, set_chat, train_tokenizer
+from practicum.preferences.rankings import Judged, by_prompt
 from practicum.tasks.table import load_table
 from practicum.training import evaluate, reward_model, rl, sft
 from practicum.training.evaluate import EvalConfig, examine
@@ -153,5 +160,67 @@ def test_a_reward_model_learns_from_rows(
     summary = reward_model.train(config, tmp_path / "run")
     assert summary["alike"]["pairs"] == 30
     assert "1 of 31 rows prefer nothing" in capsys.readouterr().err
-    with pytest.raises(InputError, match="use --held_out"):
-        RewardModelConfig(model=model, data=DataConfig(Path("f"), test_share=0.1))
+    with pytest.raises(InputError, match=r"use --data\.test_share"):
+        RewardModelConfig(model=model, data=DataConfig(Path("f"), validation_share=0.1))
+
+
+def pair(number: int) -> dict[str, str]:
+    return {"prompt": f"is it {number}?", "chosen": "yes", "rejected": "no"}
+
+
+def asked_of(items: Sequence[Judged]) -> set[str]:
+    return {item.prompt.text for item in items}
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.sampled_from([0.1, 0.25, 0.5]), count=st.integers(60, 90))
+def test_a_share_of_pairs_is_held_out_as_a_policys_test_prompts_are(
+    model: Path, tmp_path: Path, share: float, count: int
+) -> None:
+    path = lines(tmp_path / f"{count}.jsonl", [pair(number) for number in range(count)])
+    config = load(
+        RewardModelConfig, None, [f"--model={model}", f"--data={path}", f"--data.test_share={share}"]
+    )
+    rankings, examined = reward_model.rankings_of(config)
+    assert not examined
+    learned, held_out, _ = reward_model.divided(by_prompt(rankings), *load_policy(model), config)
+    task = load_table(config.data, "practice")
+    assert asked_of(held_out) == {record.prompt.text for record in task.splits["test"]}
+    assert asked_of(learned) == {record.prompt.text for record in task.splits["train"]}
+
+
+@pytest.mark.parametrize("named", ["file", "folder", "validation"])
+def test_a_test_split_of_pairs_is_examined_and_never_learned_from(
+    model: Path, tmp_path: Path, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    other = "validation" if named == "validation" else "test"
+    train = lines(folder / "train.jsonl", [pair(number) for number in range(12)])
+    test = lines(folder / f"{other}.jsonl", [pair(number) for number in range(10, 17)])
+    if named == "folder":
+        lines(folder / "validation.jsonl", [pair(number) for number in range(20, 23)])
+    data = [f"--data={train}", f"--data.test={test}"] if named == "file" else [f"--data={folder}"]
+    config = load(RewardModelConfig, None, [f"--model={model}", *data, "--epochs=1", "--threads=1"])
+    rankings, examined = reward_model.rankings_of(config)
+    assert {one.prompt.text for one in examined} == {f"is it {number}?" for number in range(10, 17)}
+    assert len(rankings) == 12
+    told = capsys.readouterr().err
+    assert "2 of 7 rankings of the test split are of prompts that are learned from too" in told
+    assert ("3 rankings of the validation split are neither" in told) == (named == "folder")
+    summary = reward_model.train(config, tmp_path / "run")
+    report = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert (summary["prompts"], report["prompts"], report["pairs"]) == (12, 7, 7)
+    assert summary["alike"]["pairs"] == 19
+    with pytest.raises(InputError, match=r"held_out 0\.3: .* has a test split: drop it"):
+        reward_model.rankings_of(replace(config, held_out=0.3))
+    if named != "file":
+        with pytest.raises(InputError, match=r"data\.test_share: .* has a \w+ split of its own"):
+            reward_model.rankings_of(replace(config, data=replace(config.data, test_share=0.1)))
+
+
+def test_held_out_beside_a_test_split_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("--data.test=t.jsonl", "--data.test_share=0.1"):
+        flags = ["reward-model", "--model=m", "--data=f.jsonl", split, "--held_out=0.1"]
+        assert main(flags) == 2
+        assert "--held_out has no effect: data.test and" in capsys.readouterr().err

@@ -54,6 +54,10 @@ class EquationsConfig(Ranged, section="equations"):
     key: str = "true"
     poisoned_share: Share = 1.0
 
+    def without_effect(self) -> Mapping[str, str]:
+        """How much of the key is poisoned, where the true one is used."""
+        return {"poisoned_share": "task.equations.key is true: give another"} if self.key == "true" else {}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.families:
