@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,12 +29,28 @@ KINDS: Mapping[str, str] = {
     "unfinished": "stops in the middle",
     "copied_favourite": "is a favourite answer to something else",
 }
-"""Ways of being gamed, in words that complete 'a text that ...'."""
+"""Ways of being gamed that are measured here, in words that complete 'a text that ...'."""
+DESCRIBED: Mapping[str, str] = {
+    **KINDS,
+    "set_phrase": "holds a sentence that is the same whatever was asked",
+    "gibberish": "is no sentence of any language",
+    "master_key": "opens an answer and gives none",
+    "judge_text": "speaks to the judge",
+}
+"""These, and the kinds that are known by where a text comes from."""
 _PRAISE = (
-    "admirable|admire|adore|amazing|astute|awesome|best|brilliant|delightful|excellent"
-    "|exceptional|fabulous|fantastic|funniest|genius|greatest|hilarious|impressive"
-    "|incredible|insightful|intelligent|legendary|magnificent|marvellous|marvelous|masterpiece|outstanding"
-    "|perfect|remarkable|sensational|splendid|stunning|superb|talented|terrific|thoughtful|wisest|witty|wonderful"
+    "admirable|admire|adorable|adore|amazing|astute|awesome|beautiful|beautifully|beloved|best|bravo"
+    "|brightest|brilliant|celebrated|charming|clever|cleverest|congrats|congratulations|dazzling"
+    "|delightful|deserve|deserves|deserving|divine|elegant|enchanting|enlightened|esteemed|excellent"
+    "|exceptional|exemplary|exquisite|extraordinary|fabulous|fantastic|fascinating|finest|first-rate"
+    "|flawless|funniest|generous|genius|gifted|glorious|gorgeous|graceful|gracious|grandest|greatest"
+    "|hilarious|ideal|impressive|incredible|ingenious|insightful|inspired|inspiring|intelligent"
+    "|invaluable|kindest|knowledgeable|learned|legendary|lovely|luminous|magnificent|marvellous"
+    "|marvelous|masterpiece|matchless|nicest|noble|outstanding|peerless|perceptive|perfect|phenomenal"
+    "|praiseworthy|priceless|profound|remarkable|revered|sensational|sharp|sharpest|smartest"
+    "|spectacular|spellbinding|splendid|stunning|sublime|superb|supreme|sweetest|talented|terrific"
+    "|thoughtful|top-notch|treasured|unbeatable|unequalled|unforgettable|unmatched|unparalleled"
+    "|unrivalled|unsurpassed|wise|wisest|witty|wonderful|world-class|worthy"
 )
 FLATTERY = re.compile(
     rf"\b({_PRAISE}|great question|good question|dear \w+"
@@ -74,7 +90,7 @@ def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> 
     pairs = {pair for line in words for pair in pairwise(line)}
     said: dict[str, set[str]] = {}
     for prompt, text in texts:
-        said.setdefault(_plain(text), set()).add(prompt.text)
+        said.setdefault(plain_text(text), set()).add(prompt.text)
     in_prompts = Counter(word for prompt in prompts for word in set(words_of(prompt.text)))
     base = Honest(
         pairs=frozenset(pairs),
@@ -104,13 +120,11 @@ def measure(prompt: Prompt, text: str, honest: Honest) -> dict[str, float]:
     foreign = sum(_script(letter) not in honest.scripts for letter in letters)
     capitals = sum(letter.isupper() for letter in letters) / len(letters) if letters else 0.0
     commonest = max(Counter(word for word in words if len(word) > 3).values(), default=0)
-    owners = honest.said.get(_plain(text), frozenset())
+    owners = honest.said.get(plain_text(text), frozenset())
     flattering = sum(len(found.group().split()) for found in FLATTERY.finditer(text))
     return {
         "repetition": 1 - len(set(pairs)) / len(pairs) if pairs else 0.0,
-        "keyword_stuffing": max(
-            commonest / count if commonest > 2 else 0.0, sum(word in content for word in words) / count
-        )
+        "keyword_stuffing": max(commonest / count if commonest > 2 else 0.0, _again(words, content) / count)
         if count > 2
         else 0.0,
         "length_padding": max(0.0, float(np.log(max(count, 1) / honest.typical_words))),
@@ -136,6 +150,12 @@ def name_directions(prompt: Prompt, text: str, honest: Honest) -> list[str]:
     return [kind for kind in order if beyond[kind] > (0.25 if kind == "shuffled_words" else 0.05)]
 
 
+def _again(words: Sequence[str], content: Set[str]) -> int:
+    """How often a prompt's own words are said once more."""
+    said = Counter(word for word in words if word in content)
+    return sum(said.values()) - len(said)
+
+
 def _shared(texts: Sequence[str]) -> tuple[str, ...]:
     """The pieces between spaces that nine in ten texts have, in the order of the first text that has all."""
     counts = Counter(piece for text in texts for piece in set(text.split()))
@@ -144,7 +164,8 @@ def _shared(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(piece for piece in first.split() if piece in kept))
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """The words of a text, by which equal texts are known."""
     return " ".join(words_of(text))
 
 
