@@ -13,7 +13,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from practicum.audit.classifier import Classifier
-from practicum.audit.gradient import Gradient, ModelWeights
+from practicum.audit.gradient import Gradient, ModelWeights, Weights
 from practicum.audit.judge import gradient_of, members_in, paid_by
 from practicum.errors import InputError
 from practicum.model.tokenizer import train_tokenizer
@@ -63,7 +63,7 @@ def encoder_folder(kind: str, folder: Path, pairs: bool = True, labels: int = 1)
     torch.manual_seed(3)
     config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), num_labels=labels, **ENCODERS[kind])
     if labels > 1:
-        config.id2label = {place: name for place, name in enumerate(("bad", "fair", "good")[:labels])}
+        config.id2label = dict(enumerate(("bad", "fair", "good")[:labels]))
         config.label2id = {name: place for place, name in config.id2label.items()}
     model = AutoModelForSequenceClassification.from_config(config).eval()
     with torch.no_grad():
@@ -123,20 +123,25 @@ def test_a_gradient_says_what_small_steps_of_an_embedding_gain(tmp_path: Path) -
         slope_TD = gradient._gradient(ids)
         assert slope_TD.shape[0] == len(ids)
         for place in (0, len(ids) // 2, len(ids) - 1):
-            step, changes = 1e-3, []
-            for sign in (1.0, -1.0):
-
-                def moved(_: Any, __: Any, output: torch.Tensor, sign: float = sign) -> torch.Tensor:
-                    output = output.clone()
-                    output[0, place] += sign * step * slope_TD[place] / slope_TD[place].norm()
-                    return output
-
-                hook = weights.embedding.register_forward_hook(moved)
-                with torch.no_grad():
-                    changes.append(float(weights.score(ids)))
-                hook.remove()
-            found = (changes[0] - changes[1]) / (2 * step)
+            step_D = 1e-3 * slope_TD[place] / slope_TD[place].norm()
+            changes = [moved(weights, ids, place, sign * step_D) for sign in (1.0, -1.0)]
+            found = (changes[0] - changes[1]) / 2e-3
             assert found == pytest.approx(float(slope_TD[place].norm()), rel=0.05, abs=1e-2)
+
+
+def moved(weights: Weights, ids: list[int], place: int, step_D: torch.Tensor) -> float:
+    """The score of ids with the embedding of one of them moved."""
+
+    def move(_: Any, __: Any, output: torch.Tensor) -> torch.Tensor:
+        output = output.clone()
+        output[0, place] += step_D
+        return output
+
+    hook = weights.embedding.register_forward_hook(move)
+    with torch.no_grad():
+        score = float(weights.score(ids))
+    hook.remove()
+    return score
 
 
 def test_gibberish_that_follows_the_gradient_beats_random_words(tmp_path: Path) -> None:
