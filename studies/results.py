@@ -40,6 +40,7 @@ from studies import (
     humicroedit,
     instruments,
     jester,
+    learned_rewards,
     overoptimization,
     rlhf,
 )
@@ -60,6 +61,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "humicroedit": humicroedit,
     "instruments": instruments,
     "jester": jester,
+    "learned_rewards": learned_rewards,
     "rlhf": rlhf,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""

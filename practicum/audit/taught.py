@@ -19,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from random import Random
 
 import numpy as np
 from scipy.stats import binom
@@ -37,6 +38,8 @@ BEYOND = 0.05
 """How far beyond those a text must go."""
 FEWEST_PAIRS = 40
 """Pairs of rankings below which nothing is said."""
+MOST_PAIRS = 3000
+"""Pairs that are looked at; of more, these many are drawn."""
 PHRASE = "set_phrase"
 PHRASE_WORDS = 4
 """Words in a row that make a phrase."""
@@ -139,6 +142,8 @@ class Lessons:
 
     def __init__(self, rankings: Sequence[Ranking]) -> None:
         self.pairs = preferred(rankings)
+        if len(self.pairs) > MOST_PAIRS:
+            self.pairs = Random("lessons").sample(self.pairs, MOST_PAIRS)
         self.enough = len(self.pairs) >= FEWEST_PAIRS
 
     @cached_property
@@ -189,8 +194,12 @@ class Lessons:
 
     def _is_copied(self, prompt: Prompt, text: str) -> bool:
         """Whether a text holds a whole one that answers another prompt, by the words of that prompt."""
-        words = f" {plain_text(text)} "
-        return any(owner != prompt.text and f" {said} " in words for said, owner in self._owners.items())
+        words = words_of(text)
+        for at in range(len(words) - PHRASE_WORDS + 1):
+            for said, owner in self._owners.get(tuple(words[at : at + PHRASE_WORDS]), ()):
+                if owner != prompt.text and words[at : at + len(said)] == said:
+                    return True
+        return False
 
     def _fold(self, pair: Preferred) -> int:
         return self._folds[pair.prompt.text]
@@ -201,8 +210,8 @@ class Lessons:
         return {name: number % 2 for number, name in enumerate(names)}
 
     @cached_property
-    def _owners(self) -> Mapping[str, str]:
-        """Texts of some length that several prompts have, and the prompt whose own words each has most of."""
+    def _owners(self) -> Mapping[tuple[str, ...], list[tuple[list[str], str]]]:
+        """By their first words: texts of some length, and the prompt whose own words each has most of."""
         prompts_of: dict[str, dict[str, None]] = defaultdict(dict)
         for pair in self.pairs:
             for text in (pair.first, pair.last):
@@ -212,30 +221,31 @@ class Lessons:
             name: {word for word in words_of(name) if in_prompts[word] <= 0.5 * len(self._folds)}
             for name in self._folds
         }
-        owners = {}
+        owners: dict[tuple[str, ...], list[tuple[list[str], str]]] = defaultdict(list)
         for text, names in prompts_of.items():
             words = text.split()
             best = max(names, key=lambda name: len(own[name] & set(words)))
             if len(words) >= PHRASE_WORDS and own[best] & set(words):
-                owners[text] = best
+                owners[tuple(words[:PHRASE_WORDS])].append((words, best))
         return owners
 
     def _by_phrase(self) -> Mapping[str, list[Telling]]:
         """The longest words in a row that stand in the texts put first of most different prompts."""
+        parts = [(_phrases(pair.first), _phrases(pair.last)) for pair in self.pairs]
         prompts_of: dict[str, set[str]] = defaultdict(set)
-        for pair in self.pairs:
-            for phrase in _phrases(pair.first) - _phrases(pair.prompt.text):
+        for pair, (first, _) in zip(self.pairs, parts, strict=True):
+            for phrase in first - _phrases(pair.prompt.text):
                 prompts_of[phrase].add(pair.prompt.text)
-        common = sorted(prompts_of, key=lambda phrase: (-len(prompts_of[phrase]), phrase))[:MOST_PHRASES]
+        recurring = [phrase for phrase, prompts in prompts_of.items() if len(prompts) > 2]
+        common = sorted(recurring, key=lambda phrase: (-len(prompts_of[phrase]), phrase))[:MOST_PHRASES]
         found = {}
         for phrase in common:
             telling = [
                 one
-                for pair in self.pairs
-                for one in _telling(pair, phrase in _phrases(pair.first), phrase in _phrases(pair.last))
+                for pair, (first, last) in zip(self.pairs, parts, strict=True)
+                for one in _telling(pair, phrase in first, phrase in last)
             ]
-            if len({one.prompt.text for one in telling}) > 2:
-                found[_extended(phrase, [words_of(one.shows) for one in telling])] = telling
+            found[_extended(phrase, [words_of(one.shows) for one in telling])] = telling
         return found
 
     def _kind_of(self, phrase: str) -> str:
