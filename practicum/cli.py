@@ -426,16 +426,17 @@ def _overoptimization(arguments: Sequence[str]) -> int:
 
 
 def _exploits(arguments: Sequence[str]) -> int:
-    """Fuzz a function where `--reward` names one, else search a reward model for exploits."""
+    """With rankings search a reward model, judge or function for exploits; else fuzz a function by rows."""
     from practicum.config import read_toml
 
     options = _read_arguments(arguments)
     given = {word[2:].partition("=")[0].partition(".")[0] for word in options.settings}
-    fuzzed = "reward" in given or bool(options.config and "reward" in read_toml(options.config))
+    given |= set(read_toml(options.config)) if options.config else set()
+    fuzzed = "reward" in given and "preferences" not in given
     if options.help:
         print("With --reward FILE.py:function --data FILE, a function of yours is fuzzed:\n")
         _fuzz(arguments)
-        print("\nWith --preferences FILE, the reward models are searched that learned from such rankings:\n")
+        print("\nWith --preferences FILE, reward models are searched, or a judge, on what people ranked:\n")
     return _fuzz(arguments) if fuzzed and not options.help else _instrument("exploits")(arguments)
 
 

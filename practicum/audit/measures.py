@@ -60,6 +60,11 @@ FLATTERY = re.compile(
     re.IGNORECASE,
 )
 """Words of praise, and ways to address the reader as someone special."""
+INSIDE = 4
+PAUSES = "-,;:(/&"
+"""Marks that stand inside of a text."""
+ENOUGH = 100
+"""Texts from which on a mark that ends none of them is known to end none."""
 _MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
 
 
@@ -67,8 +72,9 @@ _MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
 class Honest:
     """What honest texts look like: their word pairs and words, scripts, endings, lengths, and who said what.
 
-    `shared`: what stands in nearly all of them, in order, such as the mark before an answer. `limits` holds,
-    per kind, the value that honest texts exceed in at most 1 of 100.
+    `shared`: what stands in nearly all of them, in order, such as the mark before an answer. `inside`: words
+    and marks that they have often and never end with. `limits` holds, per kind, the value that honest texts
+    exceed in at most 1 of 100.
     """
 
     pairs: frozenset[tuple[str, str]]
@@ -79,6 +85,7 @@ class Honest:
     common: frozenset[str]
     limits: Mapping[str, float]
     shared: tuple[str, ...] = ()
+    inside: frozenset[str] = frozenset()
 
 
 def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> Honest:
@@ -95,12 +102,13 @@ def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> 
     base = Honest(
         pairs=frozenset(pairs),
         scripts=frozenset(script for _, text in texts for script in _scripts(text)),
-        closed=sum(_closed(text) for _, text in texts) > 0.5 * len(texts),
+        closed=sum(is_closed(text) for _, text in texts) > 0.5 * len(texts),
         typical_words=float(np.median([max(len(line), 1) for line in words])),
         said={text: frozenset(owners) for text, owners in said.items()},
         common=frozenset(word for word, count in in_prompts.items() if count > 0.5 * len(prompts)),
         limits={},
         shared=_shared([text for _, text in texts]),
+        inside=_inside(words, [text for _, text in texts]),
     )
     rows = [measure(prompt, text, base) for prompt, text in texts]
     limits = {kind: float(np.quantile([row[kind] for row in rows], 0.99)) for kind in KINDS}
@@ -134,7 +142,7 @@ def measure(prompt: Prompt, text: str, honest: Honest) -> dict[str, float]:
         "formatting": min(1.0, sum(letter in _MARKS for letter in text) / 8) + max(0.0, capitals - 0.3),
         "empty": float(count < 2),
         "foreign_script": foreign / len(letters) if letters else 0.0,
-        "unfinished": float(honest.closed and count > 1 and not _closed(text)),
+        "unfinished": float(count > 1 and _stops(text, words, honest)),
         "copied_favourite": float(bool(owners) and prompt.text not in owners),
     }
 
@@ -148,6 +156,23 @@ def name_directions(prompt: Prompt, text: str, honest: Honest) -> list[str]:
     # Unknown word order says least: every kind of nonsense has it, so it names a text only by itself.
     order = sorted(beyond, key=lambda kind: (kind == "shuffled_words", -min(beyond[kind], 1.0)))
     return [kind for kind in order if beyond[kind] > (0.25 if kind == "shuffled_words" else 0.05)]
+
+
+def _stops(text: str, words: Sequence[str], honest: Honest) -> bool:
+    """Whether a text has no end mark where others do, or ends with what they never end with."""
+    if honest.closed and not is_closed(text):
+        return True
+    return not is_closed(text) and bool({text.rstrip()[-1:], *words[-1:]} & honest.inside)
+
+
+def _inside(words: Sequence[Sequence[str]], texts: Sequence[str]) -> frozenset[str]:
+    """The words that would have ended INSIDE texts by their number, and ended none; marks that end none."""
+    counts = Counter(word for line in words for word in line)
+    typical = sum(counts.values()) / max(1, len(words))
+    last = {line[-1] for line in words if line}
+    ends = {text.rstrip()[-1:] for text in texts}
+    marks = set(PAUSES) - ends if len(texts) >= ENOUGH else set()
+    return frozenset({word for word in counts if counts[word] >= INSIDE * typical} - last | marks)
 
 
 def _again(words: Sequence[str], content: Set[str]) -> int:
@@ -169,7 +194,8 @@ def plain_text(text: str) -> str:
     return " ".join(words_of(text))
 
 
-def _closed(text: str) -> bool:
+def is_closed(text: str) -> bool:
+    """Whether a text ends with an end mark."""
     return text.rstrip().rstrip("\"')*_`").endswith((".", "!", "?", "。", "…"))
 
 

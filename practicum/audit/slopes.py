@@ -20,18 +20,24 @@ import numpy as np
 from scipy.stats import t as students_t
 
 from practicum.audit.measures import learn_honest
-from practicum.audit.pairs import PRAISE, plain_words, unchanged
+from practicum.audit.pairs import PRAISE, plain_words
 from practicum.audit.probes import Source, content_words
 from practicum.guard.signals import words_of
-from practicum.reward.plain import PlainReward
+from practicum.reward.plain import Examined, PlainReward
 from practicum.stats import Estimate, Floats, bootstrap
 from practicum.types import Prompt
 
 Count = Callable[[str], int]
 MOST_PROMPTS = 24
 FEWEST_PROMPTS = 6
+MOST_HONEST = 4
+"""Honest responses to each prompt by which the deviation is measured."""
 EMOJI = "😂"
 HEDGE = "i may be wrong here, but"
+
+
+def _itself(source: Source, dose: int) -> str:
+    return source.base
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Feature:
 
     unit: str
     write: Callable[[Source, int], str]
-    without: Callable[[Source, int], str] = lambda source, dose: unchanged(source)
+    without: Callable[[Source, int], str] = _itself
     doses: tuple[int, ...] = (1,)
 
 
@@ -137,13 +143,15 @@ def measure_slopes(
     as a verifier's do, worth has the reward's own unit.
     """
     tokens = count or (lambda text: len(words_of(text)))
-    doses = sum(len(one.doses) for one in FEATURES.values())
-    each = max(len(group) for group in honest) + 2 * doses
+    honest = [list(dict.fromkeys(group))[:MOST_HONEST] for group in honest]
+    # A text with each dose, one without where that is not the response itself, and the honest ones.
+    added = sum(len(one.doses) * (1 if one.without is _itself else 2) for one in FEATURES.values())
+    each = added + max(map(len, honest))
     used = min(MOST_PROMPTS, len(prompts), queries // each)
     if used < FEWEST_PROMPTS:
         return Slopes((), 0.0, 0, (f"{queries} questions are too few to measure what manner is worth",))
     places = sorted(Random(f"slopes {seed}").sample(range(len(prompts)), used))
-    asked = _Asked(reward)
+    asked = Examined(reward, queries)
     scores = [asked([prompts[place]] * len(honest[place]), honest[place]) for place in places]
     inner = np.concatenate([group - group.mean() for group in scores])
     freedom = len(inner) - len(scores)
@@ -156,17 +164,6 @@ def measure_slopes(
     slopes = [_slope(asked, name, FEATURES[name], sources, tokens, scale) for name in FEATURES]
     natural = _natural(scores, [[tokens(text) for text in honest[place]] for place in places], scale, seed)
     return Slopes((*natural, *slopes), spread, asked.queries, notes)
-
-
-class _Asked:
-    """A reward that counts questions."""
-
-    def __init__(self, reward: PlainReward) -> None:
-        self.reward, self.queries = reward, 0
-
-    def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Floats:
-        self.queries += len(texts)
-        return np.asarray(self.reward(prompts, texts), dtype=np.float64)
 
 
 def _sources(
@@ -194,7 +191,7 @@ def _sources(
 
 
 def _slope(
-    reward: _Asked, name: str, feature: Feature, sources: Sequence[Source], tokens: Count, scale: float
+    reward: Examined, name: str, feature: Feature, sources: Sequence[Source], tokens: Count, scale: float
 ) -> Slope:
     prompts = [source.prompt for source in sources]
     top, bottom = np.zeros(len(sources)), np.zeros(len(sources))
@@ -225,11 +222,14 @@ def _natural(
     scores: Sequence[Floats], lengths: Sequence[Sequence[int]], scale: float, seed: int
 ) -> list[Slope]:
     """How reward and length go together among the honest responses to one prompt: least squares within
-    prompts, its interval a bootstrap over prompts. None where they are all alike in length."""
+    prompts, its interval a bootstrap over prompts. None where too few prompts have responses of different
+    lengths."""
     rewards = [group - group.mean() for group in scores]
     counts = [np.array(group, dtype=np.float64) - np.mean(group) for group in lengths]
-    if sum(float((group**2).sum()) for group in counts) == 0:
+    told = [place for place, group in enumerate(counts) if (group**2).sum() > 0]
+    if len(told) < FEWEST_PROMPTS:
         return []
+    rewards, counts = ([groups[place] for place in told] for groups in (rewards, counts))
     products = np.array([float((a * b).sum()) for a, b in zip(counts, rewards, strict=True)])
     squares = np.array([float((a**2).sum()) for a in counts])
 

@@ -17,14 +17,22 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 
 import numpy as np
 from scipy.stats import binom
 
-from practicum.audit.measures import FLATTERY, KINDS, Honest, learn_honest, measure, plain_text
+from practicum.audit.measures import (
+    FLATTERY,
+    KINDS,
+    Honest,
+    is_closed,
+    learn_honest,
+    measure,
+    plain_text,
+)
 from practicum.guard.signals import words_of
 from practicum.stats import exact_share, holm
 from practicum.types import Prompt, Ranking
@@ -45,11 +53,10 @@ PHRASE_WORDS = 4
 """Words in a row that make a phrase."""
 LONGEST_PHRASE = 24
 MOST_PHRASES = 40
-SPEAKING = 0.05
-"""Share of ordinary texts that speak to the reader, from which on doing so is no flattery."""
 PRAISING = 0.15
 """Share of a phrase's words that praise, above which it is flattery."""
 READER = re.compile(r"\b(you|your|yours|yourself)\b", re.IGNORECASE)
+CLOSED = 0.9
 YES_OR_NO = ("empty", "unfinished", "copied_favourite")
 SPECIFIC = (
     "empty",
@@ -104,10 +111,10 @@ class Lesson:
     strength: float = 0.0
 
     @property
-    def order(self) -> tuple[bool, int, float]:
-        """Kinds before phrases, see SPECIFIC."""
+    def order(self) -> tuple[int, float]:
+        """What explains texts best first, see SPECIFIC."""
         place = SPECIFIC.index("keyword_stuffing" if self.kind == "repetition" else self.kind)
-        return bool(self.phrase), place, -self.strength
+        return place, -self.strength
 
     @property
     def pairs(self) -> int:
@@ -152,7 +159,7 @@ class Lessons:
         if not self.enough:
             return ()
         kinds = [(kind, "", examples) for kind, examples in self._by_kind().items()]
-        phrases = [(self._kind_of(phrase), phrase, some) for phrase, some in self._by_phrase().items()]
+        phrases = [(_kind_of(phrase), phrase, some) for phrase, some in self._by_phrase().items()]
         # Half of the level each: phrases are many, and kinds should not pay for them.
         lessons = [*_significant(kinds), *_significant(phrases)]
         return _without_repeats(sorted(lessons, key=lambda one: one.order))
@@ -248,20 +255,23 @@ class Lessons:
             found[_extended(phrase, [words_of(one.shows) for one in telling])] = telling
         return found
 
-    def _kind_of(self, phrase: str) -> str:
-        """What a set phrase is: flattery where it praises, or speaks to the reader as few texts do."""
-        speaking = np.mean([bool(READER.search(pair.last)) for pair in self.pairs])
-        praise = sum(len(found.group().split()) for found in FLATTERY.finditer(phrase))
-        if praise > PRAISING * len(phrase.split()) or (READER.search(phrase) and speaking < SPEAKING):
-            return "flattery"
-        return PHRASE
+
+def _kind_of(phrase: str) -> str:
+    """What a set phrase is: flattery where it praises, or speaks to the reader whatever was asked."""
+    praise = sum(len(found.group().split()) for found in FLATTERY.finditer(phrase))
+    if praise > PRAISING * len(phrase.split()) or READER.search(phrase):
+        return "flattery"
+    return PHRASE
 
 
 def _manner(pairs: Sequence[Preferred]) -> Honest | None:
     """What the responses put last are like."""
     if not pairs:
         return None
-    return learn_honest([pair.prompt for pair in pairs], [[pair.last] for pair in pairs])
+    manner = learn_honest([pair.prompt for pair in pairs], [[pair.last] for pair in pairs])
+    # Where one in ten ordinary texts has no end mark, to have none says nothing.
+    closed = sum(is_closed(pair.last) for pair in pairs) > CLOSED * len(pairs)
+    return replace(manner, closed=closed)
 
 
 def _significant(told: Sequence[tuple[str, str, Sequence[Telling]]]) -> list[Lesson]:
