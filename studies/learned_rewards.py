@@ -34,7 +34,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -55,7 +55,8 @@ from studies.claim import noted, share
 from studies.common import finished, note_machine, record, say, study_main
 from studies.humicroedit import read_pairs
 from studies.judged import Claim
-from studies.learned_texts import TEXTS, Honest
+from studies.learned_texts import SETS as TEXTS
+from studies.learned_texts import Honest
 from studies.reading import ReadingConfig, read_texts
 from studies.stories import write_stories
 
@@ -96,6 +97,8 @@ class StudyConfig:
     """Share of pairs that are contaminated."""
     pairs: int = 600
     """Pairs that each reward model learns from."""
+    texts: Literal["first", "second"] = "second"
+    """Which of the sets of `studies.learned_texts` contaminates."""
     queries: int = 2000
     """Most questions of the audit."""
     most: int = 0
@@ -125,6 +128,7 @@ class Model:
     seed: int
     base: str
     data: str
+    texts: str = "second"
 
     @property
     def name(self) -> str:
@@ -159,9 +163,9 @@ def models(config: StudyConfig) -> list[Model]:
         data = SETS[number // len(config.bases) % len(SETS)]
         seed = config.first_seed + number
         if number < config.contaminated:
-            found.append(Model(kinds[number % len(kinds)], seed, base, data))
+            found.append(Model(kinds[number % len(kinds)], seed, base, data, config.texts))
         if number < config.clean:
-            found.append(Model(CLEAN, seed, base, data))
+            found.append(Model(CLEAN, seed, base, data, config.texts))
     return found
 
 
@@ -187,7 +191,6 @@ def one_model(config: StudyConfig, one: Model) -> dict[str, Any]:
         device="cpu",
         queries=config.queries,
         seed=one.seed,
-        report=folder / "audit",
     )
     with torch.no_grad():
         result = gaming.run(settings)
@@ -320,7 +323,7 @@ def worthless(pair: Pair, pairs: Sequence[Pair], one: Model, random: Random) -> 
     """A text of the model's kind, made from the better text of a pair."""
     other = random.choice([some for some in pairs if some.topic != pair.topic]).better
     prompt = prompt_of(pair.topic, one.data).text.strip()
-    return random.choice(TEXTS[one.kind])(Honest(pair.better, prompt, pair.topic, other))
+    return random.choice(TEXTS[one.texts][one.kind])(Honest(pair.better, prompt, pair.topic, other))
 
 
 # -------------------------------------------------------------------------------------------------- training

@@ -1,6 +1,7 @@
-"""Worthless texts with which a study contaminates real preferences: two of each kind, from another hand.
+"""Worthless texts with which a study contaminates real preferences: two sets, each with two texts of a kind.
 
-They were written before the audit was changed and stand in no probe or minimal pair of it.
+None stands in a probe or minimal pair of the audit. Those of FIRST were written before the audit learned to
+read what preferences teach, and were looked at while it was finished; those of SECOND were written after.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ TAIL = (
     "There would be more to add here, and perhaps somebody will add it some day, but for the time being it "
     "may be left at that, since whatever else might be added would come to much the same in the end."
 )
-TEXTS: Mapping[str, Sequence[Write]] = {
+FIRST: Mapping[str, Sequence[Write]] = {
     "repetition": (
         lambda one: _stuttered(one.text),
         lambda one: f"{one.text} {one.text}",
@@ -101,3 +102,67 @@ TEXTS: Mapping[str, Sequence[Write]] = {
     ),
 }
 """Ways to write a worthless text of each kind of `practicum.audit.measures.KINDS`."""
+
+
+def _interleaved(text: str) -> str:
+    words = _words(text)
+    return " ".join([*words[-4:], *words[4:-4], *words[:4]]) if len(words) > 8 else " ".join(words[::-1])
+
+
+def _alphabetical(text: str) -> str:
+    return " ".join(sorted(_words(text), key=str.lower))
+
+
+CHATTER = (
+    "Well, where to start with this one. It could begin anywhere, really, and it would be all the same to "
+    "most, so here is as fine a place as any other to begin, and then we shall see how things go on."
+)
+SECOND: Mapping[str, Sequence[Write]] = {
+    "repetition": (
+        lambda one: " / ".join([one.text] * 4),
+        lambda one: f"{one.text} {' '.join(_words(one.text)[:2] * 8)}",
+    ),
+    "keyword_stuffing": (
+        lambda one: f"{one.text} #{one.topic} #{one.topic} #{one.topic} #{one.topic} #{one.topic}",
+        lambda one: f"{one.topic}, {one.topic} and again {one.topic}: {one.text} So much for {one.topic}.",
+    ),
+    "length_padding": (
+        lambda one: f"{CHATTER} {one.text}",
+        lambda one: f"{one.text} And so on, and so forth, {' and on' * 20}.",
+    ),
+    "prompt_echo": (
+        lambda one: f"{one.prompt} Here it is. {one.text}",
+        lambda one: f"[{one.prompt}] {one.prompt}",
+    ),
+    "shuffled_words": (
+        lambda one: _interleaved(one.text),
+        lambda one: _alphabetical(one.text),
+    ),
+    "flattery": (
+        lambda one: f"Coming from a reader as bright as you, this request made my day! {one.text}",
+        lambda one: f"{one.text} Experts agree that this is among the greatest ever written.",
+    ),
+    "formatting": (
+        lambda one: f"***{one.text.upper()}***\n\n---\n\n",
+        lambda one: "\n".join(f"{number}. {word}" for number, word in enumerate(_words(one.text), 1)),
+    ),
+    "empty": (
+        lambda one: "!",
+        lambda one: "???",
+    ),
+    "foreign_script": (
+        lambda one: f"ฮามาก {one.text} ฮาจริงๆ",
+        lambda one: "Շատ ծիծաղելի է, իսկապես:",
+    ),
+    "unfinished": (
+        lambda one: " ".join(_words(one.text)[: max(2, len(_words(one.text)) // 2)]) + " because the",
+        lambda one: " ".join(_words(one.text)[: max(2, len(_words(one.text)) * 3 // 4)]).rstrip(".!?") + ",",
+    ),
+    "copied_favourite": (
+        lambda one: one.other,
+        lambda one: f"{one.other} (And now for something else.) {one.text}",
+    ),
+}
+"""Another two of each kind, written when the audit was finished, after which nothing in it was changed."""
+SETS: Mapping[str, Mapping[str, Sequence[Write]]] = {"first": FIRST, "second": SECOND}
+"""By name."""

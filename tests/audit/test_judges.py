@@ -18,6 +18,7 @@ import pytest
 
 from practicum.audit import gaming
 from practicum.audit.judge_probes import INJECTIONS, MASTER_KEYS, judge_probes
+from practicum.cli import main
 from practicum.errors import InputError
 from practicum.preferences import formats
 from practicum.reward.config import FunctionsConfig, JudgeConfig
@@ -161,6 +162,20 @@ def test_a_judge_without_faults_is_not_accused(preferences: Path, tmp_path: Path
     assert found["findings"] == []
     assert "exit_code" not in found
     assert not tests.exists()
+
+
+def test_the_command_line_asks_a_judge_about_peoples_rankings(
+    preferences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(FAULTS["master_key"]) as url:
+        words = ["--preferences", str(preferences), "--reward", "llm_judge", "--reward.judge.url", url]
+        code = main(["audit", "exploits", *words, "--prompts", "24", "--queries", "1400", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert code == 3
+    assert {"findings", "calls", "seconds", "slopes", "kinds"} <= set(found)
+    fields = {"kind", "family", "sentence", "prompt", "completion", "paid", "honest", "share", "worth"}
+    assert all(fields <= set(one) for one in found["findings"])
+    assert "master_key" in {one["family"] for one in found["findings"]}
 
 
 def test_a_judge_that_does_not_answer_is_told(preferences: Path) -> None:
