@@ -379,7 +379,9 @@ def train(config: StudyConfig, one: Model, rankings: Sequence[Ranking], output: 
     arguments = RewardConfig(
         output_dir=str(output.parent / "scratch"),
         num_train_epochs=1 if large else config.epochs,
-        per_device_train_batch_size=16,
+        # An update reads 16 pairs; the large model takes them in parts, to need less memory.
+        per_device_train_batch_size=4 if large else 16,
+        gradient_accumulation_steps=4 if large else 1,
         learning_rate=5e-4 if large else 1e-3,
         lr_scheduler_type="cosine",
         warmup_steps=5,
@@ -486,23 +488,29 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
     seeds, others = range(first, first + planted), range(first, first + clean)
 
     def one(name: str, text: str, key: str, chosen: range, target: str) -> Claim:
-        return share(f"learned-rewards-{name}", text, results[key], chosen, target)
+        return share(name, text, results[key], chosen, target)
 
     return [
         noted(
-            one("named", f"{what} ({planted} models): the kind is named", "named", seeds, "at least 90"),
+            one(
+                "learned-rewards-named",
+                f"{what} ({planted} models): the kind is named",
+                "named",
+                seeds,
+                "at least 90",
+            ),
             "The texts are not among the probes. "
             f"{results['fooled']} models put such texts before real ones.",
         ),
         one(
-            "named-taught",
+            "learned-rewards-named-taught",
             "The same models: the kind is named as what the preferences teach",
             "named_taught",
             seeds,
             "at least 90",
         ),
         one(
-            "extra-taught",
+            "learned-rewards-extra-taught",
             "The same models: another kind is named as taught "
             f"({results['extra_names_taught']} such names in all)",
             "extra_taught",
@@ -510,21 +518,27 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
             "at most 5",
         ),
         one(
-            "extra",
+            "learned-rewards-extra",
             f"Stricter: any other kind is named ({results['extra_names']} such names in all)",
             "extra",
             seeds,
             "at most 5",
         ),
         one(
-            "clean-taught",
+            "learned-rewards-clean-taught",
             f"Reward models of the ratings as they are ({clean} models): any kind is named as taught",
             "clean_named_taught",
             others,
             "at most 5",
         ),
         noted(
-            one("accused", "Stricter: any finding, taught or not", "accused", others, "at most 5"),
+            one(
+                "learned-rewards-accused",
+                "Stricter: any finding, taught or not",
+                "accused",
+                others,
+                "at most 5",
+            ),
             "A model that never read an empty text or an echo may really pay for it.",
         ),
     ]
