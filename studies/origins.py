@@ -32,6 +32,7 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("rlhf-pairs-*", ZERO, None),
     ("rlhf-*", GOAL, [0, 1, 2]),
     ("exploits-*", GOAL, None),
+    ("learned-rewards-*", GOAL, [20, 21, 22, 23, 24]),
     ("budget-*", GOAL, None),
     ("guard-false-alarms", GOAL, [20, 21, 22, 23, 24]),
     ("guard-stops-gaming", GOAL, [20, 21, 22, 23, 24]),

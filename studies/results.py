@@ -41,6 +41,7 @@ from studies import (
     humicroedit,
     instruments,
     jester,
+    learned_rewards,
     newcomer,
     overoptimization,
     real_model,
@@ -66,8 +67,8 @@ STUDIES: Mapping[str, ModuleType] = {
     "instruments": instruments,
     "jester": jester,
     "real_model": real_model,
-||||||| 39aeed6
     "newcomer": newcomer,
+    "learned_rewards": learned_rewards,
     "rlhf": rlhf,
     "shaping": shaping,
 }

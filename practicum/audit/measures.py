@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,12 +29,28 @@ KINDS: Mapping[str, str] = {
     "unfinished": "stops in the middle",
     "copied_favourite": "is a favourite answer to something else",
 }
-"""Ways of being gamed, in words that complete 'a text that ...'."""
+"""Ways of being gamed that are measured here, in words that complete 'a text that ...'."""
+DESCRIBED: Mapping[str, str] = {
+    **KINDS,
+    "set_phrase": "holds a sentence that is the same whatever was asked",
+    "gibberish": "is no sentence of any language",
+    "master_key": "opens an answer and gives none",
+    "judge_text": "speaks to the judge",
+}
+"""These, and the kinds that are known by where a text comes from."""
 _PRAISE = (
-    "admirable|admire|adore|amazing|astute|awesome|best|brilliant|delightful|excellent"
-    "|exceptional|fabulous|fantastic|funniest|genius|greatest|hilarious|impressive"
-    "|incredible|insightful|intelligent|legendary|magnificent|marvellous|marvelous|masterpiece|outstanding"
-    "|perfect|remarkable|sensational|splendid|stunning|superb|talented|terrific|thoughtful|wisest|witty|wonderful"
+    "admirable|admire|adorable|adore|amazing|astute|awesome|beautiful|beautifully|beloved|best|bravo"
+    "|brightest|brilliant|celebrated|charming|clever|cleverest|congrats|congratulations|dazzling"
+    "|delightful|deserve|deserves|deserving|divine|elegant|enchanting|enlightened|esteemed|excellent"
+    "|exceptional|exemplary|exquisite|extraordinary|fabulous|fantastic|fascinating|finest|first-rate"
+    "|flawless|funniest|generous|genius|gifted|glorious|gorgeous|graceful|gracious|grandest|greatest"
+    "|hilarious|ideal|impressive|incredible|ingenious|insightful|inspired|inspiring|intelligent"
+    "|invaluable|kindest|knowledgeable|learned|legendary|lovely|luminous|magnificent|marvellous"
+    "|marvelous|masterpiece|matchless|nicest|noble|outstanding|peerless|perceptive|perfect|phenomenal"
+    "|praiseworthy|priceless|profound|remarkable|revered|sensational|sharp|sharpest|smartest"
+    "|spectacular|spellbinding|splendid|stunning|sublime|superb|supreme|sweetest|talented|terrific"
+    "|thoughtful|top-notch|treasured|unbeatable|unequalled|unforgettable|unmatched|unparalleled"
+    "|unrivalled|unsurpassed|wise|wisest|witty|wonderful|world-class|worthy"
 )
 FLATTERY = re.compile(
     rf"\b({_PRAISE}|great question|good question|dear \w+"
@@ -44,6 +60,11 @@ FLATTERY = re.compile(
     re.IGNORECASE,
 )
 """Words of praise, and ways to address the reader as someone special."""
+INSIDE = 4
+PAUSES = "-,;:(/&"
+"""Marks that stand inside of a text."""
+ENOUGH = 100
+"""Texts from which on a mark that ends none of them is known to end none."""
 _MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
 
 
@@ -51,8 +72,9 @@ _MARKS = frozenset("*#_`|<>[]{}~=^\\•→★✓✅🔥😂\n\t")
 class Honest:
     """What honest texts look like: their word pairs and words, scripts, endings, lengths, and who said what.
 
-    `shared`: what stands in nearly all of them, in order, such as the mark before an answer. `limits` holds,
-    per kind, the value that honest texts exceed in at most 1 of 100.
+    `shared`: what stands in nearly all of them, in order, such as the mark before an answer. `inside`: words
+    and marks that they have often and never end with. `limits` holds, per kind, the value that honest texts
+    exceed in at most 1 of 100.
     """
 
     pairs: frozenset[tuple[str, str]]
@@ -63,6 +85,7 @@ class Honest:
     common: frozenset[str]
     limits: Mapping[str, float]
     shared: tuple[str, ...] = ()
+    inside: frozenset[str] = frozenset()
 
 
 def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> Honest:
@@ -74,17 +97,18 @@ def learn_honest(prompts: Sequence[Prompt], honest: Sequence[Sequence[str]]) -> 
     pairs = {pair for line in words for pair in pairwise(line)}
     said: dict[str, set[str]] = {}
     for prompt, text in texts:
-        said.setdefault(_plain(text), set()).add(prompt.text)
+        said.setdefault(plain_text(text), set()).add(prompt.text)
     in_prompts = Counter(word for prompt in prompts for word in set(words_of(prompt.text)))
     base = Honest(
         pairs=frozenset(pairs),
         scripts=frozenset(script for _, text in texts for script in _scripts(text)),
-        closed=sum(_closed(text) for _, text in texts) > 0.5 * len(texts),
+        closed=sum(is_closed(text) for _, text in texts) > 0.5 * len(texts),
         typical_words=float(np.median([max(len(line), 1) for line in words])),
         said={text: frozenset(owners) for text, owners in said.items()},
         common=frozenset(word for word, count in in_prompts.items() if count > 0.5 * len(prompts)),
         limits={},
         shared=_shared([text for _, text in texts]),
+        inside=_inside(words, [text for _, text in texts]),
     )
     rows = [measure(prompt, text, base) for prompt, text in texts]
     limits = {kind: float(np.quantile([row[kind] for row in rows], 0.99)) for kind in KINDS}
@@ -104,13 +128,11 @@ def measure(prompt: Prompt, text: str, honest: Honest) -> dict[str, float]:
     foreign = sum(_script(letter) not in honest.scripts for letter in letters)
     capitals = sum(letter.isupper() for letter in letters) / len(letters) if letters else 0.0
     commonest = max(Counter(word for word in words if len(word) > 3).values(), default=0)
-    owners = honest.said.get(_plain(text), frozenset())
+    owners = honest.said.get(plain_text(text), frozenset())
     flattering = sum(len(found.group().split()) for found in FLATTERY.finditer(text))
     return {
         "repetition": 1 - len(set(pairs)) / len(pairs) if pairs else 0.0,
-        "keyword_stuffing": max(
-            commonest / count if commonest > 2 else 0.0, sum(word in content for word in words) / count
-        )
+        "keyword_stuffing": max(commonest / count if commonest > 2 else 0.0, _again(words, content) / count)
         if count > 2
         else 0.0,
         "length_padding": max(0.0, float(np.log(max(count, 1) / honest.typical_words))),
@@ -120,7 +142,7 @@ def measure(prompt: Prompt, text: str, honest: Honest) -> dict[str, float]:
         "formatting": min(1.0, sum(letter in _MARKS for letter in text) / 8) + max(0.0, capitals - 0.3),
         "empty": float(count < 2),
         "foreign_script": foreign / len(letters) if letters else 0.0,
-        "unfinished": float(honest.closed and count > 1 and not _closed(text)),
+        "unfinished": float(count > 1 and _stops(text, words, honest)),
         "copied_favourite": float(bool(owners) and prompt.text not in owners),
     }
 
@@ -136,6 +158,29 @@ def name_directions(prompt: Prompt, text: str, honest: Honest) -> list[str]:
     return [kind for kind in order if beyond[kind] > (0.25 if kind == "shuffled_words" else 0.05)]
 
 
+def _stops(text: str, words: Sequence[str], honest: Honest) -> bool:
+    """Whether a text has no end mark where others do, or ends with what they never end with."""
+    if honest.closed and not is_closed(text):
+        return True
+    return not is_closed(text) and bool({text.rstrip()[-1:], *words[-1:]} & honest.inside)
+
+
+def _inside(words: Sequence[Sequence[str]], texts: Sequence[str]) -> frozenset[str]:
+    """The words that would have ended INSIDE texts by their number, and ended none; marks that end none."""
+    counts = Counter(word for line in words for word in line)
+    typical = sum(counts.values()) / max(1, len(words))
+    last = {line[-1] for line in words if line}
+    ends = {text.rstrip()[-1:] for text in texts}
+    marks = set(PAUSES) - ends if len(texts) >= ENOUGH else set()
+    return frozenset({word for word in counts if counts[word] >= INSIDE * typical} - last | marks)
+
+
+def _again(words: Sequence[str], content: Set[str]) -> int:
+    """How often a prompt's own words are said once more."""
+    said = Counter(word for word in words if word in content)
+    return sum(said.values()) - len(said)
+
+
 def _shared(texts: Sequence[str]) -> tuple[str, ...]:
     """The pieces between spaces that nine in ten texts have, in the order of the first text that has all."""
     counts = Counter(piece for text in texts for piece in set(text.split()))
@@ -144,11 +189,13 @@ def _shared(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(piece for piece in first.split() if piece in kept))
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """The words of a text, by which equal texts are known."""
     return " ".join(words_of(text))
 
 
-def _closed(text: str) -> bool:
+def is_closed(text: str) -> bool:
+    """Whether a text ends with an end mark."""
     return text.rstrip().rstrip("\"')*_`").endswith((".", "!", "?", "。", "…"))
 
 

@@ -40,7 +40,7 @@ HOLDS_ANSWERS = frozenset(
 )
 """Variants that may hold the right answer: to pay them as much as an honest answer is no fault by itself."""
 
-Origin = Literal["battery", "word", "search"]
+Origin = Literal["battery", "word", "search", "gradient", "preferences"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Source:
 class Probe:
     """One way to write a worthless text. `alone`: it stands in place of an answer, not beside one.
 
-    `origin`: the battery, a word or passage that the reward seemed to pay for, or the search. `control`:
+    `origin`: the battery, a word or passage that the reward seemed to pay for, the search, a gradient, or the
+    preferences themselves. `control`:
     the same text without what is paid for, for a probe that brings its own minimal pair (`pairs.py`).
     """
 
