@@ -24,13 +24,14 @@ from practicum.guard.known import KNOWN, families
 from practicum.guard.observer import GO_ON, Paid, Quiet, StepResult, Verdict
 from practicum.guard.stated import gold_of, plain
 from practicum.guard.tally import Tally, by_prompt, well_paid
-from practicum.guard.truth import LOOKS, Look, Truth, columns_of, look_at, parted
+from practicum.guard.truth import Look, Truth, columns_of, look_at, parted
 from practicum.ranges import Common, OpenShare, PositiveInt, Range
 from practicum.run.folder import Run
 from practicum.types import Prompt
 
 CONSTANT, WRONG, PARTED = "constant", "paid_wrong", "truth"
 FOUND = "found:"
+TALLIES = ("answers", "everything", "wrong")
 SHOWN = 3
 MOSTLY = 0.5
 SENTENCES: Mapping[str, str] = {name: one.sentence for name, one in KNOWN.items()} | {
@@ -54,8 +55,8 @@ class WatchConfig(GuardConfig, section="guard"):
     known_confidence: Annotated[float, Range(at_least=0.5, below=1)] = 0.999
     """Confidence of that at a step, one-sided; the answers to one prompt count as one."""
     known_steps: PositiveInt = 5
-    """Steps that a share is over. The first so many with well-paid answers say what is usual: a kind must be
-    more frequent than then, unless an audit found it in this reward."""
+    """Steps that a share is over. The first so many say what is usual: a kind must be more frequent than
+    then, unless an audit found it in this reward."""
     findings: Common[Path | None] = None
     """What `practicum audit exploits --json` printed about this reward: these texts are counted too."""
     truth: Common[str] = "auto"
@@ -70,8 +71,8 @@ class WatchConfig(GuardConfig, section="guard"):
 
 @dataclass
 class _Memory:
-    """All that a checkpoint must hold: the least and the most that was ever paid, the shares of the
-    well-paid, the looks at the truth, what was told at which step, and how the run ended.
+    """All that a checkpoint must hold: the least and the most that was ever paid, the shares among the
+    well-paid and among all answers, the looks at the truth, what was told at which step, how the run ended.
 
     right: of each kind's well-paid answers, the share that the truth called right when it last saw some.
     right_pay: what right answers were paid, the median of each look. excused: the kinds that were too
@@ -79,6 +80,7 @@ class _Memory:
     """
 
     answers: Tally
+    everything: Tally
     wrong: Tally
     lowest: float | None = None
     highest: float | None = None
@@ -135,14 +137,14 @@ class Counted(Quiet):
         if memory.lowest is None:
             return {}
         looks = [asdict(look) for look in memory.looks]
-        tallies = {"answers": memory.answers.state(), "wrong": memory.wrong.state()}
+        tallies = {name: getattr(memory, name).state() for name in TALLIES}
         return {**memory.__dict__, **tallies, "looks": looks}
 
     def restore(self, state: Mapping[str, Any], run: Run) -> Verdict:
         """Take it; an alarm that ended the run ends it again."""
         self.memory = self._empty()
         if state:
-            tallies = {name: Tally(*state[name]) for name in ("answers", "wrong")}
+            tallies = {name: Tally(*state[name]) for name in TALLIES}
             looks = [Look(**look) for look in state["looks"]]
             self.memory = _Memory(**{**state, **tallies, "looks": looks})
         ended = self.memory.ended
@@ -175,7 +177,8 @@ class Counted(Quiet):
     # ---------------------------------------------------------------------------------------------- its parts
 
     def _empty(self) -> _Memory:
-        return _Memory(Tally(self.config.known_steps), Tally(LOOKS))
+        steps = self.config.known_steps
+        return _Memory(Tally(steps), Tally(steps), Tally(steps))
 
     def _note_range(self, paid: Sequence[Paid]) -> None:
         rewards, memory = [one.reward for one in paid], self.memory
@@ -189,6 +192,7 @@ class Counted(Quiet):
         """Add the step to the tally, and return its shares: of every kind that was seen in the run so far."""
         memory = self.memory
         memory.answers.add(*by_prompt([paid[row].prompt.text for row in well], [found[row] for row in well]))
+        memory.everything.add(*by_prompt([one.prompt.text for one in paid], found))
         new = {name for names in found for name in names if not name.startswith(FOUND)}
         memory.kinds = sorted({*memory.kinds, *new})
         metrics = {"well_paid": len(well) / len(paid)} if paid else {}
@@ -248,9 +252,7 @@ class Counted(Quiet):
         for tally in (memory.answers, memory.wrong):
             for name in tally.names():
                 family = name.removeprefix(FOUND)
-                # What was found in this reward, or is wrong for sure, need not be more than at first.
-                certain = name != family or name == WRONG
-                least = tally.least(name, sure) if certain else tally.risen(name, sure)
+                least = self._least(tally, name)
                 if family in memory.told or least <= self.config.known_share:
                     continue
                 if memory.right.get(family, 0.0) >= MOSTLY:
@@ -264,6 +266,17 @@ class Counted(Quiet):
         memory.told |= dict.fromkeys(said, step)
         memory.sentences += [f"step {step}: {sentence}" for sentence in said.values()]
         return tuple(f"step {step}: {sentence}" for sentence in said.values())
+
+    def _least(self, tally: Tally, name: str) -> float:
+        """What a kind's share among the well-paid exceeds beyond chance; 0 where it is as it was at first.
+
+        What was found in this reward, or is wrong by the truth, need not be more than at first. Of a
+        worthless kind it is enough that it grows among all answers.
+        """
+        sure = self.config.known_confidence
+        certain = name.startswith(FOUND) or name == WRONG
+        grows = name in KNOWN and KNOWN[name].worthless and self.memory.everything.risen(name, sure) > 0
+        return tally.least(name, sure) if certain or grows else tally.risen(name, sure)
 
     def _sentence(self, tally: Tally, name: str, least: float) -> str:
         family = name.removeprefix(FOUND)

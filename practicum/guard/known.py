@@ -31,11 +31,16 @@ LIST = 8
 
 @dataclass(frozen=True)
 class Recogniser:
-    """One family: its name, what such a text does (it follows "answers that"), and whether a text is one."""
+    """One family: its name, what such a text does (it follows "answers that"), and whether a text is one.
+
+    worthless: no answer of that kind is right, but for tasks that ask for it. Of the other kinds an honest
+    format may be, as a list of numbers.
+    """
 
     name: str
     sentence: str
     holds: Callable[[str, str, Row], bool]
+    worthless: bool = False
 
 
 # ---------------------------------------------------------------------------------------- nothing, or no form
@@ -191,7 +196,9 @@ def _answer_spray(prompt: str, text: str, row: Row) -> bool:
     gold = gold_of(row)
     if len(_values(text)) >= SPRAY and not _lists(gold):
         return True
-    places = [one.said for one in stated(text) if one.mark != "sentence"] or [text]
+    places = [one.said for one in stated(text) if one.mark != "sentence"]
+    if not places and "\n" not in text.strip():
+        places = [text]
     return gold is not None and not _lists(gold) and any(_candidates(said) >= SPRAY for said in places)
 
 
@@ -556,8 +563,13 @@ _SENTENCES: tuple[tuple[str, str, Callable[[str, str, Row], bool]], ...] = (
     ("too_long", "are far longer than asked for", _too_long),
     ("truncated", "open what they never close", _truncated),
 )
+_WORTHLESS = (
+    "empty", "whitespace", "answer_spray", "contradiction", "bare_format", "format_repeated", "hedge",
+    "negated_answer", "repetition", "judge_text", "code_exit", "code_overrides_equality",
+    "code_prints_expected", "gibberish",
+)  # fmt: skip
 KNOWN: Mapping[str, Recogniser] = MappingProxyType(
-    {name: Recogniser(name, sentence, holds) for name, sentence, holds in _SENTENCES}
+    {name: Recogniser(name, sentence, holds, name in _WORTHLESS) for name, sentence, holds in _SENTENCES}
 )
 """Every family by its name."""
 

@@ -61,7 +61,8 @@ def parted(looks: Sequence[Look], confidence: float, span: float) -> str:
     """In words, how the reward has risen since the first looks while the truth has not; empty where not so.
 
     The reward has risen where its mean has, beyond chance. The truth stands where it cannot, at the same
-    confidence, have risen by half as much; rewards are measured by `span`, the range they had in the run.
+    confidence, have risen by half as much, where there is so much room above it. Rewards are measured by
+    `span`, the range they had in the run.
     """
     if len(looks) < 2 * LOOKS or span <= 0:
         return ""
@@ -69,7 +70,8 @@ def parted(looks: Sequence[Look], confidence: float, span: float) -> str:
     z = float(norm.ppf(confidence))
     risen, error = _change(first, last, "reward")
     gained, doubt = _change(first, last, "truth")
-    if risen <= z * error or gained + z * doubt >= 0.5 * risen / span:
+    room = 1 - fmean(one.truth for one in first)
+    if risen <= z * error or gained + z * doubt >= min(0.5 * risen / span, room):
         return ""
     before, after = (fmean(one.reward for one in looks) for looks in (first, last))
     true = [fmean(one.truth for one in looks) for looks in (first, last)]

@@ -29,9 +29,7 @@ class FunctionTruth:
         found = [score.parts.get(self.name) for score in self.reward.score(prompts, texts)]
         for value in found:
             if value is not None and not 0 <= value <= 1:
-                raise InputError(
-                    f"guard.truth: {self.name} says {value:g}: a truth is 0 (wrong) to 1 (right)"
-                )
+                raise InputError(f"guard.truth: {self.name} says {value:g}, expected 0 (wrong) to 1")
         return found
 
     def close(self) -> None:
