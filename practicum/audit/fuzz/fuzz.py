@@ -89,6 +89,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
     found.findings += failures(payer, tried, honest)
+    found.findings += together(payer)
     if levels.apart:
         found.findings += accepted(payer, levels, tried, moving)
         found.findings += refused(payer, levels, tried, moving)
@@ -408,6 +409,15 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             )
         )  # fmt: skip
     return found
+
+
+def together(payer: Payer) -> list[Finding]:
+    """Batches that fail although none of their texts fails alone."""
+    for ask, paid in payer.only_together[:1]:
+        row = payer.rows[ask.row]
+        sentence = f"The function fails on some batches of replies that it judges one by one: it {paid.words}."
+        return [Finding("unstable", "batch", sentence, row.prompt.text, ask.text, None, None, 1.0, 0.0, row.columns)]
+    return []
 
 
 def _fails_again(payer: Payer, ask: Ask, way: str) -> bool:
