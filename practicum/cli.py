@@ -425,8 +425,26 @@ def _overoptimization(arguments: Sequence[str]) -> int:
     return _train(f"audit {name}", "practicum.audit.lab", "LabConfig", "lab", arguments, prints_its_own=True)
 
 
+def _exploits(arguments: Sequence[str]) -> int:
+    """Fuzz a function where `--reward` names one, else search a reward model for exploits."""
+    from practicum.config import read_toml
+
+    options = _read_arguments(arguments)
+    given = {word[2:].partition("=")[0].partition(".")[0] for word in options.settings}
+    fuzzed = "reward" in given or bool(options.config and "reward" in read_toml(options.config))
+    if options.help:
+        print("With --reward FILE.py:function --data FILE, a function of yours is fuzzed:\n")
+        _fuzz(arguments)
+        print("\nWith --preferences FILE, the reward models are searched that learned from such rankings:\n")
+    return _fuzz(arguments) if fuzzed and not options.help else _instrument("exploits")(arguments)
+
+
+_fuzz = partial(
+    _compute, "audit exploits", "practicum.audit.fuzz.command", "Config", "audit", prints_its_own=True
+)
+OWN_WAYS = {"overoptimization": _overoptimization, "exploits": _exploits}
 AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
-    word: _overoptimization if word == "overoptimization" else _instrument(word) for word in INSTRUMENTS
+    word: OWN_WAYS[word] if word in OWN_WAYS else _instrument(word) for word in INSTRUMENTS
 }
 GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
 

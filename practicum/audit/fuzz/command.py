@@ -1,0 +1,105 @@
+"""`practicum audit exploits --reward FILE.py:function --data FILE`: can this reward be trusted?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from practicum.audit.fuzz.findings import Finding
+from practicum.audit.fuzz.fuzz import Fuzzed, fuzz
+from practicum.audit.fuzz.payer import Payer
+from practicum.audit.fuzz.rows import Chosen, read_fuzz_rows
+from practicum.audit.instruments import GUARD_STOPS, Instrument
+from practicum.data.config import DataConfig
+from practicum.errors import InputError
+from practicum.ranges import Common, Count, PositiveFloat, Ranged, Seed
+from practicum.reward.config import FunctionsConfig
+from practicum.run.progress import progress
+
+
+@dataclass(frozen=True)
+class Config(Ranged):
+    """Fuzz a reward function: what it pays that is worthless, refuses that is right, or cannot judge.
+
+    practicum audit exploits --reward reward.py:reward --data rows.jsonl
+    practicum audit exploits --reward reward.py:reward --data rows.jsonl --write_tests test_reward.py
+    """
+
+    reward: FunctionsConfig = field(default_factory=FunctionsConfig)
+    """The function, FILE.py:NAME."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Rows with a prompt, an answer and, where there are some, `good` and `bad`: lists of honest texts."""
+    budget: Common[Count] = 2000
+    """Most calls: replies judged."""
+    seconds: Common[PositiveFloat] = 50.0
+    """Most seconds."""
+    policy: Common[Path | None] = None
+    """A model folder: honest replies are sampled from it where the rows have none."""
+    write_tests: Common[Path | None] = None
+    """File to write the findings to, as pytest cases."""
+    report: Common[Path | None] = None
+    """Folder to write audit.html and audit.json to."""
+    seed: Common[Seed] = 0
+    """Fixes the choice of rows and the order of questions."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found, on which rows, and at what cost."""
+
+    config: Config
+    chosen: Chosen
+    fuzzed: Fuzzed
+    calls: int
+    seconds: float
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """The findings."""
+        return self.fuzzed.findings
+
+
+def run(config: Config) -> Result:
+    """Fuzz the function. Raises InputError for settings, rows or a function that cannot be used."""
+    if len(config.reward.functions) != 1:
+        raise InputError("--reward: give one function, FILE.py:NAME")
+    started = time.monotonic()
+    chosen = read_fuzz_rows(config.data, config.seed)
+    settings = replace(config.reward, max_failures=1.0)
+    with progress("fuzzing", config.budget) as bar:
+        payer = Payer(config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update)
+        try:
+            payer.check()
+            fuzzed = fuzz(payer, config.seed)
+        finally:
+            payer.close()
+    return Result(config, chosen, fuzzed, payer.calls, time.monotonic() - started)
+
+
+def lines(result: Result) -> list[str]:
+    """The findings in plain sentences."""
+    if not result.findings:
+        return [f"Nothing found in {result.calls} calls. That does not prove that there is nothing."]
+    found = []
+    for one in result.findings:
+        paid = "" if one.paid is None else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        found.append(f"{one.kind}: {one.sentence}{paid}: {one.completion!r:.100}")
+    return found
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The contract's fields; exit code 3 where something was found."""
+    values: dict[str, Any] = {
+        "findings": [one.json() for one in result.findings],
+        "calls": result.calls,
+        "seconds": round(result.seconds, 2),
+    }
+    if result.findings:
+        values["exit_code"] = GUARD_STOPS
+    return values
+
+
+audit = Instrument(run, lines, as_json)

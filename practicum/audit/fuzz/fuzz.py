@@ -1,0 +1,445 @@
+"""The fuzzer: pay honest texts, learn how answers are written, try what should be refused, paid and judged.
+
+A text counts as paid where it gets at least what the least paid honest right text to its prompt gets, and as
+refused where it gets at most what honest wrong texts get. What lies between is told nobody.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.findings import Finding
+from practicum.audit.fuzz.odd import odd_probes, slow_probes
+from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
+from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.right import right_probes
+from practicum.audit.fuzz.steady import Unsteady, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.wrong import wrong_probes
+from practicum.errors import InputError
+
+CLOSE = 1e-9
+FIRST_SHARE = 0.6
+"""Share of the budget for texts that were not asked before; the rest asks again, confirms and shrinks."""
+CONFIRMED = 4
+"""Examples of a family that are asked again in a fresh process before it is reported."""
+MOST_SLOW = 2
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What is paid: `good` and `bad` are typical honest right and wrong texts, `middle` between them.
+
+    paid_from: for each row, what its least paid right text gets; refused_to: what the best paid of the wrong
+    texts gets that are not paid like right ones.
+    """
+
+    good: float
+    bad: float
+    paid_from: tuple[float, ...]
+    refused_to: float
+
+    @property
+    def middle(self) -> float:
+        """Half way between right and wrong texts."""
+        return (self.good + self.bad) / 2
+
+    @property
+    def apart(self) -> bool:
+        """Whether right texts are paid more than wrong ones."""
+        return self.good - self.bad > CLOSE * max(1.0, abs(self.good))
+
+
+@dataclass
+class Fuzzed:
+    """What came of it; `notes` say in words what was examined and what could not be."""
+
+    anatomy: Anatomy
+    levels: Levels
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
+    """Examine a reward on the payer's rows. Raises InputError where it fails on every honest text."""
+    rows = payer.rows
+    honest = [Ask(place, text) for place, row in enumerate(rows) for text in (*row.good, *row.bad)]
+    paid = payer.pay(honest)
+    if all(one.error for one in paid):
+        raise InputError(f"reward {payer.function.text}: it fails on every honest text: {paid[0].words}")
+    levels = levels_of(payer)
+    found = Fuzzed(learned(rows), levels)
+    unsteady: list[Unsteady] = []
+    tried: list[Probe] = []
+    try:
+        shaky = repeated(payer, [one for one in honest if one.text in rows[one.row].good][:3])
+        shaky += moved(payer, honest, seed, 2 * len(honest))
+        unsteady += _causes(payer, shaky)
+        tried = _first_pass(payer, found.anatomy)
+        asks = [Ask(one.row, one.text) for one in tried if not one.slow]
+        shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
+        shaky += moved_by_hash(payer, _spread(tried, 40))
+        unsteady += _causes(payer, [one for one in shaky if one not in {two.ask for two in unsteady}])
+        _slow_pass(payer, found.anatomy, tried)
+    except BudgetSpent:
+        found.notes.append("the budget ended before all texts were tried")
+    moving = {one.ask for one in unsteady}
+    found.findings += unsteady_findings(payer, unsteady)
+    found.findings += failures(payer, tried, honest)
+    found.findings += together(payer)
+    if levels.apart:
+        found.findings += accepted(payer, levels, tried, moving)
+        found.findings += refused(payer, levels, tried, moving)
+    else:
+        found.findings += _no_difference(payer, levels, honest)
+    return found
+
+
+def levels_of(payer: Payer) -> Levels:
+    """What honest right and wrong texts are paid, from what is known."""
+    good: list[list[float]] = []
+    bad: list[list[float]] = []
+    for place, row in enumerate(payer.rows):
+        good.append(_values(payer, place, row.good))
+        bad.append(_values(payer, place, row.bad))
+    high = statistics.median([max(one) for one in good if one] or [1.0])
+    low = statistics.median([min(one) for one in bad if one] or [0.0])
+    middle = (high + low) / 2
+    paid_from = []
+    for values in good:
+        kept = [value for value in values if value > middle]
+        paid_from.append(min(kept) if kept else high)
+    refused = [value for values in bad for value in values if value < middle]
+    return Levels(high, low, tuple(paid_from), max(refused, default=low))
+
+
+def _values(payer: Payer, row: int, texts: Iterable[str]) -> list[float]:
+    known = [payer.known.get(Ask(row, text)) for text in texts]
+    return [one.value for one in known if one is not None and one.value is not None]
+
+
+# --------------------------------------------------------------------------------------------- asking
+
+
+def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
+    """Pay the probes of all rows, the likeliest of each family first; those that were paid for."""
+    count = len(payer.rows)
+    room = int(payer.budget * FIRST_SHARE) - payer.calls
+    lists = [[*right_probes(anatomy, row), *wrong_probes(anatomy, row)] for row in range(count)]
+    turns = 1 if sum(map(len, lists)) + 110 * count <= room else 2 if count > 3 else 1
+    turns = count if sum(map(len, lists)) + 55 * count > room else turns
+    odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
+    order = _in_turn([*map(_by_family, lists), *odd], [1] * count + [1] * count)
+    tried = [one for one in order if not one.slow][:room]
+    batch = 16 if anatomy.task == "code" else 64
+    done: list[Probe] = []
+    for start in range(0, len(tried), batch):
+        some = tried[start : start + batch]
+        if payer.seconds_left < payer.seconds * 0.35:
+            break
+        payer.pay([Ask(one.row, one.text) for one in some], 1 if _fragile(payer) else batch)
+        done += some
+    return done
+
+
+def _fragile(payer: Payer) -> bool:
+    """Whether texts have failed, so that a batch of many would be halved again and again."""
+    return sum(bool(one.error) for one in payer.known.values()) > 1
+
+
+def _by_family(probes: Sequence[Probe]) -> list[Probe]:
+    """The first of each family, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for place, one in enumerate(probes):
+        ranked.append((seen[one.family], place, one))
+        seen[one.family] += 1
+    return [one for *_, one in sorted(ranked, key=lambda item: item[:2])]
+
+
+def _in_turn(lists: Sequence[Sequence[Probe]], weights: Sequence[int]) -> list[Probe]:
+    """One of each list, then the next of each."""
+    order = []
+    for place in range(max(map(len, lists), default=0)):
+        order += [some[place] for some in lists if place < len(some)]
+    return order
+
+
+def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
+    """Some texts of every family."""
+    ordered = _by_family([one for one in tried if not one.slow])
+    return [Ask(one.row, one.text) for one in ordered[:most]]
+
+
+def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
+    """Why texts are not paid the same, for a few of them."""
+    found: list[Unsteady] = []
+    for one in list(dict.fromkeys(shaky))[:4]:
+        cause = diagnosed(payer, one)
+        if cause is not None:
+            found.append(cause)
+    return found
+
+
+def _slow_pass(payer: Payer, anatomy: Anatomy, tried: list[Probe]) -> None:
+    """Texts that may never be judged to the end, one by one."""
+    code = anatomy.task == "code"
+    slow = [one for one in wrong_probes(anatomy, 0) if one.slow] + ([] if code else slow_probes(anatomy, 0))
+    hangs = 0
+    for one in slow:
+        ask = Ask(one.row, one.text)
+        limit = 2 * HANG if code else QUICK
+        if hangs >= MOST_SLOW or payer.seconds_left < HANG + limit or payer.left < 4:
+            return
+        paid = payer.again([ask], 1, "0", limit)[0]
+        if paid.error == "hang" and not code:
+            paid = payer.again([ask], 1, "0", HANG)[0]
+        payer.known[ask] = paid
+        hangs += paid.error == "hang"
+        tried.append(one)
+
+
+# -------------------------------------------------------------------------------------------- deciding
+
+
+def accepted(payer: Payer, levels: Levels, tried: Sequence[Probe], moving: set[Ask]) -> list[Finding]:
+    """Worthless texts that are paid like right ones, one finding a family."""
+    return _grouped(payer, levels, tried, moving, "refused", lambda one, paid: _is_paid(levels, one, paid))
+
+
+def refused(payer: Payer, levels: Levels, tried: Sequence[Probe], moving: set[Ask]) -> list[Finding]:
+    """Right texts that are paid like wrong ones, one finding a family."""
+
+    def fails(one: Probe, paid: Paid) -> bool:
+        base = payer.known.get(Ask(one.row, one.base)) if one.base else None
+        sound = not one.base or (base is not None and base.value is not None and base.value > levels.middle)
+        return sound and paid.value is not None and paid.value <= levels.refused_to + CLOSE
+
+    return _grouped(payer, levels, tried, moving, "paid", fails)
+
+
+def _is_paid(levels: Levels, one: Probe, paid: Paid) -> bool:
+    return paid.value is not None and paid.value >= levels.paid_from[one.row] - CLOSE
+
+
+def _grouped(
+    payer: Payer,
+    levels: Levels,
+    tried: Sequence[Probe],
+    moving: set[Ask],
+    expected: str,
+    fails: Callable[[Probe, Paid], bool],
+) -> list[Finding]:
+    families: dict[str, list[Probe]] = defaultdict(list)
+    for one in tried:
+        ask = Ask(one.row, one.text)
+        if one.expected == expected and ask in payer.known and ask not in moving:
+            families[one.family].append(one)
+    hits: dict[str, list[Probe]] = {}
+    for family, some in families.items():
+        failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
+        rows, failed = {one.row for one in some}, {one.row for one in failing}
+        if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
+            continue
+        if family in NEEDS_ANOTHER and failed == rows:
+            continue
+        hits[family] = _confirmed(payer, failing, fails)
+    kept = _leaders({family: some for family, some in hits.items() if some})
+    return [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+
+
+NEEDS_ANOTHER = {"gold_itself", "case", "commas", "equal_number", "space_in_form", "answer_repeated"}
+"""Rewritings that count only where other rows show that they are right: those that are paid there."""
+
+
+def _confirmed(payer: Payer, failing: Sequence[Probe], fails: Callable[[Probe, Paid], bool]) -> list[Probe]:
+    """The shortest examples that fail again when they are asked alone; all of the others are dropped."""
+    shortest = sorted(failing, key=lambda one: (len(one.text), one.row))
+    checked = []
+    for one in shortest[:CONFIRMED]:
+        if payer.left < 1:
+            checked.append(one)
+        elif fails(one, payer.again([Ask(one.row, one.text)], 1)[0]):
+            checked.append(one)
+    return [*checked, *(one for one in shortest[CONFIRMED:] if checked)]
+
+
+COVERS = {
+    "wrong_answer": None,
+    "empty": {"whitespace", "bare_format", "hedge", "truncated", "prompt_echo", "judge_text", "gibberish"},
+    "hedge": {"bare_format", "judge_text", "truncated", "prompt_echo"},
+    "contradiction": {"answer_spray"},
+    "bare_format": {"judge_text"},
+}
+"""Family -> families that a fault which pays it explains too, None: all."""
+
+
+def _leaders(hits: dict[str, list[Probe]]) -> dict[str, list[Probe]]:
+    """The families without those that another one explains: it is paid on all rows where they are."""
+    rows = {family: {one.row for one in some} for family, some in hits.items()}
+    dropped = set()
+    for leader, covered in COVERS.items():
+        if leader not in hits:
+            continue
+        for family in hits:
+            explained = covered is None or family in covered
+            if family != leader and explained and rows[family] <= rows[leader]:
+                dropped.add(family)
+    return {family: some for family, some in hits.items() if family not in dropped}
+
+
+def _finding(
+    payer: Payer,
+    levels: Levels,
+    failing: Sequence[Probe],
+    tried: Sequence[Probe],
+    fails: Callable[[Probe, Paid], bool],
+) -> Finding:
+    """The family's commonest text as its example, how often it fails, and what it is worth."""
+    common = Counter(one.what for one in failing).most_common(1)[0][0]
+    example = next(one for one in failing if one.what == common)
+    rows = {one.row for one in tried if one.what == common}
+    failed = {one.row for one in failing if one.what == common}
+    paid = payer.known[Ask(example.row, example.text)].value
+    best: dict[int, float] = {}
+    for one in tried:
+        value = payer.known[Ask(one.row, one.text)].value
+        if value is not None:
+            best[one.row] = max(best.get(one.row, value), value)
+    accept = example.expected == "refused"
+    times = f"on {len(failed)} of {len(rows)} prompts"
+    said = example.what if example.what.startswith("an ") else f"a reply {example.what}"
+    said = said if not said.startswith("a reply a") else example.what
+    sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
+    honest = levels.paid_from[example.row]
+    worth = statistics.fmean(value - levels.paid_from[row] for row, value in best.items()) if best and accept else 0.0
+    return Finding(
+        "false_accept" if accept else "false_reject",
+        example.family,
+        sentence,
+        payer.rows[example.row].prompt.text,
+        example.text,
+        paid,
+        honest,
+        len(failed) / max(1, len(rows)),
+        worth,
+        payer.rows[example.row].columns,
+        tuple(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+    )
+
+
+def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[Finding]:
+    """One finding where honest wrong texts are paid like right ones, or right ones like wrong ones."""
+    nothing = levels.good <= 0
+    for ask in honest:
+        row = payer.rows[ask.row]
+        wanted = row.good if nothing else row.bad
+        paid = payer.known[ask].value
+        if ask.text in wanted and paid is not None:
+            kind = "false_reject" if nothing else "false_accept"
+            words = "Right answers are paid like wrong ones" if nothing else "Wrong answers are paid like right ones"
+            return [
+                Finding(
+                    "false_reject" if nothing else "false_accept",
+                    "right_answer" if kind == "false_reject" else "wrong_answer",
+                    f"{words}, on nearly all of {len(payer.rows)} prompts.",
+                    row.prompt.text, ask.text, paid, levels.good, 1.0, 0.0, row.columns,
+                )
+            ]  # fmt: skip
+    return []
+
+
+def unsteady_findings(payer: Payer, unsteady: Sequence[Unsteady]) -> list[Finding]:
+    """One finding for each cause, with the shortest text."""
+    found: dict[str, Unsteady] = {}
+    for one in sorted(unsteady, key=lambda one: len(one.ask.text)):
+        found.setdefault(one.cause, one)
+    count = Counter(one.cause for one in unsteady)
+    return [
+        Finding(
+            "unstable",
+            cause,
+            f"{one.sentence}.",
+            payer.rows[one.ask.row].prompt.text,
+            one.ask.text,
+            one.seen[-1],
+            None,
+            count[cause] / len(unsteady),
+            0.0,
+            payer.rows[one.ask.row].columns,
+            (f"seen: {', '.join(f'{value:g}' for value in one.seen[:6])}",),
+        )
+        for cause, one in found.items()
+    ]
+
+
+FAILS = {
+    "crash": "The function fails ({words}) on {what}.",
+    "hang": "The function does not end within {limit:g} seconds on {what}.",
+    "count": "The function {words} on {what}.",
+    "value": "The function {words} on {what}.",
+}
+
+
+def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> list[Finding]:
+    """Texts on which the function fails, one finding for each way, shrunk to a small one."""
+    asks = [*honest, *(Ask(one.row, one.text) for one in tried)]
+    by_way: dict[str, list[Ask]] = defaultdict(list)
+    for ask in dict.fromkeys(asks):
+        paid = payer.known.get(ask)
+        if paid is not None and paid.error:
+            by_way[paid.error].append(ask)
+    found = []
+    for way, some in by_way.items():
+        smallest = next((one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)), None)
+        if smallest is None:
+            continue
+        if way != "hang":
+            smallest = shrunk(payer, smallest, way)
+        words = payer.known[smallest].words
+        what = "an empty reply" if not smallest.text.strip() else f"{smallest.text!r:.60}"
+        found.append(
+            Finding(
+                "unstable", way, FAILS[way].format(words=words, what=what, limit=HANG),
+                payer.rows[smallest.row].prompt.text, smallest.text, None, None,
+                len(some) / len(asks), 0.0, payer.rows[smallest.row].columns,
+            )
+        )  # fmt: skip
+    return found
+
+
+def together(payer: Payer) -> list[Finding]:
+    """Batches that fail although none of their texts fails alone."""
+    for ask, paid in payer.only_together[:1]:
+        row = payer.rows[ask.row]
+        sentence = f"The function fails on some batches of replies that it judges one by one: it {paid.words}."
+        return [Finding("unstable", "batch", sentence, row.prompt.text, ask.text, None, None, 1.0, 0.0, row.columns)]
+    return []
+
+
+def _fails_again(payer: Payer, ask: Ask, way: str) -> bool:
+    """Whether it fails the same way in a fresh process; a hang was tried twice already."""
+    if way == "hang" or payer.left < 1:
+        return True
+    payer.fresh()
+    return payer.again([ask], 1)[0].error == way
+
+
+def shrunk(payer: Payer, ask: Ask, way: str, most: int = 24) -> Ask:
+    """A smaller text on which the function fails the same way: pieces are left out while it does."""
+    text, size, asked = ask.text, max(1, len(ask.text) // 2), 0
+    while size >= 1 and text and asked < most and payer.left > 1:
+        start, smaller = 0, False
+        while start < len(text) and asked < most and payer.left > 1:
+            shorter = text[:start] + text[start + size :]
+            asked += 1
+            paid = payer.pay([Ask(ask.row, shorter)], 1)[0]
+            if paid.error == way:
+                text, smaller = shorter, True
+            else:
+                start += size
+        size = size if smaller and size > 1 else size // 2
+    return Ask(ask.row, text)

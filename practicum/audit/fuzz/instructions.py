@@ -1,0 +1,181 @@
+"""Instructions that a prompt gives in plain words, and honest right texts that are made to break one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.rows import FuzzRow
+
+QUOTED = r"[\"'\u201c\u2018]?([\w'-]+)[\"'\u201d\u2019]?"
+NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+COUNT = r"(\d{1,4}|" + "|".join(NUMBERS) + ")"
+WORDS = rf"((?:the )?words? (?:{QUOTED}(?:, | and | or |, and |, or )?)+)"
+NOT = r"(?:do not|don't|never|without|avoid|must not|not to|no)\b[^.;]{0,30}?"
+FORBIDDEN = re.compile(rf"{NOT}\bwords? ((?:{QUOTED}(?:,? (?:and|or) |, )?)+)", re.IGNORECASE)
+INCLUDED = re.compile(
+    rf"(?:contain\w*|includ\w*|use|uses|using|mention\w*|with) (?:all of )?(?:the |both )?(?:words?|keywords?) ((?:{QUOTED}(?:,? and |, )?)+)",
+    re.IGNORECASE,
+)
+LETTER = re.compile(rf"{NOT}\bletter [\"']?([a-zA-Z])\b", re.IGNORECASE)
+AT_LEAST = re.compile(rf"(?:at least|no fewer than|no less than|more than|minimum of) {COUNT} words", re.IGNORECASE)
+AT_MOST = re.compile(rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} words", re.IGNORECASE)
+RANGE = re.compile(rf"{COUNT} (?:to|and|-) {COUNT} words", re.IGNORECASE)
+EXACTLY = re.compile(rf"(?:exactly|precisely|in) {COUNT} words", re.IGNORECASE)
+SENTENCES = re.compile(rf"(?:exactly |in |with |write ){COUNT} sentences", re.IGNORECASE)
+
+
+def broken(row: int, data: FuzzRow) -> Iterator[Probe]:
+    """Right texts that break one instruction which the prompt, or the row's list of constraints, states."""
+    for what, text in [*_by_prompt(data), *_by_columns(data)]:
+        if text not in data.good:
+            yield Probe(row, text, "instruction_unchecked", "refused", f"that {what}")
+
+
+def _by_prompt(data: FuzzRow) -> Iterator[tuple[str, str]]:
+    prompt = data.prompt.text
+    for good in data.good[:2]:
+        yield from _by_words(prompt, good, data)
+        yield from _by_length(prompt, good)
+        yield from _by_shape(prompt, good, data)
+
+
+def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
+    forbidden = [word for found in FORBIDDEN.finditer(prompt) for word in _listed(found[1])]
+    for word in forbidden:
+        if not any(re.search(rf"\b{re.escape(word)}\b", one, re.IGNORECASE) for one in data.good):
+            yield f"uses the forbidden word {word}", _added(good, word)
+            yield f"uses the forbidden word {word}", f"{word} {good}"
+    for found in INCLUDED.finditer(prompt):
+        for word in _listed(found[1]):
+            if word not in forbidden and all(word.casefold() in one.casefold() for one in data.good):
+                yield f"leaves out the word {word}", re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE)
+    for found in LETTER.finditer(prompt):
+        if found[1].casefold() not in good.casefold():
+            yield f"uses the letter {found[1]}", _added(good, found[1].lower() * 2)
+    if re.search(r"\b(no|without|avoid|not use( any)?) commas\b", prompt, re.IGNORECASE) and "," not in good:
+        yield "uses commas", good.replace(" ", ", ", 2)
+    for found in re.finditer(r"(?:end|finish|close)\w* (?:it |the reply |your \w+ )?with (?:the (?:words?|phrase|sentence) )?[\"']([^\"']{2,80})[\"']", prompt, re.IGNORECASE):
+        if found[1] in good:
+            yield "does not end as told", f"{good} And so on, further and further."
+    for found in re.finditer(r"(?:start|begin)\w* (?:it |the reply |your \w+ )?with (?:the (?:words?|phrase|sentence) )?[\"']([^\"']{2,80})[\"']", prompt, re.IGNORECASE):
+        if good.strip().startswith(found[1]):
+            yield "does not begin as told", f"So then, {good}"
+
+
+def _by_length(prompt: str, good: str) -> Iterator[tuple[str, str]]:
+    words = good.split()
+    for found in AT_LEAST.finditer(prompt):
+        if _number(found[1]) > 2 and len(words) >= _number(found[1]):
+            yield "has too few words", words[0]
+            yield "has too few words", " ".join(words[: max(1, _number(found[1]) // 2)])
+            fewer = _number(found[1]) - 1 if "than" not in found[0].casefold().split("at least")[0] else 1
+            yield "has too few words", " ".join(["so"] * max(1, fewer))
+    ranged = RANGE.search(prompt)
+    most = [_number(found[1]) for found in AT_MOST.finditer(prompt)] + ([_number(ranged[2])] if ranged else [])
+    for count in most:
+        if 0 < len(words) <= count:
+            yield "has too many words", " ".join(words * (2 * count // len(words) + 2))
+    if ranged and _number(ranged[1]) > 2:
+        yield "has too few words", words[0]
+    for found in EXACTLY.finditer(prompt):
+        if len(words) == _number(found[1]):
+            yield "has too many words", f"{good} {good}"
+            yield "has too few words", words[0]
+    for found in SENTENCES.finditer(prompt):
+        if len(re.findall(r"[.!?](?:\s|$)", good)) == _number(found[1]):
+            yield "has too many sentences", f"{good} {good}"
+
+
+def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
+    if re.search(r"\blower ?-?case\b|\bno capital", prompt, re.IGNORECASE) and good == good.lower() != good.upper():
+        yield "has capitals", good.upper()
+        yield "has capitals", good.title()
+    if re.search(r"\b(upper ?-?case|all caps|capital letters)\b", prompt, re.IGNORECASE) and good == good.upper() != good.lower():
+        yield "has no capitals", good.lower()
+    if re.search(r"bullet|'- '|list of", prompt, re.IGNORECASE) and re.match(r"\s*[-*] ", good):
+        yield "is no list", ", ".join(re.sub(r"^\s*[-*] ", "", line) for line in good.splitlines())
+        lines = [line for line in good.splitlines() if line.strip()]
+        if re.search(rf"\b{COUNT} \w+", prompt, re.IGNORECASE) and len(lines) > 1:
+            counts = {_number(found[1]) for found in re.finditer(rf"\b{COUNT} \w+", prompt, re.IGNORECASE)}
+            if len(lines) in counts:
+                yield "has too few items", lines[0]
+                yield "has too many items", "\n".join(lines * 3)
+    if re.search(r"quotation marks|in (double )?quotes", prompt, re.IGNORECASE) and good.strip()[:1] in "\"'\u201c":
+        yield "is not in quotes", good.strip().strip("\"'\u201c\u201d")
+        yield "is not in quotes", good.strip()[1:]
+        yield "is not in quotes", good.strip()[:-1]
+    tongue = re.search(r"\bin (French|German|Spanish|Italian|Portuguese|Dutch|Latin|Russian|Chinese|Japanese)\b", prompt)
+    if tongue and data.bad:
+        yield f"is not in {tongue[1]}", "This sentence is plain English, and so is the rest of it."
+    if re.search(r"\bJSON\b", prompt) and _is_json(good):
+        yield "is no JSON", good.strip().strip("{}[]")
+        yield "is no JSON", good.strip()[:-1]
+
+
+def _by_columns(data: FuzzRow) -> Iterator[tuple[str, str]]:
+    """Words that a column lists under a name that says they are forbidden, or wanted."""
+    spec: Any = data.answer
+    if isinstance(spec, str):
+        try:
+            spec = json.loads(spec)
+        except ValueError:
+            return
+    for name, words in _word_lists(spec, ""):
+        for good in data.good[:1]:
+            if re.search(r"forbid|not_|avoid|exclu|without|never|ban", name):
+                for word in words:
+                    if not any(word.casefold() in one.casefold() for one in data.good):
+                        yield f"uses the forbidden word {word}", _added(good, word)
+            elif re.search(r"includ|exist|requir|contain|must", name):
+                for word in words:
+                    if all(word.casefold() in one.casefold() for one in data.good):
+                        yield f"leaves out the word {word}", re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE)
+
+
+def _word_lists(spec: Any, name: str) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(spec, dict):
+        for key, value in spec.items():
+            yield from _word_lists(value, f"{name} {key}".casefold())
+    elif isinstance(spec, list):
+        if spec and all(isinstance(one, str) and re.fullmatch(r"[\w'-]{2,30}", one) for one in spec):
+            yield name, spec
+        else:
+            heads = [one for one in spec if isinstance(one, str)]
+            for one in spec:
+                if not isinstance(one, str):
+                    yield from _word_lists(one, f"{name} {' '.join(heads)}".casefold())
+
+
+def _listed(text: str) -> list[str]:
+    words = re.findall(r"[\w'-]+", text)
+    kept = []
+    for word in words:
+        if word.casefold() in {"and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"}:
+            if word.casefold() not in {"and", "or"}:
+                break
+            continue
+        kept.append(word.strip("'"))
+    return [word for word in kept if word][:4]
+
+
+def _added(good: str, word: str) -> str:
+    """A text with one more word, before its last sign."""
+    end = re.search(r"[.!?\"']*\s*$", good)
+    start = end.start() if end else len(good)
+    return f"{good[:start]} {word}{good[start:]}"
+
+
+def _number(text: str) -> int:
+    return NUMBERS.get(text.casefold(), 0) or int(text) if text.isdigit() or text.casefold() in NUMBERS else 0
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

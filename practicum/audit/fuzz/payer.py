@@ -1,0 +1,194 @@
+"""Asking a reward function what it pays: in a worker process, within limits of calls and seconds.
+
+A batch that fails is halved until the text that fails is found, so that one text's crash is told from a
+batch's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from practicum.audit.fuzz.rows import FuzzRow
+from practicum.reward.config import FunctionsConfig
+from practicum.reward.function import Function, Progress, refuse_what_cannot_be_sent, row_of
+from practicum.reward.process import Call, Queue, Worker, answers
+
+BATCH = 64
+TIME_LIMIT = 10.0
+"""Seconds a call may take."""
+QUICK = 2.0
+"""Seconds that a text suspected to hang is given at first."""
+HANG = 6.0
+"""Seconds after which a text that is alone in its batch hangs, where others take far less."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One text for one row."""
+
+    row: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Paid:
+    """What a reward said: a number, nothing (it does not judge), or how it failed.
+
+    error: empty, crash, hang, count (a batch of another length) or value (no finite number).
+    """
+
+    value: float | None
+    error: str = ""
+    words: str = ""
+
+    @property
+    def key(self) -> tuple[float | None, str]:
+        """What two payments of one text must share."""
+        return self.value, self.error
+
+
+class BudgetSpent(Exception):  # noqa: N818 - it ends a search, it is no error
+    """No calls or no seconds are left."""
+
+
+class Payer:
+    """A reward function with a budget: `calls` counts each text judged. `close` ends its processes."""
+
+    def __init__(
+        self,
+        reward: str,
+        config: FunctionsConfig,
+        rows: Sequence[FuzzRow],
+        budget: int,
+        seconds: float,
+        told: Callable[[int], None] = lambda calls: None,
+    ) -> None:
+        self.rows, self.budget, self.seconds, self.told = rows, budget, seconds, told
+        self.calls, self.started = 0, time.monotonic()
+        options = {"judge": asdict(config.judge), "time_limit": config.time_limit, "max_new_tokens": 512}
+        self.function = Function(reward, config.names[0], config, options)
+        self.workers: dict[str, Worker] = {"0": self.function.workers[0]}
+        self.known: dict[Ask, Paid] = {}
+        self.only_together: list[tuple[Ask, Paid]] = []
+
+    def check(self) -> None:
+        """Raise InputError where the function needs a column that the rows do not have."""
+        for row in self.rows:
+            sample = row_of(row.prompt, "", None)
+            refuse_what_cannot_be_sent(sample)
+            self.function.check(sample)
+
+    @property
+    def left(self) -> int:
+        """Calls that are left, 0 where no time is."""
+        return 0 if self.seconds_left <= 0 else max(0, self.budget - self.calls)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that are left."""
+        return self.seconds - (time.monotonic() - self.started)
+
+    def pay(self, asks: Sequence[Ask], batch: int = BATCH) -> list[Paid]:
+        """What each is paid; one that was asked before costs nothing. Raises BudgetSpent."""
+        new = [one for one in dict.fromkeys(asks) if one not in self.known]
+        for one, paid in zip(new, self.again(new, batch), strict=True):
+            self.known[one] = paid
+        return [self.known[one] for one in asks]
+
+    def again(self, asks: Sequence[Ask], batch: int = BATCH, seed: str = "0", limit: float = TIME_LIMIT) -> list[Paid]:
+        """What each is paid if it is asked now, whatever is known; `seed` is the process's hash seed."""
+        found: list[Paid] = []
+        for start in range(0, len(asks), batch):
+            found += self._batch(asks[start : start + batch], seed, limit)
+        return found
+
+    def fresh(self, seed: str = "0") -> None:
+        """End the process with this hash seed; the next question starts a new one."""
+        if seed in self.workers:
+            self.workers[seed].kill()
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self.workers.values():
+            worker.kill()
+
+    def _batch(self, asks: Sequence[Ask], seed: str, limit: float) -> list[Paid]:
+        """One call; where it fails, halves of it, down to single texts."""
+        if len(asks) > self.left:
+            raise BudgetSpent
+        reply = self._call(asks, seed, limit)
+        if "error" not in reply:
+            return [_paid(result) for result in reply["rows"]]
+        if len(asks) == 1:
+            return [_failed(reply)]
+        half = len(asks) // 2
+        shorter = max(QUICK, limit / 2)
+        parts = [*self._batch(asks[:half], seed, shorter), *self._batch(asks[half:], seed, shorter)]
+        if not any(one.error for one in parts) and reply["error"] != "time limit":
+            self.only_together.append((asks[0], _failed(reply)))
+        return parts
+
+    def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
+        worker = self._worker(seed)
+        rows = [row_of(self.rows[one.row].prompt, one.text, None) for one in asks]
+        request = {"rows": rows, "state": asdict(Progress()), "limit": limit}
+        call = Call(tuple(range(len(asks))), request, limit)
+        self.calls += len(asks)
+        for _, _, reply in answers([Queue([worker], deque([call]))]):
+            self.told(self.calls)
+            return reply
+        raise AssertionError("a call is always answered")
+
+    def _worker(self, seed: str) -> Worker:
+        if seed not in self.workers:
+            setup = self.function.workers[0].setup
+            self.workers[seed] = Worker(setup, self.function.text)
+        worker = self.workers[seed]
+        if worker.process is None:
+            with _hash_seed(seed):
+                worker.start()
+        return worker
+
+
+@contextlib.contextmanager
+def _hash_seed(seed: str) -> Iterator[None]:
+    """Within this, processes that start have that hash seed."""
+    before = os.environ.get("PYTHONHASHSEED")
+    os.environ["PYTHONHASHSEED"] = seed
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONHASHSEED"]
+        else:
+            os.environ["PYTHONHASHSEED"] = before
+
+
+def _paid(result: dict[str, Any]) -> Paid:
+    if "error" in result:
+        return _failed(result)
+    if "parts" in result:
+        return Paid(float(sum(result["parts"].values())))
+    value = result["value"]
+    return Paid(None if value is None else float(value))
+
+
+def _failed(reply: dict[str, Any]) -> Paid:
+    words = str(reply["words"])
+    if reply["error"] == "time limit":
+        return Paid(None, "hang", words)
+    if reply["error"] == "BadReward":
+        return Paid(None, "count" if " rewards for " in words else "value", words)
+    return Paid(None, "crash", words)
+
+
+def file_of(reward: str) -> Path:
+    """The file of FILE.py:function."""
+    return Path(reward.rpartition(":")[0])

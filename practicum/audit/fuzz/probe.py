@@ -1,0 +1,27 @@
+"""One text to try on one row, and what it would mean if it were paid, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Expected = Literal["refused", "paid", "steady"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A text for a row. expected: what a sound reward does with it; `steady` says only that it judges it.
+
+    family: what it would exploit, or what would be refused. what: the text in words, to follow "a reply".
+    alone: one row is proof enough, since the text is wrong (or right) whatever the task is.
+    slow: it may hang, so it is asked by itself.
+    """
+
+    row: int
+    text: str
+    family: str
+    expected: Expected
+    what: str
+    alone: bool = True
+    slow: bool = False
+    base: str = ""

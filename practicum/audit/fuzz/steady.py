@@ -1,0 +1,124 @@
+"""Whether a reward says the same of the same text: alone and in batches, first and again, in other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from practicum.audit.fuzz.payer import Ask, BudgetSpent, Paid, Payer
+
+CLOSE = 1e-9
+REPEATS = 10
+HASH_SEEDS = ("1", "2", "3", "4")
+ALONE_SHARE = 0.4
+CAUSES = {
+    "random": "The same reply to the same prompt is paid {low:g} or {high:g} by chance",
+    "history": "A reply is paid {first:g} at first and {second:g} when it is judged again",
+    "hash_order": "A reply is paid {low:g} or {high:g}, as the process's hash seed falls",
+    "batch": "A reply is paid {low:g} or {high:g}, as the other replies of its batch fall",
+}
+
+
+@dataclass(frozen=True)
+class Unsteady:
+    """A text that is not always paid the same: why, and the rewards seen."""
+
+    ask: Ask
+    cause: str
+    seen: tuple[float, ...]
+
+    @property
+    def sentence(self) -> str:
+        """In plain English, without the end."""
+        return CAUSES[self.cause].format(
+            low=min(self.seen), high=max(self.seen), first=self.seen[0], second=self.seen[-1]
+        )
+
+
+def same(one: Paid, other: Paid) -> bool:
+    """Whether two payments are one."""
+    if one.value is None or other.value is None:
+        return one.key == other.key
+    return abs(one.value - other.value) <= CLOSE * max(1.0, abs(one.value))
+
+
+def moved(payer: Payer, asks: Sequence[Ask], seed: int, room: int) -> list[Ask]:
+    """Of texts that were asked before, those that are paid otherwise when they are asked again: in the same
+    process, then in one with another hash seed, in another order and other batches; at most `room` calls."""
+    random = Random(f"again {seed}")
+    known = [one for one in asks if one in payer.known]
+    found: dict[Ask, None] = {}
+    here = random.sample(known, min(len(known), room // 6))
+    _compare(payer, here, "0", 1, found)
+    there = random.sample(known, min(len(known), max(0, room - len(here))))
+    cut = int(len(there) * ALONE_SHARE)
+    _compare(payer, there[:cut], "1", 1, found)
+    _compare(payer, there[cut:], "1", 16, found)
+    return list(found)
+
+
+def _compare(payer: Payer, asks: Sequence[Ask], seed: str, batch: int, found: dict[Ask, None]) -> None:
+    for start in range(0, len(asks), 48):
+        some = asks[start : start + 48]
+        if len(some) > payer.left:
+            return
+        for one, paid in zip(some, payer.again(some, batch, seed), strict=True):
+            if not same(paid, payer.known[one]):
+                found[one] = None
+
+
+def moved_by_hash(payer: Payer, asks: Sequence[Ask]) -> list[Ask]:
+    """Of texts that were asked before, those that other hash seeds pay otherwise."""
+    found: dict[Ask, None] = {}
+    for seed in HASH_SEEDS:
+        _compare(payer, asks, seed, 16, found)
+    return list(found)
+
+
+def repeated(payer: Payer, asks: Sequence[Ask]) -> list[Ask]:
+    """Texts that are paid differently in one batch of nothing but them, or one after another."""
+    found = []
+    for one in asks:
+        if payer.left < 2 * REPEATS:
+            break
+        together = payer.again([one] * REPEATS, REPEATS)
+        apart = payer.again([one] * (REPEATS // 2), 1)
+        if not all(same(paid, payer.known[one]) for paid in [*together, *apart]):
+            found.append(one)
+    return found
+
+
+def diagnosed(payer: Payer, ask: Ask) -> Unsteady | None:
+    """Why a text is not always paid the same; None where it is, in fresh processes."""
+    known = payer.known[ask]
+    try:
+        first = _fresh(payer, ask, "0", 12)
+        second = _fresh(payer, ask, "0", 6)
+    except BudgetSpent:
+        return None
+    values = [paid.value for paid in first if paid.value is not None]
+    again = [paid.value for paid in second if paid.value is not None]
+    if not values or not again:
+        return None
+    seen = tuple(dict.fromkeys([*values, *again]))
+    if len(seen) > 1:
+        steady = len(set(values[1:])) == 1 and values[0] != values[1] and values[0] == again[0]
+        grows = values[: len(again)] == again
+        return Unsteady(ask, "history" if steady or grows else "random", tuple(dict.fromkeys(values)) if grows or steady else seen)
+    others: list[float] = []
+    for seed in HASH_SEEDS:
+        try:
+            others += [paid.value for paid in _fresh(payer, ask, seed, 1) if paid.value is not None]
+        except BudgetSpent:
+            break
+    if len({*seen, *others}) > 1:
+        return Unsteady(ask, "hash_order", tuple(dict.fromkeys([*seen, *others])))
+    if known.value is not None and abs(known.value - seen[0]) > CLOSE:
+        return Unsteady(ask, "batch", (seen[0], known.value))
+    return None
+
+
+def _fresh(payer: Payer, ask: Ask, seed: str, count: int) -> list[Paid]:
+    payer.fresh(seed)
+    return payer.again([ask] * count, 1, seed)
