@@ -29,7 +29,7 @@ from practicum.ranges import Common, OpenShare, PositiveInt, Range
 from practicum.run.folder import Run
 from practicum.types import Prompt
 
-CONSTANT, WRONG, PARTED = "constant", "paid_wrong", "truth"
+CONSTANT, WRONG, OVERPAID, PARTED = "constant", "paid_wrong", "overpaid", "truth"
 FOUND = "found:"
 TALLIES = ("answers", "everything", "wrong")
 SHOWN = 3
@@ -222,25 +222,26 @@ class Counted(Quiet):
             of_kind = [row in right for row in well if name in found[row] and worth[row] is not None]
             if of_kind:
                 memory.right[name] = sum(of_kind) / len(of_kind)
-        share = self._overpaid(paid, judged, right)
-        return {"truth": len(right) / len(judged)} | ({} if share is None else {WRONG: share})
+        return {"truth": len(right) / len(judged), **self._overpaid(paid, judged, right)}
 
-    def _overpaid(self, paid: Sequence[Paid], judged: Sequence[int], right: set[int]) -> float | None:
-        """Add the look to the tally of wrong answers that are paid as right ones are, and return their share.
+    def _overpaid(self, paid: Sequence[Paid], judged: Sequence[int], right: set[int]) -> dict[str, float]:
+        """Add the look to the tally of wrong answers that are paid as right ones are, and return their share
+        of all answers that are so paid, and of all.
 
-        What right ones are paid is the median of all looks' medians; None before the truth saw a right one.
+        What right ones are paid is the median of all looks' medians; without a right one so far, nothing.
         """
         memory = self.memory
         if right:
             memory.right_pay.append(median(paid[row].reward for row in right))
         if not memory.right_pay:
-            return None
+            return {}
         level = median(memory.right_pay)
         level -= 1e-9 * abs(level)
         rows = [row for row in judged if paid[row].reward >= level]
         wrong = [[] if row in right else [WRONG] for row in rows]
         memory.wrong.add(*by_prompt([paid[row].prompt.text for row in rows], wrong))
-        return sum(map(len, wrong)) / len(rows) if rows else None
+        count = sum(map(len, wrong))
+        return {OVERPAID: count / len(judged)} | ({WRONG: count / len(rows)} if rows else {})
 
     def _alarms(self, step: int) -> tuple[str, ...]:
         """A sentence for each kind that is too frequent now and was not told before.
