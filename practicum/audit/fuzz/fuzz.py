@@ -328,7 +328,22 @@ def _finding(
         worth,
         payer.rows[example.row].columns,
         tuple(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+        _against(payer, levels, example),
     )
+
+
+def _against(payer: Payer, levels: Levels, example: Probe) -> str | None:
+    """The honest text to the same prompt that the example must be paid less, or more, than."""
+    row = payer.rows[example.row]
+    accept = example.expected == "refused"
+    known = [
+        (paid.value, text)
+        for text in (row.good if accept else row.bad)
+        for paid in [payer.known.get(Ask(example.row, text))]
+        if paid is not None and paid.value is not None and text != example.text
+    ]
+    kept = [one for one in known if (one[0] > levels.middle) is accept]
+    return (min(kept) if accept else max(kept))[1] if kept else None
 
 
 def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[Finding]:
