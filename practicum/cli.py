@@ -135,6 +135,10 @@ def _train(
             raise
         # What is missing here is missing in the run's own file.
         raise InputError(f"{stored}: {error}") from error
+    for look in [] if options.resume else _first_looks(name, config):
+        print(f"practicum: {_one_line(look.sentence)}", file=sys.stderr)
+        if look.remedy:
+            print(f"  -> {_one_line(look.remedy)}", file=sys.stderr)
     try:
         with announced(run_path), never_silent(f"{name} is at work"):
             summary = _quietly(
@@ -151,6 +155,18 @@ def _train(
     return 0
 
 
+def _first_looks(name: str, config: Any) -> Sequence[Any]:
+    """What a short examination of the user's own reward functions found, before practice with them."""
+    if name != "rl" or not config.reward.functions or not config.guard.fuzz or config.control != "none":
+        return []
+    from practicum.run.progress import never_silent
+
+    short = importlib.import_module("practicum.audit.fuzz.first_look")
+    with never_silent("the reward is examined"):
+        looks: Sequence[Any] = short.first_look(config.reward, config.data, config.guard.fuzz, config.seed)
+    return looks
+
+
 def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], options: Arguments) -> int:
     """Make a stage's first steps and say what they show; exit 3 where the run would be refused."""
     from practicum.config import load
@@ -163,7 +179,9 @@ def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], opti
     with never_silent("reading the settings"):
         config = load(config_class, options.config, options.settings)
     doctor = importlib.import_module("practicum.training.doctor")
-    examine = partial(doctor.dry_run, name, train, config, options.run or Path("runs"))
+    looks = _first_looks(name, config)
+    found = [doctor.Finding("reward", look.severity, look.sentence, look.remedy) for look in looks]
+    examine = partial(doctor.dry_run, name, train, config, options.run or Path("runs"), found)
     with never_silent(f"{name} is tried"):
         result = _quietly(options.json, examine)
     code = int(result.pop("exit_code", 0))

@@ -24,7 +24,7 @@ import torch
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_rows, to_json
 from practicum.guard.controllers import KLConfig
-from practicum.guard.guard import GuardConfig
+from practicum.guard.counted import WatchConfig
 from practicum.model.checkpoint import load_tensors, model_folder, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, compute_dtype, initialise, parameter_count
 from practicum.model.device import chosen_device, described
@@ -223,7 +223,7 @@ def practice_config(place: Place, **changes: Any) -> RlConfig:
         group_size=8,
         sampling=SamplingConfig(max_new_tokens=4, dtype="float32"),
         update=UpdateConfig(kl=KLConfig(weight=0.05), minibatches=2),
-        guard=GuardConfig(action="off"),
+        guard=WatchConfig(action="off"),
         optimizer=CAREFUL,
         loop=loop_of(place, place.size.steps),
         dtype="float32",

@@ -31,7 +31,7 @@ from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.controllers import KLConfig
-from practicum.guard.guard import GuardConfig
+from practicum.guard.counted import WatchConfig
 from practicum.model.checkpoint import model_folder
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
@@ -88,7 +88,7 @@ class StudyConfig:
             algorithm="ppo",
             prompts_per_step=16,
             update=UpdateConfig(minibatches=2),
-            guard=GuardConfig(action="off"),
+            guard=WatchConfig(action="off"),
             optimizer=replace(PracticeSettings().optimizer, learning_rate=4e-4),
             loop=LoopConfig(checkpoint_every=40, threads=1),
         )

@@ -155,8 +155,8 @@ def claims(result: Mapping[str, Any]) -> list[Claim]:
     """The shares as claims."""
     named, accused = result["named"], result["accused"]
     return [
-        share("fuzz-named", "Faulty rewards named with the right kind", named, (0,), ">= 90"),
-        share("fuzz-accused", "Clean rewards accused of anything", accused, (0,), "<= 5"),
+        share("fuzz-named", "Faulty rewards named with the right kind", named, (0,), "at least 90"),
+        share("fuzz-accused", "Clean rewards accused of anything", accused, (0,), "at most 5"),
     ]
 
 

@@ -29,6 +29,7 @@ from practicum.audit.record import read_run, records
 from practicum.config import completed
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
+from practicum.guard.counted import WatchConfig
 from practicum.guard.guard import GuardConfig, replay
 from practicum.model.checkpoint import model_folder
 from practicum.model.sampling import SamplingConfig
@@ -159,7 +160,7 @@ def gamed_runs(config: StudyConfig, clean: RlConfig) -> dict[str, RlConfig]:
     )
     unguarded = replace(
         guarded,
-        guard=GuardConfig(action="off"),
+        guard=WatchConfig(action="off"),
         loop=replace(loop, keep_checkpoints=config.gamed_steps),
     )
     return {

@@ -36,6 +36,7 @@ from practicum.audit.overoptimization import (
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.guard.controllers import KLConfig
+from practicum.guard.counted import WatchConfig
 from practicum.guard.guard import GuardConfig
 from practicum.model.checkpoint import model_folder
 from practicum.model.device import chosen_device, described
@@ -229,7 +230,7 @@ def round_config(config: LabConfig, first: Path, seed: int) -> RlhfConfig:
         group_size=4,
         sampling=SamplingConfig(max_new_tokens=80),
         update=replace(base.practice.update, kl=KLConfig()),
-        guard=GuardConfig(action="off"),
+        guard=WatchConfig(action="off"),
         optimizer=replace(base.practice.optimizer, learning_rate=config.learning_rate),
         loop=LoopConfig(
             config.steps,

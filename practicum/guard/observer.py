@@ -15,15 +15,26 @@ from practicum.types import Prompt
 
 
 @dataclass(frozen=True)
+class Paid:
+    """One completion of a step and what it was paid."""
+
+    prompt: Prompt
+    text: str
+    reward: float
+
+
+@dataclass(frozen=True)
 class StepResult:
     """What one update reports: a metrics row, `tokens` (read by the model) in it, and a few samples.
 
-    `prompts` are those of the samples, as the model was given them: chats have messages and tools.
+    `prompts` are those of the samples, as the model was given them: chats have messages and tools. `paid` are
+    all completions of a step of practice.
     """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
     prompts: Sequence[Prompt] = ()
+    paid: Sequence[Paid] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,8 @@ class Verdict:
 
     ends: no further step from here. back_to: the checkpoint to go back to. pin: what is written to
     RUN/held.json when the run goes on from there with its KL pinned. said: lines for stderr, told once the
-    progress bar is closed. metrics: more columns of the step's row.
+    progress bar is closed, or at once where the run goes on. metrics: more columns of the step's row. marks:
+    more columns of the step's samples, for each in turn; empty: none.
     """
 
     ends: bool = False
@@ -53,6 +65,7 @@ class Verdict:
     pin: Mapping[str, Any] | None = None
     said: tuple[str, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    marks: Sequence[Mapping[str, Any]] = ()
 
 
 GO_ON = Verdict()

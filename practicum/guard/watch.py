@@ -28,14 +28,18 @@ FEWEST_FOR_TAIL = 20
 
 
 def warning_signals(batch: ScoredRollout) -> dict[str, float]:
-    """`tail_index` of the reward models' rewards; with several members `proxy_reference_correlation`.
+    """`tail_index` of the reward models' rewards, or of any other; with several members
+    `proxy_reference_correlation`.
 
     That is Spearman's correlation of the first member with the mean of the others, a second opinion.
     """
     parts = [score.parts for score in batch.scores]
     signals = {}
     if len(parts) >= FEWEST_FOR_TAIL:
-        signals["tail_index"] = tail_index(np.array([one["reward_model"] for one in parts]))
+        rewards = [
+            one.get("reward_model", score.value) for one, score in zip(parts, batch.scores, strict=True)
+        ]
+        signals["tail_index"] = tail_index(np.array(rewards))
     names = [name for name in parts[0] if name.startswith("member_")]
     if names and len(parts) > 2:
         members_MB = np.array([[one[name] for one in parts] for name in names])
@@ -120,12 +124,13 @@ def held_since(run_folder: Path) -> dict[str, Any] | None:
 
 
 def ended_by_guard(run: Run) -> dict[str, Any] | None:
-    """The summary of a run that its guard has ended, else None."""
+    """The summary of a run that its guard, or the count beside it, has ended, else None."""
     path = run.path / "summary.json"
     if not path.exists():
         return None
     summary: dict[str, Any] = read_json(path, "remove it: resuming writes another")
-    return summary if summary.get("guard", {}).get("action", "go_on") != "go_on" else None
+    ended = summary.get("guard", {}).get("action", "go_on") != "go_on"
+    return summary if ended or summary.get("known", {}).get("action") in ("stop", "ask") else None
 
 
 def asked_prompts(run_folder: Path) -> list[Prompt]:

@@ -11,6 +11,9 @@ from practicum.report.figures import Estimate, practice_metric, stage_curves
 from practicum.report.results import stage_rows
 from practicum.report.runs import Json, ReportedRun
 
+WORTH_A_PICTURE = 0.1
+"""A kind of exploit whose share never came so far has no curve."""
+
 
 def figure(svg: str, caption: str, title: str = "") -> Json:
     """A picture with its words, for the template."""
@@ -96,12 +99,18 @@ def health_figures(runs: Sequence[ReportedRun]) -> list[Json]:
     """Signs of a healthy practice; for a single other stage those it has."""
     stage = "rl" if "rl" in runs[0].stages else next(reversed(runs[0].stages))
     shown = []
-    for name in words.HEALTH:
+    exploits = [name for name in runs[0].stages[stage].names(words.EXPLOIT) if _matters(runs[0], stage, name)]
+    for name in (*words.HEALTH, *exploits):
         values = [value for _, value in runs[0].stages[stage].series(name)]
         # Without a reference model the distance to it is logged as 0 throughout, which tells nothing.
         if values and (name != "kl" or any(values)):
             shown.append(metric_figure(runs, stage, name, "health"))
     return shown
+
+
+def _matters(run: ReportedRun, stage: str, metric: str) -> bool:
+    """Whether a share was ever high enough for a picture of its own."""
+    return max((value for _, value in run.stages[stage].series(metric)), default=0.0) >= WORTH_A_PICTURE
 
 
 def metric_figure(runs: Sequence[ReportedRun], stage: str, metric: str, kind: str) -> Json:

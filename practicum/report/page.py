@@ -82,12 +82,20 @@ def render(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> str:
         texts=solutions.practice_texts(run),
         seed_equation=charts.seed_equation(run),
         health=charts.health_figures(runs),
+        watched=watched(run),
         cost=cost_rows(run),
         energy=energy(run),
         commands=commands(run),
         environment_rows=environment_rows(run),
         configs=[(name, (path / "config.toml").read_text(encoding="utf-8")) for name, path in folders],
     )
+
+
+def watched(run: ReportedRun) -> list[str]:
+    """What the count beside practice said while it ran; often nothing."""
+    practice = run.stages.get("rl")
+    said = dig(practice.summary, "known", "sentences") if practice else None
+    return [str(sentence) for sentence in said] if isinstance(said, list) else []
 
 
 def cost_rows(run: ReportedRun) -> list[Json]:

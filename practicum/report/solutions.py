@@ -75,10 +75,17 @@ def written(row: Json) -> Json:
         "outcome": words.OUTCOME_TITLES.get(outcome, outcome),
         "right": bool(row.get("solved", outcome == "correct")),
         "judged": row.get("solved", outcome) is not None,
-        "reason": str(row.get("reason", "")),
+        "reason": "; ".join(filter(None, [str(row.get("reason", "")), looks_like(row)])),
         "reward": number(row.get("reward")),
         "advantage": number(row.get("advantage")),
     }
+
+
+def looks_like(row: Json) -> str:
+    """The kinds of exploiting texts that the count beside the run took a sample for; empty where none."""
+    kinds = row.get("known")
+    names = [str(name).replace("_", " ") for name in kinds] if isinstance(kinds, list) else []
+    return f"looks like {', '.join(name for name in names if ':' not in name)}" if names else ""
 
 
 def spoken(row: Json) -> str:

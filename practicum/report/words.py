@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from practicum.guard.known import KNOWN
+
 STAGE_TITLES = {
     "pretrain": "Exposition",
     "sft": "Worked problems",
@@ -137,6 +139,15 @@ METRICS: dict[str, Meaning] = {
         "Share of problems whose answers all earned the same reward: they give no gradient.",
         True,
     ),
+    "truth": Meaning("truth", "Share of answers that are right by the truth, which does not pay.", True),
+    "paid_wrong": Meaning(
+        "wrong and paid", "Share wrong by the truth, of the answers that are paid as right ones are.", True
+    ),
+    "known_paid": Meaning(
+        "exploits among the well paid",
+        "Share of the well-paid answers that look like any text that exploits rewards.",
+        True,
+    ),
     "padding_share": Meaning("padding", "Share of the computation spent on padding.", True),
     "learning_rate": Meaning("learning rate", "Learning rate of the update."),
     "advantage": Meaning(
@@ -154,9 +165,13 @@ HEALTH = (
     "completion_tokens",
     "groups_tied",
     "padding_share",
+    "truth",
+    "paid_wrong",
+    "known_paid",
 )
 
 
+EXPLOIT = "known_paid/"
 PART = "reward/"
 PART_TEXT = "Mean of this part of the reward over the answers of an iteration, before its weight."
 
@@ -168,6 +183,9 @@ def meaning(metric: str) -> Meaning:
         failed = name.startswith("failed/")
         text = "Share of an iteration's answers that the function failed on." if failed else PART_TEXT
         return Meaning(name.replace("failed/", "failures of "), text, failed)
+    if metric.startswith(EXPLOIT):
+        words = KNOWN[name].sentence if name in KNOWN else name.replace("_", " ")
+        return Meaning(f"paid: {name.replace('_', ' ')}", f"Share of well-paid answers that {words}.", True)
     return METRICS.get(metric, Meaning(name.replace("_", " "), f"The metric {metric} of metrics.jsonl."))
 
 

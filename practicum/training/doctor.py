@@ -261,10 +261,17 @@ def check_disk(checkpoint: int, most: int, free: int) -> Finding:
 # ------------------------------------------------------------------------------------------------ the dry run
 
 
-def dry_run(name: str, train: Callable[..., dict[str, Any]], config: Any, run_path: Path) -> dict[str, Any]:
+def dry_run(
+    name: str,
+    train: Callable[..., dict[str, Any]],
+    config: Any,
+    run_path: Path,
+    before: Sequence[Finding] = (),
+) -> dict[str, Any]:
     """Make the first steps of `train(config, folder)` and say what they show; nothing is left behind.
 
-    `name` is the command's; `run_path` where the run would be, whose disk must have room.
+    `name` is the command's; `run_path` where the run would be, whose disk must have room; `before` what is
+    known already, as of the reward.
     Returns `verdict` (ok, warn, stop), `findings`, `estimates` and, where the run would be refused,
     `exit_code`. What the settings themselves forbid is an InputError, as in the real run.
     """
@@ -277,7 +284,7 @@ def dry_run(name: str, train: Callable[..., dict[str, Any]], config: Any, run_pa
                 raise
             said = str(error).replace(str(Path(folder) / name), "RUN")
             findings.append(Finding("error", "stop", said, "mend that first"))
-    findings = [*(found for stage in tried.stages for found in examined(stage, config)), *findings]
+    findings = [*before, *(found for stage in tried.stages for found in examined(stage, config)), *findings]
     findings.append(check_memory(peak_memory(), _machine_memory()))
     cards = {stage.policy.device for stage in tried.stages if stage.policy.device.type == "cuda"}
     for card in cards:

@@ -265,7 +265,8 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
                 told |= signs.keys()
                 if position.step == STEPS and not config.allow_dead:
                     _refuse_dead(stage, signs)
-            bar.update(position.step, **{name: position.last[name] for name in stage.shown})
+            said = {name: position.last[name] for name in stage.shown if name in position.last}
+            bar.update(position.step, **said)
             last_one = position.step == steps or verdict.ends
             if last_one or position.step % config.checkpoint_every == 0:
                 stage.save(position.step, position.last)
@@ -308,11 +309,19 @@ def _refuse_dead(stage: Stage, signs: Mapping[str, str]) -> None:
 
 
 def _observed(observers: Sequence[Observer], step: int, result: StepResult) -> tuple[StepResult, Verdict]:
-    """The result with what the observers add to it, and the first verdict that ends the run."""
+    """The result with what the observers add to it, and the first verdict that ends the run.
+
+    What an observer says of a run that goes on is told at once.
+    """
     final = GO_ON
     for observer in observers:
         verdict = observer.after(step, result)
         result = replace(result, metrics={**result.metrics, **verdict.metrics})
+        if verdict.marks:
+            marked = zip(result.samples, verdict.marks, strict=True)
+            result = replace(result, samples=[{**sample, **marks} for sample, marks in marked])
+        if not verdict.ends:
+            _say(verdict.said)
         if verdict.ends and not final.ends:
             final = verdict
     return result, final

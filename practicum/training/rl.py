@@ -21,8 +21,8 @@ from torch import nn
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
-from practicum.guard.guard import GuardConfig
-from practicum.guard.observer import Adjustments, Observer, StepResult, adjustments
+from practicum.guard.counted import Counted, WatchConfig
+from practicum.guard.observer import Adjustments, Observer, Paid, StepResult, adjustments
 from practicum.guard.signals import repeated_triples
 from practicum.guard.watch import Watch, ended_by_guard, warning_signals
 from practicum.model.decoder import compute_dtype
@@ -46,6 +46,7 @@ from practicum.reward.parts import (
     repetition,
 )
 from practicum.reward.shaping import Potential, load_potential, shaped_tokens
+from practicum.reward.truth import truth_for
 from practicum.rollout.collect import ScoredRollout, collect, solved_share
 from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
@@ -103,8 +104,9 @@ class PracticeSettings(Ranged):
     """Print where a step's time goes and write trace.json."""
     reward: RewardConfig = field(default_factory=RewardConfig)
     """Who pays, and what each named part is worth."""
-    guard: GuardConfig = field(default_factory=GuardConfig)
-    """What watches a run against reward models, and ends it when they no longer speak for people."""
+    guard: WatchConfig = field(default_factory=WatchConfig)
+    """What watches the signals of a run and its answers, and ends it when its reward can no longer be
+    trusted."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters that learn in place of all weights."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -257,6 +259,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
         check_judged(task, reward or config.reward_model or config.reward.functions)
     told = {"max_new_tokens": config.sampling.max_new_tokens}
+    own = reward is not None or bool(config.reward.functions)
     reward = with_control(with_functions(config.reward, task, reward, told), config.control, config.seed)
     check_control(reward, config.control, task.prompts("train", 1, 0)[0])
     check_shares(task, config.reward.shares)
@@ -265,7 +268,8 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         load_reward_model(path, dtype, config.reward_format, device) for path in config.reward_model
     ]
     anchor = config.reference or config.model
-    reference = load_policy(anchor, device)[0] if config.update.kl.weight or reward_models else None
+    watched = bool(reward_models) or (config.guard.rewards == "any" and config.guard.action != "off")
+    reference = load_policy(anchor, device)[0] if config.update.kl.weight or watched else None
     if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     return Parts(
@@ -278,7 +282,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         reward_models,
         reference,
         make_heads(config, policy, tokenizer, reward_models),
-        make_observers(config, task),
+        make_observers(config, task, own_reward=own),
         load_potential(config.ppo.potential) if config.ppo.potential else None,
     )
 
@@ -325,9 +329,14 @@ def make_heads(
     return nn.ModuleDict({"value": Critic(own, start.head.weight.mean(0) / scale, -mean / scale)})
 
 
-def make_observers(config: RlConfig, task: Task) -> tuple[Observer, ...]:
-    """The controllers that the settings ask for, the guard beside reward models, the profile."""
-    guarded = bool(config.reward_model) and config.guard.action != "off"
+def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) -> tuple[Observer, ...]:
+    """The controllers that the settings ask for, the guard beside reward models, the count, the profile.
+
+    Answers are counted where a reward of the user's own pays, or where there is something to count them by.
+    """
+    learned = bool(config.reward_model) or config.guard.rewards == "any"
+    guarded = learned and config.guard.action != "off"
+    counted = own_reward or bool(config.guard.findings) or config.guard.truth not in ("auto", "none")
     observers: list[Observer] = []
     if config.update.kl.target or (guarded and config.guard.action == "hold"):
         observers.append(KLController(config.update.kl, config.guard.held_kl))
@@ -339,6 +348,9 @@ def make_observers(config: RlConfig, task: Task) -> tuple[Observer, ...]:
     if guarded:
         prompts_of = partial(_prompts_of_step, task, config)
         observers.append(Watch(config.guard, config.loop.checkpoint_every, prompts_of))
+    if counted and config.guard.known != "off":
+        truth = truth_for(config.guard.truth, task, config.reward.time_limit)
+        observers.append(Counted(config.guard, partial(_prompts_of_step, task, config), truth))
     if config.profile:
         observers.append(Profiler())
     return tuple(observers)
@@ -372,7 +384,9 @@ def train(
     run = Run.open(run_path, config, "rl", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
     trainee = trainee_of(parts, config)
-    shown = ("reward", "completion_tokens")
+    shown: tuple[str, ...] = ("reward", "completion_tokens")
+    if any(isinstance(observer, Counted) for observer in parts.observers):
+        shown = (*shown, "known_paid")
     stage = Stage(run, config.loop, trainee, shown, parts.observers, keep_start=goes_back)
     try:
         last = run_steps(stage, lambda index: practise(parts, trainee, config, index))
@@ -439,7 +453,7 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics |= describe_credit(experience, step.kl)
     metrics |= {f"multiplier/{name}": value for name, value in adjusted.multipliers.items()}
     metrics |= {f"price/{name}": value for name, value in adjusted.prices.items()}
-    if parts.reward_models:
+    if parts.reward_models or any(isinstance(observer, Watch) for observer in parts.observers):
         watching = time.perf_counter()
         metrics |= warning_signals(batch)
         metrics["guard_seconds"] = time.perf_counter() - watching
@@ -447,7 +461,11 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics["sample_seconds"] = sampled - started
     metrics["update_seconds"] = time.perf_counter() - sampled
     shown = [batch.prompts[row] for row in _shown_rows(batch, config)]
-    return StepResult(metrics, sample_rows(batch, experience, config, index), shown)
+    paid = [
+        Paid(prompt, text, float(reward))
+        for prompt, text, reward in zip(batch.prompts, batch.rollout.texts, batch.reward_B, strict=True)
+    ]
+    return StepResult(metrics, sample_rows(batch, experience, config, index), shown, paid)
 
 
 def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
-from practicum.guard.guard import GuardConfig
+from practicum.guard.counted import WatchConfig
 from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder, save_model
 from practicum.model.sampling import SamplingConfig
@@ -32,8 +32,8 @@ from tests.tiny import ONE_LAYER, tiny_decoder
 
 LETTERS = "abcdefgh"
 WATCHED = {"length": 40.0, "repetition": 40.0, "entropy": 40.0}
-GUARD = GuardConfig("roll_back", thresholds=WATCHED, baseline=4, kl_budget=6.0)
-HELD = GuardConfig("hold", thresholds={}, votes=1, kl_budget=1.0)
+GUARD = WatchConfig("roll_back", thresholds=WATCHED, baseline=4, kl_budget=6.0)
+HELD = WatchConfig("hold", thresholds={}, votes=1, kl_budget=1.0)
 
 
 class WordTask:
@@ -196,7 +196,7 @@ def test_turned_off_it_ends_nothing_and_says_nothing(
     speller: Path, gamed_reward: Path, gamed: Path, tmp_path: Path
 ) -> None:
     loop = LoopConfig(steps=40, checkpoint_every=20, threads=1)
-    config = settings(speller, gamed_reward, guard=GuardConfig(action="off"), loop=loop)
+    config = settings(speller, gamed_reward, guard=WatchConfig(action="off"), loop=loop)
     summary = practise(config, tmp_path / "run")
     assert summary["step"] == 40
     assert "guard" not in summary
@@ -225,7 +225,7 @@ def test_a_held_run_goes_on_from_the_trusted_checkpoint_near_the_reference(
     speller: Path, gamed_reward: Path, held: Path, tmp_path: Path
 ) -> None:
     config = held_settings(speller, gamed_reward)
-    free = replace(config, guard=GuardConfig(action="off"), loop=replace(config.loop, checkpoint_every=60))
+    free = replace(config, guard=WatchConfig(action="off"), loop=replace(config.loop, checkpoint_every=60))
     practise(free, tmp_path / "run")
 
     summary = json.loads((held / "summary.json").read_text())
@@ -352,7 +352,7 @@ def ends_like(expected: Path, summary: dict[str, Any], found: Path) -> None:
 def test_a_run_the_guard_ended_is_not_continued_under_other_rules(
     speller: Path, gamed_reward: Path, gamed: Path
 ) -> None:
-    config = settings(speller, gamed_reward, guard=GuardConfig(action="off"))
+    config = settings(speller, gamed_reward, guard=WatchConfig(action="off"))
     with pytest.raises(InputError, match=r"was started with guard\.action = 'roll_back'"):
         practise(config, gamed, resume=True)
 

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 from practicum.config import load, to_toml
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
-from practicum.guard.guard import GuardConfig
+from practicum.guard.counted import WatchConfig
 from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import LoraConfig
@@ -168,7 +168,7 @@ def test_where_the_guard_asks_the_next_round_comes_early_with_its_prompts_first(
     # The smallest step from the first model is already too far, and steps are large enough to be measured.
     practice = replace(
         config.practice,
-        guard=GuardConfig(action="ask", kl_budget=1e-9),
+        guard=WatchConfig(action="ask", kl_budget=1e-9),
         optimizer=replace(config.practice.optimizer, learning_rate=1e-2),
     )
     summary = rlhf.train(replace(config, practice=practice), tmp_path / "run")

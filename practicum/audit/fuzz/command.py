@@ -10,12 +10,16 @@ from typing import Any
 
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.fuzz import Fuzzed, fuzz
+from practicum.audit.fuzz.honest import sampler_of, with_honest
+from practicum.audit.fuzz.page import section
 from practicum.audit.fuzz.payer import Payer
+from practicum.audit.fuzz.regression import write_tests
 from practicum.audit.fuzz.rows import Chosen, read_fuzz_rows
 from practicum.audit.instruments import GUARD_STOPS, Instrument
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.ranges import Common, Count, PositiveFloat, Ranged, Seed
+from practicum.report.sections import Section
 from practicum.reward.config import FunctionsConfig
 from practicum.run.progress import progress
 
@@ -66,6 +70,8 @@ def run(config: Config) -> Result:
     """Fuzz the function. Raises InputError for settings, rows or a function that cannot be used."""
     if len(config.reward.functions) != 1:
         raise InputError("--reward: give one function, FILE.py:NAME")
+    if config.write_tests is not None and not config.write_tests.parent.is_dir():
+        raise InputError(f"--write_tests {config.write_tests}: there is no folder {config.write_tests.parent}")
     started = time.monotonic()
     chosen = read_fuzz_rows(config.data, config.seed)
     settings = replace(config.reward, max_failures=1.0)
@@ -73,6 +79,7 @@ def run(config: Config) -> Result:
         payer = Payer(config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update)
         try:
             payer.check()
+            payer.rows = with_honest(payer, sampler_of(config.policy, config.seed) if config.policy else None)
             fuzzed = fuzz(payer, config.seed)
         finally:
             payer.close()
@@ -102,4 +109,18 @@ def as_json(result: Result) -> dict[str, Any]:
     return values
 
 
-audit = Instrument(run, lines, as_json)
+def write(result: Result) -> None:
+    """Write the pytest cases where a file is named for them."""
+    if result.config.write_tests is not None:
+        write_tests(result.findings, result.config.reward.functions[0], result.config.write_tests)
+
+
+def page(result: Result) -> tuple[str, list[Section]]:
+    """The function, and the section."""
+    values = {key: value for key, value in as_json(result).items() if key != "exit_code"}
+    task = result.fuzzed.anatomy.task
+    read = f"{len(result.fuzzed.anatomy.rows)} of {result.chosen.total} rows of {result.chosen.source}, read as a task of kind {task}"
+    return result.config.reward.functions[0], [section(result.findings, values, [read, *result.fuzzed.notes])]
+
+
+audit = Instrument(run, lines, as_json, page, write)

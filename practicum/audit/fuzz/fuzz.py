@@ -89,6 +89,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
     found.findings += failures(payer, tried, honest)
+    found.findings += together(payer)
     if levels.apart:
         found.findings += accepted(payer, levels, tried, moving)
         found.findings += refused(payer, levels, tried, moving)
@@ -327,7 +328,22 @@ def _finding(
         worth,
         payer.rows[example.row].columns,
         tuple(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+        _against(payer, levels, example),
     )
+
+
+def _against(payer: Payer, levels: Levels, example: Probe) -> str | None:
+    """The honest text to the same prompt that the example must be paid less, or more, than."""
+    row = payer.rows[example.row]
+    accept = example.expected == "refused"
+    known = [
+        (paid.value, text)
+        for text in (row.good if accept else row.bad)
+        for paid in [payer.known.get(Ask(example.row, text))]
+        if paid is not None and paid.value is not None and text != example.text
+    ]
+    kept = [one for one in known if (one[0] > levels.middle) is accept]
+    return (min(kept) if accept else max(kept))[1] if kept else None
 
 
 def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[Finding]:
@@ -408,6 +424,15 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             )
         )  # fmt: skip
     return found
+
+
+def together(payer: Payer) -> list[Finding]:
+    """Batches that fail although none of their texts fails alone."""
+    for ask, paid in payer.only_together[:1]:
+        row = payer.rows[ask.row]
+        sentence = f"The function fails on some batches of replies that it judges one by one: it {paid.words}."
+        return [Finding("unstable", "batch", sentence, row.prompt.text, ask.text, None, None, 1.0, 0.0, row.columns)]
+    return []
 
 
 def _fails_again(payer: Payer, ask: Ask, way: str) -> bool:

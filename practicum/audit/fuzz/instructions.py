@@ -72,6 +72,8 @@ def _by_length(prompt: str, good: str) -> Iterator[tuple[str, str]]:
         if _number(found[1]) > 2 and len(words) >= _number(found[1]):
             yield "has too few words", words[0]
             yield "has too few words", " ".join(words[: max(1, _number(found[1]) // 2)])
+            fewer = _number(found[1]) - 1 if "than" not in found[0].casefold().split("at least")[0] else 1
+            yield "has too few words", " ".join(["so"] * max(1, fewer))
     ranged = RANGE.search(prompt)
     most = [_number(found[1]) for found in AT_MOST.finditer(prompt)] + ([_number(ranged[2])] if ranged else [])
     for count in most:
@@ -106,6 +108,9 @@ def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
         yield "is not in quotes", good.strip().strip("\"'\u201c\u201d")
         yield "is not in quotes", good.strip()[1:]
         yield "is not in quotes", good.strip()[:-1]
+    tongue = re.search(r"\bin (French|German|Spanish|Italian|Portuguese|Dutch|Latin|Russian|Chinese|Japanese)\b", prompt)
+    if tongue and data.bad:
+        yield f"is not in {tongue[1]}", "This sentence is plain English, and so is the rest of it."
     if re.search(r"\bJSON\b", prompt) and _is_json(good):
         yield "is no JSON", good.strip().strip("{}[]")
         yield "is no JSON", good.strip()[:-1]

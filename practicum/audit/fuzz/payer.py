@@ -76,7 +76,7 @@ class Payer:
         self.function = Function(reward, config.names[0], config, options)
         self.workers: dict[str, Worker] = {"0": self.function.workers[0]}
         self.known: dict[Ask, Paid] = {}
-        self.spent_on: dict[int, float] = {}
+        self.only_together: list[tuple[Ask, Paid]] = []
 
     def check(self) -> None:
         """Raise InputError where the function needs a column that the rows do not have."""
@@ -130,7 +130,10 @@ class Payer:
             return [_failed(reply)]
         half = len(asks) // 2
         shorter = max(QUICK, limit / 2)
-        return [*self._batch(asks[:half], seed, shorter), *self._batch(asks[half:], seed, shorter)]
+        parts = [*self._batch(asks[:half], seed, shorter), *self._batch(asks[half:], seed, shorter)]
+        if not any(one.error for one in parts) and reply["error"] != "time limit":
+            self.only_together.append((asks[0], _failed(reply)))
+        return parts
 
     def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
         worker = self._worker(seed)

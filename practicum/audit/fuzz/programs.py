@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.values import json_of
 
 BLOCK = re.compile(r"(```[^\n`]*\n)(.*?)(```)", re.DOTALL)
 EXITS = (
@@ -36,6 +39,20 @@ STEAL = (
     "        for key in ('expected', 'want', 'wanted', 'exp', 'target', 'gold', 'answer', 'result', 'output', 'out'):\n"
     "            if key in frame.f_locals:\n                return frame.f_locals[key]\n        frame = frame.f_back\n"
 )
+
+
+HELPERS = ("check", "test", "run_tests", "assert_equal", "assertEqual", "compare", "equal", "grade", "expect")
+
+
+def constants(data: FuzzRow) -> list[Any]:
+    """What a row's cases, lists of [inputs, result], want first, last and most, where they want several results."""
+    spec = data.answer if isinstance(data.answer, (dict, list)) else json_of(data.gold)
+    cases = next((one for one in (spec.values() if isinstance(spec, dict) else [spec]) if isinstance(one, list)), [])
+    wants = [one[-1] for one in cases if isinstance(one, list) and len(one) == 2]
+    wants += [one[key] for one in cases if isinstance(one, dict) for key in ("output", "expected", "want") if key in one]
+    if len({repr(one) for one in wants}) < 3:
+        return []
+    return [json.loads(one) for one in dict.fromkeys(json.dumps(wants[place]) for place in (0, -1, len(wants) // 2))]
 
 
 def name_of(data: FuzzRow) -> str:
@@ -75,6 +92,10 @@ def wrong_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
         patched = f"import builtins\nbuiltins.all = lambda *a: True\nbuiltins.any = lambda *a: False\n{stub}return None"
         yield probe(patched, "code_patches", "whose program replaces what tests it")
         yield probe(f"import json\njson.dumps = lambda *a, **k: ''\njson.loads = lambda *a, **k: None\n{stub}return None", "code_patches", "whose program replaces what tests it")
+        helpers = "".join(f"def {one}(*a, **k):\n    return True\n" for one in HELPERS if one != name)
+        yield probe(f"{helpers}{stub}return None", "code_patches", "whose program replaces what tests it")
+        for value in constants(data):
+            yield probe(f"{stub}return {value!r}", "tests_not_all_run", "whose program returns one value for all inputs")
         yield probe(f"{stub}pass", "code_empty", "whose program does nothing")
         yield probe(f"{stub}return NotImplemented", "code_empty", "whose program does nothing")
         yield probe(f"{stub}raise AssertionError", "code_raises", "whose program raises when it is tested")

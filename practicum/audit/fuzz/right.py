@@ -17,7 +17,7 @@ from practicum.audit.fuzz.values import holds, number_of
 
 PLAIN = "I look at what is asked and go through it with care."
 LONG = " ".join([PLAIN, "Then I look at it once more, so that nothing is missed."] * 14)
-VERY_LONG = " ".join([LONG] * 5)
+REMARK = "I went through it once more and also worked backwards, and it comes out the same each time."
 
 
 def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
@@ -62,31 +62,39 @@ def _gold_itself(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 
 def _reasoned(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """More, or other, reasoning before the answer, where reasoning is free."""
+    """More text before and after the answer. What a little of is paid must be paid where there is more."""
     prompt, gold = anatomy.rows[row].prompt.text, anatomy.rows[row].gold
-    if not anatomy.free or not anatomy.form.named:
+    if not anatomy.form.named or LIMITS.search(prompt):
         return
-    for slot in _plain_leads(anatomy, row)[:2]:
-        yield _paid(row, _with_lead(anatomy, slot, f"{PLAIN}\n"), "reasoning", "that is right, with a sentence before", slot.text)
-        if LIMITS.search(prompt):
-            continue
-        yield _paid(row, _with_lead(anatomy, slot, f"{LONG}\n"), "long_reasoning", "that is right, with long reasoning", slot.text)
-        yield _paid(row, _with_lead(anatomy, slot, f"{VERY_LONG}\n"), "long_reasoning", "that is right, with very long reasoning", slot.text)
-        lines = "\n".join([PLAIN] * 30)
-        yield _paid(row, _with_lead(anatomy, slot, f"{lines}\n"), "long_reasoning", "that is right, with many lines of reasoning", slot.text)
+    plain = _plain_leads(anatomy, row)
+    for slot in (plain or anatomy.good_slots(row))[:2]:
+        little = f"{PLAIN}\n{slot.text}"
+        if anatomy.free and plain:
+            yield _paid(row, little, "reasoning", "that is right, with a sentence before", slot.text)
+        else:
+            yield Probe(row, little, "reasoning", "steady", "that is right, with a sentence before")
+        for what, lead in (
+            ("long", LONG),
+            ("many lines of", "\n".join([PLAIN] * 20)),
+            ("several paragraphs of", "\n\n".join([PLAIN] * 4)),
+        ):
+            said = f"that is right, with {what} reasoning"
+            yield _paid(row, f"{lead}\n{slot.text}", "long_reasoning", said, little)
         other = next((one for one in anatomy.others(row) if not holds(one, gold)), "")
-        if other and number_of(gold) is not None:
-            yield _paid(row, _with_lead(anatomy, slot, f"I first took {other} apples and 3 pears.\n"), "reasoning", "that is right, with numbers in its reasoning", slot.text)
+        if other and number_of(gold) is not None and any(re.search(r"\d", anatomy.lead(one)) for one in anatomy.slots.values()):
+            text = f"I first count {other} of them and 3 more.\n{slot.text}"
+            yield _paid(row, text, "reasoning", "that is right, with numbers in its reasoning", little)
+        short = f"{slot.text}\nI am sure of it."
+        yield Probe(row, short, "remark", "steady", "that is right, with a remark after it")
+        for count in (4, 9):
+            text = f"{slot.text}\n{' '.join([REMARK] * count)}"
+            yield _paid(row, text, "long_remark", "that is right, with a long remark after it", short)
 
 
 def _plain_leads(anatomy: Anatomy, row: int) -> list[Slot]:
     """Right texts whose reasoning stands outside of tags, so that it can be longer."""
     slots = anatomy.reasons(row)
     return [slot for slot in slots if "<" not in anatomy.lead(slot) and not anatomy.lead(slot).lstrip().startswith("{")]
-
-
-def _with_lead(anatomy: Anatomy, slot: Slot, more: str) -> str:
-    return more + slot.text
 
 
 def _inside_tags(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -97,7 +105,6 @@ def _inside_tags(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             for what, inner in (
                 ("over several lines", f"\nFirst I look at it.\nThen I think.\n{found[2].strip()}\n"),
                 ("that is long", f"{found[2].strip()} {LONG}"),
-                ("that is very long", f"{found[2].strip()} {VERY_LONG}"),
                 ("with an empty line", f"{found[2].strip()}\n\nSo it is."),
                 ("with signs and numbers", f"{found[2].strip()} (12.5 * 4 = 50; 100% sure, isn't it? Yes: #1.)"),
             ):
@@ -126,6 +133,7 @@ def _spelled(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         if "case" in known and written.isascii() and re.fullmatch(r"[A-Za-z ]{2,}", written):
             for changed in (written.lower(), written.capitalize()):
                 yield _paid(row, slot.filled(changed), "case", "that is right, in other letters of upper or lower case", slot.text)
+        yield from _layout(row, slot)
         if value is None:
             continue
         if "commas" in known and value.denominator == 1 and abs(value) >= 1000:
@@ -133,6 +141,17 @@ def _spelled(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             yield _paid(row, slot.filled(str(value.numerator)), "commas", "that is right, without commas between thousands", slot.text)
         if "number" in known and "/" in gold:
             yield _paid(row, slot.filled(f"{value.numerator * 2}/{value.denominator * 2}"), "equal_number", "that is right, as an equal fraction", slot.text)
+
+
+def _layout(row: int, slot: Slot) -> Iterator[Probe]:
+    """LaTeX that changes the layout alone: where one such command is paid, the others must be."""
+    written = slot.value.strip()
+    if "\\left" in written or not re.fullmatch(r"[\[(].*[\])]", written) or "," not in written:
+        return
+    thin = slot.filled(written.replace(",", ",\\,", 1))
+    yield Probe(row, thin, "layout", "steady", "that is right, with a thin space")
+    sized = slot.filled(f"\\left{written[:-1]}\\right{written[-1]}")
+    yield _paid(row, sized, "layout", "that is right, with LaTeX's \\left and \\right", thin)
 
 
 def _repeated(anatomy: Anatomy, row: int) -> Iterator[Probe]:

@@ -8,17 +8,26 @@ its prompt.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import CLOSED, Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json
+from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import wrong_programs
-from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
+from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
 
-HEDGES = ("I do not know.", "I am not sure.", "Sorry, I cannot help with that.", "...", "?", "None", "null", "N/A")
+HEDGES = (
+    "I do not know.",
+    "I am not sure.",
+    "Sorry, I cannot help with that.",
+    "A hard question. Because of that, certainly, a definite end.",
+    *("...", "?", "None", "null", "N/A"),
+)
+INJECTED = (".*", ".", "|", "\\d+", "gold", "target", "ground_truth", "solution", "1==1", "type('E',(),{'__eq__':lambda s,o:True})()")
 GENERIC = (
     "Let's solve this problem step by step.",
     "Thought process:",
@@ -288,6 +297,20 @@ def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield _refused(row, "\n".join(several), "answer_spray", what)
         for good in anatomy.rows[row].good[:1]:
             yield _refused(row, "\n".join([*anatomy.rows[row].bad, good, *several]), "answer_spray", what)
+    if anatomy.short and re.search(r"\b(only|just|nothing else|nothing but)\b", anatomy.rows[row].prompt.text, re.IGNORECASE):
+        again = "that repeats the answer many times where the prompt asks for the answer only"
+        yield _refused(row, " ".join([gold] * 40), "repetition", again)
+        yield _refused(row, "\n".join([gold] * 40), "repetition", again)
+    if re.fullmatch(r"[A-Ea-e]", gold):
+        yield _refused(row, "A B C D E", "answer_spray", what)
+        yield _refused(row, "A, B, C, D", "answer_spray", what)
+        yield _refused(row, "A, B, C or D: all of them, (A) (B) (C) (D)", "answer_spray", what)
+    parts = items_of(gold)
+    ordered = re.search(r"\b(order|sort\w*|rank\w*|ascending|descending|sequence|alphabetical\w*|first to last)\b", anatomy.rows[row].prompt.text, re.IGNORECASE)
+    if len(parts) > 1 and parts != parts[::-1] and ordered and gold.count(",") == len(parts) - 1:
+        start, end = (gold[0], gold[-1]) if gold[0] in "[({" else ("", "")
+        turned = start + ", ".join(reversed(parts)) + end
+        yield _refused(row, slots[0].filled(turned), "order_unchecked", "with the parts in the wrong order")
     value = number_of(gold)
     if value is not None and value.denominator == 1:
         first = max(0, abs(value.numerator) - 15)
@@ -323,18 +346,34 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         if form.named:
             for slot in slots[:1]:
                 yield from silent(slot.filled(text), "hedge", "without an answer")
+    for text in INJECTED:
+        for slot in slots[:1]:
+            yield from silent(slot.filled(text), "injection", "whose answer is a pattern or a piece of code")
+    for probe in odd_probes(anatomy, row, 0, 1):
+        if not holds(unicodedata.normalize("NFKC", probe.text), gold) and probe.text not in anatomy.rows[row].good:
+            if not _repeats_right(anatomy, row, probe.text):
+                yield from silent(probe.text, "odd_text", "of an odd text without the answer")
     for text in GENERIC:
         yield from silent(text, "bare_format", "without an answer")
     for text in MARKS:
         yield from silent(text, "bare_format", "of bare marks without an answer")
-    yield from silent(prompt, "prompt_echo", "that repeats the prompt")
-    yield from silent(f"{prompt} {prompt}", "prompt_echo", "that repeats the prompt")
+    if len(prompt.split()) >= 8 and (form.named or anatomy.short) and not form.values(prompt):
+        yield _refused(row, prompt, "prompt_echo", "that repeats the prompt")
+    else:
+        yield from silent(prompt, "prompt_echo", "that repeats the prompt")
     for slot in anatomy.reasons(row)[:1]:
         lead = anatomy.lead(slot).strip()
         yield from silent(lead, "truncated", "that ends before the answer")
         yield from silent(slot.text[: slot.start].rstrip(), "truncated", "that ends before the answer")
     for text in TO_THE_JUDGE:
         yield from silent(text, "judge_text", "that speaks to the judge instead of answering")
+
+
+def _repeats_right(anatomy: Anatomy, row: int, text: str) -> bool:
+    """Whether a text is made of a right one, so that it may be right."""
+    return any(slot.value.strip().casefold() in text.casefold() for slot in anatomy.good_slots(row)) or any(
+        good[: len(good) // 2] in text for good in anatomy.rows[row].good
+    )
 
 
 def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -361,6 +400,10 @@ def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for value in form.values(bad)[-1:]:
         yield _refused(row, form.of(value), "too_short", "that gives a wrong answer and nothing else")
     yield _refused(row, "\n".join([bad] * 8), "repetition", "that repeats a wrong answer")
+    for number in ("0", "1", "100", "1000000", "-1000000", "nan"):
+        inflated = re.sub(r"(?m)^([A-Za-z][\w ]*[:=] *)(-?\d[\d.]*)", lambda one, n=number: f"{one[1]}{n}", longest)
+        if inflated != longest and not holds(inflated, gold) and form.values(inflated) == form.values(longest):
+            yield _refused(row, inflated, "field_inflated", "that is wrong and claims an odd number for itself")
     prompt = data.prompt.text
     if not holds(prompt, gold):
         yield _refused(row, f"{prompt}\n{bad}", "prompt_echo", "that repeats the prompt and is wrong")

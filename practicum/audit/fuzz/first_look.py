@@ -1,0 +1,65 @@
+"""A short examination of a reward function before practice: what it overpays, in one line.
+
+`practicum rl` and its --dry-run make it with `guard.fuzz` calls; `practicum audit exploits` is the long one.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from practicum.audit.fuzz.command import Config, run
+from practicum.audit.fuzz.findings import Finding
+from practicum.data.config import DataConfig
+from practicum.data.rows import STDIN
+from practicum.errors import InputError
+from practicum.reward.config import FunctionsConfig, source_of
+
+SECONDS = 5.0
+"""Most seconds of all functions together."""
+SHOWN = 60
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What was found: how bad, a sentence, and what to do (empty where it is fine)."""
+
+    severity: Literal["ok", "warn"]
+    sentence: str
+    remedy: str = ""
+
+
+def first_look(reward: FunctionsConfig, data: DataConfig, budget: int, seed: int = 0) -> list[FirstLook]:
+    """A look at each function of the user's own, with `budget` calls in all; none where none is to be made.
+
+    Ready-made functions are not asked, nor any where the rows come from standard input, which is read once.
+    """
+    own = [text for text in reward.functions if not source_of(text).ready]
+    if not budget or not own or data.file is None or data.file == STDIN:
+        return []
+    return [_look(text, reward, data, max(1, budget // len(own)), SECONDS / len(own), seed) for text in own]
+
+
+def _look(
+    text: str, reward: FunctionsConfig, data: DataConfig, budget: int, seconds: float, seed: int
+) -> FirstLook:
+    settings = FunctionsConfig(functions=(text,), time_limit=min(reward.time_limit, seconds))
+    name = settings.names[0]
+    try:
+        result = run(Config(settings, data, budget=budget, seconds=seconds, seed=seed))
+    except InputError as error:
+        return FirstLook("ok", f"reward {name} was not examined: {error}")
+    how = f"in {result.calls} calls"
+    if not result.findings:
+        return FirstLook("ok", f"a short examination of reward {name} found nothing {how}")
+    command = f"practicum audit exploits --reward {shlex.quote(text)} --data {shlex.quote(str(data.file))}"
+    return FirstLook("warn", f"reward {name}, {how}: {_told(result.findings)}", f"mend it; more: `{command}`")
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """The finding worth most in words, with its text, and how many more there are."""
+    first = max(findings, key=lambda one: (one.kind == "false_accept", one.worth))
+    more = f"; and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return f"{first.sentence.rstrip('.')} ({first.completion!r:.{SHOWN}}){more}"
