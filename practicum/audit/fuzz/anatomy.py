@@ -27,9 +27,11 @@ BLOCK = re.compile(r"```[^\n`]*\n.*?```", re.DOTALL)
 SMALL = 40
 """Fewest letters of text before an answer that count as reasoning."""
 LIMITS = re.compile(
-    r"\b(words?|sentences?|characters?|letters|lines?|brief|briefly|short|concise|only|exactly|at most|single)\b",
+    r"\b(?:\d+|one|two|three|few|fewer|most|under|single|short) (?:words?|sentences?|characters?|letters|lines?|tokens)\b"
+    r"|\b(?:briefly|brief|short|concise|concisely|at most|only|nothing else|nothing but|just the)\b",
     re.IGNORECASE,
 )
+"""How prompts limit the length of a reply."""
 
 
 @dataclass(frozen=True)
