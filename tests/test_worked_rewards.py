@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-FOLDER = Path(__file__).parents[1] / "examples" / "rewards"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "examples" / "rewards"
 NAMES = ("word_problems", "flashcards", "colours")
 MENDED = (
     st.text(max_size=40)
@@ -39,6 +41,14 @@ def rows(name: str) -> list[dict[str, Any]]:
 def pay(judge: Callable[..., list[float]], row: Mapping[str, Any], texts: list[str]) -> list[float]:
     columns = {name: [value] * len(texts) for name, value in row.items() if name not in ("good", "bad")}
     return judge(completions=texts, **columns)
+
+
+def test_the_page_shows_the_code_of_the_files() -> None:
+    page = (ROOT / "docs" / "worked_rewards.md").read_text(encoding="utf-8")
+    code = "".join((FOLDER / f"{name}.py").read_text(encoding="utf-8") for name in NAMES)
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 7
+    assert [block for block in blocks if block not in code] == []
 
 
 @pytest.mark.parametrize("which", ["reward", "mended"])
