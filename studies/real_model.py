@@ -64,7 +64,7 @@ class StudyConfig:
     """Seeds of practice; both ways are run with each of them."""
     lessons: int = 600
     """Worked problems that are imitated."""
-    lesson_steps: int = 30
+    lesson_steps: int = 12
     """Updates of imitation, of 16 worked problems each."""
     rank: int = 16
     """Rank of the adapters."""
@@ -77,7 +77,7 @@ class StudyConfig:
     examined: int = 300
     """Held-out problems of an examination."""
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(steps=60, checkpoint_every=20, keep_checkpoints=1)
+        default_factory=lambda: LoopConfig(steps=80, checkpoint_every=20, keep_checkpoints=1)
     )
     """Iterations of practice, and checkpoints."""
 
