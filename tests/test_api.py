@@ -230,7 +230,7 @@ def test_budgets_hold_a_function_of_this_process_as_they_hold_one_in_a_file(
 ) -> None:
     (tmp_path / "own.py").write_text("def own(prompt, completion): return 1 + len(completion) % 3\n")
     loop = {"steps": 4, "threads": 1, "allow_dead": True}
-    common = {**SMALL, "loop": loop, "algorithm": algorithm}
+    common: Any = {**SMALL, "loop": loop, "algorithm": algorithm}
     here: Any = {"reward": lambda prompt, completion: 1 + len(completion) % 3}
     here[f"reward.budgets.{part.replace('own', 'task')}"] = 0.1
     in_file: Any = {"reward": {"functions": [f"{tmp_path}/own.py:own"], "budgets": {part: 0.1}}}
@@ -250,14 +250,16 @@ def test_budgets_hold_a_function_of_this_process_as_they_hold_one_in_a_file(
 
 def test_shares_price_what_a_function_of_this_process_pays(untrained_model: Path, tmp_path: Path) -> None:
     common: Any = {**SMALL, "loop": {"steps": 3, "threads": 1}, "model": untrained_model, "task": "jokes"}
-    paid = {"reward": lambda prompt, completion: float(len(completion) % 2)}
-    pr.train("rl", run=tmp_path / "run", **common, **paid, **{"reward.shares.pun": 0.9})
+    paid: Any = {"reward": lambda prompt, completion: float(len(completion) % 2)}
+    puns: Any = {"reward.shares.pun": 0.9}
+    rhymes: Any = {"reward.shares.rhyme": 0.5}
+    pr.train("rl", run=tmp_path / "run", **common, **paid, **puns)
     prices = [row["price/pun"] for row in steps_of(tmp_path / "run")]
     assert prices == sorted(set(prices))
     with pytest.raises(InputError, match=r"reward\.shares\.rhyme: no behaviour of this task"):
-        pr.train("rl", run=tmp_path / "no", **common, **paid, **{"reward.shares.rhyme": 0.5})
+        pr.train("rl", run=tmp_path / "no", **common, **paid, **rhymes)
     with pytest.raises(InputError, match=r"reward\.shares add a price to what"):
-        pr.train("rl", run=tmp_path / "no", **common, **{"reward.shares.pun": 0.9})
+        pr.train("rl", run=tmp_path / "no", **common, **puns)
     assert not (tmp_path / "no").exists()
 
 

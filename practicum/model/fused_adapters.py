@@ -73,7 +73,7 @@ def parted(
             rows = [sizes[part] for part in parts]
             if len(diagonal) != sum(rows):
                 raise InputError(f"{key}: lora_B has {len(diagonal)} rows, the model asks for {sum(rows)}")
-            pieces = dict(zip((f"{start}{part}" for part in parts), diagonal.split(rows), strict=True))
+            pieces = dict(zip((f"{start}{part}" for part in parts), torch.split(diagonal, rows), strict=True))
             widths = [ranks.get(part, 0) for part in pieces]
             if ranks and sum(widths) != len(above):
                 raise InputError(f"{key}: lora_A has rank {len(above)}, the model asks for {sum(widths)}")

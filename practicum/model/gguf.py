@@ -151,7 +151,7 @@ def halves_apart(weight: Tensor, heads: int) -> Tensor:
 
 
 def _config(path: Path, keys: dict[str, Any], *, tied: bool) -> DecoderConfig:
-    kind = keys.get("general.architecture")
+    kind = str(keys.get("general.architecture"))
     if kind not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise InputError(f"{path}: general.architecture is {kind!r}; GGUF is read of {known}")
@@ -187,7 +187,7 @@ def _config(path: Path, keys: dict[str, Any], *, tied: bool) -> DecoderConfig:
             eos_token_id=end,
             other_eos_ids=tuple(int(other) for other in others if other is not None and int(other) != end),
             pad_token_id=int(keys.get("tokenizer.ggml.padding_token_id", end)),
-            model_type=str(kind),
+            model_type=kind,
             **ARCHITECTURES[kind].settled,
         )
     except KeyError as error:

@@ -224,13 +224,13 @@ def load_adapters(decoder: Decoder, folder: Path) -> Decoder:
     with torch.no_grad():
         for name, adapter in found.items():
             for part in ("lora_A", "lora_B"):
-                stored, own = weights.get(f"{name}.{part}"), getattr(adapter, part)
-                if stored is None or stored.shape != own.shape:
-                    shape = None if stored is None else list(stored.shape)
+                given, own = weights.get(f"{name}.{part}"), getattr(adapter, part)
+                if given is None or given.shape != own.shape:
+                    shape = None if given is None else list(given.shape)
                     raise InputError(
                         f"{folder}: {name}.{part} is {shape}, the model asks for {list(own.shape)}"
                     )
-                own.copy_(stored)
+                own.copy_(given)
     return decoder
 
 

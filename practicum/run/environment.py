@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import practicum
 from practicum import __version__
 
 # ------------------------------------------------------------------------------------ the environment
@@ -61,7 +62,7 @@ def energy_counter() -> float | None:
 
 def _commit() -> str | None:
     """The commit of the source tree, `+changes` appended when it was edited since; None when installed."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(practicum.__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None
     commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain"])

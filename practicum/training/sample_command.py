@@ -36,7 +36,7 @@ class SampleConfig(Ranged):
 
     practicum sample --model runs/rl --prompt 'sum: x^2 - 5x + 6 = 0'
     practicum sample --model smollm2 --chat on --prompt 'Tell me a joke.'
-    practicum sample --model runs/mine --data test.jsonl --reward my_reward.py:score
+    practicum sample --model runs/mine --data test.csv --reward my_reward.py:score
     """
 
     model: Path

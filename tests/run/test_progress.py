@@ -90,10 +90,10 @@ def lines_told(
         def join(self, timeout: float | None = None) -> None:
             pass
 
-    monkeypatch.setattr(progress_of.sys, "stderr", Stderr())
+    monkeypatch.setattr("sys.stderr", Stderr())
     monkeypatch.setattr(progress_of, "time", clock)
-    monkeypatch.setattr(progress_of.threading, "Event", Over)
-    monkeypatch.setattr(progress_of.threading, "Thread", Now)
+    monkeypatch.setattr("threading.Event", Over)
+    monkeypatch.setattr("threading.Thread", Now)
     with contextlib.suppress(ValueError), never_silent("first"):
         pass
     progress_of._doing.clear()

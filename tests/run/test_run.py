@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -300,3 +301,25 @@ def test_progress_counts_the_rate_from_where_a_resumed_run_started() -> None:
     bar.update(950)
     completed, rate, left, _ = shown[-1]
     assert (completed, rate, left) == (950, "5/s", "0:10")
+
+
+def test_a_run_in_a_clone_names_its_commit_and_whether_it_was_edited(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    root = Path(__file__).parents[2]
+    shutil.copytree(root / "practicum", clone / "practicum", ignore=shutil.ignore_patterns("__pycache__"))
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    (clone / ".gitignore").write_text("__pycache__\n")
+    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "one"]):
+        subprocess.run(["git", *words], cwd=clone, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=clone, capture_output=True, text=True, check=True)
+    program = "from practicum.run.environment import environment; print(environment('x', None)['commit'])"
+
+    def commit() -> str:
+        words = [sys.executable, "-c", program]
+        place = {**os.environ, "PYTHONPATH": str(clone)}
+        done = subprocess.run(words, cwd=clone, env=place, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert commit() == head.stdout.strip()
+    (clone / "practicum" / "new.py").write_text("")
+    assert commit() == f"{head.stdout.strip()}+changes"

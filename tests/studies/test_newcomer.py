@@ -39,16 +39,21 @@ def test_the_script_runs_the_commands_of_the_page_and_no_others(tmp_path: Path) 
     done = subprocess.run([script, tmp_path / "place"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "place" / "commands.sh").read_text() == blocks(page)
-    found = newcomer.timed((tmp_path / "place" / "steps.tsv").read_text())
-    commands = [step["command"] for step in found["steps"]]
-    assert [command.split()[0] for command in commands if "commands.sh" not in command] == [
-        *("mkdir", "cat", "sleep", "echo", "echo", "echo"),
+    text = (tmp_path / "place" / "steps.tsv").read_text()
+    steps = [line.split("\t", 1) for line in text.splitlines()]
+    commands = [command for _, command in steps if "commands.sh" not in command]
+    assert [command.split()[0] for command in commands[:-1]] == [
+        "mkdir",
+        "cat",
+        "sleep",
+        "echo",
+        "echo",
+        "echo",
     ]
-    (slept,) = (step["seconds"] for step in found["steps"] if step["command"] == "sleep 0.3")
+    (slept,) = (float(seconds) for seconds, command in steps if command == "sleep 0.3")
     assert slept >= 0.3
-    assert found["seconds"] == pytest.approx(
-        sum(step["seconds"] for step in found["steps"]), abs=0.1 * len(commands)
-    )
+    in_all = float(steps[-1][0])
+    assert in_all == pytest.approx(sum(float(seconds) for seconds, _ in steps[:-1]), abs=0.1 * len(steps))
     assert (tmp_path / "place/clone/first/home").read_text().strip() == str(tmp_path / "place" / "home")
     # A command that fails ends the path.
     (repository / "docs" / "start.md").write_text("```sh\nfalse\ntouch first\n```\n")
@@ -57,6 +62,13 @@ def test_the_script_runs_the_commands_of_the_page_and_no_others(tmp_path: Path) 
     assert failed.returncode == 1
     assert "a command of docs/start.md failed" in failed.stderr
     assert not (tmp_path / "other/clone/first").exists()
+
+
+def test_the_seconds_are_those_from_pip_install_to_the_report() -> None:
+    text = "3.0\tpython3 -m venv x\n20.5\tx/pip install y\n4.0\tx/pip install z\n9.0\tpracticum rl\n"
+    found = newcomer.timed(text + "1.0\tpracticum report r\n7.0\tpracticum sample\n44.5\tin all\n")
+    assert found["seconds"] == 34.5
+    assert [step["seconds"] for step in found["steps"]] == [3.0, 20.5, 4.0, 9.0, 1.0, 7.0]
 
 
 def test_the_claim_is_the_seconds_of_all_repeats() -> None:
