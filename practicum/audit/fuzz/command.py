@@ -71,12 +71,16 @@ def run(config: Config) -> Result:
     if len(config.reward.functions) != 1:
         raise InputError("--reward: give one function, FILE.py:NAME")
     if config.write_tests is not None and not config.write_tests.parent.is_dir():
-        raise InputError(f"--write_tests {config.write_tests}: there is no folder {config.write_tests.parent}")
+        raise InputError(
+            f"--write_tests {config.write_tests}: there is no folder {config.write_tests.parent}"
+        )
     started = time.monotonic()
     chosen = read_fuzz_rows(config.data, config.seed)
     settings = replace(config.reward, max_failures=1.0)
     with progress("fuzzing", config.budget) as bar:
-        payer = Payer(config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update)
+        payer = Payer(
+            config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update
+        )
         try:
             payer.check()
             payer.rows = with_honest(payer, sampler_of(config.policy, config.seed) if config.policy else None)
@@ -92,7 +96,11 @@ def lines(result: Result) -> list[str]:
         return [f"Nothing found in {result.calls} calls. That does not prove that there is nothing."]
     found = []
     for one in result.findings:
-        paid = "" if one.paid is None else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        paid = (
+            ""
+            if one.paid is None
+            else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        )
         found.append(f"{one.kind}: {one.sentence}{paid}: {one.completion!r:.100}")
     return found
 
@@ -118,8 +126,9 @@ def write(result: Result) -> None:
 def page(result: Result) -> tuple[str, list[Section]]:
     """The function, and the section."""
     values = {key: value for key, value in as_json(result).items() if key != "exit_code"}
-    task = result.fuzzed.anatomy.task
-    read = f"{len(result.fuzzed.anatomy.rows)} of {result.chosen.total} rows of {result.chosen.source}, read as a task of kind {task}"
+    anatomy, chosen = result.fuzzed.anatomy, result.chosen
+    rows = f"{len(anatomy.rows)} of {chosen.total} rows of {chosen.source}"
+    read = f"{rows}, read as a task of kind {anatomy.task}"
     return result.config.reward.functions[0], [section(result.findings, values, [read, *result.fuzzed.notes])]
 
 

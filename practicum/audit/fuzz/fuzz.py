@@ -326,7 +326,11 @@ def _finding(
     said = said if not said.startswith("a reply a") else example.what
     sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
     honest = levels.paid_from[example.row]
-    worth = statistics.fmean(value - levels.paid_from[row] for row, value in best.items()) if best and accept else 0.0
+    worth = (
+        statistics.fmean(value - levels.paid_from[row] for row, value in best.items())
+        if best and accept
+        else 0.0
+    )
     return Finding(
         "false_accept" if accept else "false_reject",
         example.family,
@@ -366,7 +370,11 @@ def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[
         paid = payer.known[ask].value
         if ask.text in wanted and paid is not None:
             kind = "false_reject" if nothing else "false_accept"
-            words = "Right answers are paid like wrong ones" if nothing else "Wrong answers are paid like right ones"
+            words = (
+                "Right answers are paid like wrong ones"
+                if nothing
+                else "Wrong answers are paid like right ones"
+            )
             return [
                 Finding(
                     "false_reject" if nothing else "false_accept",
@@ -420,7 +428,10 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             by_way[paid.error].append(ask)
     found = []
     for way, some in by_way.items():
-        smallest = next((one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)), None)
+        smallest = next(
+            (one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)),
+            None,
+        )
         if smallest is None:
             continue
         if way != "hang":
@@ -446,7 +457,18 @@ def together(payer: Payer) -> list[Finding]:
         row = payer.rows[asks[0].row]
         sentence = f"The function fails on a batch of replies that it judges one by one: it {paid.words}."
         return [
-            Finding("unstable", "batch", sentence, row.prompt.text, asks[0].text, None, None, 1.0, 0.0, row.columns)
+            Finding(
+                "unstable",
+                "batch",
+                sentence,
+                row.prompt.text,
+                asks[0].text,
+                None,
+                None,
+                1.0,
+                0.0,
+                row.columns,
+            )
         ]
     return []
 

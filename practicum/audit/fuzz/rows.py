@@ -64,14 +64,18 @@ def read_fuzz_rows(config: DataConfig, seed: int, most: int = MOST_ROWS) -> Chos
     Raises InputError that names the row, for lists of anything but texts.
     """
     if config.file is None:
-        raise InputError("--data FILE is missing: rows with a prompt, an answer and, where there are some, good and bad")
+        raise InputError(
+            "--data FILE is missing: rows with a prompt, an answer and, where there are some, good and bad"
+        )
     rows = read_rows(config.file)
     columns = find_columns(rows, config)
     check_columns(columns, rows, "examination")
     found = []
     for row in rows:
         lists = {name: _texts(row, name) for name in LISTS}
-        plain = Row(row.origin, {key: value for key, value in row.values.items() if key not in LISTS}, row.split)
+        plain = Row(
+            row.origin, {key: value for key, value in row.values.items() if key not in LISTS}, row.split
+        )
         prompt = record_of(plain, columns, config.turns, answered=False).prompt
         found.append(FuzzRow(prompt, lists["good"], lists["bad"]))
     name = "stdin" if config.file == STDIN else config.file.name
@@ -82,7 +86,11 @@ def _texts(row: Row, name: str) -> tuple[str, ...]:
     given = row.values.get(name)
     if given is None:
         return ()
-    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+    if (
+        isinstance(given, str)
+        or not isinstance(given, Sequence)
+        or not all(isinstance(one, str) for one in given)
+    ):
         raise InputError(f"{row.origin}: {name}: expected a list of texts, got {given!r:.60}")
     return tuple(dict.fromkeys(given))
 
