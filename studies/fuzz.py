@@ -96,8 +96,8 @@ def examined(config: StudyConfig, entry: Mapping[str, Any], folder: Path) -> dic
     kind = entry.get("type", "clean")
     if done.returncode not in (0, 3):
         said = done.stderr.strip().splitlines()[-1:] or [""]
-        return {"file": path.stem, "type": kind, "fault": entry.get("kind", ""), "error": said[0], "findings": [],
-                "named": False, "accused": False, "calls": 0, "seconds": 0.0}  # fmt: skip
+        nothing = {"findings": [], "named": False, "accused": False, "calls": 0, "seconds": 0.0}
+        return {"file": path.stem, "type": kind, "fault": entry.get("kind", ""), "error": said[0], **nothing}
     found = json.loads(done.stdout)
     findings = [{**one, "holds": holds(module, one, kind)} for one in found["findings"]]
     return {
@@ -174,7 +174,8 @@ def _line(one: Mapping[str, Any]) -> str:
         f"{found['kind']}/{found['family']}{'' if found['holds'] else ' (does not hold)'}"
         for found in one["findings"]
     )
-    return f"{one['file']} {one['type']} {state} {one['calls']} calls {one['seconds']:.1f} s {said}{one.get('error', '')}"
+    cost = f"{one['calls']} calls {one['seconds']:.1f} s"
+    return f"{one['file']} {one['type']} {state} {cost} {said}{one.get('error', '')}"
 
 
 def claims(result: Mapping[str, Any]) -> list[Claim]:

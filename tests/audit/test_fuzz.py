@@ -129,34 +129,17 @@ def test_chats_are_judged_as_chats(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- the written tests
 
 
-@pytest.mark.parametrize(
-    ("faulty", "sound"),
-    [
-        ("last_number", "sound_sums"),
-        ("no_strip", "sound_sums"),
-        ("drops", "sound_sums"),
-        ("by_hash", "sound_sums"),
-    ],
-)
-def test_written_tests_fail_until_the_fault_is_mended(faulty: str, sound: str, tmp_path: Path) -> None:
-    found = fuzzed(faulty, tmp_path, "--budget=1200").findings
+@pytest.mark.parametrize("faulty", ["sign_lost", "no_strip", "not_a_number"])
+def test_written_tests_fail_until_the_fault_is_mended(faulty: str, tmp_path: Path) -> None:
+    found = fuzzed(faulty, tmp_path, "--budget=1200").findings[:2]
     assert found
-    for name, passes in ((faulty, False), (sound, True)):
+    for name, passes in ((faulty, False), ("sound_sums", True)):
         path = tmp_path / f"test_{name}.py"
         path.write_text(written_tests(found, f"{FILE}:{name}", tmp_path))
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x" if passes else "-q",
-            "-p",
-            "no:cacheprovider",
-            str(path),
-        ]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-        failed = f"{len(found)} failed" in done.stdout
-        assert (done.returncode == 0) if passes else failed, done.stdout
+        assert done.returncode == (0 if passes else 1), done.stdout
+        assert f"{len(found)} {'passed' if passes else 'failed'}" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------- properties

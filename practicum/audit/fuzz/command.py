@@ -12,9 +12,9 @@ from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.fuzz import Fuzzed, fuzz
 from practicum.audit.fuzz.honest import sampler_of, with_honest
 from practicum.audit.fuzz.page import section
-from practicum.audit.fuzz.payer import Payer
+from practicum.audit.fuzz.payer import Ask, Payer
 from practicum.audit.fuzz.regression import write_tests
-from practicum.audit.fuzz.rows import Chosen, read_fuzz_rows
+from practicum.audit.fuzz.rows import Chosen, FuzzRow, as_chats, read_fuzz_rows
 from practicum.audit.instruments import GUARD_STOPS, Instrument
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
@@ -83,11 +83,25 @@ def run(config: Config) -> Result:
         )
         try:
             payer.check()
+            payer.rows = as_it_reads(payer)
             payer.rows = with_honest(payer, sampler_of(config.policy, config.seed) if config.policy else None)
             fuzzed = fuzz(payer, config.seed)
         finally:
             payer.close()
     return Result(config, chosen, fuzzed, payer.calls, time.monotonic() - started)
+
+
+def as_it_reads(payer: Payer) -> Sequence[FuzzRow]:
+    """The rows with prompts as the function reads them: a single message of a chat as such, or as its text.
+
+    TRL passes messages; training here passes a lone user's message as a text.
+    """
+    rows, chats = payer.rows, as_chats(payer.rows)
+    if chats == tuple(rows):
+        return rows
+    payer.rows = chats
+    failed = payer.again([Ask(0, (rows[0].good or ("x",))[0])], 1)[0].error
+    return rows if failed else chats
 
 
 def lines(result: Result) -> list[str]:

@@ -52,8 +52,8 @@ def with_honest(
     if found is None:
         raise InputError(
             f"reward {payer.function.text}: no honest right answer is known: it pays the gold answers in "
-            f"none of {len(FORMS)} usual forms more than wrong ones; give the rows a column good (and bad): lists of "
-            "right and wrong replies, or --policy MODEL"
+            f"none of {len(FORMS)} usual forms more than wrong ones; give the rows a column good (and bad): "
+            "lists of right and wrong replies, or --policy MODEL"
         )
     return found
 

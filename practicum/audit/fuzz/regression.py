@@ -17,7 +17,7 @@ from typing import Any
 
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.payer import HANG, Ask, Paid, Payer
-from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.rows import FuzzRow, as_chats
 from practicum.data.columns import find_columns
 from practicum.data.config import DataConfig
 from practicum.data.records import record_of
@@ -76,7 +76,7 @@ def _payer(reward: str, row: Mapping[str, Any]) -> Iterator[Payer]:
     columns = find_columns([given], DataConfig())
     prompt = record_of(given, columns, "last", answered=False).prompt
     settings = FunctionsConfig(functions=(reward,), max_failures=1.0)
-    payer = Payer(reward, settings, [FuzzRow(prompt)], UNLIMITED, UNLIMITED)
+    payer = Payer(reward, settings, as_chats([FuzzRow(prompt)]), UNLIMITED, UNLIMITED)
     try:
         yield payer
     finally:

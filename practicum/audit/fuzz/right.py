@@ -1,8 +1,8 @@
 """Right texts written another way: what a sound reward pays as it pays the honest right ones.
 
 Only rewritings that no task forbids, or that honest right texts to these rows show: white space around a
-text, another line of reasoning where reasoning is free, the gold answer itself in the form that is paid, spellings
-that other rows' right answers have.
+text, more reasoning where reasoning is free, the gold answer itself in the form that is paid, spellings that
+other rows' right answers have.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from practicum.data.chats import is_chat
 from practicum.data.columns import find_columns
 from practicum.data.config import DataConfig
 from practicum.data.records import record_of
@@ -109,6 +110,15 @@ def _chosen(rows: Sequence[FuzzRow], most: int, seed: int) -> list[FuzzRow]:
         seen[key] = seen.get(key, 0) + 1
         ranked.append((-(bool(row.good) + bool(row.bad)), seen[key], place, row))
     return [row for *_, row in sorted(ranked, key=lambda one: one[:3])[:most]]
+
+
+def as_chats(rows: Sequence[FuzzRow]) -> tuple[FuzzRow, ...]:
+    """The rows with each prompt whose cell is a list of messages as those messages, a single one too."""
+    return tuple(
+        replace(row, prompt=replace(row.prompt, messages=tuple(cell))) if is_chat(cell) else row
+        for row in rows
+        for cell in [row.columns.get("prompt")]
+    )
 
 
 def with_texts(row: FuzzRow, good: Sequence[str], bad: Sequence[str]) -> FuzzRow:
