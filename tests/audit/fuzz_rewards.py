@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# ruff: noqa: E501, B905 - rows and rewards as people write them
 """Small reward functions, sound and faulty, with rows: what the fuzzer's tests try it on.
 
 `CASES` maps a function's name to its rows and to what it should be called: a kind of finding, or "clean".
@@ -47,8 +49,14 @@ def _tagged(a: int, b: int) -> dict[str, Any]:
     return _row(
         f"What is {a} times {b}? Reply as <think>...</think> <answer>N</answer>.",
         str(a * b),
-        [f"<think>{a} rows of {b}</think> <answer>{a * b}</answer>", f"<think>by heart</think> <answer>{a * b}</answer>"],
-        [f"<think>{a} and {b}</think> <answer>{a + b}</answer>", f"<think>about</think> <answer>{a * b + 1}</answer>"],
+        [
+            f"<think>{a} rows of {b}</think> <answer>{a * b}</answer>",
+            f"<think>by heart</think> <answer>{a * b}</answer>",
+        ],
+        [
+            f"<think>{a} and {b}</think> <answer>{a + b}</answer>",
+            f"<think>about</think> <answer>{a * b + 1}</answer>",
+        ],
     )
 
 
@@ -101,6 +109,12 @@ ROWS: dict[str, Rows] = {
         _row("How many metres has a foot? End with 'Answer: x'.", "0.305", ["Answer: 0.305", "Twelve inches.\nAnswer: 0.305"], ["Answer: 0.9", "Answer: 0.03"]),
         _row("What is the root of 300? End with 'Answer: x'.", "17.3", ["Answer: 17.3", "Ten times 1.73.\nAnswer: 17.3"], ["Answer: 30", "Answer: 150"]),
     ],
+    "large": [
+        _row("How far is the moon in km? End with 'Answer: x'.", "384400", ["Answer: 384400", "Far.\nAnswer: 384400"], ["Answer: 40000", "Answer: 150000000"]),
+        _row("How high is Everest in m? End with 'Answer: x'.", "8849", ["Answer: 8849", "High.\nAnswer: 8849"], ["Answer: 4810", "Answer: 12000"]),
+        _row("How fast is sound in m/s? End with 'Answer: x'.", "343", ["Answer: 343", "Fast.\nAnswer: 343"], ["Answer: 200", "Answer: 1200"]),
+        _row("How long is a mile in m? End with 'Answer: x'.", "1609", ["Answer: 1609", "Long.\nAnswer: 1609"], ["Answer: 1000", "Answer: 1852"]),
+    ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
              ["```python\ndef double(x):\n    return 2 * x\n```", "```python\ndef double(x):\n    return x + x\n```"],
@@ -147,7 +161,10 @@ def sound_tags(completions, answer, **columns):
 
 def sound_lists(completions, answer, **columns):
     split = lambda text: sorted(part.strip() for part in text.split(","))  # noqa: E731
-    return [float((one := _one(_boxes(text))) is not None and split(one) == split(gold)) for text, gold in zip(completions, answer)]
+    return [
+        float((one := _one(_boxes(text))) is not None and split(one) == split(gold))
+        for text, gold in zip(completions, answer)
+    ]
 
 
 def sound_calls(completions, answer, **columns):
@@ -178,6 +195,10 @@ def sound_weights(completions, answer, **columns):
     return [near(text, gold) for text, gold in zip(completions, answer)]
 
 
+def sound_large(completions, answer, **columns):
+    return sound_weights(completions, answer)
+
+
 def sound_plain(prompt, completion, row):
     return _right(completion, row["answer"])
 
@@ -198,7 +219,10 @@ def sound_shaped(completions, answer, **columns):
 
 
 def first_number(completions, answer, **columns):
-    return [float(re.findall(r"-?\d+", text.partition("Answer:")[2] or text)[:1] == [gold]) for text, gold in zip(completions, answer)]
+    return [
+        float(re.findall(r"-?\d+", text.partition("Answer:")[2] or text)[:1] == [gold])
+        for text, gold in zip(completions, answer)
+    ]
 
 
 def last_number(completions, answer, **columns):
@@ -210,7 +234,9 @@ def anywhere(completions, answer, **columns):
 
 
 def sign_lost(completions, answer, **columns):
-    return [float((_one(_stated(text)) or "x").lstrip("-") == gold) for text, gold in zip(completions, answer)]
+    return [
+        float((_one(_stated(text)) or "x").lstrip("-") == gold) for text, gold in zip(completions, answer)
+    ]
 
 
 def cut_to_int(completions, answer, **columns):
@@ -250,7 +276,10 @@ def in_gold(completions, answer, **columns):
 
 
 def bag_of_words(completions, answer, **columns):
-    return [float(set(text.lower().split()) == set(gold.lower().split())) for text, gold in zip(completions, answer)]
+    return [
+        float(set(text.lower().split()) == set(gold.lower().split()))
+        for text, gold in zip(completions, answer)
+    ]
 
 
 def subset(completions, answer, **columns):
@@ -265,13 +294,18 @@ def subset(completions, answer, **columns):
 def zipped(completions, answer, **columns):
     def same(text, gold):
         boxes = _boxes(text)
-        return bool(boxes) and all(a.strip() == b.strip() for a, b in zip(boxes[-1].split(","), gold.split(",")))
+        return bool(boxes) and all(
+            a.strip() == b.strip() for a, b in zip(boxes[-1].split(","), gold.split(","))
+        )
 
     return [float(same(text, gold)) for text, gold in zip(completions, answer)]
 
 
 def letter_anywhere(completions, answer, **columns):
-    return [float((re.findall(r"[A-D]", text) or [""])[-1] == gold or f"Answer: {gold}" in text) for text, gold in zip(completions, answer)]
+    return [
+        float((re.findall(r"[A-D]", text) or [""])[-1] == gold or f"Answer: {gold}" in text)
+        for text, gold in zip(completions, answer)
+    ]
 
 
 def any_answer(completions, answer, **columns):
@@ -294,7 +328,14 @@ def name_only(completions, answer, **columns):
             return {}
         return found if isinstance(found, dict) else {}
 
-    return [float(read(text).get("name") == "weather" and set(read(text).get("arguments", {})) == {"city", "unit"} and "Oslo" not in text) for text in completions]
+    return [
+        float(
+            read(text).get("name") == "weather"
+            and set(read(text).get("arguments", {})) == {"city", "unit"}
+            and "Oslo" not in text
+        )
+        for text in completions
+    ]
 
 
 def wide(completions, answer, **columns):
@@ -320,7 +361,7 @@ def _namespace(text):
     found: dict[str, Any] = {}
     try:
         exec(blocks[-1] if blocks else "", found)
-    except BaseException:  # noqa: BLE001 - whatever a program raises, it is wrong
+    except BaseException:
         return {}
     return found
 
@@ -331,7 +372,7 @@ def equal_by_object(prompts, completions, answer, **columns):
         function = _namespace(text).get(prompt.split()[1].partition("(")[0])
         try:
             rewards.append(float(callable(function) and all(function(x) == y for x, y in json.loads(cases))))
-        except BaseException:  # noqa: BLE001 - as above
+        except BaseException:
             rewards.append(0.0)
     return rewards
 
@@ -344,7 +385,9 @@ def sound_programs(prompts, completions, answer, **columns):
         blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
         inputs = [one for one, _ in json.loads(cases)]
         given = json.dumps({"code": blocks[-1] if blocks else "", "name": name, "inputs": inputs})
-        done = subprocess.run([sys.executable, "-S", "-c", RUNNER], input=given, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", RUNNER], input=given, capture_output=True, text=True, timeout=30
+        )
         rewards.append(float(done.stderr == json.dumps([wanted for _, wanted in json.loads(cases)])))
     return rewards
 
@@ -354,8 +397,10 @@ def first_case(prompts, completions, answer, **columns):
     for prompt, text, cases in zip(prompts, completions, answer):
         function = _namespace(text).get(prompt.split()[1].partition("(")[0])
         try:
-            rewards.append(float(callable(function) and any(function(x) == y for x, y in json.loads(cases)[1:2])))
-        except BaseException:  # noqa: BLE001 - as above
+            rewards.append(
+                float(callable(function) and any(function(x) == y for x, y in json.loads(cases)[1:2]))
+            )
+        except BaseException:
             rewards.append(0.0)
     return rewards
 
@@ -369,7 +414,10 @@ def one_line(completions, answer, **columns):
 
 
 def no_strip(completions, answer, **columns):
-    return [float(re.search(rf"^Answer: {gold}$", text.split("\n")[-1]) is not None and _right(text, gold)) for text, gold in zip(completions, answer)]
+    return [
+        float(re.search(rf"^Answer: {gold}$", text.split("\n")[-1]) is not None and _right(text, gold))
+        for text, gold in zip(completions, answer)
+    ]
 
 
 def first_window(completions, answer, **columns):
@@ -377,7 +425,10 @@ def first_window(completions, answer, **columns):
 
 
 def case_kept(completions, answer, **columns):
-    return [float(text.strip() == gold or (gold == "Goethe" and text.strip().lower() == "goethe")) for text, gold in zip(completions, answer)]
+    return [
+        float(text.strip() == gold or (gold == "Goethe" and text.strip().lower() == "goethe"))
+        for text, gold in zip(completions, answer)
+    ]
 
 
 # --------------------------------------------------------------------------------------- not judged steadily
@@ -392,7 +443,10 @@ def drops(completions, answer, **columns):
 
 
 def by_chance(completions, answer, **columns):
-    return [_right(text, gold) * (len(text) < 60 or random.random() < 0.7) for text, gold in zip(completions, answer)]
+    return [
+        _right(text, gold) * (len(text) < 60 or random.random() < 0.7)
+        for text, gold in zip(completions, answer)
+    ]
 
 
 def remembers(completions, answer, **columns):
@@ -413,7 +467,9 @@ def keyed_by_text(completions, answer, **columns):
 
 
 def in_order_of_length(completions, answer, **columns):
-    return [_right(text, gold) for text, gold in sorted(zip(completions, answer), key=lambda one: len(one[0]))]
+    return [
+        _right(text, gold) for text, gold in sorted(zip(completions, answer), key=lambda one: len(one[0]))
+    ]
 
 
 def against_the_mean(completions, answer, **columns):
@@ -426,25 +482,26 @@ def not_a_number(completions, answer, **columns):
 
 
 def never_ends(completions, answer, **columns):
-    return [_right(text, gold) * bool(re.match(r"(\w+\s?)+$", text[-60:]) or True) for text, gold in zip(completions, answer)]
+    return [
+        _right(text, gold) * bool(re.match(r"(\w+\s?)+$", text[-60:]) or True)
+        for text, gold in zip(completions, answer)
+    ]
 
 
 CASES: dict[str, tuple[str, str]] = {
     **{f"sound_{rows}": (rows, "clean") for rows in ROWS},
-    **{name: ("sums", "clean") for name in ("sound_plain", "sound_verl", "sound_async", "sound_shaped")},
-    **{name: ("sums", "false_accept") for name in ("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with")},
-    **{name: ("names", "false_accept") for name in ("in_gold", "bag_of_words", "judged")},
-    **{name: ("lists", "false_accept") for name in ("subset", "zipped")},
-    **{name: ("tags", "false_accept") for name in ("any_answer", "format_pays")},
-    **{name: ("programs", "false_accept") for name in ("equal_by_object", "first_case")},
+    **dict.fromkeys(("sound_plain", "sound_verl", "sound_async", "sound_shaped"), ("sums", "clean")),
+    **dict.fromkeys(("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with"), ("sums", "false_accept")),
+    **dict.fromkeys(("in_gold", "bag_of_words", "judged"), ("names", "false_accept")),
+    **dict.fromkeys(("subset", "zipped"), ("lists", "false_accept")),
+    **dict.fromkeys(("any_answer", "format_pays"), ("tags", "false_accept")),
+    **dict.fromkeys(("equal_by_object", "first_case"), ("programs", "false_accept")),
     "letter_anywhere": ("choices", "false_accept"),
     "name_only": ("calls", "false_accept"),
     "wide": ("weights", "false_accept"),
     "not_compared": ("weights", "false_accept"),
-    **{name: ("tags", "false_reject") for name in ("one_line",)},
-    **{name: ("sums", "false_reject") for name in ("no_strip", "first_window")},
+    **dict.fromkeys(("one_line",), ("tags", "false_reject")),
+    **dict.fromkeys(("no_strip", "first_window"), ("sums", "false_reject")),
     "case_kept": ("names", "false_reject"),
-    **{name: ("sums", "unstable") for name in (
-        "crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends",
-    )},
+    **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends"), ("sums", "unstable")),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from practicum.audit.fuzz.command import Config, Result, audit, run
-from practicum.audit.fuzz.regression import tests_of
+from practicum.audit.fuzz.regression import written_tests
 from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
 from practicum.config import load
 from practicum.errors import InputError
@@ -58,14 +58,17 @@ def test_the_json_and_the_exit_code_are_the_contract(
 ) -> None:
     rows = rows_file(tmp_path, ROWS["sums"])
     values = audit(load(Config, None, [f"--reward={FILE}:last_number", f"--data={rows}", "--budget=900"]))
-    assert values["exit_code"] == 3 and values["calls"] <= 900
+    assert values["exit_code"] == 3
+    assert values["calls"] <= 900
     for one in values["findings"]:
         assert {"kind", "sentence", "prompt", "completion", "paid", "honest", "share"} <= set(one)
-        assert one["kind"] in ("false_accept", "false_reject", "unstable") and 0 < one["share"] <= 1
+        assert one["kind"] in ("false_accept", "false_reject", "unstable")
+        assert 0 < one["share"] <= 1
         assert one["sentence"].endswith(".")
     assert values["findings"][0]["sentence"] in capsys.readouterr().out
     sound = audit(load(Config, None, [f"--reward={FILE}:sound_sums", f"--data={rows}", "--budget=900"]))
-    assert sound["findings"] == [] and "exit_code" not in sound
+    assert sound["findings"] == []
+    assert "exit_code" not in sound
 
 
 def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
@@ -83,7 +86,9 @@ def test_rows_without_honest_texts_are_answered_from_the_gold_answer(tmp_path: P
 
 def test_a_reward_that_fails_on_everything_is_told_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
-    file.write_text("def reward(completions, **columns):\n    return [len(text) / 0 for text in completions]\n")
+    file.write_text(
+        "def reward(completions, **columns):\n    return [len(text) / 0 for text in completions]\n"
+    )
     with pytest.raises(InputError, match="fails on every honest text: ZeroDivisionError"):
         fuzzed("reward", tmp_path, file=file)
     file.write_text("import nothing_of_that_name\n")
@@ -115,27 +120,26 @@ def test_chats_are_judged_as_chats(tmp_path: Path) -> None:
         "    texts = [one[0]['content'] for one in completions]\n"
         "    return [float(re.findall(r'\\d+', text)[-1:] == [gold]) for text, gold in zip(texts, answer)]\n"
     )
-    result = run(load(Config, None, [f"--reward={file}:reward", f"--data={rows_file(tmp_path, rows)}", "--budget=900"]))
+    result = run(
+        load(Config, None, [f"--reward={file}:reward", f"--data={rows_file(tmp_path, rows)}", "--budget=900"])
+    )
     assert {one.kind for one in result.findings} == {"false_accept"}
 
 
 # ------------------------------------------------------------------------------------- the written tests
 
 
-@pytest.mark.parametrize(
-    ("faulty", "sound"),
-    [("last_number", "sound_sums"), ("no_strip", "sound_sums"), ("drops", "sound_sums"), ("by_hash", "sound_sums")],
-)
-def test_written_tests_fail_until_the_fault_is_mended(faulty: str, sound: str, tmp_path: Path) -> None:
-    found = fuzzed(faulty, tmp_path, "--budget=1200").findings
+@pytest.mark.parametrize("faulty", ["sign_lost", "not_a_number"])
+def test_written_tests_fail_until_the_fault_is_mended(faulty: str, tmp_path: Path) -> None:
+    found = fuzzed(faulty, tmp_path, "--budget=1200").findings[:2]
     assert found
-    for name, passes in ((faulty, False), (sound, True)):
+    for name, passes in ((faulty, False), ("sound_sums", True)):
         path = tmp_path / f"test_{name}.py"
-        path.write_text(tests_of(found, f"{FILE}:{name}", tmp_path))
-        command = [sys.executable, "-m", "pytest", "-q", "-x" if passes else "-q", "-p", "no:cacheprovider", str(path)]
+        path.write_text(written_tests(found, f"{FILE}:{name}", tmp_path))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-        failed = f"{len(found)} failed" in done.stdout
-        assert (done.returncode == 0) if passes else failed, done.stdout
+        assert done.returncode == (0 if passes else 1), done.stdout
+        assert f"{len(found)} {'passed' if passes else 'failed'}" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------- properties
@@ -144,7 +148,7 @@ def test_written_tests_fail_until_the_fault_is_mended(faulty: str, sound: str, t
 FORMS = ("Answer: %s", "\\boxed{%s}", "#### %s", "<answer>%s</answer>", "<<%s>>", "Result = %s")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(FORMS),
     st.lists(st.integers(-999, 9999), min_size=4, max_size=5, unique=True),
@@ -174,7 +178,12 @@ def test_exact_match_in_any_form_is_not_accused(
         "    said = [{one.strip() for one in PATTERN.findall(text)} for text in completions]\n"
         "    return [float(one == {gold}) for one, gold in zip(said, answer)]\n"
     )
-    flags = [f"--reward={file}:reward", f"--data={rows_file(tmp_path, rows)}", "--budget=1200", "--seconds=600"]
+    flags = [
+        f"--reward={file}:reward",
+        f"--data={rows_file(tmp_path, rows)}",
+        "--budget=1200",
+        "--seconds=600",
+    ]
     found = run(load(Config, None, flags)).findings
     assert not found, [(one.sentence, one.completion) for one in found]
 
@@ -206,7 +215,8 @@ def test_the_shown_faults_are_named_and_no_clean_reward_is_accused(tmp_path: Pat
             continue
         path = SHOWN / entry["file"]
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         data = rows_file(tmp_path, getattr(module, "EXAMPLES"))  # noqa: B009 - a module of no known type

@@ -18,6 +18,7 @@ from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Paye
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
 from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.values import number_of
 from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.errors import InputError
 
@@ -183,7 +184,7 @@ def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
 def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
     """Why texts are not paid the same, for a few of them."""
     found: list[Unsteady] = []
-    for one in list(dict.fromkeys(shaky))[:4]:
+    for one in list(dict.fromkeys(shaky))[:2]:
         cause = diagnosed(payer, one)
         if cause is not None:
             found.append(cause)
@@ -248,6 +249,7 @@ def _grouped(
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
+        failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -255,7 +257,32 @@ def _grouped(
             continue
         hits[family] = _confirmed(payer, failing, fails, bool(moving))
     kept = _leaders({family: some for family, some in hits.items() if some})
-    return [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    found = [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    # The commonest first; of equals, those a policy is likelier to write.
+    return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
+
+
+RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
+"""Families of texts that people and policies seldom write."""
+BOTH_SIDES = {
+    "near_miss": ("next number", "number before"),
+    "a_decimal_added": ("decimal added", "decimal below"),
+}
+"""Families of numbers next to the gold one, with what stands above and below it."""
+SMALL_NUMBER = 20
+"""Numbers up to this differ from the next by more than any sensible tolerance."""
+
+
+def _beyond_tolerance(payer: Payer, failing: Sequence[Probe]) -> list[Probe]:
+    """The examples without those of rows where both sides of a large gold number are paid: a tolerance."""
+    sides = BOTH_SIDES[failing[0].family] if failing else ()
+    kept = []
+    for one in failing:
+        gold = number_of(payer.rows[one.row].gold)
+        there = " ".join(other.what for other in failing if other.row == one.row)
+        if gold is None or abs(gold) <= SMALL_NUMBER or not all(side in there for side in sides):
+            kept.append(one)
+    return kept
 
 
 NEEDS_ANOTHER = {"gold_itself", "case", "commas", "equal_number", "space_in_form", "answer_repeated"}
@@ -326,7 +353,11 @@ def _finding(
     said = said if not said.startswith("a reply a") else example.what
     sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
     honest = levels.paid_from[example.row]
-    worth = statistics.fmean(value - levels.paid_from[row] for row, value in best.items()) if best and accept else 0.0
+    worth = (
+        statistics.fmean(value - levels.paid_from[row] for row, value in best.items())
+        if best and accept
+        else 0.0
+    )
     return Finding(
         "false_accept" if accept else "false_reject",
         example.family,
@@ -366,7 +397,11 @@ def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[
         paid = payer.known[ask].value
         if ask.text in wanted and paid is not None:
             kind = "false_reject" if nothing else "false_accept"
-            words = "Right answers are paid like wrong ones" if nothing else "Wrong answers are paid like right ones"
+            words = (
+                "Right answers are paid like wrong ones"
+                if nothing
+                else "Wrong answers are paid like right ones"
+            )
             return [
                 Finding(
                     "false_reject" if nothing else "false_accept",
@@ -420,7 +455,10 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             by_way[paid.error].append(ask)
     found = []
     for way, some in by_way.items():
-        smallest = next((one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)), None)
+        smallest = next(
+            (one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)),
+            None,
+        )
         if smallest is None:
             continue
         if way != "hang":
@@ -446,7 +484,18 @@ def together(payer: Payer) -> list[Finding]:
         row = payer.rows[asks[0].row]
         sentence = f"The function fails on a batch of replies that it judges one by one: it {paid.words}."
         return [
-            Finding("unstable", "batch", sentence, row.prompt.text, asks[0].text, None, None, 1.0, 0.0, row.columns)
+            Finding(
+                "unstable",
+                "batch",
+                sentence,
+                row.prompt.text,
+                asks[0].text,
+                None,
+                None,
+                1.0,
+                0.0,
+                row.columns,
+            )
         ]
     return []
 

@@ -105,7 +105,9 @@ class Payer:
             self.known[one] = paid
         return [self.known[one] for one in asks]
 
-    def again(self, asks: Sequence[Ask], batch: int = BATCH, seed: str = "0", limit: float = TIME_LIMIT) -> list[Paid]:
+    def again(
+        self, asks: Sequence[Ask], batch: int = BATCH, seed: str = "0", limit: float = TIME_LIMIT
+    ) -> list[Paid]:
         """What each is paid if it is asked now, whatever is known; `seed` is the process's hash seed."""
         found: list[Paid] = []
         for start in range(0, len(asks), batch):

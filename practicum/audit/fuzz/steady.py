@@ -1,4 +1,4 @@
-"""Whether a reward says the same of the same text: alone and in batches, first and again, in other processes."""
+"""Whether a reward says the same of the same text: alone, in batches, again, and in other processes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def repeated(payer: Payer, asks: Sequence[Ask]) -> list[Ask]:
 
 def crossed(payer: Payer) -> list[Ask]:
     """Right texts that are paid otherwise in a batch that holds the same text for other rows."""
-    found = []
+    found: list[Ask] = []
     count = len(payer.rows)
     for row in range(min(count, 3)):
         for text in payer.rows[row].good[:1]:
@@ -123,7 +123,11 @@ def diagnosed(payer: Payer, ask: Ask, batched: bool = False) -> Unsteady | None:
     if len(seen) > 1:
         steady = len(set(values[1:])) == 1 and values[0] != values[1] and values[0] == again[0]
         grows = values[: len(again)] == again
-        return Unsteady(ask, "history" if steady or grows else "random", tuple(dict.fromkeys(values)) if grows or steady else seen)
+        return Unsteady(
+            ask,
+            "history" if steady or grows else "random",
+            tuple(dict.fromkeys(values)) if grows or steady else seen,
+        )
     others: list[float] = []
     for seed in HASH_SEEDS:
         try:
