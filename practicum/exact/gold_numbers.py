@@ -136,6 +136,20 @@ def single_number(text: str) -> Fraction:
     return -value if sign in ("-", "−", "–") and sign else value
 
 
+def check_words_before(words: list[str], is_label: bool) -> None:
+    """Raises ParseError unless words before a value only introduce it; `is_label`: "=" or ":" follows."""
+    words = [word.lower() for word in words]
+    _check_words([*words, "is"] if is_label else words)
+    for word in words:
+        if (len(word) == 1 and word not in ("a", "i")) or (word == words[-1] and word in _RELATIVE):
+            raise _unclear(word)
+
+
+def check_words_after(text: str) -> None:
+    """Raises ParseError unless the words behind a value are its unit, or plain."""
+    _check_after(f" {text}")
+
+
 def _check_marks(before: str, after: str) -> None:
     """Raises ParseError for marks that are no unit's, and for what touches the number as a factor does."""
     rest = _BESIDE.sub("", before) + _BESIDE.sub("", f"0{after}")[1:]
