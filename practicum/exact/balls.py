@@ -194,9 +194,9 @@ def _is_real(value: Ball) -> bool:
 
 def _magnitude(value: Ball) -> int:
     """The bits between the size of a value and one."""
-    top = value.abs_upper()
-    if top == 0:
+    if value.contains(0):
         return 0
+    top = value.abs_upper()
     log = float(top.log()) / math.log(2)
     return int(abs(log)) + 1 if math.isfinite(log) else MOST_BITS
 

@@ -71,6 +71,7 @@ class _Comparison:
         if gold == given:
             return True
         gold, given = _plain(gold), _plain(given)
+        had_ordinal = isinstance(gold, Apply) and gold.operation == "th"
         if isinstance(gold, Words) or isinstance(given, Words):
             return gold == given
         for rule in (self._congruences, self._regions, self._named):
@@ -81,6 +82,11 @@ class _Comparison:
             return self._relations(gold, given)
         if isinstance(gold, Matrix) or isinstance(given, Matrix):
             return self._matrices(gold, given)
+        if isinstance(gold, Apply) and gold.operation == "≈":
+            return self._is_estimate(gold.arguments[0], _without(given, "≈"))
+        given = _without(given, "≈")
+        gold = _without(gold, "th") if isinstance(gold, Apply) and gold.operation == "th" else gold
+        given = _without(given, "th") if had_ordinal else given
         golds, givens = _members(gold), _members(given)
         if len(golds) != 1 or len(givens) != 1 or isinstance(gold, Group) or isinstance(given, Group):
             return self._lists(gold, given, golds, givens)
@@ -317,6 +323,18 @@ class _Comparison:
         distance = Apply("abs", (Apply("+", (gold, Apply("neg", (given,)))),))
         return balls.order(distance, half) <= 0
 
+    def _is_estimate(self, gold: Tree, given: Tree) -> bool:
+        """Whether a number rounds to a gold answer that says it is rounded."""
+        if self.same(gold, given):
+            return True
+        half = Number(Fraction(1, 2 * 10 ** max(0, _decimals(gold))))
+        distance = Apply("abs", (Apply("+", (gold, Apply("neg", (given,)))),))
+        try:
+            exceeds = _decimals(given) > _decimals(gold) or _decimals(given) < 0
+            return exceeds and not names(distance) and balls.order(distance, half) <= 0
+        except NoValueError:
+            return False
+
     def _agree(self, gold: Tree, given: Tree, points: Iterator[Point]) -> bool:
         real: list[bool] = []
         unreal: list[bool] = []
@@ -364,6 +382,10 @@ def _plain(tree: Tree) -> Tree:
     return tree
 
 
+def _without(tree: Tree, operation: str) -> Tree:
+    return tree.arguments[0] if isinstance(tree, Apply) and tree.operation == operation else tree
+
+
 def _is_condition(tree: Tree) -> bool:
     return (
         isinstance(tree, Relation)
@@ -389,16 +411,11 @@ def _is_label(tree: Tree) -> bool:
         return _is_label(tree.arguments[0])
     if not isinstance(tree, Apply) or tree.operation not in ("+", "*"):
         return False
-    letters = [one for one in walk(tree) if isinstance(one, Symbol)]
-    only_letters = all(
-        isinstance(one, Symbol) or one.operation in ("+", "*")
-        for one in walk(tree)
-        if isinstance(one, Apply | Symbol | Number) and not isinstance(one, Number)
-    )
-    return (
-        only_letters
-        and len(letters) == len(set(letters))
-        and not any(isinstance(one, Number) for one in walk(tree))
+    parts_of = list(walk(tree))
+    letters = [one for one in parts_of if isinstance(one, Symbol)]
+    operations = {one.operation for one in parts_of if isinstance(one, Apply)}
+    return len(parts_of) < 20 and operations <= {"+", "*"} and 0 < len(letters) == len(set(letters)) and not any(
+        isinstance(one, Number) for one in parts_of
     )
 
 

@@ -227,13 +227,14 @@ def _check_labels(text: str, end: int, block: str, same: Same) -> None:
 def _whole(text: str, takes_last_line: bool) -> list[str]:
     """A text without marks: all of it, what its last sentence concludes, its only mathematics."""
     found = [text]
+    text = text[-4000:]
     sentences = [one for one in _SENTENCE.split(text) if one.strip()]
     if not sentences:
         return found
     last = sentences[-1].strip()
     concludes = _CONCLUDES.match(last)
     if concludes and not has_doubt(last, _RETRACTIONS):
-        found += [last[concludes.end() :], *_only_maths(last)]
+        found = [last[concludes.end() :], *_only_maths(last)]
     elif len(sentences) == 1 and not has_doubt(text, _RETRACTIONS):
         found += _only_maths(text)
     if takes_last_line and len(sentences) > 1 and not has_doubt(last, _RETRACTIONS):

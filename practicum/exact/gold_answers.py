@@ -26,8 +26,9 @@ MAX_ANSWER = 2000
 """Characters of an answer that are read as mathematics."""
 
 _STYLE = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|mathstrut)(?![A-Za-z])|[\s$~]"
+    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|mathstrut)(?![A-Za-z])|[$~]"
 )
+_GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mbox|mathbf|operatorname|textsf)\s*\{([^{}]*)\}")
 _MARKS = re.compile(r"(?<![\w*])\*\*(?=\S)|(?<=\S)\*\*(?![\w*(])|(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
@@ -47,7 +48,7 @@ _EVERYTHING = re.compile(
     r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ|x can be any real number|for all real x"
 )
 _INFINITE = re.compile(
-    r"(?:there are )?(?:infinitely many|infinite|an infinite number of)(?: real)?(?: solutions?)?|infinity solutions"
+    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|infinity solutions"
 )
 _YES = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
 
@@ -119,7 +120,7 @@ def tidy(text: str) -> str:
 def _canonical(text: str) -> str:
     """A text as it is compared with another: without spaces and marks of style."""
     text = _TEXT.sub(r"\1", _FRACTION.sub(r"\\frac", tidy(text)))
-    return _STYLE.sub("", text).strip().rstrip(".")
+    return _GAP.sub("", _STYLE.sub(" ", text)).strip().rstrip(".")
 
 
 def _short(text: str) -> str:
@@ -215,7 +216,7 @@ def _meaning(text: str) -> str:
 def _judge_words(gold: str, text: str) -> Verdict | None:
     """The verdict where the gold answer is words, or the answer's words are the gold's; None for mathematics."""
     wanted, given = _meaning(gold), _meaning(text)
-    if wanted == given and wanted:
+    if wanted == given and wanted and (wanted in ("∅", "ℝ", "∞ many") or re.fullmatch(r"[^\W\d_][^\W\d_ '’-]*", wanted)):
         return _right(gold, text)
     if wanted in _YES:
         first = re.match(r"(yes|no|true|false)\b[,.;:!]?(?P<rest>.*)", given, re.DOTALL)

@@ -80,6 +80,10 @@ _RESULTS = word_set("sum difference product quotient ratio")
 _COUNTED = word_set("second question change mistakes errors claims")
 """Words of doubt that are plain nouns when they are counted or named: "3 mistakes", "her change is $5"."""
 _IS = word_set("is are was were equals equal be becomes comes gives makes")
+_DATES = word_set(
+    """january february march april may june july august september october november december jan feb mar apr jun
+    jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday"""
+)
 _RELATIVE = word_set("per by from after before until till past within into versus vs")
 """Words before a number that make it a part of something else: "by 5" is a difference."""
 
@@ -141,7 +145,8 @@ def check_words_before(words: list[str], is_label: bool) -> None:
     words = [word.lower() for word in words]
     _check_words([*words, "is"] if is_label else words)
     for word in words:
-        if (len(word) == 1 and word not in ("a", "i")) or (word == words[-1] and word in _RELATIVE):
+        single = len(word) == 1 and word not in ("a", "i")
+        if single or word in _DATES or (word == words[-1] and word in _RELATIVE):
             raise _unclear(word)
 
 

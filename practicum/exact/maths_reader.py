@@ -66,7 +66,9 @@ _INVERSE = {
 }
 _UNIT_LETTERS = frozenset("mgshlLdWVJNCFAKt")
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
-_ARTICLES = word_set("the a an is are be of")
+_IS = word_set("is equals are was")
+_ORDINALS = word_set("st nd rd th")
+_NUMBER_SETS = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
 _END = Part("end", "the end")
 _Result = TypeVar("_Result")
 
@@ -178,8 +180,11 @@ class Reader:
         if words and self.next.kind in ("end", *_SEPARATORS, ".", "!"):
             self.take(".", "!")
             return Words(" ".join(words))
+        named = self.kind() == "name" and self.kind(1) == "word" and self.parts[self.index + 1].text in _IS
         if words:
-            check_words_before(words, self.next.kind in ("=", ":"))
+            check_words_before(words, named or self.next.kind in ("=", ":"))
+        if named:  # "the value of x is 5"
+            self.index += 2
         self.take("=", ":")
         found = self.tried(lambda: self._with_unit(True))
         return found if found is not None else self._with_unit(False)
@@ -222,14 +227,20 @@ class Reader:
 
     def _with_unit(self, letters: bool) -> Tree:
         self.letters_are_units = letters
+        about = self.take("≈")
         money = self.take("money")
         tree = self.relation()
+        if about:
+            tree = Apply("≈", (tree,))
         if money:
             tree = _with_last(tree, lambda value: Quantity(value, "$"))
         if self.kind() in ("end", "⇒", *_SEPARATORS, *"])}|:") or self.kind() in ("}}", "⟩"):
             return tree
         if self.kind() == "(" and self.next.spaced and (noted := self.tried(self._note)) is not None:
             return Relation((tree, noted), ("=",))
+        if self.next.text in _ORDINALS and not self.next.spaced and self.kind(1) in ("end", *_SEPARATORS):
+            self.index += 1
+            return Apply("th", (tree,))
         unit = self.unit()
         return _with_last(tree, lambda value: _measured(value, unit, money))
 
@@ -290,6 +301,9 @@ class Reader:
                 kind = "≤" if kind == "<" else "≥"
             signs.append(kind)
             sides.append(self.set_expression())
+            side = sides[-1]
+            if kind == "∈" and isinstance(side, Symbol):
+                sides[-1] = Symbol(_NUMBER_SETS.get(side.name, side.name))
             if kind == "≡":
                 self._modulus(sides, signs)
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
@@ -429,6 +443,8 @@ class Reader:
     def power(self) -> Tree:
         """An atom with what follows it: ! ° % _ ^."""
         base = self._postfix(self.atom())
+        if self.kind() == "^" and (ordinal := self.tried(lambda: self._ordinal(base))) is not None:
+            return ordinal
         if self.take("^"):
             exponent = self.nested(self._exponent)
             if isinstance(base, Apply) and base.operation == "°" and self.kind() == "°":
@@ -440,6 +456,20 @@ class Reader:
             exponent = Symbol("n") if written == "n" else Number(Fraction(written))
             return self._postfix(Apply("^", (base, exponent)))
         return base
+
+    def _ordinal(self, base: Tree) -> Tree:
+        """ "5^{th}"."""
+        self.expect("^")
+        grouped = self.take("{", "{{")
+        written = ""
+        while self.kind() in ("word", "name"):
+            written += self.next.text
+            self.index += 1
+        if written not in _ORDINALS:
+            raise ParseError("no ordinal")
+        if grouped:
+            self.expect("}", "}}")
+        return Apply("th", (base,))
 
     def _exponent(self) -> Tree:
         if self.kind() == "{{" and self.take("{{"):
@@ -455,6 +485,10 @@ class Reader:
                 tree = Apply("!!" if self.take("!") else "!", (tree,))
             elif self.kind() == "°":
                 self.index += 1
+                scale = self.next.text if self.kind() in ("name", "word") else ""
+                if scale in ("C", "F"):
+                    self.index += 1
+                    return Quantity(tree, f"°{scale}")
                 tree = Apply("°", (tree,))
             elif self.take("%"):
                 tree = Apply("%", (tree,))

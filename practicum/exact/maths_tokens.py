@@ -68,7 +68,7 @@ _IGNORED = word_set(
     """, ; : ! > ( ) [ ] left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle
     textstyle scriptstyle limits nolimits bf it rm em sf tt bfseries large Large small tiny normalsize mathstrut
     strut boxed fbox hfill noindent nonumber thinspace medspace enspace checkmark blacksquare square qed Box
-    bold boldmath cal relax par"""
+    bold boldmath cal relax par angle triangle measuredangle"""
 ) | {" ", "/", "\n", "-"}
 _BLACKBOARD = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
 
@@ -98,6 +98,7 @@ _SPACED_THOUSANDS = re.compile(
 _FUSED = re.compile(r"\\(cdot|times|div|pm|mp|le|ge|leq|geq|ne|neq|in|cup|cap|pi)(?=[0-9])")
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z])|\{\s*[°º]\s*\}|°|\s*o\b(?=\s*[CF]?\s*\Z))")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{\s*([a-zA-Z]+)\*?\s*\}(?:\s*\{[lcr| @{}]*\})?")
+_HALF_DAY = re.compile(r"(?<=[\d ])([apAP])\.\s?[mM]\.?(?![\w.])")
 _MATRICES = word_set("matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix array")
 
 _TOKEN = re.compile(
@@ -114,7 +115,7 @@ _TOKEN = re.compile(
   | (?P<superscript>[⁺⁻]?[⁰¹²³⁴-⁹]+|ⁿ)
   | (?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])
   | (?P<command>\\(?:[A-Za-z]+|.))
-  | (?P<word>[^\W\d_]+)
+  | (?P<word>[^\W\d_ℝℤℕℚℂ]+)
   | (?P<dots>\.\.\.+)
   | (?P<sign>\*\*|\+/-|\+-|-\+|!=|<=|>=|=<|:=|==|=>|->|\|\||&&|[-+*/^=(){}\[\]|,;:<>.&!%'?"#@≠≤≥≈±∓√∛∅ℝℤℕℚℂ∞∈∉∪∩∖∨∧⇒→∴×÷−°º⌊⌋⌈⌉⟨⟩€£¥₹′])
     """,
@@ -136,7 +137,8 @@ def tokenize(text: str, thousands: bool = True) -> list[Part]:
 
 
 def _plain(text: str) -> str:
-    text = plain_characters(text.replace("⟨", r"\langle ").replace("⟩", r"\rangle "))
+    text = _HALF_DAY.sub(r"\1m", text)
+    text = plain_characters(text.replace("∠", " ").replace("⟨", r"\langle ").replace("⟩", r"\rangle "))
     text = _MARKED.sub(lambda found: f"⟪{found[1][::2]}⟫", text)
     if "\\" in text or "{,}" in text:
         text = _REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
@@ -262,15 +264,17 @@ class _Tokens:
 
     def _letters(self, found: str) -> None:
         lower = found.lower()
-        if self.prose:
+        if lower in ("or", "and"):
+            self._add(lower)
+        elif self._is_element_sign(found):
+            self._add("∈")
+        elif self.prose:
             known = lower in FUNCTIONS and len(found) > 2
             self._add("function" if known else "word", _SAME_FUNCTION.get(lower, lower) if known else found)
         elif found in FUNCTIONS or (lower in FUNCTIONS and not found.isupper() and lower not in ("re", "im")):
             self._add("function", _SAME_FUNCTION.get(lower, lower) if found not in ("Re", "Im") else found)
         elif found in ("oo", "inf", "infinity", "Infinity", "infty"):
             self._add("∞")
-        elif lower in ("or", "and"):
-            self._add(lower)
         elif lower in GREEK:
             self._add("name", _SAME_LETTER.get(found, found))
         elif len(found) == 1:
@@ -279,6 +283,11 @@ class _Tokens:
             self._product(found)
         else:
             self._add("word", found)
+
+    def _is_element_sign(self, found: str) -> bool:
+        """ "x in [1, 3]"."""
+        before = self.parts[-1].kind if self.parts else ""
+        return found == "in" and before == "name" and self.text[self.place :].lstrip()[:1] in ("(", "[", "{", "]")
 
     def _product(self, found: str) -> None:
         """Letters side by side, with a function's name at their end: "xsin", "ab"."""

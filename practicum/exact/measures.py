@@ -17,11 +17,11 @@ _TABLE = {
     "gallons": "cup 1; pint 2; quart 4; gallon 16",
     "money": "$ dollar buck usd US$ 1; ¢ cent penny pennie 1/100; nickel 1/20; quarter 1/4",
     "euro": "€ euro eur 1", "pound": "£ gbp 1", "yen": "¥ yen jpy 1", "rupee": "₹ rupee rs inr 1",
-    "temperature": "°C celsius 1", "fahrenheit": "°F fahrenheit 1", "kelvin": "K kelvin 1",
+    "temperature": "°c celsius 1", "fahrenheit": "°f fahrenheit 1", "kelvin": "K kelvin 1",
     "angle": "° degree deg 1", "radian": "rad radian 1", "percent": "% percent 1",
     "power": "W watt 1; kW kilowatt 1000", "energy": "J joule 1; kJ kilojoule 1000", "force": "N newton 1",
     "voltage": "V volt 1", "current": "A ampere amp 1", "frequency": "Hz hertz 1; kHz 1000; MHz 1000000",
-    "area": "acre 1", "hectare": "ha hectare 1",
+    "morning": "am 1", "afternoon": "pm 1", "before christ": "bc bce 1", "area": "acre 1", "hectare": "ha hectare 1",
 }  # fmt: skip
 
 
@@ -42,7 +42,8 @@ _WORDS_OF_POWER = {"square": 2, "sq": 2, "cubic": 3}
 
 def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """The dimensions of a unit, with their powers, and its size; None where it is no unit of measure."""
-    text = re.sub(r"\bper\b", "/", unit.strip(" .").replace("²", "^2").replace("³", "^3").replace("*", " "))
+    text = re.sub(r"(?i)\bdegrees? (?=celsius|fahrenheit)|°(?=celsius|fahrenheit)", "", unit)
+    text = re.sub(r"\bper\b", "/", text.strip(" .").replace("²", "^2").replace("³", "^3").replace("*", " "))
     text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(text.lower(), text)
     dimensions: dict[str, int] = {}
     size = Fraction(1)

@@ -85,18 +85,19 @@ def _collect(tree: Tree, ends: list[Tree]) -> None:
                 _collect(one, ends)
     elif isinstance(tree, Group):
         for one in tree.members:
-            if tree.opening or not isinstance(one, Relation | Apply | Group) or not is_region(one):
-                if names(one) and not is_region(one) and not isinstance(one, Relation):
-                    raise NotASetError
-            _collect(one, ends) if isinstance(one, Relation | Group) or is_region(one) or _is_such(
-                one
-            ) else ends.append(one)
+            if _is_set(one):
+                _collect(one, ends)
+            elif names(one):
+                raise NotASetError
+            else:
+                ends.append(one)
     elif not isinstance(tree, Symbol) or tree.name not in ("ℝ", "∅"):
         raise NotASetError
 
 
-def _is_such(tree: Tree) -> bool:
-    return isinstance(tree, Apply) and tree.operation == "such"
+def _is_set(tree: Tree) -> bool:
+    is_such = isinstance(tree, Apply) and tree.operation == "such"
+    return isinstance(tree, Relation | Group) or is_such or is_region(tree)
 
 
 def _end(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
@@ -191,7 +192,7 @@ def _group_cells(tree: Group, points: list[Tree], joint: str) -> list[bool]:
         raise NotASetError
     members = [
         _cells(one, points, joint)
-        if isinstance(one, Relation | Group) or is_region(one) or _is_such(one)
+        if _is_set(one)
         else [cell == _place(one, points) for cell in range(size)]
         for one in tree.members
     ]
