@@ -213,6 +213,9 @@ class _Comparison:
         if kinds[0] in ordered:
             if kinds[1] in ordered and not self._same_brackets(gold, given):
                 return False
+            mixed = isinstance(gold, Group) and (gold.opening + gold.closing) in ("(]", "[)")
+            if kinds[1] == "" and mixed:
+                return False
             return kinds[1] != "{" and _joint(given) != "or" and self._in_order(golds, givens)
         if kinds[1] in ordered:
             return kinds[0] == "" and _joint(gold) != "or" and self._in_order(golds, givens)

@@ -23,7 +23,7 @@ from practicum.exact.extraction import (
     without_fences,
 )
 
-MAX_TEXT = 60_000
+MAX_TEXT = 12_000
 """Characters of a text that are searched, from its end."""
 MAX_FOUND = 12
 """Most boxes or tags that are compared with each other."""

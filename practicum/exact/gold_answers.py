@@ -8,6 +8,7 @@ stated in docs/verifier.md. A text that cannot be read is paid nothing and told 
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from practicum.errors import InputError
@@ -17,7 +18,7 @@ from practicum.exact.extraction import BOX, end_of_box, without_boxes
 from practicum.exact.final_answer import MAX_TEXT, final_answers, has_doubt
 from practicum.exact.gold_numbers import read_number
 from practicum.exact.maths_reader import read_answer
-from practicum.exact.maths_trees import Apply, Quantity, Tree, Words, names, walk
+from practicum.exact.maths_trees import Apply, Number, Quantity, Symbol, Tree, Words, names, walk
 from practicum.exact.measures import measure
 from practicum.exact.spelled import spelled_number
 from practicum.exact.verdict import Outcome, Verdict
@@ -50,6 +51,7 @@ _EVERYTHING = re.compile(
 _INFINITE = re.compile(
     r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|infinity solutions"
 )
+_ORDINALS = "zeroth first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _YES = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
 
 
@@ -106,6 +108,15 @@ def gold_answer(gold: str) -> str:
     if not text:
         raise InputError("the gold answer is empty: give what a right answer says")
     return text
+
+
+def is_readable(gold: str) -> bool:
+    """Whether answers can be judged against a gold answer by more than its spelling. Raises InputError."""
+    text = gold_answer(gold)
+    if len(text) > MAX_ANSWER:
+        return False
+    is_words = re.fullmatch(r"[^\W\d_]+(?:[ '’-][^\W\d_]+){0,5}", _bare(text)) is not None
+    return is_words or _GOLD_CHOICE.fullmatch(_bare(text)) is not None or bool(_gold_trees(text))
 
 
 def tidy(text: str) -> str:
@@ -284,9 +295,14 @@ def _trees(text: str) -> tuple[Tree, ...]:
             over = error
         except ParseError:
             continue
+    meaning = _meaning(text)
     spelled = spelled_number(_words(text))
     if spelled is not None:
         found.insert(0, spelled)
+    if meaning in ("∅", "ℝ"):
+        found.append(Symbol(meaning))
+    if meaning in _ORDINALS:
+        found.append(Apply("th", (Number(Fraction(_ORDINALS.index(meaning))),)))
     found = [tree for tree in found if not isinstance(tree, Words)]
     if over is not None and not found:
         raise over

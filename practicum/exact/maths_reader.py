@@ -352,7 +352,9 @@ class Reader:
             if kind not in ("∪", "∩", "∖"):
                 return left
             self.index += 1
-            left = Apply(kind, (left, self.sum()))
+            right = self.sum()
+            is_set = isinstance(right, Group | Symbol | Apply)
+            left = Apply(kind, (left, right if is_set else Group("{", "}", (right,))))
 
     # -- sums and products -------------------------------------------------------------------------------
 
