@@ -105,7 +105,7 @@ def _exact_value(operation: str, values: list[Fraction]) -> Fraction | None:
 
 
 def _exact_power(base: Fraction, exponent: Fraction) -> Fraction | None:
-    if exponent.denominator != 1 or _bits(base) * min(abs(exponent), 10**9) > 2 * MAX_CONSTANT_BITS:
+    if exponent.denominator != 1 or _bits(base) * min(abs(int(exponent)), 10**9) > 2 * MAX_CONSTANT_BITS:
         if base in (0, 1) and exponent > 0:
             return base
         return None
@@ -182,8 +182,10 @@ class _Evaluation:
 
 
 _PLAIN = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "asin": "asin", "acos": "acos",
-    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "asinh": "asinh", "acosh": "acosh",
+    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "asin": "asin",
+    "acos": "acos",
+    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "asinh": "asinh",
+    "acosh": "acosh",
     "atanh": "atanh", "exp": "exp", "abs": "real_abs",
 }  # fmt: skip
 

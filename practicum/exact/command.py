@@ -27,15 +27,15 @@ Exit code: 0 correct, 1 wrong, 2 bad input (with --stdin: 0, or 2 when a line wa
   EQUATION    one unknown: 3 - (3+y)/y = y    sqrt(x+7) = x - 5   |2x-3| = x+1    \\frac{1}{x} = 2
   ANSWER      the set of all real solutions: 1, 3    x = 1 or x = 3    {1, 3}    (5 ± sqrt(13))/2
               \\boxed{1/2}    no real solutions    all real numbers except 0
-  --gold GOLD ANSWER is a number, an expression, an equation, a tuple, a set, an interval, a matrix, a letter or
-              a word, in LaTeX or plain, or a whole solution that names one; GOLD the right one, or a solution
-              that names it (docs/verifier.md says what is equal to what)
+  --gold GOLD ANSWER is a number, an expression, an equation, a tuple, a set, an interval, a matrix, a letter
+              or a word, in LaTeX or plain, or a whole solution that names one; GOLD the right one, or a
+              solution that names it (docs/verifier.md says what is equal to what)
   --ask sum   ANSWER is the sum of the real solutions, each counted once; one other letter may be a parameter
   --json      print one JSON object: verdict, outcome, reason, missing, extraneous, solutions
-  --stdin     read one {"equation": ..., "answer": ..., "ask": "solve" or "sum" (optional)} or one {"gold": ...,
-              "answer": ...} a line, print one JSON verdict a line, in order; "completion" in place of "answer"
-              is a whole solution, from which the answer is taken as in training; a line that is no such
-              object, also a blank one, gets an "error" naming the line
+  --stdin     read one {"equation": ..., "answer": ..., "ask": "solve" or "sum" (optional)} a line, or one
+              {"gold": ..., "answer": ...}, print one JSON verdict a line, in order; "completion" in place of
+              "answer" is a whole solution, from which the answer is taken as in training; a line that is no
+              such object, also a blank one, gets an "error" naming the line
 
 An equation or answer may begin with a minus sign. Examples:
 

@@ -1,4 +1,5 @@
-r"""Whether two answers say the same: by value for numbers, by identity for expressions, by members for lists and
+r"""Whether two answers say the same: by value for numbers, by identity for expressions, by members for
+lists and
 sets, by solutions for equations. What is equal to what is a rule here and stated in docs/verifier.md.
 
 Expressions are compared at points: rational numbers drawn by the letters' names, exactly where the values are
@@ -148,13 +149,18 @@ class _Comparison:
             return False
         sign, other_sign = gold.signs[0], given.signs[0]
         left, right = _difference(gold), _difference(given)
-        if sign != other_sign and realline._TURNED.get(sign) != other_sign:
+        if sign != other_sign and realline.TURNED.get(sign) != other_sign:
             return False
-        if sign not in realline._TURNED:
+        if sign not in realline.TURNED:
             return gold.sides == given.sides
-        if _is_symbol(gold.sides[0]) != _is_symbol(given.sides[0]) and sign == "=" and len(names(gold)) == 1:
-            if any(_solves_nothing(one) for one in (gold, given)):
-                return False
+        one_is_solved = _is_symbol(gold.sides[0]) != _is_symbol(given.sides[0])
+        if (
+            one_is_solved
+            and sign == "="
+            and len(names(gold)) == 1
+            and any(map(_solves_nothing, (gold, given)))
+        ):
+            return False
         ratio = self._constant_ratio(left, right)
         if ratio is None and sign in ("=", "≠"):
             return self._same_numerators(left, right)
@@ -224,7 +230,8 @@ class _Comparison:
         return len(golds) == len(givens) and self._same_sets(golds, givens)
 
     def _same_brackets(self, gold: Tree, given: Tree) -> bool:
-        assert isinstance(gold, Group) and isinstance(given, Group)
+        assert isinstance(gold, Group)
+        assert isinstance(given, Group)
         if (gold.opening, gold.closing) == (given.opening, given.closing):
             return True
         kinds = {gold.opening + gold.closing, given.opening + given.closing}
@@ -294,11 +301,8 @@ class _Comparison:
             return True
         if isinstance(gold, Number) and isinstance(given, Number) and {gold.base, given.base} != {10}:
             return _same_in_base(gold, given)
-        if isinstance(gold, Apply) and isinstance(given, Apply) and ":" in (gold.operation, given.operation):
-            if gold.operation == given.operation:
-                return len(gold.arguments) == len(given.arguments) and all(
-                    map(self.value, gold.arguments, given.arguments)
-                )
+        if isinstance(gold, Apply) and isinstance(given, Apply) and gold.operation == given.operation == ":":
+            return all(map(self.value, gold.arguments, given.arguments))
         letters = sorted(names(gold) | names(given))
         if any(name in ("∞", "ℝ", "∅", "ℤ") for tree in (gold, given) for name in _symbols(tree)):
             return _same_infinity(gold, given)
@@ -359,7 +363,9 @@ class _Comparison:
 
 
 def _plain(tree: Tree) -> Tree:
-    """The tree without conditions on whole numbers, lists of one, and matrices that are written as products."""
+    """The tree without conditions on whole numbers, lists of one, and matrices that are written as
+    products.
+    """
     if isinstance(tree, Group) and not tree.opening:
         kept = tuple(one for one in tree.members if not _is_condition(one))
         if len(kept) == 1:
@@ -417,8 +423,11 @@ def _is_label(tree: Tree) -> bool:
     parts_of = list(walk(tree))
     letters = [one for one in parts_of if isinstance(one, Symbol)]
     operations = {one.operation for one in parts_of if isinstance(one, Apply)}
-    return len(parts_of) < 20 and operations <= {"+", "*"} and 0 < len(letters) == len(set(letters)) and not any(
-        isinstance(one, Number) for one in parts_of
+    return (
+        len(parts_of) < 20
+        and operations <= {"+", "*"}
+        and 0 < len(letters) == len(set(letters))
+        and not any(isinstance(one, Number) for one in parts_of)
     )
 
 
@@ -475,7 +484,7 @@ def _names_a_function(one: _Labelled) -> bool:
 def _solves_nothing(tree: Relation) -> bool:
     """Whether an equation of one letter is neither solved nor linear: x^2 = 4 names no number."""
     try:
-        realline._end(tree.sides[0], "=", tree.sides[1])
+        realline.end_of_relation(tree.sides[0], "=", tree.sides[1])
     except NotASetError:
         return True
     return False
@@ -490,10 +499,16 @@ def _is_tuple_of_names(tree: Tree) -> bool:
 
 
 def _by_name(tree: Tree) -> dict[str, list[Tree]] | None:
-    """The values of each name of "x = 1, y = 2", "x = 1 or 2" and "(x, y) = (1, 2)"; None for anything else."""
+    """The values of each name of "x = 1, y = 2", "x = 1 or 2" and "(x, y) = (1, 2)"; None for anything
+    else.
+    """
     if isinstance(tree, Relation) and tree.signs == ("=",) and isinstance(tree.sides[0], Group):
         given, values = tree.sides
-        if not isinstance(values, Group) or len(given.members) != len(values.members):
+        if (
+            not isinstance(given, Group)
+            or not isinstance(values, Group)
+            or len(given.members) != len(values.members)
+        ):
             return None
         if not all(_is_symbol(one) for one in given.members) or (values.opening, given.opening) != ("(", "("):
             return None
@@ -674,7 +689,9 @@ def _is_short_decimal(tree: Tree) -> bool:
 
 
 def _same_in_base(gold: Number, given: Number) -> bool:
-    """Numbers with the base they are written in: the same digits in the same base, which one may leave out."""
+    """Numbers with the base they are written in: the same digits in the same base, which one may leave
+    out.
+    """
     if gold.base == given.base:
         return gold.value == given.value
     written = [number.digits or str(number.value) for number in (gold, given)]
@@ -708,7 +725,9 @@ def _substituted(tree: Tree, point: Point) -> Tree:
 
 
 def numerator(tree: Tree) -> Tree | None:
-    """The numerator of a fraction of expressions, all put over one denominator; None where it grows too long."""
+    """The numerator of a fraction of expressions, all put over one denominator; None where it grows too
+    long.
+    """
     found = _over(tree)
     return None if found is None or sum(1 for _ in walk(found[0])) > 400 else found[0]
 

@@ -209,6 +209,7 @@ def joins_boxes(between: str) -> bool:
 
 
 def end_of_box(text: str, opening: int) -> int | None:
+    """Where the box whose brace opens here ends, None where it does not end near."""
     depth = 0
     for position in range(opening, min(len(text), opening + 2 * MAX_CHARACTERS)):
         if text[position] == "{":

@@ -1,7 +1,9 @@
-r"""Find the one answer that a text gives to be judged against a gold answer: in tags, boxes, behind "answer:",
+r"""Find the one answer that a text gives to be judged against a gold answer: in tags, boxes, behind "
+r""answer:",
 in a sentence that concludes, or the whole text.
 
-A text gives one answer. Two answers that differ, a denial or a doubt beside the answer, and thinking that does
+A text gives one answer. Two answers that differ, a denial or a doubt beside the answer, and thinking that
+does
 not end make it unreadable. Who compares answers says when two of them differ.
 """
 
@@ -45,12 +47,14 @@ _RETRACTIONS = _DOUBTS | word_set(
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
 _CONCLUDES = re.compile(
-    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? |altogether,? "
+    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? |"
+    r"altogether,? "
     r"|in conclusion,? |as a result,? |we (?:get|have|find|obtain|conclude)(?: that)?,? |it follows that )+",
     re.IGNORECASE,
 )
 _REASON = re.compile(
-    r"\s*(?:,\s*)?\b(?:because|since|as|which|where|given|after|by|so that|obtained|using|from)\b|\.\s+(?=[A-Z])",
+    r"\s*(?:,\s*)?\b(?:because|since|as|which|where|given|after|by|so that|obtained|using|from)\b|"
+    r"\.\s+(?=[A-Z])",
     re.IGNORECASE,
 )
 _SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
@@ -151,7 +155,9 @@ def _touches(before: str) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    r"""Whether what stands beside a box in its line is a unit or plain words: " square feet", "\text{ cm}"."""
+    r"""Whether what stands beside a box in its line is a unit or plain words: " square feet", "\text{
+    cm}".
+    """
     bare = re.sub(r"\\(?:text|mathrm|textbf)\s*\{[^{}]*\}", "", text)
     return not re.search(r"[0-9=<>^+*/\\]", bare)
 

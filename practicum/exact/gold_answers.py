@@ -1,6 +1,7 @@
 r"""Judge any mathematical answer against a gold answer, by what both say and not by how they are written.
 
-An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, a letter of a
+An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, a letter
+of a
 choice or a word, in LaTeX or plain, or a text that gives one (`final_answer.py`). What is equal to what is
 stated in docs/verifier.md. A text that cannot be read is paid nothing and told as unreadable.
 """
@@ -27,7 +28,8 @@ MAX_ANSWER = 2000
 """Characters of an answer that are read as mathematics."""
 
 _STYLE = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|mathstrut)(?![A-Za-z])|[$~]"
+    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|"
+    r"mathstrut)(?![A-Za-z])|[$~]"
 )
 _GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
@@ -41,17 +43,33 @@ _CHOICE = re.compile(
 _GOLD_CHOICE = re.compile(r"\(?(?P<letter>[A-J])\)?[.:)]?(?:\s+(?P<rest>\S.*))?", re.DOTALL)
 _NOTHING = word_set("none ∅ dne nothing")
 _NO_SOLUTION = re.compile(
-    r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |valid )?(?:solutions?|roots?|answers?|values?|"
-    r"numbers?|integers?|x)(?: exists?)?|(?:the )?(?:empty|null) set|(?:it |the limit |limit )?does not exist|"
+    r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |"
+    r"valid )?(?:solutions?|roots?|answers?|values?|"
+    r"numbers?|integers?|x)(?: exists?)?|(?:the )?(?:empty|null) set|(?:it |the limit |"
+    r"limit )?does not exist|"
     r"(?:the )?(?:equation|system) has no (?:real )?solutions?|there (?:is|are) none|undefined"
 )
 _EVERYTHING = re.compile(
-    r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ|x can be any real number|for all real x"
+    r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ|x can be any real number|"
+    r"for all real x"
 )
 _INFINITE = re.compile(
-    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|infinity solutions"
+    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|"
+    r"infinity solutions"
 )
-_ORDINALS = "zeroth first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_ORDINALS = [
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+]
 _YES = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
 
 
@@ -91,7 +109,8 @@ def _judged(gold: str, answer: str, question: str, is_solution: bool) -> Verdict
 
 
 def gold_answer(gold: str) -> str:
-    r"""The answer that a gold answer or a worked solution names: behind ####, in its last boxes, or all of it.
+    r"""The answer that a gold answer or a worked solution names: behind ####, in its last boxes, or all of
+    it.
 
     Raises InputError where it is empty.
     """
@@ -225,9 +244,15 @@ def _meaning(text: str) -> str:
 
 
 def _judge_words(gold: str, text: str) -> Verdict | None:
-    """The verdict where the gold answer is words, or the answer's words are the gold's; None for mathematics."""
+    """The verdict where the gold answer is words, or the answer's words are the gold's; None for
+    mathematics.
+    """
     wanted, given = _meaning(gold), _meaning(text)
-    if wanted == given and wanted and (wanted in ("∅", "ℝ", "∞ many") or re.fullmatch(r"[^\W\d_][^\W\d_ '’-]*", wanted)):
+    if (
+        wanted == given
+        and wanted
+        and (wanted in ("∅", "ℝ", "∞ many") or re.fullmatch(r"[^\W\d_][^\W\d_ '’-]*", wanted))
+    ):
         return _right(gold, text)
     if wanted in _YES:
         first = re.match(r"(yes|no|true|false)\b[,.;:!]?(?P<rest>.*)", given, re.DOTALL)
@@ -303,10 +328,15 @@ def _trees(text: str) -> tuple[Tree, ...]:
         found.append(Symbol(meaning))
     if meaning in _ORDINALS:
         found.append(Apply("th", (Number(Fraction(_ORDINALS.index(meaning))),)))
-    found = [tree for tree in found if not isinstance(tree, Words)]
+    found = [tree for tree in found if not isinstance(tree, Words) and not _is_prose(tree)]
     if over is not None and not found:
         raise over
     return tuple(found)
+
+
+def _is_prose(tree: Tree) -> bool:
+    """Whether a member of a list is a sentence."""
+    return any(isinstance(one, Words) and one.text.count(" ") > 2 for one in walk(tree))
 
 
 @lru_cache(maxsize=4096)
@@ -350,7 +380,7 @@ def _repeats(question: str, text: str, gold: str, given: Tree) -> bool:
     written = re.sub(r"[*·×\\]|cdot|times", "", _canonical(text).rpartition("=")[2])
     asked = re.sub(r"[*·×\\]|cdot|times", "", _canonical(question))
     return (
-        len(written) > 2
+        len(_canonical(text)) > 2
         and written in asked
         and written not in re.sub(r"[*·×\\]|cdot|times", "", _canonical(gold))
     )

@@ -50,7 +50,8 @@ _CLOSES = {
     "]": ("[", "]", ")"),
 }
 _BEGINS = frozenset(
-    ("name", "function", "(", "[", "{", "{{", "root", "cbrt", "frac", "binom", "vulgar", "⌊", "⌈", "begin", "∞", "ℝ",
+    ("name", "function", "(", "[", "{", "{{", "root", "cbrt", "frac", "binom", "vulgar", "⌊", "⌈", "begin",
+    "∞", "ℝ",
      "ℤ", "ℕ", "ℚ", "ℂ", "∅", "repeating", "⟨")
 )  # fmt: skip
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
@@ -93,11 +94,13 @@ class Reader:
             parts = parts[1:]
         self.parts = [*parts, _END, _END, _END]
         self.index = self.depth = self.bars = self.steps = 0
+        self.letters_are_units = False
 
     # -- tokens ------------------------------------------------------------------------------------------
 
     @property
     def next(self) -> Part:
+        """The token to be read."""
         return self.parts[self.index]
 
     def kind(self, ahead: int = 0) -> str:
@@ -402,9 +405,9 @@ class Reader:
             return False
         if kind == "name" and part.text == "U" and isinstance(left, Group):
             return False
-        if kind == "name" and self.letters_are_units and part.spaced and part.text in _UNIT_LETTERS:
-            if _is_number(left):
-                return False
+        is_unit = kind == "name" and part.spaced and part.text in _UNIT_LETTERS
+        if is_unit and self.letters_are_units and _is_number(left):
+            return False
         if kind == "(" and part.spaced and _is_number(left) and self._closes_answer():
             return False
         if kind == "[" and self.bars == 0 and isinstance(left, Group):
@@ -563,7 +566,8 @@ class Reader:
             return self.nested(self._group)
         if kind in ("root", "cbrt", "frac", "binom", "begin", "|", "⌊", "⌈", "]", "<"):
             rule = {
-                "root": self._root, "cbrt": self._root, "frac": self._frac, "binom": self._frac, "begin": self._matrix,
+                "root": self._root, "cbrt": self._root, "frac": self._frac, "binom": self._frac, "begin":
+                self._matrix,
                 "|": self._absolute, "⌊": self._floor, "⌈": self._floor, "]": self._group, "<": self._angles,
             }[kind]  # fmt: skip
             return self.nested(rule)
@@ -579,14 +583,18 @@ class Reader:
         self.index += 1
         after = self.next
         if (
-            after.kind == "number"
-            and not after.spaced
-            and "." not in after.text
-            and part.text not in ("e", "i")
+            (
+                after.kind == "number"
+                and not after.spaced
+                and "." not in after.text
+                and part.text not in ("e", "i")
+            )
+            and self.kind(1) not in ("^", "/")
+            and len(part.text) == 1
+            and len(after.text) < 3
         ):
-            if self.kind(1) not in ("^", "/") and len(part.text) == 1 and len(after.text) < 3:
-                self.index += 1
-                return Symbol(f"{part.text}_{after.text}")
+            self.index += 1
+            return Symbol(f"{part.text}_{after.text}")
         return Symbol("i" if part.text == "i" else part.text)
 
     def _mixed(self, whole: Number) -> Tree:
@@ -769,9 +777,9 @@ class Reader:
         if name == "sqrt" and self.kind() == "[":
             raise ParseError("a root's index stands behind \\sqrt")
         arguments = self.nested(self._function_argument)
-        if exponent is not None and exponent in (Number(Fraction(-1)), Apply("neg", (Number(Fraction(1)),))):
-            if name in _INVERSE:
-                name, exponent = _INVERSE[name], None
+        is_inverse = exponent in (Number(Fraction(-1)), Apply("neg", (Number(Fraction(1)),)))
+        if is_inverse and name in _INVERSE:
+            name, exponent = _INVERSE[name], None
         found = _applied(name, arguments, base)
         return found if exponent is None else Apply("^", (found, exponent))
 

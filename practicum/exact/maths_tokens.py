@@ -1,4 +1,5 @@
-r"""Split any mathematical answer, in LaTeX or plain, into tokens: what a word, a letter and a dollar sign are.
+r"""Split any mathematical answer, in LaTeX or plain, into tokens: what a word, a letter and a dollar sign
+are.
 
 Letters side by side are a product in mathematics ("$ab$", "\frac{ab}{2}") and a word in prose and in \text.
 A dollar sign is a mark of mathematics where it has its partner, and money where a number stands behind it.
@@ -43,30 +44,37 @@ _SAME_LETTER = {
 }  # fmt: skip
 _COMMANDS = {
     "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "±", "mp": "∓", "emptyset": "∅",
-    "varnothing": "∅", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "|": "|", "lVert": "|", "rVert": "|",
+    "varnothing": "∅", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "|": "|", "lVert": "|",
+    "rVert": "|",
     "Vert": "|", "in": "∈", "isin": "∈", "notin": "∉", "le": "≤", "leq": "≤", "leqslant": "≤", "ge": "≥",
-    "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠", "neq": "≠", "approx": "≈", "sim": "≈", "simeq": "≈",
-    "infty": "∞", "cup": "∪", "bigcup": "∪", "cap": "∩", "setminus": "∖", "backslash": "∖", "smallsetminus": "∖",
+    "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠", "neq": "≠", "approx": "≈", "sim": "≈",
+    "simeq": "≈",
+    "infty": "∞", "cup": "∪", "bigcup": "∪", "cap": "∩", "setminus": "∖", "backslash": "∖",
+    "smallsetminus": "∖",
     "lor": "or", "vee": "or", "land": "and", "wedge": "and", "\\": "\n", "newline": "\n", "colon": ":",
-    "R": "ℝ", "Reals": "ℝ", "frac": "frac", "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac",
+    "R": "ℝ", "Reals": "ℝ", "frac": "frac", "dfrac": "frac", "tfrac": "frac", "cfrac": "frac",
+    "nicefrac": "frac",
     "sfrac": "frac", "sqrt": "root", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨",
     "rangle": "⟩", "circ": "°", "degree": "°", "degrees": "°", "equiv": "≡", "cong": "≡", "to": "⇒",
     "implies": "⇒", "Rightarrow": "⇒", "Longrightarrow": "⇒", "rightarrow": "⇒", "longrightarrow": "⇒",
     "iff": "⇒", "Leftrightarrow": "⇒", "therefore": "⇒", "lbrace": "{{", "rbrace": "}}", "{": "{{", "}": "}}",
-    "lbrack": "[", "rbrack": "]", "ldots": "...", "dots": "...", "cdots": "...", "vdots": "...", "ddots": "...",
+    "lbrack": "[", "rbrack": "]", "ldots": "...", "dots": "...", "cdots": "...", "vdots": "...",
+    "ddots": "...",
     "prime": "'", "%": "%", "quad": "gap", "qquad": "gap", "$": "money", "pounds": "money", "euro": "money",
     "binom": "binom", "dbinom": "binom", "tbinom": "binom", "bmod": "mod", "pmod": "mod", "mod": "mod",
     "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ", "imath": "i", "subset": "⊂", "subseteq": "⊂",
 }  # fmt: skip
 _SIGNS = {
-    "×": "*", "÷": "/", "−": "-", "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "=<": "≤", "√": "root", "∛": "cbrt",
+    "×": "*", "÷": "/", "−": "-", "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "=<": "≤", "√": "root",
+    "∛": "cbrt",
     ":=": "=", "==": "=", "+/-": "±", "+-": "±", "-+": "∓", "->": "⇒", "=>": "⇒", "→": "⇒", "∨": "or",
     "∧": "and", "€": "money", "£": "money", "¥": "money", "₹": "money", "º": "°", "′": "'", "&&": "and",
     "||": "or", "∴": "⇒",
 }  # fmt: skip
 _IGNORED = word_set(
     """, ; : ! > ( ) [ ] left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle
-    textstyle scriptstyle limits nolimits bf it rm em sf tt bfseries large Large small tiny normalsize mathstrut
+    textstyle scriptstyle limits nolimits bf it rm em sf tt bfseries large Large small tiny normalsize
+    mathstrut
     strut boxed fbox hfill noindent nonumber thinspace medspace enspace checkmark blacksquare square qed Box
     bold boldmath cal relax par angle triangle measuredangle"""
 ) | {" ", "/", "\n", "-"}
@@ -77,13 +85,16 @@ _PROSE = re.compile(
 )
 _ROMAN = re.compile(r"\\(?:mathrm|rm|operatorname\*?|mathop|mathsf|mathtt)\s*\{([^{}]*)\}")
 _STYLED = re.compile(
-    r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec|overrightarrow"
-    r"|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel|widehat|overarc|wideparen)"
+    r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec|"
+    r"overrightarrow"
+    r"|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel|widehat|overarc|"
+    r"wideparen)"
     r"\s*\{([^{}]*)\}"
 )
 _BLACK = re.compile(r"\\(?:mathbb|mathds|Bbb)\s*(?:\{([A-Z])\}|([A-Z]))")
 _DROPPED = re.compile(
-    r"\\(?:color|textcolor|definecolor)\s*\{[^{}]*\}|\\(?:tag|label|hspace|vspace|phantom|vphantom|hphantom)\*?"
+    r"\\(?:color|textcolor|definecolor)\s*\{[^{}]*\}|\\(?:tag|label|hspace|vspace|phantom|vphantom|"
+    r"hphantom)\*?"
     r"\s*\{[^{}]*\}"
 )
 _BAR = re.compile(r"\\(overline|bar|hat|tilde|dot|ddot)\s*(?:\{\s*([A-Za-z]|[A-Z]{2,3})\s*\}|\s([A-Za-z])\b)")
@@ -117,7 +128,8 @@ _TOKEN = re.compile(
   | (?P<command>\\(?:[A-Za-z]+|.))
   | (?P<word>[^\W\d_ℝℤℕℚℂ]+)
   | (?P<dots>\.\.\.+)
-  | (?P<sign>\*\*|\+/-|\+-|-\+|!=|<=|>=|=<|:=|==|=>|->|\|\||&&|[-+*/^=(){}\[\]|,;:<>.&!%'?"#@≠≤≥≈±∓√∛∅ℝℤℕℚℂ∞∈∉∪∩∖∨∧⇒→∴×÷−°º⌊⌋⌈⌉⟨⟩€£¥₹′])
+  | (?P<sign>\*\*|\+/-|\+-|-\+|!=|<=|>=|=<|:=|==|=>|->|\|\||&&
+        |[-+*/^=(){}\[\]|,;:<>.&!%'?"#@≠≤≥≈±∓√∛∅ℝℤℕℚℂ∞∈∉∪∩∖∨∧⇒→∴×÷−°º⌊⌋⌈⌉⟨⟩€£¥₹′])
     """,
     re.VERBOSE,
 )
@@ -127,7 +139,8 @@ _OPENED, _CLOSED = "\ue000", "\ue001"
 def tokenize(text: str, thousands: bool = True) -> list[Part]:
     """The tokens of an answer; with `thousands` "1,234" is one number, else it is two.
 
-    Raises ParseError for a character that has no place in an answer, LimitError for over-long text or numbers.
+    Raises ParseError for a character that has no place in an answer, LimitError for over-long text or
+    numbers.
     """
     if len(text) > MAX_TEXT:
         raise LimitError(f"the answer has {len(text):,} characters, over the limit of {MAX_TEXT:,}")
@@ -287,7 +300,11 @@ class _Tokens:
     def _is_element_sign(self, found: str) -> bool:
         """ "x in [1, 3]"."""
         before = self.parts[-1].kind if self.parts else ""
-        return found == "in" and before == "name" and self.text[self.place :].lstrip()[:1] in ("(", "[", "{", "]")
+        return (
+            found == "in"
+            and before == "name"
+            and self.text[self.place :].lstrip()[:1] in ("(", "[", "{", "]")
+        )
 
     def _product(self, found: str) -> None:
         """Letters side by side, with a function's name at their end: "xsin", "ab"."""
@@ -344,7 +361,8 @@ class _Tokens:
 
 
 _SHORT_WORDS = word_set(
-    """cm mm km kg mg ml dl cl ft in yd mi lb oz hr am pm no is it so we to of if be he me my by at as an on us go up
+    """cm mm km kg mg ml dl cl ft in yd mi lb oz hr am pm no is it so we to of if be he me my by at as an on
+    us go up
     do th st nd rd cc gb mb ms or mb kw mw hz pa kj ok dm nm hp kb tb"""
 )
 

@@ -13,7 +13,7 @@ INFINITE = Symbol("∞")
 MINUS_INFINITE = Apply("neg", (INFINITE,))
 MAX_ENDS = 24
 _ORDERS = frozenset("<>≤≥")
-_TURNED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
+TURNED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 
 
 class NotASetError(Exception):
@@ -75,8 +75,8 @@ def _collect(tree: Tree, ends: list[Tree]) -> None:
         for left, sign, right in zip(tree.sides, tree.signs, tree.sides[1:], strict=False):
             if sign == "∈":
                 _collect(right, ends)
-            elif sign in _TURNED:
-                ends.append(_end(left, sign, right)[0])
+            elif sign in TURNED:
+                ends.append(end_of_relation(left, sign, right)[0])
             else:
                 raise NotASetError
     elif isinstance(tree, Apply) and tree.operation in ("∪", "∩", "∖", "+", "neg", "such"):
@@ -100,8 +100,10 @@ def _is_set(tree: Tree) -> bool:
     return isinstance(tree, Relation | Group) or is_such or is_region(tree)
 
 
-def _end(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
-    """Where a relation that is linear in one letter begins or ends, and its sign with the letter on the left."""
+def end_of_relation(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
+    """Where a relation that is linear in one letter begins or ends, and its sign with the letter on the
+    left.
+    """
     letters = names(left) | names(right)
     if len(letters) != 1:
         raise NotASetError
@@ -109,7 +111,7 @@ def _end(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
     if left == Symbol(name) and not names(right):
         return right, sign
     if right == Symbol(name) and not names(left):
-        return left, _TURNED[sign]
+        return left, TURNED[sign]
     difference = Apply("+", (left, Apply("neg", (right,))))
     at = [replaced(difference, name, Number(Fraction(value))) for value in (0, 1, 2, 7)]
     slope = Apply("+", (at[1], Apply("neg", (at[0],))))
@@ -127,7 +129,7 @@ def _end(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
     end: Tree = Apply("neg", (Apply("/", (at[0], slope)),))
     if start[0] is not None and start[1] is not None:
         end = Number(-start[0] / start[1])
-    return end, sign if rises > 0 else _TURNED[sign]
+    return end, sign if rises > 0 else TURNED[sign]
 
 
 def _place(end: Tree, points: list[Tree]) -> int:
@@ -148,7 +150,7 @@ def _cells(tree: Tree, points: list[Tree], joint: str) -> list[bool]:
             if sign == "∈":
                 inside = _cells(right, points, joint)
             else:
-                end, sign = _end(left, sign, right)
+                end, sign = end_of_relation(left, sign, right)
                 inside = _half_line(_place(end, points), sign, size)
             found = [one and other for one, other in zip(found, inside, strict=True)]
         return found
@@ -191,9 +193,7 @@ def _group_cells(tree: Group, points: list[Tree], joint: str) -> list[bool]:
     if tree.opening in ("(", "[", "]", "⟨"):
         raise NotASetError
     members = [
-        _cells(one, points, joint)
-        if _is_set(one)
-        else [cell == _place(one, points) for cell in range(size)]
+        _cells(one, points, joint) if _is_set(one) else [cell == _place(one, points) for cell in range(size)]
         for one in tree.members
     ]
     joined = any if tree.opening or (tree.joint or joint) == "or" else all
@@ -201,12 +201,5 @@ def _group_cells(tree: Group, points: list[Tree], joint: str) -> list[bool]:
 
 
 def _half_line(place: int, sign: str, size: int) -> list[bool]:
-    compare = {
-        "<": lambda cell: cell < place,
-        "≤": lambda cell: cell <= place,
-        ">": lambda cell: cell > place,
-        "≥": lambda cell: cell >= place,
-        "=": lambda cell: cell == place,
-        "≠": lambda cell: cell != place,
-    }[sign]
-    return [compare(cell) for cell in range(size)]
+    holds = {"<": (-1,), "≤": (-1, 0), ">": (1,), "≥": (0, 1), "=": (0,), "≠": (-1, 1)}[sign]
+    return [(cell > place) - (cell < place) in holds for cell in range(size)]

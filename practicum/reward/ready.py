@@ -118,11 +118,11 @@ def json_schema(argument: str, options: Options) -> Callable[..., float]:
 
 
 def math(argument: str, options: Options) -> Callable[..., Score]:
-    """1 where the completion's answer is the row's gold answer by what both say, in LaTeX or plain.
+    r"""1 where the completion's answer is the row's gold answer by what both say, in LaTeX or plain.
 
-    The gold answer is the row's `answer`, `solution` or `target`: an answer, or a worked solution that ends in
-    one (#### 42, \\boxed{42}). A completion that gives several answers, doubts its own or repeats a part of the
-    question is paid 0.
+    The gold answer is the row's `answer`, `solution` or `target`: an answer, or a worked solution that names
+    one (#### 42, \boxed{42}). A completion that gives several answers, doubts its own or repeats a part of
+    the question is paid 0.
     """
     if argument:
         raise ValueError(f"math:{argument}: math takes nothing behind its name")
@@ -130,7 +130,9 @@ def math(argument: str, options: Options) -> Callable[..., Score]:
     def judge(prompt: Any, completion: str, row: Mapping[str, Any]) -> Score:
         column = next((name for name in GOLD_COLUMNS if row.get(name) not in (None, "")), None)
         if column is None:
-            raise BadReward(f"math: the row has no gold answer: expected a column {' or '.join(GOLD_COLUMNS)}")
+            raise BadReward(
+                f"math: the row has no gold answer: expected a column {' or '.join(GOLD_COLUMNS)}"
+            )
         gold = as_written(row[column])
         try:
             readable = is_readable(gold)
