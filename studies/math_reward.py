@@ -52,7 +52,7 @@ def from_data(folder: Path, count: int) -> Iterator[Case]:
         bare = gold_answer(gold)
         for answer in (bare, rf"So the answer is $\boxed{{{bare}}}$.", f"The answer is {bare}."):
             yield Case(name, gold, answer, True)
-        for answer in (f"{bare}1", f"{bare} or 5", r"\boxed{77777}"):
+        for answer in (f"{bare} + 1", f"{bare} or 77777", r"\boxed{77777}"):
             yield Case(name, gold, answer, False)
 
 

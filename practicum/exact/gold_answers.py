@@ -17,7 +17,7 @@ from practicum.exact.equivalence import same
 from practicum.exact.expression import LimitError, ParseError, word_set
 from practicum.exact.extraction import BOX, end_of_box, without_boxes
 from practicum.exact.final_answer import MAX_TEXT, final_answers, has_doubt
-from practicum.exact.gold_numbers import read_number
+from practicum.exact.gold_numbers import NO_CENTS, read_number
 from practicum.exact.maths_reader import read_answer
 from practicum.exact.maths_trees import Apply, Number, Quantity, Symbol, Tree, Words, names, walk
 from practicum.exact.measures import measure
@@ -168,7 +168,7 @@ def _say_the_same(one: str, other: str) -> bool:
 
 
 def _judge_text(gold: str, text: str, question: str) -> Verdict:
-    text = tidy(text)
+    text = NO_CENTS.sub("", tidy(text))
     if not text:
         return Verdict(Outcome.UNPARSEABLE, "the answer is empty")
     if len(text) > MAX_ANSWER:
@@ -336,7 +336,7 @@ def _trees(text: str) -> tuple[Tree, ...]:
 
 def _is_prose(tree: Tree) -> bool:
     """Whether a member of a list is a sentence."""
-    return any(isinstance(one, Words) and one.text.count(" ") > 2 for one in walk(tree))
+    return any(isinstance(one, Words) and one.text.count(" ") > 0 for one in walk(tree))
 
 
 @lru_cache(maxsize=4096)

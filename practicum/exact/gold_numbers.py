@@ -43,7 +43,7 @@ _NEGATIVE = re.compile(
 )
 _AGE = re.compile(r"(?<=\d)(?P<unit>[ -](?:years?|months?|weeks?|days?|hours?|minutes?))[ -]old\b")
 
-_NO_CENTS = re.compile(r"\s+and\s+(?:no|zero|0)\s+cents\b", re.IGNORECASE)
+NO_CENTS = re.compile(r"\s+and\s+(?:no|zero|0)\s+cents\b", re.IGNORECASE)
 
 _LETTERS = frozenset("mgshlLdWVJNCF")
 """Single letters that may stand behind a number as units."""
@@ -123,7 +123,7 @@ def _check_part(part: str, sign: str, value: Fraction) -> None:
 
 def single_number(text: str) -> Fraction:
     """The number of a text without labels. Raises ParseError as `read_number` does."""
-    text = _NO_CENTS.sub("", text)
+    text = NO_CENTS.sub("", text)
     text = _AGE.sub(lambda found: f" {found['unit'][1:]}", _CURRENCY.sub("", text.strip()))
     text = _NEGATIVE.sub(r"\g<before>-", text)
     found = list(NUMBER.finditer(text))
