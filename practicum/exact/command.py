@@ -1,4 +1,6 @@
-"""`practicum verify EQUATION ANSWER`: the verifier on the command line, and as a JSONL filter."""
+"""`practicum verify EQUATION ANSWER` and `--gold GOLD ANSWER`: verdicts on the command line, and as a JSONL
+filter.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +11,31 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from practicum.errors import InputError
+from practicum.exact.gold_answers import judge_answer, judge_completion
 from practicum.exact.verifier import Verdict, count_outcomes, verify, verify_completion
 from practicum.files import json_object
 
 HELP = """\
 usage: practicum verify [--ask solve|sum] [--json] [--] EQUATION ANSWER
+       practicum verify --gold GOLD [--json] [--] ANSWER
        practicum verify --stdin [--ask solve|sum] < items.jsonl > verdicts.jsonl
 
 Judges an answer to an equation exactly, over the real numbers, by substitution: no answer key is trusted.
+With --gold, judges any mathematical answer against the right one, by what it means and not how it is written.
 Exit code: 0 correct, 1 wrong, 2 bad input (with --stdin: 0, or 2 when a line was bad).
 
   EQUATION    one unknown: 3 - (3+y)/y = y    sqrt(x+7) = x - 5   |2x-3| = x+1    \\frac{1}{x} = 2
   ANSWER      the set of all real solutions: 1, 3    x = 1 or x = 3    {1, 3}    (5 ± sqrt(13))/2
               \\boxed{1/2}    no real solutions    all real numbers except 0
+  --gold GOLD ANSWER is a number, an expression, an equation, a tuple, a set, an interval, a matrix, a letter
+              or a word, in LaTeX or plain, or a whole solution that names one; GOLD the right one, or a
+              solution that names it (docs/verifier.md says what is equal to what)
   --ask sum   ANSWER is the sum of the real solutions, each counted once; one other letter may be a parameter
   --json      print one JSON object: verdict, outcome, reason, missing, extraneous, solutions
-  --stdin     read one {"equation": ..., "answer": ..., "ask": "solve" or "sum" (optional)} a line, print one
-              JSON verdict a line, in order; "completion" in place of "answer" is a whole solution, from which
-              the answer is taken as in training; a line that is no such object, also a blank one, gets an
-              "error" naming the line
+  --stdin     read one {"equation": ..., "answer": ..., "ask": "solve" or "sum" (optional)} a line, or one
+              {"gold": ..., "answer": ...}, print one JSON verdict a line, in order; "completion" in place of
+              "answer" is a whole solution, from which the answer is taken as in training; a line that is no
+              such object, also a blank one, gets an "error" naming the line
 
 An equation or answer may begin with a minus sign. Examples:
 
@@ -37,12 +45,16 @@ An equation or answer may begin with a minus sign. Examples:
   practicum verify '-x = 3' '-3'                             correct
   practicum verify 'x/x = 1' 'all x except 0'                correct
   practicum verify --ask sum 'a - (a+x)/x = x' 'a - 1'       correct, for a where real solutions exist
+  practicum verify --gold '\\frac{1}{2}' '0.5'              correct
+  practicum verify --gold '(1, 3]' '1 < x <= 3'            correct
+  practicum verify --gold '18' '17 or 18'                  wrong: it names two
   echo '{"equation": "x^2=4", "answer": "2"}' | practicum verify --stdin
 """
 
-EXPECTED = "an object with equation and answer"
+EXPECTED = "an object with equation and answer, or with gold and answer"
 _USAGE = (
-    "practicum verify EQUATION ANSWER [--ask solve|sum] [--json], or --stdin; see practicum verify --help"
+    "practicum verify EQUATION ANSWER [--ask solve|sum] [--json], --gold GOLD ANSWER, or --stdin; "
+    "see practicum verify --help"
 )
 
 
@@ -51,7 +63,8 @@ class Arguments:
     """What the command line asks for."""
 
     positional: tuple[str, ...] = ()
-    ask: str = "solve"
+    ask: str | None = None
+    gold: str | None = None
     json: bool = False
     stdin: bool = False
     help: bool = False
@@ -63,7 +76,9 @@ def parse_arguments(arguments: list[str]) -> Arguments:
     Raises InputError for an unknown --option or a wrong --ask.
     """
     positional: list[str] = []
-    ask, as_json, stdin, wants_help = "solve", False, False, False
+    ask: str | None = None
+    gold: str | None = None
+    as_json = stdin = wants_help = False
     rest = iter(arguments)
     for argument in rest:
         if argument == "--":
@@ -74,6 +89,10 @@ def parse_arguments(arguments: list[str]) -> Arguments:
             stdin = True
         elif argument in ("--help", "-h"):
             wants_help = True
+        elif argument == "--gold" or argument.startswith("--gold="):
+            gold = argument[7:] if argument.startswith("--gold=") else next(rest, None)
+            if gold is None:
+                raise InputError(f"--gold needs the gold answer behind it: {_USAGE}")
         elif argument == "--ask" or argument.startswith("--ask="):
             ask = argument[6:] if argument.startswith("--ask=") else next(rest, "")
             if ask not in ("solve", "sum"):
@@ -87,7 +106,7 @@ def parse_arguments(arguments: list[str]) -> Arguments:
             raise InputError(f"unknown option {argument}: {_USAGE}")
         else:
             positional.append(argument)
-    return Arguments(tuple(positional), ask, as_json, stdin, wants_help)
+    return Arguments(tuple(positional), ask, gold, as_json, stdin, wants_help)
 
 
 def command(arguments: list[str]) -> int:
@@ -102,11 +121,10 @@ def command(arguments: list[str]) -> int:
                 raise InputError(
                     f"--stdin reads its items from standard input, found {options.positional[0]!r} as well"
                 )
-            return judge_lines(sys.stdin.buffer, sys.stdout.buffer, options.ask)
-        if len(options.positional) != 2:
-            raise InputError(f"expected an equation and an answer, found {len(options.positional)}: {_USAGE}")
-        equation, answer = options.positional
-        verdict = verify(equation, answer, options.ask)
+            if options.gold is not None:
+                raise InputError("--stdin reads its gold answers from standard input, found --gold as well")
+            return judge_lines(sys.stdin.buffer, sys.stdout.buffer, options.ask or "solve")
+        verdict = _judged(options)
     except InputError as error:
         print(f"practicum verify: {_one_line(str(error))}", file=sys.stderr)
         return 2
@@ -115,6 +133,18 @@ def command(arguments: list[str]) -> int:
     else:
         _print(verdict)
     return 0 if verdict.verdict == "correct" else 1
+
+
+def _judged(options: Arguments) -> Verdict:
+    if options.gold is not None:
+        if len(options.positional) != 1 or options.ask is not None:
+            what = "--ask as well" if options.ask is not None else f"{len(options.positional)} arguments"
+            raise InputError(f"--gold GOLD takes one answer behind it, found {what}: {_USAGE}")
+        return judge_answer(options.gold, options.positional[0])
+    if len(options.positional) != 2:
+        raise InputError(f"expected an equation and an answer, found {len(options.positional)}: {_USAGE}")
+    equation, answer = options.positional
+    return verify(equation, answer, options.ask or "solve")
 
 
 def _print(verdict: Verdict) -> None:
@@ -166,9 +196,15 @@ def _judge_line(line: bytes, ask: str) -> Verdict:
     given = "completion" if "completion" in item else "answer"
     if "completion" in item and "answer" in item:
         raise InputError("expected an 'answer' or a 'completion', found both")
-    for key in ("equation", given):
+    asked_by = "gold" if "gold" in item else "equation"
+    if asked_by == "gold" and ("equation" in item or "ask" in item):
+        raise InputError("expected an 'equation' or a 'gold' answer, which nothing is asked of, found both")
+    for key in (asked_by, given):
         if not isinstance(item.get(key), str):
             raise InputError(f"expected a string under {key!r}")
+    if asked_by == "gold":
+        judge_gold = judge_completion if given == "completion" else judge_answer
+        return judge_gold(item["gold"], item[given])
     judge = verify_completion if given == "completion" else verify
     return judge(item["equation"], item[given], asked)
 

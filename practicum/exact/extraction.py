@@ -37,7 +37,7 @@ _BEFORE_LABEL = word_set(
     conclusion in simplified is here here's this numerical full step"""
 )
 _MOST_BEFORE = 60
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox|boxd)\s*(?=\{)")
+BOX = re.compile(r"\\(?:boxed|fbox|framebox|boxd)\s*(?=\{)")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _MARKS = " \t*_`\"'#>•·-,("
 _BLANK = " \t\r\n*_`"
@@ -49,21 +49,21 @@ def extract_answer(completion: str) -> str | None:
 
     None when the solution names no answer: a format error, which a score counts as unparseable.
     """
-    text = _visible(completion)
+    text = visible_text(completion)
     if text is None:
         return None
     text = text[-MAX_TEXT:]
     tagged = _tagged(text)
     if tagged is not None:
         return tagged.strip(_BLANK)
-    label = _last_label(text)
+    label = last_label(text)
     boxes = _last_boxes(text)
     if boxes is None and label is None:
         return None
     if label is not None and (boxes is None or boxes[0] < label):
         return _behind_label(text, label)
     assert boxes is not None
-    if label is not None and boxes[0] < _end_of_block(text, label):
+    if label is not None and boxes[0] < end_of_block(text, label):
         return _behind_label(text, label)
     return _around_boxes(text, boxes)
 
@@ -75,7 +75,7 @@ def answer_text(text: str) -> str:
     """
     if len(text) > MAX_TEXT:
         raise LimitError(f"the answer has {len(text):,} characters, over the limit of {MAX_TEXT:,}")
-    visible = _visible(text)
+    visible = visible_text(text)
     if visible is None:
         raise ParseError("thinking that does not end")
     tagged = _tagged(visible)
@@ -87,10 +87,10 @@ def answer_text(text: str) -> str:
             visible = _around_boxes(visible, boxes)
     elif "\n" in visible.strip():
         visible = _without_afterword_lines(visible)
-    return _opened(_without_fences(visible))
+    return without_boxes(without_fences(visible))
 
 
-def _visible(text: str) -> str | None:
+def visible_text(text: str) -> str | None:
     """What is behind the thinking and before the end of the turn; None while the thinking goes on."""
     thoughts = list(_THOUGHT.finditer(text)) if "</" in text else []
     if thoughts:
@@ -122,7 +122,7 @@ def _partition(text: str, closing: str) -> tuple[str, bool, str]:
 # -- labels ------------------------------------------------------------------------------------------------
 
 
-def _last_label(text: str) -> int | None:
+def last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
     for match in reversed(list(_LABEL.finditer(text))):
         before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
@@ -148,11 +148,11 @@ def _may_stand_before(before: str, is_all: bool) -> bool:
 
 
 def _behind_label(text: str, end: int) -> str:
-    block = text[end : _end_of_block(text, end)]
-    return _with_rest(block, text[_end_of_block(text, end) :])
+    block = text[end : end_of_block(text, end)]
+    return _with_rest(block, text[end_of_block(text, end) :])
 
 
-def _end_of_block(text: str, start: int) -> int:
+def end_of_block(text: str, start: int) -> int:
     """The end of the answer behind a label: of its line; of what stands behind an empty one."""
     lines = re.compile(r"[^\n]*\n?")
     place, opened = start, ""
@@ -181,16 +181,16 @@ def _last_boxes(text: str) -> tuple[int, int] | None:
     """
     if "\\" not in text:
         return None
-    found = list(_BOX.finditer(text))
+    found = list(BOX.finditer(text))
     if not found:
         return None
-    end = _end_of_box(text, found[-1].end())
+    end = end_of_box(text, found[-1].end())
     if end is None:
         return found[-1].start(), len(text)
     start = found[-1].start()
     for match in reversed(found[:-1]):
-        closed = _end_of_box(text, match.end())
-        if closed is None or closed > start or not _joins(text[closed:start]):
+        closed = end_of_box(text, match.end())
+        if closed is None or closed > start or not joins_boxes(text[closed:start]):
             break
         start = match.start()
     return start, end
@@ -203,12 +203,13 @@ _JOINING = re.compile(
 )
 
 
-def _joins(between: str) -> bool:
+def joins_boxes(between: str) -> bool:
     """Whether the text between two boxes makes them one list."""
     return len(between) < 60 and _JOINING.fullmatch(between) is not None and between.count("\n\n") == 0
 
 
-def _end_of_box(text: str, opening: int) -> int | None:
+def end_of_box(text: str, opening: int) -> int | None:
+    """Where the box whose brace opens here ends, None where it does not end near."""
     depth = 0
     for position in range(opening, min(len(text), opening + 2 * MAX_CHARACTERS)):
         if text[position] == "{":
@@ -220,15 +221,15 @@ def _end_of_box(text: str, opening: int) -> int | None:
     return None
 
 
-def _opened(text: str) -> str:
+def without_boxes(text: str) -> str:
     """The text with what is in its boxes in place of them."""
     if "\\" not in text:
         return text
     for _ in range(MAX_CHARACTERS):
-        match = _BOX.search(text)
+        match = BOX.search(text)
         if match is None:
             return text
-        end = _end_of_box(text, match.end())
+        end = end_of_box(text, match.end())
         if end is None:
             raise ParseError("a \\boxed{ is never closed")
         text = f"{text[: match.start()]} {text[match.end() + 1 : end - 1]} {text[end:]}"
@@ -303,7 +304,7 @@ _CLAIM = re.compile(
 
 def _with_rest(block: str, rest: str) -> str:
     block = _trimmed(block)
-    return block if _claims_nothing(rest) else f"{block}\n{_trimmed(rest)}"
+    return block if claims_nothing(rest) else f"{block}\n{_trimmed(rest)}"
 
 
 def _trimmed(text: str) -> str:
@@ -313,7 +314,7 @@ def _trimmed(text: str) -> str:
     return stripped.strip("*`").strip() if stripped.count("**") != 2 else stripped
 
 
-def _claims_nothing(rest: str) -> bool:
+def claims_nothing(rest: str) -> bool:
     """Whether what follows an answer leaves it as it is: no doubt, no denial, no other claim."""
     if not rest.strip(_BLANK + "$.!])}✓✅∎□■\\"):
         return True
@@ -343,12 +344,12 @@ def _without_afterword_lines(text: str) -> str:
     """An answer without lines behind it that check or explain."""
     lines = text.strip().split("\n")
     for place, line in enumerate(lines[1:], start=1):
-        if _CHECKING.match(line) and _claims_nothing("\n".join(lines[place:])):
+        if _CHECKING.match(line) and claims_nothing("\n".join(lines[place:])):
             return "\n".join(lines[:place])
     return text
 
 
-def _without_fences(text: str) -> str:
+def without_fences(text: str) -> str:
     """The text without code fences, display marks and a heading "answer" on a line of its own."""
     if "```" in text:
         text = re.sub(r"^[ \t]*```[a-z]*[ \t]*$", "", text, flags=re.MULTILINE | re.IGNORECASE)

@@ -43,6 +43,8 @@ _NEGATIVE = re.compile(
 )
 _AGE = re.compile(r"(?<=\d)(?P<unit>[ -](?:years?|months?|weeks?|days?|hours?|minutes?))[ -]old\b")
 
+NO_CENTS = re.compile(r"\s+and\s+(?:no|zero|0)\s+cents\b", re.IGNORECASE)
+
 _LETTERS = frozenset("mgshlLdWVJNCF")
 """Single letters that may stand behind a number as units."""
 _DOUBTS = HEDGES_AND_RETRACTIONS - {"only"} | word_set(
@@ -80,6 +82,11 @@ _RESULTS = word_set("sum difference product quotient ratio")
 _COUNTED = word_set("second question change mistakes errors claims")
 """Words of doubt that are plain nouns when they are counted or named: "3 mistakes", "her change is $5"."""
 _IS = word_set("is are was were equals equal be becomes comes gives makes")
+_DATES = word_set(
+    """january february march april may june july august september october november december jan feb mar apr
+    jun
+    jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday"""
+)
 _RELATIVE = word_set("per by from after before until till past within into versus vs")
 """Words before a number that make it a part of something else: "by 5" is a difference."""
 
@@ -116,7 +123,8 @@ def _check_part(part: str, sign: str, value: Fraction) -> None:
 
 def single_number(text: str) -> Fraction:
     """The number of a text without labels. Raises ParseError as `read_number` does."""
-    text = _AGE.sub(r"\g<unit>", _CURRENCY.sub("", text.strip()))
+    text = NO_CENTS.sub("", text)
+    text = _AGE.sub(lambda found: f" {found['unit'][1:]}", _CURRENCY.sub("", text.strip()))
     text = _NEGATIVE.sub(r"\g<before>-", text)
     found = list(NUMBER.finditer(text))
     if len(found) != 1:
@@ -134,6 +142,21 @@ def single_number(text: str) -> Fraction:
     else:
         value = _fraction(match["number"].replace(",", ""), match["divisor"] or "1")
     return -value if sign in ("-", "−", "–") and sign else value
+
+
+def check_words_before(words: list[str], is_label: bool) -> None:
+    """Raises ParseError unless words before a value only introduce it; `is_label`: "=" or ":" follows."""
+    words = [word.lower() for word in words]
+    _check_words([*words, "is"] if is_label else words)
+    for word in words:
+        single = len(word) == 1 and word not in ("a", "i")
+        if single or word in _DATES or (word == words[-1] and word in _RELATIVE):
+            raise _unclear(word)
+
+
+def check_words_after(text: str) -> None:
+    """Raises ParseError unless the words behind a value are its unit, or plain."""
+    _check_after(f" {text}")
 
 
 def _check_marks(before: str, after: str) -> None:
@@ -163,6 +186,8 @@ def _check_words(words: list[str]) -> None:
             refused = not named and not (word == "square" and rest[:1] == ["root"])
         elif word in _RESULTS:
             refused = not _IS & set(rest)
+        elif word == "would":  # "she would earn 18"
+            refused = not rest or len(rest[0]) == 1 or rest[0] in _REFUSED
         elif word in PARTS:
             refused = word in _QUANTITIES or not rest or rest[0] == "of"
         else:

@@ -11,7 +11,7 @@ from typing import Annotated
 from practicum.errors import InputError
 from practicum.ranges import Common, FiniteFloat, NonNegativeInt, PositiveFloat, Range, Ranged, Share
 
-READY = ("exact_match", "format", "json_schema", "length", "llm_judge", "python_tests")
+READY = ("exact_match", "format", "json_schema", "length", "llm_judge", "math", "python_tests")
 """Ready-made functions; `practicum/reward/ready.py` has them."""
 PARTS = ("reward_model", "task", "length")
 TAKEN = (*PARTS, "disagreement", "true", "failed")
@@ -48,7 +48,7 @@ class FunctionsConfig(Ranged, section="reward"):
     """Weights of the functions by name, 1 where none is given, and of task (the task's own score)."""
     functions: Common[tuple[str, ...]] = ()
     """Functions, FILE.py:NAME. Also package.module:NAME or one that is ready-made: exact_match, format:REGEX,
-    length, json_schema:FILE, python_tests, llm_judge. Several are added up."""
+    length, json_schema:FILE, math, python_tests, llm_judge. Several are added up."""
     on_error: FiniteFloat | None = 0.0
     """What a function's part is for a sample on which it failed; none leaves the part out."""
     time_limit: PositiveFloat = 10.0

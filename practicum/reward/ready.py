@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from practicum.data.cells import as_written
+from practicum.errors import InputError
+from practicum.exact.gold_answers import is_readable, judge_completion
+from practicum.exact.verdict import Outcome
 from practicum.reward.bad import BadFunction, BadReward
 from practicum.reward.json_text import check_schema, fits, parsed
 from practicum.reward.judge import llm_judge
 from practicum.reward.python_tests import python_tests
+from practicum.types import Score
 
+GOLD_COLUMNS = ("answer", "solution", "target")
+"""Columns that may hold the gold answer of `math`, the first that is there."""
 Options = Mapping[str, Any]
 
 
@@ -111,6 +117,37 @@ def json_schema(argument: str, options: Options) -> Callable[..., float]:
     return by_file
 
 
+def math(argument: str, options: Options) -> Callable[..., Score]:
+    r"""1 where the completion's answer is the row's gold answer by what both say, in LaTeX or plain.
+
+    The gold answer is the row's `answer`, `solution` or `target`: an answer, or a worked solution that names
+    one (#### 42, \boxed{42}). A completion that gives several answers, doubts its own or repeats a part of
+    the question is paid 0.
+    """
+    if argument:
+        raise ValueError(f"math:{argument}: math takes nothing behind its name")
+
+    def judge(prompt: Any, completion: str, row: Mapping[str, Any]) -> Score:
+        column = next((name for name in GOLD_COLUMNS if row.get(name) not in (None, "")), None)
+        if column is None:
+            raise BadReward(
+                f"math: the row has no gold answer: expected a column {' or '.join(GOLD_COLUMNS)}"
+            )
+        gold = as_written(row[column])
+        try:
+            readable = is_readable(gold)
+        except InputError:
+            readable = False
+        if not readable:
+            raise BadReward(f"math: the gold answer {gold[-60:]!r} in {column!r} cannot be read as an answer")
+        verdict = judge_completion(gold, completion, prompt if isinstance(prompt, str) else "")
+        solved = verdict.outcome is Outcome.CORRECT
+        is_read = verdict.outcome in (Outcome.CORRECT, Outcome.WRONG)
+        return Score(float(solved), solved, is_read, verdict.outcome.value, verdict.reason)
+
+    return judge
+
+
 def _fits(schema: Any, text: str) -> float:
     try:
         value = parsed(text)
@@ -136,5 +173,6 @@ FACTORIES: Mapping[str, Callable[[str, Options], Callable[..., Any]]] = {
     "json_schema": json_schema,
     "length": length,
     "llm_judge": llm_judge,
+    "math": math,
     "python_tests": python_tests,
 }

@@ -640,3 +640,32 @@ def test_no_text_can_end_its_own_part_of_the_message(prompt: str, text: str) -> 
 def test_a_judge_takes_no_argument() -> None:
     with pytest.raises(InputError, match="takes no argument"):
         score("llm_judge:x", ["a"])
+
+
+MATHS = [
+    ({"answer": "18"}, r"So she earns \boxed{18} dollars.", 1.0),
+    ({"solution": "16 - 3 - 4 = 9, and 9 * 2 = 18.\n#### 18"}, "Answer: 36/2", 1.0),
+    ({"target": r"Thus $x = \boxed{\frac{1}{2}}$."}, "#### 0.5", 1.0),
+    ({"answer": 18.0}, "18", 1.0),
+    ({"answer": "18"}, "Answer: 17\nAnswer: 18", 0.0),
+    ({"answer": "18"}, " ".join(map(str, range(40))), 0.0),
+    ({"answer": "(1, 2)"}, r"\boxed{(2, 1)}", 0.0),
+    ({"answer": "18"}, "", 0.0),
+]
+
+
+@pytest.mark.parametrize(("row", "text", "paid"), MATHS)
+def test_math_pays_what_the_gold_answer_says(row: dict[str, Any], text: str, paid: float) -> None:
+    assert [one.value for one in score("math", [text], data=row)] == [paid]
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {"answer": ""}, {"answer": "We add them and then we look at what that is."}]
+)
+def test_math_tells_a_row_whose_gold_answer_cannot_be_read(row: dict[str, Any]) -> None:
+    judge = ready_made("math", "", {})
+    with pytest.raises(BadReward, match="gold answer"):
+        judge("p", "18", row)
+    with pytest.raises(BadFunction, match="math takes nothing"):
+        ready_made("math", "x", {})
+    assert judge("What is 9*2?", "9*2", {"answer": "18"}).value == 0.0

@@ -1,0 +1,772 @@
+r"""Whether two answers say the same: by value for numbers, by identity for expressions, by members for
+lists and
+sets, by solutions for equations. What is equal to what is a rule here and stated in docs/verifier.md.
+
+Expressions are compared at points: rational numbers drawn by the letters' names, exactly where the values are
+rational, else by balls (`balls.py`). Different values prove that expressions differ; equal values at every
+point are taken for identity.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from random import Random
+from typing import NamedTuple
+
+from practicum.exact import balls, realline
+from practicum.exact.balls import NoValueError, Point
+from practicum.exact.expression import LimitError
+from practicum.exact.maths_trees import (
+    LOG_BASE,
+    Apply,
+    Group,
+    Matrix,
+    Number,
+    Quantity,
+    Relation,
+    Symbol,
+    Tree,
+    Words,
+    names,
+    replaced,
+    walk,
+)
+from practicum.exact.measures import measure
+from practicum.exact.realline import NotASetError, is_region, same_region
+
+ROUNDED_FROM = 6
+"""Digits behind the point from which on a decimal stands for every number that rounds to it."""
+MAX_SIGNS = 4
+MAX_NAMES = 12
+_RANGES = ((1, 3), (3, 9), (-2, 3), (-9, -1), (0, 1), (8, 40))
+_WHOLE = ((2, 9), (3, 12), (5, 20), (1, 6), (10, 30), (4, 15))
+_INTEGER_NAMES = frozenset("nkmNj")
+
+
+def same(gold: Tree, given: Tree) -> bool:
+    """Whether an answer's tree says what the gold tree says. Raises LimitError where that takes too long."""
+    if gold == given:
+        return True
+    has_log = any(one == Symbol(LOG_BASE) for tree in (gold, given) for one in walk(tree))
+    return any(_Comparison(common_log).same(gold, given) for common_log in (False, True)[: 1 + has_log])
+
+
+class _Labelled(NamedTuple):
+    label: Tree | None
+    body: Tree
+
+
+class _Comparison:
+    """The rules, with one meaning of log."""
+
+    def __init__(self, common_log: bool) -> None:
+        self.common_log = common_log
+        self.work = 0
+
+    def same(self, gold: Tree, given: Tree) -> bool:
+        self.work += 1
+        if self.work > 600:
+            raise LimitError("too many members to be compared")
+        if gold == given:
+            return True
+        gold, given = _plain(gold), _plain(given)
+        had_ordinal = isinstance(gold, Apply) and gold.operation == "th"
+        if isinstance(gold, Words) or isinstance(given, Words):
+            return gold == given
+        for rule in (self._congruences, self._regions, self._named):
+            found = rule(gold, given)
+            if found is not None:
+                return found
+        if isinstance(gold, Relation) or isinstance(given, Relation):
+            return self._relations(gold, given)
+        if isinstance(gold, Matrix) or isinstance(given, Matrix):
+            return self._matrices(gold, given)
+        if isinstance(gold, Apply) and gold.operation == "≈":
+            return self._is_estimate(gold.arguments[0], _without(given, "≈"))
+        given = _without(given, "≈")
+        gold = _without(gold, "th") if isinstance(gold, Apply) and gold.operation == "th" else gold
+        given = _without(given, "th") if had_ordinal else given
+        golds, givens = _members(gold), _members(given)
+        if len(golds) != 1 or len(givens) != 1 or isinstance(gold, Group) or isinstance(given, Group):
+            return self._lists(gold, given, golds, givens)
+        return self._quantities(golds[0], givens[0])
+
+    # -- sets on the line and relations ------------------------------------------------------------------
+
+    def _congruences(self, gold: Tree, given: Tree) -> bool | None:
+        both = [tree for tree in (gold, given) if isinstance(tree, Relation) and tree.signs[:1] == ("≡",)]
+        if not both:
+            return None
+        if len(both) < 2 or not isinstance(gold, Relation) or not isinstance(given, Relation):
+            return False
+        if len(gold.sides) != 3 or len(given.sides) != 3 or gold.sides[0] != given.sides[0]:
+            return False
+        values = [balls.exact(side) for side in (*gold.sides[1:], *given.sides[1:])]
+        if any(value is None or value.denominator != 1 for value in values):
+            return self.value(gold.sides[1], given.sides[1]) and self.value(gold.sides[2], given.sides[2])
+        one, modulus, other, its_modulus = (int(value) for value in values if value is not None)
+        return modulus == its_modulus and modulus != 0 and (one - other) % modulus == 0
+
+    def _regions(self, gold: Tree, given: Tree) -> bool | None:
+        """Compare as sets on the line where one of both can be nothing else; None where that is not so."""
+        if not (is_region(gold) or is_region(given)):
+            return None
+        lists = [isinstance(tree, Group) and not tree.opening and not tree.joint for tree in (gold, given)]
+        ways = [("and", "or") if is_list else ("or",) for is_list in lists]
+        for joints in itertools.product(*ways):
+            try:
+                if same_region(gold, given, (joints[0], joints[1])):
+                    return True
+            except NotASetError:
+                return None
+        return False
+
+    def _relations(self, gold: Tree, given: Tree) -> bool:
+        """One of both is a relation: labels go, equations are compared by what solves them."""
+        one, other = _unlabelled(gold), _unlabelled(given)
+        if isinstance(gold, Relation) and isinstance(given, Relation):
+            if one and other and self._labels_agree(one, other) and self.same(one.body, other.body):
+                return True
+            return self._equations(gold, given)
+        labelled, bare = (one, given) if isinstance(gold, Relation) else (other, gold)
+        if labelled is None or isinstance(bare, Words):
+            return False
+        if labelled.label is not None and names(labelled.label) & names(labelled.body):
+            return False
+        first, second = (labelled.body, bare) if isinstance(gold, Relation) else (bare, labelled.body)
+        return self.same(first, second)
+
+    def _labels_agree(self, one: _Labelled, other: _Labelled) -> bool:
+        if one.label == other.label or one.label is None or other.label is None:
+            return True
+        return all(_names_a_function(each) for each in (one, other))
+
+    def _equations(self, gold: Relation, given: Relation) -> bool:
+        """Whether two equations or inequalities are one, up to a factor that is a number."""
+        if len(gold.signs) != 1 or len(given.signs) != 1 or names(gold) != names(given):
+            return False
+        sign, other_sign = gold.signs[0], given.signs[0]
+        left, right = _difference(gold), _difference(given)
+        if sign != other_sign and realline.TURNED.get(sign) != other_sign:
+            return False
+        if sign not in realline.TURNED:
+            return gold.sides == given.sides
+        one_is_solved = _is_symbol(gold.sides[0]) != _is_symbol(given.sides[0])
+        if (
+            one_is_solved
+            and sign == "="
+            and len(names(gold)) == 1
+            and any(map(_solves_nothing, (gold, given)))
+        ):
+            return False
+        ratio = self._constant_ratio(left, right)
+        if ratio is None and sign in ("=", "≠"):
+            return self._same_numerators(left, right)
+        if ratio is None:
+            return False
+        return sign in ("=", "≠") or (ratio > 0) == (sign == other_sign)
+
+    def _constant_ratio(self, left: Tree, right: Tree) -> int | None:
+        """The sign of left/right where that is a number other than zero; None where it is none."""
+        letters = sorted(names(left) | names(right))
+        start = next(_points(letters, _RANGES))
+        at = [_substituted(tree, start) for tree in (left, right)]
+        try:
+            if not balls.differ(at[0], Number(Fraction(0)), {}, self.common_log):
+                return None
+            if not balls.differ(at[1], Number(Fraction(0)), {}, self.common_log):
+                return None
+            crossed = [Apply("*", (left, at[1])), Apply("*", (right, at[0]))]
+            if not self.value(crossed[0], crossed[1]):
+                return None
+            return balls.order(Apply("*", (at[0], at[1])), Number(Fraction(0)))
+        except NoValueError:
+            return None
+
+    def _same_numerators(self, left: Tree, right: Tree) -> bool:
+        """Whether two fractions of polynomials have the same zeros, with the same powers."""
+        one, other = numerator(left), numerator(right)
+        return one is not None and other is not None and self._constant_ratio(one, other) is not None
+
+    # -- lists -------------------------------------------------------------------------------------------
+
+    def _named(self, gold: Tree, given: Tree) -> bool | None:
+        """Compare numbers that belong to names: x = 1, y = 2; None where the gold answer has no names."""
+        one, other = _by_name(gold), _by_name(given)
+        if one is not None and other is not None:
+            return sorted(one) == sorted(other) and all(
+                self._same_sets(one[name], other[name]) for name in one
+            )
+        named, bare = (one, given) if one is not None else (other, gold)
+        if named is None:
+            return None
+        if len(named) == 1:
+            values = next(iter(named.values()))
+            listed = values[0] if len(values) == 1 else Group("", "", tuple(values), "or")
+            return self.same(listed, bare) if one is not None else self.same(bare, listed)
+        is_point = isinstance(bare, Group) and (bare.opening, bare.closing) == ("(", ")")
+        in_order = list(named) == sorted(named) or _is_tuple_of_names(gold if one is not None else given)
+        if not is_point or not in_order or any(len(values) != 1 for values in named.values()):
+            return False
+        assert isinstance(bare, Group)
+        return self._in_order([values[0] for values in named.values()], bare.members)
+
+    def _lists(self, gold: Tree, given: Tree, golds: list[Tree], givens: list[Tree]) -> bool:
+        kinds = [_bracket(tree) for tree in (gold, given)]
+        ordered = ("(", "[", "⟨")
+        if kinds[0] in ordered:
+            if kinds[1] in ordered and not self._same_brackets(gold, given):
+                return False
+            mixed = isinstance(gold, Group) and (gold.opening + gold.closing) in ("(]", "[)")
+            if kinds[1] == "" and mixed:
+                return False
+            return kinds[1] != "{" and _joint(given) != "or" and self._in_order(golds, givens)
+        if kinds[1] in ordered:
+            return kinds[0] == "" and _joint(gold) != "or" and self._in_order(golds, givens)
+        if "{" in kinds or "or" in (_joint(gold), _joint(given)):
+            return self._same_sets(golds, givens)
+        return len(golds) == len(givens) and self._same_sets(golds, givens)
+
+    def _same_brackets(self, gold: Tree, given: Tree) -> bool:
+        assert isinstance(gold, Group)
+        assert isinstance(given, Group)
+        if (gold.opening, gold.closing) == (given.opening, given.closing):
+            return True
+        kinds = {gold.opening + gold.closing, given.opening + given.closing}
+        return kinds == {"()", "⟨⟩"} or (kinds <= {"()", "[]", "⟨⟩"} and len(gold.members) > 2)
+
+    def _in_order(self, golds: Sequence[Tree], givens: Sequence[Tree]) -> bool:
+        return len(golds) == len(givens) and all(map(self.same, golds, givens))
+
+    def _same_sets(self, golds: Sequence[Tree], givens: Sequence[Tree]) -> bool:
+        """Whether each member of one is one of the other, each used once where both have equally many."""
+        if len(golds) == len(givens):
+            left = list(givens)
+            for member in golds:
+                found = next((place for place, one in enumerate(left) if self.same(member, one)), None)
+                if found is None:
+                    return False
+                left.pop(found)
+            return True
+        return all(any(self.same(one, other) for other in givens) for one in golds) and all(
+            any(self.same(other, one) for other in golds) for one in givens
+        )
+
+    def _matrices(self, gold: Tree, given: Tree) -> bool:
+        one, other = _rows(gold), _rows(given)
+        if one is None or other is None:
+            return False
+        if len(one) == 1 and len(other) > 1 and not isinstance(gold, Matrix):
+            one = [[cell] for cell in one[0]]
+        if len(other) == 1 and len(one) > 1 and not isinstance(given, Matrix):
+            other = [[cell] for cell in other[0]]
+        return len(one) == len(other) and all(
+            len(left) == len(right) and all(map(self.same, left, right))
+            for left, right in zip(one, other, strict=True)
+        )
+
+    # -- numbers and expressions -------------------------------------------------------------------------
+
+    def _quantities(self, gold: Tree, given: Tree) -> bool:
+        """Compare two values with their units; a unit that one of both lacks is understood."""
+        (one, unit), (other, its_unit) = _with_unit(gold), _with_unit(given)
+        if unit is None and its_unit is None:
+            return self.value(one, other)
+        if unit is None or its_unit is None:
+            if self.value(one, other):
+                return True
+            known = unit if unit is not None else its_unit
+            if known not in ("%", "°"):
+                return False
+            if unit is None:
+                other = Apply(str(its_unit), (other,))
+            else:
+                one = Apply(unit, (one,))
+            return self.value(one, other)
+        sizes = measure(unit), measure(its_unit)
+        if sizes[0] is None or sizes[1] is None:
+            is_same = _singular(unit) == _singular(its_unit) or (sizes[0] is None and sizes[1] is None)
+            return is_same and self.value(one, other)
+        if sizes[0][0] != sizes[1][0]:
+            return False
+        if sizes[0][1] == sizes[1][1]:
+            return self.value(one, other)
+        return self.value(Apply("*", (one, Number(sizes[0][1]))), Apply("*", (other, Number(sizes[1][1]))))
+
+    def value(self, gold: Tree, given: Tree) -> bool:
+        """Whether two expressions have the same value wherever both are real."""
+        if gold == given:
+            return True
+        if isinstance(gold, Number) and isinstance(given, Number) and {gold.base, given.base} != {10}:
+            return _same_in_base(gold, given)
+        if isinstance(gold, Apply) and isinstance(given, Apply) and gold.operation == given.operation == ":":
+            return all(map(self.value, gold.arguments, given.arguments))
+        letters = sorted(names(gold) | names(given))
+        if any(name in ("∞", "ℝ", "∅", "ℤ") for tree in (gold, given) for name in _symbols(tree)):
+            return _same_infinity(gold, given)
+        if len(letters) > MAX_NAMES:
+            raise LimitError(f"an expression in more than {MAX_NAMES} letters")
+        if not letters:
+            return self._same_constant(gold, given)
+        if self._agree(gold, given, _points(letters, _RANGES)):
+            return True
+        return _INTEGER_NAMES.issuperset(letters) and self._agree(gold, given, _points(letters, _WHOLE))
+
+    def _same_constant(self, gold: Tree, given: Tree) -> bool:
+        try:
+            found = balls.differ(gold, given, {}, self.common_log)
+            return found is False or (found is True and self._rounds(gold, given))
+        except NoValueError:
+            return False
+
+    def _rounds(self, gold: Tree, given: Tree) -> bool:
+        """Whether one is a decimal of enough digits and the other rounds to it."""
+        digits = [places for tree in (gold, given) if (places := _decimals(tree)) >= ROUNDED_FROM]
+        if not digits or _is_short_decimal(gold) or _is_short_decimal(given):
+            return False
+        half = Number(Fraction(1, 2 * 10 ** min(digits)))
+        distance = Apply("abs", (Apply("+", (gold, Apply("neg", (given,)))),))
+        return balls.order(distance, half) <= 0
+
+    def _is_estimate(self, gold: Tree, given: Tree) -> bool:
+        """Whether a number rounds to a gold answer that says it is rounded."""
+        if self.same(gold, given):
+            return True
+        half = Number(Fraction(1, 2 * 10 ** max(0, _decimals(gold))))
+        distance = Apply("abs", (Apply("+", (gold, Apply("neg", (given,)))),))
+        try:
+            exceeds = _decimals(given) > _decimals(gold) or _decimals(given) < 0
+            return exceeds and not names(distance) and balls.order(distance, half) <= 0
+        except NoValueError:
+            return False
+
+    def _agree(self, gold: Tree, given: Tree, points: Iterator[Point]) -> bool:
+        real: list[bool] = []
+        unreal: list[bool] = []
+        for point in points:
+            try:
+                found = balls.differ(gold, given, point, self.common_log)
+                if found is None:
+                    continue
+                is_real = balls.is_real_at(gold, point, self.common_log)
+            except NoValueError:
+                continue
+            if is_real and found:
+                return False
+            (real if is_real else unreal).append(not found)
+        return len(real) >= 2 or (not real and len(unreal) >= 2 and all(unreal))
+
+
+# -- what a tree is ----------------------------------------------------------------------------------------
+
+
+def _plain(tree: Tree) -> Tree:
+    """The tree without conditions on whole numbers, lists of one, and matrices that are written as
+    products.
+    """
+    if isinstance(tree, Group) and not tree.opening:
+        kept = tuple(one for one in tree.members if not _is_condition(one))
+        if len(kept) == 1:
+            return _plain(kept[0])
+        if kept:
+            tree = Group("", "", kept, tree.joint)
+    if isinstance(tree, Group) and tree.opening == "{" and len(tree.members) == 1:
+        only = tree.members[0]
+        if isinstance(only, Apply) and only.operation in ("±", "∓"):
+            return only
+        if not isinstance(only, Apply) or only.operation != "such":
+            return _plain(only) if isinstance(only, Number | Apply | Symbol) else tree
+    if isinstance(tree, Relation) and len(tree.signs) == 1 and tree.signs[0] == "∈":
+        inside = tree.sides[1]
+        if isinstance(inside, Group) and inside.opening in ("{",) and _is_symbol(tree.sides[0]):
+            return _plain(inside)
+    if isinstance(tree, Relation) and len(tree.signs) == 1 and tree.signs[0] == "=":
+        name, body = tree.sides
+        if _is_symbol(name) and (is_region(body) or (isinstance(body, Group) and body.opening == "{")):
+            return _plain(body)
+    if isinstance(tree, Apply) and any(isinstance(one, Matrix) for one in walk(tree)):
+        return spread(tree)
+    return tree
+
+
+def _without(tree: Tree, operation: str) -> Tree:
+    return tree.arguments[0] if isinstance(tree, Apply) and tree.operation == operation else tree
+
+
+def _is_condition(tree: Tree) -> bool:
+    return (
+        isinstance(tree, Relation)
+        and tree.signs == ("∈",)
+        and tree.sides[1] in (Symbol("ℤ"), Symbol("ℕ"))
+        and _is_symbol(tree.sides[0])
+    )
+
+
+def _is_symbol(tree: Tree) -> bool:
+    return isinstance(tree, Symbol)
+
+
+def _symbols(tree: Tree) -> set[str]:
+    return {one.name for one in walk(tree) if isinstance(one, Symbol)}
+
+
+def _is_label(tree: Tree) -> bool:
+    """Whether what stands before "=" only names what follows: x, f(x), AB, p + q."""
+    if isinstance(tree, Symbol):
+        return True
+    if isinstance(tree, Apply) and tree.operation in ("°", "abs") and len(names(tree)) > 1:
+        return _is_label(tree.arguments[0])
+    if not isinstance(tree, Apply) or tree.operation not in ("+", "*"):
+        return False
+    parts_of = list(walk(tree))
+    letters = [one for one in parts_of if isinstance(one, Symbol)]
+    operations = {one.operation for one in parts_of if isinstance(one, Apply)}
+    return (
+        len(parts_of) < 20
+        and operations <= {"+", "*"}
+        and 0 < len(letters) == len(set(letters))
+        and not any(isinstance(one, Number) for one in parts_of)
+    )
+
+
+def _unlabelled(tree: Tree) -> _Labelled | None:
+    """What a chain of equal sides names, None where it is an equation or a relation."""
+    if not isinstance(tree, Relation):
+        return _Labelled(None, tree)
+    if not set(tree.signs) <= {"=", "≈", "∈"}:
+        return None
+    sides = list(tree.sides)
+    label = sides.pop(0) if _is_label(sides[0]) and len(sides) > 1 else None
+    if label is not None and isinstance(label, Symbol) and label.name in ("pi", "e", "i"):
+        sides.insert(0, label)
+        label = None
+    if "≈" in tree.signs:
+        sides = _without_estimates(tree, sides)
+    if (
+        not sides
+        or any(names(side) for side in sides[:-1])
+        or (label is None and len(sides) > 1 and names(sides[-1]))
+    ):
+        return None
+    comparison = _Comparison(False)
+    if not all(comparison.same(side, sides[-1]) for side in sides[:-1]):
+        return None
+    return _Labelled(label, sides[-1])
+
+
+def _without_estimates(tree: Relation, sides: list[Tree]) -> list[Tree]:
+    """The exact sides of "x = 1/3 ≈ 0.33", whose decimals must be near; the decimal where it stands alone."""
+    first = tree.signs.index("≈")
+    exact_sides = list(tree.sides[: first + 1])
+    if exact_sides and exact_sides[0] not in sides:
+        exact_sides = exact_sides[1:]
+    if not exact_sides:
+        return sides
+    for estimate in tree.sides[first + 1 :]:
+        places = max(0, _decimals(estimate))
+        half = Number(Fraction(1, 10**places))
+        distance = Apply("abs", (Apply("+", (exact_sides[-1], Apply("neg", (estimate,)))),))
+        try:
+            if names(distance) or balls.order(distance, half) > 0:
+                return []
+        except NoValueError:
+            return []
+    return exact_sides
+
+
+def _names_a_function(one: _Labelled) -> bool:
+    label = one.label
+    return isinstance(label, Symbol) and ("(" in label.name or label.name == "y") and bool(names(one.body))
+
+
+def _solves_nothing(tree: Relation) -> bool:
+    """Whether an equation of one letter is neither solved nor linear: x^2 = 4 names no number."""
+    try:
+        realline.end_of_relation(tree.sides[0], "=", tree.sides[1])
+    except NotASetError:
+        return True
+    return False
+
+
+def _difference(tree: Relation) -> Tree:
+    return Apply("+", (tree.sides[0], Apply("neg", (tree.sides[1],))))
+
+
+def _is_tuple_of_names(tree: Tree) -> bool:
+    return isinstance(tree, Relation) and isinstance(tree.sides[0], Group)
+
+
+def _by_name(tree: Tree) -> dict[str, list[Tree]] | None:
+    """The values of each name of "x = 1, y = 2", "x = 1 or 2" and "(x, y) = (1, 2)"; None for anything
+    else.
+    """
+    if isinstance(tree, Relation) and tree.signs == ("=",) and isinstance(tree.sides[0], Group):
+        given, values = tree.sides
+        if (
+            not isinstance(given, Group)
+            or not isinstance(values, Group)
+            or len(given.members) != len(values.members)
+        ):
+            return None
+        if not all(_is_symbol(one) for one in given.members) or (values.opening, given.opening) != ("(", "("):
+            return None
+        return {
+            one.name: [value]
+            for one, value in zip(given.members, values.members, strict=True)
+            if isinstance(one, Symbol)
+        }
+    if not isinstance(tree, Group) or tree.opening not in ("", "{"):
+        return None
+    found: dict[str, list[Tree]] = {}
+    name = ""
+    for member in tree.members:
+        if isinstance(member, Relation):
+            labelled = _unlabelled(member)
+            if labelled is None or not isinstance(labelled.label, Symbol):
+                return None
+            name, value = _without_index(labelled.label.name, tree), labelled.body
+        elif not name:
+            return None
+        else:
+            value = member
+        found.setdefault(name, []).extend(_members(value))
+    return found or None
+
+
+def _without_index(name: str, tree: Group) -> str:
+    """x for x_1 and x_2: the values of one unknown; names with the same letter but no index stay."""
+    stems = {
+        one.sides[0].name.partition("_")[0]
+        for one in tree.members
+        if isinstance(one, Relation) and isinstance(one.sides[0], Symbol)
+    }
+    indexed = all(
+        isinstance(one, Relation)
+        and isinstance(one.sides[0], Symbol)
+        and one.sides[0].name.partition("_")[2].isdigit()
+        for one in tree.members
+    )
+    return name.partition("_")[0] if indexed and len(stems) == 1 else name
+
+
+def _bracket(tree: Tree) -> str:
+    return tree.opening if isinstance(tree, Group) else ""
+
+
+def _joint(tree: Tree) -> str:
+    return tree.joint if isinstance(tree, Group) else ""
+
+
+def _members(tree: Tree) -> list[Tree]:
+    """The members of a list or set, each ± as two; a value is its own only member."""
+    if isinstance(tree, Group):
+        if tree.opening in ("(", "[", "⟨", "]"):
+            return list(tree.members)
+        found = [value for member in tree.members for value in _members_of(member)]
+        if len(found) > 128:
+            raise LimitError("too many members")
+        return found
+    return _choices(tree) if tree != Symbol("∅") else []
+
+
+def _members_of(member: Tree) -> list[Tree]:
+    return [member] if isinstance(member, Group) and member.opening else _members(member)
+
+
+def _choices(tree: Tree) -> list[Tree]:
+    """The values of an expression with ±: each + and - for every ±; ∓ takes the other sign of the last ±."""
+    count = sum(isinstance(one, Apply) and one.operation == "±" for one in walk(tree))
+    flipped = any(isinstance(one, Apply) and one.operation == "∓" for one in walk(tree))
+    if not count and not flipped:
+        return [tree]
+    if count > MAX_SIGNS:
+        raise LimitError(f"more than {MAX_SIGNS} signs ±")
+    if flipped:
+        count = 1
+    return [_chosen(tree, list(signs), flipped) for signs in itertools.product((1, -1), repeat=count)]
+
+
+def _chosen(tree: Tree, signs: list[int], linked: bool) -> Tree:
+    if not isinstance(tree, Apply):
+        return tree
+    if tree.operation in ("±", "∓"):
+        sign = signs[0] if linked else signs.pop(0)
+        inner = _chosen(tree.arguments[0], signs, linked)
+        positive = (sign > 0) == (tree.operation == "±")
+        return inner if positive else Apply("neg", (inner,))
+    return Apply(tree.operation, tuple(_chosen(one, signs, linked) for one in tree.arguments))
+
+
+def _rows(tree: Tree) -> list[list[Tree]] | None:
+    if isinstance(tree, Matrix):
+        return [list(row) for row in tree.rows]
+    if not isinstance(tree, Group) or tree.opening not in ("(", "[", "⟨", "{", ""):
+        return None
+    inner = [one for one in tree.members if isinstance(one, Group) and one.opening in ("(", "[", "{", "⟨")]
+    if len(inner) == len(tree.members):
+        return [list(one.members) for one in inner]
+    return [list(tree.members)] if not inner and tree.opening in ("(", "[", "⟨") else None
+
+
+def spread(tree: Tree) -> Tree:
+    """A matrix in place of a number times a matrix and of a sum of matrices; else the tree itself."""
+    if not isinstance(tree, Apply):
+        return tree
+    arguments = [spread(one) for one in tree.arguments]
+    matrices = [one for one in arguments if isinstance(one, Matrix)]
+    if tree.operation == "abs" and matrices:
+        return _determinant(matrices[0])
+    if not matrices:
+        return tree
+    if tree.operation == "^" and isinstance(tree.arguments[1], Symbol) and tree.arguments[1].name == "T":
+        return Matrix(tuple(zip(*matrices[0].rows, strict=True)))
+    if (
+        tree.operation in ("*", "/", "neg")
+        and len(matrices) == 1
+        and (tree.operation != "/" or arguments[0] is matrices[0])
+    ):
+        place = next(place for place, one in enumerate(arguments) if isinstance(one, Matrix))
+
+        def with_factor(cell: Tree) -> Tree:
+            return Apply(
+                tree.operation, tuple(cell if index == place else one for index, one in enumerate(arguments))
+            )
+
+        return Matrix(tuple(tuple(with_factor(cell) for cell in row) for row in matrices[0].rows))
+    shapes = {(len(one.rows), len(one.rows[0])) for one in matrices}
+    if tree.operation == "+" and len(matrices) == len(arguments) and len(shapes) == 1:
+        return Matrix(
+            tuple(
+                tuple(Apply("+", cells) for cells in zip(*rows, strict=True))
+                for rows in zip(*(one.rows for one in matrices), strict=True)
+            )
+        )
+    return tree
+
+
+def _determinant(matrix: Matrix) -> Tree:
+    rows = matrix.rows
+    if len(rows) != len(rows[0]) or len(rows) > 4:
+        return Apply("abs", (matrix,))
+    if len(rows) == 1:
+        return rows[0][0]
+    terms: list[Tree] = []
+    for place, cell in enumerate(rows[0]):
+        minor = Matrix(
+            tuple(tuple(one for index, one in enumerate(row) if index != place) for row in rows[1:])
+        )
+        term: Tree = Apply("*", (cell, _determinant(minor)))
+        terms.append(Apply("neg", (term,)) if place % 2 else term)
+    return Apply("+", tuple(terms))
+
+
+def _with_unit(tree: Tree) -> tuple[Tree, str | None]:
+    if isinstance(tree, Quantity):
+        return tree.value, tree.unit
+    if isinstance(tree, Apply) and tree.operation in ("%", "°"):
+        return tree.arguments[0], tree.operation
+    if isinstance(tree, Apply) and tree.operation == "neg":
+        inner, unit = _with_unit(tree.arguments[0])
+        return (Apply("neg", (inner,)), unit) if unit else (tree, None)
+    return tree, None
+
+
+def _singular(unit: str) -> str:
+    return " ".join(word.removesuffix("s") for word in unit.lower().split())
+
+
+def _decimals(tree: Tree) -> int:
+    """Digits behind the point of a decimal, -1 for anything else."""
+    while isinstance(tree, Apply) and tree.operation == "neg":
+        tree = tree.arguments[0]
+    return tree.decimals if isinstance(tree, Number) else -1
+
+
+def _is_short_decimal(tree: Tree) -> bool:
+    return 0 <= _decimals(tree) < ROUNDED_FROM
+
+
+def _same_in_base(gold: Number, given: Number) -> bool:
+    """Numbers with the base they are written in: the same digits in the same base, which one may leave
+    out.
+    """
+    if gold.base == given.base:
+        return gold.value == given.value
+    written = [number.digits or str(number.value) for number in (gold, given)]
+    if written[0] == written[1] and 10 in (gold.base, given.base):
+        return not (gold.digits and given.digits)
+    return gold.base == 10 and gold.value == given.value
+
+
+def _same_infinity(gold: Tree, given: Tree) -> bool:
+    return gold == given
+
+
+def _points(letters: Sequence[str], ranges: Sequence[tuple[int, int]]) -> Iterator[Point]:
+    """Rational points, drawn by the letters' names; whole numbers for _WHOLE."""
+    for place, (low, high) in enumerate(ranges):
+        point = {}
+        for name in letters:
+            random = Random(f"{name} {place} {ranges is _WHOLE}")
+            point[name] = (
+                Fraction(random.randint(low, high))
+                if ranges is _WHOLE
+                else low + Fraction(random.randint(1, 4095) * (high - low), 4096)
+            )
+        yield point
+
+
+def _substituted(tree: Tree, point: Point) -> Tree:
+    for name, value in point.items():
+        tree = replaced(tree, name, Number(value))
+    return tree
+
+
+def numerator(tree: Tree) -> Tree | None:
+    """The numerator of a fraction of expressions, all put over one denominator; None where it grows too
+    long.
+    """
+    found = _over(tree)
+    return None if found is None or sum(1 for _ in walk(found[0])) > 400 else found[0]
+
+
+def _over(tree: Tree) -> tuple[Tree, Tree] | None:
+    if not isinstance(tree, Apply) or tree.operation not in ("+", "neg", "*", "/", "^"):
+        return tree, Number(Fraction(1))
+    inner = [_over(one) for one in tree.arguments]
+    known = [one for one in inner if one is not None]
+    if len(known) < len(inner):
+        return None
+    if tree.operation == "neg":
+        return Apply("neg", (known[0][0],)), known[0][1]
+    if tree.operation == "*":
+        return _times(known[0][0], known[1][0]), _times(known[0][1], known[1][1])
+    if tree.operation == "/":
+        return _times(known[0][0], known[1][1]), _times(known[0][1], known[1][0])
+    if tree.operation == "^":
+        exponent = balls.exact(tree.arguments[1])
+        if exponent is None or exponent.denominator != 1:
+            return tree, Number(Fraction(1))
+        top, bottom = known[0] if exponent >= 0 else (known[0][1], known[0][0])
+        power = Number(abs(exponent))
+        return Apply("^", (top, power)), Apply("^", (bottom, power))
+    top, bottom = known[0]
+    for over, below in known[1:]:
+        if below == bottom:
+            top = Apply("+", (top, over))
+        else:
+            top = Apply("+", (_times(top, below), _times(over, bottom)))
+            bottom = _times(bottom, below)
+        if sum(1 for _ in walk(top)) > 400:
+            return None
+    return top, bottom
+
+
+def _times(left: Tree, right: Tree) -> Tree:
+    one = Number(Fraction(1))
+    return right if left == one else left if right == one else Apply("*", (left, right))
+
+
+__all__ = ["same"]

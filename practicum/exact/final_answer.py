@@ -1,0 +1,271 @@
+r"""Find the one answer that a text gives to be judged against a gold answer: in tags, boxes, behind "
+r""answer:",
+in a sentence that concludes, or the whole text.
+
+A text gives one answer. Two answers that differ, a denial or a doubt beside the answer, and thinking that
+does
+not end make it unreadable. Who compares answers says when two of them differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from practicum.exact.expression import LimitError, ParseError, word_set
+from practicum.exact.extraction import (
+    BOX,
+    claims_nothing,
+    end_of_block,
+    end_of_box,
+    joins_boxes,
+    last_label,
+    visible_text,
+    without_boxes,
+    without_fences,
+)
+
+MAX_TEXT = 12_000
+"""Characters of a text that are searched, from its end."""
+MAX_FOUND = 12
+"""Most boxes or tags that are compared with each other."""
+
+Same = Callable[[str, str], bool]
+"""Whether two texts say the same answer."""
+
+_TAG = re.compile(r"<(answer|final_answer)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_DOUBTS = word_set(
+    """not no never none neither nor cannot wrong incorrect incorrectly false untrue invalid mistake mistaken
+    mistakenly error erroneous erroneously oops sorry wait hmm maybe perhaps possibly probably presumably
+    supposedly allegedly guess guessing guessed unsure uncertain doubt doubtful might reject rejected discard
+    extraneous fake decoy dummy placeholder example hypothetical pretend either unlikely could"""
+)
+_RETRACTIONS = _DOUBTS | word_set(
+    """actually correction instead rather scratch ignore disregard forget retract undo however alternatively
+    otherwise reconsider rethink recheck redo or"""
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
+_CONCLUDES = re.compile(
+    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? |"
+    r"altogether,? "
+    r"|in conclusion,? |as a result,? |we (?:get|have|find|obtain|conclude)(?: that)?,? |it follows that )+",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\s*(?:,\s*)?\b(?:because|since|as|which|where|given|after|by|so that|obtained|using|from)\b|"
+    r"\.\s+(?=[A-Z])",
+    re.IGNORECASE,
+)
+_SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_BEFORE_BOX = re.compile(r"(?:[-+*/^±(]|\\pm|\\cdot|\\times|[0-9a-z)}\]])[\s\\,;!]*\Z")
+_BESIDE_BOX = re.compile(r"[^$\n]*?(?=\$|\\\)|\\\]|\n|[.,;:!?](?:\s|\Z)|\Z)")
+
+
+def final_answers(text: str, same: Same, is_solution: bool = False) -> list[str]:
+    """The readings of the one answer that a text gives, the likeliest first.
+
+    With `is_solution` the last line of a text that names no answer is its answer.
+    Raises ParseError where it gives none, or several; LimitError where it is too long.
+    """
+    visible = visible_text(text[-MAX_TEXT:])
+    if visible is None:
+        raise ParseError("thinking that does not end")
+    tagged = _tagged(visible, same)
+    if tagged is not None:
+        visible = tagged
+    if BOX.search(visible):
+        return _boxed(visible, same)
+    label = last_label(visible)
+    if label is not None:
+        return _labelled(visible, label, same)
+    return _whole(without_fences(visible).strip(), is_solution or tagged is not None)
+
+
+def has_doubt(text: str, words: frozenset[str] = _DOUBTS) -> bool:
+    """Whether a text denies or doubts."""
+    found = (word.lower().replace("’", "'") for word in _WORD.findall(text))
+    return "?" in text or any(word in words or word.endswith("n't") for word in found)
+
+
+def _tagged(text: str, same: Same) -> str | None:
+    found = list(_TAG.finditer(text)) if "<" in text else []
+    if not found:
+        opened = re.search(r"<(?:answer|final_answer)>", text, re.IGNORECASE)
+        return text[opened.end() :] if opened else None
+    if len(found) > MAX_FOUND:
+        raise ParseError(f"{len(found)} answers in tags")
+    last = found[-1]
+    _check_agree([one[2] for one in found], same)
+    rest = text[last.end() :]
+    if not claims_nothing(rest) and (has_doubt(rest, _RETRACTIONS) or BOX.search(rest) or last_label(rest)):
+        raise ParseError("more follows the answer that may take it back")
+    return last[2]
+
+
+def _check_agree(texts: list[str], same: Same) -> None:
+    """Raises ParseError where one of several answers differs from the last."""
+    for text in texts[:-1]:
+        if text.strip() != texts[-1].strip() and not same(text, texts[-1]):
+            raise ParseError("it gives several answers that differ")
+
+
+def _boxed(text: str, same: Same) -> list[str]:
+    groups = _box_groups(text)
+    if len(groups) > MAX_FOUND:
+        raise ParseError(f"{len(groups)} boxes")
+    contents = [without_boxes(text[start:end]).strip() for start, end in groups]
+    _check_agree(contents, same)
+    start, end = groups[-1]
+    before, behind = _sentence_before(text[:start]), text[end:]
+    if has_doubt(_last_clause(before)):
+        raise ParseError("the words before the box deny or doubt it")
+    beside = _BESIDE_BOX.match(behind)
+    suffix = beside[0].strip() if beside else ""
+    rest = behind[beside.end() if beside else 0 :]
+    sentence = _SENTENCE.split(rest, maxsplit=1)[0]
+    if (
+        re.match(r"[\s$\\)\].,;]*(?:or\b|and\b|/|,)[\s$\\(\[]*[-+]?[0-9\\]", sentence.lower())
+        and "boxed" not in sentence
+    ):
+        raise ParseError("another answer follows the box")
+    if has_doubt(suffix + rest, _RETRACTIONS) and not claims_nothing(suffix + rest):
+        raise ParseError("what follows the box may take it back")
+    label = last_label(text[end:])
+    if label is not None and not same(text[end:][label:].split("\n")[0], contents[-1]):
+        raise ParseError("it gives several answers that differ")
+    content = contents[-1]
+    prefix = re.split(r"=|:|\$|\\\(|\\\[|\s(?=[^\s\\+*/^-]{2,}\s*\Z)", before)[-1]
+    fragment = re.split(r"[A-Za-z]{2,}(?![^{]*\})", prefix)[-1] if "\\" not in prefix else prefix
+    found = [content]
+    if suffix and not _is_prose(suffix):
+        found = [f"{content}{suffix}"]
+    elif suffix and "\\text" in suffix:
+        found = [f"{content}{suffix}", content]
+    if _BEFORE_BOX.search(fragment) and fragment.strip() and before.endswith(fragment) and _touches(before):
+        found = [fragment + one for one in found]
+    return found
+
+
+def _touches(before: str) -> bool:
+    """Whether what stands before a box is a factor or a sign of it, and no word."""
+    bare = before.rstrip()
+    word = re.search(r"[A-Za-z]+\Z", bare)
+    return word is None or (len(word[0]) == 1 and not before.endswith((" ", "$")))
+
+
+def _is_prose(text: str) -> bool:
+    r"""Whether what stands beside a box in its line is a unit or plain words: " square feet", "\text{
+    cm}".
+    """
+    bare = re.sub(r"\\(?:text|mathrm|textbf)\s*\{[^{}]*\}", "", text)
+    return not re.search(r"[0-9=<>^+*/\\]", bare)
+
+
+def _box_groups(text: str) -> list[tuple[int, int]]:
+    r"""Where each group of boxes begins and ends; "\boxed{1} or \boxed{2}" is one."""
+    groups: list[tuple[int, int]] = []
+    found = list(BOX.finditer(text))
+    if len(found) > 200:
+        raise ParseError(f"{len(found)} boxes")
+    for match in found:
+        if groups and match.start() < groups[-1][1]:
+            continue
+        end = end_of_box(text, match.end())
+        if end is None:
+            if match is found[-1] and not groups:
+                raise ParseError("a box that is never closed")
+            continue
+        if groups and joins_boxes(text[groups[-1][1] : match.start()]):
+            groups[-1] = (groups[-1][0], end)
+        else:
+            groups.append((match.start(), end))
+    if not groups:
+        raise ParseError("a box that is never closed")
+    return groups
+
+
+def _sentence_before(text: str) -> str:
+    return re.split(r"(?<=[.!?。])\s+|\n\s*\n|\n(?=[^\n]*[A-Za-z]{2})", text[-1500:])[-1]
+
+
+def _last_clause(text: str) -> str:
+    return re.split(r"[,;]\s|\b(?:so|thus|therefore|hence|then)\b", text)[-1]
+
+
+def _labelled(text: str, end: int, same: Same) -> list[str]:
+    block = text[end : end_of_block(text, end)]
+    rest = text[end_of_block(text, end) :]
+    sentences = _SENTENCE.split(block.strip(), maxsplit=1)
+    if not claims_nothing(rest) and (
+        has_doubt(rest, _RETRACTIONS) or re.search(r"=\s*[-0-9]|\banswer\b", rest)
+    ):
+        raise ParseError("what follows the answer may take it back")
+    _check_labels(text, end, block, same)
+    block = without_fences(block).strip()
+    found = [block]
+    if len(sentences) > 1 and claims_nothing(sentences[1]):
+        found.append(sentences[0])
+    reason = _REASON.search(block)
+    if reason and reason.start() > 0 and not has_doubt(block[reason.start() :], _RETRACTIONS):
+        found.append(block[: reason.start()])
+    return found
+
+
+def _check_labels(text: str, end: int, block: str, same: Same) -> None:
+    """Raises ParseError where an answer behind an earlier label is another one."""
+    before = text[:end]
+    for _ in range(MAX_FOUND):
+        label = last_label(before[: before.rfind("\n") + 1] if "\n" in before else "")
+        if label is None:
+            return
+        earlier = text[label : end_of_block(text, label)].strip()
+        if (
+            re.search(r"[0-9]", earlier)
+            and not re.search(r"[A-Za-z]{4}", earlier)
+            and not same(earlier, block.strip())
+        ):
+            raise ParseError("it gives several answers that differ")
+        before = before[:label]
+        before = before[: before.rfind("\n") + 1] if "\n" in before else ""
+
+
+def _whole(text: str, takes_last_line: bool) -> list[str]:
+    """A text without marks: all of it, what its last sentence concludes, its only mathematics."""
+    found = [text]
+    text = text[-4000:]
+    sentences = [one for one in _SENTENCE.split(text) if one.strip()]
+    if not sentences:
+        return found
+    last = sentences[-1].strip()
+    concludes = _CONCLUDES.match(last)
+    if concludes and not has_doubt(last, _RETRACTIONS):
+        found = [last[concludes.end() :], *_only_maths(last)]
+    elif len(sentences) == 1 and not has_doubt(text, _RETRACTIONS):
+        found += _only_maths(text)
+    if takes_last_line and len(sentences) > 1 and not has_doubt(last, _RETRACTIONS):
+        found += [last, *_only_maths(last)]
+    return found
+
+
+def _only_maths(sentence: str) -> list[str]:
+    """The one mathematical span of a sentence, or its last where a conclusion stands before it."""
+    spans = list(_SPAN.finditer(sentence))
+    if not spans or len(sentence) > 2000:
+        return []
+    span = spans[-1]
+    rest = _SPAN.sub(" ", sentence)
+    if re.search(r"[0-9]", rest) or (re.search(r"[A-Za-z]", sentence[span.end() :]) and len(spans) > 1):
+        return []
+    if (
+        len(spans) > 1
+        and re.search(
+            r"\b(?:is|are|equals|so|thus|therefore|hence|get|be)\b[^$]*\Z", sentence[: span.start()]
+        )
+        is None
+    ):
+        return []
+    return [next(group for group in span.groups() if group)]
+
+
+__all__ = ["LimitError", "final_answers", "has_doubt"]

@@ -1,0 +1,394 @@
+r"""Judge any mathematical answer against a gold answer, by what both say and not by how they are written.
+
+An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, a letter
+of a
+choice or a word, in LaTeX or plain, or a text that gives one (`final_answer.py`). What is equal to what is
+stated in docs/verifier.md. A text that cannot be read is paid nothing and told as unreadable.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+
+from practicum.errors import InputError
+from practicum.exact.equivalence import same
+from practicum.exact.expression import LimitError, ParseError, word_set
+from practicum.exact.extraction import BOX, end_of_box, without_boxes
+from practicum.exact.final_answer import MAX_TEXT, final_answers, has_doubt
+from practicum.exact.gold_numbers import NO_CENTS, read_number
+from practicum.exact.maths_reader import read_answer
+from practicum.exact.maths_trees import Apply, Number, Quantity, Symbol, Tree, Words, names, walk
+from practicum.exact.measures import measure
+from practicum.exact.spelled import spelled_number
+from practicum.exact.verdict import Outcome, Verdict
+
+MAX_ANSWER = 2000
+"""Characters of an answer that are read as mathematics."""
+
+_STYLE = re.compile(
+    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|"
+    r"mathstrut)(?![A-Za-z])|[$~]"
+)
+_GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
+_FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mbox|mathbf|operatorname|textsf)\s*\{([^{}]*)\}")
+_MARKS = re.compile(r"(?<![\w*])\*\*(?=\S)|(?<=\S)\*\*(?![\w*(])|(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
+_CHOICE = re.compile(
+    r"(?:(?:the )?(?:correct |right |best )?(?:option|choice|answer|statement)(?: choice)?(?: is)?:?\s*)?"
+    r"(?P<open>[(\[]?)(?P<letter>[A-Ja-j])(?P<mark>[)\].:]*)(?:\s+(?P<rest>\S.*))?",
+    re.DOTALL | re.IGNORECASE,
+)
+_GOLD_CHOICE = re.compile(r"\(?(?P<letter>[A-J])\)?[.:)]?(?:\s+(?P<rest>\S.*))?", re.DOTALL)
+_NOTHING = word_set("none ∅ dne nothing")
+_NO_SOLUTION = re.compile(
+    r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |"
+    r"valid )?(?:solutions?|roots?|answers?|values?|"
+    r"numbers?|integers?|x)(?: exists?)?|(?:the )?(?:empty|null) set|(?:it |the limit |"
+    r"limit )?does not exist|"
+    r"(?:the )?(?:equation|system) has no (?:real )?solutions?|there (?:is|are) none|undefined"
+)
+_EVERYTHING = re.compile(
+    r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ|x can be any real number|"
+    r"for all real x"
+)
+_INFINITE = re.compile(
+    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|"
+    r"infinity solutions"
+)
+_ORDINALS = [
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+]
+_YES = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
+
+
+def judge_answer(gold: str, answer: str, question: str = "") -> Verdict:
+    """Whether an answer, or the answer that a text gives, is the gold answer.
+
+    Where the `question` is given, an answer that only repeats a part of it ("9*2" for 18) is not paid.
+    Raises InputError for a gold answer that is empty; never for an answer.
+    """
+    return _judged(gold, answer, question, False)
+
+
+def judge_completion(gold: str, completion: str, question: str = "") -> Verdict:
+    """Whether the answer of a whole solution is the gold answer; without a mark it is on the last line."""
+    return _judged(gold, completion, question, True)
+
+
+def _judged(gold: str, answer: str, question: str, is_solution: bool) -> Verdict:
+    wanted = gold_answer(gold)
+    if not answer.strip():
+        return Verdict(Outcome.UNPARSEABLE, "the answer is empty")
+    if _canonical(answer[:MAX_TEXT]) == _canonical(wanted) and len(answer) <= MAX_TEXT:
+        return Verdict(Outcome.CORRECT, f"{_short(wanted)}: the gold answer")
+    try:
+        readings = final_answers(answer, _say_the_same, is_solution)
+    except LimitError as error:
+        return Verdict(Outcome.OVER_LIMITS, str(error))
+    except ParseError as error:
+        return Verdict(Outcome.UNPARSEABLE, str(error))
+    verdict = Verdict(Outcome.UNPARSEABLE, "it gives no answer")
+    for place, text in enumerate(readings):
+        found = _judge_text(wanted, text, question)
+        if found.outcome is not Outcome.UNPARSEABLE:
+            return found
+        verdict = verdict if place else found
+    return verdict
+
+
+def gold_answer(gold: str) -> str:
+    r"""The answer that a gold answer or a worked solution names: behind ####, in its last boxes, or all of
+    it.
+
+    Raises InputError where it is empty.
+    """
+    text = gold.strip()
+    marked = re.search(r"####(?!#)\s*(.+?)\s*\Z", text, re.DOTALL) if "####" in text else None
+    if marked:
+        text = marked[1]
+    elif BOX.search(text):
+        found = list(BOX.finditer(text))
+        end = end_of_box(text, found[-1].end())
+        if end is not None:
+            text = without_boxes(text[found[-1].start() : end])
+    text = tidy(text)
+    if not text:
+        raise InputError("the gold answer is empty: give what a right answer says")
+    return text
+
+
+def is_readable(gold: str) -> bool:
+    """Whether answers can be judged against a gold answer by more than its spelling. Raises InputError."""
+    text = gold_answer(gold)
+    if len(text) > MAX_ANSWER:
+        return False
+    is_words = re.fullmatch(r"[^\W\d_]+(?:[ '’-][^\W\d_]+){0,5}", _bare(text)) is not None
+    return is_words or _GOLD_CHOICE.fullmatch(_bare(text)) is not None or bool(_gold_trees(text))
+
+
+def tidy(text: str) -> str:
+    """An answer without bold marks, quotes and a full stop at its end."""
+    text = _MARKS.sub(lambda found: " " if found[0].startswith("\\") else "", text).strip()
+    text = re.sub(r"\A[\s\"'“”]+(?=\S)|(?<=\S)[\s\"“”]+\Z", "", text).strip()
+    if text.endswith((".", "。")) and not text.endswith(".."):
+        text = text[:-1].rstrip()
+    return text[:-2].rstrip() + "$" if text.endswith(".$") else text
+
+
+def _canonical(text: str) -> str:
+    """A text as it is compared with another: without spaces and marks of style."""
+    text = _TEXT.sub(r"\1", _FRACTION.sub(r"\\frac", tidy(text)))
+    return _GAP.sub("", _STYLE.sub(" ", text)).strip().rstrip(".")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _say_the_same(one: str, other: str) -> bool:
+    """Whether two answers of one text agree."""
+    if _canonical(one) == _canonical(other):
+        return True
+    try:
+        return _judge_text(gold_answer(other), one, "").outcome is Outcome.CORRECT
+    except InputError:
+        return not one.strip()
+
+
+def _judge_text(gold: str, text: str, question: str) -> Verdict:
+    text = NO_CENTS.sub("", tidy(text))
+    if not text:
+        return Verdict(Outcome.UNPARSEABLE, "the answer is empty")
+    if len(text) > MAX_ANSWER:
+        return Verdict(Outcome.OVER_LIMITS, f"the answer has over {MAX_ANSWER} characters")
+    if _canonical(text) == _canonical(gold):
+        return Verdict(Outcome.CORRECT, f"{_short(gold)}: the gold answer")
+    chosen = _judge_choice(gold, text)
+    if chosen is not None:
+        return chosen
+    said = _judge_words(gold, text)
+    if said is not None:
+        return said
+    try:
+        return _judge_maths(gold, text, question)
+    except LimitError as error:
+        return Verdict(Outcome.OVER_LIMITS, str(error))
+
+
+def _right(gold: str, text: str) -> Verdict:
+    return Verdict(Outcome.CORRECT, f"{_short(text)}: equals the gold answer {_short(gold)}")
+
+
+def _wrong(gold: str, text: str) -> Verdict:
+    return Verdict(Outcome.WRONG, f"{_short(text)} is not {_short(gold)}")
+
+
+# -- letters of a choice -----------------------------------------------------------------------------------
+
+
+def _bare(text: str) -> str:
+    return tidy(_TEXT.sub(r"\1", text).replace("$", "").replace(r"\ ", " ").replace("\\,", " ").strip())
+
+
+def _judge_choice(gold: str, text: str) -> Verdict | None:
+    """The verdict on a letter of a multiple choice; None where the gold answer is none."""
+    wanted = _GOLD_CHOICE.fullmatch(_bare(gold))
+    if wanted is None or (wanted["rest"] and not re.match(r"\([A-J]\)|[A-J][.):]", _bare(gold))):
+        return None
+    found = _CHOICE.fullmatch(_bare(text))
+    if found is None:
+        return None if wanted["rest"] else Verdict(Outcome.UNPARSEABLE, "it names no letter of the choice")
+    rest = found["rest"] or ""
+    if rest and (not found["mark"] or has_doubt(rest) or re.search(r"(?<![^\W_])\(?[A-J]\)(?!\w)", rest)):
+        return Verdict(Outcome.UNPARSEABLE, "more stands beside the letter of the choice")
+    if found["letter"].upper() != wanted["letter"]:
+        return _wrong(gold, text)
+    if found["letter"].islower() and not (found["open"] or found["mark"] or len(_bare(text)) == 1):
+        return None
+    if rest and wanted["rest"] and not _say_the_same(rest, wanted["rest"]):
+        return _wrong(gold, text)
+    return _right(gold, text)
+
+
+# -- words -------------------------------------------------------------------------------------------------
+
+
+def _words(text: str) -> str:
+    """A text of words as it is compared: case, blanks, punctuation and articles do not count."""
+    text = re.sub(r"\\[,;! ]|[$\"“”*_`]", " ", _TEXT.sub(r" \1 ", text)).casefold().replace("’", "'")
+    text = text.replace(r"\emptyset", "∅").replace(r"\varnothing", "∅").replace("doesn't", "does not")
+    text = " ".join(text.split()).strip("()[]{}.,;!: ")
+    return re.sub(r"\A(?:the|a|an) ", "", text)
+
+
+def _meaning(text: str) -> str:
+    """What words say: one of several ways to say none, all, infinitely many; else the words."""
+    words = _words(text)
+    if words in _NOTHING or _NO_SOLUTION.fullmatch(words) or text.strip("$ ") in (r"\{\}", "{}"):
+        return "∅"
+    if _EVERYTHING.fullmatch(words):
+        return "ℝ"
+    return "∞ many" if _INFINITE.fullmatch(words) else words
+
+
+def _judge_words(gold: str, text: str) -> Verdict | None:
+    """The verdict where the gold answer is words, or the answer's words are the gold's; None for
+    mathematics.
+    """
+    wanted, given = _meaning(gold), _meaning(text)
+    if (
+        wanted == given
+        and wanted
+        and (wanted in ("∅", "ℝ", "∞ many") or re.fullmatch(r"[^\W\d_][^\W\d_ '’-]*", wanted))
+    ):
+        return _right(gold, text)
+    if wanted in _YES:
+        first = re.match(r"(yes|no|true|false)\b[,.;:!]?(?P<rest>.*)", given, re.DOTALL)
+        if first is None or has_doubt(first["rest"]) or re.search(r"\b(yes|no|true|false)\b", first["rest"]):
+            return Verdict(Outcome.UNPARSEABLE, f"expected {wanted}")
+        return _right(gold, text) if first[1] == wanted else _wrong(gold, text)
+    if wanted in ("∅", "ℝ", "∞ many"):
+        return None if re.search(r"[0-9\\{}()∞<>ℝ]", text) else _wrong(gold, text)
+    if (
+        not re.fullmatch(r"[^\W\d_]{2,}(?:[ '’-][^\W\d_]+)*", wanted)
+        or "$" in gold
+        or "\\" in _TEXT.sub("", gold)
+    ):
+        return None
+    if (
+        len(wanted) == 2
+        and gold.isalpha()
+        and wanted not in ("no", "on", "in", "up", "go", "so", "us", "we", "it")
+    ):
+        return None
+    if spelled_number(wanted) is not None:
+        return None
+    return _wrong(gold, text)
+
+
+# -- mathematics -------------------------------------------------------------------------------------------
+
+
+def _judge_maths(gold: str, text: str, question: str) -> Verdict:
+    golds, givens = _gold_trees(gold), _trees(text)
+    if (
+        not givens
+        and (number := _number(text)) is not None
+        and _number(gold) == number
+        and _units_agree(gold, text)
+    ):
+        return _right(gold, text)
+    if not givens:
+        return Verdict(Outcome.UNPARSEABLE, f"it cannot be read: {_why_unreadable(text)}")
+    for wanted in golds:
+        for given in givens:
+            if same(wanted, given):
+                if question and _repeats(question, text, gold, given):
+                    return Verdict(Outcome.UNPARSEABLE, "it is a part of the question, not its answer")
+                return _right(gold, text)
+    return _wrong(gold, text)
+
+
+def _trees(text: str) -> tuple[Tree, ...]:
+    """The readings of an answer: a comma may mark thousands, decimals or a list; a letter a choice."""
+    texts = [(text, True)]
+    if re.search(r"\d,\d{3}", text):
+        texts.append((text, False))
+    if re.fullmatch(r"\$?[-+−]?\d+,\d+\$?", text) and not re.search(r",\d{3}\b", text):
+        texts.append((text.replace(",", "."), True))
+    chosen = re.match(r"(?:\\(?:text|mathrm|textbf)\s*\{)?\(?[A-J][.):]\}?[\s\\~]*(?=[^\s.,)])", text)
+    if chosen and chosen.end() < len(text) and not has_doubt(text):
+        texts.append((text[chosen.end() :], True))
+    found: list[Tree] = []
+    over: LimitError | None = None
+    for one, thousands in texts:
+        try:
+            found.append(read_answer(one, thousands))
+        except LimitError as error:
+            over = error
+        except ParseError:
+            continue
+    meaning = _meaning(text)
+    spelled = spelled_number(_words(text))
+    if spelled is not None:
+        found.insert(0, spelled)
+    if meaning in ("∅", "ℝ"):
+        found.append(Symbol(meaning))
+    if meaning in _ORDINALS:
+        found.append(Apply("th", (Number(Fraction(_ORDINALS.index(meaning))),)))
+    found = [tree for tree in found if not isinstance(tree, Words) and not _is_prose(tree)]
+    if over is not None and not found:
+        raise over
+    return tuple(found)
+
+
+def _is_prose(tree: Tree) -> bool:
+    """Whether a member of a list is a sentence."""
+    return any(isinstance(one, Words) and one.text.count(" ") > 0 for one in walk(tree))
+
+
+@lru_cache(maxsize=4096)
+def _gold_trees(text: str) -> tuple[Tree, ...]:
+    try:
+        return _trees(text)
+    except LimitError:
+        return ()
+
+
+def _why_unreadable(text: str) -> str:
+    try:
+        tree = read_answer(text)
+    except (ParseError, LimitError) as error:
+        return str(error)
+    return f"{_short(text)!r} is no mathematics" if isinstance(tree, Words) else "no rule reads it"
+
+
+def _number(text: str) -> object:
+    """The number that a sentence names by the rules for plain numbers; None where it names none."""
+    try:
+        return read_number(text)
+    except InputError:
+        return None
+
+
+def _units_agree(gold: str, text: str) -> bool:
+    units = [
+        measure(found[1]) if (found := re.search(r"\d\s*([^\W\d_][\w/^ ]*|%|°)\W*\Z", one)) else None
+        for one in (gold, text)
+    ]
+    return units[0] is None or units[1] is None or units[0] == units[1]
+
+
+def _repeats(question: str, text: str, gold: str, given: Tree) -> bool:
+    """Whether an answer that is not written as the gold answer is a part of the question."""
+    if not any(isinstance(one, Apply) and one.operation not in ("neg", "°", "%") for one in walk(given)):
+        return False
+    if isinstance(given, Quantity) or (_is_fraction(given) and not names(given)):
+        return False
+    written = re.sub(r"[*·×\\]|cdot|times", "", _canonical(text).rpartition("=")[2])
+    asked = re.sub(r"[*·×\\]|cdot|times", "", _canonical(question))
+    return (
+        len(_canonical(text)) > 2
+        and written in asked
+        and written not in re.sub(r"[*·×\\]|cdot|times", "", _canonical(gold))
+    )
+
+
+def _is_fraction(tree: Tree) -> bool:
+    return (
+        isinstance(tree, Apply)
+        and tree.operation == "/"
+        and not any(isinstance(one, Apply) for one in tree.arguments)
+    )

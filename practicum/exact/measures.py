@@ -1,0 +1,86 @@
+"""Units as they stand behind a number: which are the same, and which turn into one another."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_TABLE = {
+    "length": "mm millimeter millimetre 1/1000; cm centimeter centimetre 1/100; dm decimeter decimetre 1/10; "
+    "m meter metre 1; km kilometer kilometre 1000; in inch inche 0.0254; ft foot feet 0.3048; yd yard "
+    "0.9144; "
+    "mi mile 1609.344; nm nanometer nanometre 1/1000000000",
+    "time": "ms millisecond 1/1000; s sec second 1; min minute 60; h hr hour 3600; day 86400; wk week 604800",
+    "months": "mo month 1; yr year 12; decade 120; century centurie 1200",
+    "mass": "mg milligram 1/1000; g gram 1; kg kilogram 1000; t ton tonne 1000000",
+    "pounds": "oz ounce 1; lb pound 16",
+    "volume": "ml mL milliliter millilitre cc 1/1000; cl centiliter 1/100; l L liter litre 1",
+    "gallons": "cup 1; pint 2; quart 4; gallon 16",
+    "money": "$ dollar buck usd US$ 1; ¢ cent penny pennie 1/100; nickel 1/20; quarter 1/4",
+    "euro": "€ euro eur 1", "pound": "£ gbp 1", "yen": "¥ yen jpy 1", "rupee": "₹ rupee rs inr 1",
+    "temperature": "°c celsius 1", "fahrenheit": "°f fahrenheit 1", "kelvin": "K kelvin 1",
+    "angle": "° degree deg 1", "radian": "rad radian 1", "percent": "% percent 1",
+    "power": "W watt 1; kW kilowatt 1000", "energy": "J joule 1; kJ kilojoule 1000", "force": "N newton 1",
+    "voltage": "V volt 1", "current": "A ampere amp 1", "frequency": "Hz hertz 1; kHz 1000; MHz 1000000",
+    "morning": "am 1", "afternoon": "pm 1", "before christ": "bc bce 1", "area": "acre 1", "hectare": "ha "
+    "hectare 1",
+}  # fmt: skip
+
+
+def _units() -> dict[str, tuple[str, Fraction]]:
+    found: dict[str, tuple[str, Fraction]] = {}
+    for dimension, units in _TABLE.items():
+        for unit in units.split(";"):
+            *spellings, factor = unit.split()
+            for spelling in spellings:
+                found[spelling] = (dimension, Fraction(factor))
+    return found
+
+
+_UNITS = _units()
+_POWER = re.compile(r"\^?(-?[0-9])$")
+_WORDS_OF_POWER = {"square": 2, "sq": 2, "cubic": 3}
+
+
+def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
+    """The dimensions of a unit, with their powers, and its size; None where it is no unit of measure."""
+    text = re.sub(r"(?i)\bdegrees? (?=celsius|fahrenheit)|°(?=celsius|fahrenheit)", "", unit)
+    text = re.sub(r"\bper\b", "/", text.strip(" .").replace("²", "^2").replace("³", "^3").replace("*", " "))
+    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(text.lower(), text)
+    dimensions: dict[str, int] = {}
+    size = Fraction(1)
+    for place, side in enumerate(text.split("/")):
+        power_ahead = 1
+        words = side.split()
+        if not words:
+            return None
+        for word in words:
+            if word.lower() in _WORDS_OF_POWER:
+                power_ahead = _WORDS_OF_POWER[word.lower()]
+                continue
+            if word.lower() in ("squared", "cubed"):
+                continue
+            power = _POWER.search(word)
+            known = _known(_POWER.sub("", word))
+            if known is None:
+                return None
+            times = (int(power[1]) if power else power_ahead) * (-1 if place else 1)
+            if "squared" in words or "cubed" in words:
+                times *= 2 if "squared" in words else 3
+            dimensions[known[0]] = dimensions.get(known[0], 0) + times
+            size *= known[1] ** times
+            power_ahead = 1
+    return tuple(sorted((name, power) for name, power in dimensions.items() if power)), size
+
+
+def _known(word: str) -> tuple[str, Fraction] | None:
+    for one in (
+        word,
+        word.lower(),
+        word.rstrip("."),
+        word.lower().removesuffix("s"),
+        word.lower().removesuffix("es"),
+    ):
+        if one in _UNITS and (len(one) > 1 or one == word):
+            return _UNITS[one]
+    return None

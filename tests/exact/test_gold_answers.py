@@ -1,0 +1,318 @@
+"""Any mathematical answer against a gold answer: cases judged by hand, and properties of each kind."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import sympy
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from practicum.errors import InputError
+from practicum.exact.command import command, judge_lines
+from practicum.exact.gold_answers import is_readable, judge_answer, judge_completion
+
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "gold_cases.jsonl").read_text(encoding="utf-8").splitlines()
+]
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"
+
+
+def is_right(gold: str, answer: str) -> bool:
+    return judge_answer(gold, answer).verdict == "correct"
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['kind']}: {case['gold']}" for case in CASES])
+def test_each_case_is_judged_as_by_hand(case: dict) -> None:
+    gold = case["gold"]
+    assert is_right(gold, gold)
+    lost = [answer for answer in case["right"] if not is_right(gold, answer)]
+    paid = [answer for answer in case["wrong"] if is_right(gold, answer)]
+    assert (lost, paid) == ([], [])
+
+
+fractions = st.fractions(-500, 500, max_denominator=60)
+
+
+def styles(value: Fraction) -> list[str]:
+    """A rational number in every style."""
+    top, bottom = value.numerator, value.denominator
+    sign = "-" if top < 0 else ""
+    size = abs(top)
+    found = [
+        f"{top}/{bottom}",
+        rf"\frac{{{top}}}{{{bottom}}}",
+        rf"{sign}\frac{{{size}}}{{{bottom}}}",
+        f"x = {value}",
+    ]
+    found += [
+        f"${value}$",
+        rf"\boxed{{{value}}}",
+        f"The answer is {value}.",
+        f"**{value}**",
+        f"{2 * top}/{2 * bottom}",
+    ]
+    whole, rest = divmod(size, bottom)
+    if whole and rest:
+        found += [f"{sign}{whole} {rest}/{bottom}", rf"{sign}{whole}\frac{{{rest}}}{{{bottom}}}"]
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(fractions, fractions)
+def test_a_number_is_right_in_every_style_exactly_where_it_is_equal(gold: Fraction, other: Fraction) -> None:
+    for answer in styles(gold):
+        assert is_right(str(gold), answer), answer
+        assert is_right(answer, str(gold)), answer
+    if gold != other:
+        assert not [answer for answer in styles(other) if is_right(str(gold), answer)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-50, 50), min_size=2, max_size=5, unique=True), st.randoms())
+def test_sets_have_no_order_points_have_one_and_both_are_whole(members: list[int], random) -> None:
+    mixed = random.sample(members, len(members))
+    texts, other = ", ".join(map(str, members)), ", ".join(map(str, mixed))
+    for style in ("{{{}}}", r"\{{{}\}}", "{}", r"$\left\{{{}\right\}}$"):
+        assert is_right(rf"\{{{texts}\}}", style.format(other))
+        assert not is_right(rf"\{{{texts}\}}", style.format(other + ", 77"))
+        assert not is_right(rf"\{{{texts}\}}", style.format(", ".join(map(str, mixed[1:]))))
+    assert is_right(f"({texts})", rf"\left({texts}\right)")
+    assert is_right(f"({texts})", f"({other})") == (members == mixed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-20, 20), st.integers(1, 20), st.sampled_from("<≤"), st.sampled_from("<≤"))
+def test_an_interval_is_its_inequality(low: int, size: int, left: str, right: str) -> None:
+    high = low + size
+    interval = f"{'(' if left == '<' else '['}{low}, {high}{')' if right == '<' else ']'}"
+    turned = {"<": ">", "≤": "≥"}
+    for answer in (
+        f"{low} {left} x {right} {high}",
+        f"{high} {turned[right]} x {turned[left]} {low}",
+        interval,
+    ):
+        assert is_right(interval, answer)
+        assert is_right(answer, interval)
+    for answer in (f"{low} {left} x {right} {high + 1}", f"x {turned[left]} {low}", f"{low}, {high + 1}"):
+        assert not is_right(interval, answer)
+    flipped = f"{low} {'<' if left == '≤' else '≤'} x {right} {high}"
+    assert not is_right(interval, flipped)
+
+
+letters = st.sampled_from("xyz")
+atoms = st.one_of(letters, st.integers(1, 12).map(str))
+trees = st.recursive(
+    atoms, lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(lambda one:
+    f"({''.join(one)})"),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None)
+@given(trees, trees)
+def test_expressions_are_equal_exactly_where_sympy_says_so(gold: str, other: str) -> None:
+    assume(any(letter in gold + other for letter in "xyz"))
+    difference = sympy.expand(sympy.sympify(gold) - sympy.sympify(other))
+    assert is_right(f"{gold} + 0*w", f"{other} + 0*w") == (difference == 0)
+    expanded = str(sympy.expand(sympy.sympify(gold)))
+    assert is_right(gold, expanded)
+    assert not is_right(gold, f"{expanded} + 1")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-9, 9), st.integers(1, 9), st.integers(1, 9), st.integers(2, 7))
+def test_a_line_is_the_same_in_each_form_and_another_is_not(a: int, b: int, c: int, factor: int) -> None:
+    gold = f"{a}x + {b}y = {c}"
+    for answer in (
+        f"{factor * a}x + {factor * b}y = {factor * c}",
+        f"{c} = {b}y + {a}x",
+        f"y = ({c} - {a}x)/{b}",
+    ):
+        assert is_right(gold, answer) or not a, answer
+    for answer in (f"{a}x + {b}y = {c + 1}", f"{a}x + {b + 1}y = {c}", f"{a}x + {b}z = {c}"):
+        assert not is_right(gold, answer), answer
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(-9, 9), min_size=2, max_size=3), min_size=2, max_size=3), st.integers(1, 5)
+)
+def test_a_matrix_is_its_cells(rows: list[list[int]], shift: int) -> None:
+    assume(len({len(row) for row in rows}) == 1)
+    inside = r" \\ ".join(" & ".join(map(str, row)) for row in rows)
+    gold = rf"\begin{{pmatrix}} {inside} \end{{pmatrix}}"
+    assert is_right(gold, rf"\begin{{bmatrix}}{inside}\end{{bmatrix}}")
+    assert is_right(gold, str(rows))
+    rows[0][0] += shift
+    assert not is_right(gold, str(rows))
+
+
+DOUBTS = [
+    *("not {}", "{} or 77", "maybe {}", "{}?", "{}. Wait, 77", "\\boxed{{77}}\n\n\\boxed{{{}}}", "77, {}"),
+    *("about {}", "I guess {}", "it is not {}", "either {} or 77", "Answer: 77\nAnswer: {}", "<think>{}"),
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 70), st.sampled_from(DOUBTS))
+def test_a_doubt_a_denial_and_a_second_answer_are_paid_nothing(value: int, form: str) -> None:
+    assert not is_right(str(value), form.format(value))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=80) | st.text(alphabet=r"\{}()[]$^_0123x+-*/=,.<>|&! frac sqrt", max_size=60))
+def test_no_text_breaks_it_as_answer_or_as_gold(text: str) -> None:
+    for gold in ("18", r"\frac{x}{2}", "(1, 2)", "[0, 1)", "yes"):
+        judge_answer(gold, text)
+        judge_completion(gold, text)
+    if text.strip():
+        try:
+            assert (
+                is_right(text, text)
+                or len(text.strip()) < 3
+                or not text.isprintable()
+                or not is_readable(text)
+            )
+        except InputError:
+            return
+
+
+BOMBS = [
+    *(
+        "5^(5^(5^(5^5)))",
+        "9**9**9",
+        "(" * 3000 + "5" + ")" * 3000,
+        "1" * 200_000,
+        "+".join(["sqrt(2)"] * 20_000),
+    ),
+    *("sqrt(" * 500 + "5", "\\frac{" * 400, "{" * 5000, "\\boxed{" * 5000, "answer:" * 10_000, "$" * 10_000),
+    *(
+        "10^(10^10)",
+        "(10^10)!",
+        "1/" * 5000 + "5",
+        "2^2^2^2^2^2",
+        "-" * 1000 + "5",
+        "|" * 999,
+        "x=" * 900 + "6",
+    ),
+    *(
+        "e^(e^(e^(e^(e^e))))",
+        "\\binom{10^9}{5*10^8}",
+        "sin(" * 20 + "5" + ")" * 20,
+        "<answer>" * 9000,
+        "5 or " * 3000,
+    ),
+    *(
+        "\\boxed{1} " * 5000,
+        "Answer: 6\n" * 5000,
+        "[" * 900 + "]" * 900,
+        "x^2+" * 300 + "1",
+        "π" * 5000,
+        "5! " * 600,
+    ),
+]
+
+
+@pytest.mark.parametrize("bomb", BOMBS, ids=[bomb[:20] for bomb in BOMBS])
+def test_a_bomb_takes_little_time_and_is_paid_nothing(bomb: str) -> None:
+    judge_answer("5", "6")
+    best = 1.0
+    for _ in range(3):
+        started = time.process_time()
+        assert not is_right("5", bomb)
+        best = min(best, time.process_time() - started)
+    assert best < 0.25  # the bound is 0.05 s; a busy machine is no failure of it
+
+
+def test_it_judges_from_any_thread() -> None:
+    gold, found = r"\frac{1+\sqrt{5}}{2}", []
+
+    def work() -> None:
+        for _ in range(20):
+            found.append(is_right(gold, r"\frac{2}{\sqrt{5}-1}") and not is_right(gold, "(1+√3)/2"))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 80
+
+
+def test_a_part_of_the_question_is_no_answer() -> None:
+    assert judge_answer("18", "9*2", "What is 9*2?").verdict == "wrong"
+    assert judge_answer("5*x", "2x+3x", "Simplify 2*x + 3*x.").verdict == "wrong"
+    assert judge_answer("3/4", "3/4", "Is it 3/4 or 1/2?").verdict == "correct"
+
+
+def test_a_worked_solution_is_a_gold_answer_and_an_empty_one_is_refused() -> None:
+    assert is_right("She has 40 + 2 = 42.\n#### 42", "42")
+    assert is_right(r"We get $x = \boxed{\frac{1}{2}}$.", "0.5")
+    assert not is_readable("We multiply both sides by two, and then divide them by the number of days.")
+    with pytest.raises(InputError, match="gold answer is empty"):
+        judge_answer(" ", "3")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the data sets are not here")
+@pytest.mark.parametrize("name", ["gsm8k_test", "deepmind_mathematics"])
+def test_each_gold_answer_of_real_data_is_itself(name: str) -> None:
+    rows = [json.loads(line) for line in (SHARED / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows[::3]:
+        assert is_right(row["answer"], row["answer"].rpartition("####")[2]), row
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "She would earn 18",
+        "18 dollars and no cents",
+        "18-year-old",
+        "He is 18 years old",
+        "It would be $18.",
+        "18 cents",
+    ],
+)
+def test_plain_sentences_about_one_number(answer: str) -> None:
+    assert is_right("18", answer)
+    assert not is_right("17", answer)
+
+
+def test_the_command_and_the_filter_judge_gold_answers(capsys) -> None:
+    assert command(["--gold", r"\frac{1}{2}", "0.5"]) == 0
+    assert command(["--gold=-7", "--json", "-7"]) == 0
+    assert command(["--gold", "18", "17 or 18"]) == 1
+    capsys.readouterr()
+    for arguments in (
+        ["--gold", "18"],
+        ["--gold"],
+        ["--gold", " ", "3"],
+        ["--gold", "1", "--ask", "sum", "1"],
+    ):
+        assert command(arguments) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    lines = [
+        {"gold": "(1, 3]", "answer": "1 < x <= 3"},
+        {"gold": "42", "completion": "So it is\n42"},
+        {"gold": "42", "equation": "x = 42", "answer": "42"},
+        {"gold": "", "answer": "42"},
+        {"equation": "x = 42", "answer": "42"},
+    ]
+    written = io.BytesIO()
+    source = io.BytesIO("".join(json.dumps(line) + "\n" for line in lines).encode())
+    assert judge_lines(source, written, "solve") == 2
+    rows = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [row.get("verdict", "error") for row in rows] == [
+        "correct",
+        "correct",
+        "error",
+        "error",
+        "correct",
+    ]
