@@ -31,6 +31,7 @@ from studies import (
     best_of_n,
     bias,
     budget,
+    counted,
     demo,
     ensembles,
     equations,
@@ -41,6 +42,7 @@ from studies import (
     instruments,
     jester,
     overoptimization,
+    pairs,
     rlhf,
 )
 from studies.common import ORIGIN, origin_of, read, run_main
@@ -52,6 +54,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "best_of_n": best_of_n,
     "bias": bias,
     "budget": budget,
+    "counted": counted,
     "ensembles": ensembles,
     "equations": equations,
     "exploits": exploits,
@@ -60,6 +63,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "humicroedit": humicroedit,
     "instruments": instruments,
     "jester": jester,
+    "pairs": pairs,
     "rlhf": rlhf,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
