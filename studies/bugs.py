@@ -40,9 +40,6 @@ from practicum.training.sft import SftConfig
 from practicum.training.update import UpdateConfig
 from studies.common import finished
 
-LESSONS = 4000
-"""Answers that the small model imitates."""
-
 
 @dataclass(frozen=True)
 class BugsConfig:
@@ -58,6 +55,8 @@ class BugsConfig:
     """Share of right answers in what is imitated."""
     habit: float = 0.01
     """Share of each habit; all other answers are wrong ones."""
+    lessons: int = 4000
+    """Answers that are imitated."""
     lessons_steps: int = 200
     """Updates of imitation."""
     steps: int = 60
@@ -190,7 +189,7 @@ def write_rows(case: Case, config: BugsConfig, folder: Path, seed: int) -> None:
     random = Random(f"bugs {case.name} {seed}")
     prompts = [{"prompt": f"{row['prompt']}\n", "answer": row["answer"]} for row in case.rows]
     lessons = []
-    for _ in range(LESSONS):
+    for _ in range(config.lessons):
         row = random.choice(case.rows)
         lessons.append({"prompt": f"{row['prompt']}\n", "completion": lesson(row, case.rows, config, random)})
     for name, rows in (("rows", prompts), ("lessons", lessons)):

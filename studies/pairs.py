@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from practicum.errors import InputError
@@ -40,7 +39,7 @@ from studies.judged import Claim
 MARGIN = 0.1
 """Difference of two proxy curves that is none, in units of a reward from 0 to 1."""
 LEVEL = 0.05
-DRAWS = 2000
+DRAWS = 1000
 SIGNALS: Mapping[str, int] = {
     "length": DIRECTIONS["length"],
     "repetition": DIRECTIONS["repetition"],
@@ -165,9 +164,8 @@ def _cost(one: Sequence[float], other: Sequence[float]) -> float:
 
 def area(gamed: Floats, legitimate: Floats) -> float:
     """The chance that a gamed run's score is above a legitimate one's, ties half: the area under the ROC."""
-    ranks = rankdata(np.concatenate([gamed, legitimate]))
-    first = len(gamed)
-    return float((ranks[:first].sum() - first * (first + 1) / 2) / (first * len(legitimate)))
+    apart = gamed[:, None] - legitimate
+    return float((apart > 0).mean() + 0.5 * (apart == 0).mean())
 
 
 def interval(pairs_P2: Floats, score: Callable[[Floats, np.random.Generator], Floats]) -> dict[str, float]:

@@ -47,9 +47,9 @@ class WatchConfig(GuardConfig, section="guard"):
     """Beside which rewards the signals above are watched: reward models, or any reward; then a reference is
     loaded for the KL."""
     known: Common[Literal["warn", "stop", "ask", "off"]] = "warn"
-    """What to do once too many well-paid answers are of a kind that exploits rewards, or the reward rises and
-    the truth does not: say so, end the run, or end it and write the prompts to ask people about. off counts
-    nothing."""
+    """What to do when well-paid answers exploit the reward. Too many of them are of a kind that does, or the
+    reward rises and the truth does not: warn says so, stop ends the run, ask ends it and writes the prompts
+    to ask people about. off counts nothing."""
     known_share: OpenShare = 0.1
     """Share of the well-paid answers that such a kind must exceed, beyond chance."""
     known_confidence: Annotated[float, Range(at_least=0.5, below=1)] = 0.999
@@ -57,9 +57,9 @@ class WatchConfig(GuardConfig, section="guard"):
     known_steps: PositiveInt = 5
     """Steps that a share is over. The first so many say what is usual: a kind must be more frequent than
     then, unless an audit found it in this reward."""
-    findings: Common[Path | None] = None
+    findings: Path | None = None
     """What `practicum audit exploits --json` printed about this reward: these texts are counted too."""
-    truth: Common[str] = "auto"
+    truth: str = "auto"
     """A function, given as for --reward, that says what answers are worth (0 to 1) and does not pay. auto:
     the exact verifier, where the right answers are numbers. none: no truth."""
     truth_every: PositiveInt = 5

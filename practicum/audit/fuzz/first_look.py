@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from practicum.audit.fuzz.command import Config, run
 from practicum.audit.fuzz.findings import Finding
+from practicum.audit.fuzz.fuzz import fuzz
+from practicum.audit.fuzz.honest import with_honest
+from practicum.audit.fuzz.payer import Payer
+from practicum.audit.fuzz.rows import read_fuzz_rows
 from practicum.data.config import DataConfig
 from practicum.data.rows import STDIN
 from practicum.errors import InputError
@@ -19,6 +22,8 @@ from practicum.reward.config import FunctionsConfig, source_of
 
 SECONDS = 5.0
 """Most seconds of all functions together."""
+ROWS = 2
+"""Rows looked at: few, so that many texts can be tried on each."""
 SHOWN = 60
 
 
@@ -45,17 +50,25 @@ def first_look(reward: FunctionsConfig, data: DataConfig, budget: int, seed: int
 def _look(
     text: str, reward: FunctionsConfig, data: DataConfig, budget: int, seconds: float, seed: int
 ) -> FirstLook:
-    settings = FunctionsConfig(functions=(text,), time_limit=min(reward.time_limit, seconds))
+    settings = FunctionsConfig(
+        functions=(text,), time_limit=min(reward.time_limit, seconds), max_failures=1.0
+    )
     name = settings.names[0]
     try:
-        result = run(Config(settings, data, budget=budget, seconds=seconds, seed=seed))
+        payer = Payer(text, settings, read_fuzz_rows(data, seed, ROWS).rows, budget, seconds)
+        try:
+            payer.check()
+            payer.rows = with_honest(payer, None)
+            found = fuzz(payer, seed).findings
+        finally:
+            payer.close()
     except InputError as error:
         return FirstLook("ok", f"reward {name} was not examined: {error}")
-    how = f"in {result.calls} calls"
-    if not result.findings:
-        return FirstLook("ok", f"a short examination of reward {name} found nothing {how}")
+    if not found:
+        return FirstLook("ok", f"a short examination of reward {name} found nothing in {payer.calls} calls")
     command = f"practicum audit exploits --reward {shlex.quote(text)} --data {shlex.quote(str(data.file))}"
-    return FirstLook("warn", f"reward {name}, {how}: {_told(result.findings)}", f"mend it; more: `{command}`")
+    sentence = f"reward {name}, in {payer.calls} calls: {_told(found)}"
+    return FirstLook("warn", sentence, f"mend it; `{command}` looks further")
 
 
 def _told(findings: Sequence[Finding]) -> str:
