@@ -12,9 +12,9 @@ from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.fuzz import Fuzzed, fuzz
 from practicum.audit.fuzz.honest import sampler_of, with_honest
 from practicum.audit.fuzz.page import section
-from practicum.audit.fuzz.payer import Payer
+from practicum.audit.fuzz.payer import Ask, Payer
 from practicum.audit.fuzz.regression import write_tests
-from practicum.audit.fuzz.rows import Chosen, read_fuzz_rows
+from practicum.audit.fuzz.rows import Chosen, FuzzRow, as_chats, read_fuzz_rows
 from practicum.audit.instruments import GUARD_STOPS, Instrument
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
@@ -71,19 +71,37 @@ def run(config: Config) -> Result:
     if len(config.reward.functions) != 1:
         raise InputError("--reward: give one function, FILE.py:NAME")
     if config.write_tests is not None and not config.write_tests.parent.is_dir():
-        raise InputError(f"--write_tests {config.write_tests}: there is no folder {config.write_tests.parent}")
+        raise InputError(
+            f"--write_tests {config.write_tests}: there is no folder {config.write_tests.parent}"
+        )
     started = time.monotonic()
     chosen = read_fuzz_rows(config.data, config.seed)
     settings = replace(config.reward, max_failures=1.0)
     with progress("fuzzing", config.budget) as bar:
-        payer = Payer(config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update)
+        payer = Payer(
+            config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update
+        )
         try:
             payer.check()
+            payer.rows = as_it_reads(payer)
             payer.rows = with_honest(payer, sampler_of(config.policy, config.seed) if config.policy else None)
             fuzzed = fuzz(payer, config.seed)
         finally:
             payer.close()
     return Result(config, chosen, fuzzed, payer.calls, time.monotonic() - started)
+
+
+def as_it_reads(payer: Payer) -> Sequence[FuzzRow]:
+    """The rows with prompts as the function reads them: a single message of a chat as such, or as its text.
+
+    TRL passes messages; training here passes a lone user's message as a text.
+    """
+    rows, chats = payer.rows, as_chats(payer.rows)
+    if chats == tuple(rows):
+        return rows
+    payer.rows = chats
+    failed = payer.again([Ask(0, (rows[0].good or ("x",))[0])], 1)[0].error
+    return rows if failed else chats
 
 
 def lines(result: Result) -> list[str]:
@@ -92,7 +110,11 @@ def lines(result: Result) -> list[str]:
         return [f"Nothing found in {result.calls} calls. That does not prove that there is nothing."]
     found = []
     for one in result.findings:
-        paid = "" if one.paid is None else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        paid = (
+            ""
+            if one.paid is None
+            else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        )
         found.append(f"{one.kind}: {one.sentence}{paid}: {one.completion!r:.100}")
     return found
 
@@ -118,8 +140,9 @@ def write(result: Result) -> None:
 def page(result: Result) -> tuple[str, list[Section]]:
     """The function, and the section."""
     values = {key: value for key, value in as_json(result).items() if key != "exit_code"}
-    task = result.fuzzed.anatomy.task
-    read = f"{len(result.fuzzed.anatomy.rows)} of {result.chosen.total} rows of {result.chosen.source}, read as a task of kind {task}"
+    anatomy, chosen = result.fuzzed.anatomy, result.chosen
+    rows = f"{len(anatomy.rows)} of {chosen.total} rows of {chosen.source}"
+    read = f"{rows}, read as a task of kind {anatomy.task}"
     return result.config.reward.functions[0], [section(result.findings, values, [read, *result.fuzzed.notes])]
 
 

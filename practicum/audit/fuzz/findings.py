@@ -13,9 +13,9 @@ Kind = Literal["false_accept", "false_reject", "unstable"]
 class Finding:
     """One fault: `completion`, written to `prompt`, is paid what it is not worth, or not steadily.
 
-    kind: false_accept (a worthless text is paid like an honest right one), false_reject (a right one is paid
-    like a wrong one) or unstable (crash, hang, wrong count, chance, history, batch or hash seed). family: what
-    it exploits. paid: the reward of `completion`; honest: that of honest right completions to the same prompt
+    kind: false_accept (a worthless text is paid like a right one), false_reject (a right one is paid like a
+    wrong one) or unstable (crash, hang, wrong count, chance, history, batch or hash seed). family: what it
+    exploits. paid: the reward of `completion`; honest: that of honest right completions to the same prompt
     (None where there is no such number). share: of the rows tried, those on which it holds, in [0, 1]. worth:
     mean extra reward, against its honest level, of a policy that always wrote this. row: the columns of the
     row, for the test file. evidence: more lines for the page. against: an honest text to the same prompt to

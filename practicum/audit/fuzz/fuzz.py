@@ -17,7 +17,7 @@ from practicum.audit.fuzz.odd import odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
-from practicum.audit.fuzz.steady import Unsteady, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
 from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.errors import InputError
 
@@ -27,6 +27,8 @@ FIRST_SHARE = 0.6
 CONFIRMED = 4
 """Examples of a family that are asked again in a fresh process before it is reported."""
 MOST_SLOW = 2
+AGAIN = 8
+"""Times that an example is asked again where the reward was seen to change its mind."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,10 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
     found = Fuzzed(learned(rows), levels)
     unsteady: list[Unsteady] = []
     tried: list[Probe] = []
+    payer.reserve(min(80, payer.budget // 20), 0.2)
     try:
+        mixed = crossed(payer)
+        unsteady += [cause for one in mixed[:1] for cause in [diagnosed(payer, one, batched=True)] if cause]
         shaky = repeated(payer, [one for one in honest if one.text in rows[one.row].good][:3])
         shaky += moved(payer, honest, seed, 2 * len(honest))
         unsteady += _causes(payer, shaky)
@@ -86,6 +91,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         _slow_pass(payer, found.anatomy, tried)
     except BudgetSpent:
         found.notes.append("the budget ended before all texts were tried")
+    payer.reserve(0, 0.0)
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
     found.findings += failures(payer, tried, honest)
@@ -177,7 +183,7 @@ def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
 def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
     """Why texts are not paid the same, for a few of them."""
     found: list[Unsteady] = []
-    for one in list(dict.fromkeys(shaky))[:4]:
+    for one in list(dict.fromkeys(shaky))[:2]:
         cause = diagnosed(payer, one)
         if cause is not None:
             found.append(cause)
@@ -233,6 +239,7 @@ def _grouped(
     expected: str,
     fails: Callable[[Probe, Paid], bool],
 ) -> list[Finding]:
+    payer.fresh()
     families: dict[str, list[Probe]] = defaultdict(list)
     for one in tried:
         ask = Ask(one.row, one.text)
@@ -246,23 +253,31 @@ def _grouped(
             continue
         if family in NEEDS_ANOTHER and failed == rows:
             continue
-        hits[family] = _confirmed(payer, failing, fails)
+        hits[family] = _confirmed(payer, failing, fails, bool(moving))
     kept = _leaders({family: some for family, some in hits.items() if some})
-    return [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    found = [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    # The commonest first; of equals, those a policy is likelier to write.
+    return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
 
 
+RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
+"""Families of texts that people and policies seldom write."""
 NEEDS_ANOTHER = {"gold_itself", "case", "commas", "equal_number", "space_in_form", "answer_repeated"}
 """Rewritings that count only where other rows show that they are right: those that are paid there."""
 
 
-def _confirmed(payer: Payer, failing: Sequence[Probe], fails: Callable[[Probe, Paid], bool]) -> list[Probe]:
-    """The shortest examples that fail again when they are asked alone; all of the others are dropped."""
+def _confirmed(
+    payer: Payer, failing: Sequence[Probe], fails: Callable[[Probe, Paid], bool], shaky: bool
+) -> list[Probe]:
+    """The shortest examples that fail again when they are asked alone, several times for a shaky reward."""
     shortest = sorted(failing, key=lambda one: (len(one.text), one.row))
     checked = []
     for one in shortest[:CONFIRMED]:
         if payer.left < 1:
             checked.append(one)
-        elif fails(one, payer.again([Ask(one.row, one.text)], 1)[0]):
+            continue
+        times = min(AGAIN if shaky else 1, payer.left)
+        if all(fails(one, paid) for paid in payer.again([Ask(one.row, one.text)] * times, 1)):
             checked.append(one)
     return [*checked, *(one for one in shortest[CONFIRMED:] if checked)]
 
@@ -315,7 +330,11 @@ def _finding(
     said = said if not said.startswith("a reply a") else example.what
     sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
     honest = levels.paid_from[example.row]
-    worth = statistics.fmean(value - levels.paid_from[row] for row, value in best.items()) if best and accept else 0.0
+    worth = (
+        statistics.fmean(value - levels.paid_from[row] for row, value in best.items())
+        if best and accept
+        else 0.0
+    )
     return Finding(
         "false_accept" if accept else "false_reject",
         example.family,
@@ -355,7 +374,11 @@ def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[
         paid = payer.known[ask].value
         if ask.text in wanted and paid is not None:
             kind = "false_reject" if nothing else "false_accept"
-            words = "Right answers are paid like wrong ones" if nothing else "Wrong answers are paid like right ones"
+            words = (
+                "Right answers are paid like wrong ones"
+                if nothing
+                else "Wrong answers are paid like right ones"
+            )
             return [
                 Finding(
                     "false_reject" if nothing else "false_accept",
@@ -409,7 +432,10 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             by_way[paid.error].append(ask)
     found = []
     for way, some in by_way.items():
-        smallest = next((one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)), None)
+        smallest = next(
+            (one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)),
+            None,
+        )
         if smallest is None:
             continue
         if way != "hang":
@@ -427,11 +453,27 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
 
 
 def together(payer: Payer) -> list[Finding]:
-    """Batches that fail although none of their texts fails alone."""
-    for ask, paid in payer.only_together[:1]:
-        row = payer.rows[ask.row]
-        sentence = f"The function fails on some batches of replies that it judges one by one: it {paid.words}."
-        return [Finding("unstable", "batch", sentence, row.prompt.text, ask.text, None, None, 1.0, 0.0, row.columns)]
+    """A batch that fails, again in a fresh process, although none of its texts fails alone."""
+    for asks in sorted(payer.only_together, key=len)[:2]:
+        paid = payer.together(asks)
+        if paid is None or paid.error == "hang":
+            continue
+        row = payer.rows[asks[0].row]
+        sentence = f"The function fails on a batch of replies that it judges one by one: it {paid.words}."
+        return [
+            Finding(
+                "unstable",
+                "batch",
+                sentence,
+                row.prompt.text,
+                asks[0].text,
+                None,
+                None,
+                1.0,
+                0.0,
+                row.columns,
+            )
+        ]
     return []
 
 

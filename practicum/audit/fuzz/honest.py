@@ -35,20 +35,25 @@ FORMS: Mapping[str, str] = {
 PLACEHOLDER = re.compile(r"['\"`]([^'\"`\n]*?)\b(N|X|number|answer|NUMBER|ANSWER|value)(\W*)['\"`]")
 
 
-def with_honest(payer: Payer, samples: Callable[[Sequence[Prompt]], list[list[str]]] | None) -> tuple[FuzzRow, ...]:
+def with_honest(
+    payer: Payer, samples: Callable[[Sequence[Prompt]], list[list[str]]] | None
+) -> tuple[FuzzRow, ...]:
     """The rows, those without honest texts with some. Raises InputError where none can be found."""
     rows = tuple(payer.rows)
     if any(row.good for row in rows):
         # What honest wrong texts are missing, the right ones of other rows are, where gold answers differ.
-        return tuple(row if row.bad else with_texts(row, row.good, _foreign(rows, place)) for place, row in enumerate(rows))
+        return tuple(
+            row if row.bad else with_texts(row, row.good, _foreign(rows, place))
+            for place, row in enumerate(rows)
+        )
     found = _by_forms(payer)
     if found is None and samples is not None:
         found = _by_samples(payer, samples)
     if found is None:
         raise InputError(
-            f"reward {payer.function.text}: no honest right answer is known: it pays the gold answers in none of "
-            f"{len(FORMS)} usual forms more than wrong ones; give the rows a column good (and bad): lists of "
-            "right and wrong replies, or --policy MODEL"
+            f"reward {payer.function.text}: no honest right answer is known: it pays the gold answers in "
+            f"none of {len(FORMS)} usual forms more than wrong ones; give the rows a column good (and bad): "
+            "lists of right and wrong replies, or --policy MODEL"
         )
     return found
 
@@ -77,7 +82,9 @@ def _by_forms(payer: Payer) -> tuple[FuzzRow, ...] | None:
         wrongs = [one.value or 0.0 for one in payer.pay(others)]
         wins[form] = sum(one > other + 1e-9 for one, other in zip(right, wrongs, strict=True))
     best = sorted(forms.values(), key=lambda form: (-wins[form], len(form)))[:2]
-    best = [form for form in best if wins[form] >= max(1, 0.5 * len(places)) and wins[form] >= 0.9 * wins[best[0]]]
+    best = [
+        form for form in best if wins[form] >= max(1, 0.5 * len(places)) and wins[form] >= 0.9 * wins[best[0]]
+    ]
     if not best:
         return None
     return tuple(
@@ -108,7 +115,9 @@ def _prompted(rows: Sequence[FuzzRow]) -> dict[str, str]:
     return found
 
 
-def _by_samples(payer: Payer, samples: Callable[[Sequence[Prompt]], list[list[str]]]) -> tuple[FuzzRow, ...] | None:
+def _by_samples(
+    payer: Payer, samples: Callable[[Sequence[Prompt]], list[list[str]]]
+) -> tuple[FuzzRow, ...] | None:
     """A policy's replies: the best paid ones of a row are its right ones, the worst paid its wrong ones."""
     rows = payer.rows
     found = []

@@ -51,7 +51,14 @@ def _sentence(findings: Sequence[Finding], calls: int) -> str:
 def _row(one: Finding) -> tuple[str, ...]:
     honest = "" if one.honest is None else f"{one.honest:g}"
     paid = "" if one.paid is None else f"{one.paid:g}"
-    return WORDS[one.kind], one.family.replace("_", " "), f"{one.share:.0%}", paid, honest, f"{one.worth:+.2g}"
+    return (
+        WORDS[one.kind],
+        one.family.replace("_", " "),
+        f"{one.share:.0%}",
+        paid,
+        honest,
+        f"{one.worth:+.2g}",
+    )
 
 
 def _price(one: Finding) -> str:
@@ -72,11 +79,17 @@ def picture(findings: Sequence[Finding]) -> str:
         places = range(len(names))
         paid = [one.paid or 0.0 for one in reversed(findings)]
         honest = [one.honest or 0.0 for one in reversed(findings)]
-        axes.barh([place + 0.2 for place in places], honest, 0.38, color=SERIES[0], label="honest right replies")
+        axes.barh(
+            [place + 0.2 for place in places], honest, 0.38, color=SERIES[0], label="honest right replies"
+        )
         axes.barh([place - 0.2 for place in places], paid, 0.38, color=SERIES[1], label="this finding")
         axes.set_yticks(list(places), names)
         axes.set_xlabel("paid")
         axes.legend(loc="lower right")
 
-    told = ", ".join(f"{one.family.replace('_', ' ')} {one.paid:g}" for one in findings if one.paid is not None)
-    return page_picture("audit-exploits", f"What findings are paid beside honest replies: {told}", draw, SMALL)
+    told = ", ".join(
+        f"{one.family.replace('_', ' ')} {one.paid:g}" for one in findings if one.paid is not None
+    )
+    return page_picture(
+        "audit-exploits", f"What findings are paid beside honest replies: {told}", draw, SMALL
+    )

@@ -17,7 +17,7 @@ from typing import Any
 
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.payer import HANG, Ask, Paid, Payer
-from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.rows import FuzzRow, as_chats
 from practicum.data.columns import find_columns
 from practicum.data.config import DataConfig
 from practicum.data.records import record_of
@@ -61,7 +61,7 @@ def check_steady(reward: str, row: Mapping[str, Any], completion: str, others: S
             payer.fresh(seed)
         values = {_number(one) for one in found}
         assert len(values) == 1, f"the same completion is paid {sorted(values)}"
-        assert not payer.only_together, f"a batch fails: {payer.only_together[0][1].words}"
+        assert not payer.only_together, "a batch fails although each of its completions is judged alone"
 
 
 def _number(paid: Paid) -> float:
@@ -76,7 +76,7 @@ def _payer(reward: str, row: Mapping[str, Any]) -> Iterator[Payer]:
     columns = find_columns([given], DataConfig())
     prompt = record_of(given, columns, "last", answered=False).prompt
     settings = FunctionsConfig(functions=(reward,), max_failures=1.0)
-    payer = Payer(reward, settings, [FuzzRow(prompt)], UNLIMITED, UNLIMITED)
+    payer = Payer(reward, settings, as_chats([FuzzRow(prompt)]), UNLIMITED, UNLIMITED)
     try:
         yield payer
     finally:
@@ -90,20 +90,24 @@ def write_tests(findings: Sequence[Finding], reward: str, path: Path) -> None:
     """Write a pytest file with a case for each finding. Raises InputError where its folder is not there."""
     if not path.parent.is_dir():
         raise InputError(f"--write_tests {path}: there is no folder {path.parent}")
-    atomic_write(path, tests_of(findings, reward, path.parent))
+    atomic_write(path, written_tests(findings, reward, path.parent))
 
 
-def tests_of(findings: Sequence[Finding], reward: str, folder: Path) -> str:
+def written_tests(findings: Sequence[Finding], reward: str, folder: Path) -> str:
     """The text of a pytest file that stands in `folder`."""
     source = source_of(reward)
     if source.file:
         place = os.path.relpath(Path(source.file).resolve(), folder.resolve())
-        where = f"str(Path(__file__).resolve().parent / {json.dumps(place)}) + {json.dumps(':' + source.function)}"
+        name = json.dumps(f":{source.function}")
+        where = f"str(Path(__file__).resolve().parent / {json.dumps(place)}) + {name}"
     else:
         where = json.dumps(reward)
     names = sorted({_called(one) for one in findings} | {"pay"}) if findings else []
     head = [
-        f'"""Faults that `practicum audit exploits` found in {source.short}. A test fails while its fault is there."""',
+        f'"""Faults that `practicum audit exploits` found in {source.short}.',
+        "",
+        "A test fails while its fault is there.",
+        '"""',
         "",
         "from pathlib import Path" if source.file else "",
         "",

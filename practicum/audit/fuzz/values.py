@@ -61,7 +61,9 @@ def differ(one: str, other: str) -> bool:
         loose = re.findall(NUMBER, one), re.findall(NUMBER, other)
         if loose[0] and loose[1]:
             return not {_loose(x) for x in loose[0]} & {_loose(x) for x in loose[1]}
-    return sorted(words_of(one)) != sorted(words_of(other)) and "".join(words_of(one)) != "".join(words_of(other))
+    return sorted(words_of(one)) != sorted(words_of(other)) and "".join(words_of(one)) != "".join(
+        words_of(other)
+    )
 
 
 def _loose(text: str) -> Fraction | str:
@@ -145,8 +147,13 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
             found += [("next number", str(value.numerator + 1)), ("next number", str(value.numerator - 1))]
             found += [("a decimal added", f"{sign}{digits}.5"), ("a decimal added", f"{sign}{digits}.4")]
         if len(digits) > 1:
-            found += [("separators added", sign + mark.join((digits[0], digits[1:]))) for mark in (".", "a", "-")]
-            found += [("cut short", f"{sign}{digits[0]}"), ("cut short", f"{sign}{digits[1:].lstrip('0') or '0'}")]
+            found += [
+                ("separators added", sign + mark.join((digits[0], digits[1:]))) for mark in (".", "a", "-")
+            ]
+            found += [
+                ("cut short", f"{sign}{digits[0]}"),
+                ("cut short", f"{sign}{digits[1:].lstrip('0') or '0'}"),
+            ]
         if len(digits) > 1 and digits[::-1] != digits and digits[-1] != "0":
             found += [("order of digits", sign + digits[::-1])]
     elif re.fullmatch(r"-?\d+\.\d+", gold):
@@ -161,7 +168,11 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
     found += [("far off", _decimal(value * 2)), ("far off", _decimal(value / 2))] if value else []
     found += [("far off", _decimal(value * 10 + 7)), ("far off", "1000000007")]
     if not percent:
-        found += [("a hundred times", _decimal(value * 100)), ("a hundredth", _decimal(value / 100))] if value else []
+        found += (
+            [("a hundred times", _decimal(value * 100)), ("a hundredth", _decimal(value / 100))]
+            if value
+            else []
+        )
     return found
 
 
@@ -189,12 +200,19 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     words = gold.split()
     letters = re.fullmatch(r"[^\W\d_][\w' -]*", gold) is not None
     if letters and len(gold) > 2:
-        found += [("negated", f"not {gold}"), ("letters added", f"{gold}ology"), ("letters added", f"un{gold}")]
+        found += [
+            ("negated", f"not {gold}"),
+            ("letters added", f"{gold}ology"),
+            ("letters added", f"un{gold}"),
+        ]
         found += [("cut short", gold[0]), ("cut short", gold[: max(2, len(gold) // 2)].strip())]
     plain = [word for word in words if word.casefold() not in ARTICLES]
     if letters and len(plain) > 1:
         found += [("order of words", " ".join(reversed(plain)))] if plain != plain[::-1] else []
-        found += [("one word changed", " ".join([*words[:-1], "Smithson"])), ("one word changed", " ".join(["Zorgian", *words[1:]]))]
+        found += [
+            ("one word changed", " ".join([*words[:-1], "Smithson"])),
+            ("one word changed", " ".join(["Zorgian", *words[1:]])),
+        ]
     unit = re.fullmatch(r"(-?\d[\d,.]*) ?([A-Za-z\u00b0\u00b5/^\d]+)", gold)
     if unit and not unit[2][0].isdigit():
         found += [("unit changed", f"{unit[1]} furlongs")]
@@ -202,7 +220,9 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     if date and date[2] != date[3]:
         found += [("day and month turned", f"{date[1]}-{date[3]}-{date[2]}")]
     if letters and len(words) > 1:
-        fragment = next((word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), "")
+        fragment = next(
+            (word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), ""
+        )
         found += [("cut short", fragment)] if fragment else []
     for turned, other in (("<", ">"), (">", "<"), ("\\le", "\\ge"), ("\\ge", "\\le")):
         if turned in gold and "\\left" not in gold:
@@ -215,7 +235,9 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         changed = re.sub(r"\d+", lambda one: str(int(one[0]) + 1) if len(one[0]) < 15 else "1", gold)
         found.append(("numbers changed", changed))
         last = list(re.finditer(r"\d+", gold))[-1]
-        found.append(("numbers changed", f"{gold[: last.start()]}{int(last[0][:15]) + 3}{gold[last.end() :]}"))
+        found.append(
+            ("numbers changed", f"{gold[: last.start()]}{int(last[0][:15]) + 3}{gold[last.end() :]}")
+        )
     parts = items_of(gold)
     if len(parts) > 1:
         inner = gold.strip()
@@ -225,7 +247,9 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         found.append(("one part added", start + ", ".join([*parts, _part_like(parts)]) + end))
         found.append(("one part for all", start + ", ".join([parts[0]] * len(parts)) + end))
         found.append(("one part left out", start + parts[0] + end))
-        found.append(("many parts added", start + ", ".join([*parts, *(f"zebra{one}" for one in range(20))]) + end))
+        found.append(
+            ("many parts added", start + ", ".join([*parts, *(f"zebra{one}" for one in range(20))]) + end)
+        )
     return found
 
 
