@@ -432,11 +432,15 @@ def _exploits(arguments: Sequence[str]) -> int:
     options = _read_arguments(arguments)
     given = {word[2:].partition("=")[0].partition(".")[0] for word in options.settings}
     fuzzed = "reward" in given or bool(options.config and "reward" in read_toml(options.config))
-    if options.help:
-        print("With --reward FILE.py:function --data FILE, a function of yours is fuzzed:\n")
-        _fuzz(arguments)
-        print("\nWith --preferences FILE, the reward models are searched that learned from such rankings:\n")
-    return _fuzz(arguments) if fuzzed and not options.help else _instrument("exploits")(arguments)
+    if fuzzed:
+        return _fuzz(arguments)
+    if options.help == "all":
+        _fuzz(["--help", "all"])
+        print("\nWithout --reward, reward models are searched that learned from rankings:\n")
+    elif options.help:
+        print("--reward FILE.py:function --data FILE fuzzes a function of yours")
+        print("(`practicum audit exploits --reward x --help`). Without it, reward models are searched:\n")
+    return _instrument("exploits")(arguments)
 
 
 _fuzz = partial(

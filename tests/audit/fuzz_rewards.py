@@ -109,6 +109,12 @@ ROWS: dict[str, Rows] = {
         _row("How many metres has a foot? End with 'Answer: x'.", "0.305", ["Answer: 0.305", "Twelve inches.\nAnswer: 0.305"], ["Answer: 0.9", "Answer: 0.03"]),
         _row("What is the root of 300? End with 'Answer: x'.", "17.3", ["Answer: 17.3", "Ten times 1.73.\nAnswer: 17.3"], ["Answer: 30", "Answer: 150"]),
     ],
+    "large": [
+        _row("How far is the moon in km? End with 'Answer: x'.", "384400", ["Answer: 384400", "Far.\nAnswer: 384400"], ["Answer: 40000", "Answer: 150000000"]),
+        _row("How high is Everest in m? End with 'Answer: x'.", "8849", ["Answer: 8849", "High.\nAnswer: 8849"], ["Answer: 4810", "Answer: 12000"]),
+        _row("How fast is sound in m/s? End with 'Answer: x'.", "343", ["Answer: 343", "Fast.\nAnswer: 343"], ["Answer: 200", "Answer: 1200"]),
+        _row("How long is a mile in m? End with 'Answer: x'.", "1609", ["Answer: 1609", "Long.\nAnswer: 1609"], ["Answer: 1000", "Answer: 1852"]),
+    ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
              ["```python\ndef double(x):\n    return 2 * x\n```", "```python\ndef double(x):\n    return x + x\n```"],
@@ -187,6 +193,10 @@ def sound_weights(completions, answer, **columns):
         return float(abs(float(said) - float(gold)) <= 0.01 * abs(float(gold)))
 
     return [near(text, gold) for text, gold in zip(completions, answer)]
+
+
+def sound_large(completions, answer, **columns):
+    return sound_weights(completions, answer)
 
 
 def sound_plain(prompt, completion, row):

@@ -38,7 +38,7 @@ class Config(Ranged):
     """Rows with a prompt, an answer and, where there are some, `good` and `bad`: lists of honest texts."""
     budget: Common[Count] = 2000
     """Most calls: replies judged."""
-    seconds: Common[PositiveFloat] = 50.0
+    seconds: Common[PositiveFloat] = 45.0
     """Most seconds."""
     policy: Common[Path | None] = None
     """A model folder: honest replies are sampled from it where the rows have none."""

@@ -18,6 +18,7 @@ from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Paye
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
 from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.values import number_of
 from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.errors import InputError
 
@@ -248,6 +249,7 @@ def _grouped(
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
+        failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -262,6 +264,27 @@ def _grouped(
 
 RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
 """Families of texts that people and policies seldom write."""
+BOTH_SIDES = {
+    "near_miss": ("next number", "number before"),
+    "a_decimal_added": ("decimal added", "decimal below"),
+}
+"""Families of numbers next to the gold one, with what stands above and below it."""
+SMALL_NUMBER = 20
+"""Numbers up to this differ from the next by more than any sensible tolerance."""
+
+
+def _beyond_tolerance(payer: Payer, failing: Sequence[Probe]) -> list[Probe]:
+    """The examples without those of rows where both sides of a large gold number are paid: a tolerance."""
+    sides = BOTH_SIDES[failing[0].family] if failing else ()
+    kept = []
+    for one in failing:
+        gold = number_of(payer.rows[one.row].gold)
+        there = " ".join(other.what for other in failing if other.row == one.row)
+        if gold is None or abs(gold) <= SMALL_NUMBER or not all(side in there for side in sides):
+            kept.append(one)
+    return kept
+
+
 NEEDS_ANOTHER = {"gold_itself", "case", "commas", "equal_number", "space_in_form", "answer_repeated"}
 """Rewritings that count only where other rows show that they are right: those that are paid there."""
 

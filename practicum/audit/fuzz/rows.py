@@ -115,7 +115,9 @@ def _chosen(rows: Sequence[FuzzRow], most: int, seed: int) -> list[FuzzRow]:
 def as_chats(rows: Sequence[FuzzRow]) -> tuple[FuzzRow, ...]:
     """The rows with each prompt whose cell is a list of messages as those messages, a single one too."""
     return tuple(
-        replace(row, prompt=replace(row.prompt, messages=tuple(cell))) if is_chat(cell) else row
+        replace(row, prompt=replace(row.prompt, messages=tuple(cell)))
+        if isinstance(cell, list) and is_chat(cell)
+        else row
         for row in rows
         for cell in [row.columns.get("prompt")]
     )

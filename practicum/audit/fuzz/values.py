@@ -144,7 +144,8 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
         found += [("digits added", f"{sign}{digits}7"), ("digits added", f"{sign}3{digits}")]
         found += [("digits added", f"{sign}{digits}0")] if value else []
         if exact:
-            found += [("next number", str(value.numerator + 1)), ("next number", str(value.numerator - 1))]
+            found += [("next number", str(value.numerator + 1)), ("number before", str(value.numerator - 1))]
+            found += [("a decimal below", f"{value.numerator - 1}.5")] if value > 0 else []
             found += [("a decimal added", f"{sign}{digits}.5"), ("a decimal added", f"{sign}{digits}.4")]
         if len(digits) > 1:
             found += [

@@ -170,6 +170,9 @@ FAMILY_OF = {
     "another answer": "another_answer",
     "far off": "far_off",
     "next number": "near_miss",
+    "number before": "near_miss",
+    "a decimal added": "a_decimal_added",
+    "a decimal below": "a_decimal_added",
 }
 
 
