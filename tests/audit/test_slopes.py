@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -59,12 +60,18 @@ def hash_of(prompt: str, words: Sequence[str]) -> float:
     return sum(map(ord, prompt + "".join(words))) * 7919 % 1000 / 1000
 
 
+def drawn(generator: np.random.Generator, prompt: str, text: str) -> float:
+    """A reward by chance."""
+    return float(generator.normal())
+
+
 def test_intervals_of_noise_hold_nothing_about_as_often_as_they_say() -> None:
     """A reward of the honest texts' words and chance: 10 features, 20 rewards, 95% intervals."""
     missed = total = 0
     for seed in range(20):
         generator = np.random.default_rng(seed)
-        for one in slopes_of(lambda prompt, text, generator=generator: generator.normal()).slopes:
+        noise = partial(drawn, generator)
+        for one in slopes_of(noise).slopes:
             total += 1
             missed += one.clear
     assert total >= 200

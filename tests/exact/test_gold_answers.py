@@ -8,6 +8,7 @@ import threading
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sympy
@@ -30,7 +31,7 @@ def is_right(gold: str, answer: str) -> bool:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case['kind']}: {case['gold']}" for case in CASES])
-def test_each_case_is_judged_as_by_hand(case: dict) -> None:
+def test_each_case_is_judged_as_by_hand(case: dict[str, Any]) -> None:
     gold = case["gold"]
     assert is_right(gold, gold)
     lost = [answer for answer in case["right"] if not is_right(gold, answer)]
