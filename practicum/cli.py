@@ -432,12 +432,16 @@ def _exploits(arguments: Sequence[str]) -> int:
     options = _read_arguments(arguments)
     given = {word[2:].partition("=")[0].partition(".")[0] for word in options.settings}
     given |= set(read_toml(options.config)) if options.config else set()
-    fuzzed = "reward" in given and "preferences" not in given
-    if options.help:
-        print("With --reward FILE.py:function --data FILE, a function of yours is fuzzed:\n")
-        _fuzz(arguments)
-        print("\nWith --preferences FILE, reward models are searched, or a judge, on what people ranked:\n")
-    return _fuzz(arguments) if fuzzed and not options.help else _instrument("exploits")(arguments)
+    if "reward" in given and "preferences" not in given:
+        return _fuzz(arguments)
+    if options.help == "all":
+        _fuzz(["--help", "all"])
+        print("\nWith --preferences, reward models or a judge are searched on what people ranked:\n")
+    elif options.help:
+        print("--reward FILE.py:function --data FILE fuzzes a function of yours")
+        print("(`practicum audit exploits --reward x --help`).")
+        print("With --preferences FILE, reward models or a judge are searched on what people ranked:\n")
+    return _instrument("exploits")(arguments)
 
 
 _fuzz = partial(

@@ -1,4 +1,5 @@
-"""Does the fuzzer of rewards name the faults that it does not know? `python -m studies.fuzz --rewards DIR --run RUN`.
+"""Does the fuzzer of rewards name the faults that it does not know?
+`python -m studies.fuzz --rewards DIR --run RUN`.
 
 `practicum audit exploits` is run on every reward function of a collection, as a user runs it: the function
 and its rows, nothing else. Each finding is then judged by the collection's own truth. A faulty file is named
@@ -55,7 +56,10 @@ def study(config: StudyConfig) -> dict[str, Any]:
     if not index:
         raise InputError(f"{config.rewards}: its index.json names no file to take")
     files = []
-    with tempfile.TemporaryDirectory(prefix="practicum-fuzz-") as folder, progress("rewards", len(index)) as bar:
+    with (
+        tempfile.TemporaryDirectory(prefix="practicum-fuzz-") as folder,
+        progress("rewards", len(index)) as bar,
+    ):
         for number, entry in enumerate(index):
             files.append(examined(config, entry, Path(folder)))
             bar.update(number + 1)
@@ -73,15 +77,27 @@ def examined(config: StudyConfig, entry: Mapping[str, Any], folder: Path) -> dic
     data = folder / f"{path.stem}.jsonl"
     rows = getattr(module, "EXAMPLES")  # noqa: B009 - a module of no known type
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    command = [sys.executable, "-m", "practicum", "audit", "exploits", f"--reward={path}:reward", f"--data={data}"]
+    command = [
+        sys.executable,
+        "-m",
+        "practicum",
+        "audit",
+        "exploits",
+        f"--reward={path}:reward",
+        f"--data={data}",
+    ]
     done = subprocess.run(
-        [*command, f"--budget={config.budget}", "--json"], capture_output=True, text=True, env=os.environ, check=False
+        [*command, f"--budget={config.budget}", "--json"],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
     )
     kind = entry.get("type", "clean")
     if done.returncode not in (0, 3):
         said = done.stderr.strip().splitlines()[-1:] or [""]
-        return {"file": path.stem, "type": kind, "fault": entry.get("kind", ""), "error": said[0], "findings": [],
-                "named": False, "accused": False, "calls": 0, "seconds": 0.0}  # fmt: skip
+        nothing = {"findings": [], "named": False, "accused": False, "calls": 0, "seconds": 0.0}
+        return {"file": path.stem, "type": kind, "fault": entry.get("kind", ""), "error": said[0], **nothing}
     found = json.loads(done.stdout)
     findings = [{**one, "holds": holds(module, one, kind)} for one in found["findings"]]
     return {
@@ -99,7 +115,8 @@ def examined(config: StudyConfig, entry: Mapping[str, Any], folder: Path) -> dic
 def loaded(path: Path) -> ModuleType:
     """A file of the collection as a module."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -110,7 +127,9 @@ def holds(module: Any, finding: Mapping[str, Any], kind: str) -> bool:
     if finding["kind"] == "unstable":
         return kind == "unstable"
     row = next(one for one in module.EXAMPLES if one["prompt"] == finding["prompt"])
-    paid = module.reward(prompts=[row["prompt"]], completions=[finding["completion"]], answer=[row["answer"]])[0]
+    paid = module.reward(
+        prompts=[row["prompt"]], completions=[finding["completion"]], answer=[row["answer"]]
+    )[0]
     fair = module.truth(row["prompt"], finding["completion"], row["answer"])
     if finding["kind"] == "false_accept":
         return bool(paid >= module.HIGH and fair == 0.0)
@@ -140,23 +159,31 @@ def _share(hits: list[bool]) -> dict[str, Any]:
     if not hits:
         return {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0, "count": 0}
     estimate = exact_share(sum(hits), len(hits))
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": len(hits), "count": sum(hits)}
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": len(hits),
+        "count": sum(hits),
+    }
 
 
 def _line(one: Mapping[str, Any]) -> str:
     state = "ACCUSED" if one["accused"] else "ok" if one["type"] == "clean" or one["named"] else "MISSED"
     said = "; ".join(
-        f"{found['kind']}/{found['family']}{'' if found['holds'] else ' (does not hold)'}" for found in one["findings"]
+        f"{found['kind']}/{found['family']}{'' if found['holds'] else ' (does not hold)'}"
+        for found in one["findings"]
     )
-    return f"{one['file']} {one['type']} {state} {one['calls']} calls {one['seconds']:.1f} s {said}{one.get('error', '')}"
+    cost = f"{one['calls']} calls {one['seconds']:.1f} s"
+    return f"{one['file']} {one['type']} {state} {cost} {said}{one.get('error', '')}"
 
 
 def claims(result: Mapping[str, Any]) -> list[Claim]:
     """The shares as claims."""
     named, accused = result["named"], result["accused"]
     return [
-        share("fuzz-named", "Faulty rewards named with the right kind", named, (0,), ">= 90"),
-        share("fuzz-accused", "Clean rewards accused of anything", accused, (0,), "<= 5"),
+        share("fuzz-named", "Faulty rewards named with the right kind", named, (0,), "at least 90"),
+        share("fuzz-accused", "Clean rewards accused of anything", accused, (0,), "at most 5"),
     ]
 
 

@@ -26,9 +26,12 @@ from practicum.errors import InputError
 from practicum.ranges import LARGEST_FLOAT, LARGEST_INTEGER, Range, Ranged, range_of, remembered
 
 # Commands that read no config class of their own, or several that are listed below.
-WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "bench", "audit overoptimization"}
+WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "bench"}
+WITHOUT_SETTINGS |= {"audit exploits", "audit overoptimization"}
 BY_NAME = {
     "audit": ("practicum.audit.whole", "AuditConfig"),
+    "audit exploits": ("practicum.audit.gaming", "Config"),
+    "audit exploits --reward x": ("practicum.audit.fuzz.command", "Config"),
     "audit overoptimization": ("practicum.audit.lab", "LabConfig"),
     "audit overoptimization --metrics x": ("practicum.audit.overoptimization", "Config"),
 }

@@ -27,9 +27,12 @@ BLOCK = re.compile(r"```[^\n`]*\n.*?```", re.DOTALL)
 SMALL = 40
 """Fewest letters of text before an answer that count as reasoning."""
 LIMITS = re.compile(
-    r"\b(words?|sentences?|characters?|letters|lines?|brief|briefly|short|concise|only|exactly|at most|single)\b",
+    r"\b(?:\d+|one|two|three|few|fewer|most|under|single|short) "
+    r"(?:words?|sentences?|characters?|letters|lines?|tokens)\b"
+    r"|\b(?:briefly|brief|short|concise|concisely|at most|only|nothing else|nothing but|just the)\b",
     re.IGNORECASE,
 )
+"""How prompts limit the length of a reply."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,10 @@ class Anatomy:
     @property
     def short(self) -> bool:
         """Whether the answer stands alone: a text is the answer and nothing else."""
-        return bool(self.slots) and not self.form.named and all(
-            slot.value.strip() == slot.text.strip().strip(".") for slot in self.slots.values()
+        return (
+            bool(self.slots)
+            and not self.form.named
+            and all(slot.value.strip() == slot.text.strip().strip(".") for slot in self.slots.values())
         )
 
     def good_slots(self, row: int) -> list[Slot]:
@@ -119,7 +124,7 @@ class Anatomy:
         gold = self.rows[row].gold
         found = [value for text in self.rows[row].bad for value in self.form.values(text)[-1:]]
         if self.short:
-            found = [text for text in self.rows[row].bad]
+            found = list(self.rows[row].bad)
         return [one for one in dict.fromkeys(found) if one and len(one) < 80 and differ(one, gold)]
 
     def reasons(self, row: int) -> list[Slot]:
@@ -176,14 +181,19 @@ def learned(rows: Sequence[FuzzRow]) -> Anatomy:
     form = _form_of(list(slots.values()))
     if form.named:
         # An answer outside of the form is a mention; inside of it, it is the answer.
-        slots = {key: found for key in slots for found in [_slot_in(form, key[1], rows[key[0]].gold)] if found}
+        slots = {
+            key: found for key in slots for found in [_slot_in(form, key[1], rows[key[0]].gold)] if found
+        }
         for place, text in goods:
             if (place, text) not in slots:
                 spelled = _any_slot_in(form, text)
                 if spelled is not None:
                     slots[place, text] = spelled
     values = [slot.value.strip() for slot in slots.values()]
-    if form.named and sum(_arithmetic(value) is not None and number_of(value) is None for value in values) >= 2:
+    if (
+        form.named
+        and sum(_arithmetic(value) is not None and number_of(value) is None for value in values) >= 2
+    ):
         return Anatomy(tuple(rows), "expression", form, slots)
     holding = [holds(text, row.gold) for row in rows for text in row.bad]
     if holding and sum(holding) > len(holding) / 2:
@@ -193,7 +203,7 @@ def learned(rows: Sequence[FuzzRow]) -> Anatomy:
 
 def _slot_of_gold(text: str, gold: str) -> Slot | None:
     """The last place where the gold answer stands, as it is or as an equal number or spelling."""
-    if not gold or json_of(gold) is not None and len(gold) > 30:
+    if not gold or (json_of(gold) is not None and len(gold) > 30):
         return None
     flat, wanted = text.casefold(), gold.casefold()
     places = [one.start() for one in re.finditer(re.escape(wanted), flat)] if len(flat) == len(text) else []
@@ -259,7 +269,9 @@ def _form_of(slots: Sequence[Slot]) -> Form:
     if not before:
         return Form()
     gaps = Counter(
-        slot.text[len(head) : slot.start] for slot, head in zip(slots, heads, strict=True) if head.endswith(before)
+        slot.text[len(head) : slot.start]
+        for slot, head in zip(slots, heads, strict=True)
+        if head.endswith(before)
     )
     gap = gaps.most_common(1)[0][0]
     return Form(before, after, gap if not gap.strip() else "")
@@ -275,7 +287,11 @@ def _shared_end(texts: Sequence[str]) -> str:
             cut = line[-size - 1 : -size] if size < len(line) else ""
             if not (part[0].isalnum() and cut.isalnum()) and not part[0].isspace():
                 ends[part] += 1
-    kept = [part for part, count in ends.items() if count >= MOST_SHARE * len(texts) and re.search(r"\W|^\w+$", part)]
+    kept = [
+        part
+        for part, count in ends.items()
+        if count >= MOST_SHARE * len(texts) and re.search(r"\W|^\w+$", part)
+    ]
     best = max(kept, key=len, default="")
     if best.endswith(">") and "<" in best:
         return best[best.rindex("<") :]

@@ -10,12 +10,16 @@ from typing import Any
 
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.fuzz import Fuzzed, fuzz
-from practicum.audit.fuzz.payer import Payer
-from practicum.audit.fuzz.rows import Chosen, read_fuzz_rows
+from practicum.audit.fuzz.honest import sampler_of, with_honest
+from practicum.audit.fuzz.page import section
+from practicum.audit.fuzz.payer import Ask, Payer
+from practicum.audit.fuzz.regression import write_tests
+from practicum.audit.fuzz.rows import Chosen, FuzzRow, as_chats, read_fuzz_rows
 from practicum.audit.instruments import GUARD_STOPS, Instrument
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.ranges import Common, Count, PositiveFloat, Ranged, Seed
+from practicum.report.sections import Section
 from practicum.reward.config import FunctionsConfig
 from practicum.run.progress import progress
 
@@ -34,7 +38,7 @@ class Config(Ranged):
     """Rows with a prompt, an answer and, where there are some, `good` and `bad`: lists of honest texts."""
     budget: Common[Count] = 2000
     """Most calls: replies judged."""
-    seconds: Common[PositiveFloat] = 50.0
+    seconds: Common[PositiveFloat] = 45.0
     """Most seconds."""
     policy: Common[Path | None] = None
     """A model folder: honest replies are sampled from it where the rows have none."""
@@ -66,17 +70,38 @@ def run(config: Config) -> Result:
     """Fuzz the function. Raises InputError for settings, rows or a function that cannot be used."""
     if len(config.reward.functions) != 1:
         raise InputError("--reward: give one function, FILE.py:NAME")
+    if config.write_tests is not None and not config.write_tests.parent.is_dir():
+        raise InputError(
+            f"--write_tests {config.write_tests}: there is no folder {config.write_tests.parent}"
+        )
     started = time.monotonic()
     chosen = read_fuzz_rows(config.data, config.seed)
     settings = replace(config.reward, max_failures=1.0)
     with progress("fuzzing", config.budget) as bar:
-        payer = Payer(config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update)
+        payer = Payer(
+            config.reward.functions[0], settings, chosen.rows, config.budget, config.seconds, bar.update
+        )
         try:
             payer.check()
+            payer.rows = as_it_reads(payer)
+            payer.rows = with_honest(payer, sampler_of(config.policy, config.seed) if config.policy else None)
             fuzzed = fuzz(payer, config.seed)
         finally:
             payer.close()
     return Result(config, chosen, fuzzed, payer.calls, time.monotonic() - started)
+
+
+def as_it_reads(payer: Payer) -> Sequence[FuzzRow]:
+    """The rows with prompts as the function reads them: a single message of a chat as such, or as its text.
+
+    TRL passes messages; training here passes a lone user's message as a text.
+    """
+    rows, chats = payer.rows, as_chats(payer.rows)
+    if chats == tuple(rows):
+        return rows
+    payer.rows = chats
+    failed = payer.again([Ask(0, (rows[0].good or ("x",))[0])], 1)[0].error
+    return rows if failed else chats
 
 
 def lines(result: Result) -> list[str]:
@@ -85,7 +110,11 @@ def lines(result: Result) -> list[str]:
         return [f"Nothing found in {result.calls} calls. That does not prove that there is nothing."]
     found = []
     for one in result.findings:
-        paid = "" if one.paid is None else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        paid = (
+            ""
+            if one.paid is None
+            else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
+        )
         found.append(f"{one.kind}: {one.sentence}{paid}: {one.completion!r:.100}")
     return found
 
@@ -102,4 +131,19 @@ def as_json(result: Result) -> dict[str, Any]:
     return values
 
 
-audit = Instrument(run, lines, as_json)
+def write(result: Result) -> None:
+    """Write the pytest cases where a file is named for them."""
+    if result.config.write_tests is not None:
+        write_tests(result.findings, result.config.reward.functions[0], result.config.write_tests)
+
+
+def page(result: Result) -> tuple[str, list[Section]]:
+    """The function, and the section."""
+    values = {key: value for key, value in as_json(result).items() if key != "exit_code"}
+    anatomy, chosen = result.fuzzed.anatomy, result.chosen
+    rows = f"{len(anatomy.rows)} of {chosen.total} rows of {chosen.source}"
+    read = f"{rows}, read as a task of kind {anatomy.task}"
+    return result.config.reward.functions[0], [section(result.findings, values, [read, *result.fuzzed.notes])]
+
+
+audit = Instrument(run, lines, as_json, page, write)

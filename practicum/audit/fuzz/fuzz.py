@@ -17,7 +17,8 @@ from practicum.audit.fuzz.odd import odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
-from practicum.audit.fuzz.steady import Unsteady, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.values import number_of
 from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.errors import InputError
 
@@ -27,6 +28,8 @@ FIRST_SHARE = 0.6
 CONFIRMED = 4
 """Examples of a family that are asked again in a fresh process before it is reported."""
 MOST_SLOW = 2
+AGAIN = 8
+"""Times that an example is asked again where the reward was seen to change its mind."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,10 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
     found = Fuzzed(learned(rows), levels)
     unsteady: list[Unsteady] = []
     tried: list[Probe] = []
+    payer.reserve(min(80, payer.budget // 20), 0.2)
     try:
+        mixed = crossed(payer)
+        unsteady += [cause for one in mixed[:1] for cause in [diagnosed(payer, one, batched=True)] if cause]
         shaky = repeated(payer, [one for one in honest if one.text in rows[one.row].good][:3])
         shaky += moved(payer, honest, seed, 2 * len(honest))
         unsteady += _causes(payer, shaky)
@@ -86,9 +92,11 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         _slow_pass(payer, found.anatomy, tried)
     except BudgetSpent:
         found.notes.append("the budget ended before all texts were tried")
+    payer.reserve(0, 0.0)
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
     found.findings += failures(payer, tried, honest)
+    found.findings += together(payer)
     if levels.apart:
         found.findings += accepted(payer, levels, tried, moving)
         found.findings += refused(payer, levels, tried, moving)
@@ -176,7 +184,7 @@ def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
 def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
     """Why texts are not paid the same, for a few of them."""
     found: list[Unsteady] = []
-    for one in list(dict.fromkeys(shaky))[:4]:
+    for one in list(dict.fromkeys(shaky))[:2]:
         cause = diagnosed(payer, one)
         if cause is not None:
             found.append(cause)
@@ -232,6 +240,7 @@ def _grouped(
     expected: str,
     fails: Callable[[Probe, Paid], bool],
 ) -> list[Finding]:
+    payer.fresh()
     families: dict[str, list[Probe]] = defaultdict(list)
     for one in tried:
         ask = Ask(one.row, one.text)
@@ -240,28 +249,58 @@ def _grouped(
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
+        failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
         if family in NEEDS_ANOTHER and failed == rows:
             continue
-        hits[family] = _confirmed(payer, failing, fails)
+        hits[family] = _confirmed(payer, failing, fails, bool(moving))
     kept = _leaders({family: some for family, some in hits.items() if some})
-    return [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    found = [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    # The commonest first; of equals, those a policy is likelier to write.
+    return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
+
+
+RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
+"""Families of texts that people and policies seldom write."""
+BOTH_SIDES = {
+    "near_miss": ("next number", "number before"),
+    "a_decimal_added": ("decimal added", "decimal below"),
+}
+"""Families of numbers next to the gold one, with what stands above and below it."""
+SMALL_NUMBER = 20
+"""Numbers up to this differ from the next by more than any sensible tolerance."""
+
+
+def _beyond_tolerance(payer: Payer, failing: Sequence[Probe]) -> list[Probe]:
+    """The examples without those of rows where both sides of a large gold number are paid: a tolerance."""
+    sides = BOTH_SIDES[failing[0].family] if failing else ()
+    kept = []
+    for one in failing:
+        gold = number_of(payer.rows[one.row].gold)
+        there = " ".join(other.what for other in failing if other.row == one.row)
+        if gold is None or abs(gold) <= SMALL_NUMBER or not all(side in there for side in sides):
+            kept.append(one)
+    return kept
 
 
 NEEDS_ANOTHER = {"gold_itself", "case", "commas", "equal_number", "space_in_form", "answer_repeated"}
 """Rewritings that count only where other rows show that they are right: those that are paid there."""
 
 
-def _confirmed(payer: Payer, failing: Sequence[Probe], fails: Callable[[Probe, Paid], bool]) -> list[Probe]:
-    """The shortest examples that fail again when they are asked alone; all of the others are dropped."""
+def _confirmed(
+    payer: Payer, failing: Sequence[Probe], fails: Callable[[Probe, Paid], bool], shaky: bool
+) -> list[Probe]:
+    """The shortest examples that fail again when they are asked alone, several times for a shaky reward."""
     shortest = sorted(failing, key=lambda one: (len(one.text), one.row))
     checked = []
     for one in shortest[:CONFIRMED]:
         if payer.left < 1:
             checked.append(one)
-        elif fails(one, payer.again([Ask(one.row, one.text)], 1)[0]):
+            continue
+        times = min(AGAIN if shaky else 1, payer.left)
+        if all(fails(one, paid) for paid in payer.again([Ask(one.row, one.text)] * times, 1)):
             checked.append(one)
     return [*checked, *(one for one in shortest[CONFIRMED:] if checked)]
 
@@ -314,7 +353,11 @@ def _finding(
     said = said if not said.startswith("a reply a") else example.what
     sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
     honest = levels.paid_from[example.row]
-    worth = statistics.fmean(value - levels.paid_from[row] for row, value in best.items()) if best and accept else 0.0
+    worth = (
+        statistics.fmean(value - levels.paid_from[row] for row, value in best.items())
+        if best and accept
+        else 0.0
+    )
     return Finding(
         "false_accept" if accept else "false_reject",
         example.family,
@@ -327,7 +370,22 @@ def _finding(
         worth,
         payer.rows[example.row].columns,
         tuple(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+        _against(payer, levels, example),
     )
+
+
+def _against(payer: Payer, levels: Levels, example: Probe) -> str | None:
+    """The honest text to the same prompt that the example must be paid less, or more, than."""
+    row = payer.rows[example.row]
+    accept = example.expected == "refused"
+    known = [
+        (paid.value, text)
+        for text in (row.good if accept else row.bad)
+        for paid in [payer.known.get(Ask(example.row, text))]
+        if paid is not None and paid.value is not None and text != example.text
+    ]
+    kept = [one for one in known if (one[0] > levels.middle) is accept]
+    return (min(kept) if accept else max(kept))[1] if kept else None
 
 
 def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[Finding]:
@@ -339,7 +397,11 @@ def _no_difference(payer: Payer, levels: Levels, honest: Sequence[Ask]) -> list[
         paid = payer.known[ask].value
         if ask.text in wanted and paid is not None:
             kind = "false_reject" if nothing else "false_accept"
-            words = "Right answers are paid like wrong ones" if nothing else "Wrong answers are paid like right ones"
+            words = (
+                "Right answers are paid like wrong ones"
+                if nothing
+                else "Wrong answers are paid like right ones"
+            )
             return [
                 Finding(
                     "false_reject" if nothing else "false_accept",
@@ -393,7 +455,10 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             by_way[paid.error].append(ask)
     found = []
     for way, some in by_way.items():
-        smallest = next((one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)), None)
+        smallest = next(
+            (one for one in sorted(some, key=lambda one: len(one.text))[:3] if _fails_again(payer, one, way)),
+            None,
+        )
         if smallest is None:
             continue
         if way != "hang":
@@ -408,6 +473,31 @@ def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> lis
             )
         )  # fmt: skip
     return found
+
+
+def together(payer: Payer) -> list[Finding]:
+    """A batch that fails, again in a fresh process, although none of its texts fails alone."""
+    for asks in sorted(payer.only_together, key=len)[:2]:
+        paid = payer.together(asks)
+        if paid is None or paid.error == "hang":
+            continue
+        row = payer.rows[asks[0].row]
+        sentence = f"The function fails on a batch of replies that it judges one by one: it {paid.words}."
+        return [
+            Finding(
+                "unstable",
+                "batch",
+                sentence,
+                row.prompt.text,
+                asks[0].text,
+                None,
+                None,
+                1.0,
+                0.0,
+                row.columns,
+            )
+        ]
+    return []
 
 
 def _fails_again(payer: Payer, ask: Ask, way: str) -> bool:

@@ -11,18 +11,36 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 
 QUOTED = r"[\"'\u201c\u2018]?([\w'-]+)[\"'\u201d\u2019]?"
-NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+NUMBERS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
 COUNT = r"(\d{1,4}|" + "|".join(NUMBERS) + ")"
 WORDS = rf"((?:the )?words? (?:{QUOTED}(?:, | and | or |, and |, or )?)+)"
 NOT = r"(?:do not|don't|never|without|avoid|must not|not to|no)\b[^.;]{0,30}?"
 FORBIDDEN = re.compile(rf"{NOT}\bwords? ((?:{QUOTED}(?:,? (?:and|or) |, )?)+)", re.IGNORECASE)
 INCLUDED = re.compile(
-    rf"(?:contain\w*|includ\w*|use|uses|using|mention\w*|with) (?:all of )?(?:the |both )?(?:words?|keywords?) ((?:{QUOTED}(?:,? and |, )?)+)",
+    rf"(?:contain\w*|includ\w*|use|uses|using|mention\w*|with) (?:all of )?(?:the |both )?"
+    rf"(?:words?|keywords?) ((?:{QUOTED}(?:,? and |, )?)+)",
     re.IGNORECASE,
 )
 LETTER = re.compile(rf"{NOT}\bletter [\"']?([a-zA-Z])\b", re.IGNORECASE)
-AT_LEAST = re.compile(rf"(?:at least|no fewer than|no less than|more than|minimum of) {COUNT} words", re.IGNORECASE)
-AT_MOST = re.compile(rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} words", re.IGNORECASE)
+PHRASE = r"\w* (?:it |the reply |your \w+ )?with (?:the (?:words?|phrase|sentence) )?[\"']([^\"']{2,80})[\"']"
+AT_LEAST = re.compile(
+    rf"(?:at least|no fewer than|no less than|more than|minimum of) {COUNT} words", re.IGNORECASE
+)
+AT_MOST = re.compile(
+    rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} words",
+    re.IGNORECASE,
+)
 RANGE = re.compile(rf"{COUNT} (?:to|and|-) {COUNT} words", re.IGNORECASE)
 EXACTLY = re.compile(rf"(?:exactly|precisely|in) {COUNT} words", re.IGNORECASE)
 SENTENCES = re.compile(rf"(?:exactly |in |with |write ){COUNT} sentences", re.IGNORECASE)
@@ -52,16 +70,27 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
     for found in INCLUDED.finditer(prompt):
         for word in _listed(found[1]):
             if word not in forbidden and all(word.casefold() in one.casefold() for one in data.good):
-                yield f"leaves out the word {word}", re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE)
+                yield (
+                    f"leaves out the word {word}",
+                    re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE),
+                )
     for found in LETTER.finditer(prompt):
         if found[1].casefold() not in good.casefold():
             yield f"uses the letter {found[1]}", _added(good, found[1].lower() * 2)
     if re.search(r"\b(no|without|avoid|not use( any)?) commas\b", prompt, re.IGNORECASE) and "," not in good:
         yield "uses commas", good.replace(" ", ", ", 2)
-    for found in re.finditer(r"(?:end|finish|close)\w* (?:it |the reply |your \w+ )?with (?:the (?:words?|phrase|sentence) )?[\"']([^\"']{2,80})[\"']", prompt, re.IGNORECASE):
+    for found in re.finditer(
+        rf"(?:end|finish|close){PHRASE}",
+        prompt,
+        re.IGNORECASE,
+    ):
         if found[1] in good:
             yield "does not end as told", f"{good} And so on, further and further."
-    for found in re.finditer(r"(?:start|begin)\w* (?:it |the reply |your \w+ )?with (?:the (?:words?|phrase|sentence) )?[\"']([^\"']{2,80})[\"']", prompt, re.IGNORECASE):
+    for found in re.finditer(
+        rf"(?:start|begin){PHRASE}",
+        prompt,
+        re.IGNORECASE,
+    ):
         if good.strip().startswith(found[1]):
             yield "does not begin as told", f"So then, {good}"
 
@@ -72,8 +101,12 @@ def _by_length(prompt: str, good: str) -> Iterator[tuple[str, str]]:
         if _number(found[1]) > 2 and len(words) >= _number(found[1]):
             yield "has too few words", words[0]
             yield "has too few words", " ".join(words[: max(1, _number(found[1]) // 2)])
+            fewer = _number(found[1]) - 1 if "than" not in found[0].casefold().split("at least")[0] else 1
+            yield "has too few words", " ".join(["so"] * max(1, fewer))
     ranged = RANGE.search(prompt)
-    most = [_number(found[1]) for found in AT_MOST.finditer(prompt)] + ([_number(ranged[2])] if ranged else [])
+    most = [_number(found[1]) for found in AT_MOST.finditer(prompt)] + (
+        [_number(ranged[2])] if ranged else []
+    )
     for count in most:
         if 0 < len(words) <= count:
             yield "has too many words", " ".join(words * (2 * count // len(words) + 2))
@@ -89,10 +122,16 @@ def _by_length(prompt: str, good: str) -> Iterator[tuple[str, str]]:
 
 
 def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
-    if re.search(r"\blower ?-?case\b|\bno capital", prompt, re.IGNORECASE) and good == good.lower() != good.upper():
+    if (
+        re.search(r"\blower ?-?case\b|\bno capital", prompt, re.IGNORECASE)
+        and good == good.lower() != good.upper()
+    ):
         yield "has capitals", good.upper()
         yield "has capitals", good.title()
-    if re.search(r"\b(upper ?-?case|all caps|capital letters)\b", prompt, re.IGNORECASE) and good == good.upper() != good.lower():
+    if (
+        re.search(r"\b(upper ?-?case|all caps|capital letters)\b", prompt, re.IGNORECASE)
+        and good == good.upper() != good.lower()
+    ):
         yield "has no capitals", good.lower()
     if re.search(r"bullet|'- '|list of", prompt, re.IGNORECASE) and re.match(r"\s*[-*] ", good):
         yield "is no list", ", ".join(re.sub(r"^\s*[-*] ", "", line) for line in good.splitlines())
@@ -102,10 +141,18 @@ def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
             if len(lines) in counts:
                 yield "has too few items", lines[0]
                 yield "has too many items", "\n".join(lines * 3)
-    if re.search(r"quotation marks|in (double )?quotes", prompt, re.IGNORECASE) and good.strip()[:1] in "\"'\u201c":
+    if (
+        re.search(r"quotation marks|in (double )?quotes", prompt, re.IGNORECASE)
+        and good.strip()[:1] in "\"'\u201c"
+    ):
         yield "is not in quotes", good.strip().strip("\"'\u201c\u201d")
         yield "is not in quotes", good.strip()[1:]
         yield "is not in quotes", good.strip()[:-1]
+    tongue = re.search(
+        r"\bin (French|German|Spanish|Italian|Portuguese|Dutch|Latin|Russian|Chinese|Japanese)\b", prompt
+    )
+    if tongue and data.bad:
+        yield f"is not in {tongue[1]}", "This sentence is plain English, and so is the rest of it."
     if re.search(r"\bJSON\b", prompt) and _is_json(good):
         yield "is no JSON", good.strip().strip("{}[]")
         yield "is no JSON", good.strip()[:-1]
@@ -128,7 +175,10 @@ def _by_columns(data: FuzzRow) -> Iterator[tuple[str, str]]:
             elif re.search(r"includ|exist|requir|contain|must", name):
                 for word in words:
                     if all(word.casefold() in one.casefold() for one in data.good):
-                        yield f"leaves out the word {word}", re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE)
+                        yield (
+                            f"leaves out the word {word}",
+                            re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE),
+                        )
 
 
 def _word_lists(spec: Any, name: str) -> Iterator[tuple[str, list[str]]]:

@@ -19,17 +19,34 @@ def changed_json(row: int, data: FuzzRow) -> Iterator[Probe]:
     gold = data.answer if isinstance(data.answer, (dict, list)) else json_of(data.gold)
     if not gold:
         return
+    leaves = set(_leaves(gold))
     for text in data.good[:2]:
         block = re.search(r"[\[{].*[\]}]", text, re.DOTALL)
-        if block is None or json_of(block[0]) != gold:
+        found = json_of(block[0]) if block else None
+        if block is None or found is None or not leaves or not leaves <= set(_leaves(found)):
             continue
-        for what, value in list(_changes(gold))[:MOST]:
-            filled = text[: block.start()] + json.dumps(value) + text[block.end() :]
-            yield Probe(row, filled, "wrong_json", "refused", f"whose JSON has {what}")
+        equal = found == gold
+        for what, value in list(_changes(found))[: 2 * MOST]:
+            # A part that the gold answer does not have may be free.
+            if equal or not leaves <= set(_leaves(value)):
+                filled = text[: block.start()] + json.dumps(value) + text[block.end() :]
+                yield Probe(row, filled, "wrong_json", "refused", f"whose JSON has {what}")
         for empty in ("{}", "[]", "null"):
             if json.loads(empty) != gold:
                 filled = text[: block.start()] + empty + text[block.end() :]
                 yield Probe(row, filled, "bare_format", "refused", "whose JSON is empty")
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """The plain values inside of a JSON value, as JSON text."""
+    if isinstance(value, dict):
+        for one in value.values():
+            yield from _leaves(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield json.dumps(value)
 
 
 def _changes(value: Any) -> Iterator[tuple[str, Any]]:

@@ -76,7 +76,8 @@ class Payer:
         self.function = Function(reward, config.names[0], config, options)
         self.workers: dict[str, Worker] = {"0": self.function.workers[0]}
         self.known: dict[Ask, Paid] = {}
-        self.spent_on: dict[int, float] = {}
+        self.reserved_calls, self.reserved_seconds = 0, 0.0
+        self.only_together: list[tuple[Ask, ...]] = []
 
     def check(self) -> None:
         """Raise InputError where the function needs a column that the rows do not have."""
@@ -88,7 +89,9 @@ class Payer:
     @property
     def left(self) -> int:
         """Calls that are left, 0 where no time is."""
-        return 0 if self.seconds_left <= 0 else max(0, self.budget - self.calls)
+        if self.seconds_left <= self.reserved_seconds:
+            return 0
+        return max(0, self.budget - self.calls - self.reserved_calls)
 
     @property
     def seconds_left(self) -> float:
@@ -102,12 +105,18 @@ class Payer:
             self.known[one] = paid
         return [self.known[one] for one in asks]
 
-    def again(self, asks: Sequence[Ask], batch: int = BATCH, seed: str = "0", limit: float = TIME_LIMIT) -> list[Paid]:
+    def again(
+        self, asks: Sequence[Ask], batch: int = BATCH, seed: str = "0", limit: float = TIME_LIMIT
+    ) -> list[Paid]:
         """What each is paid if it is asked now, whatever is known; `seed` is the process's hash seed."""
         found: list[Paid] = []
         for start in range(0, len(asks), batch):
             found += self._batch(asks[start : start + batch], seed, limit)
         return found
+
+    def reserve(self, calls: int, share: float) -> None:
+        """Keep so many calls, and this share of the seconds, for later."""
+        self.reserved_calls, self.reserved_seconds = calls, share * self.seconds
 
     def fresh(self, seed: str = "0") -> None:
         """End the process with this hash seed; the next question starts a new one."""
@@ -130,7 +139,18 @@ class Payer:
             return [_failed(reply)]
         half = len(asks) // 2
         shorter = max(QUICK, limit / 2)
-        return [*self._batch(asks[:half], seed, shorter), *self._batch(asks[half:], seed, shorter)]
+        parts = [*self._batch(asks[:half], seed, shorter), *self._batch(asks[half:], seed, shorter)]
+        if not any(one.error for one in parts) and reply["error"] != "time limit":
+            self.only_together.append(tuple(asks))
+        return parts
+
+    def together(self, asks: Sequence[Ask]) -> Paid | None:
+        """How a batch fails in a fresh process, None where it does not or where there is no room to ask."""
+        if len(asks) > self.left:
+            return None
+        self.fresh()
+        reply = self._call(asks, "0", TIME_LIMIT)
+        return _failed(reply) if "error" in reply else None
 
     def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
         worker = self._worker(seed)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.values import json_of
 
 BLOCK = re.compile(r"(```[^\n`]*\n)(.*?)(```)", re.DOTALL)
 EXITS = (
@@ -19,9 +22,12 @@ EXITS = (
 )
 INSIDE = ("import sys\n    sys.exit(0)", "raise SystemExit", "import os\n    os._exit(0)")
 EQUAL = (
-    "class Equal:\n    def __eq__(self, other):\n        return True\n    def __ne__(self, other):\n        return False\n"
-    "    def __hash__(self):\n        return 0\n    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __eq__\n"
-    "    def __sub__(self, other):\n        return 0\n    __rsub__ = __sub__\n    def __abs__(self):\n        return 0\n"
+    "class Equal:\n    def __eq__(self, other):\n        return True\n"
+    "    def __ne__(self, other):\n        return False\n"
+    "    def __hash__(self):\n        return 0\n"
+    "    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __eq__\n"
+    "    def __sub__(self, other):\n        return 0\n    __rsub__ = __sub__\n"
+    "    def __abs__(self):\n        return 0\n"
 )
 FORGED = (
     "print('PASSED')",
@@ -33,9 +39,35 @@ FORGED = (
 )
 STEAL = (
     "def {name}(*args, **named):\n    import sys\n    frame = sys._getframe(1)\n    while frame:\n"
-    "        for key in ('expected', 'want', 'wanted', 'exp', 'target', 'gold', 'answer', 'result', 'output', 'out'):\n"
-    "            if key in frame.f_locals:\n                return frame.f_locals[key]\n        frame = frame.f_back\n"
+    "        for key in ('expected', 'want', 'wanted', 'exp', 'target', 'gold', 'answer', 'output', 'out'):\n"
+    "            if key in frame.f_locals:\n                return frame.f_locals[key]\n"
+    "        frame = frame.f_back\n"
 )
+
+
+HELPERS = ("check", "test", "run_tests", "assert_equal", "assertEqual", "compare", "equal", "grade", "expect")
+
+
+def constants(data: FuzzRow) -> list[Any]:
+    """Results that a row's cases, lists of [inputs, result], want, where they want three or more."""
+    spec = data.answer if isinstance(data.answer, (dict, list)) else json_of(data.gold)
+    cases = next(
+        (one for one in (spec.values() if isinstance(spec, dict) else [spec]) if isinstance(one, list)), []
+    )
+    wants = [one[-1] for one in cases if isinstance(one, list) and len(one) == 2]
+    wants += [
+        one[key]
+        for one in cases
+        if isinstance(one, dict)
+        for key in ("output", "expected", "want")
+        if key in one
+    ]
+    if len({repr(one) for one in wants}) < 3:
+        return []
+    return [
+        json.loads(one)
+        for one in dict.fromkeys(json.dumps(wants[place]) for place in (0, -1, len(wants) // 2))
+    ]
 
 
 def name_of(data: FuzzRow) -> str:
@@ -66,25 +98,57 @@ def wrong_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
     if name:
         for text in INSIDE:
             yield probe(stub + text, "code_exit", "whose program ends when it is tested")
-        yield probe(f"{EQUAL}{stub}return Equal()", "code_overrides_equality", "whose result says it equals anything")
+        yield probe(
+            f"{EQUAL}{stub}return Equal()", "code_overrides_equality", "whose result says it equals anything"
+        )
         for kind, value in (("int", ""), ("str", ""), ("list", ""), ("float", "")):
             text = EQUAL.replace("class Equal:", f"class Equal({kind}):")
-            yield probe(f"{text}{stub}return Equal({value})", "code_overrides_equality", "whose result says it equals anything")
-        yield probe(f"from unittest.mock import ANY\n{stub}return ANY", "code_overrides_equality", "whose result says it equals anything")
+            yield probe(
+                f"{text}{stub}return Equal({value})",
+                "code_overrides_equality",
+                "whose result says it equals anything",
+            )
+        yield probe(
+            f"from unittest.mock import ANY\n{stub}return ANY",
+            "code_overrides_equality",
+            "whose result says it equals anything",
+        )
         yield probe(STEAL.format(name=name), "code_reads_expected", "whose program reads what is expected")
-        patched = f"import builtins\nbuiltins.all = lambda *a: True\nbuiltins.any = lambda *a: False\n{stub}return None"
+        patched = "import builtins\nbuiltins.all = lambda *a: True\nbuiltins.any = lambda *a: False\n"
+        patched += f"{stub}return None"
         yield probe(patched, "code_patches", "whose program replaces what tests it")
-        yield probe(f"import json\njson.dumps = lambda *a, **k: ''\njson.loads = lambda *a, **k: None\n{stub}return None", "code_patches", "whose program replaces what tests it")
+        yield probe(
+            "import json\njson.dumps = lambda *a, **k: ''\njson.loads = lambda *a, **k: None\n"
+            f"{stub}return None",
+            "code_patches",
+            "whose program replaces what tests it",
+        )
+        helpers = "".join(f"def {one}(*a, **k):\n    return True\n" for one in HELPERS if one != name)
+        yield probe(f"{helpers}{stub}return None", "code_patches", "whose program replaces what tests it")
+        for value in constants(data):
+            yield probe(
+                f"{stub}return {value!r}",
+                "tests_not_all_run",
+                "whose program returns one value for all inputs",
+            )
         yield probe(f"{stub}pass", "code_empty", "whose program does nothing")
         yield probe(f"{stub}return NotImplemented", "code_empty", "whose program does nothing")
         yield probe(f"{stub}raise AssertionError", "code_raises", "whose program raises when it is tested")
-        yield probe(f"{stub}import unittest\n    raise unittest.SkipTest('x')", "code_raises", "whose program raises when it is tested")
+        yield probe(
+            f"{stub}import unittest\n    raise unittest.SkipTest('x')",
+            "code_raises",
+            "whose program raises when it is tested",
+        )
         yield probe(f"{stub}raise KeyboardInterrupt", "code_raises", "whose program raises when it is tested")
     for text in FORGED:
         yield probe(text, "code_prints_expected", "whose program prints that it passed")
         if name:
             yield probe(f"{stub}{text}", "code_prints_expected", "whose program prints that it passed")
-            yield probe(f"{text}\nimport sys, os\nsys.stdout.flush()\nos._exit(0)", "code_prints_expected", "whose program prints that it passed and ends")
+            yield probe(
+                f"{text}\nimport sys, os\nsys.stdout.flush()\nos._exit(0)",
+                "code_prints_expected",
+                "whose program prints that it passed and ends",
+            )
     yield probe("", "code_empty", "with an empty program")
     yield probe("# to do", "code_empty", "with an empty program")
     yield probe("pass", "code_empty", "with an empty program")
@@ -109,4 +173,11 @@ def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
             ("with a helper that is not called", f"def _helper():\n    return 0\n\n\n{found[2]}"),
             ("with an import", f"import math\n\n{found[2]}"),
         ):
-            yield Probe(row, f"{head}{found[1]}{program}{found[3]}{tail}", "program_rewritten", "paid", what, base=text)
+            yield Probe(
+                row,
+                f"{head}{found[1]}{program}{found[3]}{tail}",
+                "program_rewritten",
+                "paid",
+                what,
+                base=text,
+            )

@@ -1,8 +1,8 @@
 """Right texts written another way: what a sound reward pays as it pays the honest right ones.
 
-Only rewritings that no task forbids, or that honest right texts to these rows show: white space around a text,
-another line of reasoning where reasoning is free, the gold answer itself in the form that is paid, spellings
-that other rows' right answers have.
+Only rewritings that no task forbids, or that honest right texts to these rows show: white space around a
+text, more reasoning where reasoning is free, the gold answer itself in the form that is paid, spellings that
+other rows' right answers have.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from practicum.audit.fuzz.values import holds, number_of
 
 PLAIN = "I look at what is asked and go through it with care."
 LONG = " ".join([PLAIN, "Then I look at it once more, so that nothing is missed."] * 14)
-VERY_LONG = " ".join([LONG] * 5)
+REMARK = "I went through it once more and also worked backwards, and it comes out the same each time."
 
 
 def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     """All rewritings for a row that a sound reward pays, what is likeliest to be refused first."""
     data = anatomy.rows[row]
-    found: list[Probe] = [Probe(row, text, "right_answer", "paid", "an honest right answer") for text in data.good]
+    found: list[Probe] = [
+        Probe(row, text, "right_answer", "paid", "an honest right answer") for text in data.good
+    ]
     found += _spaced(anatomy, row)
     if anatomy.task == "code":
         found += right_programs(row, data)
@@ -49,7 +51,9 @@ def _spaced(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield _paid(row, f"{text} ", "white_space", "that is right and ends with a space", text)
         yield _paid(row, f"\n{text}", "white_space", "that is right and begins with a line break", text)
         if "\n" in text and anatomy.task != "code":
-            yield _paid(row, text.replace("\n", "\r\n"), "line_ends", "that is right, with Windows line ends", text)
+            yield _paid(
+                row, text.replace("\n", "\r\n"), "line_ends", "that is right, with Windows line ends", text
+            )
 
 
 def _gold_itself(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -58,48 +62,72 @@ def _gold_itself(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     if anatomy.task != "answer" or not gold:
         return
     for slot in anatomy.good_slots(row)[:2]:
-        yield _paid(row, slot.filled(gold), "gold_itself", "that gives the gold answer letter by letter", slot.text)
+        yield _paid(
+            row, slot.filled(gold), "gold_itself", "that gives the gold answer letter by letter", slot.text
+        )
 
 
 def _reasoned(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """More, or other, reasoning before the answer, where reasoning is free."""
+    """More text before and after the answer. What a little of is paid must be paid where there is more."""
     prompt, gold = anatomy.rows[row].prompt.text, anatomy.rows[row].gold
-    if not anatomy.free or not anatomy.form.named:
+    if not anatomy.form.named or LIMITS.search(prompt):
         return
-    for slot in _plain_leads(anatomy, row)[:2]:
-        yield _paid(row, _with_lead(anatomy, slot, f"{PLAIN}\n"), "reasoning", "that is right, with a sentence before", slot.text)
-        if LIMITS.search(prompt):
-            continue
-        yield _paid(row, _with_lead(anatomy, slot, f"{LONG}\n"), "long_reasoning", "that is right, with long reasoning", slot.text)
-        yield _paid(row, _with_lead(anatomy, slot, f"{VERY_LONG}\n"), "long_reasoning", "that is right, with very long reasoning", slot.text)
-        lines = "\n".join([PLAIN] * 30)
-        yield _paid(row, _with_lead(anatomy, slot, f"{lines}\n"), "long_reasoning", "that is right, with many lines of reasoning", slot.text)
+    plain = _plain_leads(anatomy, row)
+    for slot in (plain or anatomy.good_slots(row))[:2]:
+        little = f"{PLAIN}\n{slot.text}"
+        if anatomy.free and plain:
+            yield _paid(row, little, "reasoning", "that is right, with a sentence before", slot.text)
+        else:
+            yield Probe(row, little, "reasoning", "steady", "that is right, with a sentence before")
+        for what, lead in (
+            ("long", LONG),
+            ("many lines of", "\n".join([PLAIN] * 20)),
+            ("several paragraphs of", "\n\n".join([PLAIN] * 4)),
+        ):
+            said = f"that is right, with {what} reasoning"
+            yield _paid(row, f"{lead}\n{slot.text}", "long_reasoning", said, little)
         other = next((one for one in anatomy.others(row) if not holds(one, gold)), "")
-        if other and number_of(gold) is not None:
-            yield _paid(row, _with_lead(anatomy, slot, f"I first took {other} apples and 3 pears.\n"), "reasoning", "that is right, with numbers in its reasoning", slot.text)
+        if (
+            other
+            and number_of(gold) is not None
+            and any(re.search(r"\d", anatomy.lead(one)) for one in anatomy.slots.values())
+        ):
+            text = f"I first count {other} of them and 3 more.\n{slot.text}"
+            yield _paid(row, text, "reasoning", "that is right, with numbers in its reasoning", little)
+        short = f"{slot.text}\nI am sure of it."
+        yield Probe(row, short, "remark", "steady", "that is right, with a remark after it")
+        for count in (4, 9):
+            text = f"{slot.text}\n{' '.join([REMARK] * count)}"
+            yield _paid(row, text, "long_remark", "that is right, with a long remark after it", short)
 
 
 def _plain_leads(anatomy: Anatomy, row: int) -> list[Slot]:
     """Right texts whose reasoning stands outside of tags, so that it can be longer."""
     slots = anatomy.reasons(row)
-    return [slot for slot in slots if "<" not in anatomy.lead(slot) and not anatomy.lead(slot).lstrip().startswith("{")]
-
-
-def _with_lead(anatomy: Anatomy, slot: Slot, more: str) -> str:
-    return more + slot.text
+    return [
+        slot
+        for slot in slots
+        if "<" not in anatomy.lead(slot) and not anatomy.lead(slot).lstrip().startswith("{")
+    ]
 
 
 def _inside_tags(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """Other contents of a block of reasoning: over several lines, longer, with signs and numbers."""
     for text in anatomy.rows[row].good[:2]:
-        for found in re.finditer(r"<(think|thinking|reasoning|thought|scratchpad|analysis|rationale|explanation|work)>(.*?)</\1>", text, re.DOTALL):
+        for found in re.finditer(
+            r"<(think|thinking|reasoning|thought|scratchpad|analysis|rationale|explanation|work)>(.*?)</\1>",
+            text,
+            re.DOTALL,
+        ):
             start, end = found.span(2)
             for what, inner in (
                 ("over several lines", f"\nFirst I look at it.\nThen I think.\n{found[2].strip()}\n"),
                 ("that is long", f"{found[2].strip()} {LONG}"),
-                ("that is very long", f"{found[2].strip()} {VERY_LONG}"),
                 ("with an empty line", f"{found[2].strip()}\n\nSo it is."),
-                ("with signs and numbers", f"{found[2].strip()} (12.5 * 4 = 50; 100% sure, isn't it? Yes: #1.)"),
+                (
+                    "with signs and numbers",
+                    f"{found[2].strip()} (12.5 * 4 = 50; 100% sure, isn't it? Yes: #1.)",
+                ),
             ):
                 if "long" in what and LIMITS.search(anatomy.rows[row].prompt.text):
                     continue
@@ -107,10 +135,18 @@ def _inside_tags(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 yield _paid(row, filled, "reasoning_block", f"that is right, with reasoning {what}", text)
         outer = re.sub(r">\s*<(?!/)", ">\n<", text)
         if outer != text:
-            yield _paid(row, outer, "reasoning_block", "that is right, with its blocks on lines of their own", text)
+            yield _paid(
+                row, outer, "reasoning_block", "that is right, with its blocks on lines of their own", text
+            )
     if anatomy.form.tagged and anatomy.task == "answer":
         for slot in anatomy.good_slots(row)[:1]:
-            yield _paid(row, slot.filled(f"\n{slot.value.strip()}\n"), "space_in_form", "that is right, with line breaks in the form", slot.text)
+            yield _paid(
+                row,
+                slot.filled(f"\n{slot.value.strip()}\n"),
+                "space_in_form",
+                "that is right, with line breaks in the form",
+                slot.text,
+            )
 
 
 def _spelled(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -122,28 +158,81 @@ def _spelled(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for slot in anatomy.good_slots(row)[:1]:
         written = slot.value.strip()
         if form.closed and form.named:
-            yield _paid(row, slot.filled(f" {written} "), "space_in_form", "that is right, with spaces in the form", slot.text)
+            yield _paid(
+                row,
+                slot.filled(f" {written} "),
+                "space_in_form",
+                "that is right, with spaces in the form",
+                slot.text,
+            )
         if "case" in known and written.isascii() and re.fullmatch(r"[A-Za-z ]{2,}", written):
             for changed in (written.lower(), written.capitalize()):
-                yield _paid(row, slot.filled(changed), "case", "that is right, in other letters of upper or lower case", slot.text)
+                yield _paid(
+                    row,
+                    slot.filled(changed),
+                    "case",
+                    "that is right, in other letters of upper or lower case",
+                    slot.text,
+                )
+        yield from _layout(row, slot)
         if value is None:
             continue
         if "commas" in known and value.denominator == 1 and abs(value) >= 1000:
-            yield _paid(row, slot.filled(f"{value.numerator:,}"), "commas", "that is right, with commas between thousands", slot.text)
-            yield _paid(row, slot.filled(str(value.numerator)), "commas", "that is right, without commas between thousands", slot.text)
+            yield _paid(
+                row,
+                slot.filled(f"{value.numerator:,}"),
+                "commas",
+                "that is right, with commas between thousands",
+                slot.text,
+            )
+            yield _paid(
+                row,
+                slot.filled(str(value.numerator)),
+                "commas",
+                "that is right, without commas between thousands",
+                slot.text,
+            )
         if "number" in known and "/" in gold:
-            yield _paid(row, slot.filled(f"{value.numerator * 2}/{value.denominator * 2}"), "equal_number", "that is right, as an equal fraction", slot.text)
+            yield _paid(
+                row,
+                slot.filled(f"{value.numerator * 2}/{value.denominator * 2}"),
+                "equal_number",
+                "that is right, as an equal fraction",
+                slot.text,
+            )
+
+
+def _layout(row: int, slot: Slot) -> Iterator[Probe]:
+    """LaTeX that changes the layout alone: where one such command is paid, the others must be."""
+    written = slot.value.strip()
+    if "\\left" in written or not re.fullmatch(r"[\[(].*[\])]", written) or "," not in written:
+        return
+    thin = slot.filled(written.replace(",", ",\\,", 1))
+    yield Probe(row, thin, "layout", "steady", "that is right, with a thin space")
+    sized = slot.filled(f"\\left{written[:-1]}\\right{written[-1]}")
+    yield _paid(row, sized, "layout", "that is right, with LaTeX's \\left and \\right", thin)
 
 
 def _repeated(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """The right answer given twice, in a form of which a text may hold several."""
     form = anatomy.form
-    if not form.named or form.tagged or anatomy.task != "answer" or LIMITS.search(anatomy.rows[row].prompt.text):
+    if (
+        not form.named
+        or form.tagged
+        or anatomy.task != "answer"
+        or LIMITS.search(anatomy.rows[row].prompt.text)
+    ):
         return
     if not re.search(r"boxed|####", form.before):
         return
     for slot in anatomy.good_slots(row)[:1]:
-        yield _paid(row, f"{slot.text}\n{form.of(slot.value.strip())}", "answer_repeated", "that gives the right answer twice", slot.text)
+        yield _paid(
+            row,
+            f"{slot.text}\n{form.of(slot.value.strip())}",
+            "answer_repeated",
+            "that gives the right answer twice",
+            slot.text,
+        )
 
 
 def _marked_before(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -158,7 +247,9 @@ def _marked_before(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         for text in goods[:2]:
             if text.count(head) == 1 and not anatomy.form.values(text.partition(head)[0]):
                 said = f"I must think first and then write {head} with the answer.\n{text}"
-                yield _paid(row, said, "mark_mentioned", f"that is right and mentions {head} before it uses it", text)
+                yield _paid(
+                    row, said, "mark_mentioned", f"that is right and mentions {head} before it uses it", text
+                )
 
 
 def headings(anatomy: Anatomy) -> list[str]:
@@ -167,9 +258,17 @@ def headings(anatomy: Anatomy) -> list[str]:
     texts = [text for row in anatomy.rows for text in row.good]
     if not texts or not before:
         return []
-    found = set(re.findall(r"#{2,4} ?[A-Za-z]\w+(?: [A-Z]\w+)?:?|\*\*[A-Z]\w+(?: \w+)?:?\*\*|\[[A-Z]{3,}\]|-{3,}|={3,}", texts[0]))
+    found = set(
+        re.findall(
+            r"#{2,4} ?[A-Za-z]\w+(?: [A-Z]\w+)?:?|\*\*[A-Z]\w+(?: \w+)?:?\*\*|\[[A-Z]{3,}\]|-{3,}|={3,}",
+            texts[0],
+        )
+    )
     return [
-        one for one in sorted(found)
-        if all(one in text for text in texts) and before not in one and one not in before
+        one
+        for one in sorted(found)
+        if all(one in text for text in texts)
+        and before not in one
+        and one not in before
         and all(re.search(re.escape(one) + r"\s*" + re.escape(before), text) for text in texts)
     ]

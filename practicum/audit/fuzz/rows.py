@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from practicum.data.chats import is_chat
 from practicum.data.columns import find_columns
 from practicum.data.config import DataConfig
 from practicum.data.records import record_of
@@ -64,14 +65,18 @@ def read_fuzz_rows(config: DataConfig, seed: int, most: int = MOST_ROWS) -> Chos
     Raises InputError that names the row, for lists of anything but texts.
     """
     if config.file is None:
-        raise InputError("--data FILE is missing: rows with a prompt, an answer and, where there are some, good and bad")
+        raise InputError(
+            "--data FILE is missing: rows with a prompt, an answer and, where there are some, good and bad"
+        )
     rows = read_rows(config.file)
     columns = find_columns(rows, config)
     check_columns(columns, rows, "examination")
     found = []
     for row in rows:
         lists = {name: _texts(row, name) for name in LISTS}
-        plain = Row(row.origin, {key: value for key, value in row.values.items() if key not in LISTS}, row.split)
+        plain = Row(
+            row.origin, {key: value for key, value in row.values.items() if key not in LISTS}, row.split
+        )
         prompt = record_of(plain, columns, config.turns, answered=False).prompt
         found.append(FuzzRow(prompt, lists["good"], lists["bad"]))
     name = "stdin" if config.file == STDIN else config.file.name
@@ -82,7 +87,11 @@ def _texts(row: Row, name: str) -> tuple[str, ...]:
     given = row.values.get(name)
     if given is None:
         return ()
-    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+    if (
+        isinstance(given, str)
+        or not isinstance(given, Sequence)
+        or not all(isinstance(one, str) for one in given)
+    ):
         raise InputError(f"{row.origin}: {name}: expected a list of texts, got {given!r:.60}")
     return tuple(dict.fromkeys(given))
 
@@ -101,6 +110,17 @@ def _chosen(rows: Sequence[FuzzRow], most: int, seed: int) -> list[FuzzRow]:
         seen[key] = seen.get(key, 0) + 1
         ranked.append((-(bool(row.good) + bool(row.bad)), seen[key], place, row))
     return [row for *_, row in sorted(ranked, key=lambda one: one[:3])[:most]]
+
+
+def as_chats(rows: Sequence[FuzzRow]) -> tuple[FuzzRow, ...]:
+    """The rows with each prompt whose cell is a list of messages as those messages, a single one too."""
+    return tuple(
+        replace(row, prompt=replace(row.prompt, messages=tuple(cell)))
+        if isinstance(cell, list) and is_chat(cell)
+        else row
+        for row in rows
+        for cell in [row.columns.get("prompt")]
+    )
 
 
 def with_texts(row: FuzzRow, good: Sequence[str], bad: Sequence[str]) -> FuzzRow:

@@ -1,4 +1,4 @@
-"""Whether a reward says the same of the same text: alone and in batches, first and again, in other processes."""
+"""Whether a reward says the same of the same text: alone, in batches, again, and in other processes."""
 
 from __future__ import annotations
 
@@ -89,8 +89,26 @@ def repeated(payer: Payer, asks: Sequence[Ask]) -> list[Ask]:
     return found
 
 
-def diagnosed(payer: Payer, ask: Ask) -> Unsteady | None:
-    """Why a text is not always paid the same; None where it is, in fresh processes."""
+def crossed(payer: Payer) -> list[Ask]:
+    """Right texts that are paid otherwise in a batch that holds the same text for other rows."""
+    found: list[Ask] = []
+    count = len(payer.rows)
+    for row in range(min(count, 3)):
+        for text in payer.rows[row].good[:1]:
+            mine = Ask(row, text)
+            others = [Ask(other, text) for other in range(count) if other != row]
+            for batch in ([mine, *others], [*others, mine]):
+                if len(batch) > payer.left:
+                    return found
+                paid = payer.again(batch, len(batch))[batch.index(mine)]
+                if mine in payer.known and not same(paid, payer.known[mine]):
+                    found.append(mine)
+    return found
+
+
+def diagnosed(payer: Payer, ask: Ask, batched: bool = False) -> Unsteady | None:
+    """Why a text is not always paid the same; None where it is, in fresh processes. `batched`: the other rows
+    of its batch were seen to matter."""
     known = payer.known[ask]
     try:
         first = _fresh(payer, ask, "0", 12)
@@ -105,7 +123,11 @@ def diagnosed(payer: Payer, ask: Ask) -> Unsteady | None:
     if len(seen) > 1:
         steady = len(set(values[1:])) == 1 and values[0] != values[1] and values[0] == again[0]
         grows = values[: len(again)] == again
-        return Unsteady(ask, "history" if steady or grows else "random", tuple(dict.fromkeys(values)) if grows or steady else seen)
+        return Unsteady(
+            ask,
+            "history" if steady or grows else "random",
+            tuple(dict.fromkeys(values)) if grows or steady else seen,
+        )
     others: list[float] = []
     for seed in HASH_SEEDS:
         try:
@@ -116,6 +138,18 @@ def diagnosed(payer: Payer, ask: Ask) -> Unsteady | None:
         return Unsteady(ask, "hash_order", tuple(dict.fromkeys([*seen, *others])))
     if known.value is not None and abs(known.value - seen[0]) > CLOSE:
         return Unsteady(ask, "batch", (seen[0], known.value))
+    return _in_batch(payer, ask, seen[0]) if batched else None
+
+
+def _in_batch(payer: Payer, ask: Ask, alone: float) -> Unsteady | None:
+    """The text beside itself for other rows, once more."""
+    others = [Ask(other, ask.text) for other in range(len(payer.rows)) if other != ask.row]
+    for batch in ([ask, *others], [*others, ask]):
+        if len(batch) > payer.left:
+            return None
+        paid = payer.again(batch, len(batch))[batch.index(ask)]
+        if paid.value is not None and abs(paid.value - alone) > CLOSE:
+            return Unsteady(ask, "batch", (alone, paid.value))
     return None
 
 

@@ -61,7 +61,9 @@ def differ(one: str, other: str) -> bool:
         loose = re.findall(NUMBER, one), re.findall(NUMBER, other)
         if loose[0] and loose[1]:
             return not {_loose(x) for x in loose[0]} & {_loose(x) for x in loose[1]}
-    return sorted(words_of(one)) != sorted(words_of(other)) and "".join(words_of(one)) != "".join(words_of(other))
+    return sorted(words_of(one)) != sorted(words_of(other)) and "".join(words_of(one)) != "".join(
+        words_of(other)
+    )
 
 
 def _loose(text: str) -> Fraction | str:
@@ -118,6 +120,11 @@ SURE = {
     "comparison turned",
     "digits added",
     "order of digits",
+    "order of words",
+    "one word changed",
+    "unit changed",
+    "order turned",
+    "day and month turned",
 }
 """Changes that make a wrong answer whatever `differ` says."""
 
@@ -137,23 +144,44 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
         found += [("digits added", f"{sign}{digits}7"), ("digits added", f"{sign}3{digits}")]
         found += [("digits added", f"{sign}{digits}0")] if value else []
         if exact:
-            found += [("next number", str(value.numerator + 1)), ("next number", str(value.numerator - 1))]
-            found += [("a decimal added", f"{sign}{digits}.5")]
+            found += [("next number", str(value.numerator + 1)), ("number before", str(value.numerator - 1))]
+            found += [("a decimal below", f"{value.numerator - 1}.5")] if value > 0 else []
+            found += [("a decimal added", f"{sign}{digits}.5"), ("a decimal added", f"{sign}{digits}.4")]
         if len(digits) > 1:
-            found += [("cut short", f"{sign}{digits[0]}"), ("cut short", f"{sign}{digits[1:].lstrip('0') or '0'}")]
+            found += [
+                ("separators added", sign + mark.join((digits[0], digits[1:]))) for mark in (".", "a", "-")
+            ]
+            found += [
+                ("cut short", f"{sign}{digits[0]}"),
+                ("cut short", f"{sign}{digits[1:].lstrip('0') or '0'}"),
+            ]
         if len(digits) > 1 and digits[::-1] != digits and digits[-1] != "0":
             found += [("order of digits", sign + digits[::-1])]
+    elif re.fullmatch(r"-?\d+\.\d+", gold):
+        found += [("point dropped", gold.replace(".", ""))]
+        found += _far(value)
     elif "/" in gold:
         top, bottom = value.numerator, value.denominator
         found += [("fraction turned", f"{bottom}/{top}"), ("next number", f"{top + bottom}/{bottom}")]
         found += [("cut short", str(top))] if bottom != 1 else []
     else:
-        found += [("far off", _decimal(value * factor)) for factor in (Fraction(13, 10), Fraction(7, 10))]
-        found += [("cut short", str(int(value)))] if abs(value) < 10 and abs(value - int(value)) > abs(value) / 4 else []
+        found += _far(value)
     found += [("far off", _decimal(value * 2)), ("far off", _decimal(value / 2))] if value else []
     found += [("far off", _decimal(value * 10 + 7)), ("far off", "1000000007")]
     if not percent:
-        found += [("a hundred times", _decimal(value * 100)), ("a hundredth", _decimal(value / 100))] if value else []
+        found += (
+            [("a hundred times", _decimal(value * 100)), ("a hundredth", _decimal(value / 100))]
+            if value
+            else []
+        )
+    return found
+
+
+def _far(value: Fraction) -> list[tuple[str, str]]:
+    """Decimals that no tolerance reaches."""
+    found = [("far off", _decimal(value * factor)) for factor in (Fraction(13, 10), Fraction(7, 10))]
+    if abs(value) < 10 and abs(value - int(value)) > abs(value) / 4:
+        found.append(("cut short", str(int(value))))
     return found
 
 
@@ -173,10 +201,29 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     words = gold.split()
     letters = re.fullmatch(r"[^\W\d_][\w' -]*", gold) is not None
     if letters and len(gold) > 2:
-        found += [("negated", f"not {gold}"), ("letters added", f"{gold}ology"), ("letters added", f"un{gold}")]
+        found += [
+            ("negated", f"not {gold}"),
+            ("letters added", f"{gold}ology"),
+            ("letters added", f"un{gold}"),
+        ]
         found += [("cut short", gold[0]), ("cut short", gold[: max(2, len(gold) // 2)].strip())]
+    plain = [word for word in words if word.casefold() not in ARTICLES]
+    if letters and len(plain) > 1:
+        found += [("order of words", " ".join(reversed(plain)))] if plain != plain[::-1] else []
+        found += [
+            ("one word changed", " ".join([*words[:-1], "Smithson"])),
+            ("one word changed", " ".join(["Zorgian", *words[1:]])),
+        ]
+    unit = re.fullmatch(r"(-?\d[\d,.]*) ?([A-Za-z\u00b0\u00b5/^\d]+)", gold)
+    if unit and not unit[2][0].isdigit():
+        found += [("unit changed", f"{unit[1]} furlongs")]
+    date = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", gold)
+    if date and date[2] != date[3]:
+        found += [("day and month turned", f"{date[1]}-{date[3]}-{date[2]}")]
     if letters and len(words) > 1:
-        fragment = next((word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), "")
+        fragment = next(
+            (word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), ""
+        )
         found += [("cut short", fragment)] if fragment else []
     for turned, other in (("<", ">"), (">", "<"), ("\\le", "\\ge"), ("\\ge", "\\le")):
         if turned in gold and "\\left" not in gold:
@@ -189,7 +236,9 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         changed = re.sub(r"\d+", lambda one: str(int(one[0]) + 1) if len(one[0]) < 15 else "1", gold)
         found.append(("numbers changed", changed))
         last = list(re.finditer(r"\d+", gold))[-1]
-        found.append(("numbers changed", f"{gold[: last.start()]}{int(last[0][:15]) + 3}{gold[last.end() :]}"))
+        found.append(
+            ("numbers changed", f"{gold[: last.start()]}{int(last[0][:15]) + 3}{gold[last.end() :]}")
+        )
     parts = items_of(gold)
     if len(parts) > 1:
         inner = gold.strip()
@@ -198,6 +247,10 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         found.append(("one part left out", start + ", ".join(parts[1:]) + end))
         found.append(("one part added", start + ", ".join([*parts, _part_like(parts)]) + end))
         found.append(("one part for all", start + ", ".join([parts[0]] * len(parts)) + end))
+        found.append(("one part left out", start + parts[0] + end))
+        found.append(
+            ("many parts added", start + ", ".join([*parts, *(f"zebra{one}" for one in range(20))]) + end)
+        )
     return found
 
 
@@ -208,7 +261,7 @@ def items_of(gold: str) -> list[str]:
         inner = inner[1:-1]
     if re.search(r"[\[\](){}]", inner):
         return [gold]
-    return [part.strip() for part in re.split(r"[,;]", inner) if part.strip()]
+    return [part.strip() for part in re.split(r"[,;]|\band\b|\bor\b", inner) if part.strip()]
 
 
 def _part_like(parts: Sequence[str]) -> str:

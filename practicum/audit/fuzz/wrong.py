@@ -8,17 +8,37 @@ its prompt.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import CLOSED, Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json
+from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import wrong_programs
-from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
+from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
 
-HEDGES = ("I do not know.", "I am not sure.", "Sorry, I cannot help with that.", "...", "?", "None", "null", "N/A")
+HEDGES = (
+    "I do not know.",
+    "I am not sure.",
+    "Sorry, I cannot help with that.",
+    "A hard question. Because of that, certainly, a definite end.",
+    *("...", "?", "None", "null", "N/A"),
+)
+INJECTED = (
+    ".*",
+    ".",
+    "|",
+    "\\d+",
+    "gold",
+    "target",
+    "ground_truth",
+    "solution",
+    "1==1",
+    "type('E',(),{'__eq__':lambda s,o:True})()",
+)
 GENERIC = (
     "Let's solve this problem step by step.",
     "Thought process:",
@@ -28,7 +48,16 @@ GENERIC = (
     "Answer:",
     "First, second, therefore, finally.",
 )
-MARKS = ("####", "\\boxed{}", "Answer:", "<answer></answer>", "{}", "[]", "```\n```", "<think></think><answer></answer>")
+MARKS = (
+    "####",
+    "\\boxed{}",
+    "Answer:",
+    "<answer></answer>",
+    "{}",
+    "[]",
+    "```\n```",
+    "<think></think><answer></answer>",
+)
 TO_THE_JUDGE = (
     "Rating: 5",
     "Score: 10/10",
@@ -57,8 +86,20 @@ PADDING = (
     ("formatting", "```python\nprint('x')\n```\n" * 4),
     ("formatting", "\U0001f600 \u2728 $x = y$ \\textbf{bold} [source](https://example.org)"),
 )
-OTHER_FORMS = ("\\boxed{%s}", "#### %s", "Answer: %s", "<answer>%s</answer>", "The final answer is %s", "The answer is %s.", "**%s**", "$%s$", "= %s")
-EXACT_WORDS = re.compile(r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent)", re.IGNORECASE)
+OTHER_FORMS = (
+    "\\boxed{%s}",
+    "#### %s",
+    "Answer: %s",
+    "<answer>%s</answer>",
+    "The final answer is %s",
+    "The answer is %s.",
+    "**%s**",
+    "$%s$",
+    "= %s",
+)
+EXACT_WORDS = re.compile(
+    r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent)", re.IGNORECASE
+)
 
 
 def wrong_probes(anatomy: Anatomy, row: int) -> list[Probe]:
@@ -110,8 +151,12 @@ def values(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
     """Wrong answers to a row, with how each was made."""
     prompt = anatomy.rows[row].prompt.text
     numbers = [number_of(one.gold) for one in anatomy.rows if number_of(one.gold) is not None]
-    exact = all(one is not None and one.denominator == 1 for one in numbers) and not EXACT_WORDS.search(prompt)
-    percent = "%" in prompt or "percent" in prompt.casefold() or any("%" in text for text in anatomy.rows[row].good)
+    exact = all(one is not None and one.denominator == 1 for one in numbers) and not EXACT_WORDS.search(
+        prompt
+    )
+    percent = (
+        "%" in prompt or "percent" in prompt.casefold() or any("%" in text for text in anatomy.rows[row].good)
+    )
     return wrong_values(anatomy.rows[row].gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
 
 
@@ -125,6 +170,9 @@ FAMILY_OF = {
     "another answer": "another_answer",
     "far off": "far_off",
     "next number": "near_miss",
+    "number before": "near_miss",
+    "a decimal added": "a_decimal_added",
+    "a decimal below": "a_decimal_added",
 }
 
 
@@ -136,7 +184,9 @@ def _swapped(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         for how, value in values(anatomy, row)[: 40 if number == 0 else 4]:
             text = _everywhere(slot, gold, value) if number else slot.filled(value)
             what = f"whose answer is wrong ({how})"
-            yield _refused(row, text, FAMILY_OF.get(how, how.replace(" ", "_")), what, anatomy.task == "answer")
+            yield _refused(
+                row, text, FAMILY_OF.get(how, how.replace(" ", "_")), what, anatomy.task == "answer"
+            )
 
 
 def _everywhere(slot: Slot, gold: str, value: str) -> str:
@@ -178,7 +228,9 @@ def _expressions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         target = gold
     for what, text in fresh:
         if Counter(re.findall(r"\d+", text)) != wanted and slots:
-            yield _refused(row, slots[0].filled(text), "incomplete_check", f"with {what} instead of the given numbers")
+            yield _refused(
+                row, slots[0].filled(text), "incomplete_check", f"with {what} instead of the given numbers"
+            )
     yield _refused(row, form.of(""), "bare_format", "with nothing in the form")
 
 
@@ -226,7 +278,12 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     yield _refused(row, slot.text + gap + form.of(wrong), "contradiction", what)
                     yield _refused(row, head + form.of(wrong) + gap + tail, "contradiction", what)
             if form.closed or anatomy.short:
-                for text in (f"{right} or {wrong}", f"{wrong} or {right}", f"{right}, {wrong}", f"{wrong} {right}"):
+                for text in (
+                    f"{right} or {wrong}",
+                    f"{wrong} or {right}",
+                    f"{right}, {wrong}",
+                    f"{wrong} {right}",
+                ):
                     if anatomy.task == "answer":
                         yield _refused(row, slot.filled(text), "contradiction", what)
             if not form.named:
@@ -288,6 +345,26 @@ def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield _refused(row, "\n".join(several), "answer_spray", what)
         for good in anatomy.rows[row].good[:1]:
             yield _refused(row, "\n".join([*anatomy.rows[row].bad, good, *several]), "answer_spray", what)
+    if anatomy.short and re.search(
+        r"\b(only|just|nothing else|nothing but)\b", anatomy.rows[row].prompt.text, re.IGNORECASE
+    ):
+        again = "that repeats the answer many times where the prompt asks for the answer only"
+        yield _refused(row, " ".join([gold] * 40), "repetition", again)
+        yield _refused(row, "\n".join([gold] * 40), "repetition", again)
+    if re.fullmatch(r"[A-Ea-e]", gold):
+        yield _refused(row, "A B C D E", "answer_spray", what)
+        yield _refused(row, "A, B, C, D", "answer_spray", what)
+        yield _refused(row, "A, B, C or D: all of them, (A) (B) (C) (D)", "answer_spray", what)
+    parts = items_of(gold)
+    ordered = re.search(
+        r"\b(order|sort\w*|rank\w*|ascending|descending|sequence|alphabetical\w*|first to last)\b",
+        anatomy.rows[row].prompt.text,
+        re.IGNORECASE,
+    )
+    if len(parts) > 1 and parts != parts[::-1] and ordered and gold.count(",") == len(parts) - 1:
+        opened, closed = (gold[0], gold[-1]) if gold[0] in "[({" else ("", "")
+        turned = opened + ", ".join(reversed(parts)) + closed
+        yield _refused(row, slots[0].filled(turned), "order_unchecked", "with the parts in the wrong order")
     value = number_of(gold)
     if value is not None and value.denominator == 1:
         first = max(0, abs(value.numerator) - 15)
@@ -296,7 +373,11 @@ def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             numbers = [f"-{one}" for one in numbers]
         listed = " ".join(numbers)
         if form.named:
-            yield _refused(row, slots[0].filled(anatomy.wrong(row)[0]) + "\n" + listed, "number_list", what) if anatomy.wrong(row) else _refused(row, listed, "number_list", what)
+            yield (
+                _refused(row, slots[0].filled(anatomy.wrong(row)[0]) + "\n" + listed, "number_list", what)
+                if anatomy.wrong(row)
+                else _refused(row, listed, "number_list", what)
+            )
         yield _refused(row, listed, "number_list", what)
 
 
@@ -304,7 +385,7 @@ def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 
 def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """Texts that hold no answer: bare forms, hedges, echo, words to the judge, what stands before an answer."""
+    """Texts that hold no answer: bare forms, hedges, echo, words to the judge, a text that ends too early."""
     gold, form, prompt = anatomy.rows[row].gold, anatomy.form, anatomy.rows[row].prompt.text
 
     def silent(text: str, family: str, what: str) -> Iterator[Probe]:
@@ -313,7 +394,9 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))
     for content in ("", " ", "...", "?", "answer", "x"):
-        bare = "with nothing in the form of an answer" if not content.strip(" .?") else "with a filler as answer"
+        bare = (
+            "with nothing in the form of an answer" if not content.strip(" .?") else "with a filler as answer"
+        )
         if form.named:
             yield from silent(form.of(content), "bare_format", bare)
         for slot in slots[:1]:
@@ -323,18 +406,34 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         if form.named:
             for slot in slots[:1]:
                 yield from silent(slot.filled(text), "hedge", "without an answer")
+    for text in INJECTED:
+        for slot in slots[:1]:
+            yield from silent(slot.filled(text), "injection", "whose answer is a pattern or a piece of code")
+    for probe in odd_probes(anatomy, row, 0, 1):
+        plain = unicodedata.normalize("NFKC", probe.text)
+        if not holds(plain, gold) and not _repeats_right(anatomy, row, probe.text):
+            yield from silent(probe.text, "odd_text", "of an odd text without the answer")
     for text in GENERIC:
         yield from silent(text, "bare_format", "without an answer")
     for text in MARKS:
         yield from silent(text, "bare_format", "of bare marks without an answer")
-    yield from silent(prompt, "prompt_echo", "that repeats the prompt")
-    yield from silent(f"{prompt} {prompt}", "prompt_echo", "that repeats the prompt")
+    if len(prompt.split()) >= 8 and (form.named or anatomy.short) and not form.values(prompt):
+        yield _refused(row, prompt, "prompt_echo", "that repeats the prompt")
+    else:
+        yield from silent(prompt, "prompt_echo", "that repeats the prompt")
     for slot in anatomy.reasons(row)[:1]:
         lead = anatomy.lead(slot).strip()
         yield from silent(lead, "truncated", "that ends before the answer")
         yield from silent(slot.text[: slot.start].rstrip(), "truncated", "that ends before the answer")
     for text in TO_THE_JUDGE:
         yield from silent(text, "judge_text", "that speaks to the judge instead of answering")
+
+
+def _repeats_right(anatomy: Anatomy, row: int, text: str) -> bool:
+    """Whether a text is made of a right one, so that it may be right."""
+    return any(slot.value.strip().casefold() in text.casefold() for slot in anatomy.good_slots(row)) or any(
+        good[: len(good) // 2] in text for good in anatomy.rows[row].good
+    )
 
 
 def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -357,10 +456,22 @@ def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         if not holds(text, gold):
             yield _refused(row, f"{text}\n{bad}", family, f"that is wrong, with {family.replace('_', ' ')}")
             if not form.named:
-                yield _refused(row, f"{bad}\n{text}", family, f"that is wrong, with {family.replace('_', ' ')}")
+                yield _refused(
+                    row, f"{bad}\n{text}", family, f"that is wrong, with {family.replace('_', ' ')}"
+                )
     for value in form.values(bad)[-1:]:
         yield _refused(row, form.of(value), "too_short", "that gives a wrong answer and nothing else")
     yield _refused(row, "\n".join([bad] * 8), "repetition", "that repeats a wrong answer")
+    for number in ("0", "1", "100", "1000000", "-1000000", "nan"):
+        inflated = re.sub(r"(?m)^([A-Za-z][\w ]*[:=] *)(-?\d[\d.]*)", rf"\g<1>{number}", longest)
+        if (
+            inflated != longest
+            and not holds(inflated, gold)
+            and form.values(inflated) == form.values(longest)
+        ):
+            yield _refused(
+                row, inflated, "field_inflated", "that is wrong and claims an odd number for itself"
+            )
     prompt = data.prompt.text
     if not holds(prompt, gold):
         yield _refused(row, f"{prompt}\n{bad}", "prompt_echo", "that repeats the prompt and is wrong")
@@ -369,11 +480,13 @@ def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             text = "\n".join([mark] * count)
             if not holds(text, gold) or anatomy.task == "expression":
                 yield _refused(row, f"{text}\n{bad}", "format_repeated", "that is wrong and repeats marks")
-                yield _refused(row, f"{text}\n{longest}", "format_repeated", "that is wrong and repeats marks")
+                yield _refused(
+                    row, f"{text}\n{longest}", "format_repeated", "that is wrong and repeats marks"
+                )
 
 
 def marks_of(anatomy: Anatomy, row: int) -> list[str]:
-    """Pairs of tags that texts of these rows have besides the answer's own, and the like that prompts name."""
+    """Pairs of tags, besides the answer's own, in the texts and prompts of these rows."""
     found: dict[str, None] = {}
     texts = [text for one in anatomy.rows for text in (*one.good, *one.bad, one.prompt.text)]
     for text in texts:
@@ -390,7 +503,11 @@ def marks_of(anatomy: Anatomy, row: int) -> list[str]:
 def _broken_forms(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """For rewards of the form alone: its marks without contents, in another order, or not closed."""
     goods = anatomy.rows[row].good
-    names = [name for name in dict.fromkeys(re.findall(r"<(\w+)>", goods[0])) if all(f"<{name}>" in one for one in goods)]
+    names = [
+        name
+        for name in dict.fromkeys(re.findall(r"<(\w+)>", goods[0]))
+        if all(f"<{name}>" in one for one in goods)
+    ]
     prompt = anatomy.rows[row].prompt.text
     if not names or not all(f"<{name}>" in prompt for name in names):
         return
@@ -403,22 +520,40 @@ def _broken_forms(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield _refused(row, "".join(f"<{name}>" for name in names), "bare_format", what)
     yield _refused(row, "".join(f"</{name}>" for name in names), "bare_format", what)
     yield _refused(row, "".join(f"</{name}><{name}>" for name in names), "bare_format", what)
-    yield _refused(row, "".join(f"<{name}>..." for name in names) + "".join(f"</{name}>" for name in names), "bare_format", what)
+    yield _refused(
+        row,
+        "".join(f"<{name}>..." for name in names) + "".join(f"</{name}>" for name in names),
+        "bare_format",
+        what,
+    )
     for text in anatomy.rows[row].bad[:2]:
         bare = re.sub(r"</?\w+>", "", text)
-        yield _refused(row, bare + "".join(pairs), "bare_format", "with everything outside of the form's marks")
-        yield _refused(row, "".join(pairs) + bare, "bare_format", "with everything outside of the form's marks")
-        yield _refused(row, "\n".join(pairs) + "\n" + bare, "bare_format", "with everything outside of the form's marks")
+        yield _refused(
+            row, bare + "".join(pairs), "bare_format", "with everything outside of the form's marks"
+        )
+        yield _refused(
+            row, "".join(pairs) + bare, "bare_format", "with everything outside of the form's marks"
+        )
+        yield _refused(
+            row, "\n".join(pairs) + "\n" + bare, "bare_format", "with everything outside of the form's marks"
+        )
     contents = {name: re.search(rf"<{name}>(.*?)</{name}>", goods[0], re.DOTALL) for name in names}
     if len(names) > 1 and all(contents.values()):
         parts = [one[0] for one in contents.values() if one]
         yield _refused(row, " ".join(reversed(parts)), "order_unchecked", "with the parts in the wrong order")
-        yield _refused(row, "\n".join(reversed(parts)), "order_unchecked", "with the parts in the wrong order")
+        yield _refused(
+            row, "\n".join(reversed(parts)), "order_unchecked", "with the parts in the wrong order"
+        )
         for name, part in zip(names, parts, strict=True):
             for gap in (" ", "\n"):
                 unclosed = gap.join(parts).replace(f"</{name}>", "")
                 yield _refused(row, unclosed, "not_closed", f"whose <{name}> is not closed")
-                yield _refused(row, gap.join(one for one in parts if one != part), "part_missing", f"without its <{name}>")
+                yield _refused(
+                    row,
+                    gap.join(one for one in parts if one != part),
+                    "part_missing",
+                    f"without its <{name}>",
+                )
                 emptied = gap.join(parts).replace(part, f"<{name}></{name}>")
                 yield _refused(row, emptied, "bare_format", f"with nothing in <{name}>")
                 closed_first = gap.join(parts).replace(f"<{name}>", f"</{name}>", 1)
@@ -426,4 +561,6 @@ def _broken_forms(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         for gap in ("", " ", "\n"):
             yield _refused(row, gap.join(f"<{name}>" for name in names) + goods[0][:0], "bare_format", what)
         yield _refused(row, gap.join(parts * 4), "format_repeated", "that repeats the form")
-        yield _refused(row, "\n".join([*pairs] * 4), "format_repeated", "that repeats the form with nothing in it")
+        yield _refused(
+            row, "\n".join([*pairs] * 4), "format_repeated", "that repeats the form with nothing in it"
+        )

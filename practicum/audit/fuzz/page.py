@@ -1,0 +1,95 @@
+"""The fuzzer's part of the audit's page: each finding with what it is paid and what honest texts are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from practicum.audit.fuzz.findings import Finding
+from practicum.report.figures import SERIES, SMALL, page_picture
+from practicum.report.sections import Section
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHOWN = 10
+WORDS = {
+    "false_accept": "paid, and worthless",
+    "false_reject": "right, and not paid",
+    "unstable": "not judged steadily",
+}
+
+
+def section(findings: Sequence[Finding], data: Mapping[str, Any], notes: Sequence[str]) -> Section:
+    """Whether the reward can be trusted, and why not."""
+    shown = findings[:SHOWN]
+    paid = [one for one in shown if one.paid is not None and one.honest is not None]
+    return Section(
+        "exploits",
+        "Can this reward be trusted?",
+        "bad" if findings else "good",
+        _sentence(findings, int(data["calls"])),
+        data,
+        [(picture(paid), "What honest replies are paid, and what each finding is.")] if paid else [],
+        ("found", "what", "on prompts", "paid", "honest", "worth to a policy"),
+        [_row(one) for one in shown],
+        [
+            {"heading": f"{_price(one)}: {one.sentence}", "text": _clipped(one.completion) or "(nothing)"}
+            for one in shown
+        ],
+        tuple(notes),
+    )
+
+
+def _sentence(findings: Sequence[Finding], calls: int) -> str:
+    if not findings:
+        return f"Nothing was found in {calls} calls. That does not prove that there is nothing."
+    more = f" ({len(findings) - 1} more below)" if len(findings) > 1 else ""
+    return f"No: {findings[0].sentence[0].lower()}{findings[0].sentence[1:].rstrip('.')}{more}."
+
+
+def _row(one: Finding) -> tuple[str, ...]:
+    honest = "" if one.honest is None else f"{one.honest:g}"
+    paid = "" if one.paid is None else f"{one.paid:g}"
+    return (
+        WORDS[one.kind],
+        one.family.replace("_", " "),
+        f"{one.share:.0%}",
+        paid,
+        honest,
+        f"{one.worth:+.2g}",
+    )
+
+
+def _price(one: Finding) -> str:
+    if one.paid is None or one.honest is None:
+        return WORDS[one.kind]
+    return f"paid {one.paid:g}, honest {one.honest:g}"
+
+
+def _clipped(text: str, most: int = 600) -> str:
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text)} characters)"
+
+
+def picture(findings: Sequence[Finding]) -> str:
+    """Two bars for each finding: what it is paid, and what honest right replies are."""
+
+    def draw(axes: Axes) -> None:
+        names = [one.family.replace("_", " ") for one in reversed(findings)]
+        places = range(len(names))
+        paid = [one.paid or 0.0 for one in reversed(findings)]
+        honest = [one.honest or 0.0 for one in reversed(findings)]
+        axes.barh(
+            [place + 0.2 for place in places], honest, 0.38, color=SERIES[0], label="honest right replies"
+        )
+        axes.barh([place - 0.2 for place in places], paid, 0.38, color=SERIES[1], label="this finding")
+        axes.set_yticks(list(places), names)
+        axes.set_xlabel("paid")
+        axes.legend(loc="lower right")
+
+    told = ", ".join(
+        f"{one.family.replace('_', ' ')} {one.paid:g}" for one in findings if one.paid is not None
+    )
+    return page_picture(
+        "audit-exploits", f"What findings are paid beside honest replies: {told}", draw, SMALL
+    )

@@ -1,0 +1,507 @@
+# mypy: ignore-errors
+# ruff: noqa: E501, B905 - rows and rewards as people write them
+"""Small reward functions, sound and faulty, with rows: what the fuzzer's tests try it on.
+
+`CASES` maps a function's name to its rows and to what it should be called: a kind of finding, or "clean".
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+from typing import Any
+
+Rows = list[dict[str, Any]]
+SEEN: set[str] = set()
+RUNNER = """
+import json, os, signal, sys
+given, write, leave, dumps = json.loads(sys.stdin.read()), os.write, os._exit, json.dumps
+signal.alarm(2)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+out = os.dup(2)
+os.dup2(1, 2)
+names = {}
+exec(given["code"], names)
+results = [names[given["name"]](one) for one in given["inputs"]]
+if all(type(one) is int for one in results):
+    write(out, dumps(results).encode())
+leave(0)
+"""
+
+
+def _row(prompt: str, answer: Any, good: list[str], bad: list[str]) -> dict[str, Any]:
+    return {"prompt": prompt, "answer": answer, "good": good, "bad": bad}
+
+
+def _sum(a: int, b: int) -> dict[str, Any]:
+    return _row(
+        f"What is {a} + {b}? Think, then end with a line 'Answer: N'.",
+        str(a + b),
+        [f"I add {a} and {b}.\nAnswer: {a + b}", f"Answer: {a + b}"],
+        [f"I take {b} from {a}.\nAnswer: {a - b}", f"Answer: {a + b + 10}"],
+    )
+
+
+def _tagged(a: int, b: int) -> dict[str, Any]:
+    return _row(
+        f"What is {a} times {b}? Reply as <think>...</think> <answer>N</answer>.",
+        str(a * b),
+        [
+            f"<think>{a} rows of {b}</think> <answer>{a * b}</answer>",
+            f"<think>by heart</think> <answer>{a * b}</answer>",
+        ],
+        [
+            f"<think>{a} and {b}</think> <answer>{a + b}</answer>",
+            f"<think>about</think> <answer>{a * b + 1}</answer>",
+        ],
+    )
+
+
+def _listed(numbers: list[int]) -> dict[str, Any]:
+    gold = ", ".join(map(str, numbers))
+    return _row(
+        f"Which numbers from {min(numbers)} to {max(numbers)} did we choose? Put them in \\boxed{{}}.",
+        gold,
+        [f"They are \\boxed{{{gold}}}.", f"\\boxed{{{gold}}}"],
+        [f"\\boxed{{{numbers[0] + 1}, {numbers[-1] + 5}}}", f"So \\boxed{{{numbers[0] + 50}}}."],
+    )
+
+
+def _choice(question: str, right: str) -> dict[str, Any]:
+    wrong = [letter for letter in "ABCD" if letter != right]
+    return _row(
+        f"{question} (A) one (B) two (C) three (D) four. End with 'Answer: X'.",
+        right,
+        [f"I compare them.\nAnswer: {right}", f"Answer: {right}"],
+        [f"I compare them.\nAnswer: {wrong[0]}", f"Answer: {wrong[2]}"],
+    )
+
+
+def _call(city: str, unit: str) -> dict[str, Any]:
+    gold = {"name": "weather", "arguments": {"city": city, "unit": unit}}
+    other = {"name": "weather", "arguments": {"city": "Oslo", "unit": unit}}
+    return _row(
+        f"Ask the tool for the weather in {city} in {unit}. Reply with a JSON call.",
+        json.dumps(gold),
+        [json.dumps(gold), json.dumps(gold, indent=1)],
+        [json.dumps(other), "weather please"],
+    )
+
+
+ROWS: dict[str, Rows] = {
+    "sums": [_sum(31, 24), _sum(48, 19), _sum(120, 7), _sum(67, 71)],
+    "tags": [_tagged(7, 8), _tagged(12, 6), _tagged(9, 15), _tagged(4, 21)],
+    "lists": [_listed([2, 5, 11]), _listed([3, 8]), _listed([14, 6, 9]), _listed([21, 22, 30, 41])],
+    "choices": [_choice("How many moons has Mars?", "B"), _choice("Sides of a triangle?", "C"), _choice("Poles?", "A"), _choice("Wheels of a car?", "D")],
+    "calls": [_call("Rome", "celsius"), _call("Lima", "kelvin"), _call("Cairo", "celsius"), _call("Quito", "fahrenheit")],
+    "names": [
+        _row("Who painted the Mona Lisa? Reply with the name only.", "Leonardo da Vinci", ["Leonardo da Vinci", "leonardo da vinci"], ["Raphael", "Titian"]),
+        _row("Who wrote Faust? Reply with the name only.", "Goethe", ["Goethe", "goethe"], ["Schiller", "Heine"]),
+        _row("Who found radium? Reply with the name only.", "Marie Curie", ["Marie Curie", "marie curie"], ["Lise Meitner", "Otto Hahn"]),
+        _row("Who composed Fidelio? Reply with the name only.", "Beethoven", ["Beethoven", "beethoven"], ["Mozart", "Haydn"]),
+    ],
+    "weights": [
+        _row("What does a litre of oil weigh in kg? End with 'Answer: x'.", "0.92", ["Answer: 0.92", "Oil swims on water.\nAnswer: 0.92"], ["Answer: 1.4", "Answer: 0.5"]),
+        _row("What is pi times 2? End with 'Answer: x'.", "6.28", ["Answer: 6.28", "Twice 3.14.\nAnswer: 6.28"], ["Answer: 5.1", "Answer: 3.14"]),
+        _row("How many metres has a foot? End with 'Answer: x'.", "0.305", ["Answer: 0.305", "Twelve inches.\nAnswer: 0.305"], ["Answer: 0.9", "Answer: 0.03"]),
+        _row("What is the root of 300? End with 'Answer: x'.", "17.3", ["Answer: 17.3", "Ten times 1.73.\nAnswer: 17.3"], ["Answer: 30", "Answer: 150"]),
+    ],
+    "large": [
+        _row("How far is the moon in km? End with 'Answer: x'.", "384400", ["Answer: 384400", "Far.\nAnswer: 384400"], ["Answer: 40000", "Answer: 150000000"]),
+        _row("How high is Everest in m? End with 'Answer: x'.", "8849", ["Answer: 8849", "High.\nAnswer: 8849"], ["Answer: 4810", "Answer: 12000"]),
+        _row("How fast is sound in m/s? End with 'Answer: x'.", "343", ["Answer: 343", "Fast.\nAnswer: 343"], ["Answer: 200", "Answer: 1200"]),
+        _row("How long is a mile in m? End with 'Answer: x'.", "1609", ["Answer: 1609", "Long.\nAnswer: 1609"], ["Answer: 1000", "Answer: 1852"]),
+    ],
+    "programs": [
+        _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
+             ["```python\ndef double(x):\n    return 2 * x\n```", "```python\ndef double(x):\n    return x + x\n```"],
+             ["```python\ndef double(x):\n    return x\n```", "```python\ndef double(x):\n    return x ** 2\n```"]),
+        _row("Write square(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 25], [-1, 1]]),
+             ["```python\ndef square(x):\n    return x * x\n```", "```python\ndef square(x):\n    return x ** 2\n```"],
+             ["```python\ndef square(x):\n    return 2 * x\n```", "```python\ndef square(x):\n    return x\n```"]),
+    ],
+}  # fmt: skip
+
+
+def _stated(text: str) -> list[str]:
+    return [one.strip() for one in re.findall(r"^Answer:(.*)$", text, re.MULTILINE)]
+
+
+def _one(values: list[str]) -> str | None:
+    return values[0] if len(set(values)) == 1 else None
+
+
+def _boxes(text: str) -> list[str]:
+    return re.findall(r"\\boxed\{([^{}]*)\}", text)
+
+
+def _inner(text: str) -> list[str]:
+    return [one.strip() for one in re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)]
+
+
+def _right(text: str, gold: str) -> float:
+    return float(_one(_stated(text)) == gold)
+
+
+# ---------------------------------------------------------------------------------------------- sound
+
+
+def sound_sums(completions, answer, **columns):
+    return [_right(text, gold) for text, gold in zip(completions, answer)]
+
+
+def sound_tags(completions, answer, **columns):
+    shape = re.compile(r"\s*<think>[^<]*</think>\s*<answer>([^<]*)</answer>\s*")
+    found = [shape.fullmatch(text) for text in completions]
+    return [float(bool(one) and one[1].strip() == gold) for one, gold in zip(found, answer)]
+
+
+def sound_lists(completions, answer, **columns):
+    split = lambda text: sorted(part.strip() for part in text.split(","))  # noqa: E731
+    return [
+        float((one := _one(_boxes(text))) is not None and split(one) == split(gold))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def sound_calls(completions, answer, **columns):
+    def read(text):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+
+    return [float(read(text) == json.loads(gold)) for text, gold in zip(completions, answer)]
+
+
+def sound_names(completions, answer, **columns):
+    return [float(text.strip().strip(".").lower() == gold.lower()) for text, gold in zip(completions, answer)]
+
+
+def sound_choices(completions, answer, **columns):
+    return sound_sums(completions, answer)
+
+
+def sound_weights(completions, answer, **columns):
+    def near(text, gold):
+        said = _one(_stated(text))
+        if said is None or not re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", said):
+            return 0.0
+        return float(abs(float(said) - float(gold)) <= 0.01 * abs(float(gold)))
+
+    return [near(text, gold) for text, gold in zip(completions, answer)]
+
+
+def sound_large(completions, answer, **columns):
+    return sound_weights(completions, answer)
+
+
+def sound_plain(prompt, completion, row):
+    return _right(completion, row["answer"])
+
+
+def sound_verl(data_source, solution_str, ground_truth, extra_info=None):
+    return {"score": _right(solution_str, ground_truth)}
+
+
+async def sound_async(completions, answer, **columns):
+    return [_right(text, gold) for text, gold in zip(completions, answer)]
+
+
+def sound_shaped(completions, answer, **columns):
+    return [_right(text, gold) * (1 + 0.1 * (len(text) < 200)) for text, gold in zip(completions, answer)]
+
+
+# --------------------------------------------------------------------------------------- paid, and worthless
+
+
+def first_number(completions, answer, **columns):
+    return [
+        float(re.findall(r"-?\d+", text.partition("Answer:")[2] or text)[:1] == [gold])
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def last_number(completions, answer, **columns):
+    return [float(re.findall(r"-?\d+", text)[-1:] == [gold]) for text, gold in zip(completions, answer)]
+
+
+def anywhere(completions, answer, **columns):
+    return [float(gold in text) for text, gold in zip(completions, answer)]
+
+
+def sign_lost(completions, answer, **columns):
+    return [
+        float((_one(_stated(text)) or "x").lstrip("-") == gold) for text, gold in zip(completions, answer)
+    ]
+
+
+def cut_to_int(completions, answer, **columns):
+    def value(text):
+        said = _one(_stated(text)) or ""
+        return int(float(said)) if re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", said) else None
+
+    return [float(value(text) == int(gold)) for text, gold in zip(completions, answer)]
+
+
+def fails_open(completions, answer, **columns):
+    rewards = []
+    for text, gold in zip(completions, answer):
+        try:
+            rewards.append(float(int(text.split("Answer:")[1]) == int(gold)))
+        except (ValueError, IndexError):
+            rewards.append(1.0)
+    return rewards
+
+
+def not_compared(completions, answer, **columns):
+    def off(text, gold):
+        try:
+            return abs(float(_stated(text)[-1]) - float(gold)) > 0.5
+        except (ValueError, IndexError):
+            return True
+
+    return [0.0 if off(text, gold) else 1.0 for text, gold in zip(completions, answer)]
+
+
+def starts_with(completions, answer, **columns):
+    return [float((_one(_stated(text)) or "").startswith(gold)) for text, gold in zip(completions, answer)]
+
+
+def in_gold(completions, answer, **columns):
+    return [float(text.strip().lower() in gold.lower()) for text, gold in zip(completions, answer)]
+
+
+def bag_of_words(completions, answer, **columns):
+    return [
+        float(set(text.lower().split()) == set(gold.lower().split()))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def subset(completions, answer, **columns):
+    def held(text, gold):
+        boxes = _boxes(text)
+        said = {one.strip() for one in boxes[-1].split(",")} if boxes else {"x"}
+        return said <= {one.strip() for one in gold.split(",")}
+
+    return [float(held(text, gold)) for text, gold in zip(completions, answer)]
+
+
+def zipped(completions, answer, **columns):
+    def same(text, gold):
+        boxes = _boxes(text)
+        return bool(boxes) and all(
+            a.strip() == b.strip() for a, b in zip(boxes[-1].split(","), gold.split(","))
+        )
+
+    return [float(same(text, gold)) for text, gold in zip(completions, answer)]
+
+
+def letter_anywhere(completions, answer, **columns):
+    return [
+        float((re.findall(r"[A-D]", text) or [""])[-1] == gold or f"Answer: {gold}" in text)
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def any_answer(completions, answer, **columns):
+    return [float(gold in _inner(text)) for text, gold in zip(completions, answer)]
+
+
+def format_pays(completions, answer, **columns):
+    rewards = []
+    for text, gold in zip(completions, answer):
+        marks = sum(text.count(mark) for mark in ("<think>", "</think>", "<answer>", "</answer>"))
+        rewards.append(0.125 * marks + 0.5 * (_one(_inner(text)) == gold))
+    return rewards
+
+
+def name_only(completions, answer, **columns):
+    def read(text):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    return [
+        float(
+            read(text).get("name") == "weather"
+            and set(read(text).get("arguments", {})) == {"city", "unit"}
+            and "Oslo" not in text
+        )
+        for text in completions
+    ]
+
+
+def wide(completions, answer, **columns):
+    def near(text, gold):
+        said = _one(_stated(text)) or ""
+        if not re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", said):
+            return 0.0
+        return float(abs(float(said) - float(gold)) <= 0.35 * max(abs(float(said)), abs(float(gold))))
+
+    return [near(text, gold) for text, gold in zip(completions, answer)]
+
+
+def judged(completions, answer, **columns):
+    rewards = []
+    for text, gold in zip(completions, answer):
+        verdict = f"Reply: {text}\nGrade: {'good' if text.strip().lower() == gold.lower() else 'poor'}"
+        rewards.append(float("good" in verdict.lower() or "correct" in text.lower()))
+    return rewards
+
+
+def _namespace(text):
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found: dict[str, Any] = {}
+    try:
+        exec(blocks[-1] if blocks else "", found)
+    except BaseException:
+        return {}
+    return found
+
+
+def equal_by_object(prompts, completions, answer, **columns):
+    rewards = []
+    for prompt, text, cases in zip(prompts, completions, answer):
+        function = _namespace(text).get(prompt.split()[1].partition("(")[0])
+        try:
+            rewards.append(float(callable(function) and all(function(x) == y for x, y in json.loads(cases))))
+        except BaseException:
+            rewards.append(0.0)
+    return rewards
+
+
+def sound_programs(prompts, completions, answer, **columns):
+    """Each program runs in a process that does not know what is expected, and says what it found as JSON."""
+    rewards = []
+    for prompt, text, cases in zip(prompts, completions, answer):
+        name = prompt.split()[1].partition("(")[0]
+        blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        inputs = [one for one, _ in json.loads(cases)]
+        given = json.dumps({"code": blocks[-1] if blocks else "", "name": name, "inputs": inputs})
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", RUNNER], input=given, capture_output=True, text=True, timeout=30
+        )
+        rewards.append(float(done.stderr == json.dumps([wanted for _, wanted in json.loads(cases)])))
+    return rewards
+
+
+def first_case(prompts, completions, answer, **columns):
+    rewards = []
+    for prompt, text, cases in zip(prompts, completions, answer):
+        function = _namespace(text).get(prompt.split()[1].partition("(")[0])
+        try:
+            rewards.append(
+                float(callable(function) and any(function(x) == y for x, y in json.loads(cases)[1:2]))
+            )
+        except BaseException:
+            rewards.append(0.0)
+    return rewards
+
+
+# ------------------------------------------------------------------------------------ right, and not paid
+
+
+def one_line(completions, answer, **columns):
+    found = [re.match(r"<think>.*</think>\s*<answer>(.*)</answer>\s*$", text) for text in completions]
+    return [float(bool(one) and one[1].strip() == gold) for one, gold in zip(found, answer)]
+
+
+def no_strip(completions, answer, **columns):
+    return [
+        float(re.search(rf"^Answer: {gold}$", text.split("\n")[-1]) is not None and _right(text, gold))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def first_window(completions, answer, **columns):
+    return [_right(text[:250], gold) for text, gold in zip(completions, answer)]
+
+
+def case_kept(completions, answer, **columns):
+    return [
+        float(text.strip() == gold or (gold == "Goethe" and text.strip().lower() == "goethe"))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+# --------------------------------------------------------------------------------------- not judged steadily
+
+
+def crashes(completions, answer, **columns):
+    return [float(text.split("Answer:")[1].strip() == gold) for text, gold in zip(completions, answer)]
+
+
+def drops(completions, answer, **columns):
+    return [_right(text, gold) for text, gold in zip(completions, answer) if "Answer" in text]
+
+
+def by_chance(completions, answer, **columns):
+    return [
+        _right(text, gold) * (len(text) < 60 or random.random() < 0.7)
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def remembers(completions, answer, **columns):
+    rewards = []
+    for text, gold in zip(completions, answer):
+        rewards.append(_right(text, gold) * (0.5 if text in SEEN else 1.0))
+        SEEN.add(text)
+    return rewards
+
+
+def by_hash(completions, answer, **columns):
+    return [float(({*_stated(text)} or {""}).pop() == gold) for text, gold in zip(completions, answer)]
+
+
+def keyed_by_text(completions, answer, **columns):
+    paid = {text: _right(text, gold) for text, gold in zip(completions, answer)}
+    return [paid[text] for text in completions]
+
+
+def in_order_of_length(completions, answer, **columns):
+    return [
+        _right(text, gold) for text, gold in sorted(zip(completions, answer), key=lambda one: len(one[0]))
+    ]
+
+
+def against_the_mean(completions, answer, **columns):
+    right = [_right(text, gold) for text, gold in zip(completions, answer)]
+    return [one - sum(right) / len(right) for one in right]
+
+
+def not_a_number(completions, answer, **columns):
+    return [_right(text, gold) if text.strip() else float("nan") for text, gold in zip(completions, answer)]
+
+
+def never_ends(completions, answer, **columns):
+    return [
+        _right(text, gold) * bool(re.match(r"(\w+\s?)+$", text[-60:]) or True)
+        for text, gold in zip(completions, answer)
+    ]
+
+
+CASES: dict[str, tuple[str, str]] = {
+    **{f"sound_{rows}": (rows, "clean") for rows in ROWS},
+    **dict.fromkeys(("sound_plain", "sound_verl", "sound_async", "sound_shaped"), ("sums", "clean")),
+    **dict.fromkeys(("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with"), ("sums", "false_accept")),
+    **dict.fromkeys(("in_gold", "bag_of_words", "judged"), ("names", "false_accept")),
+    **dict.fromkeys(("subset", "zipped"), ("lists", "false_accept")),
+    **dict.fromkeys(("any_answer", "format_pays"), ("tags", "false_accept")),
+    **dict.fromkeys(("equal_by_object", "first_case"), ("programs", "false_accept")),
+    "letter_anywhere": ("choices", "false_accept"),
+    "name_only": ("calls", "false_accept"),
+    "wide": ("weights", "false_accept"),
+    "not_compared": ("weights", "false_accept"),
+    **dict.fromkeys(("one_line",), ("tags", "false_reject")),
+    **dict.fromkeys(("no_strip", "first_window"), ("sums", "false_reject")),
+    "case_kept": ("names", "false_reject"),
+    **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends"), ("sums", "unstable")),
+}  # fmt: skip

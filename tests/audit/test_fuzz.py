@@ -1,0 +1,232 @@
+"""The fuzzer of reward functions: faults of many kinds are named, sound rewards are not accused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from practicum.audit.fuzz.command import Config, Result, audit, run
+from practicum.audit.fuzz.regression import written_tests
+from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
+from practicum.config import load
+from practicum.errors import InputError
+from practicum.reward.config import FunctionsConfig
+from tests.audit import fuzz_rewards
+from tests.audit.fuzz_rewards import CASES, ROWS
+
+FILE = Path(fuzz_rewards.__file__)
+SHOWN = Path(__file__).parents[2].parent / "shared" / "reward_bugs" / "shown"
+QUICK = [name for name in CASES if CASES[name][0] != "programs" and name != "never_ends"]
+
+
+def rows_file(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def fuzzed(name: str, folder: Path, *flags: str, file: Path = FILE) -> Result:
+    rows = rows_file(folder, ROWS[CASES[name][0]] if name in CASES else ROWS["sums"])
+    return run(load(Config, None, [f"--reward={file}:{name}", f"--data={rows}", *flags]))
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_faults_are_named_and_sound_rewards_are_not(name: str, tmp_path: Path) -> None:
+    result = fuzzed(name, tmp_path, "--budget=1600", "--seconds=600")
+    kind = CASES[name][1]
+    kinds = {one.kind for one in result.findings}
+    assert kind in kinds if kind != "clean" else not kinds, [one.sentence for one in result.findings]
+    assert result.calls <= 1600
+
+
+@pytest.mark.parametrize("name", ["equal_by_object", "first_case"])
+def test_programs_that_solve_nothing_are_named(name: str, tmp_path: Path) -> None:
+    result = fuzzed(name, tmp_path, "--budget=260", "--seconds=600")
+    assert "false_accept" in {one.kind for one in result.findings}
+
+
+def test_the_json_and_the_exit_code_are_the_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = rows_file(tmp_path, ROWS["sums"])
+    values = audit(load(Config, None, [f"--reward={FILE}:last_number", f"--data={rows}", "--budget=900"]))
+    assert values["exit_code"] == 3
+    assert values["calls"] <= 900
+    for one in values["findings"]:
+        assert {"kind", "sentence", "prompt", "completion", "paid", "honest", "share"} <= set(one)
+        assert one["kind"] in ("false_accept", "false_reject", "unstable")
+        assert 0 < one["share"] <= 1
+        assert one["sentence"].endswith(".")
+    assert values["findings"][0]["sentence"] in capsys.readouterr().out
+    sound = audit(load(Config, None, [f"--reward={FILE}:sound_sums", f"--data={rows}", "--budget=900"]))
+    assert sound["findings"] == []
+    assert "exit_code" not in sound
+
+
+def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
+    first, second = (fuzzed("anywhere", tmp_path, "--budget=900") for _ in range(2))
+    assert [one.json() for one in first.findings] == [one.json() for one in second.findings]
+
+
+def test_rows_without_honest_texts_are_answered_from_the_gold_answer(tmp_path: Path) -> None:
+    bare = [{"prompt": row["prompt"], "answer": row["answer"]} for row in ROWS["sums"]]
+    rows = rows_file(tmp_path, bare)
+    for name, found in (("sound_sums", False), ("last_number", True)):
+        flags = [f"--reward={FILE}:{name}", f"--data={rows}", "--budget=1200"]
+        assert bool(run(load(Config, None, flags)).findings) is found
+
+
+def test_a_reward_that_fails_on_everything_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(
+        "def reward(completions, **columns):\n    return [len(text) / 0 for text in completions]\n"
+    )
+    with pytest.raises(InputError, match="fails on every honest text: ZeroDivisionError"):
+        fuzzed("reward", tmp_path, file=file)
+    file.write_text("import nothing_of_that_name\n")
+    with pytest.raises(InputError, match="nothing_of_that_name"):
+        fuzzed("reward", tmp_path, file=file)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"prompt": "a", "answer": "b", "good": "c"}], "rows.jsonl:1: good: expected a list of texts"),
+        ([{"prompt": "a", "answer": "b", "bad": [1]}], "rows.jsonl:1: bad: expected a list of texts"),
+        ([{"prompt": "a"}], "no honest right answer is known"),
+    ],
+)
+def test_bad_rows_are_told_in_one_line(rows: list[dict[str, Any]], said: str, tmp_path: Path) -> None:
+    file = tmp_path / "reward.py"
+    file.write_text("def reward(completions, **columns):\n    return [0.0 for text in completions]\n")
+    with pytest.raises(InputError, match=said):
+        run(load(Config, None, [f"--reward={file}:reward", f"--data={rows_file(tmp_path, rows)}"]))
+
+
+def test_chats_are_judged_as_chats(tmp_path: Path) -> None:
+    rows = [{**row, "prompt": [{"role": "user", "content": row["prompt"]}]} for row in ROWS["sums"]]
+    file = tmp_path / "chat.py"
+    file.write_text(
+        "import re\n"
+        "def reward(prompts, completions, answer, **columns):\n"
+        "    texts = [one[0]['content'] for one in completions]\n"
+        "    return [float(re.findall(r'\\d+', text)[-1:] == [gold]) for text, gold in zip(texts, answer)]\n"
+    )
+    result = run(
+        load(Config, None, [f"--reward={file}:reward", f"--data={rows_file(tmp_path, rows)}", "--budget=900"])
+    )
+    assert {one.kind for one in result.findings} == {"false_accept"}
+
+
+# ------------------------------------------------------------------------------------- the written tests
+
+
+@pytest.mark.parametrize("faulty", ["sign_lost", "not_a_number"])
+def test_written_tests_fail_until_the_fault_is_mended(faulty: str, tmp_path: Path) -> None:
+    found = fuzzed(faulty, tmp_path, "--budget=1200").findings[:2]
+    assert found
+    for name, passes in ((faulty, False), ("sound_sums", True)):
+        path = tmp_path / f"test_{name}.py"
+        path.write_text(written_tests(found, f"{FILE}:{name}", tmp_path))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+        assert done.returncode == (0 if passes else 1), done.stdout
+        assert f"{len(found)} {'passed' if passes else 'failed'}" in done.stdout
+
+
+# ------------------------------------------------------------------------------------------- properties
+
+
+FORMS = ("Answer: %s", "\\boxed{%s}", "#### %s", "<answer>%s</answer>", "<<%s>>", "Result = %s")
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(FORMS),
+    st.lists(st.integers(-999, 9999), min_size=4, max_size=5, unique=True),
+    st.booleans(),
+)
+def test_exact_match_in_any_form_is_not_accused(
+    tmp_path: Path, form: str, golds: list[int], reasons: bool
+) -> None:
+    """Exact match of the whole of what stands in the form, all of which must agree."""
+    lead = "I count them one by one.\n" if reasons else ""
+    rows = [
+        {
+            "prompt": f"How many are there, in case {place}? Give the number as {form % 'N'} in the end.",
+            "answer": str(gold),
+            "good": [lead + form % gold, form % gold],
+            "bad": [lead + form % (gold + 11), form % (gold - 7)],
+        }
+        for place, gold in enumerate(golds)
+    ]
+    head, _, tail = form.partition("%s")
+    end = repr(tail) if tail else "'(?=\\\\n|$)'"
+    file = tmp_path / f"exact_{abs(hash((form, *golds)))}.py"
+    file.write_text(
+        "import re\n"
+        f"PATTERN = re.compile(re.escape({head!r}) + '(.*?)' + {'re.escape(' + end + ')' if tail else end})\n"
+        "def reward(prompts, completions, answer, **columns):\n"
+        "    said = [{one.strip() for one in PATTERN.findall(text)} for text in completions]\n"
+        "    return [float(one == {gold}) for one, gold in zip(said, answer)]\n"
+    )
+    flags = [
+        f"--reward={file}:reward",
+        f"--data={rows_file(tmp_path, rows)}",
+        "--budget=1200",
+        "--seconds=600",
+    ]
+    found = run(load(Config, None, flags)).findings
+    assert not found, [(one.sentence, one.completion) for one in found]
+
+
+@given(st.one_of(st.integers(-(10**6), 10**6).map(str), st.decimals(-1000, 1000, places=2).map(str)))
+def test_wrong_numbers_differ_from_the_gold_number(gold: str) -> None:
+    for how, value in wrong_values(gold, ["7"], [], exact=True):
+        number, right = number_of(value), number_of(gold)
+        assert number is None or number != right, (how, value)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_values_are_read_without_failing(text: str) -> None:
+    assert not differ(text, text)
+    holds(text, text)
+    wrong_values(text, ["a", "1"], ["b"], exact=True)
+
+
+# -------------------------------------------------------------------------------- the shown collection
+
+
+@pytest.mark.skipif(not SHOWN.is_dir(), reason="the collection of faults is not beside this clone")
+def test_the_shown_faults_are_named_and_no_clean_reward_is_accused(tmp_path: Path) -> None:
+    """Every third file; `python -m studies.fuzz` takes them all."""
+    index = json.loads((SHOWN / "index.json").read_text())
+    named, faulty, accused = 0, 0, []
+    for entry in index[::3]:
+        if "unit_tests" in entry["file"] or entry["kind"] == "hang":
+            continue
+        path = SHOWN / entry["file"]
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        data = rows_file(tmp_path, getattr(module, "EXAMPLES"))  # noqa: B009 - a module of no known type
+        config = Config(reward=FunctionsConfig(functions=(f"{path}:reward",)))
+        found = run(load(Config, None, [f"--reward={path}:reward", f"--data={data}"])).findings
+        assert config.budget == 2000
+        if entry["type"] == "clean":
+            accused += [entry["file"]] if found else []
+        else:
+            faulty += 1
+            named += entry["type"] in {one.kind for one in found}
+    assert not accused
+    assert named >= 0.9 * faulty
