@@ -25,7 +25,7 @@ from practicum.guard.observer import GO_ON, Paid, Quiet, StepResult, Verdict
 from practicum.guard.stated import gold_of, plain
 from practicum.guard.tally import Tally, by_prompt, well_paid
 from practicum.guard.truth import Look, Truth, columns_of, look_at, parted
-from practicum.ranges import Common, OpenShare, PositiveInt, Range
+from practicum.ranges import OpenShare, PositiveInt, Range
 from practicum.run.folder import Run
 from practicum.types import Prompt
 
@@ -46,7 +46,7 @@ class WatchConfig(GuardConfig, section="guard"):
     rewards: Literal["learned", "any"] = "learned"
     """Beside which rewards the signals above are watched: reward models, or any reward; then a reference is
     loaded for the KL."""
-    known: Common[Literal["warn", "stop", "ask", "off"]] = "warn"
+    known: Literal["warn", "stop", "ask", "off"] = "warn"
     """What to do when well-paid answers exploit the reward. Too many of them are of a kind that does, or the
     reward rises and the truth does not: warn says so, stop ends the run, ask ends it and writes the prompts
     to ask people about. off counts nothing."""
