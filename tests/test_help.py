@@ -101,7 +101,7 @@ def test_the_examples_are_of_their_command_and_its_settings() -> None:
     for name, line in examples():
         assert len(line) <= 78, line
         program, *words = shlex.split(line)
-        command = name.split()
+        command = name.partition(" --")[0].split()
         assert [program, *words[: len(command)]] == ["practicum", *command]
         config.load(COMMANDS[name], None, cli._read_arguments(words[len(command) :]).settings)
 
