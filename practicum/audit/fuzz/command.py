@@ -29,7 +29,7 @@ class Config(Ranged):
     """Fuzz a reward function: what it pays that is worthless, refuses that is right, or cannot judge.
 
     practicum audit exploits --reward reward.py:reward --data rows.jsonl
-    practicum audit exploits --reward reward.py:reward --data rows.jsonl --write_tests test_reward.py
+    practicum audit exploits --reward r.py:reward --data r.jsonl --report out
     """
 
     reward: FunctionsConfig = field(default_factory=FunctionsConfig)
