@@ -75,7 +75,7 @@ def test_the_command_writes_thresholds_that_practice_reads(
     assert "repetition warned by the onset in 100% of gamed runs" in printed
     assert "entropy does not warn early" in printed
     assert "Do the warning signs warn in time?" in (tmp_path / "page" / "audit.html").read_text()
-    guard = load(RlConfig, toml, ["--model", "x"]).guard
+    guard = load(RlConfig, toml, ["--model", "x", "--reward_model", "y"]).guard
     assert guard.thresholds.keys() == {"repetition", "entropy"}
     assert guard.votes == 2
 
