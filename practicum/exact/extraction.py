@@ -125,12 +125,21 @@ def _partition(text: str, closing: str) -> tuple[str, bool, str]:
 def last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
     for match in reversed(list(_LABEL.finditer(text))):
-        before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
-        if match.group().lstrip()[:1] in ("#", "*") or _may_stand_before(
-            before, match.start() <= _MOST_BEFORE
-        ):
+        if _is_label(text, match):
             return match.end()
     return None
+
+
+def labels(text: str) -> list[tuple[int, int]]:
+    """Where each label of an answer starts and ends."""
+    return [(match.start(), match.end()) for match in _LABEL.finditer(text) if _is_label(text, match)]
+
+
+def _is_label(text: str, match: re.Match[str]) -> bool:
+    before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
+    return match.group().lstrip()[:1] in ("#", "*") or _may_stand_before(
+        before, match.start() <= _MOST_BEFORE
+    )
 
 
 def _may_stand_before(before: str, is_all: bool) -> bool:
