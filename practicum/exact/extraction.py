@@ -26,7 +26,8 @@ _LABEL = re.compile(
     r"\b(?:answers?|ans|antwort|antworten|réponse|respuesta|resposta|risposta|ответ)\b"
     r"(?:[ \t]*\((?:final|exact|solve|sum|s)\))?"
     r"(?:[ \t]+(?:to|for|of)[ \t]+(?:the|this)[ \t]+(?:equation|problem|question|quadratic))?"
-    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are)\b[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
+    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are)(?:\b|(?=[0-9]|(?-i:[A-Z]\b)))"
+    r"[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
     r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)"
     r"|(?:^|\n)[ \t]*(?:\#{1,6}[ \t]+\**|\*\*[ \t]*)(?:(?:the|my|our)[ \t]+)?(?:final[ \t]+)?"
     r"(?:answers?|antwort(?:en)?|réponses?|respuestas?|respostas?|rispost[ae]|ответ)[ \t]*\**[ \t]*(?=\n)",

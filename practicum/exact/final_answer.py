@@ -138,10 +138,6 @@ def _boxed(text: str, same: Same) -> list[str]:
     if label is not None and not same(text[end:][label:].split("\n")[0], contents[-1]):
         raise ParseError("it gives several answers that differ")
     content = contents[-1]
-    if not (suffix and not _is_prose(suffix)) and not _BEFORE_BOX.search(before):
-        check_before(text[: groups[0][0]], content, same)
-        check_behind(suffix, content, same)
-        check_behind(rest, content, same)
     prefix = re.split(r"=|:|\$|\\\(|\\\[|\s(?=[^\s\\+*/^-]{2,}\s*\Z)", before)[-1]
     fragment = re.split(r"[A-Za-z]{2,}(?![^{]*\})", prefix)[-1] if "\\" not in prefix else prefix
     found = [content]
@@ -151,6 +147,10 @@ def _boxed(text: str, same: Same) -> list[str]:
         found = [f"{content}{suffix}", content]
     if _BEFORE_BOX.search(fragment) and fragment.strip() and before.endswith(fragment) and _touches(before):
         found = [fragment + one for one in found]
+    if found == [content]:
+        check_before(text[: groups[0][0]], content, same)
+        check_behind(suffix, content, same)
+        check_behind(rest, content, same)
     return found
 
 
@@ -204,9 +204,7 @@ def _labelled(text: str, end: int, same: Same) -> list[str]:
     block = text[end : end_of_block(text, end)]
     rest = text[end_of_block(text, end) :]
     sentences = _SENTENCE.split(block.strip(), maxsplit=1)
-    if not claims_nothing(rest) and (
-        has_doubt(rest, _RETRACTIONS) or re.search(r"=\s*[-0-9]|\banswer\b", rest)
-    ):
+    if not claims_nothing(rest) and (has_doubt(rest, _RETRACTIONS) or re.search(r"\banswer\b", rest)):
         raise ParseError("what follows the answer may take it back")
     first = sentences[0].strip(" \t*_`")
     check_before(text[:end], first if len(sentences) > 1 else block.strip(" \n\t*_`"), same)
