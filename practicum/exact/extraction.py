@@ -26,7 +26,8 @@ _LABEL = re.compile(
     r"\b(?:answers?|ans|antwort|antworten|réponse|respuesta|resposta|risposta|ответ)\b"
     r"(?:[ \t]*\((?:final|exact|solve|sum|s)\))?"
     r"(?:[ \t]+(?:to|for|of)[ \t]+(?:the|this)[ \t]+(?:equation|problem|question|quadratic))?"
-    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are)\b[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
+    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are)(?:\b|(?=[0-9]|(?-i:[A-Z]\b)))"
+    r"[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
     r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)"
     r"|(?:^|\n)[ \t]*(?:\#{1,6}[ \t]+\**|\*\*[ \t]*)(?:(?:the|my|our)[ \t]+)?(?:final[ \t]+)?"
     r"(?:answers?|antwort(?:en)?|réponses?|respuestas?|respostas?|rispost[ae]|ответ)[ \t]*\**[ \t]*(?=\n)",
@@ -125,12 +126,21 @@ def _partition(text: str, closing: str) -> tuple[str, bool, str]:
 def last_label(text: str) -> int | None:
     """Where the last label ends that nothing stands before on its line but what may."""
     for match in reversed(list(_LABEL.finditer(text))):
-        before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
-        if match.group().lstrip()[:1] in ("#", "*") or _may_stand_before(
-            before, match.start() <= _MOST_BEFORE
-        ):
+        if _is_label(text, match):
             return match.end()
     return None
+
+
+def labels(text: str) -> list[tuple[int, int]]:
+    """Where each label of an answer starts and ends."""
+    return [(match.start(), match.end()) for match in _LABEL.finditer(text) if _is_label(text, match)]
+
+
+def _is_label(text: str, match: re.Match[str]) -> bool:
+    before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
+    return match.group().lstrip()[:1] in ("#", "*") or _may_stand_before(
+        before, match.start() <= _MOST_BEFORE
+    )
 
 
 def _may_stand_before(before: str, is_all: bool) -> bool:

@@ -1,10 +1,8 @@
-r"""Find the one answer that a text gives to be judged against a gold answer: in tags, boxes, behind "
-r""answer:",
-in a sentence that concludes, or the whole text.
+r"""Find the one answer that a text gives to be judged against a gold answer.
 
-A text gives one answer. Two answers that differ, a denial or a doubt beside the answer, and thinking that
-does
-not end make it unreadable. Who compares answers says when two of them differ.
+It stands in tags, in boxes, behind "answer:", in a sentence that concludes, or is the whole text. A text
+gives one answer. Two answers that differ, a denial or a doubt beside the answer, and thinking that does not
+end make it unreadable. Who compares answers says when two of them differ.
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from practicum.exact.extraction import (
     without_boxes,
     without_fences,
 )
+from practicum.exact.other_answers import check_before, check_behind, check_gives_up, check_lines
 
 MAX_TEXT = 12_000
 """Characters of a text that are searched, from its end."""
@@ -57,6 +56,7 @@ _REASON = re.compile(
     r"\.\s+(?=[A-Z])",
     re.IGNORECASE,
 )
+_BOLD = re.compile(r"\A(?:\*\*|__)\s+(?=\S)(.*?)(?:\s*\*\*(?=\.?\Z)|\Z)", re.DOTALL)
 _SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _BEFORE_BOX = re.compile(r"(?:[-+*/^±(]|\\pm|\\cdot|\\times|[0-9a-z)}\]])[\s\\,;!]*\Z")
 _BESIDE_BOX = re.compile(r"[^$\n]*?(?=\$|\\\)|\\\]|\n|[.,;:!?](?:\s|\Z)|\Z)")
@@ -79,7 +79,7 @@ def final_answers(text: str, same: Same, is_solution: bool = False) -> list[str]
     label = last_label(visible)
     if label is not None:
         return _labelled(visible, label, same)
-    return _whole(without_fences(visible).strip(), is_solution or tagged is not None)
+    return _whole(without_fences(visible).strip(), is_solution or tagged is not None, same)
 
 
 def has_doubt(text: str, words: frozenset[str] = _DOUBTS) -> bool:
@@ -100,6 +100,9 @@ def _tagged(text: str, same: Same) -> str | None:
     rest = text[last.end() :]
     if not claims_nothing(rest) and (has_doubt(rest, _RETRACTIONS) or BOX.search(rest) or last_label(rest)):
         raise ParseError("more follows the answer that may take it back")
+    if not BOX.search(last[2]) and last_label(last[2]) is None:
+        check_before(text[: found[0].start()], last[2].strip(), same)
+        check_behind(rest, last[2].strip(), same)
     return last[2]
 
 
@@ -144,6 +147,10 @@ def _boxed(text: str, same: Same) -> list[str]:
         found = [f"{content}{suffix}", content]
     if _BEFORE_BOX.search(fragment) and fragment.strip() and before.endswith(fragment) and _touches(before):
         found = [fragment + one for one in found]
+    if found == [content]:
+        check_before(text[: groups[0][0]], content, same)
+        check_behind(suffix, content, same)
+        check_behind(rest, content, same)
     return found
 
 
@@ -197,40 +204,25 @@ def _labelled(text: str, end: int, same: Same) -> list[str]:
     block = text[end : end_of_block(text, end)]
     rest = text[end_of_block(text, end) :]
     sentences = _SENTENCE.split(block.strip(), maxsplit=1)
-    if not claims_nothing(rest) and (
-        has_doubt(rest, _RETRACTIONS) or re.search(r"=\s*[-0-9]|\banswer\b", rest)
-    ):
+    if not claims_nothing(rest) and (has_doubt(rest, _RETRACTIONS) or re.search(r"\banswer\b", rest)):
         raise ParseError("what follows the answer may take it back")
-    _check_labels(text, end, block, same)
-    block = without_fences(block).strip()
+    first = sentences[0].strip(" \t*_`")
+    check_before(text[:end], first if len(sentences) > 1 else block.strip(" \n\t*_`"), same)
+    block = _BOLD.sub(r"\1", without_fences(block).strip())
     found = [block]
     if len(sentences) > 1 and claims_nothing(sentences[1]):
         found.append(sentences[0])
     reason = _REASON.search(block)
     if reason and reason.start() > 0 and not has_doubt(block[reason.start() :], _RETRACTIONS):
         found.append(block[: reason.start()])
+        if reason[0].startswith("."):
+            check_behind(block[reason.end() :], block[: reason.start()], same)
+    answer = found[-1] if len(found) > 1 else block
+    check_behind(rest, answer, same)
     return found
 
 
-def _check_labels(text: str, end: int, block: str, same: Same) -> None:
-    """Raises ParseError where an answer behind an earlier label is another one."""
-    before = text[:end]
-    for _ in range(MAX_FOUND):
-        label = last_label(before[: before.rfind("\n") + 1] if "\n" in before else "")
-        if label is None:
-            return
-        earlier = text[label : end_of_block(text, label)].strip()
-        if (
-            re.search(r"[0-9]", earlier)
-            and not re.search(r"[A-Za-z]{4}", earlier)
-            and not same(earlier, block.strip())
-        ):
-            raise ParseError("it gives several answers that differ")
-        before = before[:label]
-        before = before[: before.rfind("\n") + 1] if "\n" in before else ""
-
-
-def _whole(text: str, takes_last_line: bool) -> list[str]:
+def _whole(text: str, takes_last_line: bool, same: Same) -> list[str]:
     """A text without marks: all of it, what its last sentence concludes, its only mathematics."""
     found = [text]
     text = text[-4000:]
@@ -238,6 +230,9 @@ def _whole(text: str, takes_last_line: bool) -> list[str]:
     if not sentences:
         return found
     last = sentences[-1].strip()
+    check_gives_up(text)
+    if takes_last_line and len(sentences) > 1:
+        check_lines(sentences, same)
     concludes = _CONCLUDES.match(last)
     if concludes and not has_doubt(last, _RETRACTIONS):
         found = [last[concludes.end() :], *_only_maths(last)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 
 from practicum.errors import InputError
 from practicum.exact.equivalence import same
@@ -41,6 +42,8 @@ _CHOICE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _GOLD_CHOICE = re.compile(r"\(?(?P<letter>[A-J])\)?[.:)]?(?:\s+(?P<rest>\S.*))?", re.DOTALL)
+_TWO_NUMBERS = re.compile(r"[-−]?\d+(?:\.\d+)?\s+[-−]\d+(?:\.\d+)?")
+"""A number and a negative one: "0 -2" is no difference as it is written."""
 _NOTHING = word_set("none ∅ dne nothing")
 _NO_SOLUTION = re.compile(
     r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |"
@@ -256,7 +259,11 @@ def _judge_words(gold: str, text: str) -> Verdict | None:
         return _right(gold, text)
     if wanted in _YES:
         first = re.match(r"(yes|no|true|false)\b[,.;:!]?(?P<rest>.*)", given, re.DOTALL)
-        if first is None or has_doubt(first["rest"]) or re.search(r"\b(yes|no|true|false)\b", first["rest"]):
+        if (
+            first is None
+            or has_doubt(first["rest"])
+            or re.search(r"\b(yes|no|true|false|or)\b", first["rest"])
+        ):
             return Verdict(Outcome.UNPARSEABLE, f"expected {wanted}")
         return _right(gold, text) if first[1] == wanted else _wrong(gold, text)
     if wanted in ("∅", "ℝ", "∞ many"):
@@ -282,6 +289,8 @@ def _judge_words(gold: str, text: str) -> Verdict | None:
 
 
 def _judge_maths(gold: str, text: str, question: str) -> Verdict:
+    if _TWO_NUMBERS.fullmatch(text):
+        return Verdict(Outcome.UNPARSEABLE, "it gives two numbers")
     golds, givens = _gold_trees(gold), _trees(text)
     if (
         not givens
@@ -375,7 +384,8 @@ def _repeats(question: str, text: str, gold: str, given: Tree) -> bool:
     """Whether an answer that is not written as the gold answer is a part of the question."""
     if not any(isinstance(one, Apply) and one.operation not in ("neg", "°", "%") for one in walk(given)):
         return False
-    if isinstance(given, Quantity) or (_is_fraction(given) and not names(given)):
+    is_fraction = _is_fraction(given) and not names(given)
+    if isinstance(given, Quantity) or (is_fraction and not _is_unreduced(given)):
         return False
     written = re.sub(r"[*·×\\]|cdot|times", "", _canonical(text).rpartition("=")[2])
     asked = re.sub(r"[*·×\\]|cdot|times", "", _canonical(question))
@@ -391,4 +401,16 @@ def _is_fraction(tree: Tree) -> bool:
         isinstance(tree, Apply)
         and tree.operation == "/"
         and not any(isinstance(one, Apply) for one in tree.arguments)
+    )
+
+
+def _is_unreduced(tree: Tree) -> bool:
+    """Whether a fraction of two whole numbers has a common factor."""
+    if not isinstance(tree, Apply):
+        return False
+    parts = [one.value for one in tree.arguments if isinstance(one, Number)]
+    return (
+        len(parts) == 2
+        and all(one.denominator == 1 for one in parts)
+        and gcd(parts[0].numerator, parts[1].numerator) != 1
     )
