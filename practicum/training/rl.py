@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,6 +22,7 @@ from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
 from practicum.guard.counted import Counted, WatchConfig
+from practicum.guard.guard import GuardConfig
 from practicum.guard.observer import Adjustments, Observer, Paid, StepResult, adjustments
 from practicum.guard.signals import repeated_triples
 from practicum.guard.watch import Watch, ended_by_guard, warning_signals
@@ -202,9 +203,16 @@ class RlConfig(PracticeSettings):
         """What needs a reward model or a KL, where there is none, and what task or rows leave out."""
         idle = dict(super().without_effect()) | without_effect(self.task, self.data, "practice")
         if not self.reward_model:
-            learned = ("guard", "reward.ensemble", "reward.variance_weight", "reward.scale", "reward_format")
+            learned = ("reward.ensemble", "reward.variance_weight", "reward.scale", "reward_format")
             idle |= dict.fromkeys(learned, "no reward model pays: give one with --reward_model")
-            if not self.update.kl.weight:
+            signals = [f"guard.{one.name}" for one in fields(GuardConfig)]
+            if self.guard.rewards == "learned":
+                idle |= dict.fromkeys(
+                    signals,
+                    "no reward model pays: give one with --reward_model, or watch any reward with "
+                    "--guard.rewards any",
+                )
+            if not self.update.kl.weight and self.guard.rewards == "learned":
                 pulled = ("reference", "update.kl.estimator", "update.kl.placement")
                 idle |= dict.fromkeys(pulled, "no KL is measured: give --update.kl.weight above 0")
         return idle
