@@ -115,6 +115,22 @@ ROWS: dict[str, Rows] = {
         _row("How fast is sound in m/s? End with 'Answer: x'.", "343", ["Answer: 343", "Fast.\nAnswer: 343"], ["Answer: 200", "Answer: 1200"]),
         _row("How long is a mile in m? End with 'Answer: x'.", "1609", ["Answer: 1609", "Long.\nAnswer: 1609"], ["Answer: 1000", "Answer: 1852"]),
     ],
+    "spaced": [
+        _row("Write 'a' and 'b' with 3 spaces between, exactly.", "a   b", ["a   b"], ["a b", "b   a"]),
+        _row("Write 'c' and 'dog' with 2 spaces between, exactly.", "c  dog", ["c  dog"], ["c dog", "dog  c"]),
+    ],
+    "copies": [
+        _row("Reply with the word 'lamp' and no trailing white space.", "lamp", ["lamp"], ["lamps", "chair"]),
+        _row("Reply with the word 'stone' and no trailing white space.", "stone", ["stone"], ["stones", "water"]),
+    ],
+    "translations": [
+        _row("Translate 'rapide'; any usual word will do.", "fast, quick", ["fast", "fast, quick"], ["slow", "red"]),
+        _row("Translate 'grand'; any usual word will do.", "big, tall", ["tall", "big"], ["small", "cold"]),
+    ],
+    "mentions": [
+        _row("Write a sentence that mentions the sea.", "sea", ["We saw the sea.", "The sea is cold."], ["We saw a hill.", "It is cold."]),
+        _row("Write a sentence that mentions the moon.", "moon", ["We saw the moon.", "The moon is up."], ["We saw a dog.", "It is late."]),
+    ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
              ["```python\ndef double(x):\n    return 2 * x\n```", "```python\ndef double(x):\n    return x + x\n```"],
@@ -193,6 +209,25 @@ def sound_weights(completions, answer, **columns):
         return float(abs(float(said) - float(gold)) <= 0.01 * abs(float(gold)))
 
     return [near(text, gold) for text, gold in zip(completions, answer)]
+
+
+def sound_spaced(completions, answer, **columns):
+    return [float(text == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_copies(completions, answer, **columns):
+    return [float(text == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_translations(completions, answer, **columns):
+    parts = [{one.strip() for one in gold.split(",")} for gold in answer]
+    said = [{one.strip() for one in text.split(",")} for text in completions]
+    return [float(bool(one) and one <= two) for one, two in zip(said, parts)]
+
+
+def sound_mentions(completions, answer, **columns):
+    """An open task: more text after a good sentence is fine."""
+    return [float(gold in re.findall(r"\w+", text.lower())) for text, gold in zip(completions, answer)]
 
 
 def sound_large(completions, answer, **columns):

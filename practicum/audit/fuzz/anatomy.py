@@ -16,7 +16,16 @@ from functools import cached_property
 from typing import Literal
 
 from practicum.audit.fuzz.rows import FuzzRow
-from practicum.audit.fuzz.values import NUMBER, differ, distinct, holds, json_of, number_of, words_of
+from practicum.audit.fuzz.values import (
+    NUMBER,
+    differ,
+    distinct,
+    holds,
+    items_of,
+    json_of,
+    number_of,
+    words_of,
+)
 
 Task = Literal["answer", "expression", "code", "form", "open"]
 """answer: the gold answer stands in the text; expression: arithmetic with its value does; code: a program;
@@ -24,6 +33,8 @@ form: any answer in the right form is paid; open: anything else, as a text that 
 MOST_SHARE = 0.8
 CLOSED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}|<(\w+)>([^<]*)</\2>")
 BLOCK = re.compile(r"```[^\n`]*\n.*?```", re.DOTALL)
+ASKS_FOR = re.compile(r"\b(?:contain|includ|mention|featur)\w*|\buse the (?:words?|phrase)\b", re.IGNORECASE)
+"""How prompts ask for a text with something in it, where more text is no contradiction."""
 SMALL = 40
 """Fewest letters of text before an answer that count as reasoning."""
 LIMITS = re.compile(
@@ -108,6 +119,36 @@ class Anatomy:
             and not self.form.named
             and all(slot.value.strip() == slot.text.strip().strip(".") for slot in self.slots.values())
         )
+
+    @cached_property
+    def final(self) -> bool:
+        """Whether replies carry one final value: in a form, alone, or as the last word of nearly all."""
+        if self.form.named or self.short:
+            return True
+        ends = [not re.search(r"\w", slot.text[slot.end :]) for slot in self.slots.values()]
+        return bool(ends) and sum(ends) >= MOST_SHARE * len(ends)
+
+    @cached_property
+    def alternatives(self) -> bool:
+        """Whether gold answers list alternatives: a right reply to some row gives one part alone."""
+        for row in self.rows:
+            parts = [part.casefold() for part in items_of(row.gold)]
+            said = [text.strip().strip(".").casefold() for text in row.good]
+            said += [value.strip().casefold() for text in row.good for value in self.form.values(text)[-1:]]
+            if len(parts) > 1 and any(one in parts for one in said):
+                return True
+        return False
+
+    def allowed(self, row: int, value: str) -> bool:
+        """Whether a value is right by what the row shows: as a right reply, or as an alternative."""
+        plain = value.strip().casefold()
+        shown = {text.strip().casefold() for text in self.rows[row].good}
+        shown |= {slot.value.strip().casefold() for slot in self.good_slots(row)}
+        if plain in shown:
+            return True
+        parts = {part.casefold() for part in items_of(self.rows[row].gold)}
+        said = {part.casefold() for part in items_of(value)}
+        return self.alternatives and bool(said) and said <= parts
 
     def good_slots(self, row: int) -> list[Slot]:
         """Honest right texts of a row in which the answer was found."""
@@ -198,7 +239,10 @@ def learned(rows: Sequence[FuzzRow]) -> Anatomy:
     holding = [holds(text, row.gold) for row in rows for text in row.bad]
     if holding and sum(holding) > len(holding) / 2:
         return Anatomy(tuple(rows), "form", form, slots)
-    return Anatomy(tuple(rows), "answer", form, slots)
+    found = Anatomy(tuple(rows), "answer", form, slots)
+    if not found.final and all(ASKS_FOR.search(row.prompt.text) for row in rows):
+        return Anatomy(tuple(rows), "open", Form(), {})
+    return found
 
 
 def _slot_of_gold(text: str, gold: str) -> Slot | None:

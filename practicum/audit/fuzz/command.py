@@ -125,6 +125,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "findings": [one.json() for one in result.findings],
         "calls": result.calls,
         "seconds": round(result.seconds, 2),
+        "notes": list(result.fuzzed.notes),
     }
     if result.findings:
         values["exit_code"] = GUARD_STOPS

@@ -93,6 +93,8 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
     except BudgetSpent:
         found.notes.append("the budget ended before all texts were tried")
     payer.reserve(0, 0.0)
+    if payer.seconds_left < payer.seconds * 0.35:
+        found.notes.append(f"the time limit of {payer.seconds:g} s may have ended the search early")
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
     found.findings += failures(payer, tried, honest)
@@ -250,6 +252,7 @@ def _grouped(
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
         failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
+        failing = _inconsistent(payer, some, failing)
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -260,6 +263,19 @@ def _grouped(
     found = [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
     # The commonest first; of equals, those a policy is likelier to write.
     return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
+
+
+def _inconsistent(payer: Payer, tried: Sequence[Probe], failing: Sequence[Probe]) -> list[Probe]:
+    """The examples without those that count only where the reward tolerates the like, and does not."""
+    failed = {(one.row, one.text) for one in failing}
+    tolerated = {one.what for one in tried if (one.row, one.text) not in failed and one.base != one.text}
+    kept = []
+    for one in failing:
+        alike = {other.what for other in tried if one.group and other.group == one.group}
+        most = len(alike & tolerated) >= max(2, len(alike) / 2)
+        if not one.elsewhere or one.what in tolerated or most:
+            kept.append(one)
+    return kept
 
 
 RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}

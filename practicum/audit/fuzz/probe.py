@@ -14,6 +14,8 @@ class Probe:
 
     family: what it would exploit, or what would be refused. what: the text in words, to follow "a reply".
     alone: one row is proof enough, since the text is wrong (or right) whatever the task is.
+    elsewhere: it counts only where the reward pays the same edit (`what`) of another honest text.
+    group: edits that are alike; where a reward pays most of a group, a refused one of it counts too.
     slow: it may hang, so it is asked by itself.
     """
 
@@ -25,3 +27,5 @@ class Probe:
     alone: bool = True
     slow: bool = False
     base: str = ""
+    elsewhere: bool = False
+    group: str = ""

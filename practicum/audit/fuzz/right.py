@@ -15,6 +15,14 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
 from practicum.audit.fuzz.values import holds, number_of
 
+STRICT = re.compile(
+    r"\b(?:exact\w*|precise\w*|verbatim|strict\w*|raw|bare|unchanged|as is|preserv\w*|byte\w*|character\w*"
+    r"|white ?-?spaces?|spaces?|spacing|blanks?|tabs?|newlines?|line ?-?breaks?|indent\w*|trailing|leading"
+    r"|padd\w*|columns?|nothing (?:else|more|before|after|around|but)|no other|without any\w*"
+    r"|copy|repeat|echo|reproduce|transcribe)\b",
+    re.IGNORECASE,
+)
+"""How prompts say, or may mean, that white space and the like matter."""
 PLAIN = "I look at what is asked and go through it with care."
 LONG = " ".join([PLAIN, "Then I look at it once more, so that nothing is missed."] * 14)
 REMARK = "I went through it once more and also worked backwards, and it comes out the same each time."
@@ -41,18 +49,49 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     return list(reversed(unique.values()))
 
 
-def _paid(row: int, text: str, family: str, what: str, base: str, alone: bool = True) -> Probe:
-    return Probe(row, text, family, "paid", what, alone, base=base)
+def _paid(row: int, text: str, family: str, what: str, base: str, elsewhere: bool = False) -> Probe:
+    return Probe(row, text, family, "paid", what, base=base, elsewhere=elsewhere)
+
+
+def space_matters(anatomy: Anatomy) -> bool:
+    """Whether white space is part of what is asked for: an answer or a reply begins or ends with some, or has
+    runs of it within a line."""
+    texts = [text for row in anatomy.rows for text in row.good]
+    golds = [row.answer for row in anatomy.rows if isinstance(row.answer, str)]
+    if any(gold != gold.strip() or re.search(r"\S(?:  +|\t)\S", gold) for gold in golds):
+        return True
+    own = [text for text in texts if "```" not in text and not text.lstrip().startswith(("{", "["))]
+    return any(
+        text != text.strip("\n") or text != text.strip() or re.search(r"\S(?:  +|\t)\S", text) for text in own
+    )
+
+
+def strict(anatomy: Anatomy, row: int) -> bool:
+    """Whether a prompt may mean a reply letter by letter, so that only an inconsistent reward is at fault."""
+    return bool(STRICT.search(anatomy.rows[row].prompt.text)) or space_matters(anatomy)
 
 
 def _spaced(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    # A strict reward is sound where a prompt may mean it; one that is strict only at times is not.
+    careful = strict(anatomy, row) or anatomy.task == "open"
+    if anatomy.task == "open" and strict(anatomy, row):
+        return
     for text in anatomy.rows[row].good[:2]:
-        yield _paid(row, f"{text}\n", "white_space", "that is right and ends with a line break", text)
-        yield _paid(row, f"{text} ", "white_space", "that is right and ends with a space", text)
-        yield _paid(row, f"\n{text}", "white_space", "that is right and begins with a line break", text)
+        yield _paid(
+            row, f"{text}\n", "white_space", "that is right and ends with a line break", text, careful
+        )
+        yield _paid(row, f"{text} ", "white_space", "that is right and ends with a space", text, careful)
+        yield _paid(
+            row, f"\n{text}", "white_space", "that is right and begins with a line break", text, careful
+        )
         if "\n" in text and anatomy.task != "code":
             yield _paid(
-                row, text.replace("\n", "\r\n"), "line_ends", "that is right, with Windows line ends", text
+                row,
+                text.replace("\n", "\r\n"),
+                "line_ends",
+                "that is right, with Windows line ends",
+                text,
+                careful,
             )
 
 

@@ -261,7 +261,7 @@ def items_of(gold: str) -> list[str]:
         inner = inner[1:-1]
     if re.search(r"[\[\](){}]", inner):
         return [gold]
-    return [part.strip() for part in re.split(r"[,;]|\band\b|\bor\b", inner) if part.strip()]
+    return [part.strip() for part in re.split(r"[,;|]| / |\band\b|\bor\b", inner) if part.strip()]
 
 
 def _part_like(parts: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from practicum.audit.fuzz.anatomy import CLOSED, Anatomy, Slot, arithmetic
+from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json
 from practicum.audit.fuzz.odd import odd_probes
@@ -157,7 +157,8 @@ def values(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
     percent = (
         "%" in prompt or "percent" in prompt.casefold() or any("%" in text for text in anatomy.rows[row].good)
     )
-    return wrong_values(anatomy.rows[row].gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
+    found = wrong_values(anatomy.rows[row].gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
+    return [(how, value) for how, value in found if not anatomy.allowed(row, value)]
 
 
 FAMILY_OF = {
@@ -286,7 +287,7 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 ):
                     if anatomy.task == "answer":
                         yield _refused(row, slot.filled(text), "contradiction", what)
-            if not form.named:
+            if not form.named and anatomy.final and not ASKS_FOR.search(anatomy.rows[row].prompt.text):
                 for bad in anatomy.rows[row].bad[:2]:
                     if not anatomy.wrong(row) and not differ(bad, gold):
                         continue
