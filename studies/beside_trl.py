@@ -32,6 +32,7 @@ import torch
 
 from practicum.data.config import DataConfig
 from practicum.files import atomic_write
+from practicum.loading import load_file
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.preferences.rankings import by_prompt, read_rankings
 from practicum.reward.accuracy import pair_accuracy
@@ -154,7 +155,6 @@ def imitation(config: StudyConfig, start: Path, seed: int, steps: int) -> sft.Sf
 
 def both_grpo(config: StudyConfig, folder: Path, seed: int) -> dict[Side, float]:
     """Practice; seconds of each side."""
-    from examples.my_reward import right
     from studies.trl_trainers import train_grpo
 
     start, slower = config.run / "taught", config.optimizer.learning_rate / 3
@@ -175,7 +175,7 @@ def both_grpo(config: StudyConfig, folder: Path, seed: int) -> dict[Side, float]
     both = replace(config, optimizer=optimizer, batch=config.prompts_per_step * config.group_size)
     rows = rows_of(config.run / "train.jsonl")
     given = lesson(both, start, folder / "trl", rows, seed)
-    seconds = train_grpo(given, right, config.group_size, NEW_TOKENS)
+    seconds = train_grpo(given, load_file(REWARD).right, config.group_size, NEW_TOKENS)
     return {"ours": summary["total_seconds"], "trl": seconds}
 
 

@@ -243,7 +243,7 @@ def test_eval(first: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_sample(first: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["sample", f"--model={first}", "--task=jokes", "--chat=on", "--prompt", "one", "--count=3"]
+    words = ["sample", f"--model={first}", "--task=jokes", "--prompt", "one", "--count=3"]
     here, there = results_of([*words, "--sampling.temperature=1", *DRAWN], capsys)
     assert [one["completion"] for one in here["samples"]] == [one["completion"] for one in there["samples"]]
 

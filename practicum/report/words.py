@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from practicum.guard.known import KNOWN
-
 STAGE_TITLES = {
     "pretrain": "Exposition",
     "sft": "Worked problems",
@@ -184,6 +182,9 @@ def meaning(metric: str) -> Meaning:
         text = "Share of an iteration's answers that the function failed on." if failed else PART_TEXT
         return Meaning(name.replace("failed/", "failures of "), text, failed)
     if metric.startswith(EXPLOIT):
+        # Here and not above: it brings scipy, which most reports need not wait for.
+        from practicum.guard.known import KNOWN
+
         words = KNOWN[name].sentence if name in KNOWN else name.replace("_", " ")
         return Meaning(f"paid: {name.replace('_', ' ')}", f"Share of well-paid answers that {words}.", True)
     return METRICS.get(metric, Meaning(name.replace("_", " "), f"The metric {metric} of metrics.jsonl."))

@@ -523,7 +523,7 @@ def test_a_share_needs_a_behaviour_of_the_task_and_a_reward_model(letter_task: A
     with pytest.raises(InputError, match="share_rate is 0"):
         RewardConfig(share_rate=0.0)
     with pytest.raises(InputError, match="give one"):
-        settings(reward=RewardConfig(shares={"pun": 0.5}))
+        rl.check_paid(settings(reward=RewardConfig(shares={"pun": 0.5})), None)
     with pytest.raises(InputError, match=r"reward\.shares\.joy: no behaviour of this task"):
         check_shares(letter_task, {"joy": 0.5})
 
@@ -628,7 +628,7 @@ def test_a_budget_needs_a_reward_model_and_a_part_that_exists() -> None:
     with pytest.raises(InputError, match="budget_rate is 0"):
         RewardConfig(budget_rate=0.0)
     with pytest.raises(InputError, match="give one"):
-        settings(reward=RewardConfig(budgets={"length": 0.2}))
+        rl.check_paid(settings(reward=RewardConfig(budgets={"length": 0.2})), None)
 
 
 # -------------------------------------------------------------------------------- where no reward model pays
