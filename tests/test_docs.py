@@ -44,7 +44,8 @@ SMALL = {
         "--practice.sampling.max_new_tokens=80 --practice.loop.steps=2 --practice.loop.threads=1"
     ),
     "demo": (
-        "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2"
+        "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2 "
+        "--jokes_pretrain_steps=20 --jokes_sft_steps=20 --ranked_prompts=40 --rlhf_steps=3"
     ),
     "pretrain": (
         "--model.layers=1 --model.hidden_size=32 --model.intermediate_size=32 --model.heads=2 "
