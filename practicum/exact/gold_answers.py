@@ -1,8 +1,7 @@
 r"""Judge any mathematical answer against a gold answer, by what both say and not by how they are written.
 
-An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, a letter
-of a
-choice or a word, in LaTeX or plain, or a text that gives one (`final_answer.py`). What is equal to what is
+An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, the letter
+of a choice or a word, in LaTeX or plain, or a text that gives one (`final_answer.py`). What is equal to what is
 stated in docs/verifier.md. A text that cannot be read is paid nothing and told as unreadable.
 """
 
@@ -29,8 +28,7 @@ MAX_ANSWER = 2000
 """Characters of an answer that are read as mathematics."""
 
 _STYLE = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|"
-    r"mathstrut)(?![A-Za-z])|[$~]"
+    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|q?quad|mathstrut)(?![A-Za-z])|[$~]"
 )
 _GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
@@ -46,34 +44,24 @@ _TWO_NUMBERS = re.compile(r"[-−]?\d+(?:\.\d+)?\s+[-−]\d+(?:\.\d+)?")
 """A number and a negative one: "0 -2" is no difference as it is written."""
 _NOTHING = word_set("none ∅ dne nothing")
 _NO_SOLUTION = re.compile(
-    r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |"
-    r"valid )?(?:solutions?|roots?|answers?|values?|"
-    r"numbers?|integers?|x)(?: exists?)?|(?:the )?(?:empty|null) set|(?:it |the limit |"
-    r"limit )?does not exist|"
-    r"(?:the )?(?:equation|system) has no (?:real )?solutions?|there (?:is|are) none|undefined"
+    r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |valid )?"
+    r"(?:solutions?|roots?|answers?|values?|numbers?|integers?|x)(?: exists?)?"
+    r"|(?:the )?(?:empty|null) set|(?:it |the limit |limit )?does not exist|undefined"
+    r"|(?:the )?(?:equation|system) has no (?:real )?solutions?|there (?:is|are) none"
 )
 _EVERYTHING = re.compile(
-    r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ|x can be any real number|"
-    r"for all real x"
+    r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ"
+    r"|x can be any real number|for all real x"
 )
 _INFINITE = re.compile(
-    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|"
-    r"infinity solutions"
+    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?"
+    r"|infinity solutions"
 )
-_ORDINALS = [
-    "zeroth",
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-]
-_YES = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
+_ORDINALS = {
+    "zeroth": 0, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10,
+}  # fmt: skip
+_YES = word_set("yes no true false")
 
 
 def judge_answer(gold: str, answer: str, question: str = "") -> Verdict:
@@ -112,8 +100,7 @@ def _judged(gold: str, answer: str, question: str, is_solution: bool) -> Verdict
 
 
 def gold_answer(gold: str) -> str:
-    r"""The answer that a gold answer or a worked solution names: behind ####, in its last boxes, or all of
-    it.
+    r"""The answer that a gold answer names: behind ####, in its last boxes, or all of it.
 
     Raises InputError where it is empty.
     """
@@ -247,9 +234,7 @@ def _meaning(text: str) -> str:
 
 
 def _judge_words(gold: str, text: str) -> Verdict | None:
-    """The verdict where the gold answer is words, or the answer's words are the gold's; None for
-    mathematics.
-    """
+    """The verdict on words, None where the gold answer is mathematics and the answer not its words."""
     wanted, given = _meaning(gold), _meaning(text)
     if (
         wanted == given
@@ -336,7 +321,7 @@ def _trees(text: str) -> tuple[Tree, ...]:
     if meaning in ("∅", "ℝ"):
         found.append(Symbol(meaning))
     if meaning in _ORDINALS:
-        found.append(Apply("th", (Number(Fraction(_ORDINALS.index(meaning))),)))
+        found.append(Apply("th", (Number(Fraction(_ORDINALS[meaning])),)))
     found = [tree for tree in found if not isinstance(tree, Words) and not _is_prose(tree)]
     if over is not None and not found:
         raise over

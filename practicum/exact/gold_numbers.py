@@ -52,10 +52,10 @@ _DOUBTS = HEDGES_AND_RETRACTIONS - {"only"} | word_set(
     beyond below above upper lower bound bounded maximum minimum max infinity inf"""
 )
 _QUANTITIES = frozenset(NUMBERS) | word_set(
-    """thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy
-    eighty ninety hundred hundreds thousand thousands million millions billion billions trillion trillions
-    tens dozen dozens score gross lakh lakhs crore crores half halves tenth tenths hundredth hundredths
-    thousandth thousandths millionth millionths mil mn bn tn permille ppm basis"""
+    """twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand thousands million
+    millions billion billions trillion trillions tens dozen dozens score gross lakh lakhs crore crores half
+    halves tenth tenths hundredth hundredths thousandth thousandths millionth millionths mil mn bn tn
+    permille ppm basis"""
 )
 _CHANGES = (
     FUNCTIONS

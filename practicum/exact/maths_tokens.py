@@ -1,5 +1,4 @@
-r"""Split any mathematical answer, in LaTeX or plain, into tokens: what a word, a letter and a dollar sign
-are.
+r"""Split any mathematical answer, in LaTeX or plain, into tokens: words, letters, numbers, signs.
 
 Letters side by side are a product in mathematics ("$ab$", "\frac{ab}{2}") and a word in prose and in \text.
 A dollar sign is a mark of mathematics where it has its partner, and money where a number stands behind it.
@@ -11,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from practicum.exact.characters import plain_characters
+from practicum.exact.characters import LATEX_REPEATING, LATEX_THOUSANDS, plain_characters
 from practicum.exact.expression import GREEK, GREEK_LETTERS, VULGAR, LimitError, ParseError, word_set
 
 MAX_TEXT = 2000
@@ -45,31 +44,27 @@ _SAME_LETTER = {
 _COMMANDS = {
     "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "±", "mp": "∓", "emptyset": "∅",
     "varnothing": "∅", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "|": "|", "lVert": "|",
-    "rVert": "|",
-    "Vert": "|", "in": "∈", "isin": "∈", "notin": "∉", "le": "≤", "leq": "≤", "leqslant": "≤", "ge": "≥",
-    "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠", "neq": "≠", "approx": "≈", "sim": "≈",
-    "simeq": "≈",
-    "infty": "∞", "cup": "∪", "bigcup": "∪", "cap": "∩", "setminus": "∖", "backslash": "∖",
-    "smallsetminus": "∖",
-    "lor": "or", "vee": "or", "land": "and", "wedge": "and", "\\": "\n", "newline": "\n", "colon": ":",
-    "R": "ℝ", "Reals": "ℝ", "frac": "frac", "dfrac": "frac", "tfrac": "frac", "cfrac": "frac",
-    "nicefrac": "frac",
-    "sfrac": "frac", "sqrt": "root", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨",
-    "rangle": "⟩", "circ": "°", "degree": "°", "degrees": "°", "equiv": "≡", "cong": "≡", "to": "⇒",
-    "implies": "⇒", "Rightarrow": "⇒", "Longrightarrow": "⇒", "rightarrow": "⇒", "longrightarrow": "⇒",
-    "iff": "⇒", "Leftrightarrow": "⇒", "therefore": "⇒", "lbrace": "{{", "rbrace": "}}", "{": "{{", "}": "}}",
-    "lbrack": "[", "rbrack": "]", "ldots": "...", "dots": "...", "cdots": "...", "vdots": "...",
-    "ddots": "...",
-    "prime": "'", "%": "%", "quad": "gap", "qquad": "gap", "$": "money", "pounds": "money", "euro": "money",
-    "binom": "binom", "dbinom": "binom", "tbinom": "binom", "bmod": "mod", "pmod": "mod", "mod": "mod",
-    "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ", "imath": "i", "subset": "⊂", "subseteq": "⊂",
+    "rVert": "|", "Vert": "|", "in": "∈", "isin": "∈", "notin": "∉", "le": "≤", "leq": "≤",
+    "leqslant": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠", "neq": "≠",
+    "approx": "≈", "sim": "≈", "simeq": "≈", "infty": "∞", "cup": "∪", "bigcup": "∪", "cap": "∩",
+    "setminus": "∖", "backslash": "∖", "smallsetminus": "∖", "lor": "or", "vee": "or", "land": "and",
+    "wedge": "and", "\\": "\n", "newline": "\n", "colon": ":", "R": "ℝ", "Reals": "ℝ", "frac": "frac",
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac", "sfrac": "frac", "sqrt": "root",
+    "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩", "circ": "°",
+    "degree": "°", "degrees": "°", "equiv": "≡", "cong": "≡", "to": "⇒", "implies": "⇒", "Rightarrow": "⇒",
+    "Longrightarrow": "⇒", "rightarrow": "⇒", "longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒",
+    "therefore": "⇒", "lbrace": "{{", "rbrace": "}}", "{": "{{", "}": "}}", "lbrack": "[", "rbrack": "]",
+    "ldots": "...", "dots": "...", "cdots": "...", "vdots": "...", "ddots": "...", "prime": "'", "%": "%",
+    "quad": "gap", "qquad": "gap", "$": "money", "pounds": "money", "euro": "money", "binom": "binom",
+    "dbinom": "binom", "tbinom": "binom", "bmod": "mod", "pmod": "mod", "mod": "mod", "Z": "ℤ", "N": "ℕ",
+    "Q": "ℚ", "C": "ℂ", "imath": "i", "subset": "⊂", "subseteq": "⊂",
 }  # fmt: skip
+_MONEY = {"$": "$", "pounds": "£", "euro": "€"}
 _SIGNS = {
     "×": "*", "÷": "/", "−": "-", "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "=<": "≤", "√": "root",
-    "∛": "cbrt",
-    ":=": "=", "==": "=", "+/-": "±", "+-": "±", "-+": "∓", "->": "⇒", "=>": "⇒", "→": "⇒", "∨": "or",
-    "∧": "and", "€": "money", "£": "money", "¥": "money", "₹": "money", "º": "°", "′": "'", "&&": "and",
-    "||": "or", "∴": "⇒",
+    "∛": "cbrt", ":=": "=", "==": "=", "+/-": "±", "+-": "±", "-+": "∓", "->": "⇒", "=>": "⇒", "→": "⇒",
+    "∨": "or", "∧": "and", "€": "money", "£": "money", "¥": "money", "₹": "money", "º": "°", "′": "'",
+    "&&": "and", "||": "or", "∴": "⇒",
 }  # fmt: skip
 _IGNORED = word_set(
     """, ; : ! > ( ) [ ] left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle
@@ -99,9 +94,7 @@ _DROPPED = re.compile(
 )
 _BAR = re.compile(r"\\(overline|bar|hat|tilde|dot|ddot)\s*(?:\{\s*([A-Za-z]|[A-Z]{2,3})\s*\}|\s([A-Za-z])\b)")
 _OVER = re.compile(r"\{([^{}]*)\\over(?![a-z])([^{}]*)\}")
-_REPEATING = re.compile(r"(?<=[.0-9])\s*\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))")
 _MARKED = re.compile(r"((?:[0-9]\u0305)+)")
-_THIN_THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\,|\\;|\\ |\{\\,\})(?=[0-9]{3}(?![0-9]))")
 _SPACED_THOUSANDS = re.compile(
     r"(?<![\w.,)/^-])[1-9][0-9]{0,2}(?:[\u00a0\u2009\u202f'][0-9]{3})+(?![\w/])"
     r"|(?<![\w.,)/^])[1-9][0-9]{0,2}(?: [0-9]{3})+(?:\.[0-9]+)?(?![\w/ ])"
@@ -154,8 +147,8 @@ def _plain(text: str) -> str:
     text = plain_characters(text.replace("∠", " ").replace("⟨", r"\langle ").replace("⟩", r"\rangle "))
     text = _MARKED.sub(lambda found: f"⟪{found[1][::2]}⟫", text)
     if "\\" in text or "{,}" in text:
-        text = _REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
-        text = _THIN_THOUSANDS.sub("", text)
+        text = LATEX_REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
+        text = LATEX_THOUSANDS.sub("", text)
         text = _DROPPED.sub(" ", text)
         text = _DEGREES.sub("°", text)
         text = _FUSED.sub(r"\\\1 ", text)
