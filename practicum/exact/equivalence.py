@@ -46,6 +46,7 @@ MAX_NAMES = 12
 _RANGES = ((1, 3), (3, 9), (-2, 3), (-9, -1), (0, 1), (8, 40))
 _WHOLE = ((2, 9), (3, 12), (5, 20), (1, 6), (10, 30), (4, 15))
 _INTEGER_NAMES = frozenset("nkmNj")
+_COUNTERS = frozenset("nkm")
 
 
 def same(gold: Tree, given: Tree) -> bool:
@@ -143,8 +144,10 @@ class _Comparison:
 
     def _equations(self, gold: Relation, given: Relation) -> bool:
         """Whether two equations or inequalities are one, up to a factor that is a number."""
-        if len(gold.signs) != 1 or len(given.signs) != 1 or names(gold) != names(given):
+        if names(gold) != names(given):
             return False
+        if len(gold.signs) != 1 or len(given.signs) != 1:
+            return self._same_chains(gold, given) or self._same_chains(gold, _turned(given))
         sign, other_sign = gold.signs[0], given.signs[0]
         left, right = _difference(gold), _difference(given)
         if sign != other_sign and realline.TURNED.get(sign) != other_sign:
@@ -165,6 +168,10 @@ class _Comparison:
         if ratio is None:
             return False
         return sign in ("=", "≠") or (ratio > 0) == (sign == other_sign)
+
+    def _same_chains(self, gold: Relation, given: Relation) -> bool:
+        """Whether "a < b ≤ c" has the same sides with the same signs."""
+        return gold.signs == given.signs and all(map(self.value, gold.sides, given.sides))
 
     def _constant_ratio(self, left: Tree, right: Tree) -> int | None:
         """The sign of left/right where that is a number other than zero; None where it is none."""
@@ -212,6 +219,8 @@ class _Comparison:
         return self._in_order([values[0] for values in named.values()], bare.members)
 
     def _lists(self, gold: Tree, given: Tree, golds: list[Tree], givens: list[Tree]) -> bool:
+        if any(map(is_region, golds)) and (_joint(gold) == "or") != (_joint(given) == "or"):
+            return False
         kinds = [_bracket(tree) for tree in (gold, given)]
         ordered = ("(", "[", "⟨")
         if kinds[0] in ordered:
@@ -308,6 +317,8 @@ class _Comparison:
             raise LimitError(f"an expression in more than {MAX_NAMES} letters")
         if not letters:
             return self._same_constant(gold, given)
+        if len(letters) == 2 and _are_families(gold, given):  # kπ and nπ, for every whole number
+            return self.value(gold, replaced(given, names(given).pop(), Symbol(names(gold).pop())))
         if self._agree(gold, given, _points(letters, _RANGES)):
             return True
         return _INTEGER_NAMES.issuperset(letters) and self._agree(gold, given, _points(letters, _WHOLE))
@@ -367,7 +378,7 @@ def _plain(tree: Tree) -> Tree:
         if len(kept) == 1:
             return _plain(kept[0])
         if kept:
-            tree = Group("", "", kept, tree.joint)
+            tree = _with_excluded(Group("", "", kept, tree.joint))
     if isinstance(tree, Group) and tree.opening == "{" and len(tree.members) == 1:
         only = tree.members[0]
         if isinstance(only, Apply) and only.operation in ("±", "∓"):
@@ -386,6 +397,17 @@ def _plain(tree: Tree) -> Tree:
     if isinstance(tree, Apply) and any(isinstance(one, Matrix) for one in walk(tree)):
         return spread(tree)
     return tree
+
+
+def _with_excluded(tree: Group) -> Group:
+    """ "x ≠ 2, 3" as "x ≠ 2 and x ≠ 3"."""
+    first = tree.members[0]
+    if not isinstance(first, Relation) or first.signs != ("≠",) or not isinstance(first.sides[0], Symbol):
+        return tree
+    if any(isinstance(one, Relation) for one in tree.members[1:]):
+        return tree
+    others = (Relation((first.sides[0], one), ("≠",)) for one in tree.members[1:])
+    return Group("", "", (first, *others), "and")
 
 
 def _without(tree: Tree, operation: str) -> Tree:
@@ -417,6 +439,18 @@ def _solves_nothing(tree: Relation) -> bool:
     except NotASetError:
         return True
     return False
+
+
+def _turned(tree: Relation) -> Relation:
+    """The chain read from its end: "c ≥ b > a" for "a < b ≤ c"."""
+    signs = (realline.TURNED.get(sign, sign) for sign in reversed(tree.signs))
+    return Relation(tree.sides[::-1], tuple(signs))
+
+
+def _are_families(gold: Tree, given: Tree) -> bool:
+    """Whether two angles are each written with one whole number of their own."""
+    both = (gold, given)
+    return all(Symbol("pi") in walk(one) and len(names(one)) == 1 and names(one) <= _COUNTERS for one in both)
 
 
 def _difference(tree: Relation) -> Tree:

@@ -29,7 +29,9 @@ def unlabelled(tree: Tree, same: Same) -> Labelled | None:
         return None
     sides = list(tree.sides)
     label = sides.pop(0) if _is_label(sides[0]) and len(sides) > 1 else None
-    if label is not None and isinstance(label, Symbol) and label.name in ("pi", "e", "i"):
+    if label is not None and (function := _derived(label)):
+        label = Symbol(f"{function}'")
+    if isinstance(label, Symbol) and label.name in ("pi", "e", "i"):
         sides.insert(0, label)
         label = None
     if "≈" in tree.signs:
@@ -46,8 +48,8 @@ def unlabelled(tree: Tree, same: Same) -> Labelled | None:
 
 
 def _is_label(tree: Tree) -> bool:
-    """Whether what stands before "=" only names what follows: x, f(x), AB, p + q."""
-    if isinstance(tree, Symbol):
+    """Whether what stands before "=" only names what follows: x, f(x), AB, p + q, dy/dx."""
+    if isinstance(tree, Symbol) or _derived(tree):
         return True
     if isinstance(tree, Apply) and tree.operation in ("°", "abs") and len(names(tree)) > 1:
         return _is_label(tree.arguments[0])
@@ -62,6 +64,19 @@ def _is_label(tree: Tree) -> bool:
         and 0 < len(letters) == len(set(letters))
         and not any(isinstance(one, Number) for one in parts)
     )
+
+
+def _derived(tree: Tree) -> str:
+    """The letter y of dy/dx, "" for any other tree."""
+    if not isinstance(tree, Apply) or tree.operation != "/":
+        return ""
+    letters = [
+        one.arguments[1].name
+        for one in tree.arguments
+        if isinstance(one, Apply) and one.operation == "*" and one.arguments[0] == Symbol("d")
+        if isinstance(one.arguments[1], Symbol)
+    ]
+    return letters[0] if len(letters) == 2 else ""
 
 
 def _without_estimates(tree: Relation, sides: list[Tree]) -> list[Tree]:

@@ -21,7 +21,7 @@ class Cursor:
     def __init__(self, parts: list[Part]) -> None:
         while parts and parts[-1].kind in (".", "gap", "\n", "!") and _may_end(parts):
             parts = parts[:-1]
-        while parts and parts[0].kind in ("gap", "\n"):
+        while parts and parts[0].kind in ("gap", "\n", "⇒"):
             parts = parts[1:]
         self.parts = [*parts, _END, _END, _END]
         self.index = self.depth = self.bars = self.steps = 0

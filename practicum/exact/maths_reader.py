@@ -19,6 +19,7 @@ from practicum.exact.gold_numbers import check_words_after, check_words_before
 from practicum.exact.maths_tokens import tokenize
 from practicum.exact.maths_trees import Apply, Group, Quantity, Relation, Symbol, Tree, Words
 from practicum.exact.maths_values import ORDINALS, SUPERSCRIPTS, ValueReader, measured
+from practicum.exact.measures import measure
 
 MAX_TOKENS = 700
 MAX_MEMBERS = 64
@@ -130,12 +131,13 @@ class Reader(ValueReader):
     def _with_unit(self, letters: bool) -> Tree:
         self.letters_are_units = letters
         about = self.take("≈")
-        money = self.take("money")
+        sign = self.next.text
+        money = sign if self.take("money") else ""
         tree = self.relation()
         if about:
             tree = Apply("≈", (tree,))
         if money:
-            tree = _with_last(tree, lambda value: Quantity(value, "$"))
+            tree = _with_last(tree, lambda value: Quantity(value, money))
         if self.kind() in ("end", "⇒", *_SEPARATORS, *"])}|:") or self.kind() in ("}}", "⟩"):
             return tree
         if self.kind() == "(" and self.next.spaced and (noted := self.tried(self._note)) is not None:
@@ -171,17 +173,16 @@ class Reader(ValueReader):
                 self.index += int(braces)
             elif part.kind == "superscript":
                 written.append("^" + part.text.translate(SUPERSCRIPTS))
-            elif part.kind in ("/", "*", "'", "-", "°"):
+            elif part.kind in ("/", "*", "'", "-", "°") or part.kind == "money":
                 written.append(part.text)
-            elif part.kind == "money":
-                written.append("$")
             elif part.kind == "." and self.kind(1) in ("end", "word"):
                 pass
             else:
                 raise ParseError(f"{part.text!r} is no part of a unit")
             self.index += 1
         text = "".join(written)
-        check_words_after(text)
+        if " " not in text or measure(text) is None:  # "meters per second" has no second, "2 second" may
+            check_words_after(text)
         return text.lower() if len(text) > 2 else text
 
     # -- relations and sets ------------------------------------------------------------------------------
@@ -189,6 +190,10 @@ class Reader(ValueReader):
     def relation(self) -> Tree:
         """Sides joined by signs; one side alone is itself."""
         label = self.tried(self._label)
+        if label is None and self._names_a_point():
+            label = Symbol(self.next.text)
+            self.index += 1
+            return Relation((label, self.set_expression()), ("=",))
         sides = [label if label is not None else self.set_expression()]
         signs: list[str] = []
         while True:
@@ -217,10 +222,21 @@ class Reader(ValueReader):
             text += self.next.text
             self.index += 1
         if self.kind() not in ("=", "∈") or not re.fullmatch(
-            r"(?:[A-Za-z]\w*(?:_\{?\w+\}?)?'{0,3}(?:\^\{?-1\}?)?|\([a-z]°[a-z]\))\([A-Za-z][\w,]*\)", text
+            r"(?:[A-Za-z]\w*(?:_\{?\w+\}?)?'{0,3}(?:\^\{?-1\}?)?|\([a-z]°[a-z]\))\((?:[A-Za-z][\w,]*|-?\d+)\)",
+            text,
         ):
             raise ParseError("no label")
         return Symbol(re.sub(r"[{}]", "", text))
+
+    def _names_a_point(self) -> bool:
+        """Whether a capital letter touches a pair in brackets: "P(3, 4)"."""
+        if self.kind() != "name" or not self.next.text.isupper() or self.kind(1) != "(":
+            return False
+        if self.parts[self.index + 1].spaced:
+            return False
+        kinds = [part.kind for part in self.parts[self.index + 2 :]]
+        closing = kinds.index(")") if ")" in kinds else 0
+        return "," in kinds[:closing] and kinds[closing + 1] in ("end", *_SEPARATORS)
 
     def _modulus(self, sides: list[Tree], signs: list[str]) -> None:
         last = sides[-1]
@@ -247,6 +263,8 @@ class Reader(ValueReader):
             kind = self.kind()
             if kind == "name" and self.next.text == "U" and isinstance(left, Group | Apply | Symbol):
                 kind = "∪"
+            if kind == "word" and self.next.text == "to" and self.kind(1) == "number":  # "2 to 3" is 2:3
+                kind = ":"
             if kind == ":" and self.kind(1) in ("number", "name") and not isinstance(left, Symbol):
                 self.index += 1
                 left = Apply(":", (left, self.sum()))

@@ -129,7 +129,7 @@ class ValueReader(Cursor, ABC):
         if kind == "|":
             return self.bars == 0 and self.kind(1) not in ("end",) and self.kind(-1) != "|"
         if kind == "number":
-            return self.kind(-1) in (")", "}") and not part.spaced
+            return self.kind(-1) in (")", "}", "!") and not part.spaced
         return kind in _BEGINS
 
     def _closes_answer(self) -> bool:
@@ -459,14 +459,17 @@ class ValueReader(Cursor, ABC):
             self.index += 1
             found = self.nested(lambda: self._argument_inside(part.kind))
             return found
-        return self.nested(lambda: self._postfix(self.atom()) if part.kind == "name" else self.atom())
+        if part.kind == "name" and not part.prose:  # \frac x2 is x over 2, not x_2
+            self.index += 1
+            return self._postfix(Symbol(part.text))
+        return self.nested(self.atom)
 
     def _argument_inside(self, opening: str) -> Tree:
         self.take("money")
         found = self.sum()
         if self.kind() in ("word",) or self.next.prose:
             unit = self.unit()
-            found = measured(found, unit, False)
+            found = measured(found, unit)
         self.expect(*_CLOSES[opening])
         return found
 
@@ -578,7 +581,7 @@ def _is_number(tree: Tree) -> bool:
     return isinstance(tree, Number)
 
 
-def measured(value: Tree, unit: str, money: bool) -> Tree:
+def measured(value: Tree, unit: str, money: str = "") -> Tree:
     """A value with the unit behind it, or with the money sign before it. Raises ParseError for two units."""
     bare = unit.strip(" .").removeprefix("°").strip()
     if bare.lower() in ("percent", "per cent", "%"):
@@ -589,4 +592,4 @@ def measured(value: Tree, unit: str, money: bool) -> Tree:
         raise ParseError("a value has one unit")
     if isinstance(value, Group) and value.opening not in ("(", "⟨", "["):
         raise ParseError("a unit belongs to a value")
-    return Quantity(value.value if isinstance(value, Quantity) else value, unit if not money else "$")
+    return Quantity(value.value if isinstance(value, Quantity) else value, money or unit)

@@ -69,6 +69,8 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
             dimensions[known[0]] = dimensions.get(known[0], 0) + times
             size *= known[1] ** times
             power_ahead = 1
+    if not dimensions:
+        return None
     return tuple(sorted((name, power) for name, power in dimensions.items() if power)), size
 
 

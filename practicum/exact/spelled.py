@@ -1,4 +1,4 @@
-"""Numbers in English words: "twenty-one", "three hundred and five", "two thirds", "third"."""
+"""Numbers in English words: "twenty-one", "three hundred and five", "two thirds", "two and a half"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
     "ninety": 90,
 }  # fmt: skip
-_SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9}
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
 
 def spelled_number(text: str) -> Number | None:
@@ -23,6 +23,14 @@ def spelled_number(text: str) -> Number | None:
     sign = 1
     if words[0] in ("minus", "negative"):
         sign, words = -1, words[1:]
+    if "and" in words and words[-1] in PARTS and words[words.index("and") - 1] in NUMBERS | _TENS:
+        place = words.index("and")
+        whole, part = _whole(words[:place]), spelled_number(" ".join(words[place + 1 :]))
+        if whole is None or part is None or not 0 < part.value < 1:
+            return None
+        return Number(sign * (whole + part.value))
+    if words == ["half"]:
+        return Number(Fraction(sign, 2))
     if len(words) > 1 and words[-1] in PARTS:
         top = 1 if words[:-1] in (["a"], ["one"]) else _whole(words[:-1])
         return None if top is None else Number(Fraction(sign * top, PARTS[words[-1]]))
@@ -31,7 +39,7 @@ def spelled_number(text: str) -> Number | None:
 
 
 def _whole(words: list[str]) -> int | None:
-    total, group, last = 0, 0, 10**12
+    total, group, last = 0, 0, 10**15
     before = ""
     for word in words:
         if word in NUMBERS and before not in NUMBERS and (before not in _TENS or 0 < NUMBERS[word] < 10):
@@ -40,9 +48,9 @@ def _whole(words: list[str]) -> int | None:
             group += _TENS[word]
         elif word == "hundred" and before in NUMBERS and 0 < group < 10:
             group *= 100
-        elif word in _SCALES and group and _SCALES[word] < last:
-            total, last, group = total + group * _SCALES[word], _SCALES[word], 0
-        elif word == "and" and before in ("hundred", *_SCALES):
+        elif word in SCALES and group and SCALES[word] < last:
+            total, last, group = total + group * SCALES[word], SCALES[word], 0
+        elif word == "and" and before in ("hundred", *SCALES):
             pass
         else:
             return None
