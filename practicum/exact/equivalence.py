@@ -448,9 +448,14 @@ def _turned(tree: Relation) -> Relation:
 
 
 def _are_families(gold: Tree, given: Tree) -> bool:
-    """Whether two angles are each written with one whole number of their own."""
-    both = (gold, given)
-    return all(Symbol("pi") in walk(one) and len(names(one)) == 1 and names(one) <= _COUNTERS for one in both)
+    """Whether two angles are each written with one whole number of their own, as π/4 + kπ is."""
+    return all(
+        Symbol("pi") in walk(tree)
+        and len(names(tree)) == 1
+        and names(tree) <= _COUNTERS
+        and all(one.operation in ("+", "neg", "*", "/") for one in walk(tree) if isinstance(one, Apply))
+        for tree in (gold, given)
+    )
 
 
 def _difference(tree: Relation) -> Tree:
@@ -485,9 +490,7 @@ def _is_short_decimal(tree: Tree) -> bool:
 
 
 def _same_in_base(gold: Number, given: Number) -> bool:
-    """Numbers with the base they are written in: the same digits in the same base, which one may leave
-    out.
-    """
+    """Whether numbers have the same digits in the same base, which one may leave out."""
     if gold.base == given.base:
         return gold.value == given.value
     written = [number.digits or str(number.value) for number in (gold, given)]

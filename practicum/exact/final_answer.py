@@ -46,9 +46,9 @@ _RETRACTIONS = _DOUBTS | word_set(
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
 _CONCLUDES = re.compile(
-    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? |"
-    r"altogether,? "
-    r"|in conclusion,? |as a result,? |we (?:get|have|find|obtain|conclude)(?: that)?,? |it follows that )+",
+    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? "
+    r"|altogether,? |in conclusion,? |as a result,? |we (?:get|have|find|obtain|conclude)(?: that)?,? "
+    r"|it follows that )+",
     re.IGNORECASE,
 )
 _REASON = re.compile(
@@ -166,9 +166,7 @@ def _touches(before: str) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    r"""Whether what stands beside a box in its line is a unit or plain words: " square feet", "\text{
-    cm}".
-    """
+    r"""Whether beside a box in its line stands a unit or plain words: " square feet", "\text{ cm}"."""
     bare = re.sub(r"\\(?:text|mathrm|textbf)\s*\{[^{}]*\}", "", text)
     return not re.search(r"[0-9=<>^+*/\\]", bare)
 

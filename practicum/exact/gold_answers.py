@@ -132,6 +132,7 @@ def tidy(text: str) -> str:
     """An answer without bold marks, quotes and a full stop at its end."""
     text = _MARKS.sub(lambda found: " " if found[0].startswith("\\") else "", text).strip()
     text = re.sub(r"\A[\s\"'“”]+(?=\S)|(?<=\S)[\s\"“”✓✔✅]+\Z", "", text).strip()
+    text = re.sub(r"(?<!\\)\\\Z", "", text).rstrip()  # what is left of a LaTeX space
     if text.endswith((".", "。")) and not text.endswith(".."):
         text = text[:-1].rstrip()
     return text[:-2].rstrip() + "$" if text.endswith(".$") else text

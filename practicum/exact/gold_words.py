@@ -12,7 +12,7 @@ from practicum.exact.maths_reader import read_answer
 from practicum.exact.maths_trees import Apply, Group, Number, Quantity, Symbol, Tree
 from practicum.exact.maths_values import measured
 from practicum.exact.measures import measure
-from practicum.exact.spelled import spelled_number
+from practicum.exact.spelled import MAX_WORDS, spelled_number
 
 TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mbox|mathbf|operatorname|textsf)\s*\{([^{}]*)\}")
 _NOTHING = word_set("none ∅ dne nothing")
@@ -92,7 +92,7 @@ def spelled_value(words: str) -> Tree | None:
 def _spelled_quantity(words: str) -> Tree | None:
     """ "Fifty percent", "two hours": a number in words with a unit; None for anything else."""
     parts = words.split()
-    for size in range(len(parts) - 1, 0, -1):
+    for size in range(min(len(parts) - 1, MAX_WORDS), 0, -1):
         number = spelled_number(" ".join(parts[:size]))
         if number is not None and all(part.isalpha() for part in parts[size:]):
             try:

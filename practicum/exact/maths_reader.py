@@ -88,6 +88,8 @@ class Reader(ValueReader):
             check_words_before(words, named or self.next.kind in ("=", ":"))
         if named:  # "the value of x is 5"
             self.index += 2
+            if [part.text for part in self.parts[self.index : self.index + 2]] == ["equal", "to"]:
+                self.index += 2
         self.take("=", ":")
         found = self.tried(lambda: self._with_unit(True))
         return found if found is not None else self._with_unit(False)

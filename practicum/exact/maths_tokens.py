@@ -70,9 +70,8 @@ _SIGNS = {
 _IGNORED = word_set(
     """, ; : ! > ( ) [ ] left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle
     textstyle scriptstyle limits nolimits bf it rm em sf tt bfseries large Large small tiny normalsize
-    mathstrut
-    strut boxed fbox hfill noindent nonumber thinspace medspace enspace checkmark blacksquare square qed Box
-    bold boldmath cal relax par angle triangle measuredangle"""
+    mathstrut strut boxed fbox hfill noindent nonumber thinspace medspace enspace checkmark blacksquare
+    square qed Box bold boldmath cal relax par angle triangle measuredangle"""
 ) | {" ", "/", "\n", "-"}
 _SCALES = {"hundred": 100, **SCALES}
 _INFINITY = word_set("oo inf infinity Infinity infty")
@@ -83,20 +82,17 @@ _PROSE = re.compile(
 )
 _ROMAN = re.compile(r"\\(?:mathrm|rm|operatorname\*?|mathop|mathsf|mathtt)\s*\{([^{}]*)\}")
 _STYLED = re.compile(
-    r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec|"
-    r"overrightarrow"
-    r"|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel|widehat|overarc|"
-    r"wideparen)"
-    r"\s*\{([^{}]*)\}"
+    r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec"
+    r"|overrightarrow|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel"
+    r"|widehat|overarc|wideparen)\s*\{([^{}]*)\}"
 )
 _BARE_STYLE = re.compile(
     r"\\(?:mathbf|mathrm|mathit|mathsf|boldsymbol|bm|textbf|text)\s+([A-Za-z0-9])(?![A-Za-z])"
 )
 _BLACK = re.compile(r"\\(?:mathbb|mathds|Bbb)\s*(?:\{([A-Z])\}|([A-Z]))")
 _DROPPED = re.compile(
-    r"\\(?:color|textcolor|definecolor)\s*\{[^{}]*\}|\\(?:tag|label|hspace|vspace|phantom|vphantom|"
-    r"hphantom)\*?"
-    r"\s*\{[^{}]*\}"
+    r"\\(?:color|textcolor|definecolor)\s*\{[^{}]*\}"
+    r"|\\(?:tag|label|hspace|vspace|phantom|vphantom|hphantom)\*?\s*\{[^{}]*\}"
 )
 _BAR = re.compile(r"\\(overline|bar|hat|tilde|dot|ddot)\s*(?:\{\s*([A-Za-z]|[A-Z]{2,3})\s*\}|\s([A-Za-z])\b)")
 _OVER = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-z])([^{}]*)\}")
@@ -377,8 +373,7 @@ class _Tokens:
 
 _SHORT_WORDS = word_set(
     """cm mm km kg mg ml dl cl ft in yd mi lb oz hr am pm no is it so we to of if be he me my by at as an on
-    us go up
-    do th st nd rd cc gb mb ms or mb kw mw hz pa kj ok dm nm hp kb tb"""
+    us go up do th st nd rd cc gb mb ms or mb kw mw hz pa kj ok dm nm hp kb tb"""
 )
 
 __all__ = ["VULGAR", "Part", "tokenize"]

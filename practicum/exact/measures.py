@@ -71,6 +71,10 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
             power_ahead = 1
     if not dimensions:
         return None
+    liters = dimensions.pop("volume", 0)  # a liter is a cubic decimeter
+    if liters:
+        dimensions["length"] = dimensions.get("length", 0) + 3 * liters
+        size /= 1000**liters
     return tuple(sorted((name, power) for name, power in dimensions.items() if power)), size
 
 

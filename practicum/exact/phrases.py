@@ -107,11 +107,8 @@ class Phrases:
 
 # -- numbers in words --------------------------------------------------------------------------------------
 
-_UNDER_TWENTY = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-)
-NUMBERS = {word: value for value, word in enumerate(_UNDER_TWENTY.split())}
+_UP_TO_TWELVE = "zero one two three four five six seven eight nine ten eleven twelve"
+NUMBERS = {word: value for value, word in enumerate(_UP_TO_TWELVE.split())}
 PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
     "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,

@@ -123,9 +123,7 @@ def _is_set(tree: Tree) -> bool:
 
 
 def end_of_relation(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
-    """Where a relation that is linear in one letter begins or ends, and its sign with the letter on the
-    left.
-    """
+    """Where a relation that is linear in one letter ends, and its sign with the letter on the left."""
     letters = names(left) | names(right)
     if len(letters) != 1:
         raise NotASetError

@@ -230,11 +230,13 @@ def test_yes_and_no_stand_alone_or_before_a_clause(said: str, form: str) -> None
 
 letters = st.sampled_from("xyz")
 atoms = st.one_of(letters, st.integers(1, 12).map(str))
-trees = st.recursive(
-    atoms, lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(lambda one:
-    f"({''.join(one)})"),
-    max_leaves=6,
-)  # fmt: skip
+
+
+def joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds("({}{}{})".format, inner, st.sampled_from("+-*"), inner)
+
+
+trees = st.recursive(atoms, joined, max_leaves=6)
 
 
 @settings(max_examples=120, deadline=None)
