@@ -1,8 +1,7 @@
 """Judging answers against gold answers: ours against math-verify, who is wrong and how long it takes.
 
 The cases are judged by hand (`tests/exact/data/gold_cases.jsonl`): right and wrong answers of each kind.
-With a
-folder of GSM8K, SVAMP and DeepMind's files also each gold answer in other styles, and changed.
+With a folder of GSM8K, SVAMP and DeepMind's files also each gold answer in other styles, and changed.
 """
 
 from __future__ import annotations
@@ -66,9 +65,7 @@ def ours(case: Case) -> bool:
 
 
 def rival() -> Callable[[Case], bool]:
-    """math-verify with its defaults; a gold answer without a mark of LaTeX is given one, as its README
-    asks.
-    """
+    """math-verify with its defaults; a gold answer without a mark of LaTeX gets one, as its README asks."""
     from math_verify import parse, verify
 
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)

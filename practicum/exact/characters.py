@@ -63,12 +63,12 @@ def _plain_character(character: str) -> str:
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉", "0123456789+-0123456789")
 _SMALL_FRACTION = re.compile(r"(?<![\w)\]}])(⁻?)([⁰¹²³⁴-⁹]+)/([₀-₉]+|[0-9]+)")
-_LATEX_REPEATING = re.compile(r"(?<=[.0-9])\s*\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))")
+LATEX_REPEATING = re.compile(r"(?<=[.0-9])\s*\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))")
 _TWO_DOTS = re.compile(r"(?<=[.0-9])\\dot\{?([0-9])\}?([0-9]*)\\dot\{?([0-9])\}?")
 _MARKED_DIGITS = re.compile(r"(?:[0-9][\u0305\u0304])+")
 _DOTTED_DIGITS = re.compile(r"[0-9]\u0307(?:[0-9]*[0-9]\u0307)?")
 # A comma before three digits is sure where LaTeX marks it as no list; a gap or ' is sure between such groups.
-_LATEX_THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\,|\\;|\{\\,\})(?=[0-9]{3}(?![0-9]))")
+LATEX_THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\,|\\;|\\ |\{\\,\})(?=[0-9]{3}(?![0-9]))")
 _SPACED_THOUSANDS = re.compile(
     r"(?<![\w.,')/^-])-?[1-9][0-9]{0,2}(?:[ \u00a0\u2009\u202f'][0-9]{3})+(?![\w/])"
 )
@@ -82,8 +82,8 @@ def _plain_numbers(text: str) -> str:
         text = _DOTTED_DIGITS.sub(lambda found: "(" + found.group().replace("\u0307", "") + ")", text)
     if "\\" in text or "{,}" in text:
         text = _TWO_DOTS.sub(r"(\1\2\3)", text)
-        text = _LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
-        text = _LATEX_THOUSANDS.sub("", text)
+        text = LATEX_REPEATING.sub(lambda found: f"({found[1] or found[2]})", text)
+        text = LATEX_THOUSANDS.sub("", text)
     if " " not in text and "'" not in text and text.isascii():
         return text
     return _SPACED_THOUSANDS.sub(lambda found: re.sub(r"[^0-9-]", "", found.group()), text)

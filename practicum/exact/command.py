@@ -1,6 +1,4 @@
-"""`practicum verify EQUATION ANSWER` and `--gold GOLD ANSWER`: verdicts on the command line, and as a JSONL
-filter.
-"""
+"""`practicum verify EQUATION ANSWER` and `--gold GOLD ANSWER`: verdicts for one answer or lines of JSON."""
 
 from __future__ import annotations
 

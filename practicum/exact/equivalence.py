@@ -1,6 +1,6 @@
-r"""Whether two answers say the same: by value for numbers, by identity for expressions, by members for
-lists and
-sets, by solutions for equations. What is equal to what is a rule here and stated in docs/verifier.md.
+r"""Whether two answers say the same: numbers by value, expressions by identity, lists and sets by members.
+
+Equations are the same by their solutions. What is equal to what is stated in docs/verifier.md.
 
 Expressions are compared at points: rational numbers drawn by the letters' names, exactly where the values are
 rational, else by balls (`balls.py`). Different values prove that expressions differ; equal values at every
@@ -13,11 +13,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from random import Random
-from typing import NamedTuple
 
 from practicum.exact import balls, realline
 from practicum.exact.balls import NoValueError, Point
 from practicum.exact.expression import LimitError
+from practicum.exact.labels import Labelled, by_name, is_tuple_of_names, unlabelled
 from practicum.exact.maths_trees import (
     LOG_BASE,
     Apply,
@@ -29,20 +29,24 @@ from practicum.exact.maths_trees import (
     Symbol,
     Tree,
     Words,
+    decimals_of,
     names,
     replaced,
     walk,
 )
+from practicum.exact.matrices import rows_of, spread
 from practicum.exact.measures import measure
+from practicum.exact.members import members_of
+from practicum.exact.numerators import numerator
 from practicum.exact.realline import NotASetError, is_region, same_region
 
 ROUNDED_FROM = 6
 """Digits behind the point from which on a decimal stands for every number that rounds to it."""
-MAX_SIGNS = 4
 MAX_NAMES = 12
 _RANGES = ((1, 3), (3, 9), (-2, 3), (-9, -1), (0, 1), (8, 40))
 _WHOLE = ((2, 9), (3, 12), (5, 20), (1, 6), (10, 30), (4, 15))
 _INTEGER_NAMES = frozenset("nkmNj")
+_COUNTERS = frozenset("nkm")
 
 
 def same(gold: Tree, given: Tree) -> bool:
@@ -51,11 +55,6 @@ def same(gold: Tree, given: Tree) -> bool:
         return True
     has_log = any(one == Symbol(LOG_BASE) for tree in (gold, given) for one in walk(tree))
     return any(_Comparison(common_log).same(gold, given) for common_log in (False, True)[: 1 + has_log])
-
-
-class _Labelled(NamedTuple):
-    label: Tree | None
-    body: Tree
 
 
 class _Comparison:
@@ -88,7 +87,7 @@ class _Comparison:
         given = _without(given, "≈")
         gold = _without(gold, "th") if isinstance(gold, Apply) and gold.operation == "th" else gold
         given = _without(given, "th") if had_ordinal else given
-        golds, givens = _members(gold), _members(given)
+        golds, givens = members_of(gold), members_of(given)
         if len(golds) != 1 or len(givens) != 1 or isinstance(gold, Group) or isinstance(given, Group):
             return self._lists(gold, given, golds, givens)
         return self._quantities(golds[0], givens[0])
@@ -125,7 +124,7 @@ class _Comparison:
 
     def _relations(self, gold: Tree, given: Tree) -> bool:
         """One of both is a relation: labels go, equations are compared by what solves them."""
-        one, other = _unlabelled(gold), _unlabelled(given)
+        one, other = unlabelled(gold, self.same), unlabelled(given, self.same)
         if isinstance(gold, Relation) and isinstance(given, Relation):
             if one and other and self._labels_agree(one, other) and self.same(one.body, other.body):
                 return True
@@ -138,22 +137,24 @@ class _Comparison:
         first, second = (labelled.body, bare) if isinstance(gold, Relation) else (bare, labelled.body)
         return self.same(first, second)
 
-    def _labels_agree(self, one: _Labelled, other: _Labelled) -> bool:
+    def _labels_agree(self, one: Labelled, other: Labelled) -> bool:
         if one.label == other.label or one.label is None or other.label is None:
             return True
         return all(_names_a_function(each) for each in (one, other))
 
     def _equations(self, gold: Relation, given: Relation) -> bool:
         """Whether two equations or inequalities are one, up to a factor that is a number."""
-        if len(gold.signs) != 1 or len(given.signs) != 1 or names(gold) != names(given):
+        if names(gold) != names(given):
             return False
+        if len(gold.signs) != 1 or len(given.signs) != 1:
+            return self._same_chains(gold, given) or self._same_chains(gold, _turned(given))
         sign, other_sign = gold.signs[0], given.signs[0]
         left, right = _difference(gold), _difference(given)
         if sign != other_sign and realline.TURNED.get(sign) != other_sign:
             return False
         if sign not in realline.TURNED:
             return gold.sides == given.sides
-        one_is_solved = _is_symbol(gold.sides[0]) != _is_symbol(given.sides[0])
+        one_is_solved = isinstance(gold.sides[0], Symbol) != isinstance(given.sides[0], Symbol)
         if (
             one_is_solved
             and sign == "="
@@ -167,6 +168,10 @@ class _Comparison:
         if ratio is None:
             return False
         return sign in ("=", "≠") or (ratio > 0) == (sign == other_sign)
+
+    def _same_chains(self, gold: Relation, given: Relation) -> bool:
+        """Whether "a < b ≤ c" has the same sides with the same signs."""
+        return gold.signs == given.signs and all(map(self.value, gold.sides, given.sides))
 
     def _constant_ratio(self, left: Tree, right: Tree) -> int | None:
         """The sign of left/right where that is a number other than zero; None where it is none."""
@@ -194,7 +199,7 @@ class _Comparison:
 
     def _named(self, gold: Tree, given: Tree) -> bool | None:
         """Compare numbers that belong to names: x = 1, y = 2; None where the gold answer has no names."""
-        one, other = _by_name(gold), _by_name(given)
+        one, other = by_name(gold, self.same), by_name(given, self.same)
         if one is not None and other is not None:
             return sorted(one) == sorted(other) and all(
                 self._same_sets(one[name], other[name]) for name in one
@@ -207,13 +212,15 @@ class _Comparison:
             listed = values[0] if len(values) == 1 else Group("", "", tuple(values), "or")
             return self.same(listed, bare) if one is not None else self.same(bare, listed)
         is_point = isinstance(bare, Group) and (bare.opening, bare.closing) == ("(", ")")
-        in_order = list(named) == sorted(named) or _is_tuple_of_names(gold if one is not None else given)
+        in_order = list(named) == sorted(named) or is_tuple_of_names(gold if one is not None else given)
         if not is_point or not in_order or any(len(values) != 1 for values in named.values()):
             return False
         assert isinstance(bare, Group)
         return self._in_order([values[0] for values in named.values()], bare.members)
 
     def _lists(self, gold: Tree, given: Tree, golds: list[Tree], givens: list[Tree]) -> bool:
+        if any(map(is_region, golds)) and (_joint(gold) == "or") != (_joint(given) == "or"):
+            return False
         kinds = [_bracket(tree) for tree in (gold, given)]
         ordered = ("(", "[", "⟨")
         if kinds[0] in ordered:
@@ -255,7 +262,7 @@ class _Comparison:
         )
 
     def _matrices(self, gold: Tree, given: Tree) -> bool:
-        one, other = _rows(gold), _rows(given)
+        one, other = rows_of(gold), rows_of(given)
         if one is None or other is None:
             return False
         if len(one) == 1 and len(other) > 1 and not isinstance(gold, Matrix):
@@ -310,6 +317,8 @@ class _Comparison:
             raise LimitError(f"an expression in more than {MAX_NAMES} letters")
         if not letters:
             return self._same_constant(gold, given)
+        if len(letters) == 2 and _are_families(gold, given):  # kπ and nπ, for every whole number
+            return self.value(gold, replaced(given, names(given).pop(), Symbol(names(gold).pop())))
         if self._agree(gold, given, _points(letters, _RANGES)):
             return True
         return _INTEGER_NAMES.issuperset(letters) and self._agree(gold, given, _points(letters, _WHOLE))
@@ -323,7 +332,7 @@ class _Comparison:
 
     def _rounds(self, gold: Tree, given: Tree) -> bool:
         """Whether one is a decimal of enough digits and the other rounds to it."""
-        digits = [places for tree in (gold, given) if (places := _decimals(tree)) >= ROUNDED_FROM]
+        digits = [places for tree in (gold, given) if (places := decimals_of(tree)) >= ROUNDED_FROM]
         if not digits or _is_short_decimal(gold) or _is_short_decimal(given):
             return False
         half = Number(Fraction(1, 2 * 10 ** min(digits)))
@@ -334,10 +343,10 @@ class _Comparison:
         """Whether a number rounds to a gold answer that says it is rounded."""
         if self.same(gold, given):
             return True
-        half = Number(Fraction(1, 2 * 10 ** max(0, _decimals(gold))))
+        half = Number(Fraction(1, 2 * 10 ** max(0, decimals_of(gold))))
         distance = Apply("abs", (Apply("+", (gold, Apply("neg", (given,)))),))
         try:
-            exceeds = _decimals(given) > _decimals(gold) or _decimals(given) < 0
+            exceeds = decimals_of(given) > decimals_of(gold) or decimals_of(given) < 0
             return exceeds and not names(distance) and balls.order(distance, half) <= 0
         except NoValueError:
             return False
@@ -363,15 +372,13 @@ class _Comparison:
 
 
 def _plain(tree: Tree) -> Tree:
-    """The tree without conditions on whole numbers, lists of one, and matrices that are written as
-    products.
-    """
+    """The tree without conditions on whole numbers, lists of one and factors of matrices."""
     if isinstance(tree, Group) and not tree.opening:
         kept = tuple(one for one in tree.members if not _is_condition(one))
         if len(kept) == 1:
             return _plain(kept[0])
         if kept:
-            tree = Group("", "", kept, tree.joint)
+            tree = _with_excluded(Group("", "", kept, tree.joint))
     if isinstance(tree, Group) and tree.opening == "{" and len(tree.members) == 1:
         only = tree.members[0]
         if isinstance(only, Apply) and only.operation in ("±", "∓"):
@@ -380,15 +387,27 @@ def _plain(tree: Tree) -> Tree:
             return _plain(only) if isinstance(only, Number | Apply | Symbol) else tree
     if isinstance(tree, Relation) and len(tree.signs) == 1 and tree.signs[0] == "∈":
         inside = tree.sides[1]
-        if isinstance(inside, Group) and inside.opening in ("{",) and _is_symbol(tree.sides[0]):
+        if isinstance(inside, Group) and inside.opening in ("{",) and isinstance(tree.sides[0], Symbol):
             return _plain(inside)
     if isinstance(tree, Relation) and len(tree.signs) == 1 and tree.signs[0] == "=":
         name, body = tree.sides
-        if _is_symbol(name) and (is_region(body) or (isinstance(body, Group) and body.opening == "{")):
+        is_set = is_region(body) or (isinstance(body, Group) and body.opening == "{")
+        if isinstance(name, Symbol) and is_set:
             return _plain(body)
     if isinstance(tree, Apply) and any(isinstance(one, Matrix) for one in walk(tree)):
         return spread(tree)
     return tree
+
+
+def _with_excluded(tree: Group) -> Group:
+    """ "x ≠ 2, 3" as "x ≠ 2 and x ≠ 3"."""
+    first = tree.members[0]
+    if not isinstance(first, Relation) or first.signs != ("≠",) or not isinstance(first.sides[0], Symbol):
+        return tree
+    if any(isinstance(one, Relation) for one in tree.members[1:]):
+        return tree
+    others = (Relation((first.sides[0], one), ("≠",)) for one in tree.members[1:])
+    return Group("", "", (first, *others), "and")
 
 
 def _without(tree: Tree, operation: str) -> Tree:
@@ -400,83 +419,15 @@ def _is_condition(tree: Tree) -> bool:
         isinstance(tree, Relation)
         and tree.signs == ("∈",)
         and tree.sides[1] in (Symbol("ℤ"), Symbol("ℕ"))
-        and _is_symbol(tree.sides[0])
+        and isinstance(tree.sides[0], Symbol)
     )
-
-
-def _is_symbol(tree: Tree) -> bool:
-    return isinstance(tree, Symbol)
 
 
 def _symbols(tree: Tree) -> set[str]:
     return {one.name for one in walk(tree) if isinstance(one, Symbol)}
 
 
-def _is_label(tree: Tree) -> bool:
-    """Whether what stands before "=" only names what follows: x, f(x), AB, p + q."""
-    if isinstance(tree, Symbol):
-        return True
-    if isinstance(tree, Apply) and tree.operation in ("°", "abs") and len(names(tree)) > 1:
-        return _is_label(tree.arguments[0])
-    if not isinstance(tree, Apply) or tree.operation not in ("+", "*"):
-        return False
-    parts_of = list(walk(tree))
-    letters = [one for one in parts_of if isinstance(one, Symbol)]
-    operations = {one.operation for one in parts_of if isinstance(one, Apply)}
-    return (
-        len(parts_of) < 20
-        and operations <= {"+", "*"}
-        and 0 < len(letters) == len(set(letters))
-        and not any(isinstance(one, Number) for one in parts_of)
-    )
-
-
-def _unlabelled(tree: Tree) -> _Labelled | None:
-    """What a chain of equal sides names, None where it is an equation or a relation."""
-    if not isinstance(tree, Relation):
-        return _Labelled(None, tree)
-    if not set(tree.signs) <= {"=", "≈", "∈"}:
-        return None
-    sides = list(tree.sides)
-    label = sides.pop(0) if _is_label(sides[0]) and len(sides) > 1 else None
-    if label is not None and isinstance(label, Symbol) and label.name in ("pi", "e", "i"):
-        sides.insert(0, label)
-        label = None
-    if "≈" in tree.signs:
-        sides = _without_estimates(tree, sides)
-    if (
-        not sides
-        or any(names(side) for side in sides[:-1])
-        or (label is None and len(sides) > 1 and names(sides[-1]))
-    ):
-        return None
-    comparison = _Comparison(False)
-    if not all(comparison.same(side, sides[-1]) for side in sides[:-1]):
-        return None
-    return _Labelled(label, sides[-1])
-
-
-def _without_estimates(tree: Relation, sides: list[Tree]) -> list[Tree]:
-    """The exact sides of "x = 1/3 ≈ 0.33", whose decimals must be near; the decimal where it stands alone."""
-    first = tree.signs.index("≈")
-    exact_sides = list(tree.sides[: first + 1])
-    if exact_sides and exact_sides[0] not in sides:
-        exact_sides = exact_sides[1:]
-    if not exact_sides:
-        return sides
-    for estimate in tree.sides[first + 1 :]:
-        places = max(0, _decimals(estimate))
-        half = Number(Fraction(1, 10**places))
-        distance = Apply("abs", (Apply("+", (exact_sides[-1], Apply("neg", (estimate,)))),))
-        try:
-            if names(distance) or balls.order(distance, half) > 0:
-                return []
-        except NoValueError:
-            return []
-    return exact_sides
-
-
-def _names_a_function(one: _Labelled) -> bool:
+def _names_a_function(one: Labelled) -> bool:
     label = one.label
     return isinstance(label, Symbol) and ("(" in label.name or label.name == "y") and bool(names(one.body))
 
@@ -490,65 +441,25 @@ def _solves_nothing(tree: Relation) -> bool:
     return False
 
 
+def _turned(tree: Relation) -> Relation:
+    """The chain read from its end: "c ≥ b > a" for "a < b ≤ c"."""
+    signs = (realline.TURNED.get(sign, sign) for sign in reversed(tree.signs))
+    return Relation(tree.sides[::-1], tuple(signs))
+
+
+def _are_families(gold: Tree, given: Tree) -> bool:
+    """Whether two angles are each written with one whole number of their own, as π/4 + kπ is."""
+    return all(
+        Symbol("pi") in walk(tree)
+        and len(names(tree)) == 1
+        and names(tree) <= _COUNTERS
+        and all(one.operation in ("+", "neg", "*", "/") for one in walk(tree) if isinstance(one, Apply))
+        for tree in (gold, given)
+    )
+
+
 def _difference(tree: Relation) -> Tree:
     return Apply("+", (tree.sides[0], Apply("neg", (tree.sides[1],))))
-
-
-def _is_tuple_of_names(tree: Tree) -> bool:
-    return isinstance(tree, Relation) and isinstance(tree.sides[0], Group)
-
-
-def _by_name(tree: Tree) -> dict[str, list[Tree]] | None:
-    """The values of each name of "x = 1, y = 2", "x = 1 or 2" and "(x, y) = (1, 2)"; None for anything
-    else.
-    """
-    if isinstance(tree, Relation) and tree.signs == ("=",) and isinstance(tree.sides[0], Group):
-        given, values = tree.sides
-        if (
-            not isinstance(given, Group)
-            or not isinstance(values, Group)
-            or len(given.members) != len(values.members)
-        ):
-            return None
-        if not all(_is_symbol(one) for one in given.members) or (values.opening, given.opening) != ("(", "("):
-            return None
-        return {
-            one.name: [value]
-            for one, value in zip(given.members, values.members, strict=True)
-            if isinstance(one, Symbol)
-        }
-    if not isinstance(tree, Group) or tree.opening not in ("", "{"):
-        return None
-    found: dict[str, list[Tree]] = {}
-    name = ""
-    for member in tree.members:
-        if isinstance(member, Relation):
-            labelled = _unlabelled(member)
-            if labelled is None or not isinstance(labelled.label, Symbol):
-                return None
-            name, value = _without_index(labelled.label.name, tree), labelled.body
-        elif not name:
-            return None
-        else:
-            value = member
-        found.setdefault(name, []).extend(_members(value))
-    return found or None
-
-
-def _without_index(name: str, tree: Group) -> str:
-    """x for x_1 and x_2: the values of one unknown; names with the same letter but no index stay."""
-    stems = {
-        one.sides[0].name.partition("_")[0]
-        for one in tree.members
-        if isinstance(one, Relation) and isinstance(one.sides[0], Symbol)
-    }
-    indexed = all(
-        isinstance(one, Relation)
-        and isinstance(one.sides[0], Symbol)
-        and one.sides[0].name.partition("_")[2].isdigit()
-        for one in tree.members
-    )
-    return name.partition("_")[0] if indexed and len(stems) == 1 else name
 
 
 def _bracket(tree: Tree) -> str:
@@ -557,109 +468,6 @@ def _bracket(tree: Tree) -> str:
 
 def _joint(tree: Tree) -> str:
     return tree.joint if isinstance(tree, Group) else ""
-
-
-def _members(tree: Tree) -> list[Tree]:
-    """The members of a list or set, each ± as two; a value is its own only member."""
-    if isinstance(tree, Group):
-        if tree.opening in ("(", "[", "⟨", "]"):
-            return list(tree.members)
-        found = [value for member in tree.members for value in _members_of(member)]
-        if len(found) > 128:
-            raise LimitError("too many members")
-        return found
-    return _choices(tree) if tree != Symbol("∅") else []
-
-
-def _members_of(member: Tree) -> list[Tree]:
-    return [member] if isinstance(member, Group) and member.opening else _members(member)
-
-
-def _choices(tree: Tree) -> list[Tree]:
-    """The values of an expression with ±: each + and - for every ±; ∓ takes the other sign of the last ±."""
-    count = sum(isinstance(one, Apply) and one.operation == "±" for one in walk(tree))
-    flipped = any(isinstance(one, Apply) and one.operation == "∓" for one in walk(tree))
-    if not count and not flipped:
-        return [tree]
-    if count > MAX_SIGNS:
-        raise LimitError(f"more than {MAX_SIGNS} signs ±")
-    if flipped:
-        count = 1
-    return [_chosen(tree, list(signs), flipped) for signs in itertools.product((1, -1), repeat=count)]
-
-
-def _chosen(tree: Tree, signs: list[int], linked: bool) -> Tree:
-    if not isinstance(tree, Apply):
-        return tree
-    if tree.operation in ("±", "∓"):
-        sign = signs[0] if linked else signs.pop(0)
-        inner = _chosen(tree.arguments[0], signs, linked)
-        positive = (sign > 0) == (tree.operation == "±")
-        return inner if positive else Apply("neg", (inner,))
-    return Apply(tree.operation, tuple(_chosen(one, signs, linked) for one in tree.arguments))
-
-
-def _rows(tree: Tree) -> list[list[Tree]] | None:
-    if isinstance(tree, Matrix):
-        return [list(row) for row in tree.rows]
-    if not isinstance(tree, Group) or tree.opening not in ("(", "[", "⟨", "{", ""):
-        return None
-    inner = [one for one in tree.members if isinstance(one, Group) and one.opening in ("(", "[", "{", "⟨")]
-    if len(inner) == len(tree.members):
-        return [list(one.members) for one in inner]
-    return [list(tree.members)] if not inner and tree.opening in ("(", "[", "⟨") else None
-
-
-def spread(tree: Tree) -> Tree:
-    """A matrix in place of a number times a matrix and of a sum of matrices; else the tree itself."""
-    if not isinstance(tree, Apply):
-        return tree
-    arguments = [spread(one) for one in tree.arguments]
-    matrices = [one for one in arguments if isinstance(one, Matrix)]
-    if tree.operation == "abs" and matrices:
-        return _determinant(matrices[0])
-    if not matrices:
-        return tree
-    if tree.operation == "^" and isinstance(tree.arguments[1], Symbol) and tree.arguments[1].name == "T":
-        return Matrix(tuple(zip(*matrices[0].rows, strict=True)))
-    if (
-        tree.operation in ("*", "/", "neg")
-        and len(matrices) == 1
-        and (tree.operation != "/" or arguments[0] is matrices[0])
-    ):
-        place = next(place for place, one in enumerate(arguments) if isinstance(one, Matrix))
-
-        def with_factor(cell: Tree) -> Tree:
-            return Apply(
-                tree.operation, tuple(cell if index == place else one for index, one in enumerate(arguments))
-            )
-
-        return Matrix(tuple(tuple(with_factor(cell) for cell in row) for row in matrices[0].rows))
-    shapes = {(len(one.rows), len(one.rows[0])) for one in matrices}
-    if tree.operation == "+" and len(matrices) == len(arguments) and len(shapes) == 1:
-        return Matrix(
-            tuple(
-                tuple(Apply("+", cells) for cells in zip(*rows, strict=True))
-                for rows in zip(*(one.rows for one in matrices), strict=True)
-            )
-        )
-    return tree
-
-
-def _determinant(matrix: Matrix) -> Tree:
-    rows = matrix.rows
-    if len(rows) != len(rows[0]) or len(rows) > 4:
-        return Apply("abs", (matrix,))
-    if len(rows) == 1:
-        return rows[0][0]
-    terms: list[Tree] = []
-    for place, cell in enumerate(rows[0]):
-        minor = Matrix(
-            tuple(tuple(one for index, one in enumerate(row) if index != place) for row in rows[1:])
-        )
-        term: Tree = Apply("*", (cell, _determinant(minor)))
-        terms.append(Apply("neg", (term,)) if place % 2 else term)
-    return Apply("+", tuple(terms))
 
 
 def _with_unit(tree: Tree) -> tuple[Tree, str | None]:
@@ -677,21 +485,12 @@ def _singular(unit: str) -> str:
     return " ".join(word.removesuffix("s") for word in unit.lower().split())
 
 
-def _decimals(tree: Tree) -> int:
-    """Digits behind the point of a decimal, -1 for anything else."""
-    while isinstance(tree, Apply) and tree.operation == "neg":
-        tree = tree.arguments[0]
-    return tree.decimals if isinstance(tree, Number) else -1
-
-
 def _is_short_decimal(tree: Tree) -> bool:
-    return 0 <= _decimals(tree) < ROUNDED_FROM
+    return 0 <= decimals_of(tree) < ROUNDED_FROM
 
 
 def _same_in_base(gold: Number, given: Number) -> bool:
-    """Numbers with the base they are written in: the same digits in the same base, which one may leave
-    out.
-    """
+    """Whether numbers have the same digits in the same base, which one may leave out."""
     if gold.base == given.base:
         return gold.value == given.value
     written = [number.digits or str(number.value) for number in (gold, given)]
@@ -722,51 +521,3 @@ def _substituted(tree: Tree, point: Point) -> Tree:
     for name, value in point.items():
         tree = replaced(tree, name, Number(value))
     return tree
-
-
-def numerator(tree: Tree) -> Tree | None:
-    """The numerator of a fraction of expressions, all put over one denominator; None where it grows too
-    long.
-    """
-    found = _over(tree)
-    return None if found is None or sum(1 for _ in walk(found[0])) > 400 else found[0]
-
-
-def _over(tree: Tree) -> tuple[Tree, Tree] | None:
-    if not isinstance(tree, Apply) or tree.operation not in ("+", "neg", "*", "/", "^"):
-        return tree, Number(Fraction(1))
-    inner = [_over(one) for one in tree.arguments]
-    known = [one for one in inner if one is not None]
-    if len(known) < len(inner):
-        return None
-    if tree.operation == "neg":
-        return Apply("neg", (known[0][0],)), known[0][1]
-    if tree.operation == "*":
-        return _times(known[0][0], known[1][0]), _times(known[0][1], known[1][1])
-    if tree.operation == "/":
-        return _times(known[0][0], known[1][1]), _times(known[0][1], known[1][0])
-    if tree.operation == "^":
-        exponent = balls.exact(tree.arguments[1])
-        if exponent is None or exponent.denominator != 1:
-            return tree, Number(Fraction(1))
-        top, bottom = known[0] if exponent >= 0 else (known[0][1], known[0][0])
-        power = Number(abs(exponent))
-        return Apply("^", (top, power)), Apply("^", (bottom, power))
-    top, bottom = known[0]
-    for over, below in known[1:]:
-        if below == bottom:
-            top = Apply("+", (top, over))
-        else:
-            top = Apply("+", (_times(top, below), _times(over, bottom)))
-            bottom = _times(bottom, below)
-        if sum(1 for _ in walk(top)) > 400:
-            return None
-    return top, bottom
-
-
-def _times(left: Tree, right: Tree) -> Tree:
-    one = Number(Fraction(1))
-    return right if left == one else left if right == one else Apply("*", (left, right))
-
-
-__all__ = ["same"]

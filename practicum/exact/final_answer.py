@@ -46,9 +46,9 @@ _RETRACTIONS = _DOUBTS | word_set(
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
 _CONCLUDES = re.compile(
-    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? |"
-    r"altogether,? "
-    r"|in conclusion,? |as a result,? |we (?:get|have|find|obtain|conclude)(?: that)?,? |it follows that )+",
+    r"\s*(?:[-*>#]\s*)*(?:and |so,? |thus,? |therefore,? |hence,? |in total,? |consequently,? |finally,? "
+    r"|altogether,? |in conclusion,? |as a result,? |we (?:get|have|find|obtain|conclude)(?: that)?,? "
+    r"|it follows that )+",
     re.IGNORECASE,
 )
 _REASON = re.compile(
@@ -58,6 +58,8 @@ _REASON = re.compile(
 )
 _BOLD = re.compile(r"\A(?:\*\*|__)\s+(?=\S)(.*?)(?:\s*\*\*(?=\.?\Z)|\Z)", re.DOTALL)
 _SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_STRAY_LETTER = re.compile(r"(?<![^\W_])[b-zB-HJ-Z]\s+(?=[A-Z][a-z])")
+"""A letter before a new sentence: the rest of something else, as in "x We get"."""
 _BEFORE_BOX = re.compile(r"(?:[-+*/^±(]|\\pm|\\cdot|\\times|[0-9a-z)}\]])[\s\\,;!]*\Z")
 _BESIDE_BOX = re.compile(r"[^$\n]*?(?=\$|\\\)|\\\]|\n|[.,;:!?](?:\s|\Z)|\Z)")
 
@@ -119,6 +121,8 @@ def _boxed(text: str, same: Same) -> list[str]:
         raise ParseError(f"{len(groups)} boxes")
     contents = [without_boxes(text[start:end]).strip() for start, end in groups]
     _check_agree(contents, same)
+    if not contents[-1]:
+        raise ParseError("the box is empty")
     start, end = groups[-1]
     before, behind = _sentence_before(text[:start]), text[end:]
     if has_doubt(_last_clause(before)):
@@ -162,9 +166,7 @@ def _touches(before: str) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    r"""Whether what stands beside a box in its line is a unit or plain words: " square feet", "\text{
-    cm}".
-    """
+    r"""Whether beside a box in its line stands a unit or plain words: " square feet", "\text{ cm}"."""
     bare = re.sub(r"\\(?:text|mathrm|textbf)\s*\{[^{}]*\}", "", text)
     return not re.search(r"[0-9=<>^+*/\\]", bare)
 
@@ -250,7 +252,11 @@ def _only_maths(sentence: str) -> list[str]:
         return []
     span = spans[-1]
     rest = _SPAN.sub(" ", sentence)
-    if re.search(r"[0-9]", rest) or (re.search(r"[A-Za-z]", sentence[span.end() :]) and len(spans) > 1):
+    if (
+        re.search(r"[0-9]", rest)
+        or _STRAY_LETTER.search(rest)
+        or (re.search(r"[A-Za-z]", sentence[span.end() :]) and len(spans) > 1)
+    ):
         return []
     if (
         len(spans) > 1

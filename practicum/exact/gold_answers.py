@@ -1,9 +1,8 @@
 r"""Judge any mathematical answer against a gold answer, by what both say and not by how they are written.
 
-An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, a letter
-of a
-choice or a word, in LaTeX or plain, or a text that gives one (`final_answer.py`). What is equal to what is
-stated in docs/verifier.md. A text that cannot be read is paid nothing and told as unreadable.
+An answer is a number, an expression, an equation, a list, a point, a set, an interval, a matrix, the letter
+of a choice or a word, in LaTeX or plain, or a text that gives one (`final_answer.py`). What is equal to what
+is stated in docs/verifier.md. A text that cannot be read is paid nothing and told as unreadable.
 """
 
 from __future__ import annotations
@@ -14,11 +13,24 @@ from functools import lru_cache
 from math import gcd
 
 from practicum.errors import InputError
+from practicum.exact.dates import read_date
 from practicum.exact.equivalence import same
-from practicum.exact.expression import LimitError, ParseError, word_set
+from practicum.exact.expression import LimitError, ParseError
 from practicum.exact.extraction import BOX, end_of_box, without_boxes
 from practicum.exact.final_answer import MAX_TEXT, final_answers, has_doubt
 from practicum.exact.gold_numbers import NO_CENTS, read_number
+from practicum.exact.gold_words import (
+    SAID_IN_WORDS,
+    TEXT,
+    YES_OR_NO,
+    all_but,
+    meaning_of,
+    mixed_measure,
+    names_a_measure,
+    plain_words,
+    spelled_value,
+    yes_or_no,
+)
 from practicum.exact.maths_reader import read_answer
 from practicum.exact.maths_trees import Apply, Number, Quantity, Symbol, Tree, Words, names, walk
 from practicum.exact.measures import measure
@@ -29,12 +41,10 @@ MAX_ANSWER = 2000
 """Characters of an answer that are read as mathematics."""
 
 _STYLE = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|quad|qquad|"
-    r"mathstrut)(?![A-Za-z])|[$~]"
+    r"\\(?:left|right|displaystyle|textstyle|limits|[,;:! ]|[bB]igg?[lr]?|q?quad|mathstrut)(?![A-Za-z])|[$~]"
 )
 _GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
-_TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mbox|mathbf|operatorname|textsf)\s*\{([^{}]*)\}")
 _MARKS = re.compile(r"(?<![\w*])\*\*(?=\S)|(?<=\S)\*\*(?![\w*(])|(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
 _CHOICE = re.compile(
     r"(?:(?:the )?(?:correct |right |best )?(?:option|choice|answer|statement)(?: choice)?(?: is)?:?\s*)?"
@@ -42,38 +52,16 @@ _CHOICE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _GOLD_CHOICE = re.compile(r"\(?(?P<letter>[A-J])\)?[.:)]?(?:\s+(?P<rest>\S.*))?", re.DOTALL)
+_SEVERAL_CHOICES = re.compile(r"(?:\([A-J]\)|[A-J])(?:\s*(?:,|;|&|\band\b)+\s*(?:\([A-J]\)|[A-J]))+")
+_GLUED_UNIT = re.compile(r"(?<=\d)(?=[mgshlLWVJNKA]\Z)")
+"""Before one letter behind a number, which is a unit where the gold answer has one: "2.5h"."""
 _TWO_NUMBERS = re.compile(r"[-−]?\d+(?:\.\d+)?\s+[-−]\d+(?:\.\d+)?")
 """A number and a negative one: "0 -2" is no difference as it is written."""
-_NOTHING = word_set("none ∅ dne nothing")
-_NO_SOLUTION = re.compile(
-    r"(?:there (?:is|are|exists?) |it has |has )?(?:no|zero) (?:real |possible |such |"
-    r"valid )?(?:solutions?|roots?|answers?|values?|"
-    r"numbers?|integers?|x)(?: exists?)?|(?:the )?(?:empty|null) set|(?:it |the limit |"
-    r"limit )?does not exist|"
-    r"(?:the )?(?:equation|system) has no (?:real )?solutions?|there (?:is|are) none|undefined"
-)
-_EVERYTHING = re.compile(
-    r"(?:all|any|every|the set of all|the) reals?(?: numbers?)?|all numbers|ℝ|x can be any real number|"
-    r"for all real x"
-)
-_INFINITE = re.compile(
-    r"(?:there are )?(?:infinitely many|infinite|(?:an )?infinite number of)(?: real)?(?: solutions?)?|"
-    r"infinity solutions"
-)
-_ORDINALS = [
-    "zeroth",
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-]
-_YES = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
+_ORDINALS = {
+    "zeroth": 0, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10,
+}  # fmt: skip
+_SOME_WORDS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 
 
 def judge_answer(gold: str, answer: str, question: str = "") -> Verdict:
@@ -112,8 +100,7 @@ def _judged(gold: str, answer: str, question: str, is_solution: bool) -> Verdict
 
 
 def gold_answer(gold: str) -> str:
-    r"""The answer that a gold answer or a worked solution names: behind ####, in its last boxes, or all of
-    it.
+    r"""The answer that a gold answer names: behind ####, in its last boxes, or all of it.
 
     Raises InputError where it is empty.
     """
@@ -144,7 +131,8 @@ def is_readable(gold: str) -> bool:
 def tidy(text: str) -> str:
     """An answer without bold marks, quotes and a full stop at its end."""
     text = _MARKS.sub(lambda found: " " if found[0].startswith("\\") else "", text).strip()
-    text = re.sub(r"\A[\s\"'“”]+(?=\S)|(?<=\S)[\s\"“”]+\Z", "", text).strip()
+    text = re.sub(r"\A[\s\"'“”]+(?=\S)|(?<=\S)[\s\"“”✓✔✅]+\Z", "", text).strip()
+    text = re.sub(r"(?<!\\)\\\Z", "", text).rstrip()  # what is left of a LaTeX space
     if text.endswith((".", "。")) and not text.endswith(".."):
         text = text[:-1].rstrip()
     return text[:-2].rstrip() + "$" if text.endswith(".$") else text
@@ -152,7 +140,7 @@ def tidy(text: str) -> str:
 
 def _canonical(text: str) -> str:
     """A text as it is compared with another: without spaces and marks of style."""
-    text = _TEXT.sub(r"\1", _FRACTION.sub(r"\\frac", tidy(text)))
+    text = TEXT.sub(r"\1", _FRACTION.sub(r"\\frac", tidy(text))).replace(r"\%", "%")
     return _GAP.sub("", _STYLE.sub(" ", text)).strip().rstrip(".")
 
 
@@ -202,18 +190,27 @@ def _wrong(gold: str, text: str) -> Verdict:
 
 
 def _bare(text: str) -> str:
-    return tidy(_TEXT.sub(r"\1", text).replace("$", "").replace(r"\ ", " ").replace("\\,", " ").strip())
+    return tidy(TEXT.sub(r"\1", text).replace("$", "").replace(r"\ ", " ").replace("\\,", " ").strip())
 
 
 def _judge_choice(gold: str, text: str) -> Verdict | None:
-    """The verdict on a letter of a multiple choice; None where the gold answer is none."""
+    """The verdict on the letters of a multiple choice; None where the gold answer is none."""
+    several = _SEVERAL_CHOICES.fullmatch(_bare(gold))
+    if several is not None and re.search(r"\bor\b", text):
+        return _wrong(gold, text)
+    if several is not None:
+        given = _SEVERAL_CHOICES.fullmatch(_bare(text)) or re.fullmatch(r"[A-J]{2,}", _bare(text))
+        if given is None:
+            return None
+        letters = [sorted(re.findall(r"[A-J]", one[0])) for one in (several, given)]
+        return _right(gold, text) if letters[0] == letters[1] else _wrong(gold, text)
     wanted = _GOLD_CHOICE.fullmatch(_bare(gold))
     if wanted is None or (wanted["rest"] and not re.match(r"\([A-J]\)|[A-J][.):]", _bare(gold))):
         return None
     found = _CHOICE.fullmatch(_bare(text))
     if found is None:
         return None if wanted["rest"] else Verdict(Outcome.UNPARSEABLE, "it names no letter of the choice")
-    rest = found["rest"] or ""
+    rest = re.sub(r"(?i)\bnone of (?:these|the above|the others?)\b", "", found["rest"] or "")
     if rest and (not found["mark"] or has_doubt(rest) or re.search(r"(?<![^\W_])\(?[A-J]\)(?!\w)", rest)):
         return Verdict(Outcome.UNPARSEABLE, "more stands beside the letter of the choice")
     if found["letter"].upper() != wanted["letter"]:
@@ -228,50 +225,25 @@ def _judge_choice(gold: str, text: str) -> Verdict | None:
 # -- words -------------------------------------------------------------------------------------------------
 
 
-def _words(text: str) -> str:
-    """A text of words as it is compared: case, blanks, punctuation and articles do not count."""
-    text = re.sub(r"\\[,;! ]|[$\"“”*_`]", " ", _TEXT.sub(r" \1 ", text)).casefold().replace("’", "'")
-    text = text.replace(r"\emptyset", "∅").replace(r"\varnothing", "∅").replace("doesn't", "does not")
-    text = " ".join(text.split()).strip("()[]{}.,;!: ")
-    return re.sub(r"\A(?:the|a|an) ", "", text)
-
-
-def _meaning(text: str) -> str:
-    """What words say: one of several ways to say none, all, infinitely many; else the words."""
-    words = _words(text)
-    if words in _NOTHING or _NO_SOLUTION.fullmatch(words) or text.strip("$ ") in (r"\{\}", "{}"):
-        return "∅"
-    if _EVERYTHING.fullmatch(words):
-        return "ℝ"
-    return "∞ many" if _INFINITE.fullmatch(words) else words
-
-
 def _judge_words(gold: str, text: str) -> Verdict | None:
-    """The verdict where the gold answer is words, or the answer's words are the gold's; None for
-    mathematics.
-    """
-    wanted, given = _meaning(gold), _meaning(text)
-    if (
-        wanted == given
-        and wanted
-        and (wanted in ("∅", "ℝ", "∞ many") or re.fullmatch(r"[^\W\d_][^\W\d_ '’-]*", wanted))
-    ):
+    """The verdict on words, None where the gold answer is mathematics and the answer not its words."""
+    date = read_date(_bare(gold))
+    if date is not None:
+        return _right(gold, text) if read_date(_bare(text)) == date else _wrong(gold, text)
+    wanted, given = meaning_of(gold), meaning_of(text)
+    if wanted == given and (wanted in SAID_IN_WORDS or _SOME_WORDS.fullmatch(wanted)):
         return _right(gold, text)
-    if wanted in _YES:
-        first = re.match(r"(yes|no|true|false)\b[,.;:!]?(?P<rest>.*)", given, re.DOTALL)
-        if (
-            first is None
-            or has_doubt(first["rest"])
-            or re.search(r"\b(yes|no|true|false|or)\b", first["rest"])
-        ):
+    if wanted in YES_OR_NO:
+        said = yes_or_no(given)
+        if not said:
             return Verdict(Outcome.UNPARSEABLE, f"expected {wanted}")
-        return _right(gold, text) if first[1] == wanted else _wrong(gold, text)
-    if wanted in ("∅", "ℝ", "∞ many"):
-        return None if re.search(r"[0-9\\{}()∞<>ℝ]", text) else _wrong(gold, text)
+        return _right(gold, text) if said == wanted else _wrong(gold, text)
+    if wanted in SAID_IN_WORDS:
+        return None if re.search(r"[0-9\\{}()∞<>ℝℤ]", text) else _wrong(gold, text)
     if (
         not re.fullmatch(r"[^\W\d_]{2,}(?:[ '’-][^\W\d_]+)*", wanted)
         or "$" in gold
-        or "\\" in _TEXT.sub("", gold)
+        or "\\" in TEXT.sub("", gold)
     ):
         return None
     if (
@@ -280,7 +252,7 @@ def _judge_words(gold: str, text: str) -> Verdict | None:
         and wanted not in ("no", "on", "in", "up", "go", "so", "us", "we", "it")
     ):
         return None
-    if spelled_number(wanted) is not None:
+    if spelled_number(wanted) is not None or names_a_measure(wanted) or wanted == "infinity":
         return None
     return _wrong(gold, text)
 
@@ -291,7 +263,10 @@ def _judge_words(gold: str, text: str) -> Verdict | None:
 def _judge_maths(gold: str, text: str, question: str) -> Verdict:
     if _TWO_NUMBERS.fullmatch(text):
         return Verdict(Outcome.UNPARSEABLE, "it gives two numbers")
-    golds, givens = _gold_trees(gold), _trees(text)
+    golds = _gold_trees(gold)
+    if any(isinstance(one, Quantity) for one in golds):
+        text = _GLUED_UNIT.sub(" ", text)
+    givens = _trees(text)
     if (
         not givens
         and (number := _number(text)) is not None
@@ -329,14 +304,14 @@ def _trees(text: str) -> tuple[Tree, ...]:
             over = error
         except ParseError:
             continue
-    meaning = _meaning(text)
-    spelled = spelled_number(_words(text))
-    if spelled is not None:
-        found.insert(0, spelled)
-    if meaning in ("∅", "ℝ"):
+    meaning = meaning_of(text)
+    words = plain_words(text)
+    said = (spelled_value(words), all_but(words), mixed_measure(words))
+    found = [tree for tree in said if tree is not None] + found
+    if meaning in ("∅", "ℝ", "ℤ"):
         found.append(Symbol(meaning))
     if meaning in _ORDINALS:
-        found.append(Apply("th", (Number(Fraction(_ORDINALS.index(meaning))),)))
+        found.append(Apply("th", (Number(Fraction(_ORDINALS[meaning])),)))
     found = [tree for tree in found if not isinstance(tree, Words) and not _is_prose(tree)]
     if over is not None and not found:
         raise over

@@ -21,7 +21,8 @@ from practicum.exact.expression import (
     parse_expression,
     word_set,
 )
-from practicum.exact.phrases import HEDGES_AND_RETRACTIONS, NUMBERS, PARTS
+from practicum.exact.phrases import HEDGES_AND_RETRACTIONS, PARTS
+from practicum.exact.spelled import NUMBER_WORDS
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?|\.\d+"
 NUMBER = re.compile(
@@ -51,11 +52,10 @@ _DOUBTS = HEDGES_AND_RETRACTIONS - {"only"} | word_set(
     """or either than over under least most circa ca close near ish odd something counting called up bit
     beyond below above upper lower bound bounded maximum minimum max infinity inf"""
 )
-_QUANTITIES = frozenset(NUMBERS) | word_set(
-    """thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy
-    eighty ninety hundred hundreds thousand thousands million millions billion billions trillion trillions
-    tens dozen dozens score gross lakh lakhs crore crores half halves tenth tenths hundredth hundredths
-    thousandth thousandths millionth millionths mil mn bn tn permille ppm basis"""
+_QUANTITIES = NUMBER_WORDS | word_set(
+    """hundreds thousands millions billions trillions tens dozen dozens score gross lakh lakhs crore crores
+    half halves tenth tenths hundredth hundredths thousandth thousandths millionth millionths mil mn bn tn
+    permille ppm basis"""
 )
 _CHANGES = (
     FUNCTIONS
@@ -84,8 +84,7 @@ _COUNTED = word_set("second question change mistakes errors claims")
 _IS = word_set("is are was were equals equal be becomes comes gives makes")
 _DATES = word_set(
     """january february march april may june july august september october november december jan feb mar apr
-    jun
-    jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday"""
+    jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday"""
 )
 _RELATIVE = word_set("per by from after before until till past within into versus vs")
 """Words before a number that make it a part of something else: "by 5" is a difference."""

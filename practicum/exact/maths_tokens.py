@@ -1,5 +1,4 @@
-r"""Split any mathematical answer, in LaTeX or plain, into tokens: what a word, a letter and a dollar sign
-are.
+r"""Split any mathematical answer, in LaTeX or plain, into tokens: words, letters, numbers, signs.
 
 Letters side by side are a product in mathematics ("$ab$", "\frac{ab}{2}") and a word in prose and in \text.
 A dollar sign is a mark of mathematics where it has its partner, and money where a number stands behind it.
@@ -11,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from practicum.exact.characters import plain_characters
+from practicum.exact.characters import LATEX_REPEATING, LATEX_THOUSANDS, plain_characters
 from practicum.exact.expression import GREEK, GREEK_LETTERS, VULGAR, LimitError, ParseError, word_set
+from practicum.exact.spelled import SCALES
 
 MAX_TEXT = 2000
 """Longest answer that is read."""
@@ -45,39 +45,36 @@ _SAME_LETTER = {
 _COMMANDS = {
     "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "±", "mp": "∓", "emptyset": "∅",
     "varnothing": "∅", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "|": "|", "lVert": "|",
-    "rVert": "|",
-    "Vert": "|", "in": "∈", "isin": "∈", "notin": "∉", "le": "≤", "leq": "≤", "leqslant": "≤", "ge": "≥",
-    "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠", "neq": "≠", "approx": "≈", "sim": "≈",
-    "simeq": "≈",
-    "infty": "∞", "cup": "∪", "bigcup": "∪", "cap": "∩", "setminus": "∖", "backslash": "∖",
-    "smallsetminus": "∖",
-    "lor": "or", "vee": "or", "land": "and", "wedge": "and", "\\": "\n", "newline": "\n", "colon": ":",
-    "R": "ℝ", "Reals": "ℝ", "frac": "frac", "dfrac": "frac", "tfrac": "frac", "cfrac": "frac",
-    "nicefrac": "frac",
-    "sfrac": "frac", "sqrt": "root", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨",
-    "rangle": "⟩", "circ": "°", "degree": "°", "degrees": "°", "equiv": "≡", "cong": "≡", "to": "⇒",
-    "implies": "⇒", "Rightarrow": "⇒", "Longrightarrow": "⇒", "rightarrow": "⇒", "longrightarrow": "⇒",
-    "iff": "⇒", "Leftrightarrow": "⇒", "therefore": "⇒", "lbrace": "{{", "rbrace": "}}", "{": "{{", "}": "}}",
-    "lbrack": "[", "rbrack": "]", "ldots": "...", "dots": "...", "cdots": "...", "vdots": "...",
-    "ddots": "...",
-    "prime": "'", "%": "%", "quad": "gap", "qquad": "gap", "$": "money", "pounds": "money", "euro": "money",
-    "binom": "binom", "dbinom": "binom", "tbinom": "binom", "bmod": "mod", "pmod": "mod", "mod": "mod",
-    "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ", "imath": "i", "subset": "⊂", "subseteq": "⊂",
+    "rVert": "|", "Vert": "|", "in": "∈", "isin": "∈", "notin": "∉", "le": "≤", "leq": "≤",
+    "leqslant": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠", "neq": "≠",
+    "approx": "≈", "sim": "≈", "simeq": "≈", "infty": "∞", "cup": "∪", "bigcup": "∪", "cap": "∩",
+    "setminus": "∖", "backslash": "∖", "smallsetminus": "∖", "lor": "or", "vee": "or", "land": "and",
+    "wedge": "and", "\\": "\n", "newline": "\n", "colon": ":", "R": "ℝ", "Reals": "ℝ", "frac": "frac",
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac", "sfrac": "frac", "sqrt": "root",
+    "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "langle": "⟨", "rangle": "⟩", "circ": "°",
+    "degree": "°", "degrees": "°", "equiv": "≡", "cong": "≡", "to": "⇒", "implies": "⇒", "Rightarrow": "⇒",
+    "Longrightarrow": "⇒", "rightarrow": "⇒", "longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒",
+    "therefore": "⇒", "lbrace": "{{", "rbrace": "}}", "{": "{{", "}": "}}", "lbrack": "[", "rbrack": "]",
+    "ldots": "...", "dots": "...", "cdots": "...", "vdots": "...", "ddots": "...", "prime": "'", "%": "%",
+    "quad": "gap", "qquad": "gap", "$": "money", "pounds": "money", "euro": "money", "binom": "binom",
+    "dbinom": "binom", "tbinom": "binom", "bmod": "mod", "pmod": "mod", "mod": "mod", "Z": "ℤ", "N": "ℕ",
+    "Q": "ℚ", "C": "ℂ", "imath": "i", "subset": "⊂", "subseteq": "⊂",
 }  # fmt: skip
+_MONEY = {"$": "$", "pounds": "£", "euro": "€"}
 _SIGNS = {
     "×": "*", "÷": "/", "−": "-", "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "=<": "≤", "√": "root",
-    "∛": "cbrt",
-    ":=": "=", "==": "=", "+/-": "±", "+-": "±", "-+": "∓", "->": "⇒", "=>": "⇒", "→": "⇒", "∨": "or",
-    "∧": "and", "€": "money", "£": "money", "¥": "money", "₹": "money", "º": "°", "′": "'", "&&": "and",
-    "||": "or", "∴": "⇒",
+    "∛": "cbrt", ":=": "=", "==": "=", "+/-": "±", "+-": "±", "-+": "∓", "->": "⇒", "=>": "⇒", "→": "⇒",
+    "∨": "or", "∧": "and", "€": "money", "£": "money", "¥": "money", "₹": "money", "º": "°", "′": "'",
+    "&&": "and", "||": "or", "∴": "⇒",
 }  # fmt: skip
 _IGNORED = word_set(
     """, ; : ! > ( ) [ ] left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle
     textstyle scriptstyle limits nolimits bf it rm em sf tt bfseries large Large small tiny normalsize
-    mathstrut
-    strut boxed fbox hfill noindent nonumber thinspace medspace enspace checkmark blacksquare square qed Box
-    bold boldmath cal relax par angle triangle measuredangle"""
+    mathstrut strut boxed fbox hfill noindent nonumber thinspace medspace enspace checkmark blacksquare
+    square qed Box bold boldmath cal relax par angle triangle measuredangle"""
 ) | {" ", "/", "\n", "-"}
+_SCALES = {"hundred": 100, **SCALES}
+_INFINITY = word_set("oo inf infinity Infinity infty")
 _BLACKBOARD = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
 
 _PROSE = re.compile(
@@ -85,27 +82,26 @@ _PROSE = re.compile(
 )
 _ROMAN = re.compile(r"\\(?:mathrm|rm|operatorname\*?|mathop|mathsf|mathtt)\s*\{([^{}]*)\}")
 _STYLED = re.compile(
-    r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec|"
-    r"overrightarrow"
-    r"|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel|widehat|overarc|"
-    r"wideparen)"
-    r"\s*\{([^{}]*)\}"
+    r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec"
+    r"|overrightarrow|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel"
+    r"|widehat|overarc|wideparen)\s*\{([^{}]*)\}"
+)
+_BARE_STYLE = re.compile(
+    r"\\(?:mathbf|mathrm|mathit|mathsf|boldsymbol|bm|textbf|text)\s+([A-Za-z0-9])(?![A-Za-z])"
 )
 _BLACK = re.compile(r"\\(?:mathbb|mathds|Bbb)\s*(?:\{([A-Z])\}|([A-Z]))")
 _DROPPED = re.compile(
-    r"\\(?:color|textcolor|definecolor)\s*\{[^{}]*\}|\\(?:tag|label|hspace|vspace|phantom|vphantom|"
-    r"hphantom)\*?"
-    r"\s*\{[^{}]*\}"
+    r"\\(?:color|textcolor|definecolor)\s*\{[^{}]*\}"
+    r"|\\(?:tag|label|hspace|vspace|phantom|vphantom|hphantom)\*?\s*\{[^{}]*\}"
 )
 _BAR = re.compile(r"\\(overline|bar|hat|tilde|dot|ddot)\s*(?:\{\s*([A-Za-z]|[A-Z]{2,3})\s*\}|\s([A-Za-z])\b)")
-_OVER = re.compile(r"\{([^{}]*)\\over(?![a-z])([^{}]*)\}")
-_REPEATING = re.compile(r"(?<=[.0-9])\s*\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))")
+_OVER = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-z])([^{}]*)\}")
 _MARKED = re.compile(r"((?:[0-9]\u0305)+)")
-_THIN_THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\,|\\;|\\ |\{\\,\})(?=[0-9]{3}(?![0-9]))")
 _SPACED_THOUSANDS = re.compile(
     r"(?<![\w.,)/^-])[1-9][0-9]{0,2}(?:[\u00a0\u2009\u202f'][0-9]{3})+(?![\w/])"
     r"|(?<![\w.,)/^])[1-9][0-9]{0,2}(?: [0-9]{3})+(?:\.[0-9]+)?(?![\w/ ])"
 )
+_ALIGNED = re.compile(r"&\s*(?=[=<>≤≥≠]|\\(?:leq?|geq?|neq?|lt|gt|approx|equiv)(?![A-Za-z]))")
 _FUSED = re.compile(r"\\(cdot|times|div|pm|mp|le|ge|leq|geq|ne|neq|in|cup|cap|pi)(?=[0-9])")
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z])|\{\s*[°º]\s*\}|°|\s*o\b(?=\s*[CF]?\s*\Z))")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{\s*([a-zA-Z]+)\*?\s*\}(?:\s*\{[lcr| @{}]*\})?")
@@ -117,7 +113,7 @@ _TOKEN = re.compile(
     (?P<newline>\n)
   | (?P<space>[^\S\n]+|~)
   | (?P<thousands>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?(?![0-9]|,[0-9]))
-  | (?P<repeating>[0-9]*\.[0-9]*⟪[0-9]+⟫|[0-9]+\.\([0-9]+\))
+  | (?P<repeating>[0-9]*\.[0-9]*⟪[0-9]+⟫|[0-9]+\.[0-9]*\([0-9]+\)(?![\w(^!]))
   | (?P<scientific>[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+(?![0-9A-Za-z]))
   | (?P<number>[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+)
   | (?P<letters>[A-Za-z]+)
@@ -154,21 +150,21 @@ def _plain(text: str) -> str:
     text = plain_characters(text.replace("∠", " ").replace("⟨", r"\langle ").replace("⟩", r"\rangle "))
     text = _MARKED.sub(lambda found: f"⟪{found[1][::2]}⟫", text)
     if "\\" in text or "{,}" in text:
-        text = _REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
-        text = _THIN_THOUSANDS.sub("", text)
-        text = _DROPPED.sub(" ", text)
+        text = LATEX_REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
+        text = LATEX_THOUSANDS.sub("", text)
+        text = _ALIGNED.sub(" ", _DROPPED.sub(" ", text))
         text = _DEGREES.sub("°", text)
         text = _FUSED.sub(r"\\\1 ", text)
         text = _BLACK.sub(lambda found: f" {_BLACKBOARD.get(found[1] or found[2], 'Ξ')} ", text)
         for _ in range(4):
-            changed = _BAR.sub(_barred, text)
+            changed = _BARE_STYLE.sub(r"{\1}", _BAR.sub(_barred, text))
             changed = _STYLED.sub(r"{\1}", changed)
             changed = _ROMAN.sub(_roman, changed)
             changed = _PROSE.sub(f"{_OPENED}\\1{_CLOSED}", changed)
             if changed == text:
                 break
             text = changed
-        text = _OVER.sub(r"\\frac{\1}{\2}", text)
+        text = _OVER.sub(_over, text)
     else:
         text = _DEGREES.sub("°", text)
     return _SPACED_THOUSANDS.sub(lambda found: re.sub(r"[^0-9.]", "", found.group()), text)
@@ -178,6 +174,11 @@ def _barred(found: re.Match[str]) -> str:
     """A segment's bar is style; a bar over one letter makes another name of it."""
     inside = found[2] or found[3]
     return inside if len(inside) > 1 else f"{inside}_{_OPENED}{found[1]}{_CLOSED}"
+
+
+def _over(found: re.Match[str]) -> str:
+    command = r"\frac" if found[2] == "over" else r"\binom"
+    return f"{command}{{{found[1]}}}{{{found[3]}}}"
 
 
 def _roman(found: re.Match[str]) -> str:
@@ -281,13 +282,18 @@ class _Tokens:
             self._add(lower)
         elif self._is_element_sign(found):
             self._add("∈")
+        elif lower in _SCALES and self.parts and self.parts[-1].kind == "number":
+            self._add("*")
+            self._add("number", str(_SCALES[lower]))
+        elif lower in ("min", "sec") and self._ends_a_number():
+            self._add("word", found)
+        elif found in _INFINITY:
+            self._add("∞")
         elif self.prose:
             known = lower in FUNCTIONS and len(found) > 2
             self._add("function" if known else "word", _SAME_FUNCTION.get(lower, lower) if known else found)
         elif found in FUNCTIONS or (lower in FUNCTIONS and not found.isupper() and lower not in ("re", "im")):
             self._add("function", _SAME_FUNCTION.get(lower, lower) if found not in ("Re", "Im") else found)
-        elif found in ("oo", "inf", "infinity", "Infinity", "infty"):
-            self._add("∞")
         elif lower in GREEK:
             self._add("name", _SAME_LETTER.get(found, found))
         elif len(found) == 1:
@@ -296,6 +302,11 @@ class _Tokens:
             self._product(found)
         else:
             self._add("word", found)
+
+    def _ends_a_number(self) -> bool:
+        """Whether letters behind a number are its unit: "150 min", and not "2 min(1, 3)"."""
+        before = self.parts[-1].kind if self.parts else ""
+        return before == "number" and not re.match(r"\s*[\w({\\^]", self.text[self.place :])
 
     def _is_element_sign(self, found: str) -> bool:
         """ "x in [1, 3]"."""
@@ -328,8 +339,8 @@ class _Tokens:
             self._environment(name)
         elif name in _COMMANDS:
             kind = _COMMANDS[name]
-            if kind == "gap":
-                self._add("gap")
+            if kind in ("gap", "money"):
+                self._add(kind, _MONEY.get(name, kind))
             elif kind in ("or", "and", "i"):
                 self._add("name" if kind == "i" else kind, kind)
             else:
@@ -362,8 +373,7 @@ class _Tokens:
 
 _SHORT_WORDS = word_set(
     """cm mm km kg mg ml dl cl ft in yd mi lb oz hr am pm no is it so we to of if be he me my by at as an on
-    us go up
-    do th st nd rd cc gb mb ms or mb kw mw hz pa kj ok dm nm hp kb tb"""
+    us go up do th st nd rd cc gb mb ms or mb kw mw hz pa kj ok dm nm hp kb tb"""
 )
 
 __all__ = ["VULGAR", "Part", "tokenize"]

@@ -130,3 +130,10 @@ def replaced(tree: Tree, name: str, value: Tree) -> Tree:
     if isinstance(tree, Quantity):
         return Quantity(replaced(tree.value, name, value), tree.unit)
     return tree
+
+
+def decimals_of(tree: Tree) -> int:
+    """Digits behind the point of a decimal, -1 for anything else."""
+    while isinstance(tree, Apply) and tree.operation == "neg":
+        tree = tree.arguments[0]
+    return tree.decimals if isinstance(tree, Number) else -1

@@ -7,9 +7,8 @@ from fractions import Fraction
 
 _TABLE = {
     "length": "mm millimeter millimetre 1/1000; cm centimeter centimetre 1/100; dm decimeter decimetre 1/10; "
-    "m meter metre 1; km kilometer kilometre 1000; in inch inche 0.0254; ft foot feet 0.3048; yd yard "
-    "0.9144; "
-    "mi mile 1609.344; nm nanometer nanometre 1/1000000000",
+    "m meter metre 1; km kilometer kilometre 1000; in inch inche 0.0254; ft foot feet 0.3048; "
+    "yd yard 0.9144; mi mile 1609.344; nm nanometer nanometre 1/1000000000",
     "time": "ms millisecond 1/1000; s sec second 1; min minute 60; h hr hour 3600; day 86400; wk week 604800",
     "months": "mo month 1; yr year 12; decade 120; century centurie 1200",
     "mass": "mg milligram 1/1000; g gram 1; kg kilogram 1000; t ton tonne 1000000",
@@ -22,8 +21,8 @@ _TABLE = {
     "angle": "° degree deg 1", "radian": "rad radian 1", "percent": "% percent 1",
     "power": "W watt 1; kW kilowatt 1000", "energy": "J joule 1; kJ kilojoule 1000", "force": "N newton 1",
     "voltage": "V volt 1", "current": "A ampere amp 1", "frequency": "Hz hertz 1; kHz 1000; MHz 1000000",
-    "morning": "am 1", "afternoon": "pm 1", "before christ": "bc bce 1", "area": "acre 1", "hectare": "ha "
-    "hectare 1",
+    "morning": "am 1", "afternoon": "pm 1", "before christ": "bc bce 1", "area": "acre 1",
+    "hectare": "ha hectare 1",
 }  # fmt: skip
 
 
@@ -70,6 +69,12 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
             dimensions[known[0]] = dimensions.get(known[0], 0) + times
             size *= known[1] ** times
             power_ahead = 1
+    if not dimensions:
+        return None
+    liters = dimensions.pop("volume", 0)  # a liter is a cubic decimeter
+    if liters:
+        dimensions["length"] = dimensions.get("length", 0) + 3 * liters
+        size /= 1000**liters
     return tuple(sorted((name, power) for name, power in dimensions.items() if power)), size
 
 

@@ -42,6 +42,7 @@ def same_region(left: Tree, right: Tree, joints: tuple[str, str]) -> bool:
 
     Raises NotASetError where one is none.
     """
+    left, right = _without_bars(left), _without_bars(right)
     letters = [_letter(tree) for tree in (left, right)]
     if all(letters) and letters[0] != letters[1]:
         return False
@@ -61,12 +62,33 @@ def same_region(left: Tree, right: Tree, joints: tuple[str, str]) -> bool:
         raise NotASetError from None
 
 
+def _without_bars(tree: Tree) -> Tree:
+    """ "-2 < x < 2" for "|x| < 2", "x < -2 or x > 2" for "|x| > 2"; any other tree as it is."""
+    if not isinstance(tree, Relation) or len(tree.signs) != 1 or tree.signs[0] not in _ORDERS:
+        return tree
+    (left, right), sign = tree.sides, tree.signs[0]
+    if not _has_bars(left):
+        left, right, sign = right, left, TURNED[sign]
+    if not _has_bars(left) or names(right):
+        return tree
+    assert isinstance(left, Apply)
+    inside, negative = left.arguments[0], Apply("neg", (right,))
+    if sign in "<≤":
+        return Relation((negative, inside, right), (sign, sign))
+    beyond = Relation((inside, negative), (TURNED[sign],)), Relation((inside, right), (sign,))
+    return Group("", "", beyond, "or")
+
+
+def _has_bars(tree: Tree) -> bool:
+    return isinstance(tree, Apply) and tree.operation == "abs"
+
+
 def _letter(tree: Tree) -> str:
-    """The letter that a tree is about, if it names one."""
-    for one in walk(tree):
-        if isinstance(one, Relation) and (found := names(one)):
-            return min(found)
-    return ""
+    """The letter that a tree is about, if it names one. Raises NotASetError where it is about several."""
+    found = {name for one in walk(tree) if isinstance(one, Relation) for name in names(one)}
+    if len(found) > 1:
+        raise NotASetError
+    return found.pop() if found else ""
 
 
 def _collect(tree: Tree, ends: list[Tree]) -> None:
@@ -101,9 +123,7 @@ def _is_set(tree: Tree) -> bool:
 
 
 def end_of_relation(left: Tree, sign: str, right: Tree) -> tuple[Tree, str]:
-    """Where a relation that is linear in one letter begins or ends, and its sign with the letter on the
-    left.
-    """
+    """Where a relation that is linear in one letter ends, and its sign with the letter on the left."""
     letters = names(left) | names(right)
     if len(letters) != 1:
         raise NotASetError

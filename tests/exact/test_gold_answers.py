@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import time
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,134 @@ def test_an_interval_is_its_inequality(low: int, size: int, left: str, right: st
     assert not is_right(interval, flipped)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-20, 20), st.integers(-20, 20), st.sampled_from("<>≤≥"), st.sampled_from("<>≤≥"))
+def test_bounds_of_two_letters_stay_with_their_letters(low: int, high: int, left: str, right: str) -> None:
+    gold = f"x {left} {low} and y {right} {high}"
+    assert is_right(gold, f"y {right} {high}, x {left} {low}")
+    others = [
+        f"x {left} {low} or y {right} {high}",
+        f"x {left} {low}",
+        f"x {left} {low} and x {right} {high}",
+    ]
+    others += [f"y {left} {low} and x {right} {high}"] if (left, low) != (right, high) else []
+    assert not [answer for answer in others if is_right(gold, answer)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-9, 9), st.integers(1, 9), st.sampled_from("<≤>≥"))
+def test_bars_are_their_intervals(middle: int, size: int, sign: str) -> None:
+    low, high = middle - size, middle + size
+    opening, closing = "()" if sign in "<>" else "[]"
+    inside = f"{opening}{low}, {high}{closing}"
+    outside = rf"(-\infty, {low}{closing} \cup {opening}{high}, \infty)"
+    intervals = (inside, outside) if sign in "<≤" else (outside, inside)
+    bars = f"|x - {middle}| {sign} {size}".replace("- -", "+ ")
+    assert is_right(intervals[0], bars), bars
+    assert not is_right(intervals[1], bars)
+    assert not is_right(intervals[0], bars.replace(f" {size}", f" {size + 1}"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations("abcd"), st.lists(st.sampled_from("<≤>≥"), min_size=3, max_size=3))
+def test_a_chain_is_the_same_from_its_end_and_no_other(letters: list[str], signs: list[str]) -> None:
+    turned = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
+
+    def chain(sides: list[str], between: list[str]) -> str:
+        return "".join(map("".join, zip(sides, [*between, ""], strict=True)))
+
+    gold = chain(letters, signs)
+    assert is_right(gold, chain(letters[::-1], [turned[sign] for sign in signs[::-1]]))
+    assert not is_right(gold, chain(letters[::-1], signs)) or [turned[s] for s in signs[::-1]] == signs
+    assert not is_right(gold, chain([*letters[1::-1], *letters[2:]], signs))
+    assert not is_right(gold, chain(letters[:3], signs[:2]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 500), st.sampled_from("$€£"), st.sampled_from("$€£"))
+def test_money_of_two_countries_differs(amount: int, sign: str, other: str) -> None:
+    names = {"$": "dollars", "€": "euros", "£": "gbp"}
+    for answer in (f"{other}{amount}", f"{other}{amount}.00", f"{amount} {names[other]}"):
+        assert is_right(f"{sign}{amount}", answer) == (sign == other), answer
+    assert is_right(f"{sign}{amount}", str(amount))
+
+
+def day_in_words(day: date, form: str) -> str:
+    return day.strftime(form).replace(" 0", " ").lstrip("0")
+
+
+DAY_FORMS = ["%B %d, %Y", "%d %B %Y", "%Y-%m-%d", "%b. %d, %Y", "%b %d %Y", "%dth of %B, %Y"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.dates(), st.sampled_from(DAY_FORMS))
+def test_a_date_is_its_day_in_every_form(day: date, other: date, form: str) -> None:
+    for written in DAY_FORMS:
+        assert is_right(day_in_words(day, form), day_in_words(day, written)), written
+    for answer in (day_in_words(other, "%B %d, %Y"), str(day.day), str(day.year - day.month - day.day)):
+        assert is_right(day_in_words(day, form), answer) == (day == other and "," in answer), answer
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sets(st.sampled_from("ABCDE"), min_size=2, max_size=4), st.sets(st.sampled_from("ABCDE"), min_size=1)
+)
+def test_several_letters_of_a_choice_are_a_set(gold: set[str], other: set[str]) -> None:
+    for joint in (", ", " and ", "; "):
+        for form in ("{}", "({})"):
+            answer = joint.join(form.format(letter) for letter in sorted(other, reverse=True))
+            assert is_right(", ".join(sorted(gold)), answer) == (gold == other), answer
+    assert is_right(" and ".join(sorted(gold)), "".join(sorted(gold)))
+    assert not is_right(", ".join(sorted(gold)), " or ".join(sorted(gold)))
+
+
+UNITS = [("hours", "minutes", 60), ("feet", "inches", 12), ("dollars", "cents", 100), ("m", "cm", 100)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 50), st.integers(0, 11), st.sampled_from(UNITS), st.sampled_from([" ", " and ", ", "]))
+def test_a_measure_in_two_units_is_their_sum(
+    count: int, parts: int, units: tuple[str, str, int], joint: str
+) -> None:
+    large, small, size = units
+    answer = f"{count} {large}{joint}{parts} {small}"
+    assert is_right(f"{count * size + parts} {small}", answer)
+    assert is_right(answer, f"{count * size + parts} {small}")
+    assert not is_right(f"{count * size + parts + 1} {small}", answer)
+    assert not is_right(f"{count * size + parts} {large}", answer)
+
+
+OTHER_WORDS = [
+    "{}, Tuesday",
+    "{} 5",
+    "{}, blue",
+    "{} banana 7",
+    "{}, 18 apples",
+    "{} ({})",
+    "{}, maybe",
+    "{} or not",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["yes", "no", "true", "false"]), st.sampled_from(OTHER_WORDS))
+def test_yes_and_no_stand_alone_or_before_a_clause(said: str, form: str) -> None:
+    opposite = {"yes": "no", "no": "yes", "true": "false", "false": "true"}[said]
+    assert not is_right(said, form.format(said, opposite))
+    for clause in ("because 7 is prime", "they are equal", "since it has two divisors"):
+        assert is_right(said, f"{said.capitalize()}, {clause}.")
+        assert not is_right(opposite, f"{said.capitalize()}, {clause}.")
+
+
 letters = st.sampled_from("xyz")
 atoms = st.one_of(letters, st.integers(1, 12).map(str))
-trees = st.recursive(
-    atoms, lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(lambda one:
-    f"({''.join(one)})"),
-    max_leaves=6,
-)  # fmt: skip
+
+
+def joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds("({}{}{})".format, inner, st.sampled_from("+-*"), inner)
+
+
+trees = st.recursive(atoms, joined, max_leaves=6)
 
 
 @settings(max_examples=120, deadline=None)
@@ -219,6 +341,8 @@ BOMBS = [
         "π" * 5000,
         "5! " * 600,
     ),
+    *("one " * 500, "A, " * 600 + "B", "P(" * 200 + "1, 2" + ")" * 200, "2!" * 400, "{a \\choose " * 150),
+    *("|" * 500 + "x| < 2", "2 hours " * 200 + "3 minutes", "all real numbers except " + "1, " * 500 + "2"),
 ]
 
 

@@ -1,0 +1,69 @@
+"""Matrices among the trees of answers: their rows, factors and sums of them, their determinants."""
+
+from __future__ import annotations
+
+from practicum.exact.maths_trees import Apply, Group, Matrix, Symbol, Tree
+
+
+def rows_of(tree: Tree) -> list[list[Tree]] | None:
+    """The rows of a matrix or a list of lists; a point is one row. None for anything else."""
+    if isinstance(tree, Matrix):
+        return [list(row) for row in tree.rows]
+    if not isinstance(tree, Group) or tree.opening not in ("(", "[", "⟨", "{", ""):
+        return None
+    inner = [one for one in tree.members if isinstance(one, Group) and one.opening in ("(", "[", "{", "⟨")]
+    if len(inner) == len(tree.members):
+        return [list(one.members) for one in inner]
+    return [list(tree.members)] if not inner and tree.opening in ("(", "[", "⟨") else None
+
+
+def spread(tree: Tree) -> Tree:
+    """A matrix in place of a number times a matrix and of a sum of matrices; else the tree itself."""
+    if not isinstance(tree, Apply):
+        return tree
+    arguments = [spread(one) for one in tree.arguments]
+    matrices = [one for one in arguments if isinstance(one, Matrix)]
+    if tree.operation == "abs" and matrices:
+        return _determinant(matrices[0])
+    if not matrices:
+        return tree
+    if tree.operation == "^" and isinstance(tree.arguments[1], Symbol) and tree.arguments[1].name == "T":
+        return Matrix(tuple(zip(*matrices[0].rows, strict=True)))
+    if (
+        tree.operation in ("*", "/", "neg")
+        and len(matrices) == 1
+        and (tree.operation != "/" or arguments[0] is matrices[0])
+    ):
+        place = next(place for place, one in enumerate(arguments) if isinstance(one, Matrix))
+
+        def with_factor(cell: Tree) -> Tree:
+            return Apply(
+                tree.operation, tuple(cell if index == place else one for index, one in enumerate(arguments))
+            )
+
+        return Matrix(tuple(tuple(with_factor(cell) for cell in row) for row in matrices[0].rows))
+    shapes = {(len(one.rows), len(one.rows[0])) for one in matrices}
+    if tree.operation == "+" and len(matrices) == len(arguments) and len(shapes) == 1:
+        return Matrix(
+            tuple(
+                tuple(Apply("+", cells) for cells in zip(*rows, strict=True))
+                for rows in zip(*(one.rows for one in matrices), strict=True)
+            )
+        )
+    return tree
+
+
+def _determinant(matrix: Matrix) -> Tree:
+    rows = matrix.rows
+    if len(rows) != len(rows[0]) or len(rows) > 4:
+        return Apply("abs", (matrix,))
+    if len(rows) == 1:
+        return rows[0][0]
+    terms: list[Tree] = []
+    for place, cell in enumerate(rows[0]):
+        minor = Matrix(
+            tuple(tuple(one for index, one in enumerate(row) if index != place) for row in rows[1:])
+        )
+        term: Tree = Apply("*", (cell, _determinant(minor)))
+        terms.append(Apply("neg", (term,)) if place % 2 else term)
+    return Apply("+", tuple(terms))
