@@ -178,12 +178,27 @@ def _line(one: Mapping[str, Any]) -> str:
     return f"{one['file']} {one['type']} {state} {cost} {said}{one.get('error', '')}"
 
 
+SEEN = "that the fuzzer was built on (7 of the 10 faulty ones of its half unseen were named at first)"
+
+
 def claims(result: Mapping[str, Any]) -> list[Claim]:
     """The shares as claims."""
     named, accused = result["named"], result["accused"]
     return [
-        share("fuzz-named", "Faulty rewards named with the right kind", named, (0,), "at least 90"),
-        share("fuzz-accused", "Clean rewards accused of anything", accused, (0,), "at most 5"),
+        share(
+            "fuzz-named",
+            f"Faulty rewards named with the right kind, of the collection {SEEN}",
+            named,
+            (0,),
+            "at least 90",
+        ),
+        share(
+            "fuzz-accused",
+            f"Clean rewards accused of anything, of the collection {SEEN}",
+            accused,
+            (0,),
+            "at most 5",
+        ),
     ]
 
 

@@ -6,19 +6,38 @@ With a folder of GSM8K, SVAMP and DeepMind's files also each gold answer in othe
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from practicum.exact.gold_answers import gold_answer, judge_answer
+from studies.claim import census, single
+from studies.common import note_machine, record, study_main
+from studies.judged import Claim
 
+RIVAL = "math-verify"
 CASES = Path(__file__).parents[1] / "tests" / "exact" / "data" / "gold_cases.jsonl"
 MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Ours against math-verify on gold answers: who is wrong, and how long it takes."""
+
+    data: Path | None = None
+    """Folder with gsm8k_test.jsonl, svamp.json and deepmind_mathematics.jsonl; none: the collection alone."""
+    run: Path | None = None
+    """Folder of the study; none: nothing is written."""
+    count: int = 150
+    """Gold answers of real data."""
+    alone: bool = False
+    """Leave math-verify out."""
 
 
 class Case(NamedTuple):
@@ -80,9 +99,9 @@ def rival() -> Callable[[Case], bool]:
     return judge
 
 
-def compared(cases: list[Case], judges: dict[str, Callable[[Case], bool]]) -> dict[str, object]:
+def compared(cases: list[Case], judges: dict[str, Callable[[Case], bool]]) -> dict[str, Any]:
     """False accepts, false rejects and milliseconds of each judge, with what ours got wrong."""
-    found: dict[str, object] = {"cases": len(cases), "right": sum(case.right for case in cases)}
+    found: dict[str, Any] = {"cases": len(cases), "right": sum(case.right for case in cases)}
     for name, judge in judges.items():
         times, wrong, kinds = [], [], Counter[str]()
         judge(cases[0])
@@ -106,21 +125,43 @@ def compared(cases: list[Case], judges: dict[str, Callable[[Case], bool]]) -> di
     return found
 
 
-def main() -> None:
-    """Print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder with gsm8k_test.jsonl, svamp.json and the like")
-    parser.add_argument("--count", type=int, default=150, help="gold answers of real data")
-    parser.add_argument("--alone", action="store_true", help="without math-verify")
-    options = parser.parse_args()
+def study(config: StudyConfig) -> dict[str, Any]:
+    """Judge all cases with both and say who is wrong; RUN/results.json holds the same."""
+    if config.run is not None:
+        note_machine(config.run, "math_reward", anew=True)
     judges: dict[str, Callable[[Case], bool]] = {"ours": ours}
-    if not options.alone:
-        judges["math-verify"] = rival()
-    result = {"by_hand": compared(list(by_hand()), judges)}
-    if options.data:
-        result["real_data"] = compared(list(from_data(options.data, options.count)), judges)
-    print(json.dumps(result, ensure_ascii=False, indent=1))
+    if not config.alone:
+        judges[RIVAL] = rival()
+    result: dict[str, Any] = {"by_hand": compared(list(by_hand()), judges)}
+    if config.data:
+        result["real_data"] = compared(list(from_data(config.data, config.count)), judges)
+    return result if config.run is None else record(config, "math_reward", result)
 
+
+def claims(results: Mapping[str, Any]) -> list[Claim]:
+    """Wrong verdicts of both in each direction; a census of the cases, which ours was built on."""
+    told = {
+        "by_hand": "the collection judged by hand, on which our judge was built",
+        "real_data": "gold answers of real data in other words",
+    }
+    rows: list[Claim] = []
+    for name, text in told.items():
+        if name not in results:
+            continue
+        found, ours_of = results[name], results[name]["ours"]
+        theirs = found.get(RIVAL)
+        for kind in ("false_accepts", "false_rejects"):
+            beside = f"; {RIVAL} has {theirs[kind]}" if theirs else ""
+            words = f"{kind.replace('_', ' ')} among {found['cases']} answers: {text}{beside}"
+            identity = f"math-reward-{name}-{kind}".replace("_", "-")
+            rows.append(census(single(identity, words, float(ours_of[kind]), "answers", "at most 0")))
+        slowest = f"slowest verdict, milliseconds: {text}"
+        identity = f"math-reward-{name}-slowest".replace("_", "-")
+        rows.append(census(single(identity, slowest, float(ours_of["slowest_ms"]), "ms", "at most 50")))
+    return rows
+
+
+main = study_main(StudyConfig, "studies.math_reward", study)
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

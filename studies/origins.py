@@ -39,6 +39,8 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("guard-kept", GOAL, [20, 21, 22, 23, 24]),
     ("guard-signals-early", ABOUT, [20, 21, 22, 23, 24]),
     ("guard-*", ZERO, [20, 21, 22, 23, 24]),
+    ("fuzz-*", GOAL, [0]),
+    ("math-reward-*", "none wrong and none over 50 ms: goals of the project", []),
     ("newcomer-*", GOAL, []),
     ("counted-*", GOAL, [0]),
     ("pairs-count", GOAL, [0]),
