@@ -178,28 +178,21 @@ def _line(one: Mapping[str, Any]) -> str:
     return f"{one['file']} {one['type']} {state} {cost} {said}{one.get('error', '')}"
 
 
-SEEN = "that the fuzzer was built on (7 of the 10 faulty ones of its half unseen were named at first)"
+NOTE = (
+    "The fuzzer was built on these files. When its half of ten faulty ones that the author had not seen was first "
+    "measured, 7 were named. Of 34 faulty and 21 clean rewards by another hand, 20 were named and 4 accused."
+)
 
 
-def claims(result: Mapping[str, Any]) -> list[Claim]:
+def claims(results: Mapping[str, Any]) -> list[Claim]:
     """The shares as claims."""
-    named, accused = result["named"], result["accused"]
-    return [
-        share(
-            "fuzz-named",
-            f"Faulty rewards named with the right kind, of the collection {SEEN}",
-            named,
-            (0,),
-            "at least 90",
-        ),
-        share(
-            "fuzz-accused",
-            f"Clean rewards accused of anything, of the collection {SEEN}",
-            accused,
-            (0,),
-            "at most 5",
-        ),
-    ]
+    named = share(
+        "fuzz-named", "Faulty rewards named with the right kind", results["named"], (0,), "at least 90"
+    )
+    accused = share(
+        "fuzz-accused", "Clean rewards accused of anything", results["accused"], (0,), "at most 5"
+    )
+    return [{**one, "note": NOTE} for one in (named, accused)]
 
 
 main = study_main(StudyConfig, "studies.fuzz", study)
