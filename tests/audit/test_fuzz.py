@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from practicum.audit.fuzz.command import Config, Result, audit, run
+from practicum.audit.fuzz.findings import Finding
+from practicum.audit.fuzz.page import section
 from practicum.audit.fuzz.regression import written_tests
 from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
 from practicum.config import load
@@ -183,6 +186,18 @@ def test_a_slow_reward_is_no_crash_and_what_the_end_cuts_off_is_no_hang(
         assert found.endswith("give more --seconds")
     else:
         assert "hang" not in {one.family for one in found.findings}
+
+
+def test_the_page_shows_prompt_and_honest_reply_beside_each_finding_and_how_many_there_are() -> None:
+    finding = Finding("false_accept", "empty", "An empty reply is paid.", "2 + 2?", "", 1.0, 1.0, 1.0, 0.0)
+    whole = replace(finding, completion="5", against="4")
+    shown = section([whole, *[finding] * 11], {"calls": 9}, ["a note"])
+    assert [one["text"] for one in shown.texts[:2]] == [
+        "Prompt: 2 + 2?\n\nThis reply: 5\n\nAn honest right reply: 4",
+        "Prompt: 2 + 2?\n\nThis reply: (nothing)",
+    ]
+    assert "The first 10 of 12 findings; audit.json has all." in shown.notes
+    assert section([], {"calls": 9}, ["a note"]).notes == ("A note.",)
 
 
 # ------------------------------------------------------------------------------------- the written tests

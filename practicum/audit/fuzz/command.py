@@ -25,6 +25,15 @@ from practicum.report.sections import Section
 from practicum.reward.config import FunctionsConfig, source_of
 from practicum.run.progress import progress
 
+TASKS = {
+    "answer": "answers",
+    "expression": "arithmetic expressions",
+    "code": "programs",
+    "form": "form alone",
+    "open": "instructions",
+}
+"""Kinds of tasks, after 'a task of'."""
+
 
 @dataclass(frozen=True)
 class Config(Ranged):
@@ -125,12 +134,9 @@ def lines(result: Result) -> list[str]:
         return [f"Nothing found in {result.calls} calls. That does not prove that there is nothing."]
     found = []
     for one in result.findings:
-        paid = (
-            ""
-            if one.paid is None
-            else f" paid {one.paid:g}" + ("" if one.honest is None else f", honest {one.honest:g}")
-        )
-        found.append(f"{one.kind}: {one.sentence}{paid}: {one.completion!r:.100}")
+        honest = "" if one.honest is None else f", honest {one.honest:g}"
+        paid = one.sentence.rstrip(".") if one.paid is None else f"{one.sentence} paid {one.paid:g}{honest}"
+        found.append(f"{one.kind}: {paid}: {one.completion!r:.100}")
     return found
 
 
@@ -159,7 +165,7 @@ def page(result: Result) -> tuple[str, list[Section]]:
     values = {key: value for key, value in as_json(result).items() if key != "exit_code"}
     anatomy, chosen = result.fuzzed.anatomy, result.chosen
     rows = f"{len(anatomy.rows)} of {chosen.total} rows of {chosen.source}"
-    read = f"{rows}, read as a task of kind {anatomy.task}"
+    read = f"{rows}, read as a task of {TASKS[anatomy.task]}"
     return result.config.reward.functions[0], [section(result.findings, values, [read, *result.fuzzed.notes])]
 
 
