@@ -99,7 +99,8 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     judged = bool(config.reward.functions) or not isinstance(task, TableTask) or task.judge is not None
     rows = rows_of(batch, judged)
     for row in rows:
-        parts = ", ".join(f"{name} {value:g}" for name, value in row.get("parts", {}).items())
+        told = {name: value for name, value in row.get("parts", {}).items() if value or not _fails(name)}
+        parts = ", ".join(f"{name} {value:g}" for name, value in told.items())
         said = [row.get("outcome"), row.get("reason"), parts and f"reward {row['reward']:g} ({parts})"]
         line = ": ".join(filter(None, said)) or (f"reward {row['reward']:g}" if judged else "")
         # A task's prompt is completed, a chat is answered.
@@ -127,6 +128,11 @@ def asked(config: SampleConfig, tokenizer: Tokenizer, max_positions: int) -> tup
     if config.chat == "auto":
         _say(f"asked in the words of the task {worded.name}, which judges")
     return worded, [cast(Reads, worded).read(text) for text in config.prompt]
+
+
+def _fails(part: str) -> bool:
+    """Whether a part counts the failures of a function."""
+    return part.startswith("failed/")
 
 
 def _say(how: str) -> None:
