@@ -454,6 +454,16 @@ def _exploits(arguments: Sequence[str]) -> int:
     given |= set(read_toml(options.config)) if options.config else set()
     if "reward" in given and "preferences" not in given:
         return _fuzz(arguments)
+    if "data" in given and not options.help:
+        raise InputError(
+            "--data has the rows for a function of yours, --preferences the rankings for reward models and "
+            "judges: give --reward FILE.py:NAME --data FILE, or --preferences FILE"
+        )
+    if "preferences" not in given and not options.help:
+        raise InputError(
+            "nothing to audit: give --reward FILE.py:NAME --data FILE for a function of yours, or "
+            "--preferences FILE, with --reward_model DIR or --reward, for what learned from rankings"
+        )
     if options.help == "all":
         _fuzz(["--help", "all"])
         print("\nWith --preferences, reward models or a judge are searched on what people ranked:\n")

@@ -92,8 +92,10 @@ def read_json(path: Path, advice: str) -> Any:
     """The JSON object in a file of a run. Raises InputError, which ends with advice, when it is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {advice}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read, it is no JSON ({error}); {advice}") from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: expected a JSON object; {advice}")
     return found
@@ -105,10 +107,13 @@ def read_json(path: Path, advice: str) -> Any:
 def json_object(line: bytes, expected: str = "a JSON object") -> dict[str, Any]:
     """The JSON object of one line of UTF-8. Raises InputError, which names no place, for anything else."""
     try:
-        found = json.loads(line.decode("utf-8"))
+        found = json.loads(line.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError as error:
         raise InputError(f"no UTF-8 text (byte {error.start + 1}): write the file as UTF-8") from error
-    # A ValueError is no JSON, or a number of too many digits.
+    except json.JSONDecodeError as error:
+        # Of its places, the line is the file's and the caller's to name.
+        raise InputError(f"no JSON object ({error.msg}, column {error.colno})") from error
+    # A number of too many digits is a plain ValueError.
     except (ValueError, RecursionError) as error:
         raise InputError(f"no JSON object ({error})") from error
     if not isinstance(found, dict):

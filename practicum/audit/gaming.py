@@ -34,6 +34,7 @@ from practicum.audit.linear_reward import fit_linear
 from practicum.audit.measures import DESCRIBED
 from practicum.audit.slopes import Slopes, measure_slopes
 from practicum.audit.taught import Lessons
+from practicum.audit.written import check_tests_file, tell_written
 from practicum.errors import InputError
 from practicum.preferences import formats
 from practicum.ranges import Count, Ranged, Seed
@@ -92,6 +93,13 @@ class Config(Ranged):
         if self.reward_model and self.reward.functions:
             raise InputError("exploits: give --reward_model or --reward, not both: each is audited by itself")
 
+    def without_effect(self) -> Mapping[str, str]:
+        """How reward models are read, where there are none."""
+        if self.reward_model:
+            return {}
+        learned = ("reward_format", "label", "device")
+        return dict.fromkeys(learned, "no reward model is audited: give one with --reward_model")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -115,6 +123,7 @@ class Asked:
 def run(config: Config) -> Result:
     """Search for exploits of the reward models, functions or judge, or of a linear model of the rankings."""
     started = time.perf_counter()
+    check_tests_file(config.write_tests)
     rankings = formats.read(config.preferences)
     prompts, honest = honest_responses(rankings, config.prompts)
     with asked(config, rankings, prompts) as reward:
@@ -183,7 +192,8 @@ def write(result: Result) -> None:
         fixture = learned_findings.fixture_of(
             config.reward_model, config.reward_format, config.label, config.reward, config.preferences
         )
-        learned_findings.write_tests(result.found, fixture, config.write_tests)
+        count = learned_findings.write_tests(result.found, fixture, config.write_tests)
+        tell_written(count, config.write_tests)
 
 
 def page(result: Result) -> tuple[str, list[Section]]:

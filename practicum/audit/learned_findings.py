@@ -11,7 +11,7 @@ from typing import Any
 from practicum.audit import exploits
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.slopes import Slope
-from practicum.errors import InputError
+from practicum.audit.written import check_tests_file
 from practicum.files import atomic_write
 from practicum.reward.config import FunctionsConfig
 from practicum.types import RewardFormat
@@ -139,14 +139,13 @@ def fixture_of(
 
 
 def write_tests(report: exploits.ExploitReport, fixture: str, path: Path) -> int:
-    """Write a test of pytest for each exploit; returns how many. InputError for a missing folder."""
+    """Write a test of pytest for each exploit; returns how many. Raises InputError as `check_tests_file`."""
     cases = [
         (one.kind, one.prompt.text, dict(one.prompt.data), one.text, one.honest_text)
         for one in report.findings
         if one.exploit
     ]
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent} to write the tests to")
+    check_tests_file(path)
     if cases:
         atomic_write(path, TESTS.format(cases=pformat(cases, width=100), fixture=fixture))
     return len(cases)

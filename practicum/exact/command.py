@@ -137,7 +137,7 @@ def _judged(options: Arguments) -> Verdict:
     if options.gold is not None:
         if len(options.positional) != 1 or options.ask is not None:
             what = "--ask as well" if options.ask is not None else f"{len(options.positional)} arguments"
-            raise InputError(f"--gold GOLD takes one answer behind it, found {what}: {_USAGE}")
+            raise InputError(f"--gold GOLD takes one answer after it, found {what}: {_USAGE}")
         return judge_answer(options.gold, options.positional[0])
     if len(options.positional) != 2:
         raise InputError(f"expected an equation and an answer, found {len(options.positional)}: {_USAGE}")

@@ -48,6 +48,7 @@ def render(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> str:
         metrics=words.METRICS,
         stage_titles=words.STAGE_TITLES,
         stage_meanings=words.STAGE_MEANINGS,
+        lone_meaning=words.lone_meaning,
         control_titles=words.CONTROL_TITLES,
         control_meanings=words.CONTROL_MEANINGS,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 STAGE_TITLES = {
     "pretrain": "Exposition",
@@ -25,6 +27,25 @@ CONTROL_MEANINGS = {
     "random": "a coin toss decides the reward of an answer",
     "format": "any readable answer gets the reward, right or wrong",
 }
+
+
+def lone_meaning(stage: str, config: Mapping[str, Any]) -> str:
+    """What one stage on its own does, by the tables of its config.toml: what it reads, and what pays."""
+    data, task = config.get("data", {}).get("file", "none"), config.get("task", {}).get("name", "equations")
+    if stage == "sft" and data != "none":
+        return f"It imitates the completions in {data}."
+    if stage != "rl":
+        return STAGE_MEANINGS.get(stage, "One stage of training.")
+    paying = [*config.get("reward_model", ()), *config.get("reward", {}).get("functions", ())]
+    if control := CONTROL_MEANINGS.get(config.get("control", "none")):
+        return f"It writes answers itself, and {control}."
+    if paying:
+        return f"It writes answers itself, and is paid for them by {' and '.join(map(str, paying))}."
+    if task != "equations":
+        return f"It writes answers itself, and the task {task} judges them."
+    return STAGE_MEANINGS["rl"]
+
+
 OUTCOME_TITLES = {"unparseable": "unreadable", "over_limits": "over limits"}
 SLICE_TITLES = {
     "kind": "kind of solution",

@@ -85,8 +85,8 @@ class Function:
                 if name not in (*known[self.kind], *row["row"]):
                     columns = ", ".join(row["row"]) or "none"
                     raise InputError(
-                        f"reward {self.text}: asks for {name!r}, which is no column of the data; there "
-                        f"are {columns}"
+                        f"reward {self.text}: asks for {name!r}, which is no column of the data; "
+                        f"besides the prompt it has: {columns}"
                     )
             return
         plural = (*(f"{name}s" for name in VERL), "extra_infos")

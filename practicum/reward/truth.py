@@ -46,10 +46,13 @@ def truth_for(text: str, task: Task, time_limit: float) -> Truth | None:
         return None
     if text == "auto":
         return verifier_for(task.prompts("train", LOOKED_AT, 0)) if isinstance(task, TableTask) else None
-    truth = FunctionTruth(text, time_limit)
     try:
-        truth.reward.check(task.prompts("train", 1, 0)[0])
-    except BaseException:
-        truth.close()
-        raise
+        truth = FunctionTruth(text, time_limit)
+        try:
+            truth.reward.check(task.prompts("train", 1, 0)[0])
+        except BaseException:
+            truth.close()
+            raise
+    except InputError as error:
+        raise InputError(f"guard.truth: {error}") from error
     return truth

@@ -94,7 +94,7 @@ class Progress:
         self.words = " ".join(f"{key}={_short(value)}" for key, value in extra.items()) or self.words
         rate = (completed - start) / max(now - since, 1e-9)
         left = (self.total - completed) / rate if rate else math.nan
-        self.show(completed, f"{rate:.3g}/s" if rate else "", _clock(left), self.words)
+        self.show(completed, _rate(rate), _clock(left), self.words)
 
 
 @contextlib.contextmanager
@@ -158,6 +158,13 @@ def _plain_lines(description: str, total: int, quiet_seconds: float) -> Iterator
     finally:
         if unsaid:
             print(unsaid, file=sys.stderr, flush=True)
+
+
+def _rate(per_second: float) -> str:
+    """Three figures, and all of them for a whole number: 0.125/s, 12.5/s, 3,490/s; empty for none."""
+    if not per_second:
+        return ""
+    return f"{per_second:,.0f}/s" if per_second >= 100 else f"{per_second:.3g}/s"
 
 
 def _short(value: object) -> str:

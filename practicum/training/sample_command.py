@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +45,8 @@ class SampleConfig(Ranged):
     prompt: Common[tuple[str, ...]] = ("3 - (3+y)/y = y",)
     """What to solve: an equation, or `solve: ...` or `sum: ...` in front of one; or anything, see chat."""
     chat: Common[Literal["auto", "on", "off"]] = "auto"
-    """on asks prompts as they stand, judged by no task; auto does so where a model has a chat template."""
+    """on asks prompts as they stand, judged by no task; off asks in a task's words; auto is on where a model
+    has a chat template and no task but the default one is named, else off."""
     count: Common[Count] = 1
     """Completions of each prompt."""
     task: TaskConfig = field(default_factory=TaskConfig)
@@ -97,7 +99,8 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     judged = bool(config.reward.functions) or not isinstance(task, TableTask) or task.judge is not None
     rows = rows_of(batch, judged)
     for row in rows:
-        parts = ", ".join(f"{name} {value:g}" for name, value in row.get("parts", {}).items())
+        told = {name: value for name, value in row.get("parts", {}).items() if value or not _fails(name)}
+        parts = ", ".join(f"{name} {value:g}" for name, value in told.items())
         said = [row.get("outcome"), row.get("reason"), parts and f"reward {row['reward']:g} ({parts})"]
         line = ": ".join(filter(None, said)) or (f"reward {row['reward']:g}" if judged else "")
         # A task's prompt is completed, a chat is answered.
@@ -113,13 +116,27 @@ def asked(config: SampleConfig, tokenizer: Tokenizer, max_positions: int) -> tup
         assert isinstance(task, TableTask)
         task = fitted(task, tokenizer, max_positions, config.data.longest_prompt)
         return task, task.prompts(config.split, config.rows, config.seed)
-    if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None):
+    named = config.task != TaskConfig()
+    if config.chat == "on" or (config.chat == "auto" and chat_of(tokenizer) is not None and not named):
+        if config.chat == "auto":
+            _say("asked as they stand, through the chat template, and no task judges (--chat off: one does)")
         prompts = [Prompt(text) for text in config.prompt]
         typed = [Record(prompt, (), "--prompt", config.split) for prompt in prompts]
         return TableTask("--prompt", {config.split: typed}), prompts
     worded = find_task(config.task)
     check_able(worded, "sample", Reads)
+    if config.chat == "auto":
+        _say(f"asked in the words of the task {worded.name}, which judges")
     return worded, [cast(Reads, worded).read(text) for text in config.prompt]
+
+
+def _fails(part: str) -> bool:
+    """Whether a part counts the failures of a function."""
+    return part.startswith("failed/")
+
+
+def _say(how: str) -> None:
+    print(f"practicum: prompts are {how}", file=sys.stderr)
 
 
 def rows_of(batch: ScoredRollout, judged: bool) -> list[dict[str, Any]]:

@@ -28,6 +28,10 @@ def equal(completion, answer):
 
 def broken(completion):
     raise ValueError("no")
+
+def endless(completion):
+    while True:
+        pass
 """
 
 
@@ -66,7 +70,22 @@ def test_a_fault_is_told_in_one_line_and_a_sound_reward_is_not_accused(folder: P
 def test_what_cannot_be_examined_is_said_and_stops_nothing(folder: Path) -> None:
     [(severity, sentence)] = looks(folder, "broken")
     assert severity == "ok"
-    assert "was not examined" in sentence
+    assert sentence.startswith(
+        "reward broken was not examined: it fails on every honest text: ValueError: no"
+    )
+
+
+def test_a_slow_reward_is_told_and_delays_the_run_no_longer_than_it_may(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("practicum.audit.fuzz.first_look.SECONDS", 0.5)
+    [(severity, sentence)] = looks(folder, "endless")
+    assert severity == "ok"
+    assert re.fullmatch(r"reward endless was not examined: \d+ calls took 0\.5 s", sentence)
+
+
+def test_too_few_calls_are_told(folder: Path) -> None:
+    assert looks(folder, "equal", budget=3) == [("ok", "reward equal was not examined: 3 calls are too few")]
 
 
 def test_nothing_is_asked_of_ready_made_rewards_nor_without_calls(folder: Path) -> None:

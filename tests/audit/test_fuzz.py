@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from practicum.audit.fuzz.command import Config, Result, audit, run
+from practicum.audit.fuzz.findings import Finding
+from practicum.audit.fuzz.page import section
 from practicum.audit.fuzz.regression import written_tests
 from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
 from practicum.config import load
@@ -36,6 +39,14 @@ def rows_file(folder: Path, rows: list[dict[str, Any]]) -> Path:
 def fuzzed(name: str, folder: Path, *flags: str, file: Path = FILE) -> Result:
     rows = rows_file(folder, ROWS[CASES[name][0]] if name in CASES else ROWS["sums"])
     return run(load(Config, None, [f"--reward={file}:{name}", f"--data={rows}", *flags]))
+
+
+def answered(*flags: str) -> Result | str:
+    """What an examination comes to, or the line that says why there is none."""
+    try:
+        return run(load(Config, None, list(flags)))
+    except InputError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -101,7 +112,8 @@ def test_a_reward_that_fails_on_everything_is_told_in_one_line(tmp_path: Path) -
     [
         ([{"prompt": "a", "answer": "b", "good": "c"}], "rows.jsonl:1: good: expected a list of texts"),
         ([{"prompt": "a", "answer": "b", "bad": [1]}], "rows.jsonl:1: bad: expected a list of texts"),
-        ([{"prompt": "a"}], "no honest right answer is known"),
+        ([{"prompt": "a"}], "no right reply is known, since fewer than two rows have an answer"),
+        ([{"prompt": "a", "answer": "b"}, {"prompt": "c", "answer": "d"}], "in none of 14 usual forms"),
     ],
 )
 def test_bad_rows_are_told_in_one_line(rows: list[dict[str, Any]], said: str, tmp_path: Path) -> None:
@@ -126,7 +138,89 @@ def test_chats_are_judged_as_chats(tmp_path: Path) -> None:
     assert {one.kind for one in result.findings} == {"false_accept"}
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--data.test_share=0.5"], "--data.test_share has no effect: all rows are examined"),
+        (["--data.test=rows.jsonl"], "--data.test has no effect"),
+        (["--data.turns=all"], "--data.turns has no effect"),
+        (["--reward.weights.last_number=2"], "--reward.weights.last_number has no effect"),
+        (["--reward.on_error=none"], "--reward.on_error has no effect"),
+        (["--reward.time_limit=20"], "--reward.time_limit has no effect: a call of a function has 10 s"),
+        (["--policy=nowhere"], "nowhere: no model here"),
+    ],
+)
+def test_settings_that_an_examination_does_not_read_are_refused(
+    flags: list[str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        fuzzed("last_number", tmp_path, *flags)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(budget=st.integers(1, 300), name=st.sampled_from(["last_number", "sound_sums"]), bare=st.booleans())
+def test_any_budget_gives_an_answer_or_one_line(budget: int, name: str, bare: bool, tmp_path: Path) -> None:
+    rows = [{"prompt": row["prompt"], "answer": row["answer"]} if bare else row for row in ROWS["sums"]]
+    flags = [f"--reward={FILE}:{name}", f"--data={rows_file(tmp_path, rows)}", f"--budget={budget}"]
+    found = answered(*flags)
+    if isinstance(found, str):
+        assert found.endswith("before it was known what it pays honest replies: give more --budget")
+    else:
+        assert found.calls <= budget
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.2, 0.6])
+def test_a_slow_reward_is_no_crash_and_what_the_end_cuts_off_is_no_hang(
+    seconds: float, tmp_path: Path
+) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text(
+        "import time\n"
+        "def reward(completions, answer, **columns):\n"
+        "    time.sleep(0.01 * len(completions))\n"
+        "    return [float(text.split()[-1:] == [gold]) for text, gold in zip(completions, answer)]\n"
+    )
+    rows = rows_file(tmp_path, ROWS["sums"])
+    found = answered(f"--reward={file}:reward", f"--data={rows}", f"--seconds={seconds}")
+    if isinstance(found, str):
+        assert found.endswith("give more --seconds")
+    else:
+        assert "hang" not in {one.family for one in found.findings}
+
+
+def test_the_page_shows_prompt_and_honest_reply_beside_each_finding_and_how_many_there_are() -> None:
+    finding = Finding("false_accept", "empty", "An empty reply is paid.", "2 + 2?", "", 1.0, 1.0, 1.0, 0.0)
+    whole = replace(finding, completion="5", against="4")
+    shown = section([whole, *[finding] * 11], {"calls": 9}, ["a note"])
+    assert [one["text"] for one in shown.texts[:2]] == [
+        "Prompt: 2 + 2?\n\nThis reply: 5\n\nAn honest right reply: 4",
+        "Prompt: 2 + 2?\n\nThis reply: (nothing)",
+    ]
+    assert "The first 10 of 12 findings; audit.json has all." in shown.notes
+    assert section([], {"calls": 9}, ["a note"]).notes == ("A note.",)
+
+
 # ------------------------------------------------------------------------------------- the written tests
+
+
+def test_tests_are_written_over_no_other_work(tmp_path: Path) -> None:
+    tests = tmp_path / "test_reward.py"
+    tests.write_text("def test_mine(): ...\n")
+    with pytest.raises(InputError, match="exists, and no audit wrote it"):
+        fuzzed("last_number", tmp_path, f"--write_tests={tests}")
+    assert tests.read_text() == "def test_mine(): ...\n"
+    with pytest.raises(InputError, match="is a folder"):
+        fuzzed("last_number", tmp_path, f"--write_tests={tmp_path}")
+
+
+def test_tests_of_an_earlier_audit_stay_when_nothing_is_found(tmp_path: Path) -> None:
+    rows, tests = rows_file(tmp_path, ROWS["sums"]), tmp_path / "test_reward.py"
+    flags = [f"--data={rows}", "--budget=900", f"--write_tests={tests}"]
+    audit(load(Config, None, [f"--reward={FILE}:last_number", *flags]))
+    written = tests.read_text()
+    assert "def test_" in written
+    audit(load(Config, None, [f"--reward={FILE}:sound_sums", *flags]))
+    assert tests.read_text() == written
 
 
 @pytest.mark.parametrize("faulty", ["sign_lost", "not_a_number"])

@@ -26,7 +26,9 @@ from practicum.guard.watch import ended_by_guard
 from practicum.model.checkpoint import save_model
 from practicum.model.sampling import SamplingConfig
 from practicum.reward.parts import RewardConfig
+from practicum.reward.truth import truth_for
 from practicum.run.folder import Run
+from practicum.tasks.table import TableTask
 from practicum.training import rl
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
@@ -311,6 +313,14 @@ def test_a_file_that_holds_no_findings_is_refused(tmp_path: Path, content: str, 
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_findings(path)
+
+
+def test_a_file_that_is_not_there_and_a_truth_that_cannot_be_loaded_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.json: cannot be read \(No such file or directory\)"):
+        read_findings(tmp_path / "nowhere.json")
+    task = TableTask("rows", {})
+    with pytest.raises(InputError, match=r"^guard\.truth: reward nowhere\.py:f: there is no file"):
+        truth_for("nowhere.py:f", task, 1.0)
 
 
 # ------------------------------------------------------------------------------------------------ a real run

@@ -65,3 +65,24 @@ def test_numbers_are_written_for_people() -> None:
         "1.2·10^−5",
         "2,346",
     ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "config", "said"),
+    [
+        ("rl", {}, "An exact verifier says"),
+        ("rl", {"task": {"name": "jokes"}}, "the task jokes judges them"),
+        ("rl", {"reward": {"functions": ["mine.py:score"]}}, "is paid for them by mine.py:score."),
+        ("rl", {"reward_model": ["a", "b"], "reward": {"functions": ["length"]}}, "by a and b and length."),
+        ("rl", {"reward_model": ["a"], "control": "random"}, "a coin toss decides"),
+        ("sft", {}, "worked solutions"),
+        ("sft", {"data": {"file": "rows.jsonl"}}, "the completions in rows.jsonl"),
+        ("reward_model", {}, "One stage of training."),
+    ],
+)
+def test_a_lone_stage_is_described_by_what_pays_and_what_it_reads(
+    stage: str, config: dict[str, object], said: str
+) -> None:
+    found = words.lone_meaning(stage, config)
+    assert said in found
+    assert ("verifier" in found) == (said == "An exact verifier says")

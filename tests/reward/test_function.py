@@ -476,7 +476,8 @@ def test_a_column_that_is_missing_is_refused_at_the_start(make: Make, tmp_path: 
     path = tmp_path / "seen.py"
     path.write_text(SEEN)
     with pytest.raises(
-        InputError, match=r"asks for 'level', which is no column of the data; there are answer"
+        InputError,
+        match=r"asks for 'level', which is no column of the data; besides the prompt it has: answer",
     ):
         make(f"{path}:strict").check(Prompt("p", {"row": {"answer": 1}}))
     make(f"{path}:strict").check(Prompt("p", {"row": {"level": 1}}))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from practicum.cli import main
 from practicum.config import load
 from practicum.model.policy import load_policy
+from practicum.model.tokenizer import Chat, set_chat
 from practicum.tasks.registry import load_task_on
 from practicum.training.evaluate import EvalConfig
 from practicum.training.sample_command import SampleConfig, asked
@@ -99,6 +100,39 @@ def test_typed_prompts_may_be_judged_too(
         len(row["prompt"]) for row in found["samples"]
     ]
     assert (worded == len("x=1")) == bool(chat)
+
+
+@pytest.mark.parametrize(
+    ("flags", "template", "task"),
+    [
+        ([], False, "equations"),
+        ([], True, ""),
+        (["--task=jokes"], False, "jokes"),
+        (["--task=jokes"], True, "jokes"),
+        (["--chat=off"], True, "equations"),
+        (["--chat=off", "--task=jokes"], True, "jokes"),
+        (["--chat=on"], False, ""),
+        (["--task.equations.ask_sum=0.5"], True, "equations"),
+    ],
+)
+def test_a_task_that_is_named_words_the_prompt_and_what_was_chosen_is_said(
+    flags: list[str],
+    template: bool,
+    task: str,
+    untrained_model: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    policy, tokenizer = load_policy(untrained_model)
+    set_chat(tokenizer, Chat("{{ messages[0].content }}") if template else None)
+    text = "a cat" if task == "jokes" else "x = 1"
+    config = load(SampleConfig, None, [f"--model={untrained_model}", f"--prompt={text}", *flags])
+    by, prompts = asked(config, tokenizer, policy.spec.max_positions)
+    assert (by.name, prompts[0].text == text) == (task or "--prompt", not task)
+    said = capsys.readouterr().err
+    if config.chat != "auto":
+        assert said == ""
+    else:
+        assert (f"in the words of the task {task}" if task else "as they stand") in said
 
 
 @pytest.mark.parametrize(

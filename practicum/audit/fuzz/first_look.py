@@ -13,7 +13,7 @@ from typing import Literal
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.fuzz import fuzz
 from practicum.audit.fuzz.honest import with_honest
-from practicum.audit.fuzz.payer import Payer
+from practicum.audit.fuzz.payer import BudgetSpent, Payer
 from practicum.audit.fuzz.rows import read_fuzz_rows
 from practicum.data.config import DataConfig
 from practicum.data.rows import STDIN
@@ -54,6 +54,7 @@ def _look(
         functions=(text,), time_limit=min(reward.time_limit, seconds), max_failures=1.0
     )
     name = settings.names[0]
+    command = f"practicum audit exploits --reward {shlex.quote(text)} --data {shlex.quote(str(data.file))}"
     try:
         payer = Payer(text, settings, read_fuzz_rows(data, seed, ROWS).rows, budget, seconds)
         try:
@@ -62,11 +63,15 @@ def _look(
             found = fuzz(payer, seed).findings
         finally:
             payer.close()
+    except BudgetSpent:
+        late = payer.seconds_left <= 0
+        words = f"{payer.calls} calls took {seconds:g} s" if late else f"{budget} calls are too few"
+        return FirstLook("ok", f"reward {name} was not examined: {words}", f"`{command}` takes longer")
     except InputError as error:
-        return FirstLook("ok", f"reward {name} was not examined: {error}")
+        why = str(error).removeprefix(f"reward {text}: ")
+        return FirstLook("ok", f"reward {name} was not examined: {why}")
     if not found:
         return FirstLook("ok", f"a short examination of reward {name} found nothing in {payer.calls} calls")
-    command = f"practicum audit exploits --reward {shlex.quote(text)} --data {shlex.quote(str(data.file))}"
     sentence = f"reward {name}, in {payer.calls} calls: {_told(found)}"
     return FirstLook("warn", sentence, f"mend it; `{command}` looks further")
 

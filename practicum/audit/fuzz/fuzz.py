@@ -67,7 +67,9 @@ class Fuzzed:
 
 
 def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
-    """Examine a reward on the payer's rows. Raises InputError where it fails on every honest text."""
+    """Examine a reward on the payer's rows. Raises InputError where it fails on every honest text, and where
+    the budget does not last until these are paid.
+    """
     rows = payer.rows
     honest = [Ask(place, text) for place, row in enumerate(rows) for text in (*row.good, *row.bad)]
     paid = payer.pay(honest)
@@ -316,7 +318,11 @@ def _confirmed(
             checked.append(one)
             continue
         times = min(AGAIN if shaky else 1, payer.left)
-        if all(fails(one, paid) for paid in payer.again([Ask(one.row, one.text)] * times, 1)):
+        try:
+            again = payer.again([Ask(one.row, one.text)] * times, 1)
+        except BudgetSpent:
+            again = []
+        if all(fails(one, paid) for paid in again):
             checked.append(one)
     return [*checked, *(one for one in shortest[CONFIRMED:] if checked)]
 
@@ -521,7 +527,10 @@ def _fails_again(payer: Payer, ask: Ask, way: str) -> bool:
     if way == "hang" or payer.left < 1:
         return True
     payer.fresh()
-    return payer.again([ask], 1)[0].error == way
+    try:
+        return payer.again([ask], 1)[0].error == way
+    except BudgetSpent:
+        return True
 
 
 def shrunk(payer: Payer, ask: Ask, way: str, most: int = 24) -> Ask:
@@ -532,7 +541,10 @@ def shrunk(payer: Payer, ask: Ask, way: str, most: int = 24) -> Ask:
         while start < len(text) and asked < most and payer.left > 1:
             shorter = text[:start] + text[start + size :]
             asked += 1
-            paid = payer.pay([Ask(ask.row, shorter)], 1)[0]
+            try:
+                paid = payer.pay([Ask(ask.row, shorter)], 1)[0]
+            except BudgetSpent:
+                return Ask(ask.row, text)
             if paid.error == way:
                 text, smaller = shorter, True
             else:

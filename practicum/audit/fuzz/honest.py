@@ -6,6 +6,7 @@ A form is honest where the reward pays the gold answer in it more than other row
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -38,24 +39,46 @@ PLACEHOLDER = re.compile(r"['\"`]([^'\"`\n]*?)\b(N|X|number|answer|NUMBER|ANSWER
 def with_honest(
     payer: Payer, samples: Callable[[Sequence[Prompt]], list[list[str]]] | None
 ) -> tuple[FuzzRow, ...]:
-    """The rows, those without honest texts with some. Raises InputError where none can be found."""
+    """The rows, those without honest texts with some.
+
+    Raises InputError where none can be found, where the function fails on all texts, and where the budget
+    ends before.
+    """
     rows = tuple(payer.rows)
     if any(row.good for row in rows):
+        _tell_unasked(samples, "the rows have good replies")
         # What honest wrong texts are missing, the right ones of other rows are, where gold answers differ.
         return tuple(
             row if row.bad else with_texts(row, row.good, _foreign(rows, place))
             for place, row in enumerate(rows)
         )
     found = _by_forms(payer)
+    if found is not None:
+        _tell_unasked(samples, "the gold answers, in a form that is paid, are right replies")
     if found is None and samples is not None:
         found = _by_samples(payer, samples)
     if found is None:
-        raise InputError(
-            f"reward {payer.function.text}: no honest right answer is known: it pays the gold answers in "
-            f"none of {len(FORMS)} usual forms more than wrong ones; give the rows a column good (and bad): "
-            "lists of right and wrong replies, or --policy MODEL"
-        )
+        raise InputError(f"reward {payer.function.text}: {_nothing_honest(payer)}")
     return found
+
+
+def _tell_unasked(samples: object, why: str) -> None:
+    if samples is not None:
+        print(f"practicum: --policy was not needed: {why}", file=sys.stderr)
+
+
+def _nothing_honest(payer: Payer) -> str:
+    """Why no right reply is known, and what to do."""
+    paid = list(payer.known.values())
+    if paid and all(one.error for one in paid):
+        return f"it fails on every text: {paid[0].words}"
+    remedy = "give the rows a column good (and bad), lists of right and wrong replies, or --policy MODEL"
+    if sum(bool(row.gold) for row in payer.rows) < 2:
+        return f"no right reply is known, since fewer than two rows have an answer: {remedy}"
+    return (
+        f"no right reply is known: in none of {len(FORMS)} usual forms does it pay the gold answers more "
+        f"than wrong ones: {remedy}"
+    )
 
 
 def _foreign(rows: Sequence[FuzzRow], place: int) -> list[str]:
@@ -133,7 +156,13 @@ def _by_samples(
 
 
 def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list[str]]]:
-    """What samples replies to prompts from a model folder; the model is read when it is first needed."""
+    """What samples replies to prompts from a model folder; the model is read when it is first needed.
+
+    Raises InputError where there is no model.
+    """
+    from practicum.model.checkpoint import model_folder
+
+    model_folder(model)
 
     def samples(prompts: Sequence[Prompt]) -> list[list[str]]:
         from practicum.model.device import told_device

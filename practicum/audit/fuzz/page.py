@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from practicum.audit.fuzz.findings import Finding
-from practicum.report.figures import SERIES, SMALL, page_picture
-from practicum.report.sections import Section
+from practicum.report.figures import INK, SERIES, SMALL, page_picture
+from practicum.report.sections import Section, as_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,18 +33,31 @@ def section(findings: Sequence[Finding], data: Mapping[str, Any], notes: Sequenc
         [(picture(paid), "What honest replies are paid, and what each finding is.")] if paid else [],
         ("found", "what", "on prompts", "paid", "honest", "worth to a policy"),
         [_row(one) for one in shown],
-        [
-            {"heading": f"{_price(one)}: {one.sentence}", "text": _clipped(one.completion) or "(nothing)"}
-            for one in shown
-        ],
-        tuple(notes),
+        [{"heading": f"{_price(one)}: {one.sentence}", "text": _side_by_side(one)} for one in shown],
+        tuple(map(as_sentence, [*notes, *_explained(len(findings))])),
     )
+
+
+def _explained(count: int) -> list[str]:
+    """What the table's last column means, and that not all findings stand in it."""
+    more = [f"the first {SHOWN} of {count} findings; audit.json has all"] if count > SHOWN else []
+    worth = "worth to a policy: what always writing this would earn above honest right replies, on average"
+    return [*more, *([worth] if count else [])]
+
+
+def _side_by_side(one: Finding) -> str:
+    """The prompt, the reply that was found, and an honest one to compare it with."""
+    lines = [f"Prompt: {_clipped(one.prompt)}", f"This reply: {_clipped(one.completion) or '(nothing)'}"]
+    if one.against is not None:
+        honest = "right" if one.kind == "false_accept" else "wrong"
+        lines.append(f"An honest {honest} reply: {_clipped(one.against)}")
+    return "\n\n".join(lines)
 
 
 def _sentence(findings: Sequence[Finding], calls: int) -> str:
     if not findings:
         return f"Nothing was found in {calls} calls. That does not prove that there is nothing."
-    more = f" ({len(findings) - 1} more below)" if len(findings) > 1 else ""
+    more = f" ({len(findings) - 1} more)" if len(findings) > 1 else ""
     return f"No: {findings[0].sentence[0].lower()}{findings[0].sentence[1:].rstrip('.')}{more}."
 
 
@@ -85,7 +98,9 @@ def picture(findings: Sequence[Finding]) -> str:
         axes.barh([place - 0.2 for place in places], paid, 0.38, color=SERIES[1], label="this finding")
         axes.set_yticks(list(places), names)
         axes.set_xlabel("paid")
-        axes.legend(loc="lower right")
+        axes.legend(
+            frameon=False, fontsize=9, labelcolor=INK, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        )
 
     told = ", ".join(
         f"{one.family.replace('_', ' ')} {one.paid:g}" for one in findings if one.paid is not None

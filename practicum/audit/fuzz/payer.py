@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from practicum.audit.fuzz.rows import FuzzRow
+from practicum.errors import InputError
 from practicum.reward.config import FunctionsConfig
 from practicum.reward.function import Function, Progress, refuse_what_cannot_be_sent, row_of
 from practicum.reward.process import Call, Queue, Worker, answers
@@ -54,8 +55,8 @@ class Paid:
         return self.value, self.error
 
 
-class BudgetSpent(Exception):  # noqa: N818 - it ends a search, it is no error
-    """No calls or no seconds are left."""
+class BudgetSpent(InputError):  # noqa: N818 - it ends a search
+    """No calls or no seconds are left: an error only before honest replies have been paid."""
 
 
 class Payer:
@@ -131,7 +132,7 @@ class Payer:
     def _batch(self, asks: Sequence[Ask], seed: str, limit: float) -> list[Paid]:
         """One call; where it fails, halves of it, down to single texts."""
         if len(asks) > self.left:
-            raise BudgetSpent
+            raise self._spent()
         reply = self._call(asks, seed, limit)
         if "error" not in reply:
             return [_paid(result) for result in reply["rows"]]
@@ -149,19 +150,34 @@ class Payer:
         if len(asks) > self.left:
             return None
         self.fresh()
-        reply = self._call(asks, "0", TIME_LIMIT)
+        try:
+            reply = self._call(asks, "0", TIME_LIMIT)
+        except BudgetSpent:
+            return None
         return _failed(reply) if "error" in reply else None
 
     def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
         worker = self._worker(seed)
         rows = [row_of(self.rows[one.row].prompt, one.text, None) for one in asks]
-        request = {"rows": rows, "state": asdict(Progress()), "limit": limit}
-        call = Call(tuple(range(len(asks))), request, limit)
+        # A call that the end of the search cuts off says nothing about the function.
+        most = min(limit, max(self.seconds_left, 0.01))
+        request = {"rows": rows, "state": asdict(Progress()), "limit": most}
+        call = Call(tuple(range(len(asks))), request, most)
         self.calls += len(asks)
         for _, _, reply in answers([Queue([worker], deque([call]))]):
             self.told(self.calls)
+            if most < limit and _ran_out(reply):
+                raise self._spent()
             return reply
         raise AssertionError("a call is always answered")
+
+    def _spent(self) -> BudgetSpent:
+        late = self.seconds_left <= 0
+        over = f"{self.seconds:g} s were over, after {self.calls} calls," if late else "all calls were spent"
+        return BudgetSpent(
+            f"reward {self.function.text}: {over} before it was known what it pays honest replies: give more "
+            f"--{'seconds' if late else 'budget'}"
+        )
 
     def _worker(self, seed: str) -> Worker:
         if seed not in self.workers:
@@ -195,6 +211,11 @@ def _paid(result: dict[str, Any]) -> Paid:
         return Paid(float(sum(result["parts"].values())))
     value = result["value"]
     return Paid(None if value is None else float(value))
+
+
+def _ran_out(reply: dict[str, Any]) -> bool:
+    """Whether a call, or one of its rows, was not over at its time limit."""
+    return any(one.get("error") == "time limit" for one in (reply, *reply.get("rows", ())))
 
 
 def _failed(reply: dict[str, Any]) -> Paid:

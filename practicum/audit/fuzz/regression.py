@@ -18,11 +18,11 @@ from typing import Any
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.payer import HANG, Ask, Paid, Payer
 from practicum.audit.fuzz.rows import FuzzRow, as_chats
+from practicum.audit.written import check_tests_file
 from practicum.data.columns import find_columns
 from practicum.data.config import DataConfig
 from practicum.data.records import record_of
 from practicum.data.rows import Row
-from practicum.errors import InputError
 from practicum.files import atomic_write
 from practicum.reward.config import FunctionsConfig, source_of
 
@@ -86,11 +86,15 @@ def _payer(reward: str, row: Mapping[str, Any]) -> Iterator[Payer]:
 # ------------------------------------------------------------------------------------------- writing
 
 
-def write_tests(findings: Sequence[Finding], reward: str, path: Path) -> None:
-    """Write a pytest file with a case for each finding. Raises InputError where its folder is not there."""
-    if not path.parent.is_dir():
-        raise InputError(f"--write_tests {path}: there is no folder {path.parent}")
-    atomic_write(path, written_tests(findings, reward, path.parent))
+def write_tests(findings: Sequence[Finding], reward: str, path: Path) -> int:
+    """Write a pytest file with a case for each finding, and return how many; without one nothing is written.
+
+    So the tests of an earlier audit stay when the reward is mended. Raises InputError as `check_tests_file`.
+    """
+    check_tests_file(path)
+    if findings:
+        atomic_write(path, written_tests(findings, reward, path.parent))
+    return len(findings)
 
 
 def written_tests(findings: Sequence[Finding], reward: str, folder: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -13,7 +13,7 @@ from practicum.data.config import DataConfig
 from practicum.data.records import record_of
 from practicum.data.rows import STDIN, Row, read_rows
 from practicum.errors import InputError
-from practicum.tasks.table import check_columns
+from practicum.tasks.table import USED, check_columns
 from practicum.types import Prompt
 
 LISTS = ("good", "bad")
@@ -51,12 +51,12 @@ class FuzzRow:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The rows examined, of how many; `source` is what they were read from."""
+    """The rows examined, of how many; `source` is what they were read from, `columns` says which it has."""
 
     rows: tuple[FuzzRow, ...]
     total: int
     source: str = ""
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    columns: str = ""
 
 
 def read_fuzz_rows(config: DataConfig, seed: int, most: int = MOST_ROWS) -> Chosen:
@@ -80,7 +80,9 @@ def read_fuzz_rows(config: DataConfig, seed: int, most: int = MOST_ROWS) -> Chos
         prompt = record_of(plain, columns, config.turns, answered=False).prompt
         found.append(FuzzRow(prompt, lists["good"], lists["bad"]))
     name = "stdin" if config.file == STDIN else config.file.name
-    return Chosen(tuple(_chosen(found, most, seed)), len(found), name)
+    given = [name for name in LISTS if any(name in row.values for row in rows)]
+    told = ", ".join([columns.told(USED["examination"]), *given])
+    return Chosen(tuple(_chosen(found, most, seed)), len(found), name, told)
 
 
 def _texts(row: Row, name: str) -> tuple[str, ...]:

@@ -86,6 +86,8 @@ PADDING = (
     ("formatting", "```python\nprint('x')\n```\n" * 4),
     ("formatting", "\U0001f600 \u2728 $x = y$ \\textbf{bold} [source](https://example.org)"),
 )
+PADDED = {"step_words": "words of steps", "too_long": "much idle text"}
+"""Families of `PADDING` in words, where those of the name are none."""
 OTHER_FORMS = (
     "\\boxed{%s}",
     "#### %s",
@@ -455,11 +457,10 @@ def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             yield _refused(row, f"{text}\n{bad}", "judge_text", "that is wrong and speaks to the judge")
     for family, text in PADDING:
         if not holds(text, gold):
-            yield _refused(row, f"{text}\n{bad}", family, f"that is wrong, with {family.replace('_', ' ')}")
+            said = f"that is wrong, with {PADDED.get(family, family.replace('_', ' '))}"
+            yield _refused(row, f"{text}\n{bad}", family, said)
             if not form.named:
-                yield _refused(
-                    row, f"{bad}\n{text}", family, f"that is wrong, with {family.replace('_', ' ')}"
-                )
+                yield _refused(row, f"{bad}\n{text}", family, said)
     for value in form.values(bad)[-1:]:
         yield _refused(row, form.of(value), "too_short", "that gives a wrong answer and nothing else")
     yield _refused(row, "\n".join([bad] * 8), "repetition", "that repeats a wrong answer")
