@@ -21,12 +21,14 @@ from practicum import cli, config
 from practicum.config import completed, load, to_toml
 from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
+from practicum.guard.counted import Counted, WatchConfig
 from practicum.model.sampling import DecodingSettings, SamplingConfig
+from practicum.reward.parts import RewardConfig
 from practicum.run.folder import Run
 from practicum.tasks.equations.task import EquationsConfig
 from practicum.tasks.registry import TASKS, TaskConfig, load_task
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
-from practicum.training.rl import PracticeSettings, RlConfig
+from practicum.training.rl import OwnRewardConfig, PracticeSettings, RlConfig, make_observers
 from practicum.training.rlhf import (
     RlhfConfig,
     RlhfSettings,
@@ -35,6 +37,7 @@ from practicum.training.rlhf import (
     reward_model_config,
 )
 from tests.test_help import EVERY_CLASS
+from tests.tiny import LetterTask
 
 # What a whole run has once: a stage inside another gets it from there.
 DECIDED_ABOVE = {"model", "task", "seed", "run", "reference", "preferences", "reward_model", "control"}
@@ -189,13 +192,24 @@ CHOICES: dict[str, list[list[str]]] = {
         ["--reward_model=r", "--guard.action=off"],
         ["--reward=f.py:pay", "--lora.rank=2"],
         ["--optimizer.algorithm=muon", "--update.kl.weight=0.1"],
+        ["--guard.rewards=any"],
+        ["--guard.findings=f.json"],
+        ["--guard.truth=f.py:worth"],
+        ["--reward=f.py:pay", "--guard.known=off"],
+        ["--reward=f.py:pay", "--guard.truth=none"],
+        ["--reward=f.py:pay", "--control=random"],
     ],
     "sft": [["--task=explanations"], ["--data=f.jsonl"], ["--lora.rank=2"]],
     "eval": [["--task=jokes"], ["--data=f.jsonl", "--reward=f.py:pay"], ["--samples=4"]],
     "sample": [["--task=jokes"], ["--data=f.jsonl"], ["--chat=on"], ["--sampling.temperature=1"]],
     "pretrain": [["--task=jokes"], ["--size=small"]],
     "reward-model": [["--data=f.jsonl"], ["--preferences=f.jsonl"], ["--average", "a", "b"]],
-    "rlhf": [["--raters=people"], ["--practice.algorithm=grpo"], ["--task=explanations"]],
+    "rlhf": [
+        ["--raters=people"],
+        ["--practice.algorithm=grpo"],
+        ["--task=explanations"],
+        ["--practice.reward=f.py:pay"],
+    ],
     "demo": [["--no_human_feedback"], ["--samples=0"], ["--task.equations.key=poisoned"]],
 }
 CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
@@ -252,6 +266,38 @@ def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
         ) as caught:
             load(config_class, None, [*choice, *given])
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("known", ["warn", "off"])
+@pytest.mark.parametrize("found", [False, True])
+@pytest.mark.parametrize("truth", ["auto", "none", "format:a+"])
+@pytest.mark.parametrize("paid_by", ["the task", "a function", "Python"])
+def test_how_answers_are_counted_can_be_set_just_where_they_are(
+    known: str, found: bool, truth: str, paid_by: str, tmp_path: Path
+) -> None:
+    findings = tmp_path / "findings.json"
+    findings.write_text('{"findings": []}', encoding="utf-8")
+    own = paid_by != "the task"
+    chosen = RlConfig(
+        Path("m"),
+        reward=RewardConfig(functions=("format:a+",) if paid_by == "a function" else ()),
+        guard=WatchConfig(known=known, findings=findings if found else None, truth=truth),  # type: ignore[arg-type]
+    )
+    if paid_by == "Python":
+        chosen = completed(OwnRewardConfig, chosen)
+    observers = make_observers(chosen, LetterTask(), own_reward=own)
+    counted = [observer for observer in observers if isinstance(observer, Counted)]
+    for observer in counted:
+        observer.conclude(Run(tmp_path))
+    idle = config.settings_without_effect(chosen)
+    assert [f"guard.{name}" in idle for name in ("known_share", "known_confidence", "known_steps")] == (
+        [not counted] * 3
+    )
+    if counted:
+        assert idle.keys().isdisjoint({"guard.known", "guard.findings", "guard.truth"})
+        assert ("guard.truth_every" in idle) == (truth == "none")
+    else:
+        assert "guard.truth_every" in idle
 
 
 def test_a_file_of_a_few_lines_is_told_as_flags_are(tmp_path: Path) -> None:
