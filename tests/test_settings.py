@@ -210,6 +210,7 @@ CHOICES: dict[str, list[list[str]]] = {
         ["--task=explanations"],
         ["--practice.reward=f.py:pay"],
     ],
+    "audit exploits": [["--reward_model=r"], ["--reward=f.py:pay"]],
     "demo": [["--no_human_feedback"], ["--samples=0"], ["--task.equations.key=poisoned"]],
 }
 CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
@@ -217,6 +218,8 @@ CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *
 
 def needed(name: str, flags: list[str]) -> list[str]:
     """The settings that a command cannot do without."""
+    if name == "audit exploits":
+        return ["--preferences=p"]
     model = ["--model=m"] if name in ("rl", "sft", "eval", "sample", "rlhf", "reward-model") else []
     return [] if "--average" in flags else model
 
