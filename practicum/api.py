@@ -19,7 +19,7 @@ from practicum.types import Prompt, Score
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from practicum.audit.exploits import ExploitReport
+    from practicum.audit.exploit_report import ExploitReport
     from practicum.model.policy import Policy as Weights
 
 __all__ = ["Policy", "Verdict", "find_exploits", "train", "verify"]

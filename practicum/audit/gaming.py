@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from practicum.audit import learned_findings
-from practicum.audit.exploits import (
-    FEWEST_PROMPTS,
-    ExploitReport,
-    Finding,
-    Search,
-    doubt,
-    explain,
-    find_exploits,
-    write_negatives,
-)
+from practicum.audit.exploit_report import ExploitReport, Finding, doubt, explain, write_negatives
+from practicum.audit.exploits import FEWEST_PROMPTS, Search, find_exploits
 from practicum.audit.instruments import GUARD_STOPS, Instrument, named
 from practicum.audit.judge import functions_of, gradient_of, judge_settings, members_in, paid_by
 from practicum.audit.judge_probes import judge_probes
