@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from practicum import cli, config
 from practicum.config import completed, load, to_toml
+from practicum.config.classes import fields_of, is_section, leaves_of, required_of, short_key
+from practicum.config.flags import joined_flags
 from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
 from practicum.guard.counted import Counted, WatchConfig
@@ -59,8 +61,8 @@ DECIDED: dict[type[Any], dict[str, Any]] = {
 
 def sections(config_class: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]:
     """Dotted name and class of every section of a config class."""
-    for name, annotation in config._fields(config_class).items():
-        if config._is_section(annotation):
+    for name, annotation in fields_of(config_class).items():
+        if is_section(annotation):
             yield f"{prefix}{name}", annotation
             yield from sections(annotation, f"{prefix}{name}.")
 
@@ -68,14 +70,14 @@ def sections(config_class: type[Any], prefix: str = "") -> Iterator[tuple[str, t
 @pytest.mark.parametrize("name", EVERY_CLASS)
 def test_no_section_needs_a_value_that_its_owner_would_have_to_invent(name: str) -> None:
     for key, section in sections(EVERY_CLASS[name]):
-        assert config._required(section) == [], f"{name}: {key}"
+        assert required_of(section) == [], f"{name}: {key}"
 
 
 @pytest.mark.parametrize("name", EVERY_CLASS)
 def test_no_section_has_a_setting_that_stands_above_it(name: str) -> None:
     for key, section in sections(EVERY_CLASS[name]):
-        fields = config._fields(section)
-        own = {field for field in fields if not config._is_section(fields[field])} & DECIDED_ABOVE
+        fields = fields_of(section)
+        own = {field for field in fields if not is_section(fields[field])} & DECIDED_ABOVE
         # How the simulated raters choose is called a model as well. The loop and the demo that studies
         # repeat own their task and control.
         own -= {"model"} if key == "people" or key.endswith(".people") else set()
@@ -133,7 +135,7 @@ def test_the_stages_of_the_loop_are_what_its_flags_say(given: dict[str, str]) ->
         ("reward_model", RewardModelConfig, fitted),
     ):
         told = [flag.replace(f"--{section}.", "--") for flag in flags if flag.startswith(f"--{section}.")]
-        for path, value in config._joined(config_class, told):
+        for path, value in joined_flags(config_class, told):
             found: Any = inner
             for part in path:
                 found = found[part] if isinstance(found, dict) else getattr(found, part)
@@ -248,7 +250,7 @@ def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
     choice = [*needed(name, flags), *flags]
     chosen = load(config_class, None, choice)
     idle = config.settings_without_effect(chosen)
-    leaves = config._leaves(config_class)
+    leaves = leaves_of(config_class)
     for key in idle:
         assert any(leaf == key or leaf.startswith(f"{key}.") for leaf in leaves), f"{key} is no setting"
     # A run's own complete file is taken as it is.
@@ -257,16 +259,14 @@ def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
     assert load(config_class, saved) == chosen
     for leaf in leaves:
         given = flag_of(chosen, leaf)
-        if given is None or any(flag.split("=")[0] == f"--{config._short(leaf)}" for flag in flags):
+        if given is None or any(flag.split("=")[0] == f"--{short_key(leaf)}" for flag in flags):
             continue
         reached = [key for key in idle if leaf == key or leaf.startswith(f"{key}.")]
         if not reached:
             assert load(config_class, None, [*choice, *given]) == chosen, leaf
             continue
         typed = given[0].split("=")[0].removeprefix("--")
-        with pytest.raises(
-            InputError, match=f"^--{re.escape(config._short(typed))} has no effect: "
-        ) as caught:
+        with pytest.raises(InputError, match=f"^--{re.escape(short_key(typed))} has no effect: ") as caught:
             load(config_class, None, [*choice, *given])
         assert "\n" not in str(caught.value)
 
@@ -444,7 +444,7 @@ def unsaid(command: str) -> list[str]:
     begun, plain = begun_by(command), load(config_class, None, needed)
     now, then = (config.flatten(config.parse_toml(to_toml(one), "a config")) for one in (begun, plain))
     then |= getattr(config_class, "before", {})
-    leaves = [key for key in config._leaves(config_class) if key in now and now[key] == then[key]]
+    leaves = [key for key in leaves_of(config_class) if key in now and now[key] == then[key]]
     return [key for key in leaves if f"--{key}" not in [flag.partition("=")[0] for flag in needed]]
 
 
@@ -467,7 +467,7 @@ def test_a_run_begun_before_some_settings_were_there_is_resumed(command: str, da
         Run.open(folder, again, command, resume=True)
         (line,) = [line for line in told.getvalue().splitlines() if "new since take their defaults" in line]
         names = line.partition("defaults: ")[2].split(", ")
-        leaves = config._leaves(type(begun))
+        leaves = leaves_of(type(begun))
         assert {
             key for key in leaves if any(key == name or key.startswith(f"{name}.") for name in names)
         } == gone
@@ -510,7 +510,7 @@ def test_a_config_that_was_cut_short_is_no_earlier_one(command: str, share: floa
         file = folder / "config.toml"
         whole = file.read_bytes()
         kept = whole[: int(share * len(whole))]
-        section = [name for name, kind in config._fields(type(begun)).items() if config._is_section(kind)][-1]
+        section = [name for name, kind in fields_of(type(begun)).items() if is_section(kind)][-1]
         last = whole.index(f"\n[{section}".encode())
         # A cut between two lines of the last section leaves what an earlier version may have written.
         if kept.endswith(b"\n") and len(kept) > last:
