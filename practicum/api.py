@@ -19,7 +19,7 @@ from practicum.types import Prompt, Score
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from practicum.audit.exploits import ExploitReport
+    from practicum.audit.exploit_report import ExploitReport
     from practicum.model.policy import Policy as Weights
 
 __all__ = ["Policy", "Verdict", "find_exploits", "train", "verify"]
@@ -79,8 +79,9 @@ def train(
 
     source = folder / "config.toml" if resume and config is None else config
     flags = list(_flags(settings))
-    resolved = load(getattr(module, STAGES[stage][1]), None if source is None else Path(source), flags)
     own = None if reward is None else CallableReward(reward)
+    config_class = getattr(module, STAGES[stage][1] if own is None else "OwnRewardConfig")
+    resolved = load(config_class, None if source is None else Path(source), flags)
 
     def call(config: Any, path: Path, *, resume: bool = False) -> dict[str, Any]:
         if stage == "rl":

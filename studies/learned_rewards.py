@@ -40,7 +40,7 @@ import numpy as np
 import torch
 
 from practicum.audit import gaming
-from practicum.audit.exploits import ExploitReport
+from practicum.audit.exploit_report import ExploitReport
 from practicum.audit.judge import judge_in
 from practicum.audit.measures import KINDS
 from practicum.errors import InputError

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from practicum import demo
 from practicum.demo import DemoConfig
 from practicum.model.checkpoint import save_model
 from practicum.model.sampling import SamplingConfig
@@ -82,6 +83,7 @@ def small_stages() -> Callable[[], contextlib.AbstractContextManager[None]]:
         with pytest.MonkeyPatch.context() as patch:
             for module, name, changes in stages:
                 patch.setattr(module, name, partial(getattr(module, name), **changes, loop=loop))
+            patch.setattr(demo, "CONTRAST_STEPS", 4)
             yield
         torch.set_num_threads(threads)
 

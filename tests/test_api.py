@@ -188,6 +188,19 @@ def test_tasks_and_rewards_that_are_named_are_settings(
     assert config["reward"]["functions"] == ([named] if isinstance(named, str) else list(named or ()))
 
 
+def test_beside_a_function_given_from_python_answers_are_counted_as_asked(
+    untrained_model: Path, tmp_path: Path
+) -> None:
+    guard = {"known": "stop", "known_steps": 2}
+    run: Any = {"model": untrained_model, "guard": guard, **SMALL}
+    summary = pr.train("rl", reward=lambda *_: 1.0, run=tmp_path / "run", **run)
+    assert summary["known"]["action"] == "go_on"
+    assert read_toml(tmp_path / "run" / "config.toml")["guard"]["known_steps"] == 2
+    with pytest.raises(InputError, match=r"^--guard\.known has no effect: no answers are counted"):
+        pr.train("rl", run=tmp_path / "none", **run)
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_function_given_from_python_is_weighed(untrained_model: Path, tmp_path: Path) -> None:
     paid = {}
     for weight in (1.0, 3.0):

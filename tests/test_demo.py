@@ -23,9 +23,9 @@ def test_human_feedback_and_its_audit_stand_in_summary_and_report(
     config = replace(
         small_demo,
         human_feedback=True,
-        jokes_pretrain_steps=200,
-        jokes_sft_steps=200,
-        ranked_prompts=60,
+        jokes_pretrain_steps=20,
+        jokes_sft_steps=20,
+        ranked_prompts=40,
         rlhf_steps=3,
     )
     with small_stages():

@@ -17,6 +17,10 @@ from hypothesis import strategies as st
 import studies
 from practicum import cli, config
 from practicum.bench.command import BENCHES
+from practicum.config.classes import common_of, inner_of, leaves_of, required_of, short_key
+from practicum.config.files import checked_table
+from practicum.config.flags import found_setting, joined_flags
+from practicum.config.help import examples_of, spelling_of
 from practicum.errors import InputError
 from practicum.ranges import Common, PositiveInt, Range, Ranged, is_common, range_of, unmarked
 from tests.test_ranges import COMMANDS
@@ -36,7 +40,7 @@ STUDIES = {
     if (found := getattr(importlib.import_module(f"studies.{module.name}"), "StudyConfig", None))
 }
 EVERY_CLASS = COMMANDS | STUDIES
-EVERY_SETTING = [(name, key) for name, found in EVERY_CLASS.items() for key in config._leaves(found)]
+EVERY_SETTING = [(name, key) for name, found in EVERY_CLASS.items() for key in leaves_of(found)]
 
 
 def page(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
@@ -64,7 +68,7 @@ def test_help_all_shows_every_setting_and_the_short_page_says_how_many(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     config_class = EVERY_CLASS[name]
-    leaves = config._leaves(config_class)
+    leaves = leaves_of(config_class)
     short = config.help_text(config_class, name, "What it does.", everything=False)
     whole = config.help_text(config_class, name, "What it does.")
     if name in cli.COMMANDS or name.startswith(("audit", "preferences")):
@@ -74,7 +78,7 @@ def test_help_all_shows_every_setting_and_the_short_page_says_how_many(
     if "settings that most people change" in short:
         assert short.count("\n") < whole.count("\n")
         assert f"`--help all` shows all {len(leaves)} settings" in short
-        assert all(f"--{config._short(key)} " in short for key in config._required(config_class))
+        assert all(f"--{short_key(key)} " in short for key in required_of(config_class))
 
 
 @pytest.mark.parametrize("name", EVERY_CLASS)
@@ -85,14 +89,14 @@ def test_the_flags_of_the_short_page_are_read(name: str, monkeypatch: pytest.Mon
     flags = [flag.removesuffix(".NAME") for flag in re.findall(r"^  --([\w.]+)", short, re.MULTILINE)]
     assert flags
     for flag in flags:
-        path, _, _ = config._find(config_class, flag)
+        path, _, _ = found_setting(config_class, flag)
         assert ".".join(path).startswith(flag)
 
 
 def examples() -> list[tuple[str, str]]:
     found = []
     for name, config_class in COMMANDS.items():
-        found += [(name, line.strip()) for line in config._examples(config_class)[2:]]
+        found += [(name, line.strip()) for line in examples_of(config_class)[2:]]
     return found
 
 
@@ -126,7 +130,7 @@ def values_of(shown: str, annotation: Any) -> st.SearchStrategy[Typed]:
     """Anything that a help page's form admits, as `[PATH ...]`, `FLOAT FLOAT` or `{auto,on,off}|none`."""
     if shown.endswith("|none"):
         return st.one_of(st.just(Typed(["none"], "none")), values_of(shown[:-5], annotation))
-    inner = config._inner(annotation)
+    inner = inner_of(annotation)
     if shown.startswith("["):
         one = values_of(shown[1:].removesuffix(" ...]"), get_args(inner)[0])
         return st.lists(one, max_size=3).map(in_a_row)
@@ -162,8 +166,8 @@ def in_a_row(several: Any) -> Typed:
 def test_every_form_that_help_shows_is_read_alike_in_flags_and_files(data: st.DataObject) -> None:
     name, key = data.draw(st.sampled_from(EVERY_SETTING))
     config_class = EVERY_CLASS[name]
-    annotation = config._leaves(config_class)[key]
-    spelling = config._spelling(key, annotation)
+    annotation = leaves_of(config_class)[key]
+    spelling = spelling_of(key, annotation)
     flag, _, shown = spelling.partition(" ")
     value: Any
     if shown.startswith("--"):
@@ -171,32 +175,32 @@ def test_every_form_that_help_shows_is_read_alike_in_flags_and_files(data: st.Da
         typed, value = [word], word != shown
     elif flag.endswith(".NAME"):
         entry = data.draw(st.from_regex(r"[a-z]\w{0,8}", fullmatch=True))
-        one = data.draw(values_of(shown, get_args(config._inner(annotation))[1]))
+        one = data.draw(values_of(shown, get_args(inner_of(annotation))[1]))
         typed, value = [flag.replace("NAME", entry), *one.words], {entry: one.value}
     else:
         one = data.draw(values_of(shown, annotation))
         typed, value = [flag, *one.words], one.value
-    ((path, read),) = config._joined(config_class, typed)
+    ((path, read),) = joined_flags(config_class, typed)
     table: Any = value
     for part in reversed(key.split(".")):
         table = {part: table}
-    from_file = config._check_table(config_class, table, "file")
+    from_file = checked_table(config_class, table, "file")
     for part in path:
         from_file = from_file[part]
     assert from_file == read
     if len(typed) == 2:
-        assert config._joined(config_class, [f"{typed[0]}={typed[1]}"]) == [(path, read)]
+        assert joined_flags(config_class, [f"{typed[0]}={typed[1]}"]) == [(path, read)]
 
 
 @pytest.mark.parametrize("name", EVERY_CLASS)
 def test_a_section_with_a_name_is_set_by_it_in_flags_and_files(name: str) -> None:
     config_class = EVERY_CLASS[name]
-    for key in config._leaves(config_class):
+    for key in leaves_of(config_class):
         section, _, last = key.rpartition(".")
         if last != "name" or "." in section:
             continue
-        assert config._joined(config_class, [f"--{section}", "jokes"]) == [([section, "name"], "jokes")]
-        assert config._check_table(config_class, {section: "jokes"}, "file") == {section: {"name": "jokes"}}
+        assert joined_flags(config_class, [f"--{section}", "jokes"]) == [([section, "name"], "jokes")]
+        assert checked_table(config_class, {section: "jokes"}, "file") == {section: {"name": "jokes"}}
 
 
 def test_help_is_asked_in_three_ways_and_all_of_it_in_three() -> None:
@@ -228,7 +232,7 @@ class Marked(Ranged):
 
 
 def test_a_mark_changes_neither_type_nor_range() -> None:
-    assert config._common(Marked) == {"steps", "folder", "rate"}
+    assert common_of(Marked) == {"steps", "folder", "rate"}
     assert unmarked(Common[PositiveInt]) == PositiveInt
     assert unmarked(PositiveInt) == PositiveInt
     assert is_common(Common[Path])

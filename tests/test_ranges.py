@@ -22,6 +22,16 @@ from hypothesis import strategies as st
 
 from practicum import cli, config
 from practicum.bench.command import BENCHES, settings_of
+from practicum.config.classes import (
+    defaults_of,
+    fields_of,
+    inner_of,
+    is_section,
+    is_table,
+    leaves_of,
+    required_of,
+)
+from practicum.config.flags import joined_flags
 from practicum.errors import InputError
 from practicum.ranges import LARGEST_FLOAT, LARGEST_INTEGER, Range, Ranged, range_of, remembered
 
@@ -65,13 +75,13 @@ def holds_number(annotation: Any) -> bool:
 
 def numbers(config_class: type[Any]) -> dict[str, Any]:
     """Dotted key -> annotation of every setting that is a number, or a table or list of them."""
-    return {key: kind for key, kind in config._leaves(config_class).items() if holds_number(kind)}
+    return {key: kind for key, kind in leaves_of(config_class).items() if holds_number(kind)}
 
 
 def numeric(annotation: Any) -> tuple[type, Range]:
     """Kind and range of a number, or of what a table or list holds."""
     limits = range_of(annotation)
-    inner = config._inner(annotation)
+    inner = inner_of(annotation)
     if limits is not None:
         return inner, limits
     (member,) = {one for one in get_args(inner) if range_of(one) is not None}
@@ -81,7 +91,7 @@ def numeric(annotation: Any) -> tuple[type, Range]:
 def settings_with_ranges(config_class: type[Any]) -> Iterator[tuple[str, type, Range]]:
     """Dotted key, as it is typed, kind and range of every number."""
     for key, annotation in numbers(config_class).items():
-        yield (f"{key}.length" if config._is_table(annotation) else key), *numeric(annotation)
+        yield (f"{key}.length" if is_table(annotation) else key), *numeric(annotation)
 
 
 def beyond(kind: type, limits: Range) -> list[str]:
@@ -102,15 +112,15 @@ def beyond(kind: type, limits: Range) -> list[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_number_has_a_range(command: str) -> None:
     for key, annotation in numbers(COMMANDS[command]).items():
-        assert range_of(annotation) or any(map(range_of, get_args(config._inner(annotation)))), (
+        assert range_of(annotation) or any(map(range_of, get_args(inner_of(annotation)))), (
             f"{command} --{key}: give it a range (practicum/ranges.py)"
         )
 
 
 def classes(config_class: type[Any]) -> Iterator[type[Any]]:
     yield config_class
-    for annotation in config._fields(config_class).values():
-        if config._is_section(annotation):
+    for annotation in fields_of(config_class).values():
+        if is_section(annotation):
             yield from classes(annotation)
 
 
@@ -156,8 +166,8 @@ def test_a_file_out_of_range_is_one_line(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_built_in_python_is_checked_alike(command: str) -> None:
     for config_class in dict.fromkeys(classes(COMMANDS[command])):
-        for key, annotation in config._fields(config_class).items():
-            if config._is_section(annotation) or not holds_number(annotation):
+        for key, annotation in fields_of(config_class).items():
+            if is_section(annotation) or not holds_number(annotation):
                 continue
             assert issubclass(config_class, Ranged), f"{config_class}: derive it from Ranged"
             kind, limits = numeric(annotation)
@@ -182,17 +192,17 @@ def an_instance(config_class: type[Any]) -> Any:
         tuple[Path, ...]: (Path("x"), Path("y")),
         tuple[str, ...]: ("x",),
     }
-    fields = config._fields(config_class)
-    given = {name: some[fields[name]] for name in config._required(config_class)}
+    fields = fields_of(config_class)
+    given = {name: some[fields[name]] for name in required_of(config_class)}
     return config_class(
         **given | ({"model": Path("x")} if config_class.__name__ == "RewardModelConfig" else {})
     )
 
 
 def wrapped(annotation: Any, value: Any) -> Any:
-    if config._is_table(annotation):
+    if is_table(annotation):
         return {"length": value}
-    return (value,) if get_origin(config._inner(annotation)) is tuple else value
+    return (value,) if get_origin(inner_of(annotation)) is tuple else value
 
 
 EVERY = [
@@ -219,7 +229,7 @@ def test_whatever_is_typed_is_a_number_in_its_range_or_an_error(
     if told:
         assert key in told
     else:
-        ((_, value),) = config._joined(COMMANDS[command], [f"--{key}={text}"])
+        ((_, value),) = joined_flags(COMMANDS[command], [f"--{key}={text}"])
         assert value is None or (
             isinstance(value, (int, float)) and type(value) is kind and limits.admits(value)
         )
@@ -278,7 +288,7 @@ SAMPLES = {"INT": "7", "FLOAT": "0.5", "TEXT": "word", "PATH": "a/b", "NAME": "l
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_the_help_page_shows_is_what_is_read(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config_class = COMMANDS[command]
-    leaves, seen = config._leaves(config_class), set()
+    leaves, seen = leaves_of(config_class), set()
     for key, kind, default, limits in shown_settings(command, monkeypatch):
         name = key.rstrip(",").removesuffix(".NAME")
         seen.add(name)
@@ -298,7 +308,7 @@ def test_what_the_help_page_shows_is_what_is_read(command: str, monkeypatch: pyt
         if default != "required" and not key.endswith(".NAME"):
             typed = shlex.split(default.removeprefix("default: "))
             typed = [] if typed == ["empty"] and kind.startswith("[") else typed
-            ((path, value),) = config._joined(
+            ((path, value),) = joined_flags(
                 config_class, [f"--{name}", *("" if one == "empty" else one for one in typed)]
             )
             assert value == default_of(config_class, path)
@@ -308,14 +318,14 @@ def test_what_the_help_page_shows_is_what_is_read(command: str, monkeypatch: pyt
 def trouble(config_class: type[Any], words: list[str]) -> str:
     """What is wrong with a flag, or nothing."""
     try:
-        config._joined(config_class, words)
+        joined_flags(config_class, words)
     except InputError as error:
         return str(error)
     return ""
 
 
 def default_of(config_class: type[Any], path: list[str]) -> Any:
-    values: Any = config._defaults(config_class)
+    values: Any = defaults_of(config_class)
     for part in path:
         values = values[part]
     return values

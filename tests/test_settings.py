@@ -19,14 +19,18 @@ from hypothesis import strategies as st
 
 from practicum import cli, config
 from practicum.config import completed, load, to_toml
+from practicum.config.classes import fields_of, is_section, leaves_of, required_of, short_key
+from practicum.config.flags import joined_flags
 from practicum.demo import DemoConfig, DemoSettings
 from practicum.errors import InputError
+from practicum.guard.counted import Counted, WatchConfig
 from practicum.model.sampling import DecodingSettings, SamplingConfig
+from practicum.reward.parts import RewardConfig
 from practicum.run.folder import Run
 from practicum.tasks.equations.task import EquationsConfig
 from practicum.tasks.registry import TASKS, TaskConfig, load_task
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
-from practicum.training.rl import PracticeSettings, RlConfig
+from practicum.training.rl import OwnRewardConfig, PracticeSettings, RlConfig, make_observers
 from practicum.training.rlhf import (
     RlhfConfig,
     RlhfSettings,
@@ -35,6 +39,7 @@ from practicum.training.rlhf import (
     reward_model_config,
 )
 from tests.test_help import EVERY_CLASS
+from tests.tiny import LetterTask
 
 # What a whole run has once: a stage inside another gets it from there.
 DECIDED_ABOVE = {"model", "task", "seed", "run", "reference", "preferences", "reward_model", "control"}
@@ -56,8 +61,8 @@ DECIDED: dict[type[Any], dict[str, Any]] = {
 
 def sections(config_class: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]:
     """Dotted name and class of every section of a config class."""
-    for name, annotation in config._fields(config_class).items():
-        if config._is_section(annotation):
+    for name, annotation in fields_of(config_class).items():
+        if is_section(annotation):
             yield f"{prefix}{name}", annotation
             yield from sections(annotation, f"{prefix}{name}.")
 
@@ -65,14 +70,14 @@ def sections(config_class: type[Any], prefix: str = "") -> Iterator[tuple[str, t
 @pytest.mark.parametrize("name", EVERY_CLASS)
 def test_no_section_needs_a_value_that_its_owner_would_have_to_invent(name: str) -> None:
     for key, section in sections(EVERY_CLASS[name]):
-        assert config._required(section) == [], f"{name}: {key}"
+        assert required_of(section) == [], f"{name}: {key}"
 
 
 @pytest.mark.parametrize("name", EVERY_CLASS)
 def test_no_section_has_a_setting_that_stands_above_it(name: str) -> None:
     for key, section in sections(EVERY_CLASS[name]):
-        fields = config._fields(section)
-        own = {field for field in fields if not config._is_section(fields[field])} & DECIDED_ABOVE
+        fields = fields_of(section)
+        own = {field for field in fields if not is_section(fields[field])} & DECIDED_ABOVE
         # How the simulated raters choose is called a model as well. The loop and the demo that studies
         # repeat own their task and control.
         own -= {"model"} if key == "people" or key.endswith(".people") else set()
@@ -130,7 +135,7 @@ def test_the_stages_of_the_loop_are_what_its_flags_say(given: dict[str, str]) ->
         ("reward_model", RewardModelConfig, fitted),
     ):
         told = [flag.replace(f"--{section}.", "--") for flag in flags if flag.startswith(f"--{section}.")]
-        for path, value in config._joined(config_class, told):
+        for path, value in joined_flags(config_class, told):
             found: Any = inner
             for part in path:
                 found = found[part] if isinstance(found, dict) else getattr(found, part)
@@ -189,13 +194,25 @@ CHOICES: dict[str, list[list[str]]] = {
         ["--reward_model=r", "--guard.action=off"],
         ["--reward=f.py:pay", "--lora.rank=2"],
         ["--optimizer.algorithm=muon", "--update.kl.weight=0.1"],
+        ["--guard.rewards=any"],
+        ["--guard.findings=f.json"],
+        ["--guard.truth=f.py:worth"],
+        ["--reward=f.py:pay", "--guard.known=off"],
+        ["--reward=f.py:pay", "--guard.truth=none"],
+        ["--reward=f.py:pay", "--control=random"],
     ],
     "sft": [["--task=explanations"], ["--data=f.jsonl"], ["--lora.rank=2"]],
     "eval": [["--task=jokes"], ["--data=f.jsonl", "--reward=f.py:pay"], ["--samples=4"]],
     "sample": [["--task=jokes"], ["--data=f.jsonl"], ["--chat=on"], ["--sampling.temperature=1"]],
     "pretrain": [["--task=jokes"], ["--size=small"]],
     "reward-model": [["--data=f.jsonl"], ["--preferences=f.jsonl"], ["--average", "a", "b"]],
-    "rlhf": [["--raters=people"], ["--practice.algorithm=grpo"], ["--task=explanations"]],
+    "rlhf": [
+        ["--raters=people"],
+        ["--practice.algorithm=grpo"],
+        ["--task=explanations"],
+        ["--practice.reward=f.py:pay"],
+    ],
+    "audit exploits": [["--reward_model=r"], ["--reward=f.py:pay"]],
     "demo": [["--no_human_feedback"], ["--samples=0"], ["--task.equations.key=poisoned"]],
 }
 CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
@@ -203,6 +220,8 @@ CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *
 
 def needed(name: str, flags: list[str]) -> list[str]:
     """The settings that a command cannot do without."""
+    if name == "audit exploits":
+        return ["--preferences=p"]
     model = ["--model=m"] if name in ("rl", "sft", "eval", "sample", "rlhf", "reward-model") else []
     return [] if "--average" in flags else model
 
@@ -231,7 +250,7 @@ def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
     choice = [*needed(name, flags), *flags]
     chosen = load(config_class, None, choice)
     idle = config.settings_without_effect(chosen)
-    leaves = config._leaves(config_class)
+    leaves = leaves_of(config_class)
     for key in idle:
         assert any(leaf == key or leaf.startswith(f"{key}.") for leaf in leaves), f"{key} is no setting"
     # A run's own complete file is taken as it is.
@@ -240,18 +259,48 @@ def test_a_setting_that_a_choice_leaves_without_effect_is_refused_by_name(
     assert load(config_class, saved) == chosen
     for leaf in leaves:
         given = flag_of(chosen, leaf)
-        if given is None or any(flag.split("=")[0] == f"--{config._short(leaf)}" for flag in flags):
+        if given is None or any(flag.split("=")[0] == f"--{short_key(leaf)}" for flag in flags):
             continue
         reached = [key for key in idle if leaf == key or leaf.startswith(f"{key}.")]
         if not reached:
             assert load(config_class, None, [*choice, *given]) == chosen, leaf
             continue
         typed = given[0].split("=")[0].removeprefix("--")
-        with pytest.raises(
-            InputError, match=f"^--{re.escape(config._short(typed))} has no effect: "
-        ) as caught:
+        with pytest.raises(InputError, match=f"^--{re.escape(short_key(typed))} has no effect: ") as caught:
             load(config_class, None, [*choice, *given])
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("known", ["warn", "off"])
+@pytest.mark.parametrize("found", [False, True])
+@pytest.mark.parametrize("truth", ["auto", "none", "format:a+"])
+@pytest.mark.parametrize("paid_by", ["the task", "a function", "Python"])
+def test_how_answers_are_counted_can_be_set_just_where_they_are(
+    known: str, found: bool, truth: str, paid_by: str, tmp_path: Path
+) -> None:
+    findings = tmp_path / "findings.json"
+    findings.write_text('{"findings": []}', encoding="utf-8")
+    own = paid_by != "the task"
+    chosen = RlConfig(
+        Path("m"),
+        reward=RewardConfig(functions=("format:a+",) if paid_by == "a function" else ()),
+        guard=WatchConfig(known=known, findings=findings if found else None, truth=truth),  # type: ignore[arg-type]
+    )
+    if paid_by == "Python":
+        chosen = completed(OwnRewardConfig, chosen)
+    observers = make_observers(chosen, LetterTask(), own_reward=own)
+    counted = [observer for observer in observers if isinstance(observer, Counted)]
+    for observer in counted:
+        observer.conclude(Run(tmp_path))
+    idle = config.settings_without_effect(chosen)
+    assert [f"guard.{name}" in idle for name in ("known_share", "known_confidence", "known_steps")] == (
+        [not counted] * 3
+    )
+    if counted:
+        assert idle.keys().isdisjoint({"guard.known", "guard.findings", "guard.truth"})
+        assert ("guard.truth_every" in idle) == (truth == "none")
+    else:
+        assert "guard.truth_every" in idle
 
 
 def test_a_file_of_a_few_lines_is_told_as_flags_are(tmp_path: Path) -> None:
@@ -395,7 +444,7 @@ def unsaid(command: str) -> list[str]:
     begun, plain = begun_by(command), load(config_class, None, needed)
     now, then = (config.flatten(config.parse_toml(to_toml(one), "a config")) for one in (begun, plain))
     then |= getattr(config_class, "before", {})
-    leaves = [key for key in config._leaves(config_class) if key in now and now[key] == then[key]]
+    leaves = [key for key in leaves_of(config_class) if key in now and now[key] == then[key]]
     return [key for key in leaves if f"--{key}" not in [flag.partition("=")[0] for flag in needed]]
 
 
@@ -418,7 +467,7 @@ def test_a_run_begun_before_some_settings_were_there_is_resumed(command: str, da
         Run.open(folder, again, command, resume=True)
         (line,) = [line for line in told.getvalue().splitlines() if "new since take their defaults" in line]
         names = line.partition("defaults: ")[2].split(", ")
-        leaves = config._leaves(type(begun))
+        leaves = leaves_of(type(begun))
         assert {
             key for key in leaves if any(key == name or key.startswith(f"{name}.") for name in names)
         } == gone
@@ -461,7 +510,7 @@ def test_a_config_that_was_cut_short_is_no_earlier_one(command: str, share: floa
         file = folder / "config.toml"
         whole = file.read_bytes()
         kept = whole[: int(share * len(whole))]
-        section = [name for name, kind in config._fields(type(begun)).items() if config._is_section(kind)][-1]
+        section = [name for name, kind in fields_of(type(begun)).items() if is_section(kind)][-1]
         last = whole.index(f"\n[{section}".encode())
         # A cut between two lines of the last section leaves what an earlier version may have written.
         if kept.endswith(b"\n") and len(kept) > last:

@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from practicum.audit import learned_findings
-from practicum.audit.exploits import (
-    FEWEST_PROMPTS,
-    ExploitReport,
-    Finding,
-    Search,
-    doubt,
-    explain,
-    find_exploits,
-    write_negatives,
-)
+from practicum.audit.exploit_report import ExploitReport, Finding, doubt, explain, write_negatives
+from practicum.audit.exploits import FEWEST_PROMPTS, Search, find_exploits
 from practicum.audit.instruments import GUARD_STOPS, Instrument, named
 from practicum.audit.judge import functions_of, gradient_of, judge_settings, members_in, paid_by
 from practicum.audit.judge_probes import judge_probes
@@ -87,6 +79,11 @@ class Config(Ranged):
     """Folder to write audit.html and audit.json to."""
     seed: Seed = 0
     """Fixes the choice of prompts and the search."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """How reward models are read, where there are none."""
+        reading = () if self.reward_model else ("reward_format", "label", "device")
+        return dict.fromkeys(reading, "there is no reward model to read: give one with --reward_model")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -52,14 +52,14 @@ def members_in(
     place = told_device(device)
     found: list[RewardModel | Classifier] = []
     for folder in folders:
+        if label:
+            found.append(Classifier(folder, label, reward_format, str(place)))
+            continue
         try:
-            if label:
-                found.append(Classifier(folder, label, reward_format, str(place)))
-                continue
             found.append(load_reward_model(folder, torch.float32, reward_format, place))
         except InputError:
             # What practice cannot pay by, an audit may still be able to read.
-            if label or not is_classifier(folder):
+            if not is_classifier(folder):
                 raise
             found.append(Classifier(folder, label, reward_format, str(place)))
     return found

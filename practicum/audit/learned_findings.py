@@ -8,7 +8,8 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from practicum.audit import exploits
+from practicum.audit.exploit_report import ExploitReport, lead, told, why
+from practicum.audit.exploit_report import Finding as Exploit
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.slopes import Slope
 from practicum.audit.written import check_tests_file
@@ -25,23 +26,23 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
 """Kinds, and the slopes that say how much they are worth."""
 
 
-def as_findings(report: exploits.ExploitReport, slopes: Sequence[Slope] = ()) -> list[Finding]:
+def as_findings(report: ExploitReport, slopes: Sequence[Slope] = ()) -> list[Finding]:
     """Each exploit as a false accept; what people must judge is none."""
     return [_finding(one, report.unit, slopes) for one in report.findings if one.exploit]
 
 
-def _finding(found: exploits.Finding, unit: str, slopes: Sequence[Slope]) -> Finding:
+def _finding(found: Exploit, unit: str, slopes: Sequence[Slope]) -> Finding:
     mine = [one for one in slopes if one.feature in SHOWN_BY.get(found.kind, ()) and one.worth.low > 0]
     evidence = [
         f"written as: {found.variant}",
         f"the honest answer it was compared with: {found.honest_text!r:.200}",
-        *([exploits.why(found)] if exploits.why(found) else []),
+        *([why(found)] if why(found) else []),
         *(one.sentence for one in mine),
     ]
     return Finding(
         kind="false_accept",
         family=found.kind,
-        sentence=f"{exploits.told(found)}, {exploits.lead(found, unit)}",
+        sentence=f"{told(found)}, {lead(found, unit)}",
         prompt=found.prompt.text,
         completion=found.text,
         paid=found.reward,
@@ -53,7 +54,7 @@ def _finding(found: exploits.Finding, unit: str, slopes: Sequence[Slope]) -> Fin
     )
 
 
-def as_json(report: exploits.ExploitReport, slopes: Sequence[Slope], seconds: float) -> dict[str, Any]:
+def as_json(report: ExploitReport, slopes: Sequence[Slope], seconds: float) -> dict[str, Any]:
     """The findings in the common form, and beside them what the search knows of each."""
     plain = report.json()
     details = [one for one in plain.pop("findings") if one["exploit"]]
@@ -138,8 +139,16 @@ def fixture_of(
     return LINEAR.format(preferences=str(data))
 
 
+<<<<<<< HEAD
 def write_tests(report: exploits.ExploitReport, fixture: str, path: Path) -> int:
     """Write a test of pytest for each exploit; returns how many. Raises InputError as `check_tests_file`."""
+||||||| bfc83b0
+def write_tests(report: exploits.ExploitReport, fixture: str, path: Path) -> int:
+    """Write a test of pytest for each exploit; returns how many. InputError for a missing folder."""
+=======
+def write_tests(report: ExploitReport, fixture: str, path: Path) -> int:
+    """Write a test of pytest for each exploit; returns how many. InputError for a missing folder."""
+>>>>>>> h2-guard
     cases = [
         (one.kind, one.prompt.text, dict(one.prompt.data), one.text, one.honest_text)
         for one in report.findings

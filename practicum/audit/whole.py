@@ -21,7 +21,8 @@ from tokenizers import Tokenizer
 
 from practicum.audit import distortion, drift, exaggeration, gaming, guard, opinion
 from practicum.audit.answers import Answers
-from practicum.audit.exploits import FEWEST_PROMPTS, ExploitReport, Search, explain, find_exploits
+from practicum.audit.exploit_report import ExploitReport, explain
+from practicum.audit.exploits import FEWEST_PROMPTS, Search, find_exploits
 from practicum.audit.instruments import Instrument
 from practicum.errors import InputError
 from practicum.guard.guard import Decision, GuardConfig

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
 
-from practicum.files import atomic_write, to_json
+from practicum.guard.asked import write_asked
 from practicum.guard.findings import Found, near, normal, read_findings
 from practicum.guard.guard import GuardConfig
 from practicum.guard.known import KNOWN, families
@@ -32,6 +32,8 @@ from practicum.types import Prompt
 CONSTANT, WRONG, OVERPAID, PARTED = "constant", "paid_wrong", "overpaid", "truth"
 FOUND = "found:"
 TALLIES = ("answers", "everything", "wrong")
+COUNTING = ("known_share", "known_confidence", "known_steps", "truth_every")
+"""Settings that say how answers are counted."""
 SHOWN = 3
 MOSTLY = 0.5
 SENTENCES: Mapping[str, str] = {name: one.sentence for name, one in KNOWN.items()} | {
@@ -67,6 +69,24 @@ class WatchConfig(GuardConfig, section="guard"):
     fuzz: Annotated[int, Range(at_least=0, at_most=2000)] = 300
     """Calls of your reward function that `practicum rl` and its --dry-run spend, before the first step, on
     looking for texts that it overpays; 0: none."""
+
+    def countable(self, own_reward: bool) -> bool:
+        """Whether answers can be counted: beside a reward of the user's own, or where there is something to
+        count them by."""
+        return own_reward or self.findings is not None or self.truth not in ("auto", "none")
+
+    def without_effect(self) -> Mapping[str, str]:
+        """What would be watched and counted, where that is off."""
+        idle = dict(super().without_effect())
+        if self.action == "off":
+            idle["rewards"] = "the guard is off (guard.action)"
+        if self.known == "off":
+            idle |= dict.fromkeys(
+                (*COUNTING, "findings", "truth"), "no answers are counted (guard.known off)"
+            )
+        elif self.truth == "none":
+            idle["truth_every"] = "there is no truth to look at (guard.truth none)"
+        return idle
 
 
 @dataclass
@@ -157,10 +177,7 @@ class Counted(Quiet):
             close()
         memory, ended = self.memory, self.memory.ended
         if ended.get("action") == "ask":
-            asked = {prompt.text: prompt for prompt in self.prompts_of(int(ended["step"]))}
-            first = {text: asked[text] for text in ended["prompts"] if text in asked}
-            rows = [{"prompt": one.text, "data": dict(one.data)} for one in {**first, **asked}.values()]
-            atomic_write(run.path / "ask.jsonl", "".join(to_json(row) + "\n" for row in rows))
+            write_asked(run, self.prompts_of(int(ended["step"])), ended["prompts"])
         shares = {name: memory.answers.share(name) for name in memory.answers.names() if FOUND not in name}
         action = ended.get("action") or ("warn" if memory.told else "go_on")
         found = {"action": action, "told": memory.told, "sentences": memory.sentences, "well_paid": shares}

@@ -50,15 +50,19 @@ def stated(text: str) -> tuple[Stated, ...]:
 
 
 def _boxes(text: str) -> list[str]:
-    found = []
-    for start in _BOX.finditer(text):
-        depth, place = 1, start.end()
-        while place < len(text) and depth:
-            depth += {"{": 1, "}": -1}.get(text[place], 0)
-            place += 1
+    starts = [start.end() for start in _BOX.finditer(text)]
+    ends = [closing_brace(text, start) for start in starts]
+    return [text[start:end] for start, end in zip(starts, ends, strict=True) if end is not None]
+
+
+def closing_brace(text: str, start: int) -> int | None:
+    """Where the brace that was opened just before `start` is closed; None where it never is."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
         if not depth:
-            found.append(text[start.end() : place - 1])
-    return found
+            return place
+    return None
 
 
 @lru_cache(maxsize=4096)
@@ -98,9 +102,10 @@ def gold_of(row: Mapping[str, Any]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _last_stated(gold: str) -> str:
-    """The answer of a column that holds a whole solution; a plain answer as it is."""
-    found = [one.said.strip() for one in stated(gold) if one.mark != "sentence" and one.said.strip()]
-    return found[-1] if found else gold
+    """The answer of a column that holds a whole solution, out of every mark; a plain answer as it is."""
+    while found := [one.said for one in stated(gold) if one.mark != "sentence" and one.said.strip()]:
+        gold = found[-1].strip()
+    return gold
 
 
 def words_and_numbers(text: str) -> list[str]:

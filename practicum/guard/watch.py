@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from practicum.files import atomic_write, read_json, read_rows, to_json
+from practicum.files import read_json, read_rows
+from practicum.guard.asked import write_asked
 from practicum.guard.guard import Decision, Guard, GuardConfig, samples_by_step
 from practicum.guard.observer import GO_ON, Quiet, StepResult, Verdict
 from practicum.guard.signals import rank_correlation, tail_index
@@ -86,10 +87,7 @@ class Watch(Quiet):
         """The decision; RUN/ask.jsonl gets the alarming step's prompts, those of the worst samples first."""
         alarm = self._alarm()
         if alarm and alarm.action == "ask":
-            known = {prompt.text: prompt for prompt in self.prompts_of(alarm.step)}
-            first = {text: known[text] for text in alarm.prompts}
-            rows = [{"prompt": one.text, "data": dict(one.data)} for one in {**first, **known}.values()]
-            atomic_write(run.path / "ask.jsonl", "".join(to_json(row) + "\n" for row in rows))
+            write_asked(run, self.prompts_of(alarm.step), alarm.prompts)
         decided = {"guard": self.decision.json()} if self.decision else {}
         if self.held:
             decided |= {"held": self.held} if alarm else {"held": self.held, "guard": self.held}
@@ -131,9 +129,3 @@ def ended_by_guard(run: Run) -> dict[str, Any] | None:
     summary: dict[str, Any] = read_json(path, "remove it: resuming writes another")
     ended = summary.get("guard", {}).get("action", "go_on") != "go_on"
     return summary if ended or summary.get("known", {}).get("action") in ("stop", "ask") else None
-
-
-def asked_prompts(run_folder: Path) -> list[Prompt]:
-    """The prompts that a run's guard wants people to rank, the most urgent first; often none."""
-    path = run_folder / "ask.jsonl"
-    return [Prompt(row["prompt"], row["data"]) for row in read_rows(path)] if path.exists() else []

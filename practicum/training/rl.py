@@ -21,7 +21,7 @@ from torch import nn
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
-from practicum.guard.counted import Counted, WatchConfig
+from practicum.guard.counted import COUNTING, Counted, WatchConfig
 from practicum.guard.guard import GuardConfig
 from practicum.guard.observer import Adjustments, Observer, Paid, StepResult, adjustments
 from practicum.guard.signals import repeated_triples
@@ -91,6 +91,9 @@ from practicum.types import Prompt, Reward, RewardFormat, Score
 class PracticeSettings(Ranged):
     """How a policy practises, whoever decides on its model, its task and what pays."""
 
+    own_reward: ClassVar[bool] = False
+    """Whether Python code brings the reward (`build`), which no setting can hold."""
+
     algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
     """grpo compares the answers to one prompt; ppo trains a value head."""
     prompts_per_step: Common[Count] = 32
@@ -128,12 +131,21 @@ class PracticeSettings(Ranged):
     """Iterations and checkpoints."""
 
     def without_effect(self) -> Mapping[str, str]:
-        """Settings of the algorithms that are not chosen."""
-        return {
+        """Settings of the algorithms that are not chosen, and of a count that nothing asks for."""
+        idle = {
             name: f"the algorithm is {self.algorithm}: drop it, or choose --algorithm {name}"
             for name in ("grpo", "ppo")
             if name != self.algorithm
         }
+        if not self.reward.functions:
+            idle["guard.fuzz"] = "no function pays: give one with --reward"
+        if not self.guard.countable(self.own_reward or bool(self.reward.functions)):
+            why = (
+                "no answers are counted: give the function that pays (--reward), or something to count them "
+                "by (--guard.findings, --guard.truth)"
+            )
+            idle |= dict.fromkeys([f"guard.{name}" for name in ("known", *COUNTING)], why)
+        return idle
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -202,7 +214,11 @@ class RlConfig(PracticeSettings):
     def without_effect(self) -> Mapping[str, str]:
         """What needs a reward model or a KL, where there is none, and what task or rows leave out."""
         idle = dict(super().without_effect()) | without_effect(self.task, self.data, "practice")
-        if not self.reward_model:
+        if self.control != "none":
+            idle["guard.fuzz"] = f"control {self.control} pays in place of the function"
+        if self.reward_model:
+            idle["guard.rewards"] = "a reward model pays, and beside one the signals are always watched"
+        else:
             learned = ("reward.ensemble", "reward.variance_weight", "reward.scale", "reward_format")
             idle |= dict.fromkeys(learned, "no reward model pays: give one with --reward_model")
             signals = [f"guard.{one.name}" for one in fields(GuardConfig)]
@@ -212,10 +228,16 @@ class RlConfig(PracticeSettings):
                     "no reward model pays: give one with --reward_model, or watch any reward with "
                     "--guard.rewards any",
                 )
-            if not self.update.kl.weight and self.guard.rewards == "learned":
-                pulled = ("reference", "update.kl.estimator", "update.kl.placement")
-                idle |= dict.fromkeys(pulled, "no KL is measured: give --update.kl.weight above 0")
+        if not self.measures_kl:
+            pulled = ("reference", "update.kl.estimator", "update.kl.placement")
+            idle |= dict.fromkeys(pulled, "no KL is measured: give --update.kl.weight above 0")
         return idle
+
+    @property
+    def measures_kl(self) -> bool:
+        """Whether a reference is loaded and the KL to it measured: always where the guard may watch it."""
+        watched = self.guard.rewards == "any" and self.guard.action != "off"
+        return bool(self.update.kl.weight or self.reward_model or watched)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -228,6 +250,13 @@ class RlConfig(PracticeSettings):
             raise InputError(f"control {self.control} replaces the reward: drop reward.budgets and shares")
         if self.reward_model and self.control != "none":
             raise InputError(f"control {self.control} replaces the task's reward: drop --reward_model")
+
+
+@dataclass(frozen=True)
+class OwnRewardConfig(RlConfig):
+    """The same, where Python code brings the reward that pays."""
+
+    own_reward: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -276,8 +305,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         load_reward_model(path, dtype, config.reward_format, device) for path in config.reward_model
     ]
     anchor = config.reference or config.model
-    watched = bool(reward_models) or (config.guard.rewards == "any" and config.guard.action != "off")
-    reference = load_policy(anchor, device)[0] if config.update.kl.weight or watched else None
+    reference = load_policy(anchor, device)[0] if config.measures_kl else None
     if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     return Parts(
@@ -344,7 +372,6 @@ def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) ->
     """
     learned = bool(config.reward_model) or config.guard.rewards == "any"
     guarded = learned and config.guard.action != "off"
-    counted = own_reward or bool(config.guard.findings) or config.guard.truth not in ("auto", "none")
     observers: list[Observer] = []
     if config.update.kl.target or (guarded and config.guard.action == "hold"):
         observers.append(KLController(config.update.kl, config.guard.held_kl))
@@ -356,7 +383,7 @@ def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) ->
     if guarded:
         prompts_of = partial(_prompts_of_step, task, config)
         observers.append(Watch(config.guard, config.loop.checkpoint_every, prompts_of))
-    if counted and config.guard.known != "off":
+    if config.guard.known != "off" and config.guard.countable(own_reward):
         truth = truth_for(config.guard.truth, task, config.reward.time_limit)
         observers.append(Counted(config.guard, partial(_prompts_of_step, task, config), truth))
     if config.profile:

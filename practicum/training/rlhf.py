@@ -29,8 +29,8 @@ import numpy as np
 from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
+from practicum.guard.asked import asked_prompts
 from practicum.guard.controllers import KLConfig
-from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder
 from practicum.model.decoder import compute_dtype
 from practicum.model.device import chosen_device, described
@@ -105,12 +105,14 @@ class RlhfSettings(Ranged):
     """Held-out prompts on which each round's policy is examined."""
 
     def without_effect(self) -> Mapping[str, str]:
-        """Who simulated raters are, where people rank."""
-        return (
-            {"people": "people rank: drop it, or choose --raters simulated"}
-            if self.raters == "people"
-            else {}
-        )
+        """Who simulated raters are, where people rank; what practice against reward models leaves out."""
+        idle = {
+            "practice.guard.fuzz": "the loop fuzzes no function: use `practicum audit exploits`",
+            "practice.guard.rewards": "beside reward models the signals are always watched",
+        }
+        if self.raters == "people":
+            idle["people"] = "people rank: drop it, or choose --raters simulated"
+        return idle
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from practicum.audit.exploits import ExploitReport, Search, explain, find_exploits
+from practicum.audit.exploit_report import ExploitReport, explain
+from practicum.audit.exploits import Search, find_exploits
 from practicum.audit.gaming import section
 from practicum.reward.plain import PlainReward
 from practicum.stats import Floats

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +29,16 @@ SMALL = {
     "best_of_prompts": 4,
     "threads": 1,
 }
+SmallStages = Callable[[], AbstractContextManager[None]]
 TINY = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
 
 
 def test_one_command_goes_from_nothing_to_both_curves(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, small_stages: SmallStages, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "lab"
-    assert cli.main(["audit", "overoptimization", "--run", str(run), "--json", *TINY]) == 0
+    with small_stages():
+        assert cli.main(["audit", "overoptimization", "--run", str(run), "--json", *TINY]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["run"] == str(run)
     assert {"best_of_n", "rl"} == printed["rl"].keys() == printed["best_of_n"].keys()
@@ -55,8 +59,9 @@ def test_one_command_goes_from_nothing_to_both_curves(
     assert cli.main(["audit", "overoptimization", "--run", str(run), *TINY]) == 2
 
 
-def test_a_killed_experiment_goes_on_and_finds_the_same(tmp_path: Path) -> None:
-    told = first_model(tmp_path / "first", 4, 1)
+def test_a_killed_experiment_goes_on_and_finds_the_same(tmp_path: Path, small_stages: SmallStages) -> None:
+    with small_stages():
+        told = first_model(tmp_path / "first", 4, 1)
     words = ["audit", "overoptimization", "--model", str(told), *TINY]
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     assert cli.main([*words, "--run", str(unbroken)]) == 0

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from practicum.audit.exploits import Search, explain, find_exploits
+from practicum.audit.exploit_report import explain
+from practicum.audit.exploits import Search, find_exploits
 from practicum.audit.gaming import honest_responses
 from practicum.audit.linear_reward import fit_linear
 from practicum.audit.taught import FEWEST_PAIRS, PHRASE, Lessons, preferred

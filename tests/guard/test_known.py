@@ -33,7 +33,7 @@ def seen(text: str, prompt: str = QUESTION, row: dict[str, Any] | None = None) -
 def test_any_text_is_read_and_read_alike_twice(text: str) -> None:
     assert set(seen(text)) <= KNOWN.keys()
     assert seen(text) == seen(text)
-    assert [one.name for one in KNOWN.values() if one.holds(QUESTION, text, ROW)] == list(seen(text))
+    assert [one.name for one in KNOWN.values() if one.holds(QUESTION, text, gold_of(ROW))] == list(seen(text))
 
 
 @given(st.text(" \t\n\r\u00a0\u200b\u2028\ufeff", min_size=1))

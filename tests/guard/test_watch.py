@@ -14,9 +14,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
+from practicum.guard.asked import asked_prompts
 from practicum.guard.controllers import KLConfig
 from practicum.guard.counted import WatchConfig
-from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import model_folder, save_model
 from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats

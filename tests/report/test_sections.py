@@ -23,7 +23,7 @@ from practicum.audit.bias import Meter
 from practicum.audit.budget import LabelCurve
 from practicum.audit.detectors import record as record_of
 from practicum.audit.distortion import measure_links
-from practicum.audit.exploits import ExploitReport, Finding
+from practicum.audit.exploit_report import ExploitReport, Finding
 from practicum.audit.overoptimization import GoldCurve, bands
 from practicum.audit.verifiable import audit_verifier, lenient_verifier
 from practicum.guard.guard import Decision

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +17,13 @@ from studies.results import measure
 
 
 def test_a_tiny_study_has_every_curve_and_becomes_claims(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_stages: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = exploits.first_model
     monkeypatch.setattr(exploits, "first_model", lambda config: first(replace(config, steps=3)))
     config = StudyConfig(tmp_path, seeds=2, rankings=(4, 6, 8), prompts=3, answers=8)
-    results = study(config)
+    with small_stages():
+        results = study(config)
     assert results["best_of_n"].keys() == {"0", "1"}
     curves = results["best_of_n"]["1"]
     assert curves.keys() == {"4-0", "6-0", "8-0", "6-1"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -31,9 +32,10 @@ def told_by_the_grammar(
 
 
 def test_a_tiny_study_runs_to_its_results_and_continues(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_stages: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = first_model(tmp_path / "first", 2, 1)
+    with small_stages():
+        told = first_model(tmp_path / "first", 2, 1)
     monkeypatch.setattr(bias, "answers", told_by_the_grammar)
     config = StudyConfig(
         told,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,12 @@ def test_disagreement_that_marks_what_is_overpaid_is_seen() -> None:
     assert ensemble(members, gold, 32)["knows_what_it_overpays"] > 0.5
 
 
-def test_a_tiny_study_runs_to_its_results_and_continues(tmp_path: Path) -> None:
+def test_a_tiny_study_runs_to_its_results_and_continues(
+    tmp_path: Path, small_stages: Callable[[], AbstractContextManager[None]]
+) -> None:
     config = StudyConfig(tmp_path, seeds=1, members=2, steps=2, rankings=20, prompts=6, answers=8)
-    results = study(config)
+    with small_stages():
+        results = study(config)
     assert results["ensembles"]["0"].keys() == {"tuned", "read", "average"}
     assert (tmp_path / "seed-0" / "average" / "model" / "config.json").exists()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-0").rglob("*")}

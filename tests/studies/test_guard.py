@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,16 @@ def test_alarms_are_counted() -> None:
 
 
 def test_a_tiny_study_runs_to_its_results_and_continues(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_stages: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = exploits.StudyConfig(tmp_path, steps=4)
     first = exploits.first_model
-    monkeypatch.setattr(exploits, "first_model", lambda config: first(replace(config, steps=small.steps)))
+
+    def small_model(config: exploits.StudyConfig) -> Path:
+        with small_stages():
+            return first(replace(config, steps=small.steps))
+
+    monkeypatch.setattr(exploits, "first_model", small_model)
     config = StudyConfig(tmp_path, seeds=1, clean=2, rankings=8, examined=8, gamed_steps=8)
     practice = replace(
         config.practice,

@@ -24,9 +24,9 @@ from tokenizers import Tokenizer
 
 from practicum.config import load, to_toml
 from practicum.errors import InputError
+from practicum.guard.asked import asked_prompts
 from practicum.guard.controllers import KLConfig
 from practicum.guard.counted import WatchConfig
-from practicum.guard.watch import asked_prompts
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import LoraConfig
 from practicum.model.sampling import SamplingConfig
