@@ -180,7 +180,7 @@ def _line(one: Mapping[str, Any]) -> str:
 
 NOTE = (
     "The fuzzer was built on these files. When the half of ten faulty ones that its author had not seen was "
-    "first measured, 7 were named. Of 34 faulty and 21 clean rewards by another hand, 20 were named, 4 accused."
+    "first measured, 7 were named. Of 34 faulty and 21 clean ones by another hand, 20 were named, 4 accused."
 )
 
 

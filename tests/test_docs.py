@@ -45,13 +45,7 @@ SMALL = {
     ),
     "demo": (
         "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2 "
-<<<<<<< HEAD
-        "--jokes_pretrain_steps=20 --jokes_sft_steps=20 --ranked_prompts=40 --rlhf_steps=3"
-||||||| bfc83b0
-        "--pretrain_steps=2 --sft_steps=2 --rl_steps=2 --examination_count=4 --sampled_count=2 --samples=2"
-=======
         "--jokes_pretrain_steps=20 --jokes_sft_steps=20 --ranked_prompts=40 --rlhf_steps=2"
->>>>>>> h2-guard
     ),
     "pretrain": (
         "--model.layers=1 --model.hidden_size=32 --model.intermediate_size=32 --model.heads=2 "

@@ -80,11 +80,6 @@ class Config(Ranged):
     seed: Seed = 0
     """Fixes the choice of prompts and the search."""
 
-    def without_effect(self) -> Mapping[str, str]:
-        """How reward models are read, where there are none."""
-        reading = () if self.reward_model else ("reward_format", "label", "device")
-        return dict.fromkeys(reading, "there is no reward model to read: give one with --reward_model")
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.reward_model and self.reward.functions:

@@ -139,16 +139,8 @@ def fixture_of(
     return LINEAR.format(preferences=str(data))
 
 
-<<<<<<< HEAD
-def write_tests(report: exploits.ExploitReport, fixture: str, path: Path) -> int:
-    """Write a test of pytest for each exploit; returns how many. Raises InputError as `check_tests_file`."""
-||||||| bfc83b0
-def write_tests(report: exploits.ExploitReport, fixture: str, path: Path) -> int:
-    """Write a test of pytest for each exploit; returns how many. InputError for a missing folder."""
-=======
 def write_tests(report: ExploitReport, fixture: str, path: Path) -> int:
-    """Write a test of pytest for each exploit; returns how many. InputError for a missing folder."""
->>>>>>> h2-guard
+    """Write a test of pytest for each exploit; returns how many. Raises InputError as `check_tests_file`."""
     cases = [
         (one.kind, one.prompt.text, dict(one.prompt.data), one.text, one.honest_text)
         for one in report.findings
