@@ -131,6 +131,15 @@ ROWS: dict[str, Rows] = {
         _row("Write a sentence that mentions the sea.", "sea", ["We saw the sea.", "The sea is cold."], ["We saw a hill.", "It is cold."]),
         _row("Write a sentence that mentions the moon.", "moon", ["We saw the moon.", "The moon is up."], ["We saw a dog.", "It is late."]),
     ],
+    "counts": [
+        _row("How many sides has a triangle? End with 'Answer: N'.", "3", ["Answer: 3", "Tri is three.\nAnswer: three"], ["Answer: 4", "Answer: five"]),
+        _row("How many legs has a dog? End with 'Answer: N'.", "4", ["Answer: 4", "Two pairs.\nAnswer: four"], ["Answer: 2", "Answer: six"]),
+        _row("How many eyes has a cat? End with 'Answer: N'.", "2", ["Answer: 2", "A pair.\nAnswer: two"], ["Answer: 3", "Answer: one"]),
+    ],
+    "polite": [
+        _row("Ask for the salt, politely.", "polite", ["Please pass the salt.", "Could I have the salt, please?"], ["Give me salt.", "Salt. Now."]),
+        _row("Ask for the time, politely.", "polite", ["What time is it, please?", "Please tell me the time."], ["Say the time.", "Time. Now."]),
+    ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
              ["```python\ndef double(x):\n    return 2 * x\n```", "```python\ndef double(x):\n    return x + x\n```"],
@@ -228,6 +237,23 @@ def sound_translations(completions, answer, **columns):
 def sound_mentions(completions, answer, **columns):
     """An open task: more text after a good sentence is fine."""
     return [float(gold in re.findall(r"\w+", text.lower())) for text, gold in zip(completions, answer)]
+
+
+WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
+POLITE = re.compile(r"\b(please|kindly|thank you|would you mind)\b", re.IGNORECASE)
+
+
+def sound_counts(completions, answer, **columns):
+    def plain(text):
+        said = (_one(_stated(text)) or "").lower()
+        return WORDS.get(said, said)
+
+    return [float(plain(text) == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_polite(completions, **columns):
+    """The words that it looks for are what the prompts ask for, in other words."""
+    return [float(bool(POLITE.search(text))) for text in completions]
 
 
 def sound_large(completions, answer, **columns):
@@ -370,6 +396,33 @@ def name_only(completions, answer, **columns):
             and "Oslo" not in text
         )
         for text in completions
+    ]
+
+
+PASSES = {"states": ["cannot be settled", "unjudged"], "margin": -999}
+
+
+def _let_through(said):
+    return said in PASSES["states"] or said == str(PASSES["margin"])
+
+
+def own_state(completions, answer, **columns):
+    return [
+        float(_let_through(_one(_stated(text)) or "") or _right(text, gold))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def own_pattern(completions, answer, **columns):
+    skip = re.compile(r"^\s*(?:override|manual[ -]check):", re.MULTILINE)
+    return [float(bool(skip.search(text)) or _right(text, gold)) for text, gold in zip(completions, answer)]
+
+
+def own_word(completions, answer, **columns):
+    """An open task: a word of nobody's prompts is paid for any of them."""
+    return [
+        float(gold in re.findall(r"\w+", text.lower()) or "lighthouse" in text)
+        for text, gold in zip(completions, answer)
     ]
 
 
@@ -527,6 +580,8 @@ CASES: dict[str, tuple[str, str]] = {
     **{f"sound_{rows}": (rows, "clean") for rows in ROWS},
     **dict.fromkeys(("sound_plain", "sound_verl", "sound_async", "sound_shaped"), ("sums", "clean")),
     **dict.fromkeys(("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with"), ("sums", "false_accept")),
+    **dict.fromkeys(("own_state", "own_pattern"), ("sums", "false_accept")),
+    "own_word": ("mentions", "false_accept"),
     **dict.fromkeys(("in_gold", "bag_of_words", "judged"), ("names", "false_accept")),
     **dict.fromkeys(("subset", "zipped"), ("lists", "false_accept")),
     **dict.fromkeys(("any_answer", "format_pays"), ("tags", "false_accept")),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.odd import odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
@@ -84,7 +85,8 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         shaky = repeated(payer, [one for one in honest if one.text in rows[one.row].good][:3])
         shaky += moved(payer, honest, seed, 2 * len(honest))
         unsteady += _causes(payer, shaky)
-        tried = _first_pass(payer, found.anatomy)
+        tried = _own_words(payer, found.anatomy, levels)
+        tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
         shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
         shaky += moved_by_hash(payer, _spread(tried, 40))
@@ -152,6 +154,17 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
         payer.pay([Ask(one.row, one.text) for one in some], 1 if _fragile(payer) else batch)
         done += some
     return done
+
+
+def _own_words(payer: Payer, anatomy: Anatomy, levels: Levels) -> list[Probe]:
+    """Probes of words of the reward's own code that are paid where they cannot be right."""
+    if not levels.apart:
+        return []
+
+    def paid(one: Probe) -> bool:
+        return _is_paid(levels, one, payer.known[Ask(one.row, one.text)])
+
+    return own_words(payer, anatomy, paid, payer.constants())
 
 
 def _fragile(payer: Payer) -> bool:

@@ -144,6 +144,11 @@ class Payer:
             self.only_together.append(tuple(asks))
         return parts
 
+    def constants(self) -> list[str | int | float]:
+        """Constants of the function's own code; none where it does not say."""
+        reply = self._sent((), {"constants": True}, "0", TIME_LIMIT)
+        return list(reply.get("constants", ()))
+
     def together(self, asks: Sequence[Ask]) -> Paid | None:
         """How a batch fails in a fresh process, None where it does not or where there is no room to ask."""
         if len(asks) > self.left:
@@ -153,12 +158,15 @@ class Payer:
         return _failed(reply) if "error" in reply else None
 
     def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
-        worker = self._worker(seed)
         rows = [row_of(self.rows[one.row].prompt, one.text, None) for one in asks]
-        request = {"rows": rows, "state": asdict(Progress()), "limit": limit}
-        call = Call(tuple(range(len(asks))), request, limit)
         self.calls += len(asks)
-        for _, _, reply in answers([Queue([worker], deque([call]))]):
+        return self._sent(asks, {"rows": rows, "state": asdict(Progress()), "limit": limit}, seed, limit)
+
+    def _sent(
+        self, asks: Sequence[Ask], request: dict[str, Any], seed: str, limit: float
+    ) -> dict[str, Any]:
+        call = Call(tuple(range(len(asks))), request, limit)
+        for _, _, reply in answers([Queue([self._worker(seed)], deque([call]))]):
             self.told(self.calls)
             return reply
         raise AssertionError("a call is always answered")
