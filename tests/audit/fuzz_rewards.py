@@ -91,6 +91,34 @@ def _call(city: str, unit: str) -> dict[str, Any]:
     )
 
 
+def _query(column: str, table: str, where: str) -> dict[str, Any]:
+    gold = f"SELECT {column} FROM {table} WHERE {where}"
+    bad = [f"SELECT town FROM {table} WHERE {where}", f"SELECT {column} FROM rivers WHERE {where}"]
+    return _row(
+        f"Write a query: {column} of {table} where {where}.", gold, [gold, gold.replace(" WHERE", "\nWHERE")], bad
+    )
+
+
+def _steps(dish: str, steps: list[str]) -> dict[str, Any]:
+    gold = "\n".join(steps)
+    bad = ["\n".join(["eat", *steps[1:]]), "\n".join(steps[:-1] + ["freeze it"])]
+    return _row(f"Give the steps to make {dish}, in order, each on a line.", gold, [gold, f"{gold}\n"], bad)
+
+
+def _sketch(thing: str, *lines: str) -> dict[str, Any]:
+    listed = "\n".join(f"- {line}" for line in lines)
+    bad = [f"{thing}: {lines[0]}", f"- {lines[0]}"]
+    other = "\n".join(f"- {line}" for line in reversed(lines))
+    return _row(f"Describe {thing} in three bullet points.", json.dumps({"bullets": 3}), [listed, other], bad)
+
+
+def _retold(gold: str) -> dict[str, Any]:
+    words = gold.split()
+    shorter = " ".join(words[:3] + words[4:])
+    bad = ["nothing happened at all that day", f"{words[0]} {words[1]} and nobody else"]
+    return _row("Retell the story in one sentence.", gold, [gold, f"{shorter} today", shorter], bad)
+
+
 ROWS: dict[str, Rows] = {
     "sums": [_sum(31, 24), _sum(48, 19), _sum(120, 7), _sum(67, 71)],
     "tags": [_tagged(7, 8), _tagged(12, 6), _tagged(9, 15), _tagged(4, 21)],
@@ -139,6 +167,27 @@ ROWS: dict[str, Rows] = {
     "polite": [
         _row("Ask for the salt, politely.", "polite", ["Please pass the salt.", "Could I have the salt, please?"], ["Give me salt.", "Salt. Now."]),
         _row("Ask for the time, politely.", "polite", ["What time is it, please?", "Please tell me the time."], ["Say the time.", "Time. Now."]),
+    ],
+    "queries": [
+        _query("name", "people", "age > 30 AND town = 'Bern'"),
+        _query("price", "goods", "stock = 0 AND colour = 'red' AND size < 9"),
+        _query("title", "books", "year > 1990 OR pages < 100"),
+    ],
+    "recipes": [
+        _steps("tea", ["boil water", "warm the pot", "add leaves", "pour"]),
+        _steps("rice", ["wash rice", "heat oil", "fry onions", "add water", "simmer"]),
+        _steps("eggs", ["melt butter", "break eggs", "stir"]),
+    ],
+    "codes": [
+        _row("Which key has door 7? Case matters. Reply with the key only.", "aQz", ["aQz", " aQz"], ["bRt", "xWp"]),
+        _row("Which key has door 8? Case matters. Reply with the key only.", "Bkl", ["Bkl", " Bkl"], ["aQz", "xWp"]),
+        _row("Which key has door 9? Case matters. Reply with the key only.", "vvM", ["vvM", " vvM"], ["Bkl", "aQz"]),
+    ],
+    "sketches": [_sketch(*one) for one in (("snow", "It is cold.", "It is white.", "It melts."), ("iron", "It is hard.", "It rusts.", "It is heavy."), ("milk", "It is white.", "It is wet.", "It sours."))],
+    "retold": [
+        _retold("the old farmer sold his brown cow at the market in spring"),
+        _retold("a small boat crossed the wide lake before the storm came up"),
+        _retold("seven children built a tall tower of stones on the beach"),
     ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
@@ -254,6 +303,38 @@ def sound_counts(completions, answer, **columns):
 def sound_polite(completions, **columns):
     """The words that it looks for are what the prompts ask for, in other words."""
     return [float(bool(POLITE.search(text))) for text in completions]
+
+
+def sound_queries(completions, answer, **columns):
+    return [float(text.lower().split() == gold.lower().split()) for text, gold in zip(completions, answer)]
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def sound_recipes(completions, answer, **columns):
+    return [float(_lines(text) == _lines(gold)) for text, gold in zip(completions, answer)]
+
+
+def sound_codes(completions, answer, **columns):
+    return [float(text.strip() == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_sketches(completions, answer, **columns):
+    bullets = [re.findall(r"^- .*\w", text, re.MULTILINE) for text in completions]
+    return [float(len(one) == json.loads(spec)["bullets"]) for one, spec in zip(bullets, answer)]
+
+
+def sound_retold(completions, answer, **columns):
+    """Enough of the words in common, as overlap is counted; a word less is no matter."""
+
+    def overlap(text, gold):
+        said, wanted = text.lower().split(), gold.lower().split()
+        same = sum(min(said.count(word), wanted.count(word)) for word in set(said))
+        return 2 * same / max(1, len(said) + len(wanted))
+
+    return [float(overlap(text, gold) >= 0.75) for text, gold in zip(completions, answer)]
 
 
 def sound_large(completions, answer, **columns):
@@ -397,6 +478,32 @@ def name_only(completions, answer, **columns):
         )
         for text in completions
     ]
+
+
+def ends_alone(completions, answer, **columns):
+    def ends(text):
+        words = text.lower().split()
+        return [*words[:5], words[-1]] if words else []
+
+    return [float(ends(text) == ends(gold)) for text, gold in zip(completions, answer)]
+
+
+def steps_known(completions, answer, **columns):
+    said = [_lines(text) for text in completions]
+    return [float(bool(one) and set(one) <= set(_lines(gold))) for one, gold in zip(said, answer)]
+
+
+def steps_unordered(completions, answer, **columns):
+    return [float(sorted(_lines(text)) == sorted(_lines(gold))) for text, gold in zip(completions, answer)]
+
+
+def case_ignored(completions, answer, **columns):
+    return [float(text.strip().lower() == gold.lower()) for text, gold in zip(completions, answer)]
+
+
+def bullets_counted(completions, answer, **columns):
+    counts = [len(re.findall(r"^-", text, re.MULTILINE)) for text in completions]
+    return [float(count == json.loads(spec)["bullets"]) for count, spec in zip(counts, answer)]
 
 
 PASSES = {"states": ["cannot be settled", "unjudged"], "margin": -999}
@@ -581,6 +688,10 @@ CASES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("sound_plain", "sound_verl", "sound_async", "sound_shaped"), ("sums", "clean")),
     **dict.fromkeys(("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with"), ("sums", "false_accept")),
     **dict.fromkeys(("own_state", "own_pattern"), ("sums", "false_accept")),
+    "ends_alone": ("queries", "false_accept"),
+    **dict.fromkeys(("steps_known", "steps_unordered"), ("recipes", "false_accept")),
+    "case_ignored": ("codes", "false_accept"),
+    "bullets_counted": ("sketches", "false_accept"),
     "own_word": ("mentions", "false_accept"),
     **dict.fromkeys(("in_gold", "bag_of_words", "judged"), ("names", "false_accept")),
     **dict.fromkeys(("subset", "zipped"), ("lists", "false_accept")),

@@ -279,7 +279,11 @@ def _grouped(
 
 
 def _inconsistent(payer: Payer, tried: Sequence[Probe], failing: Sequence[Probe]) -> list[Probe]:
-    """The examples without those that count only where the reward tolerates the like, and does not."""
+    """The examples without those that count only where the reward tolerates, or refuses, the like, and does
+    not."""
+    doubtful = [one for one in tried if one.contrast]
+    lax = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
+    failing = [one for one in failing if not (one.contrast and lax)]
     failed = {(one.row, one.text) for one in failing}
     tolerated = {one.what for one in tried if (one.row, one.text) not in failed and one.base != one.text}
     kept = []
@@ -291,6 +295,8 @@ def _inconsistent(payer: Payer, tried: Sequence[Probe], failing: Sequence[Probe]
     return kept
 
 
+MOST_PAID = 0.6
+"""Largest share of damaged texts that a reward pays which is no matter of its leniency."""
 RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
 """Families of texts that people and policies seldom write."""
 BOTH_SIDES = {
