@@ -30,7 +30,7 @@ def constants_of(function: Any) -> list[str | int | float]:
     waiting = [function]
     while waiting and len(found) < MOST:
         value = waiting.pop(0)
-        if isinstance(value, str) and 0 < len(value.strip()) and len(value) <= LONGEST:
+        if isinstance(value, str) and len(value.strip()) > 0 and len(value) <= LONGEST:
             found.setdefault((str, value), value)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             # What JSON cannot carry, or no reply would spell out, is left out.

@@ -95,7 +95,10 @@ def _query(column: str, table: str, where: str) -> dict[str, Any]:
     gold = f"SELECT {column} FROM {table} WHERE {where}"
     bad = [f"SELECT town FROM {table} WHERE {where}", f"SELECT {column} FROM rivers WHERE {where}"]
     return _row(
-        f"Write a query: {column} of {table} where {where}.", gold, [gold, gold.replace(" WHERE", "\nWHERE")], bad
+        f"Write a query: {column} of {table} where {where}.",
+        gold,
+        [gold, gold.replace(" WHERE", "\nWHERE")],
+        bad,
     )
 
 
@@ -335,6 +338,11 @@ def sound_retold(completions, answer, **columns):
         return 2 * same / max(1, len(said) + len(wanted))
 
     return [float(overlap(text, gold) >= 0.75) for text, gold in zip(completions, answer)]
+
+
+def sound_choices_decorated(completions, answer, **columns):
+    said = [re.fullmatch(r"\(?([A-D])\)?\.?", _one(_stated(text)) or "") for text in completions]
+    return [float(bool(one) and one[1] == gold) for one, gold in zip(said, answer)]
 
 
 def sound_large(completions, answer, **columns):
@@ -626,6 +634,38 @@ def case_kept(completions, answer, **columns):
     ]
 
 
+def brackets_not_periods(completions, answer, **columns):
+    said = [re.fullmatch(r"\(?([A-D])\)?", _one(_stated(text)) or "") for text in completions]
+    return [float(bool(one) and one[1] == gold) for one, gold in zip(said, answer)]
+
+
+def split_at_one_space(completions, answer, **columns):
+    def parts(text):
+        return sorted(part.strip() for part in text.split(", "))
+
+    return [
+        float((one := _one(_boxes(text))) is not None and parts(one) == parts(gold))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def json_by_its_spaces(completions, answer, **columns):
+    """Right JSON is found by how it is usually spaced."""
+    return [
+        float(bool(sound_calls([text], [gold])[0]) and '"name": "weather"' in text)
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def commas_of_some(completions, answer, **columns):
+    """Commas between thousands are taken away where there is one group of three."""
+
+    def plain(text):
+        return re.sub(r"^(\d),(\d{3})$", r"\1\2", _one(_stated(text)) or "")
+
+    return [float(plain(text) == gold) for text, gold in zip(completions, answer)]
+
+
 # --------------------------------------------------------------------------------------- not judged steadily
 
 
@@ -685,6 +725,7 @@ def never_ends(completions, answer, **columns):
 
 CASES: dict[str, tuple[str, str]] = {
     **{f"sound_{rows}": (rows, "clean") for rows in ROWS},
+    "sound_choices_decorated": ("choices", "clean"),
     **dict.fromkeys(("sound_plain", "sound_verl", "sound_async", "sound_shaped"), ("sums", "clean")),
     **dict.fromkeys(("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with"), ("sums", "false_accept")),
     **dict.fromkeys(("own_state", "own_pattern"), ("sums", "false_accept")),
@@ -703,6 +744,10 @@ CASES: dict[str, tuple[str, str]] = {
     "not_compared": ("weights", "false_accept"),
     **dict.fromkeys(("one_line",), ("tags", "false_reject")),
     **dict.fromkeys(("no_strip", "first_window"), ("sums", "false_reject")),
+    "brackets_not_periods": ("choices", "false_reject"),
+    "split_at_one_space": ("lists", "false_reject"),
+    "json_by_its_spaces": ("calls", "false_reject"),
+    "commas_of_some": ("large", "false_reject"),
     "case_kept": ("names", "false_reject"),
     **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends"), ("sums", "unstable")),
 }  # fmt: skip

@@ -43,7 +43,9 @@ UNORDERED = re.compile(r"\b(?:any|whatever|no particular) order|order (?:does|is
 VALID = re.compile(
     r"\b(?:valid|well-formed|balanced|json|xml|html|yaml|brackets?|parenthes[ei]s|tags?)\b", re.I
 )
-ONCE = re.compile(r"\b(?:once|unique|distinct|no (?:duplicate|repeat)\w*|without (?:duplicate|repeat)\w*)\b", re.I)
+ONCE = re.compile(
+    r"\b(?:once|unique|distinct|no (?:duplicate|repeat)\w*|without (?:duplicate|repeat)\w*)\b", re.I
+)
 PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 Words = Counter[str]
 
@@ -52,7 +54,9 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """Damaged replies to a row that are wrong for certain."""
     if anatomy.task in ("code", "expression"):
         return
-    data, shown = anatomy.rows[row], kinds_shown(anatomy.rows)
+    data = anatomy.rows[row]
+    # Rows of an open task may each have rules of their own.
+    shown = kinds_shown((data,) if anatomy.task == "open" else anatomy.rows)
     needed, by_gold = needed_words(anatomy, row)
     for text, before, after in _wholes(anatomy, row):
         for kind, what, changed in _damages(text):
@@ -72,14 +76,21 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 sure = kind in shown
             if sure and not _right_anyway(anatomy, row, whole, changed):
                 parts = kind in ("left_out", "cut_off")
-                proven = (by_gold and STRICT.search(what) is not None) if parts else kind != "reordered" or _ordered(data)
+                proven = (
+                    (by_gold and STRICT.search(what) is not None)
+                    if parts
+                    else kind != "reordered" or _ordered(data)
+                )
                 yield Probe(row, whole, kind, "refused", what, contrast=not proven)
 
 
 def _right_anyway(anatomy: Anatomy, row: int, whole: str, changed: str) -> bool:
     """Whether the damaged text is an honest right reply, or says what one says."""
     plain = sorted(words(whole).elements())
-    alike = any(plain == sorted(words(good).elements()) and good.split() == whole.split() for good in anatomy.rows[row].good)
+    alike = any(
+        plain == sorted(words(good).elements()) and good.split() == whole.split()
+        for good in anatomy.rows[row].good
+    )
     return alike or (anatomy.task == "answer" and anatomy.allowed(row, changed))
 
 
@@ -134,7 +145,11 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
         # The middle first: what a reward checks is often the beginning or the end.
         for place in dict.fromkeys((len(parts) // 2, 1, len(parts) - 2, len(parts) - 1, 0)):
             yield "left_out", f"with a {name} left out", without(parts, gaps, place)
-        yield "cut_off", f"that is cut off after half of its {name}s", join(parts[: -(-len(parts) // 2)], gaps)
+        yield (
+            "cut_off",
+            f"that is cut off after half of its {name}s",
+            join(parts[: -(-len(parts) // 2)], gaps),
+        )
         yield "reordered", f"with its {name}s turned", join(parts[::-1], gaps)
         yield "reordered", f"with two {name}s exchanged", join([parts[1], parts[0], *parts[2:]], gaps)
         yield "doubled", f"with a {name} doubled", join([*parts, parts[-1]], [*gaps, gaps[-1]])

@@ -56,7 +56,8 @@ def own_words(
         payer.pay([Ask(one.row, one.text) for one in tried])
         paid = [one for one in tried if is_paid(one)]
         if _wrong_somewhere(anatomy, [one.row for one in paid]) and (
-            anatomy.task in ("answer", "expression", "code") or not _by_length(payer, anatomy, word, form, is_paid)
+            anatomy.task in ("answer", "expression", "code")
+            or not _by_length(payer, anatomy, word, form, is_paid)
         ):
             found += [one for one in paid if not _may_hold(anatomy, one)]
     return found
@@ -76,7 +77,9 @@ def candidates(constants: Sequence[str | int | float], anatomy: Anatomy) -> list
             if 0 < len(part) <= LONGEST and not (len(part) == 1 and not part.isalnum()):
                 found[part] = None
     shown = "\n".join(
-        text for row in anatomy.rows for text in (row.prompt.text, *row.good, *row.bad, json.dumps(row.answer))
+        text
+        for row in anatomy.rows
+        for text in (row.prompt.text, *row.good, *row.bad, json.dumps(row.answer))
     ).casefold()
     return sorted(found, key=lambda one: (one.casefold() in shown, one.replace(".", "").isdigit()))[:MOST]
 

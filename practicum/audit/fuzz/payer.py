@@ -162,9 +162,7 @@ class Payer:
         self.calls += len(asks)
         return self._sent(asks, {"rows": rows, "state": asdict(Progress()), "limit": limit}, seed, limit)
 
-    def _sent(
-        self, asks: Sequence[Ask], request: dict[str, Any], seed: str, limit: float
-    ) -> dict[str, Any]:
+    def _sent(self, asks: Sequence[Ask], request: dict[str, Any], seed: str, limit: float) -> dict[str, Any]:
         call = Call(tuple(range(len(asks))), request, limit)
         for _, _, reply in answers([Queue([self._worker(seed)], deque([call]))]):
             self.told(self.calls)
