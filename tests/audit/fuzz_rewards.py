@@ -192,6 +192,10 @@ ROWS: dict[str, Rows] = {
         _retold("a small boat crossed the wide lake before the storm came up"),
         _retold("seven children built a tall tower of stones on the beach"),
     ],
+    "patterns": [
+        _row("Write a regular expression for whole numbers.", json.dumps([["1", "42", "907"], ["a", "4.2", "-1 apple and pears"]]), ["\\d+", "[0-9]+"], ["\\d", "\\w+ "]),
+        _row("Write a regular expression for lower-case words.", json.dumps([["a", "dog"], ["A", "7", "Seven little dogs ran away"]]), ["[a-z]+", "[a-z]{1,9}"], ["[a-z]", ".*"]),
+    ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
              ["```python\ndef double(x):\n    return 2 * x\n```", "```python\ndef double(x):\n    return x + x\n```"],
@@ -301,6 +305,15 @@ def sound_counts(completions, answer, **columns):
         return WORDS.get(said, said)
 
     return [float(plain(text) == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_patterns(completions, answer, **columns):
+    """Only sets of letters with one repetition, which no text makes slow."""
+    plain = re.compile(r"(?:\[[\w-]{1,20}\]|\\d|\\w)(?:[+*]|\{1,9\})?", re.ASCII)
+    return [
+        pattern_is_run([text], [spec])[0] if plain.fullmatch(text.strip()) else 0.0
+        for text, spec in zip(completions, answer)
+    ]
 
 
 def sound_polite(completions, **columns):
@@ -712,6 +725,33 @@ def against_the_mean(completions, answer, **columns):
     return [one - sum(right) / len(right) for one in right]
 
 
+def digits_of_any_class(completions, answer, **columns):
+    """Signs that are numeric are no digits, all of them."""
+
+    def value(text):
+        said = _one(_stated(text)) or ""
+        return int(said) if len(said) < 20 and said.isnumeric() else None
+
+    return [float(value(text) == int(gold)) for text, gold in zip(completions, answer)]
+
+
+def first_of_a_set(completions, **columns):
+    """Whichever line is met first, as texts are hashed."""
+    return [float(bool(POLITE.search(next(iter({*text.splitlines()} or {""}))))) for text in completions]
+
+
+def pattern_is_run(completions, answer, **columns):
+    def right(text, spec):
+        try:
+            said = re.compile(text.strip())
+        except (re.error, RecursionError, OverflowError):
+            return 0.0
+        yes, no = json.loads(spec)
+        return float(all(map(said.fullmatch, yes)) and not any(map(said.fullmatch, no)))
+
+    return [right(text, spec) for text, spec in zip(completions, answer)]
+
+
 def not_a_number(completions, answer, **columns):
     return [_right(text, gold) if text.strip() else float("nan") for text, gold in zip(completions, answer)]
 
@@ -738,6 +778,8 @@ CASES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("subset", "zipped"), ("lists", "false_accept")),
     **dict.fromkeys(("any_answer", "format_pays"), ("tags", "false_accept")),
     **dict.fromkeys(("equal_by_object", "first_case"), ("programs", "false_accept")),
+    "first_of_a_set": ("polite", "unstable"),
+    "pattern_is_run": ("patterns", "unstable"),
     "letter_anywhere": ("choices", "false_accept"),
     "name_only": ("calls", "false_accept"),
     "wide": ("weights", "false_accept"),
@@ -749,5 +791,5 @@ CASES: dict[str, tuple[str, str]] = {
     "json_by_its_spaces": ("calls", "false_reject"),
     "commas_of_some": ("large", "false_reject"),
     "case_kept": ("names", "false_reject"),
-    **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends"), ("sums", "unstable")),
+    **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends", "digits_of_any_class"), ("sums", "unstable")),
 }  # fmt: skip

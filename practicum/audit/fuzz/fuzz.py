@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from practicum.audit.fuzz.anatomy import Anatomy, learned
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.odd import odd_probes, slow_probes
+from practicum.audit.fuzz.odd import SEVERAL, odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
@@ -89,7 +89,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
         shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
-        shaky += moved_by_hash(payer, _spread(tried, 40))
+        shaky += moved_by_hash(payer, _spread(tried, 48))
         unsteady += _causes(payer, [one for one in shaky if one not in {two.ask for two in unsteady}])
         _slow_pass(payer, found.anatomy, tried)
     except BudgetSpent:
@@ -140,8 +140,8 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
     count = len(payer.rows)
     room = int(payer.budget * FIRST_SHARE) - payer.calls
     lists = [[*right_probes(anatomy, row), *wrong_probes(anatomy, row)] for row in range(count)]
-    turns = 1 if sum(map(len, lists)) + 110 * count <= room else 2 if count > 3 else 1
-    turns = count if sum(map(len, lists)) + 55 * count > room else turns
+    turns = 1 if sum(map(len, lists)) + 170 * count <= room else 2 if count > 3 else 1
+    turns = count if sum(map(len, lists)) + 85 * count > room else turns
     odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
     order = _in_turn([*map(_by_family, lists), *odd], [1] * count + [1] * count)
     tried = [one for one in order if not one.slow][:room]
@@ -190,10 +190,15 @@ def _in_turn(lists: Sequence[Sequence[Probe]], weights: Sequence[int]) -> list[P
     return order
 
 
+OF_SEVERAL = {SEVERAL, "contradiction", "answer_spray", "mentioned_answer", "answer_repeated"}
+
+
 def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
-    """Some texts of every family."""
-    ordered = _by_family([one for one in tried if not one.slow])
-    return [Ask(one.row, one.text) for one in ordered[:most]]
+    """Some texts of every family, most of them with several answers, of which the order of a set may choose."""
+    quick = [one for one in tried if not one.slow]
+    several = _by_family([one for one in quick if one.family in OF_SEVERAL])[: most // 2]
+    others = _by_family([one for one in quick if one.family not in OF_SEVERAL])[: most - len(several)]
+    return [Ask(one.row, one.text) for one in (*several, *others)]
 
 
 def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
@@ -261,11 +266,17 @@ def _grouped(
         ask = Ask(one.row, one.text)
         if one.expected == expected and ask in payer.known and ask not in moving:
             families[one.family].append(one)
+    lax = {
+        row
+        for row, data in enumerate(payer.rows)
+        for value in _values(payer, row, data.bad)
+        if value >= levels.paid_from[row] - CLOSE
+    }
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
         failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
-        failing = _inconsistent(payer, some, failing)
+        failing = _inconsistent(some, failing, lax)
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -278,14 +289,18 @@ def _grouped(
     return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
 
 
-def _inconsistent(payer: Payer, tried: Sequence[Probe], failing: Sequence[Probe]) -> list[Probe]:
+def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int]) -> list[Probe]:
     """The examples without those that count only where the reward tolerates, or refuses, the like, and does
-    not."""
+    not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates."""
     doubtful = [one for one in tried if one.contrast]
-    lax = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
-    failing = [one for one in failing if not (one.contrast and lax)]
+    lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
+    failing = [one for one in failing if not (one.contrast and lenient)]
     failed = {(one.row, one.text) for one in failing}
-    tolerated = {one.what for one in tried if (one.row, one.text) not in failed and one.base != one.text}
+    tolerated = {
+        one.what
+        for one in tried
+        if (one.row, one.text) not in failed and one.base != one.text and one.row not in lax
+    }
     kept = []
     for one in failing:
         alike = {other.what for other in tried if one.group and other.group == one.group}

@@ -102,7 +102,7 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         return
     value = slot.value.strip()
     if number_of(value) is not None:
-        yield from _numbers(slot.filled, value, bool({"number", "commas"} & anatomy.spellings))
+        yield from _numbers(slot.filled, value)
     elif len(value) == 1 and value.isascii() and value.isalpha():
         yield from _letters(slot.filled, value, bool(CASED.search(anatomy.rows[row].prompt.text)))
     else:
@@ -114,7 +114,7 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         (f"`{value}`", "in backticks"),
         (f'"{value}"', "in quotes"),
     ):
-        yield Edit("decoration", what, slot.filled(spelled))
+        yield Edit("decoration", what, slot.filled(spelled), alike=False)
     yield Edit("period", "with a period", slot.filled(f"{value}."), alike=False)
     if value.startswith("-") and number_of(value) is not None:
         yield Edit("typography", "with a typographic minus", slot.filled(f"\u2212{value[1:]}"), alike=False)
@@ -123,8 +123,8 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         yield Edit("typography", "with a curly apostrophe", curly, alike=False)
 
 
-def _numbers(filled: Filled, value: str, shown: bool) -> Iterator[Edit]:
-    """Equal numbers. `shown`: right replies show that numbers are compared as such."""
+def _numbers(filled: Filled, value: str) -> Iterator[Edit]:
+    """Equal numbers."""
     number = number_of(value)
     if number is None:
         return
@@ -132,7 +132,7 @@ def _numbers(filled: Filled, value: str, shown: bool) -> Iterator[Edit]:
     sign = value[: len(value) - len(bare)]
     if re.fullmatch(r"\d+", bare):
         for what, more in (("a decimal of zero", ".0"), ("two decimals of zero", ".00")):
-            yield Edit("zeros", f"with {what}", filled(value + more), sure=shown)
+            yield Edit("zeros", f"with {what}", filled(value + more))
         if abs(number) >= 1000:
             yield Edit("thousands", "with commas between thousands", filled(f"{number.numerator:,}"))
     elif re.fullmatch(r"\d+\.\d+", bare):
@@ -146,12 +146,13 @@ def _numbers(filled: Filled, value: str, shown: bool) -> Iterator[Edit]:
         yield Edit("thousands", "without commas between thousands", filled(value.replace(",", "")))
     elif re.fullmatch(r"\d+/\d+", bare):
         top, bottom = bare.split("/")
-        yield Edit("fraction", "with spaces around the bar", filled(f"{sign}{top} / {bottom}"))
-        yield Edit("fraction", "as a LaTeX fraction", filled(f"{sign}\\frac{{{top}}}{{{bottom}}}"))
-        yield Edit("fraction", "as a large LaTeX fraction", filled(f"{sign}\\dfrac{{{top}}}{{{bottom}}}"))
+        for what, command in (("a LaTeX", "frac"), ("a large LaTeX", "dfrac"), ("a small LaTeX", "tfrac")):
+            spelled = f"{sign}\\{command}{{{top}}}{{{bottom}}}"
+            yield Edit("latex_fraction", f"as {what} fraction", filled(spelled))
+        yield Edit("fraction", "with spaces around the bar", filled(f"{sign}{top} / {bottom}"), alike=False)
         decimal = f"{float(number):.6f}".rstrip("0")
         if number == number_of(decimal):
-            yield Edit("fraction", "as a decimal", filled(decimal))
+            yield Edit("fraction", "as a decimal", filled(decimal), alike=False)
 
 
 def _letters(filled: Filled, value: str, cased: bool) -> Iterator[Edit]:
@@ -195,17 +196,17 @@ def _lists(filled: Filled, value: str) -> Iterator[Edit]:
         ("with each part on a line", "\n".join(parts)),
         ("with bars between its parts", " | ".join(parts)),
     ):
-        yield Edit("list_separators", what, filled(opened + spelled + closed))
+        yield Edit("list_separators", what, filled(opened + spelled + closed), alike=False)
 
 
 def _formulas(filled: Filled, value: str) -> Iterator[Edit]:
     """LaTeX, units and signs with another layout."""
     for what, command in (("as a large fraction", "\\dfrac"), ("as a small fraction", "\\tfrac")):
         if "\\frac" in value:
-            yield Edit("latex", what, filled(value.replace("\\frac", command)))
+            yield Edit("latex", what, filled(value.replace("\\frac", command)), alike=False)
     if "\\" in value or "^" in value:
-        yield Edit("latex", "with a thin space before it", filled(f"\\,{value}"))
-        yield Edit("latex", "in display style", filled(f"\\displaystyle {value}"))
+        yield Edit("latex", "with a thin space before it", filled(f"\\,{value}"), alike=False)
+        yield Edit("latex", "in display style", filled(f"\\displaystyle {value}"), alike=False)
     unit = re.fullmatch(r"(-?\d[\d.,/]*)( ?)([A-Za-z\u00b0\u00b5%$\u20ac][\w\u00b0/^]*)", value)
     if unit:
         for what, gap in (
