@@ -56,7 +56,7 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, functools.partial):
         return [value.func, *value.args, *value.keywords.values()]
     if isinstance(value, MethodType):
-        return [value.__func__, vars(value.__self__) if hasattr(value.__self__, "__dict__") else ()]
+        return [value.__func__, *_attributes(value.__self__)]
     if isinstance(value, CodeType):
         return _of_code(value, None)
     if isinstance(value, FunctionType):
@@ -65,7 +65,11 @@ def _inside(value: Any) -> list[Any]:
         own = not _library(sys.modules.get(value.__module__), "")
         return [one for one in vars(value).values() if _useful(one)] if own else []
     call = getattr(type(value), "__call__", None)  # noqa: B004 - its code is wanted, not whether there is one
-    return [call, getattr(value, "__dict__", {})] if isinstance(call, FunctionType) else []
+    return [call, *_attributes(value)] if isinstance(call, FunctionType) else []
+
+
+def _attributes(value: Any) -> list[Any]:
+    return list(filter(_useful, getattr(value, "__dict__", {}).values()))
 
 
 def _of_function(function: FunctionType) -> list[Any]:

@@ -104,7 +104,7 @@ def _query(column: str, table: str, where: str) -> dict[str, Any]:
 
 def _steps(dish: str, steps: list[str]) -> dict[str, Any]:
     gold = "\n".join(steps)
-    bad = ["\n".join(["eat", *steps[1:]]), "\n".join(steps[:-1] + ["freeze it"])]
+    bad = ["\n".join(["eat", *steps[1:]]), "\n".join([*steps[:-1], "freeze it"])]
     return _row(f"Give the steps to make {dish}, in order, each on a line.", gold, [gold, f"{gold}\n"], bad)
 
 

@@ -1,8 +1,8 @@
-"""Honest replies, or the values in them, damaged: a part left out, cut off, emptied, doubled, in another order.
+"""Honest replies, or the values in them, damaged: a part left out, cut off, doubled, in another order.
 
-Damage makes a reply wrong for certain only where the rows or the prompt say so. A part that is left out counts
-where it takes a word with it that the gold answer has, or that all right replies to the row share; what else is
-done to a reply counts where an honest wrong reply shows it, or where the prompt speaks of it.
+Damage makes a reply wrong for certain only where the rows or the prompt say so. A part that is left out
+counts where it takes a word with it that the gold answer has, or that all right replies to the row share;
+what else is done to a reply counts where an honest wrong reply shows it, or where the prompt speaks of it.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
             continue
         # The middle first: what a reward checks is often the beginning or the end.
         for place in dict.fromkeys((len(parts) // 2, 1, len(parts) - 2, len(parts) - 1, 0)):
-            yield "left_out", f"with a {name} left out", without(parts, gaps, place)
+            yield "left_out", f"with {_a(name)} left out", without(parts, gaps, place)
         yield (
             "cut_off",
             f"that is cut off after half of its {name}s",
@@ -152,7 +152,7 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
         )
         yield "reordered", f"with its {name}s turned", join(parts[::-1], gaps)
         yield "reordered", f"with two {name}s exchanged", join([parts[1], parts[0], *parts[2:]], gaps)
-        yield "doubled", f"with a {name} doubled", join([*parts, parts[-1]], [*gaps, gaps[-1]])
+        yield "doubled", f"with {_a(name)} doubled", join([*parts, parts[-1]], [*gaps, gaps[-1]])
     yield "cut_off", "that is cut off", text[: len(text) * 2 // 3].rstrip()
     yield "letter_case", "in other letters of upper or lower case", text.swapcase()
     yield "letter_case", "in lower case", text.lower()
@@ -163,6 +163,10 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
             yield "not_closed", f"without its last {closing!r}", text[:cut] + text[cut + 1 :]
             cut = text.index(opening)
             yield "not_closed", f"without its first {opening!r}", text[:cut] + text[cut + 1 :]
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name == "item" else f"a {name}"
 
 
 def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:

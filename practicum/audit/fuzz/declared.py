@@ -14,7 +14,8 @@ MATTER = r"(?:\w+ ){0,2}(?:matters?|counts?|is significant|are significant|is im
 DENIED = re.compile(
     r"\b(?:not|n't|never|ignor\w+|regardless|irrelevant|insensitive|optional|whatever|any)\b", re.I
 )
-"""What turns a declaration into its opposite, within its sentence."""
+"""What turns a declaration into its opposite, in it or at most `NEAR` letters before, in its sentence."""
+NEAR = 25
 LONGEST = 300
 
 
@@ -61,7 +62,8 @@ DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
         (str.swapcase, str.lower, str.upper, _first_turned),
     ),
     (
-        rf"\border {MATTER}|\bin (?:the|this|that|their) (?:right |correct |given |same |original )?order\b(?! to)"
+        rf"\border {MATTER}|\bin (?:the|this|that|their) (?:(?:right|correct|given|same|original) )?order\b"
+        r"(?! to)"
         r"|\b(?:sorted|alphabetically|chronologically|ascending|descending)\b",
         "with its parts in another order",
         (_turned,),
@@ -78,7 +80,8 @@ DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
         (lambda value: re.sub(r"^0+(?=\d)", "", value),),
     ),
     (
-        rf"\b(?:accents?|diacritics?|umlauts?) {MATTER}|\bwith (?:all )?(?:its |the )?(?:accents?|diacritics?)\b",
+        rf"\b(?:accents?|diacritics?|umlauts?) {MATTER}"
+        r"|\bwith (?:all )?(?:its |the )?(?:accents?|diacritics?)\b",
         "without the accents",
         (_plain_letters,),
     ),
@@ -93,8 +96,8 @@ DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
         (lambda value: re.sub(r" +", "", value), lambda value: re.sub(r" +", "  ", value), str.lstrip),
     ),
     (
-        rf"\b(?:repeats?|repetitions?|duplicates?|multiplicit\w+) {MATTER}|\bwith (?:multiplicity|repetitions?)\b"
-        r"|\bas often as\b",
+        rf"\b(?:repeats?|repetitions?|duplicates?|multiplicit\w+) {MATTER}"
+        r"|\bwith (?:multiplicity|repetitions?)\b|\bas often as\b",
         "with its repeated parts given once",
         (_once,),
     ),
@@ -133,8 +136,9 @@ def _says(prompt: str, pattern: str) -> bool:
     """Whether a sentence of a prompt declares it."""
     sentences = re.split(r"(?<=[.!?;])\s+|\n", prompt)
     return any(
-        re.search(pattern, one, re.IGNORECASE) and not DENIED.search(re.sub(pattern, "", one, flags=re.I))
+        not DENIED.search(one[max(0, found.start() - NEAR) : found.end()])
         for one in sentences
+        for found in re.finditer(pattern, one, re.IGNORECASE)
     )
 
 

@@ -1,4 +1,4 @@
-"""Texts made of the constants of the reward's own code, as the dictionary that is given to a fuzzer of parsers.
+"""Texts made of the constants of the reward's own code: a dictionary, as fuzzers of parsers are given one.
 
 One that is paid may be right for its row, so it counts only where it is paid on rows whose answers differ.
 """
@@ -41,8 +41,10 @@ def own_words(
     `is_paid` says it of a probe that was asked. Raises BudgetSpent.
     """
     words = candidates(constants, anatomy)
+    if not words:
+        return []
     room = min(int(payer.budget * SHARE), payer.left)
-    first = [one for one in _probes(anatomy, 0, words)][: room // 2]
+    first = list(_probes(anatomy, 0, words))[: room // 2]
     payer.pay([Ask(one.row, one.text) for one in first])
     lucky = [(word, form) for word, form, one in _labelled(anatomy, words, first) if is_paid(one)]
     found: list[Probe] = []

@@ -6,6 +6,7 @@ refused where it gets at most what honest wrong texts get. What lies between is 
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -194,7 +195,7 @@ OF_SEVERAL = {SEVERAL, "contradiction", "answer_spray", "mentioned_answer", "ans
 
 
 def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
-    """Some texts of every family, most of them with several answers, of which the order of a set may choose."""
+    """Some texts of every family, half of them with several answers, of which a set's order may choose."""
     quick = [one for one in tried if not one.slow]
     several = _by_family([one for one in quick if one.family in OF_SEVERAL])[: most // 2]
     others = _by_family([one for one in quick if one.family not in OF_SEVERAL])[: most - len(several)]
@@ -284,7 +285,10 @@ def _grouped(
             continue
         hits[family] = _confirmed(payer, failing, fails, bool(moving))
     kept = _leaders({family: some for family, some in hits.items() if some})
-    found = [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    found = [
+        _finding(payer, levels, kept[family], families[family], [kept[one][0] for one in others])
+        for family, others in merged(kept).items()
+    ]
     # The commonest first; of equals, those a policy is likelier to write.
     return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
 
@@ -379,14 +383,70 @@ def _leaders(hits: dict[str, list[Probe]]) -> dict[str, list[Probe]]:
     return {family: some for family, some in hits.items() if family not in dropped}
 
 
+WRONG_VALUE = "whose answer is wrong"
+"""How probes begin that give another value in the place of the right one."""
+SHOWN_BY = (
+    ("another_answer", "far_off", "zero", "sign_dropped", "near_miss", "numbers_changed", "cut_short"),
+    ("contradiction", "answer_spray", "number_list", "mentioned_answer"),
+    ("empty", "hedge", "bare_format", "bare_marks", "prompt_echo", "truncated", "injection", "odd_text",
+     "whitespace", "gibberish", "own_words", "judge_text"),
+    ("left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
+    ("formatting", "too_long", "too_short", "praise", "step_words", "second_thoughts", "repetition",
+     "format_repeated", "field_inflated"),
+)  # fmt: skip
+"""Families that show one fault where they are paid on the same rows, the clearest first; the first also holds
+those of `WRONG_VALUE`, and explains the second."""
+MOST_EVIDENCE = 8
+
+
+def merged(hits: dict[str, list[Probe]]) -> dict[str, list[str]]:
+    """Families to report, each with those that show the same fault on the same rows or fewer."""
+    rows = {family: {one.row for one in some} for family, some in hits.items()}
+    left = sorted(hits, key=lambda family: (-len(rows[family]), _clarity(family)))
+    groups: dict[str, list[str]] = {}
+    for family in left:
+        mine = _fault(family, hits[family])
+        leader = next(
+            (
+                one
+                for one in groups
+                for its in [_fault(one, hits[one])]
+                if mine is not None and rows[family] <= rows[one]
+                if its == mine or ((its, mine) == (0, 1) and one not in RARE)
+            ),
+            None,
+        )
+        if leader is None:
+            groups[family] = []
+        else:
+            groups[leader].append(family)
+    return groups
+
+
+def _fault(family: str, failing: Sequence[Probe]) -> int | None:
+    """Which of `SHOWN_BY` a family belongs to; None where it is a fault of its own."""
+    if failing[0].what.startswith(WRONG_VALUE):
+        return 0
+    return next((place for place, families in enumerate(SHOWN_BY) if family in families), None)
+
+
+def _clarity(family: str) -> tuple[int, int]:
+    """Where a family stands in its list; families of a wrong value that are in none, after those."""
+    for place, families in enumerate(SHOWN_BY):
+        if family in families:
+            return place, families.index(family)
+    return (1 if family in RARE else 0), len(SHOWN_BY[0])
+
+
 def _finding(
     payer: Payer,
     levels: Levels,
     failing: Sequence[Probe],
     tried: Sequence[Probe],
-    fails: Callable[[Probe, Paid], bool],
+    others: Sequence[Probe],
 ) -> Finding:
-    """The family's commonest text as its example, how often it fails, and what it is worth."""
+    """The family's commonest text as its example, how often it fails, and what it is worth; `others` are
+    examples of families that show the same fault."""
     common = Counter(one.what for one in failing).most_common(1)[0][0]
     example = next(one for one in failing if one.what == common)
     rows = {one.row for one in tried if one.what == common}
@@ -399,8 +459,7 @@ def _finding(
             best[one.row] = max(best.get(one.row, value), value)
     accept = example.expected == "refused"
     times = f"on {len(failed)} of {len(rows)} prompts"
-    said = example.what if example.what.startswith("an ") else f"a reply {example.what}"
-    said = said if not said.startswith("a reply a") else example.what
+    said = _said(example)
     sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
     honest = levels.paid_from[example.row]
     worth = (
@@ -419,9 +478,17 @@ def _finding(
         len(failed) / max(1, len(rows)),
         worth,
         payer.rows[example.row].columns,
-        tuple(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+        (
+            *(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+            *(f"also {_said(one)}: {one.text!r:.80}" for one in others[:MOST_EVIDENCE]),
+        ),
         _against(payer, levels, example),
     )
+
+
+def _said(probe: Probe) -> str:
+    """The text in words."""
+    return probe.what if re.match(r"an? ", probe.what) else f"a reply {probe.what}"
 
 
 def _against(payer: Payer, levels: Levels, example: Probe) -> str | None:

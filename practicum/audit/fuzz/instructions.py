@@ -46,7 +46,8 @@ EXACTLY = re.compile(rf"(?:exactly|precisely|in) {COUNT} words", re.IGNORECASE)
 SENTENCES = re.compile(rf"(?:exactly |in |with |write ){COUNT} sentences", re.IGNORECASE)
 
 CHARACTERS = re.compile(
-    rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} (?:characters|letters)",
+    rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} "
+    r"(?:characters|letters)\b",
     re.IGNORECASE,
 )
 PARTS = re.compile(
@@ -158,9 +159,9 @@ def _by_letters(prompt: str, good: str) -> Iterator[tuple[str, str]]:
         ):
             yield "ends with another sign", good[:-1]
             yield "ends with another sign", good[:-1] + ("." if sign != "." else "!")
-    if re.search(r"\b(?:no|without(?: any)?|not use(?: any)?) (?:digits|numerals)\b", prompt, re.IGNORECASE):
-        if not re.search(r"\d", good):
-            yield "uses digits", _added(good, "7")
+    digits = r"\b(?:no|without(?: any)?|not use(?: any)?) (?:digits|numerals)\b"
+    if re.search(digits, prompt, re.IGNORECASE) and not re.search(r"\d", good):
+        yield "uses digits", _added(good, "7")
 
 
 def _by_count(prompt: str, good: str) -> Iterator[tuple[str, str]]:

@@ -163,7 +163,9 @@ SLOW = (
 PATTERN = re.compile(r"\\[dwsDWSb]|\[[^\]\s]+\]|\(\?|[\w)\]][+*]\$?\s*$")
 """What a reply has that is a regular expression."""
 BACKTRACKING = r"(?:(?:(?:(?:(?:.+)+)+)+)+)+\b\B"
-ENDLESS_QUERY = "SELECT * FROM (WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t)"
+ENDLESS_QUERY = (
+    "SELECT * FROM (WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t)"
+)
 
 
 def odd_probes(anatomy: Anatomy, row: int, turn: int, turns: int) -> list[Probe]:

@@ -1,8 +1,8 @@
 """Honest right replies written another way that keeps their value: layout, separators, decoration, spelling.
 
-A task may rule out any of these, so nearly all count only where the reward pays the same edit of another right
-reply, or most edits of the same group. JSON written anew is the same JSON whatever a prompt says, but for
-prompts that speak of its layout.
+A task may rule out any of these, so nearly all count only where the reward pays the same edit of another
+right reply, or most edits of the same group. JSON written anew is the same JSON whatever a prompt says, but
+for prompts that speak of its layout.
 """
 
 from __future__ import annotations
