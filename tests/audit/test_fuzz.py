@@ -97,6 +97,36 @@ def test_rows_without_honest_texts_are_answered_from_the_gold_answer(tmp_path: P
         assert bool(run(load(Config, None, flags)).findings) is found
 
 
+def test_rows_without_an_answer_leave_the_others_in_their_places(tmp_path: Path) -> None:
+    """What was learned of a place before rows were left out is not another row's."""
+    bare = [{"prompt": row["prompt"], "answer": row["answer"]} for row in ROWS["sums"]]
+    rows = rows_file(tmp_path, [{"prompt": "What is left? End with 'Answer: N'.", "answer": " "}, *bare])
+    result = run(load(Config, None, [f"--reward={FILE}:sound_sums", f"--data={rows}", "--budget=1200"]))
+    assert result.fuzzed.levels.apart
+    assert not result.findings
+
+
+def test_a_policy_answers_rows_that_have_no_answer(untrained_model: Path, tmp_path: Path) -> None:
+    rows = rows_file(tmp_path, [{"prompt": f"Name {what}."} for what in ("a bird", "a tree", "a stone")])
+    file = tmp_path / "even.py"
+    file.write_text(
+        "def reward(completions, **columns):\n    return [1 - len(one) % 2 for one in completions]\n"
+    )
+    flags = [f"--reward={file}:reward", f"--data={rows}", f"--policy={untrained_model}", "--budget=300"]
+    result = run(load(Config, None, flags))
+    examined = result.fuzzed.anatomy.rows
+    assert examined
+    for row in examined:
+        assert {len(text) % 2 for text in row.good} == {0}
+        assert {len(text) % 2 for text in row.bad} == {1}
+    assert not any("was not sampled" in one for one in result.fuzzed.notes)
+
+
+def test_a_policy_that_is_not_needed_is_told(tmp_path: Path) -> None:
+    result = fuzzed("sound_sums", tmp_path, "--budget=400", f"--policy={tmp_path}")
+    assert any("was not sampled" in one for one in result.fuzzed.notes)
+
+
 def test_a_reward_that_fails_on_everything_is_told_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
     file.write_text(

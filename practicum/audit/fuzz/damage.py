@@ -29,7 +29,6 @@ SEPARATORS = (
 """What parts of a reply stand between, the largest parts first."""
 STRICT = re.compile(r"\b(?:line|step|item|clause)s?\b")
 """Parts that are meant one by one. Those of prose are not: what is left may mean the same."""
-MEANT = re.compile(r"\b(?:line|step)s?\b")
 LONGEST_ITEM = 4
 """Words that an item of a list has at most; what is longer between commas is prose."""
 LONGEST = 4000
@@ -63,8 +62,8 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             whole = f"{before}{changed}{after}"
             lost = bool(needed - words(whole))
             if kind in ("left_out", "cut_off"):
-                # Prose of one meaning shares words by accident; lines and steps are meant one by one.
-                sure = lost and (by_gold or MEANT.search(what) is not None)
+                # Prose of one meaning shares words by accident; whole lines are meant.
+                sure = lost and (by_gold or (kind == "left_out" and _shared_line(data, text, changed)))
             elif kind == "reordered":
                 sure = kind in shown or (anatomy.task == "answer" and "word" not in what and _ordered(data))
             elif kind == "not_closed":
@@ -192,6 +191,14 @@ def without(parts: Sequence[str], gaps: Sequence[str], place: int) -> str:
     """The parts but one."""
     kept = [*parts[:place], *parts[place + 1 :]]
     return join(kept, [*gaps[:place], *gaps[place + 1 :]] if place < len(gaps) else gaps)
+
+
+def _shared_line(data: FuzzRow, text: str, changed: str) -> bool:
+    """Whether what is left out are whole lines that all right replies have."""
+    lines = {one.strip() for one in text.splitlines()} - {one.strip() for one in changed.splitlines()}
+    return changed.count("\n") < text.count("\n") and all(
+        line in {one.strip() for one in good.splitlines()} for good in data.good for line in lines
+    )
 
 
 def _ordered(data: FuzzRow) -> bool:
