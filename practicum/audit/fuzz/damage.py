@@ -152,7 +152,10 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
         yield "reordered", f"with its {name}s turned", join(parts[::-1], gaps)
         yield "reordered", f"with two {name}s exchanged", join([parts[1], parts[0], *parts[2:]], gaps)
         yield "doubled", f"with {_a(name)} doubled", join([*parts, parts[-1]], [*gaps, gaps[-1]])
-    yield "cut_off", "that is cut off", text[: len(text) * 2 // 3].rstrip()
+    # A cut within a word may leave its short form.
+    whole = [*re.finditer(r"\S+", text)]
+    if len(whole) > 3:
+        yield "cut_off", "that is cut off", text[: whole[len(whole) * 2 // 3].start()].rstrip()
     yield "letter_case", "in other letters of upper or lower case", text.swapcase()
     yield "letter_case", "in lower case", text.lower()
     yield "letter_case", "in capitals", text.upper()
