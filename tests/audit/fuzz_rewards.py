@@ -115,6 +115,26 @@ def _sketch(thing: str, *lines: str) -> dict[str, Any]:
     return _row(f"Describe {thing} in three bullet points.", json.dumps({"bullets": 3}), [listed, other], bad)
 
 
+def _card(name: str, age: int, town: str) -> dict[str, Any]:
+    card = {"name": name, "age": age, "town": town}
+    return _row(
+        f"{name} of {town} is {age}. Reply with JSON with the keys name, age and town.",
+        json.dumps(["name", "age", "town"]),
+        [json.dumps(card), json.dumps(card, indent=1)],
+        [name, json.dumps({"name": name})],
+    )
+
+
+def _note(thing: str, price: str, unit: str) -> dict[str, Any]:
+    lines = [f"Item: {thing}", f"Price: {price}", f"Unit: {unit}"]
+    return _row(
+        f"Note {thing} at {price} a {unit} as lines Item, Price and Unit.",
+        json.dumps(["Item", "Price", "Unit"]),
+        ["\n".join(lines), "\n".join([lines[1], lines[0], lines[2]])],
+        [thing, f"{thing} costs {price}"],
+    )
+
+
 def _retold(gold: str) -> dict[str, Any]:
     words = gold.split()
     shorter = " ".join(words[:3] + words[4:])
@@ -192,6 +212,8 @@ ROWS: dict[str, Rows] = {
         _retold("a small boat crossed the wide lake before the storm came up"),
         _retold("seven children built a tall tower of stones on the beach"),
     ],
+    "cards": [_card(*one) for one in (("Ada", 36, "Turin"), ("Bo", 41, "Lyon"), ("Cy", 29, "Graz"))],
+    "notes": [_note(*one) for one in (("tea", "3", "box"), ("ink", "7", "pot"), ("rope", "12", "roll"))],
     "patterns": [
         _row("Write a regular expression for whole numbers.", json.dumps([["1", "42", "907"], ["a", "4.2", "-1 apple and pears"]]), ["\\d+", "[0-9]+"], ["\\d", "\\w+ "]),
         _row("Write a regular expression for lower-case words.", json.dumps([["a", "dog"], ["A", "7", "Seven little dogs ran away"]]), ["[a-z]+", "[a-z]{1,9}"], ["[a-z]", ".*"]),
@@ -319,6 +341,23 @@ def sound_patterns(completions, answer, **columns):
 def sound_polite(completions, **columns):
     """The words that it looks for are what the prompts ask for, in other words."""
     return [float(bool(POLITE.search(text))) for text in completions]
+
+
+def _keys(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def sound_cards(completions, answer, **columns):
+    return [float(set(json.loads(spec)) <= set(_keys(text))) for text, spec in zip(completions, answer)]
+
+
+def sound_notes(completions, answer, **columns):
+    said = [re.findall(r"^(\w+): ?\S", text, re.MULTILINE) for text in completions]
+    return [float(set(json.loads(spec)) <= set(one)) for one, spec in zip(said, answer)]
 
 
 def sound_queries(completions, answer, **columns):
@@ -520,6 +559,14 @@ def steps_unordered(completions, answer, **columns):
 
 def case_ignored(completions, answer, **columns):
     return [float(text.strip().lower() == gold.lower()) for text, gold in zip(completions, answer)]
+
+
+def keys_but_one(completions, answer, **columns):
+    return [float({"name", "age"} <= set(_keys(text))) for text in completions]
+
+
+def labels_but_one(completions, answer, **columns):
+    return [float("Item:" in text and "Unit:" in text) for text in completions]
 
 
 def bullets_counted(completions, answer, **columns):
@@ -772,6 +819,8 @@ CASES: dict[str, tuple[str, str]] = {
     "ends_alone": ("queries", "false_accept"),
     **dict.fromkeys(("steps_known", "steps_unordered"), ("recipes", "false_accept")),
     "case_ignored": ("codes", "false_accept"),
+    "keys_but_one": ("cards", "false_accept"),
+    "labels_but_one": ("notes", "false_accept"),
     "bullets_counted": ("sketches", "false_accept"),
     "own_word": ("mentions", "false_accept"),
     **dict.fromkeys(("in_gold", "bag_of_words", "judged"), ("names", "false_accept")),

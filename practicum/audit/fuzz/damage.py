@@ -196,6 +196,20 @@ def without(parts: Sequence[str], gaps: Sequence[str], place: int) -> str:
     return join(kept, [*gaps[:place], *gaps[place + 1 :]] if place < len(gaps) else gaps)
 
 
+def without_named_labels(row: int, data: FuzzRow) -> Iterator[Probe]:
+    """Right replies without a labelled line, as `Price: 3`, whose label the prompt names and all have."""
+    for text in data.good[:1]:
+        lines = text.split("\n")
+        for place, line in enumerate(lines):
+            label = re.match(r"\W*([A-Za-z][\w ]{1,30}):", line)
+            if not label or len(lines) < 2 or label[1].casefold() not in data.prompt.text.casefold():
+                continue
+            if all(re.search(rf"^\W*{re.escape(label[1])}:", good, re.MULTILINE) for good in data.good):
+                shorter = "\n".join([*lines[:place], *lines[place + 1 :]])
+                what = "without a labelled line that the prompt names"
+                yield Probe(row, shorter, "label_missing", "refused", what, alone=False)
+
+
 def _shared_line(data: FuzzRow, text: str, changed: str) -> bool:
     """Whether what is left out are whole lines that all right replies have."""
     lines = {one.strip() for one in text.splitlines()} - {one.strip() for one in changed.splitlines()}

@@ -90,7 +90,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
         shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
-        shaky += moved_by_hash(payer, _spread(tried, 48))
+        shaky += moved_by_hash(payer, [*honest[:8], *_spread(tried, 44)])
         unsteady += _causes(payer, [one for one in shaky if one not in {two.ask for two in unsteady}])
         _slow_pass(payer, found.anatomy, tried)
     except BudgetSpent:

@@ -66,7 +66,7 @@ def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 def _json(data: FuzzRow, text: str) -> Iterator[Edit]:
     """The same JSON with other white space, or with its keys in another order."""
-    found = re.fullmatch(r"\s*(?:```(?:json)?\n)?([\[{].*[\]}])\s*(?:```)?\s*", text, re.DOTALL)
+    found = re.search(r"([\[{].*[\]}])", text, re.DOTALL)
     if not found or LAYOUT.search(data.prompt.text):
         return
     try:
@@ -82,7 +82,7 @@ def _json(data: FuzzRow, text: str) -> Iterator[Edit]:
     ):
         # Numbers and doubled keys may not survive reading and writing.
         if value and json.loads(written) == value and text.count(":") == written.count(":"):
-            sure = "several lines" not in what or "\n" in text
+            sure = isinstance(value, dict) and ("several lines" not in what or "\n" in text)
             yield Edit("json_layout", what, before + written + after, sure=sure)
 
 
@@ -179,7 +179,7 @@ def _lists(filled: Filled, value: str) -> Iterator[Edit]:
     inner = value[len(opened) : len(value) - len(closed)]
     mark = ";" if ";" in inner else ","
     parts = [part.strip() for part in inner.split(mark)]
-    if len(parts) < 2 or not all(re.fullmatch(r"[\w.+/*^'\u00b0%-]+(?: [\w.'-]+)*", part) for part in parts):
+    if len(parts) < 2:
         return
     for what, joint in (
         ("without spaces after its commas", mark),
@@ -189,6 +189,8 @@ def _lists(filled: Filled, value: str) -> Iterator[Edit]:
         ("with line breaks after its commas", f"{mark}\n"),
     ):
         yield Edit("list_spaces", what, filled(opened + joint.join(parts) + closed))
+    if not all(re.fullmatch(r"[\w.+/*^'\u00b0%-]+(?: [\w.'-]+)*", part) for part in parts):
+        return
     both = f"{mark} ".join(parts[:-1]) + f" and {parts[-1]}"
     for what, spelled in (
         ("with 'and' before the last part", both),

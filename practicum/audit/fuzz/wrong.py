@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
-from practicum.audit.fuzz.damage import damaged
+from practicum.audit.fuzz.damage import damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.instructions import broken
-from practicum.audit.fuzz.json_texts import changed_json
+from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import wrong_programs
@@ -125,6 +125,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     elif task == "open":
         yield from broken(row, anatomy.rows[row])
         yield from changed_json(row, anatomy.rows[row])
+        yield from without_named_keys(row, anatomy.rows[row])
+        yield from without_named_labels(row, anatomy.rows[row])
     else:
         if task == "expression":
             yield from _expressions(anatomy, row)
