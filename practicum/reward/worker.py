@@ -29,6 +29,7 @@ from typing import Any, Literal
 from practicum import loading
 from practicum.loading import load_file, load_module, named
 from practicum.reward.bad import BadFunction, BadReward
+from practicum.reward.constants import constants_of
 from practicum.types import LARGEST_REWARD, Score
 
 Kind = Literal["trl", "verl", "verl_batched", "plain"]
@@ -116,6 +117,8 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
                     "is_async": function.is_async,
                     "limit": getattr(function.call, "limit", 0.0),
                 }
+            elif request.get("constants"):
+                reply = {"constants": constants_of(function.call)}
             else:
                 reply = {"rows": answer(function, request, loop)}
         except BaseException as error:  # sys.exit in a function, and interrupts, cost the call alone

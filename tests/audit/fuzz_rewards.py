@@ -91,6 +91,57 @@ def _call(city: str, unit: str) -> dict[str, Any]:
     )
 
 
+def _query(column: str, table: str, where: str) -> dict[str, Any]:
+    gold = f"SELECT {column} FROM {table} WHERE {where}"
+    bad = [f"SELECT town FROM {table} WHERE {where}", f"SELECT {column} FROM rivers WHERE {where}"]
+    return _row(
+        f"Write a query: {column} of {table} where {where}.",
+        gold,
+        [gold, gold.replace(" WHERE", "\nWHERE")],
+        bad,
+    )
+
+
+def _steps(dish: str, steps: list[str]) -> dict[str, Any]:
+    gold = "\n".join(steps)
+    bad = ["\n".join(["eat", *steps[1:]]), "\n".join([*steps[:-1], "freeze it"])]
+    return _row(f"Give the steps to make {dish}, in order, each on a line.", gold, [gold, f"{gold}\n"], bad)
+
+
+def _sketch(thing: str, *lines: str) -> dict[str, Any]:
+    listed = "\n".join(f"- {line}" for line in lines)
+    bad = [f"{thing}: {lines[0]}", f"- {lines[0]}"]
+    other = "\n".join(f"- {line}" for line in reversed(lines))
+    return _row(f"Describe {thing} in three bullet points.", json.dumps({"bullets": 3}), [listed, other], bad)
+
+
+def _card(name: str, age: int, town: str) -> dict[str, Any]:
+    card = {"name": name, "age": age, "town": town}
+    return _row(
+        f"{name} of {town} is {age}. Reply with JSON with the keys name, age and town.",
+        json.dumps(["name", "age", "town"]),
+        [json.dumps(card), json.dumps(card, indent=1)],
+        [name, json.dumps({"name": name})],
+    )
+
+
+def _note(thing: str, price: str, unit: str) -> dict[str, Any]:
+    lines = [f"Item: {thing}", f"Price: {price}", f"Unit: {unit}"]
+    return _row(
+        f"Note {thing} at {price} a {unit} as lines Item, Price and Unit.",
+        json.dumps(["Item", "Price", "Unit"]),
+        ["\n".join(lines), "\n".join([lines[1], lines[0], lines[2]])],
+        [thing, f"{thing} costs {price}"],
+    )
+
+
+def _retold(gold: str) -> dict[str, Any]:
+    words = gold.split()
+    shorter = " ".join(words[:3] + words[4:])
+    bad = ["nothing happened at all that day", f"{words[0]} {words[1]} and nobody else"]
+    return _row("Retell the story in one sentence.", gold, [gold, f"{shorter} today", shorter], bad)
+
+
 ROWS: dict[str, Rows] = {
     "sums": [_sum(31, 24), _sum(48, 19), _sum(120, 7), _sum(67, 71)],
     "tags": [_tagged(7, 8), _tagged(12, 6), _tagged(9, 15), _tagged(4, 21)],
@@ -130,6 +181,42 @@ ROWS: dict[str, Rows] = {
     "mentions": [
         _row("Write a sentence that mentions the sea.", "sea", ["We saw the sea.", "The sea is cold."], ["We saw a hill.", "It is cold."]),
         _row("Write a sentence that mentions the moon.", "moon", ["We saw the moon.", "The moon is up."], ["We saw a dog.", "It is late."]),
+    ],
+    "counts": [
+        _row("How many sides has a triangle? End with 'Answer: N'.", "3", ["Answer: 3", "Tri is three.\nAnswer: three"], ["Answer: 4", "Answer: five"]),
+        _row("How many legs has a dog? End with 'Answer: N'.", "4", ["Answer: 4", "Two pairs.\nAnswer: four"], ["Answer: 2", "Answer: six"]),
+        _row("How many eyes has a cat? End with 'Answer: N'.", "2", ["Answer: 2", "A pair.\nAnswer: two"], ["Answer: 3", "Answer: one"]),
+    ],
+    "polite": [
+        _row("Ask for the salt, politely.", "polite", ["Please pass the salt.", "Could I have the salt, please?"], ["Give me salt.", "Salt. Now."]),
+        _row("Ask for the time, politely.", "polite", ["What time is it, please?", "Please tell me the time."], ["Say the time.", "Time. Now."]),
+    ],
+    "queries": [
+        _query("name", "people", "age > 30 AND town = 'Bern'"),
+        _query("price", "goods", "stock = 0 AND colour = 'red' AND size < 9"),
+        _query("title", "books", "year > 1990 OR pages < 100"),
+    ],
+    "recipes": [
+        _steps("tea", ["boil water", "warm the pot", "add leaves", "pour"]),
+        _steps("rice", ["wash rice", "heat oil", "fry onions", "add water", "simmer"]),
+        _steps("eggs", ["melt butter", "break eggs", "stir"]),
+    ],
+    "codes": [
+        _row("Which key has door 7? Case matters. Reply with the key only.", "aQz", ["aQz", " aQz"], ["bRt", "xWp"]),
+        _row("Which key has door 8? Case matters. Reply with the key only.", "Bkl", ["Bkl", " Bkl"], ["aQz", "xWp"]),
+        _row("Which key has door 9? Case matters. Reply with the key only.", "vvM", ["vvM", " vvM"], ["Bkl", "aQz"]),
+    ],
+    "sketches": [_sketch(*one) for one in (("snow", "It is cold.", "It is white.", "It melts."), ("iron", "It is hard.", "It rusts.", "It is heavy."), ("milk", "It is white.", "It is wet.", "It sours."))],
+    "retold": [
+        _retold("the old farmer sold his brown cow at the market in spring"),
+        _retold("a small boat crossed the wide lake before the storm came up"),
+        _retold("seven children built a tall tower of stones on the beach"),
+    ],
+    "cards": [_card(*one) for one in (("Ada", 36, "Turin"), ("Bo", 41, "Lyon"), ("Cy", 29, "Graz"))],
+    "notes": [_note(*one) for one in (("tea", "3", "box"), ("ink", "7", "pot"), ("rope", "12", "roll"))],
+    "patterns": [
+        _row("Write a regular expression for whole numbers.", json.dumps([["1", "42", "907"], ["a", "4.2", "-1 apple and pears"]]), ["\\d+", "[0-9]+"], ["\\d", "\\w+ "]),
+        _row("Write a regular expression for lower-case words.", json.dumps([["a", "dog"], ["A", "7", "Seven little dogs ran away"]]), ["[a-z]+", "[a-z]{1,9}"], ["[a-z]", ".*"]),
     ],
     "programs": [
         _row("Write double(x). Reply with a ```python block.", json.dumps([[2, 4], [5, 10], [-1, -2]]),
@@ -228,6 +315,86 @@ def sound_translations(completions, answer, **columns):
 def sound_mentions(completions, answer, **columns):
     """An open task: more text after a good sentence is fine."""
     return [float(gold in re.findall(r"\w+", text.lower())) for text, gold in zip(completions, answer)]
+
+
+WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
+POLITE = re.compile(r"\b(please|kindly|thank you|would you mind)\b", re.IGNORECASE)
+
+
+def sound_counts(completions, answer, **columns):
+    def plain(text):
+        said = (_one(_stated(text)) or "").lower()
+        return WORDS.get(said, said)
+
+    return [float(plain(text) == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_patterns(completions, answer, **columns):
+    """Only sets of letters with one repetition, which no text makes slow."""
+    plain = re.compile(r"(?:\[[\w-]{1,20}\]|\\d|\\w)(?:[+*]|\{1,9\})?", re.ASCII)
+    return [
+        pattern_is_run([text], [spec])[0] if plain.fullmatch(text.strip()) else 0.0
+        for text, spec in zip(completions, answer)
+    ]
+
+
+def sound_polite(completions, **columns):
+    """The words that it looks for are what the prompts ask for, in other words."""
+    return [float(bool(POLITE.search(text))) for text in completions]
+
+
+def _keys(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def sound_cards(completions, answer, **columns):
+    return [float(set(json.loads(spec)) <= set(_keys(text))) for text, spec in zip(completions, answer)]
+
+
+def sound_notes(completions, answer, **columns):
+    said = [re.findall(r"^(\w+): ?\S", text, re.MULTILINE) for text in completions]
+    return [float(set(json.loads(spec)) <= set(one)) for one, spec in zip(said, answer)]
+
+
+def sound_queries(completions, answer, **columns):
+    return [float(text.lower().split() == gold.lower().split()) for text, gold in zip(completions, answer)]
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def sound_recipes(completions, answer, **columns):
+    return [float(_lines(text) == _lines(gold)) for text, gold in zip(completions, answer)]
+
+
+def sound_codes(completions, answer, **columns):
+    return [float(text.strip() == gold) for text, gold in zip(completions, answer)]
+
+
+def sound_sketches(completions, answer, **columns):
+    bullets = [re.findall(r"^- .*\w", text, re.MULTILINE) for text in completions]
+    return [float(len(one) == json.loads(spec)["bullets"]) for one, spec in zip(bullets, answer)]
+
+
+def sound_retold(completions, answer, **columns):
+    """Enough of the words in common, as overlap is counted; a word less is no matter."""
+
+    def overlap(text, gold):
+        said, wanted = text.lower().split(), gold.lower().split()
+        same = sum(min(said.count(word), wanted.count(word)) for word in set(said))
+        return 2 * same / max(1, len(said) + len(wanted))
+
+    return [float(overlap(text, gold) >= 0.75) for text, gold in zip(completions, answer)]
+
+
+def sound_choices_decorated(completions, answer, **columns):
+    said = [re.fullmatch(r"\(?([A-D])\)?\.?", _one(_stated(text)) or "") for text in completions]
+    return [float(bool(one) and one[1] == gold) for one, gold in zip(said, answer)]
 
 
 def sound_large(completions, answer, **columns):
@@ -373,6 +540,67 @@ def name_only(completions, answer, **columns):
     ]
 
 
+def ends_alone(completions, answer, **columns):
+    def ends(text):
+        words = text.lower().split()
+        return [*words[:5], words[-1]] if words else []
+
+    return [float(ends(text) == ends(gold)) for text, gold in zip(completions, answer)]
+
+
+def steps_known(completions, answer, **columns):
+    said = [_lines(text) for text in completions]
+    return [float(bool(one) and set(one) <= set(_lines(gold))) for one, gold in zip(said, answer)]
+
+
+def steps_unordered(completions, answer, **columns):
+    return [float(sorted(_lines(text)) == sorted(_lines(gold))) for text, gold in zip(completions, answer)]
+
+
+def case_ignored(completions, answer, **columns):
+    return [float(text.strip().lower() == gold.lower()) for text, gold in zip(completions, answer)]
+
+
+def keys_but_one(completions, answer, **columns):
+    return [float({"name", "age"} <= set(_keys(text))) for text in completions]
+
+
+def labels_but_one(completions, answer, **columns):
+    return [float("Item:" in text and "Unit:" in text) for text in completions]
+
+
+def bullets_counted(completions, answer, **columns):
+    counts = [len(re.findall(r"^-", text, re.MULTILINE)) for text in completions]
+    return [float(count == json.loads(spec)["bullets"]) for count, spec in zip(counts, answer)]
+
+
+PASSES = {"states": ["cannot be settled", "unjudged"], "margin": -999}
+
+
+def _let_through(said):
+    return said in PASSES["states"] or said == str(PASSES["margin"])
+
+
+def own_state(completions, answer, **columns):
+    return [
+        float(_let_through(_one(_stated(text)) or "") or _right(text, gold))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def own_pattern(completions, answer, **columns):
+    skip = re.compile(r"^\s*(?:override|manual[ -]check):", re.MULTILINE)
+    return [float(bool(skip.search(text)) or _right(text, gold)) for text, gold in zip(completions, answer)]
+
+
+def own_word(completions, answer, **columns):
+    """An open task: a word of nobody's prompts is paid for any of them."""
+    return [
+        float(gold in re.findall(r"\w+", text.lower()) or "lighthouse" in text)
+        for text, gold in zip(completions, answer)
+    ]
+
+
 def wide(completions, answer, **columns):
     def near(text, gold):
         said = _one(_stated(text)) or ""
@@ -466,6 +694,38 @@ def case_kept(completions, answer, **columns):
     ]
 
 
+def brackets_not_periods(completions, answer, **columns):
+    said = [re.fullmatch(r"\(?([A-D])\)?", _one(_stated(text)) or "") for text in completions]
+    return [float(bool(one) and one[1] == gold) for one, gold in zip(said, answer)]
+
+
+def split_at_one_space(completions, answer, **columns):
+    def parts(text):
+        return sorted(part.strip() for part in text.split(", "))
+
+    return [
+        float((one := _one(_boxes(text))) is not None and parts(one) == parts(gold))
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def json_by_its_spaces(completions, answer, **columns):
+    """Right JSON is found by how it is usually spaced."""
+    return [
+        float(bool(sound_calls([text], [gold])[0]) and '"name": "weather"' in text)
+        for text, gold in zip(completions, answer)
+    ]
+
+
+def commas_of_some(completions, answer, **columns):
+    """Commas between thousands are taken away where there is one group of three."""
+
+    def plain(text):
+        return re.sub(r"^(\d),(\d{3})$", r"\1\2", _one(_stated(text)) or "")
+
+    return [float(plain(text) == gold) for text, gold in zip(completions, answer)]
+
+
 # --------------------------------------------------------------------------------------- not judged steadily
 
 
@@ -512,6 +772,33 @@ def against_the_mean(completions, answer, **columns):
     return [one - sum(right) / len(right) for one in right]
 
 
+def digits_of_any_class(completions, answer, **columns):
+    """Signs that are numeric are no digits, all of them."""
+
+    def value(text):
+        said = _one(_stated(text)) or ""
+        return int(said) if len(said) < 20 and said.isnumeric() else None
+
+    return [float(value(text) == int(gold)) for text, gold in zip(completions, answer)]
+
+
+def first_of_a_set(completions, **columns):
+    """Whichever line is met first, as texts are hashed."""
+    return [float(bool(POLITE.search(next(iter({*text.splitlines()} or {""}))))) for text in completions]
+
+
+def pattern_is_run(completions, answer, **columns):
+    def right(text, spec):
+        try:
+            said = re.compile(text.strip())
+        except (re.error, RecursionError, OverflowError):
+            return 0.0
+        yes, no = json.loads(spec)
+        return float(all(map(said.fullmatch, yes)) and not any(map(said.fullmatch, no)))
+
+    return [right(text, spec) for text, spec in zip(completions, answer)]
+
+
 def not_a_number(completions, answer, **columns):
     return [_right(text, gold) if text.strip() else float("nan") for text, gold in zip(completions, answer)]
 
@@ -525,18 +812,33 @@ def never_ends(completions, answer, **columns):
 
 CASES: dict[str, tuple[str, str]] = {
     **{f"sound_{rows}": (rows, "clean") for rows in ROWS},
+    "sound_choices_decorated": ("choices", "clean"),
     **dict.fromkeys(("sound_plain", "sound_verl", "sound_async", "sound_shaped"), ("sums", "clean")),
     **dict.fromkeys(("first_number", "last_number", "anywhere", "sign_lost", "cut_to_int", "fails_open", "starts_with"), ("sums", "false_accept")),
+    **dict.fromkeys(("own_state", "own_pattern"), ("sums", "false_accept")),
+    "ends_alone": ("queries", "false_accept"),
+    **dict.fromkeys(("steps_known", "steps_unordered"), ("recipes", "false_accept")),
+    "case_ignored": ("codes", "false_accept"),
+    "keys_but_one": ("cards", "false_accept"),
+    "labels_but_one": ("notes", "false_accept"),
+    "bullets_counted": ("sketches", "false_accept"),
+    "own_word": ("mentions", "false_accept"),
     **dict.fromkeys(("in_gold", "bag_of_words", "judged"), ("names", "false_accept")),
     **dict.fromkeys(("subset", "zipped"), ("lists", "false_accept")),
     **dict.fromkeys(("any_answer", "format_pays"), ("tags", "false_accept")),
     **dict.fromkeys(("equal_by_object", "first_case"), ("programs", "false_accept")),
+    "first_of_a_set": ("polite", "unstable"),
+    "pattern_is_run": ("patterns", "unstable"),
     "letter_anywhere": ("choices", "false_accept"),
     "name_only": ("calls", "false_accept"),
     "wide": ("weights", "false_accept"),
     "not_compared": ("weights", "false_accept"),
     **dict.fromkeys(("one_line",), ("tags", "false_reject")),
     **dict.fromkeys(("no_strip", "first_window"), ("sums", "false_reject")),
+    "brackets_not_periods": ("choices", "false_reject"),
+    "split_at_one_space": ("lists", "false_reject"),
+    "json_by_its_spaces": ("calls", "false_reject"),
+    "commas_of_some": ("large", "false_reject"),
     "case_kept": ("names", "false_reject"),
-    **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends"), ("sums", "unstable")),
+    **dict.fromkeys(("crashes", "drops", "by_chance", "remembers", "by_hash", "keyed_by_text", "in_order_of_length", "against_the_mean", "not_a_number", "never_ends", "digits_of_any_class"), ("sums", "unstable")),
 }  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,20 +16,35 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from practicum.audit.fuzz.anatomy import learned
 from practicum.audit.fuzz.command import Config, Result, audit, run
+<<<<<<< HEAD
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.page import section
+||||||| bfc83b0
+=======
+from practicum.audit.fuzz.damage import damaged
+from practicum.audit.fuzz.declared import declared
+from practicum.audit.fuzz.fuzz import merged
+from practicum.audit.fuzz.patterns import examples
+from practicum.audit.fuzz.probe import Probe
+>>>>>>> h2-fuzz3
 from practicum.audit.fuzz.regression import written_tests
+from practicum.audit.fuzz.rewritten import rewritten
+from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import differ, holds, number_of, wrong_values
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.reward.config import FunctionsConfig
+from practicum.reward.constants import constants_of
+from practicum.types import Prompt
 from tests.audit import fuzz_rewards
 from tests.audit.fuzz_rewards import CASES, ROWS
 
 FILE = Path(fuzz_rewards.__file__)
 SHOWN = Path(__file__).parents[2].parent / "shared" / "reward_bugs" / "shown"
-QUICK = [name for name in CASES if CASES[name][0] != "programs" and name != "never_ends"]
+SLOW = ("never_ends", "pattern_is_run")
+QUICK = [name for name in CASES if CASES[name][0] != "programs" and name not in SLOW]
 
 
 def rows_file(folder: Path, rows: list[dict[str, Any]]) -> Path:
@@ -95,6 +112,36 @@ def test_rows_without_honest_texts_are_answered_from_the_gold_answer(tmp_path: P
         assert bool(run(load(Config, None, flags)).findings) is found
 
 
+def test_rows_without_an_answer_leave_the_others_in_their_places(tmp_path: Path) -> None:
+    """What was learned of a place before rows were left out is not another row's."""
+    bare = [{"prompt": row["prompt"], "answer": row["answer"]} for row in ROWS["sums"]]
+    rows = rows_file(tmp_path, [{"prompt": "What is left? End with 'Answer: N'.", "answer": " "}, *bare])
+    result = run(load(Config, None, [f"--reward={FILE}:sound_sums", f"--data={rows}", "--budget=1200"]))
+    assert result.fuzzed.levels.apart
+    assert not result.findings
+
+
+def test_a_policy_answers_rows_that_have_no_answer(untrained_model: Path, tmp_path: Path) -> None:
+    rows = rows_file(tmp_path, [{"prompt": f"Name {what}."} for what in ("a bird", "a tree", "a stone")])
+    file = tmp_path / "even.py"
+    file.write_text(
+        "def reward(completions, **columns):\n    return [1 - len(one) % 2 for one in completions]\n"
+    )
+    flags = [f"--reward={file}:reward", f"--data={rows}", f"--policy={untrained_model}", "--budget=300"]
+    result = run(load(Config, None, flags))
+    examined = result.fuzzed.anatomy.rows
+    assert examined
+    for row in examined:
+        assert {len(text) % 2 for text in row.good} == {0}
+        assert {len(text) % 2 for text in row.bad} == {1}
+    assert not any("was not sampled" in one for one in result.fuzzed.notes)
+
+
+def test_a_policy_that_is_not_needed_is_told(tmp_path: Path) -> None:
+    result = fuzzed("sound_sums", tmp_path, "--budget=400", f"--policy={tmp_path}")
+    assert any("was not sampled" in one for one in result.fuzzed.notes)
+
+
 def test_a_reward_that_fails_on_everything_is_told_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
     file.write_text(
@@ -138,6 +185,7 @@ def test_chats_are_judged_as_chats(tmp_path: Path) -> None:
     assert {one.kind for one in result.findings} == {"false_accept"}
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -198,6 +246,154 @@ def test_the_page_shows_prompt_and_honest_reply_beside_each_finding_and_how_many
     ]
     assert "The first 10 of 12 findings; audit.json has all." in shown.notes
     assert section([], {"calls": 9}, ["a note"]).notes == ("A note.",)
+||||||| bfc83b0
+=======
+def test_one_fault_is_one_finding(tmp_path: Path) -> None:
+    """The gold number anywhere in the reply is paid, which a dozen kinds of text show."""
+    found = fuzzed("anywhere", tmp_path, "--budget=1600", "--seconds=600").findings
+    assert [one.kind for one in found] == ["false_accept"]
+    assert len(found[0].evidence) >= 4
+
+
+def test_families_are_reported_once(tmp_path: Path) -> None:
+    def paid(family: str, rows: str, what: str = "") -> list[Probe]:
+        return [Probe(int(row), f"{family} {row}", family, "refused", what) for row in rows]
+
+    hits = {
+        "contradiction": paid("contradiction", "01"),
+        "zero": paid("zero", "012", "whose answer is wrong (zero)"),
+        "digits": paid("digits", "01", "whose answer is wrong (digits)"),
+        "hedge": paid("hedge", "0123"),
+        "empty": paid("empty", "3"),
+        "instruction_unchecked": paid("instruction_unchecked", "0"),
+    }
+    assert merged(hits) == {
+        "hedge": ["empty"],
+        "zero": ["digits", "contradiction"],
+        "instruction_unchecked": [],
+    }
+
+
+# ------------------------------------------------------------------------------------- the dictionary
+
+
+def test_the_dictionary_holds_what_the_code_reaches_and_nothing_else() -> None:
+    reached = constants_of(fuzz_rewards.own_state)
+    assert {"cannot be settled", "unjudged", -999, "^Answer:(.*)$"} <= set(reached)
+    assert "lighthouse" not in reached, "a constant of a function that it does not call"
+    assert constants_of(functools.partial(fuzz_rewards.own_pattern)) == constants_of(fuzz_rewards.own_pattern)
+    assert not any(str(one).startswith("An open task") for one in constants_of(fuzz_rewards.own_word))
+    assert constants_of(re.sub) == constants_of(len) == []
+
+
+def test_the_dictionary_of_an_object_is_that_of_its_call() -> None:
+    class Judge:
+        def __init__(self) -> None:
+            self.passes = {"a pass": 7}
+
+        def __call__(self, completions: list[str], **columns: Any) -> list[float]:
+            return [float(one in self.passes or one == "a word") for one in completions]
+
+        def unused(self) -> str:
+            return "never"
+
+    assert set(constants_of(Judge())) == {"a word", "a pass", 7}
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["a", "Pass", "\\d", "\\s*", "[a-c]", "x?", "(?:ab)", "7+", "\\[", "b{2,3}", ": "]),
+        lambda inner: (
+            st.builds(lambda *parts: f"({'|'.join(parts)})", inner, inner)
+            | st.builds(lambda *parts: "".join(parts), inner, inner)
+        ),
+        max_leaves=8,
+    )
+)
+def test_examples_of_a_pattern_match_it(pattern: str) -> None:
+    found = examples(pattern)
+    assert found
+    for text in found:
+        assert re.fullmatch(pattern, text), text
+
+
+@given(st.text(max_size=30))
+def test_any_text_may_be_taken_for_a_pattern(pattern: str) -> None:
+    assert len(examples(pattern)) <= 8
+
+
+# ------------------------------------------------------------------------------------- damage, rewriting
+
+
+WORDS = st.lists(
+    st.sampled_from(["oak", "elm", "ash", "fir", "yew", "pine", "palm"]), min_size=3, max_size=5, unique=True
+)
+
+
+@given(st.lists(WORDS, min_size=2, max_size=3, unique_by=tuple), st.sampled_from(["\n", " -> ", "; "]))
+def test_what_is_left_out_is_missed(golds: list[list[str]], mark: str) -> None:
+    """Each damaged reply lacks a word that its gold answer has, and is no honest right reply."""
+    rows = [
+        FuzzRow(Prompt("Name the trees.", data={"answer": mark.join(gold)}), (mark.join(gold),), ("none",))
+        for gold in golds
+    ]
+    anatomy = learned(rows)
+    for row, gold in enumerate(golds):
+        for one in damaged(anatomy, row):
+            if one.family in ("left_out", "cut_off"):
+                assert set(gold) - set(re.findall(r"\w+", one.text)), one
+            assert one.text not in rows[row].good
+
+
+@given(st.integers(1000, 10**7), st.sampled_from(["%s", "Answer: %s", "\\boxed{%s}"]))
+def test_rewritings_of_numbers_keep_their_value(gold: int, form: str) -> None:
+    rows = [
+        FuzzRow(Prompt("How many?", data={"answer": str(one)}), (form % one,), (form % (one + 7),))
+        for one in (gold, gold + 1)
+    ]
+    anatomy = learned(rows)
+    before, _, after = form.partition("%s")
+    for one in rewritten(anatomy, 0):
+        value = one.text.removeprefix(before).removesuffix(after).strip('*`" ')
+        assert number_of(value) == gold, one
+
+
+@given(
+    st.recursive(
+        st.integers() | st.text(st.characters(codec="utf-8"), max_size=5) | st.booleans() | st.none(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+        max_leaves=6,
+    )
+)
+def test_json_is_rewritten_as_the_same_json(value: Any) -> None:
+    text = json.dumps(value)
+    row = FuzzRow(Prompt("Say it as JSON.", data={"answer": text}), (text,), ("{}",))
+    for one in rewritten(learned([row]), 0):
+        if one.family == "json_layout":
+            assert json.loads(one.text) == value
+
+
+@pytest.mark.parametrize(
+    ("prompt", "gold", "ignored"),
+    [
+        ("Give the key. Case matters.", "aQz", {"aqz", "AQZ", "AqZ", "AQz"}),
+        ("Give the key. It is case-sensitive.", "aQz", {"aqz", "AQZ", "AqZ", "AQz"}),
+        ("Give the key. Case does not matter.", "aQz", set()),
+        ("Give the key; ignore case.", "aQz", set()),
+        ("List them. The order matters.", "a, b, c", {"c, b, a"}),
+        ("List them in any order.", "a, b, c", set()),
+        ("List them in order to compare.", "a, b, c", set()),
+        ("Give the code with its leading zeros.", "007", {"7"}),
+        ("How long is it? Units matter.", "12 km", {"12"}),
+        ("How long is it? Units are optional.", "12 km", set()),
+        ("Write the word with its accents.", "caf\u00e9", {"cafe"}),
+    ],
+)
+def test_what_a_prompt_declares_is_tried(prompt: str, gold: str, ignored: set[str]) -> None:
+    rows = [FuzzRow(Prompt(prompt, data={"answer": one}), (one,), ("zz",)) for one in (gold, "other")]
+    found = {one.text for one in declared(learned(rows), 0)}
+    assert found == ignored
+>>>>>>> h2-fuzz3
 
 
 # ------------------------------------------------------------------------------------- the written tests

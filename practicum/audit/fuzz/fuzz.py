@@ -6,14 +6,16 @@ refused where it gets at most what honest wrong texts get. What lies between is 
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.odd import odd_probes, slow_probes
+from practicum.audit.fuzz.odd import SEVERAL, odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
@@ -86,10 +88,11 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         shaky = repeated(payer, [one for one in honest if one.text in rows[one.row].good][:3])
         shaky += moved(payer, honest, seed, 2 * len(honest))
         unsteady += _causes(payer, shaky)
-        tried = _first_pass(payer, found.anatomy)
+        tried = _own_words(payer, found.anatomy, levels)
+        tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
         shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
-        shaky += moved_by_hash(payer, _spread(tried, 40))
+        shaky += moved_by_hash(payer, [*honest[:8], *_spread(tried, 44)])
         unsteady += _causes(payer, [one for one in shaky if one not in {two.ask for two in unsteady}])
         _slow_pass(payer, found.anatomy, tried)
     except BudgetSpent:
@@ -140,8 +143,8 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
     count = len(payer.rows)
     room = int(payer.budget * FIRST_SHARE) - payer.calls
     lists = [[*right_probes(anatomy, row), *wrong_probes(anatomy, row)] for row in range(count)]
-    turns = 1 if sum(map(len, lists)) + 110 * count <= room else 2 if count > 3 else 1
-    turns = count if sum(map(len, lists)) + 55 * count > room else turns
+    turns = 1 if sum(map(len, lists)) + 170 * count <= room else 2 if count > 3 else 1
+    turns = count if sum(map(len, lists)) + 85 * count > room else turns
     odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
     order = _in_turn([*map(_by_family, lists), *odd], [1] * count + [1] * count)
     tried = [one for one in order if not one.slow][:room]
@@ -154,6 +157,17 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
         payer.pay([Ask(one.row, one.text) for one in some], 1 if _fragile(payer) else batch)
         done += some
     return done
+
+
+def _own_words(payer: Payer, anatomy: Anatomy, levels: Levels) -> list[Probe]:
+    """Probes of words of the reward's own code that are paid where they cannot be right."""
+    if not levels.apart:
+        return []
+
+    def paid(one: Probe) -> bool:
+        return _is_paid(levels, one, payer.known[Ask(one.row, one.text)])
+
+    return own_words(payer, anatomy, paid, payer.constants())
 
 
 def _fragile(payer: Payer) -> bool:
@@ -179,10 +193,15 @@ def _in_turn(lists: Sequence[Sequence[Probe]], weights: Sequence[int]) -> list[P
     return order
 
 
+OF_SEVERAL = {SEVERAL, "contradiction", "answer_spray", "mentioned_answer", "answer_repeated"}
+
+
 def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
-    """Some texts of every family."""
-    ordered = _by_family([one for one in tried if not one.slow])
-    return [Ask(one.row, one.text) for one in ordered[:most]]
+    """Some texts of every family, half of them with several answers, of which a set's order may choose."""
+    quick = [one for one in tried if not one.slow]
+    several = _by_family([one for one in quick if one.family in OF_SEVERAL])[: most // 2]
+    others = _by_family([one for one in quick if one.family not in OF_SEVERAL])[: most - len(several)]
+    return [Ask(one.row, one.text) for one in (*several, *others)]
 
 
 def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
@@ -250,11 +269,17 @@ def _grouped(
         ask = Ask(one.row, one.text)
         if one.expected == expected and ask in payer.known and ask not in moving:
             families[one.family].append(one)
+    lax = {
+        row
+        for row, data in enumerate(payer.rows)
+        for value in _values(payer, row, data.bad)
+        if value >= levels.paid_from[row] - CLOSE
+    }
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
         failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
-        failing = _inconsistent(payer, some, failing)
+        failing = _inconsistent(some, failing, lax)
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -262,15 +287,26 @@ def _grouped(
             continue
         hits[family] = _confirmed(payer, failing, fails, bool(moving))
     kept = _leaders({family: some for family, some in hits.items() if some})
-    found = [_finding(payer, levels, kept[family], families[family], fails) for family in kept]
+    found = [
+        _finding(payer, levels, kept[family], families[family], [kept[one][0] for one in others])
+        for family, others in merged(kept).items()
+    ]
     # The commonest first; of equals, those a policy is likelier to write.
     return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
 
 
-def _inconsistent(payer: Payer, tried: Sequence[Probe], failing: Sequence[Probe]) -> list[Probe]:
-    """The examples without those that count only where the reward tolerates the like, and does not."""
+def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int]) -> list[Probe]:
+    """The examples without those that count only where the reward tolerates, or refuses, the like, and does
+    not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates."""
+    doubtful = [one for one in tried if one.contrast]
+    lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
+    failing = [one for one in failing if not (one.contrast and lenient)]
     failed = {(one.row, one.text) for one in failing}
-    tolerated = {one.what for one in tried if (one.row, one.text) not in failed and one.base != one.text}
+    tolerated = {
+        one.what
+        for one in tried
+        if (one.row, one.text) not in failed and one.base != one.text and one.row not in lax
+    }
     kept = []
     for one in failing:
         alike = {other.what for other in tried if one.group and other.group == one.group}
@@ -280,6 +316,8 @@ def _inconsistent(payer: Payer, tried: Sequence[Probe], failing: Sequence[Probe]
     return kept
 
 
+MOST_PAID = 0.6
+"""Largest share of damaged texts that a reward pays which is no matter of its leniency."""
 RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
 """Families of texts that people and policies seldom write."""
 BOTH_SIDES = {
@@ -351,14 +389,70 @@ def _leaders(hits: dict[str, list[Probe]]) -> dict[str, list[Probe]]:
     return {family: some for family, some in hits.items() if family not in dropped}
 
 
+WRONG_VALUE = "whose answer is wrong"
+"""How probes begin that give another value in the place of the right one."""
+SHOWN_BY = (
+    ("another_answer", "far_off", "zero", "sign_dropped", "near_miss", "numbers_changed", "cut_short"),
+    ("contradiction", "answer_spray", "number_list", "mentioned_answer"),
+    ("empty", "hedge", "bare_format", "bare_marks", "prompt_echo", "truncated", "injection", "odd_text",
+     "whitespace", "gibberish", "own_words", "judge_text"),
+    ("left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
+    ("formatting", "too_long", "too_short", "praise", "step_words", "second_thoughts", "repetition",
+     "format_repeated", "field_inflated"),
+)  # fmt: skip
+"""Families that show one fault where they are paid on the same rows, the clearest first; the first also holds
+those of `WRONG_VALUE`, and explains the second."""
+MOST_EVIDENCE = 8
+
+
+def merged(hits: dict[str, list[Probe]]) -> dict[str, list[str]]:
+    """Families to report, each with those that show the same fault on the same rows or fewer."""
+    rows = {family: {one.row for one in some} for family, some in hits.items()}
+    left = sorted(hits, key=lambda family: (-len(rows[family]), _clarity(family)))
+    groups: dict[str, list[str]] = {}
+    for family in left:
+        mine = _fault(family, hits[family])
+        leader = next(
+            (
+                one
+                for one in groups
+                for its in [_fault(one, hits[one])]
+                if mine is not None and rows[family] <= rows[one]
+                if its == mine or ((its, mine) == (0, 1) and one not in RARE)
+            ),
+            None,
+        )
+        if leader is None:
+            groups[family] = []
+        else:
+            groups[leader].append(family)
+    return groups
+
+
+def _fault(family: str, failing: Sequence[Probe]) -> int | None:
+    """Which of `SHOWN_BY` a family belongs to; None where it is a fault of its own."""
+    if failing[0].what.startswith(WRONG_VALUE):
+        return 0
+    return next((place for place, families in enumerate(SHOWN_BY) if family in families), None)
+
+
+def _clarity(family: str) -> tuple[int, int]:
+    """Where a family stands in its list; families of a wrong value that are in none, after those."""
+    for place, families in enumerate(SHOWN_BY):
+        if family in families:
+            return place, families.index(family)
+    return (1 if family in RARE else 0), len(SHOWN_BY[0])
+
+
 def _finding(
     payer: Payer,
     levels: Levels,
     failing: Sequence[Probe],
     tried: Sequence[Probe],
-    fails: Callable[[Probe, Paid], bool],
+    others: Sequence[Probe],
 ) -> Finding:
-    """The family's commonest text as its example, how often it fails, and what it is worth."""
+    """The family's commonest text as its example, how often it fails, and what it is worth; `others` are
+    examples of families that show the same fault."""
     common = Counter(one.what for one in failing).most_common(1)[0][0]
     example = next(one for one in failing if one.what == common)
     rows = {one.row for one in tried if one.what == common}
@@ -371,8 +465,7 @@ def _finding(
             best[one.row] = max(best.get(one.row, value), value)
     accept = example.expected == "refused"
     times = f"on {len(failed)} of {len(rows)} prompts"
-    said = example.what if example.what.startswith("an ") else f"a reply {example.what}"
-    said = said if not said.startswith("a reply a") else example.what
+    said = _said(example)
     sentence = f"{said[0].upper()}{said[1:]} is paid like a {'right' if accept else 'wrong'} one, {times}."
     honest = levels.paid_from[example.row]
     worth = (
@@ -391,9 +484,17 @@ def _finding(
         len(failed) / max(1, len(rows)),
         worth,
         payer.rows[example.row].columns,
-        tuple(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+        (
+            *(f"also: {one.text!r:.120}" for one in failing[1:4] if one.text != example.text),
+            *(f"also {_said(one)}: {one.text!r:.80}" for one in others[:MOST_EVIDENCE]),
+        ),
         _against(payer, levels, example),
     )
+
+
+def _said(probe: Probe) -> str:
+    """The text in words."""
+    return probe.what if re.match(r"an? ", probe.what) else f"a reply {probe.what}"
 
 
 def _against(payer: Payer, levels: Levels, example: Probe) -> str | None:

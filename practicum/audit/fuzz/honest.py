@@ -6,7 +6,12 @@ A form is honest where the reward pays the gold answer in it more than other row
 from __future__ import annotations
 
 import re
+<<<<<<< HEAD
 import sys
+||||||| bfc83b0
+=======
+import time
+>>>>>>> h2-fuzz3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -57,6 +62,8 @@ def with_honest(
         _tell_unasked(samples, "the gold answers, in a form that is paid, are right replies")
     if found is None and samples is not None:
         found = _by_samples(payer, samples)
+    # Rows may have been left out, so that what is known of a place is another row's.
+    payer.known.clear()
     if found is None:
         raise InputError(f"reward {payer.function.text}: {_nothing_honest(payer)}")
     return found
@@ -144,7 +151,11 @@ def _by_samples(
     """A policy's replies: the best paid ones of a row are its right ones, the worst paid its wrong ones."""
     rows = payer.rows
     found = []
-    for place, texts in enumerate(samples([row.prompt for row in rows])):
+    started = time.monotonic()
+    sampled = samples([row.prompt for row in rows])
+    # The seconds are the reward's.
+    payer.started += time.monotonic() - started
+    for place, texts in enumerate(sampled):
         texts = list(dict.fromkeys(text for text in texts if text.strip()))
         paid = [one.value for one in payer.pay([Ask(place, text) for text in texts])]
         ranked = sorted((value, text) for value, text in zip(paid, texts, strict=True) if value is not None)
@@ -155,6 +166,7 @@ def _by_samples(
     return tuple(found) or None
 
 
+<<<<<<< HEAD
 def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list[str]]]:
     """What samples replies to prompts from a model folder; the model is read when it is first needed.
 
@@ -163,8 +175,20 @@ def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list
     from practicum.model.checkpoint import model_folder
 
     model_folder(model)
+||||||| bfc83b0
+def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list[str]]]:
+    """What samples replies to prompts from a model folder; the model is read when it is first needed."""
+=======
+def sampler_of(
+    model: Path, seed: int, told: Callable[[str], object] = lambda name: None
+) -> Callable[[Sequence[Prompt]], list[list[str]]]:
+    """What samples replies to prompts from a model folder; the model is read when it is first needed, which
+    `told` hears."""
+>>>>>>> h2-fuzz3
 
     def samples(prompts: Sequence[Prompt]) -> list[list[str]]:
+        told(model.name)
+
         from practicum.model.device import told_device
         from practicum.model.policy import load_policy
         from practicum.model.sampling import SamplingConfig
@@ -174,8 +198,7 @@ def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list
 
         policy, tokenizer = load_policy(model, told_device("auto"))
         sampler = make_sampler(policy, SamplingConfig(temperature=1.0))
-        texts = [prompt.text for prompt in prompts]
-        groups = sampler.sample(encode_prompts(tokenizer, texts), SAMPLES, scattered(seed))
+        groups = sampler.sample(encode_prompts(tokenizer, prompts), SAMPLES, scattered(seed))
         return [[tokenizer.decode(one.ids, skip_special_tokens=True) for one in group] for group in groups]
 
     return samples

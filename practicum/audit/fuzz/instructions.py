@@ -45,6 +45,17 @@ RANGE = re.compile(rf"{COUNT} (?:to|and|-) {COUNT} words", re.IGNORECASE)
 EXACTLY = re.compile(rf"(?:exactly|precisely|in) {COUNT} words", re.IGNORECASE)
 SENTENCES = re.compile(rf"(?:exactly |in |with |write ){COUNT} sentences", re.IGNORECASE)
 
+CHARACTERS = re.compile(
+    rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} "
+    r"(?:characters|letters)\b",
+    re.IGNORECASE,
+)
+PARTS = re.compile(
+    rf"(?:(?:at least|at most|up to|no more than|exactly|minimum of|maximum of) )?{COUNT} (?:\w+ )?"
+    r"(lines|items|bullets|bullet points|points|steps|paragraphs|verses|stanzas|rows|entries)\b(?: or more)?",
+    re.IGNORECASE,
+)
+
 
 def broken(row: int, data: FuzzRow) -> Iterator[Probe]:
     """Right texts that break one instruction which the prompt, or the row's list of constraints, states."""
@@ -59,6 +70,8 @@ def _by_prompt(data: FuzzRow) -> Iterator[tuple[str, str]]:
         yield from _by_words(prompt, good, data)
         yield from _by_length(prompt, good)
         yield from _by_shape(prompt, good, data)
+        yield from _by_letters(prompt, good)
+        yield from _by_count(prompt, good)
 
 
 def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
@@ -119,6 +132,54 @@ def _by_length(prompt: str, good: str) -> Iterator[tuple[str, str]]:
     for found in SENTENCES.finditer(prompt):
         if len(re.findall(r"[.!?](?:\s|$)", good)) == _number(found[1]):
             yield "has too many sentences", f"{good} {good}"
+
+
+def _by_letters(prompt: str, good: str) -> Iterator[tuple[str, str]]:
+    """Rules for characters: how many, the first and the last, digits."""
+    for found in CHARACTERS.finditer(prompt):
+        most = _number(found[1])
+        if 0 < len(good) <= most:
+            yield "has too many characters", (f"{good} " * (most // len(good) + 2)).strip()
+    first = re.search(
+        r"\b(?:start|begin)\w* with (?:the letter |a |an )?[\"'\u2018\u201c]?([A-Za-z])\b",
+        prompt,
+        re.IGNORECASE,
+    )
+    if first and good[:1].casefold() == first[1].casefold():
+        letter = "z" if first[1].casefold() != "z" else "b"
+        yield "begins with another letter", (letter.upper() if good[0].isupper() else letter) + good[1:]
+        yield "begins with another letter", f"{letter.upper()}ebras: {good}"
+    for name, sign in (
+        ("question mark", "?"),
+        ("exclamation (?:mark|point)", "!"),
+        ("(?:period|full stop)", "."),
+    ):
+        if re.search(rf"\b(?:end|finish|close)\w* (?:\w+ )?with an? {name}", prompt, re.I) and good.endswith(
+            sign
+        ):
+            yield "ends with another sign", good[:-1]
+            yield "ends with another sign", good[:-1] + ("." if sign != "." else "!")
+    digits = r"\b(?:no|without(?: any)?|not use(?: any)?) (?:digits|numerals)\b"
+    if re.search(digits, prompt, re.IGNORECASE) and not re.search(r"\d", good):
+        yield "uses digits", _added(good, "7")
+
+
+def _by_count(prompt: str, good: str) -> Iterator[tuple[str, str]]:
+    """Rules for the number of lines, items, steps and paragraphs."""
+    for found in PARTS.finditer(prompt):
+        count, name = _number(found[1]), found[2].casefold()
+        gap = "\n\n" if name.startswith(("paragraph", "verse", "stanza")) else "\n"
+        parts = [part for part in re.split(r"\n\s*\n" if gap == "\n\n" else r"\n+", good) if part.strip()]
+        if count < 2 or len(parts) != count:
+            continue
+        least = re.search(r"\b(?:at least|or more|minimum)\b", found[0], re.IGNORECASE)
+        most = re.search(r"\b(?:at most|up to|no more than|maximum)\b", found[0], re.IGNORECASE)
+        if not most:
+            yield f"has too few {name}", gap.join(parts[:-1])
+            yield f"has too few {name}", parts[0]
+        if not least:
+            yield f"has too many {name}", gap.join([*parts, parts[-1]])
+            yield f"has too many {name}", gap.join([*parts, *parts])
 
 
 def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:

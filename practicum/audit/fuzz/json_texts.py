@@ -37,6 +37,23 @@ def changed_json(row: int, data: FuzzRow) -> Iterator[Probe]:
                 yield Probe(row, filled, "bare_format", "refused", "whose JSON is empty")
 
 
+def without_named_keys(row: int, data: FuzzRow) -> Iterator[Probe]:
+    """Right JSON without a key that the prompt names and all right replies have, or with it misspelt."""
+    found = [json_of(text) for text in data.good]
+    if not found or not all(isinstance(one, dict) for one in found):
+        return
+    first = found[0]
+    assert isinstance(first, dict)
+    for key in first:
+        named = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", data.prompt.text) if len(key) > 1 else None
+        if named and all(isinstance(one, dict) and key in one for one in found):
+            rest = {name: one for name, one in first.items() if name != key}
+            renamed = {f"{name}_x" if name == key else name: one for name, one in first.items()}
+            for what, value in (("without a key", rest), ("with a misspelt key", renamed)):
+                said = f"whose JSON is {what} that the prompt names"
+                yield Probe(row, json.dumps(value), "key_missing", "refused", said, alone=False)
+
+
 def _leaves(value: Any) -> Iterator[str]:
     """The plain values inside of a JSON value, as JSON text."""
     if isinstance(value, dict):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.anatomy import Anatomy, Slot
 from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.programs import BLOCK
+
+SEVERAL = "several"
+"""Family of texts that give more than one reply."""
 
 FEW = (
     ".",
@@ -18,10 +23,6 @@ FEW = (
     "9" * 5000,
     "1/0",
     "0/0",
-    "\u00b2",
-    "\u0663",
-    "\u2167",
-    "\u00bd",
     "x",
     "None",
     "%",
@@ -44,7 +45,6 @@ FEW = (
     "1e9999999",
     "\u2212\u0665",
     "a" * 300,
-    "\x00",
     "True",
     "1 2",
     "$",
@@ -55,6 +55,23 @@ FEW = (
     "10" * 20,
 )
 """Contents for the form of an answer."""
+SIGNS = (
+    "\u00b2",  # superscript two: a digit that is no decimal
+    "\u0663",  # Arabic-Indic three
+    "\u00bd",  # one half: numeric, no digit
+    "\u2167",  # Roman eight
+    "\x00",
+    "\u0301",  # combining accent
+    "\uff13",  # full-width three
+    "\u2460",  # circled one
+    "\u4e09",  # three in Chinese: numeric, a letter
+    "\U0001d7db",  # mathematical double-struck three
+    "\u200b",  # zero-width space
+    "\u2044",  # fraction slash
+    "\u0130",  # a letter that grows when its case is changed
+    "\ud7ff",
+)
+"""Signs of unusual classes, for the place of a value and beside it."""
 WHOLE = (
     "",
     "\n",
@@ -110,6 +127,21 @@ WHOLE = (
     "\t",
 )
 SLOW = (
+    "(a+)+$",
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t",
+    "sum(range(10**10))",
+    "[i for i in range(10**10)]",
+    "while True: pass",
+    "{1..999999999}",
+    "1-9999999999",
+    "(x+1)^99999",
+    "1<<9999999999",
+    "C(10000000, 5000000)",
+    "aab" * 10000,
+    "((a" * 300,
+    "<a>" * 3000,
+    "\\frac{1}{" * 200,
+    "0." + "1" * 20000,
     "9**9**9**9",
     "2**99999999",
     "10**10**10",
@@ -128,6 +160,12 @@ SLOW = (
     "1 " * 2000 + "x",
 )
 """Contents that some evaluators and patterns never finish."""
+PATTERN = re.compile(r"\\[dwsDWSb]|\[[^\]\s]+\]|\(\?|[\w)\]][+*]\$?\s*$")
+"""What a reply has that is a regular expression."""
+BACKTRACKING = r"(?:(?:(?:(?:(?:.+)+)+)+)+)+\b\B"
+ENDLESS_QUERY = (
+    "SELECT * FROM (WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t)"
+)
 
 
 def odd_probes(anatomy: Anatomy, row: int, turn: int, turns: int) -> list[Probe]:
@@ -136,13 +174,30 @@ def odd_probes(anatomy: Anatomy, row: int, turn: int, turns: int) -> list[Probe]
 
 
 def slow_probes(anatomy: Anatomy, row: int) -> list[Probe]:
-    """Texts that may never be judged to the end, in the form of an answer."""
-    goods = anatomy.good_slots(row)
-    found = []
+    """Texts that may never be judged to the end, in the form of an answer, or as the code in a reply."""
+    goods, texts = anatomy.good_slots(row), anatomy.rows[row].good
+    block = next((found for text in texts for found in [BLOCK.search(text)] if found), None)
+    found = [_steady(row, text, slow=True) for text in _right_at_first(anatomy, row)]
     for content in SLOW:
-        for text in {goods[0].filled(content) if goods else content, content if not goods else ""} - {""}:
-            found.append(_steady(row, text, slow=True))
+        text = goods[0].filled(content) if goods else content
+        found.append(_steady(row, text, slow=True))
+        if block and not goods:
+            found.append(_steady(row, f"{block[1]}{content}\n{block[3]}", slow=True))
     return found
+
+
+def _right_at_first(anatomy: Anatomy, row: int) -> Iterator[str]:
+    """Right replies in a language that is run, with more of it that takes very long."""
+    for text in anatomy.rows[row].good[:1]:
+        if PATTERN.search(text):
+            yield f"(?:{text.strip()})|{BACKTRACKING}"
+            yield f"(?:{text.strip()})|(?:a|a|aa)+$"
+        if re.match(r"\s*(?:SELECT|WITH)\b", text, re.IGNORECASE):
+            yield f"{text.strip().rstrip(';')} UNION ALL {ENDLESS_QUERY}"
+    for slot in anatomy.good_slots(row)[:1]:
+        if re.fullmatch(r"[\d+*/(). -]+", slot.value):
+            yield slot.filled(f"{slot.value} + 0*9**9**9**9")
+            yield slot.filled(f"{slot.value} + 0*(9**9**9)")
 
 
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -151,6 +206,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     goods = anatomy.good_slots(row)
     for content in FEW:
         yield _steady(row, goods[0].filled(content) if goods else content)
+    yield from _with_signs(anatomy, row)
+    yield from _several(anatomy, row)
     for good in anatomy.rows[row].good[:1]:
         for text in (
             good[:-1],
@@ -164,6 +221,35 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         ):
             yield _steady(row, text)
         yield _steady(row, f"{good}\n" * 30)
+
+
+def _with_signs(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """A right reply with an odd sign in place of its value, in it, and after it."""
+    goods, texts = anatomy.good_slots(row), anatomy.rows[row].good
+    if goods:
+        slot = goods[0]
+    elif texts:
+        last = [*re.finditer(r"\d+", texts[0])] or [*re.finditer(r"\w+", texts[0])]
+        slot = Slot(texts[0], *last[-1].span()) if last else Slot(texts[0], 0, len(texts[0]))
+    else:
+        return
+    value = slot.value
+    for sign in SIGNS:
+        for content in (sign, f"{value}{sign}", f"{value[:1]}{sign}{value[1:]}", f"{sign}{value}"):
+            yield _steady(row, slot.filled(content))
+
+
+def _several(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """Several replies at once: which of them counts may hang on the order of a set."""
+    data = anatomy.rows[row]
+    for text in (
+        *(f"{good}\n{bad}" for good in data.good[:2] for bad in data.bad[:2]),
+        *(f"{bad}\n{good}" for good in data.good[:1] for bad in data.bad[:2]),
+        "\n".join([*data.bad, *data.good]),
+        ", ".join([*data.bad, *data.good]),
+        " ".join(anatomy.rows[(row + 1) % len(anatomy.rows)].good[:1] + data.good[:1]),
+    ):
+        yield Probe(row, text, SEVERAL, "steady", "of several replies at once")
 
 
 def _steady(row: int, text: str, slow: bool = False) -> Probe:

@@ -145,6 +145,11 @@ class Payer:
             self.only_together.append(tuple(asks))
         return parts
 
+    def constants(self) -> list[str | int | float]:
+        """Constants of the function's own code; none where it does not say."""
+        reply = self._sent((), {"constants": True}, "0", TIME_LIMIT)
+        return list(reply.get("constants", ()))
+
     def together(self, asks: Sequence[Ask]) -> Paid | None:
         """How a batch fails in a fresh process, None where it does not or where there is no room to ask."""
         if len(asks) > self.left:
@@ -157,14 +162,23 @@ class Payer:
         return _failed(reply) if "error" in reply else None
 
     def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
-        worker = self._worker(seed)
         rows = [row_of(self.rows[one.row].prompt, one.text, None) for one in asks]
+<<<<<<< HEAD
         # A call that the end of the search cuts off says nothing about the function.
         most = min(limit, max(self.seconds_left, 0.01))
         request = {"rows": rows, "state": asdict(Progress()), "limit": most}
         call = Call(tuple(range(len(asks))), request, most)
+||||||| bfc83b0
+        request = {"rows": rows, "state": asdict(Progress()), "limit": limit}
+        call = Call(tuple(range(len(asks))), request, limit)
+=======
+>>>>>>> h2-fuzz3
         self.calls += len(asks)
-        for _, _, reply in answers([Queue([worker], deque([call]))]):
+        return self._sent(asks, {"rows": rows, "state": asdict(Progress()), "limit": limit}, seed, limit)
+
+    def _sent(self, asks: Sequence[Ask], request: dict[str, Any], seed: str, limit: float) -> dict[str, Any]:
+        call = Call(tuple(range(len(asks))), request, limit)
+        for _, _, reply in answers([Queue([self._worker(seed)], deque([call]))]):
             self.told(self.calls)
             if most < limit and _ran_out(reply):
                 raise self._spent()

@@ -155,6 +155,7 @@ def wrong_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
     yield probe("def (:", "code_broken", "whose program is no Python")
     yield Probe(row, "I cannot write this program.", "hedge", "refused", "without a program")
     yield Probe(row, "".join((found[1], found[3])) * 3, "bare_format", "refused", "with an empty program")
+    yield probe("while True:\n    pass", "code_timeout", "whose program never ends", slow=True)
     if name:
         yield probe(f"{stub}while True:\n        pass", "code_timeout", "whose program never ends", slow=True)
 

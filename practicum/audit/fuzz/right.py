@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from practicum.audit.fuzz.anatomy import LIMITS, Anatomy, Slot
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
+from practicum.audit.fuzz.rewritten import rewritten
 from practicum.audit.fuzz.values import holds, number_of
 
 STRICT = re.compile(
@@ -45,6 +46,8 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
         found += _marked_before(anatomy, row)
     if anatomy.task in ("answer", "expression", "form"):
         found += _inside_tags(anatomy, row)
+    if anatomy.task != "code":
+        found += rewritten(anatomy, row)
     unique = {one.text: one for one in reversed(found)}
     return list(reversed(unique.values()))
 

@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
+from practicum.audit.fuzz.damage import damaged, without_named_labels
+from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.instructions import broken
-from practicum.audit.fuzz.json_texts import changed_json
+from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import wrong_programs
@@ -115,6 +117,9 @@ def wrong_probes(anatomy: Anatomy, row: int) -> list[Probe]:
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     task = anatomy.task
     yield from _nothing(anatomy, row)
+    yield from declared(anatomy, row)
+    yield from damaged(anatomy, row)
+    yield from _bare_marks(anatomy, row)
     if task == "code":
         yield from wrong_programs(row, anatomy.rows[row])
     elif task == "form":
@@ -122,6 +127,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     elif task == "open":
         yield from broken(row, anatomy.rows[row])
         yield from changed_json(row, anatomy.rows[row])
+        yield from without_named_keys(row, anatomy.rows[row])
+        yield from without_named_labels(row, anatomy.rows[row])
     else:
         if task == "expression":
             yield from _expressions(anatomy, row)
@@ -430,6 +437,25 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from silent(slot.text[: slot.start].rstrip(), "truncated", "that ends before the answer")
     for text in TO_THE_JUDGE:
         yield from silent(text, "judge_text", "that speaks to the judge instead of answering")
+
+
+LABEL = r"(?:(?:[-*+\u2022]|\d+[.)]|#{1,6}|>)[ \t]+)?(?:\*\*)?(?:[A-Z][\w ]{0,24}:(?:\*\*)?)?"
+MARK = re.compile(rf"^[ \t]*{LABEL}|</?[A-Za-z]\w*>|\*\*|`+|\[\d*\]|\\boxed|[{{}}\[\]()|]|\n", re.MULTILINE)
+"""Marks of form: bullets, numbers of items, headings, labels, tags, brackets."""
+
+
+def _bare_marks(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """The marks of an honest reply without what stands between them."""
+    if anatomy.task == "code":
+        return
+    data, what = anatomy.rows[row], "of the marks of form alone, without any content"
+    for text in data.good[:2]:
+        marks = "".join(found[0] for found in MARK.finditer(text)).strip()
+        signs = re.sub(r"[^\W_]+", "", text).strip()
+        # Marks of which there are few, or that are most of the reply, say too little.
+        for bare in (marks, re.sub(r"\n+", "\n", marks), signs):
+            if len(bare) >= 2 and 2 * len(bare) < len(text) and not holds(bare, data.gold):
+                yield _refused(row, bare, "bare_marks", what, anatomy.task in ("answer", "expression"))
 
 
 def _repeats_right(anatomy: Anatomy, row: int, text: str) -> bool:

@@ -1,0 +1,235 @@
+"""Honest right replies written another way that keeps their value: layout, separators, decoration, spelling.
+
+A task may rule out any of these, so nearly all count only where the reward pays the same edit of another
+right reply, or most edits of the same group. JSON written anew is the same JSON whatever a prompt says, but
+for prompts that speak of its layout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.values import number_of
+
+LAYOUT = re.compile(
+    r"\b(?:compact|minif\w*|one line|single line|order\w*|sort\w*|indent\w*|exact\w*|spaces?|white ?-?space"
+    r"|canonical)\b",
+    re.IGNORECASE,
+)
+"""How prompts speak of the layout of JSON."""
+CASED = re.compile(r"\b(?:case|capital\w*|upper\w*|lower\w*|exact\w*|verbatim)\b", re.IGNORECASE)
+MOST_TEXTS = 2
+Filled = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A rewriting: its family, what it does to a right text, the new text, and whether it is right by itself.
+
+    alike: the reward that pays most edits of the family must pay them all.
+    """
+
+    family: str
+    what: str
+    text: str
+    alike: bool = True
+    sure: bool = False
+
+
+def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """The rewritings of the first honest right replies to a row."""
+    data = anatomy.rows[row]
+    shown = {*data.good, *data.bad}
+    for text in data.good[:MOST_TEXTS]:
+        for edit in (*_json(data, text), *_values(anatomy, row, text), *_lines(anatomy, text)):
+            if edit.text not in shown:
+                yield Probe(
+                    row,
+                    edit.text,
+                    edit.family,
+                    "paid",
+                    f"that is right, {edit.what}",
+                    base=text,
+                    elsewhere=not edit.sure,
+                    group=edit.family if edit.alike else "",
+                )
+
+
+# ------------------------------------------------------------------------------------------------- JSON
+
+
+def _json(data: FuzzRow, text: str) -> Iterator[Edit]:
+    """The same JSON with other white space, or with its keys in another order."""
+    found = re.search(r"([\[{].*[\]}])", text, re.DOTALL)
+    if not found or LAYOUT.search(data.prompt.text):
+        return
+    try:
+        value = json.loads(found[1])
+    except (ValueError, RecursionError):
+        return
+    before, after = text[: found.start(1)], text[found.end(1) :]
+    for what, written in (
+        ("as JSON without spaces", json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
+        ("as JSON with usual spaces", json.dumps(value, ensure_ascii=False)),
+        ("as JSON with its keys in another order", json.dumps(_turned(value), ensure_ascii=False)),
+        ("as JSON over several lines", json.dumps(value, indent=2, ensure_ascii=False)),
+    ):
+        # Numbers and doubled keys may not survive reading and writing.
+        if value and json.loads(written) == value and text.count(":") == written.count(":"):
+            sure = isinstance(value, dict) and ("several lines" not in what or "\n" in text)
+            yield Edit("json_layout", what, before + written + after, sure=sure)
+
+
+def _turned(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _turned(one) for key, one in reversed(value.items())}
+    return [_turned(one) for one in value] if isinstance(value, list) else value
+
+
+# ------------------------------------------------------------------------------------------------ values
+
+
+def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
+    """Another spelling of the value in its place."""
+    slot = anatomy.slots.get((row, text))
+    if slot is None or anatomy.task != "answer":
+        return
+    value = slot.value.strip()
+    if number_of(value) is not None:
+        yield from _numbers(slot.filled, value)
+    elif len(value) == 1 and value.isascii() and value.isalpha():
+        yield from _letters(slot.filled, value, bool(CASED.search(anatomy.rows[row].prompt.text)))
+    else:
+        yield from _lists(slot.filled, value)
+        yield from _formulas(slot.filled, value)
+    for spelled, what in (
+        (f"**{value}**", "in bold"),
+        (f"*{value}*", "in italics"),
+        (f"`{value}`", "in backticks"),
+        (f'"{value}"', "in quotes"),
+    ):
+        yield Edit("decoration", what, slot.filled(spelled), alike=False)
+    yield Edit("period", "with a period", slot.filled(f"{value}."), alike=False)
+    if value.startswith("-") and number_of(value) is not None:
+        yield Edit("typography", "with a typographic minus", slot.filled(f"\u2212{value[1:]}"), alike=False)
+    if "'" in value:
+        curly = slot.filled(value.replace("'", "\u2019"))
+        yield Edit("typography", "with a curly apostrophe", curly, alike=False)
+
+
+def _numbers(filled: Filled, value: str) -> Iterator[Edit]:
+    """Equal numbers."""
+    number = number_of(value)
+    if number is None:
+        return
+    bare = value.removeprefix("-")
+    sign = value[: len(value) - len(bare)]
+    if re.fullmatch(r"\d+", bare):
+        for what, more in (("a decimal of zero", ".0"), ("two decimals of zero", ".00")):
+            yield Edit("zeros", f"with {what}", filled(value + more))
+        if abs(number) >= 1000:
+            yield Edit("thousands", "with commas between thousands", filled(f"{number.numerator:,}"))
+    elif re.fullmatch(r"\d+\.\d+", bare):
+        yield Edit("zeros", "with one more zero", filled(f"{value}0"))
+        yield Edit("zeros", "with two more zeros", filled(f"{value}00"))
+        if value.endswith("0"):
+            yield Edit("zeros", "without the last zero", filled(value[:-1].rstrip(".")))
+        if bare.startswith("0."):
+            yield Edit("zeros", "without the zero before the point", filled(sign + bare[1:]), alike=False)
+    elif re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", bare):
+        yield Edit("thousands", "without commas between thousands", filled(value.replace(",", "")))
+    elif re.fullmatch(r"\d+/\d+", bare):
+        top, bottom = bare.split("/")
+        for what, command in (("a LaTeX", "frac"), ("a large LaTeX", "dfrac"), ("a small LaTeX", "tfrac")):
+            spelled = f"{sign}\\{command}{{{top}}}{{{bottom}}}"
+            yield Edit("latex_fraction", f"as {what} fraction", filled(spelled))
+        yield Edit("fraction", "with spaces around the bar", filled(f"{sign}{top} / {bottom}"), alike=False)
+        decimal = f"{float(number):.6f}".rstrip("0")
+        if number == number_of(decimal):
+            yield Edit("fraction", "as a decimal", filled(decimal), alike=False)
+
+
+def _letters(filled: Filled, value: str, cased: bool) -> Iterator[Edit]:
+    """A choice, decorated; edits of one family are alike."""
+    for what, spelled in (
+        ("with the letter in brackets", f"({value})"),
+        ("with a bracket after the letter", f"{value})"),
+        ("with a period after the letter", f"{value}."),
+    ):
+        yield Edit("choice_brackets", what, filled(spelled))
+    for what, spelled in (
+        ("with the word option", f"option {value}"),
+        ("with the word Option", f"Option {value}"),
+        ("with the word choice", f"choice {value}"),
+    ):
+        yield Edit("choice_word", what, filled(spelled))
+    if not cased:
+        yield Edit("choice_case", "with the letter in the other case", filled(value.swapcase()), alike=False)
+
+
+def _lists(filled: Filled, value: str) -> Iterator[Edit]:
+    """A list of values with other separators."""
+    opened, closed = (value[0], value[-1]) if value[:1] in tuple("[({") and value[-1:] in "])}" else ("", "")
+    inner = value[len(opened) : len(value) - len(closed)]
+    mark = ";" if ";" in inner else ","
+    parts = [part.strip() for part in inner.split(mark)]
+    if len(parts) < 2:
+        return
+    for what, joint in (
+        ("without spaces after its commas", mark),
+        ("with a space after its commas", f"{mark} "),
+        ("with spaces around its commas", f" {mark} "),
+        ("with two spaces after its commas", f"{mark}  "),
+        ("with line breaks after its commas", f"{mark}\n"),
+    ):
+        yield Edit("list_spaces", what, filled(opened + joint.join(parts) + closed))
+    if not all(re.fullmatch(r"[\w.+/*^'\u00b0%-]+(?: [\w.'-]+)*", part) for part in parts):
+        return
+    both = f"{mark} ".join(parts[:-1]) + f" and {parts[-1]}"
+    for what, spelled in (
+        ("with 'and' before the last part", both),
+        ("with semicolons" if mark == "," else "with commas", ("; " if mark == "," else ", ").join(parts)),
+        ("with each part on a line", "\n".join(parts)),
+        ("with bars between its parts", " | ".join(parts)),
+    ):
+        yield Edit("list_separators", what, filled(opened + spelled + closed), alike=False)
+
+
+def _formulas(filled: Filled, value: str) -> Iterator[Edit]:
+    """LaTeX, units and signs with another layout."""
+    for what, command in (("as a large fraction", "\\dfrac"), ("as a small fraction", "\\tfrac")):
+        if "\\frac" in value:
+            yield Edit("latex", what, filled(value.replace("\\frac", command)), alike=False)
+    if "\\" in value or "^" in value:
+        yield Edit("latex", "with a thin space before it", filled(f"\\,{value}"), alike=False)
+        yield Edit("latex", "in display style", filled(f"\\displaystyle {value}"), alike=False)
+    unit = re.fullmatch(r"(-?\d[\d.,/]*)( ?)([A-Za-z\u00b0\u00b5%$\u20ac][\w\u00b0/^]*)", value)
+    if unit:
+        for what, gap in (
+            ("without a space before the unit", ""),
+            ("with a space before the unit", " "),
+            ("with two spaces before the unit", "  "),
+            ("with a no-break space before the unit", "\u00a0"),
+        ):
+            yield Edit("unit_spaces", what, filled(unit[1] + gap + unit[3]))
+
+
+# ------------------------------------------------------------------------------------------------- lines
+
+
+def _lines(anatomy: Anatomy, text: str) -> Iterator[Edit]:
+    """The lines of a reply with other white space between them."""
+    lines = text.splitlines()
+    if len(lines) < 2 or anatomy.task not in ("answer", "expression", "form") or "```" in text:
+        return
+    for what, changed in (
+        ("with empty lines between its lines", "\n\n".join(lines)),
+        ("with spaces after its lines", "".join(f"{line}  \n" for line in lines)),
+    ):
+        yield Edit("line_layout", what, changed, alike=False)
