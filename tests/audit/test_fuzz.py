@@ -18,17 +18,13 @@ from hypothesis import strategies as st
 
 from practicum.audit.fuzz.anatomy import learned
 from practicum.audit.fuzz.command import Config, Result, audit, run
-<<<<<<< HEAD
-from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.page import section
-||||||| bfc83b0
-=======
 from practicum.audit.fuzz.damage import damaged
 from practicum.audit.fuzz.declared import declared
+from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.fuzz import merged
+from practicum.audit.fuzz.page import section
 from practicum.audit.fuzz.patterns import examples
 from practicum.audit.fuzz.probe import Probe
->>>>>>> h2-fuzz3
 from practicum.audit.fuzz.regression import written_tests
 from practicum.audit.fuzz.rewritten import rewritten
 from practicum.audit.fuzz.rows import FuzzRow
@@ -185,7 +181,6 @@ def test_chats_are_judged_as_chats(tmp_path: Path) -> None:
     assert {one.kind for one in result.findings} == {"false_accept"}
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -246,8 +241,8 @@ def test_the_page_shows_prompt_and_honest_reply_beside_each_finding_and_how_many
     ]
     assert "The first 10 of 12 findings; audit.json has all." in shown.notes
     assert section([], {"calls": 9}, ["a note"]).notes == ("A note.",)
-||||||| bfc83b0
-=======
+
+
 def test_one_fault_is_one_finding(tmp_path: Path) -> None:
     """The gold number anywhere in the reply is paid, which a dozen kinds of text show."""
     found = fuzzed("anywhere", tmp_path, "--budget=1600", "--seconds=600").findings
@@ -393,7 +388,6 @@ def test_what_a_prompt_declares_is_tried(prompt: str, gold: str, ignored: set[st
     rows = [FuzzRow(Prompt(prompt, data={"answer": one}), (one,), ("zz",)) for one in (gold, "other")]
     found = {one.text for one in declared(learned(rows), 0)}
     assert found == ignored
->>>>>>> h2-fuzz3
 
 
 # ------------------------------------------------------------------------------------- the written tests

@@ -107,14 +107,8 @@ def run(config: Config) -> Result:
         try:
             payer.check()
             payer.rows = as_it_reads(payer)
-<<<<<<< HEAD
-            sampler = sampler_of(config.policy, config.seed) if config.policy else None
-||||||| bfc83b0
-            payer.rows = with_honest(payer, sampler_of(config.policy, config.seed) if config.policy else None)
-=======
             asked: list[str] = []
             sampler = sampler_of(config.policy, config.seed, asked.append) if config.policy else None
->>>>>>> h2-fuzz3
             payer.rows = with_honest(payer, sampler)
             fuzzed = fuzz(payer, config.seed)
             if config.policy and not asked:

@@ -6,12 +6,8 @@ A form is honest where the reward pays the gold answer in it more than other row
 from __future__ import annotations
 
 import re
-<<<<<<< HEAD
 import sys
-||||||| bfc83b0
-=======
 import time
->>>>>>> h2-fuzz3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -166,25 +162,15 @@ def _by_samples(
     return tuple(found) or None
 
 
-<<<<<<< HEAD
-def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list[str]]]:
-    """What samples replies to prompts from a model folder; the model is read when it is first needed.
-
-    Raises InputError where there is no model.
-    """
-    from practicum.model.checkpoint import model_folder
-
-    model_folder(model)
-||||||| bfc83b0
-def sampler_of(model: Path, seed: int) -> Callable[[Sequence[Prompt]], list[list[str]]]:
-    """What samples replies to prompts from a model folder; the model is read when it is first needed."""
-=======
 def sampler_of(
     model: Path, seed: int, told: Callable[[str], object] = lambda name: None
 ) -> Callable[[Sequence[Prompt]], list[list[str]]]:
     """What samples replies to prompts from a model folder; the model is read when it is first needed, which
-    `told` hears."""
->>>>>>> h2-fuzz3
+    `told` hears. Raises InputError where there is no model.
+    """
+    from practicum.model.checkpoint import model_folder
+
+    model_folder(model)
 
     def samples(prompts: Sequence[Prompt]) -> list[list[str]]:
         told(model.name)

@@ -33,19 +33,8 @@ def section(findings: Sequence[Finding], data: Mapping[str, Any], notes: Sequenc
         [(picture(paid), "What honest replies are paid, and what each finding is.")] if paid else [],
         ("found", "what", "on prompts", "paid", "honest", "worth to a policy"),
         [_row(one) for one in shown],
-<<<<<<< HEAD
         [{"heading": f"{_price(one)}: {one.sentence}", "text": _side_by_side(one)} for one in shown],
         tuple(map(as_sentence, [*notes, *_explained(len(findings))])),
-||||||| bfc83b0
-        [
-            {"heading": f"{_price(one)}: {one.sentence}", "text": _clipped(one.completion) or "(nothing)"}
-            for one in shown
-        ],
-        tuple(notes),
-=======
-        [{"heading": f"{_price(one)}: {one.sentence}", "text": _with_evidence(one)} for one in shown],
-        tuple(notes),
->>>>>>> h2-fuzz3
     )
 
 
@@ -57,11 +46,13 @@ def _explained(count: int) -> list[str]:
 
 
 def _side_by_side(one: Finding) -> str:
-    """The prompt, the reply that was found, and an honest one to compare it with."""
+    """Prompt, the reply that was found, an honest one to compare it with, and what else shows the fault."""
     lines = [f"Prompt: {_clipped(one.prompt)}", f"This reply: {_clipped(one.completion) or '(nothing)'}"]
     if one.against is not None:
         honest = "right" if one.kind == "false_accept" else "wrong"
         lines.append(f"An honest {honest} reply: {_clipped(one.against)}")
+    if one.evidence:
+        lines.append("\n".join(one.evidence))
     return "\n\n".join(lines)
 
 
@@ -89,12 +80,6 @@ def _price(one: Finding) -> str:
     if one.paid is None or one.honest is None:
         return WORDS[one.kind]
     return f"paid {one.paid:g}, honest {one.honest:g}"
-
-
-def _with_evidence(one: Finding) -> str:
-    """The example, and what else shows the fault."""
-    more = "\n".join(one.evidence)
-    return (_clipped(one.completion) or "(nothing)") + (f"\n\n{more}" if more else "")
 
 
 def _clipped(text: str, most: int = 600) -> str:

@@ -163,25 +163,18 @@ class Payer:
 
     def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
         rows = [row_of(self.rows[one.row].prompt, one.text, None) for one in asks]
-<<<<<<< HEAD
         # A call that the end of the search cuts off says nothing about the function.
         most = min(limit, max(self.seconds_left, 0.01))
-        request = {"rows": rows, "state": asdict(Progress()), "limit": most}
-        call = Call(tuple(range(len(asks))), request, most)
-||||||| bfc83b0
-        request = {"rows": rows, "state": asdict(Progress()), "limit": limit}
-        call = Call(tuple(range(len(asks))), request, limit)
-=======
->>>>>>> h2-fuzz3
         self.calls += len(asks)
-        return self._sent(asks, {"rows": rows, "state": asdict(Progress()), "limit": limit}, seed, limit)
+        reply = self._sent(asks, {"rows": rows, "state": asdict(Progress()), "limit": most}, seed, most)
+        if most < limit and _ran_out(reply):
+            raise self._spent()
+        return reply
 
     def _sent(self, asks: Sequence[Ask], request: dict[str, Any], seed: str, limit: float) -> dict[str, Any]:
         call = Call(tuple(range(len(asks))), request, limit)
         for _, _, reply in answers([Queue([self._worker(seed)], deque([call]))]):
             self.told(self.calls)
-            if most < limit and _ran_out(reply):
-                raise self._spent()
             return reply
         raise AssertionError("a call is always answered")
 
