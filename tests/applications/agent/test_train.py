@@ -85,7 +85,12 @@ def test_the_policy_of_a_small_mdp_is_the_best_one(tmp_path: Path) -> None:
 def test_a_bandits_best_action_is_found(kind: str, tmp_path: Path) -> None:
     space, pay = BANDITS[kind]
     config = AgentConfig(
-        iterations=30, environments=16, horizon=16, learning_rate=0.03, hidden=(8,), scale_rewards=True
+        iterations=60 if kind == "unbounded" else 30,
+        environments=16,
+        horizon=16,
+        learning_rate=0.03,
+        hidden=(8,),
+        scale_rewards=True,
     )
     agent = train_agent(config, lambda seed: Bandit(space, pay), tmp_path / "run")
     found = agent.act(np.zeros((1, 1)))[0]
