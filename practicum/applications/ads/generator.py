@@ -143,7 +143,7 @@ def _truth(config: GeneratorConfig, log: Log, random: np.random.Generator) -> Tr
     context = np.zeros(features)
     for index, name in enumerate(names):
         if name.startswith("user_feature"):
-            of_category = 0.5 * config.taste * random.standard_normal(int(log.items.category_A.max()) + 1)
+            of_category = 0.6 * config.taste * random.standard_normal(int(log.items.category_A.max()) + 1)
             crossed[:, index] = of_category[log.items.category_A]
             context[index] = 0.2 * random.standard_normal()
     context[names == "position = 1"] = 0.3
@@ -154,7 +154,7 @@ def _truth(config: GeneratorConfig, log: Log, random: np.random.Generator) -> Tr
     first, second = (slice(int(span[0]), int(span[-1]) + 1) for span in spans)
     size = (first.stop - first.start) * (second.stop - second.start)
     pairs_SA = 0.4 * config.taste * random.standard_normal((size, count))
-    item_A = 0.5 * config.taste * random.standard_normal(count)
+    item_A = 0.3 * config.taste * random.standard_normal(count)
     truth = Truth(ClickModel(0.0, context, item_A, 2.0, crossed), pairs_SA, first, second)
     return dataclasses.replace(truth, model=_at_rate(truth, log.contexts, config.rate))
 
