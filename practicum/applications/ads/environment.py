@@ -174,27 +174,47 @@ Chooser = Callable[[NDArray[np.int64], Tiredness, Floats], NDArray[np.int64]]
 """Which item each visitor is shown: the visitors' rows, how tired they are, how far each session is."""
 
 
-def clicks_per_session(
+@dataclass(frozen=True)
+class Sessions:
+    """What happens at each place of a session, means over visitors, float64 [S].
+
+    Clicks (of those still there), the share still there, and the share of these who are shown a category that
+    they saw within the last two items.
+    """
+
+    clicks_S: Floats
+    here_S: Floats
+    repeated_S: Floats
+
+    @property
+    def clicks(self) -> float:
+        """Clicks of a whole session."""
+        return float(self.clicks_S.sum())
+
+
+def play(
     clicks: Clicks,
     contexts: Contexts,
     items: Catalogue,
     config: SessionConfig,
     choose: Chooser,
     random: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """Expected clicks, and items seen, in a session of each context under a policy, float64 [N] each.
+) -> Sessions:
+    """A session of each context under a policy; clicks are expected ones.
 
     The same dynamics as `Session`, all visitors at once.
     """
     chance_NA = clicks.probabilities(contexts)
     logit_NA = np.log(chance_NA) - np.log1p(-chance_NA)
-    rows_N, everyone = np.arange(len(contexts)), Tiredness.fresh(config, items, len(contexts))
-    earned_N, seen_N = np.zeros(len(contexts)), np.zeros(len(contexts))
+    rows_N, tired = np.arange(len(contexts)), Tiredness.fresh(config, items, len(contexts))
     here_N = np.ones(len(contexts), dtype=bool)
+    recent = (1 - config.forget) ** 1.5
+    steps = []
     for shown in range(config.items):
-        action_N = choose(rows_N, everyone, np.full(len(contexts), shown / config.items))
-        chance_N = expit(logit_NA[rows_N, action_N] - everyone.lowers()[rows_N, action_N])
-        earned_N += np.where(here_N, chance_N, 0.0)
-        seen_N += here_N
-        here_N &= random.random(len(contexts)) >= everyone.show(action_N)
-    return earned_N, seen_N
+        action_N = choose(rows_N, tired, np.full(len(contexts), shown / config.items))
+        chance_N = expit(logit_NA[rows_N, action_N] - tired.lowers()[rows_N, action_N])
+        repeated_N = tired.shown_NC[rows_N, items.category_A[action_N]] > recent
+        steps.append((here_N * chance_N, here_N, here_N * repeated_N))
+        here_N = here_N & (random.random(len(contexts)) >= tired.show(action_N))
+    clicks_S, here_S, repeated_S = (np.array([one.mean() for one in step]) for step in zip(*steps, strict=True))
+    return Sessions(clicks_S, here_S, repeated_S / np.maximum(here_S, 1e-12))

@@ -31,6 +31,7 @@ from practicum.ranges import NonNegativeFloat, OpenShare, PositiveFloat, Positiv
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+LOOKS = 2000
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ExperimentConfig(Ranged, section="experiment"):
     smallest: PositiveFloat = 0.1
     """Smallest lift worth having: a test that excludes it stops."""
     power: OpenShare = 0.8
-    """Wanted share of tests that find a lift twice as large."""
+    """Share of tests that should find a lift, by which --plan counts visitors."""
     visitors: PositiveInt = 1_000_000
     """Most visitors of a test."""
     look_every: PositiveInt = 1000
@@ -115,7 +116,17 @@ def confidence(config: ExperimentConfig, new: int, old: int) -> tuple[float, flo
     return _lift_of(config, low), _lift_of(config, high)
 
 
-def run_test(config: ExperimentConfig, new: float, old: float, random: np.random.Generator) -> Verdict:
+@dataclass(frozen=True)
+class Path:
+    """A test up to where it stopped: visitors and clicks of both policies at each look, int64 [L]."""
+
+    visitors_L: Integers
+    new_L: Integers
+    old_L: Integers
+    stopped: bool
+
+
+def run_test(config: ExperimentConfig, new: float, old: float, random: np.random.Generator) -> Path:
     """A test of a policy with click rate `new` against one with `old`, looked at until it stops.
 
     It stops when the interval excludes no lift, when it excludes the smallest lift worth having, or after
@@ -123,29 +134,37 @@ def run_test(config: ExperimentConfig, new: float, old: float, random: np.random
     """
     looks = max(1, config.visitors // config.look_every)
     sent = random.binomial(config.look_every, config.share, looks)
-    clicks_new = np.cumsum(random.binomial(sent, new))
-    clicks_old = np.cumsum(random.binomial(config.look_every - sent, old))
-    stopped = _first_stop(config, clicks_new, clicks_old)
-    at = looks - 1 if stopped is None else stopped
-    first, second = int(clicks_new[at]), int(clicks_old[at])
-    low, high = confidence(config, first, second)
+    new_L = np.cumsum(random.binomial(sent, new))
+    old_L = np.cumsum(random.binomial(config.look_every - sent, old))
+    stop = _first_stop(config, new_L, old_L)
+    made = slice(None if stop is None else stop + 1)
+    visitors_L = config.look_every * np.arange(1, looks + 1)
+    return Path(visitors_L[made], new_L[made], old_L[made], stop is not None)
+
+
+def verdict(config: ExperimentConfig, path: Path) -> Verdict:
+    """What the end of a test says."""
+    new, old = int(path.new_L[-1]), int(path.old_L[-1])
+    low, high = confidence(config, new, old)
     ended = OPEN
-    if stopped is not None:
-        ended = WON if low > 0 else LOST if high < 0 else FUTILE
-    odds = (1 - config.share) / config.share
-    value = first / second * odds - 1 if second else float("inf")
-    return Verdict(ended, (at + 1) * config.look_every, first, second, value, low, high)
+    if path.stopped:
+        ended = WON if low >= 0 else LOST if high <= 0 else FUTILE
+    return Verdict(ended, int(path.visitors_L[-1]), new, old, observed(config, new, old), low, high)
+
+
+def observed(config: ExperimentConfig, new: int, old: int) -> float:
+    """The lift that clicks show; infinite without clicks of the old policy."""
+    return new / old / _odds(config) - 1 if old else float("inf")
 
 
 def _first_stop(config: ExperimentConfig, new: Integers, old: Integers) -> int | None:
     """The first look at which the test stops."""
     bound = -np.log(config.level)
-    ahead = new * (1 - config.share) - old * config.share
     different = evidence(config, new, old, 0.0) >= bound
     # Below the lift that was observed, the smallest lift worth having is excluded from above.
     under = new * (1 - config.share) < (1 + config.smallest) * old * config.share
     futile = under & (evidence(config, new, old, config.smallest) >= bound)
-    stops = np.flatnonzero(different | futile | ((ahead < 0) & different))
+    stops = np.flatnonzero(different | futile)
     return int(stops[0]) if len(stops) else None
 
 
@@ -184,16 +203,15 @@ def sequential_sizes(
     random = np.random.default_rng([seed, 2000])
     mean = rate * (config.share * (1 + lift) + 1 - config.share)
     longest = 12 * fixed_size(config, rate, lift)
-    clicks = max(50, int(longest * mean))
-    needed = []
-    for _ in range(tests):
-        new = np.cumsum(random.random(clicks) < coin(config, lift))
-        old = np.arange(1, clicks + 1) - new
-        found = np.flatnonzero((evidence(config, new, old, 0.0) >= -np.log(config.level)) & (new > old * _odds(config)))
-        # Visitors between clicks: their mean number.
-        needed.append((found[0] + 1) / mean if len(found) else float("inf"))
+    clicks = max(LOOKS, int(longest * mean))
+    # Looked at after every so many clicks, which is soon enough for a plan.
+    each = -(-clicks // LOOKS)
+    new = np.cumsum(random.binomial(each, coin(config, lift), (tests, LOOKS)), axis=1)
+    old = each * np.arange(1, LOOKS + 1) - new
+    won = (evidence(config, new, old, 0.0) >= -np.log(config.level)) & (new > old * _odds(config))
+    needed = np.where(won.any(1), (won.argmax(1) + 1) * each / mean, np.inf)
     median, wanted = np.quantile(needed, [0.5, config.power], method="higher")
-    return tuple(int(x) if np.isfinite(x) else longest for x in (median, wanted))  # type: ignore[return-value]
+    return int(min(median, longest)), int(min(wanted, longest))
 
 
 def plan(config: ExperimentConfig, rate: float, lifts: tuple[float, ...]) -> list[dict[str, float]]:

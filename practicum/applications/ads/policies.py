@@ -7,13 +7,13 @@ of the log, once, and does not change while it is judged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import linalg
 
 from practicum.applications.ads.click_model import ClickModel, Fitted, design_of
 from practicum.applications.ads.data import Catalogue, Contexts, Integers, Log
@@ -23,7 +23,9 @@ from practicum.applications.agent import Agent, AgentConfig, train_agent
 Floats = NDArray[np.float64]
 
 DRAWS = 100
-OPTIMISM = 0.25
+OPTIMISM = -1.0
+"""LinUCB's alpha. A policy that does not go on learning has nothing to explore: below 0 it is cautious, which was
+better than 0 or above on made-up logs of the seeds 100 to 103, from which alone it was chosen."""
 RIDGE = 10.0
 
 
@@ -95,7 +97,7 @@ class LinUCB:
     """
 
     weights_D: Floats
-    root_DD: Floats
+    covariance_DD: Floats
     noise: float
     items: Catalogue
     optimism: float = OPTIMISM
@@ -106,9 +108,13 @@ class LinUCB:
         for item in range(len(self.items)):
             shown_N = np.full(len(contexts), item, dtype=np.int64)
             design, _ = design_of(contexts, shown_N, self.items)
-            spread_N = np.sqrt(np.square(design @ self.root_DD).sum(1))
-            bound_NA[:, item] = design @ self.weights_D + self.optimism * self.noise * spread_N
-        return np.eye(len(self.items))[bound_NA.argmax(1)]
+            # Of all columns only those of this item and of the context are not 0.
+            used = np.unique(design.indices)
+            rows = design[:, used].toarray()
+            variance_N = np.einsum("nd,de,ne->n", rows, self.covariance_DD[np.ix_(used, used)], rows, optimize=True)
+            spread_N = np.sqrt(np.maximum(variance_N, 0.0))
+            bound_NA[:, item] = rows @ self.weights_D[used] + self.optimism * self.noise * spread_N
+        return np.asarray(np.eye(len(self.items))[bound_NA.argmax(1)])
 
 
 def logging(log: Log) -> Even:
@@ -140,9 +146,9 @@ def linucb(log: Log, optimism: float = OPTIMISM) -> LinUCB:
     gram = (design.T @ design).toarray() + RIDGE * np.eye(design.shape[1])
     factor = linalg.cholesky(gram, lower=True)
     weights_D = linalg.cho_solve((factor, True), design.T @ log.click_N)
-    root_DD = linalg.solve_triangular(factor, np.eye(len(gram)), lower=True).T
+    covariance_DD = linalg.cho_solve((factor, True), np.eye(len(gram)))
     rate = log.clicks / len(log)
-    return LinUCB(weights_D, root_DD, float(np.sqrt(rate * (1 - rate))), log.items, optimism)
+    return LinUCB(weights_D, covariance_DD, float(np.sqrt(rate * (1 - rate))), log.items, optimism)
 
 
 def thompson(fitted: Fitted, seed: int) -> Thompson:
