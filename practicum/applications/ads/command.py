@@ -15,7 +15,8 @@ from practicum.applications.ads.columns import DataConfig
 from practicum.applications.ads.controls import Control, Plant, planted, shuffled
 from practicum.applications.ads.data import Log, read_log
 from practicum.applications.ads.environment import Clicks, SessionConfig
-from practicum.applications.ads.experiment import ExperimentConfig, Path as TestPath, plan, verdict
+from practicum.applications.ads.estimators import effective_size, ips
+from practicum.applications.ads.experiment import ExperimentConfig, plan, verdict
 from practicum.applications.ads.generator import GeneratorConfig, generate
 from practicum.applications.ads.judge import judge, lifts, on_policy, simulated_test
 from practicum.applications.ads.page import importance, outcome_of, segments, test_path
@@ -137,12 +138,12 @@ def one_seed(config: Config, seed: int, log: Log | None, place: Path) -> dict[st
         "seed": seed,
         "rows": [len(learning), len(held)],
         "clicks": [learning.clicks, held.clicks],
-        "on_policy": on_policy(held).json(),
+        "on_policy": ips(on_policy(held)).json(),
         "policies": {
             name: {
                 "model": one.rate.json(),
                 "off_policy": {key: value.json() for key, value in one.off_policy.items()},
-                "effective": one.effective,
+                "effective": effective_size(one.evidence.weight_N),
                 "true": one.true,
             }
             for name, one in judged.items()

@@ -7,12 +7,15 @@ w = pi(a | x) / p. With a click model q, v(x) = sum over a of pi(a | x) q(x, a):
     SNIPS     sum of w r / sum of w                    (Swaminathan & Joachims 2015, equation 8)
     direct    mean of v
     DR        mean of v + w (r - q)                    (Dudik, Langford & Li 2011, equation 2)
-    switch    DR, and direct where w > sqrt(N)         (Wang, Agarwal & Dudik 2017; the cut of Ionides 2008)
+    switch    DR, and direct where w > t               (Wang, Agarwal & Dudik 2017, equation 3)
 
 All are one sum: a click model's part and the weighted clicks. Clicks are few and their weights differ, so that
 the mean is skewed, and an interval of mean +- 2 standard errors misses too often. The weighted clicks get
 Fay & Feuer's (1997) gamma interval for weighted sums of rare counts, the rest Student's, and the two are
 put together by Zou & Donner's MOVER (2008). Values are shares of 1: a click is 1 at most.
+
+The gamma interval allows for one more click at the largest weight. The narrower variant that allows for one at the
+mean weight (Tiwari, Clegg & Zou 2006) held the truth in only 60% of 300 made-up logs with skewed propensities.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.stats import gamma
 from scipy.stats import t as students_t
 
@@ -29,6 +33,8 @@ from practicum.stats import Estimate
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
+CUTS = 40
+LARGEST = 1e4
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Evidence:
 
     `weight_N` pi(a | x) / propensity; `model_N` the model's chance of a click on the shown item; `value_N`
     the policy's expected chance under the model; `doubt` the standard error of the mean of `value_N` that
-    comes from the model itself, and `highest` the greatest chance that the model has anywhere.
+    comes from the model itself; `highest` the click rate that no policy exceeds: each visitor's best item.
     """
 
     click_N: Floats
@@ -118,24 +124,42 @@ def doubly_robust(evidence: Evidence) -> Estimate:
 
 
 def switch(evidence: Evidence) -> Estimate:
-    """DR without the correction where a row weighs more than sqrt(N), as Ionides (2008) cuts.
+    """DR without the correction where a row weighs more than a cut, which no click has a say in.
 
-    What is cut is left to the model. The interval allows there for any rate of clicks from 0 to the greatest
-    that the model has anywhere.
+    What is cut is left to the model. The interval allows there for any rate of clicks from 0 to `highest`.
     """
-    kept_N = evidence.weight_N <= np.sqrt(len(evidence))
-    weight_N = np.where(kept_N, evidence.weight_N, 0.0)
+    cut = cut_of(evidence)
+    weight_N, left, rate = kept(evidence, cut)
     found = estimate(
         evidence.value_N - weight_N * evidence.model_N, weight_N * evidence.click_N, weight_N
     )
-    if kept_N.all():
-        return found
-    # The share of the policy's choices that is cut, and the rate of clicks that the model has there.
-    cut = max(0.0, 1 - float(weight_N.mean()))
-    cut_N = np.where(kept_N, 0.0, evidence.weight_N)
-    rate = float((cut_N * evidence.model_N).sum() / cut_N.sum())
-    low, high = found.low - cut * rate, found.high + cut * max(0.0, evidence.highest - rate)
+    low, high = found.low - left * rate, found.high + left * max(0.0, evidence.highest - rate)
     return Estimate(found.value, max(0.0, low), min(1.0, high), len(evidence))
+
+
+def kept(evidence: Evidence, cut: float) -> tuple[Floats, float, float]:
+    """The weights up to a cut, the share of the policy's choices beyond it, and the model's click rate there."""
+    beyond_N = np.where(evidence.weight_N > cut, evidence.weight_N, 0.0)
+    if not beyond_N.any():
+        return evidence.weight_N, 0.0, 0.0
+    weight_N = evidence.weight_N - beyond_N
+    rate = float((beyond_N * evidence.model_N).sum() / beyond_N.sum())
+    return weight_N, max(0.0, 1 - float(weight_N.mean())), rate
+
+
+def cut_of(evidence: Evidence) -> float:
+    """The cut at which the interval of `switch` is expected to be narrowest, from weights and model alone."""
+    weights = evidence.weight_N[evidence.weight_N > 0]
+    if not len(weights):
+        return float("inf")
+    rows, best, narrowest = len(evidence), float("inf"), float("inf")
+    for cut in np.unique(np.quantile(weights, np.linspace(0.5, 1, CUTS), method="higher")):
+        weight_N, left, rate = kept(evidence, float(cut))
+        noise = float(np.sqrt((weight_N**2 * evidence.model_N).sum())) / rows
+        width = 4 * noise + float(cut) / rows + left * max(evidence.highest, rate)
+        if width < narrowest:
+            narrowest, best = width, float(cut)
+    return best
 
 
 ESTIMATORS: Mapping[str, Callable[[Evidence], Estimate]] = {
@@ -146,8 +170,8 @@ ESTIMATORS: Mapping[str, Callable[[Evidence], Estimate]] = {
     "switch": switch,
 }
 CHOSEN = "switch"
-"""The estimator that results are read by, fixed before any reported result was seen: DR wherever no row weighs more
-than sqrt(N), and robust where one does."""
+"""The estimator that results are read by, fixed before any reported result was seen: DR but where a few rows
+would decide, and there it says so."""
 
 
 def estimate(model_N: Floats, clicks_N: Floats, weight_N: Floats) -> Estimate:
@@ -202,6 +226,58 @@ def lift(one: Estimate, other: Estimate) -> Estimate:
     low, _ = _ratio_ends(product, one.low * (2 * one.value - one.low), other.high * (2 * other.value - other.high))
     _, high = _ratio_ends(product, one.high * (2 * one.value - one.high), other.low * (2 * other.value - other.low))
     return Estimate(one.value / other.value - 1, low - 1, high - 1, count)
+
+
+def paired_lift(one: Evidence, other: Evidence) -> Estimate:
+    """The lift of one policy over another by the same rows, where rows on which both agree cancel out.
+
+    A lift L is held possible while the interval of value(one) - (1 + L) value(other) holds 0 (Fieller 1954).
+    Each is a `switch` estimate with its own cut.
+    """
+    parts = [(evidence, *kept(evidence, cut_of(evidence))) for evidence in (one, other)]
+    values = [switch(evidence).value for evidence in (one, other)]
+    if min(values) <= 0:
+        return lift(switch(one), switch(other))
+
+    def ends(ratio: float) -> tuple[float, float]:
+        (first, weight_N, left, rate), (second, weight2_N, left2, rate2) = parts
+        joint_N = weight_N - ratio * weight2_N
+        model_N = first.value_N - weight_N * first.model_N - ratio * (second.value_N - weight2_N * second.model_N)
+        below, above = _signed(model_N, joint_N, one.click_N)
+        room = max(0.0, first.highest - rate), max(0.0, second.highest - rate2)
+        return (
+            below - left * rate - ratio * left2 * room[1],
+            above + left * room[0] + ratio * left2 * rate2,
+        )
+
+    value = values[0] / values[1]
+    low = _crossing(lambda ratio: ends(ratio)[0], 0.0, value)
+    high = _crossing(lambda ratio: ends(ratio)[1], value, LARGEST)
+    return Estimate(value - 1, low - 1, high - 1, len(one))
+
+
+def _signed(model_N: Floats, weight_N: Floats, click_N: Floats) -> tuple[float, float]:
+    """The interval of the mean of model's part plus weighted clicks, for weights of both signs.
+
+    The clicks of positive and of negative weight are independent counts: their interval is a difference's.
+    """
+    rows = len(click_N)
+    plus, minus = np.maximum(weight_N, 0.0), np.maximum(-weight_N, 0.0)
+    parts = [weighted_rate(side * click_N / rows, float(side.max()) / rows) for side in (plus, minus)]
+    clicks = difference(parts[0], parts[1])
+    half = float(students_t.ppf((1 + LEVEL) / 2, rows - 1)) * _standard_error(model_N)
+    value = float(model_N.mean()) + clicks.value
+    return (
+        value - float(np.hypot(half, clicks.value - clicks.low)),
+        value + float(np.hypot(half, clicks.high - clicks.value)),
+    )
+
+
+def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a falling function crosses 0 between two points; infinite, or 0, where it does not."""
+    if function(high) > 0:
+        return float("inf")
+    return float(brentq(function, low, high, xtol=1e-6)) if function(low) > 0 else low
 
 
 def _ratio_ends(product: float, above: float, below: float) -> tuple[float, float]:

@@ -19,13 +19,7 @@ from numpy.typing import NDArray
 from practicum.applications.ads.click_model import Fitted, flat
 from practicum.applications.ads.data import Log
 from practicum.applications.ads.environment import Clicks
-from practicum.applications.ads.estimators import (
-    CHOSEN,
-    ESTIMATORS,
-    Evidence,
-    effective_size,
-    lift,
-)
+from practicum.applications.ads.estimators import ESTIMATORS, Evidence, paired_lift
 from practicum.applications.ads.experiment import ExperimentConfig, Path, run_test
 from practicum.applications.ads.policies import Policy
 from practicum.stats import Estimate
@@ -41,14 +35,18 @@ PRACTICE = ("logging", "popularity")
 class Judged:
     """A policy's figures on the half that judges.
 
-    `rates_M`: its click rate on each drawn click model; `off_policy`: by estimator; `effective`: rows that its
-    weights are worth; `true`: its click rate in truth, None where nobody knows it.
+    `rates_M`: its click rate on each drawn click model; `evidence`: what the rows say; `true`: its click rate in
+    truth, None where nobody knows it.
     """
 
     rates_M: Floats
-    off_policy: Mapping[str, Estimate]
-    effective: float
+    evidence: Evidence
     true: float | None
+
+    @property
+    def off_policy(self) -> dict[str, Estimate]:
+        """The click rate by each estimator."""
+        return {key: estimator(self.evidence) for key, estimator in ESTIMATORS.items()}
 
     @property
     def rate(self) -> Estimate:
@@ -77,8 +75,7 @@ def judge(
         evidence = evidence_of(held, share_NA, model_NA, doubts)
         found[name] = Judged(
             np.array([(share_NA * world).sum(1).mean() for world in worlds]),
-            {key: estimator(evidence) for key, estimator in ESTIMATORS.items()},
-            effective_size(evidence.weight_N),
+            evidence,
             None if true_NA is None else float((share_NA * true_NA).sum(1).mean()),
         )
     return found
@@ -94,14 +91,14 @@ def evidence_of(held: Log, share_NA: Floats, model_NA: Floats, doubts: list[Floa
         model_NA[rows, held.action_N],
         (share_NA * model_NA).sum(1),
         float(np.std(means)) if means else 0.0,
-        float(model_NA.max()),
+        float(np.mean([world.max(1).mean() for world in (doubts or [model_NA])])),
     )
 
 
-def on_policy(log: Log) -> Estimate:
-    """The click rate of the log's own campaigns, with an interval for rare clicks."""
-    ones = np.ones(len(log))
-    return ESTIMATORS["ips"](Evidence(log.click_N, ones, np.zeros(len(log)), np.zeros(len(log))))
+def on_policy(log: Log) -> Evidence:
+    """The log's own campaigns as a target policy: every row weighs 1."""
+    nothing = np.zeros(len(log))
+    return Evidence(log.click_N, np.ones(len(log)), nothing, nothing)
 
 
 def lifts(judged: Mapping[str, Judged], policy: str, over: str, held: Log) -> dict[str, Any]:
@@ -110,10 +107,10 @@ def lifts(judged: Mapping[str, Judged], policy: str, over: str, held: Log) -> di
     Off-policy, the logging policy's rate is that of the log itself.
     """
     one, other = judged[policy], judged[over]
-    rate = on_policy(held) if over == "logging" else other.off_policy[CHOSEN]
+    rows = on_policy(held) if over == "logging" else other.evidence
     found: dict[str, Any] = {
         "model": credible(one.rates_M / other.rates_M - 1).json(),
-        "off_policy": lift(one.off_policy[CHOSEN], rate).json(),
+        "off_policy": paired_lift(one.evidence, rows).json(),
     }
     if one.true is not None and other.true is not None:
         found["true"] = one.true / other.true - 1
