@@ -1,0 +1,1 @@
+"""Reinforcement learning applied: ads, cloud, portfolio."""
