@@ -1,1 +1,1 @@
-"""Reinforcement learning applied: ads, cloud, portfolio."""
+"""Reinforcement learning outside of language: agents of environments, trained by the very same objectives."""
