@@ -41,6 +41,10 @@ class TradingConfig(Ranged):
     """Below 1: wealth is moved to cash in step with the loss since the last year's peak, all at this loss."""
     episode: Annotated[int, Range(at_least=1, at_most=10_000)] = 12
     """Decisions of an episode of training, which starts on a day at random."""
+    names_share: Annotated[float, Range(above=0, at_most=1)] = 1.0
+    """Tilts: the share of assets, drawn anew, that an episode of training trades; fewer keep it from learning names."""
+    blind: bool = False
+    """Tilts: the policy observes nothing, so that it learns one loading for each signal, for good."""
     caution: Annotated[float, Range(at_least=0, at_most=1000)] = 0.0
     """Taken off the reward for each unit of squared return beyond equal weight."""
 
@@ -70,6 +74,7 @@ class PortfolioEnvironment(gymnasium.Env[Float32s, Floats]):
             self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (signals,), np.float32)
         self.observation_space = gymnasium.spaces.Box(-LARGEST, LARGEST, (size,), np.float32)
         self.day = first
+        self.chosen = np.arange(assets)
         self.held = np.zeros(assets)
         self.wealth = [1.0]
         self.end = last
@@ -85,7 +90,9 @@ class PortfolioEnvironment(gymnasium.Env[Float32s, Floats]):
             span -= span % self.config.hold
             self.day = int(self.np_random.integers(self.first, self.last - span + 1))
             self.end = self.day + span
-        assets = self.market.relatives_TN.shape[1]
+            if self.config.action == "tilts" and self.config.names_share < 1:
+                self.chosen = self._some_names()
+        assets = len(self.chosen)
         # Training begins invested, or the first purchase would weigh more than what it buys.
         self.held = np.zeros(assets) if self.whole else np.full(assets, 1 / assets)
         self.wealth = [1.0]
@@ -93,12 +100,12 @@ class PortfolioEnvironment(gymnasium.Env[Float32s, Floats]):
 
     def step(self, action: Floats) -> tuple[Float32s, float, bool, bool, dict[str, Any]]:
         """Trade to the weights that the action means, hold them, and see what they earned."""
-        targets = weights_of(action, self.market.signals_TNK[self.day], self.config)
+        targets = weights_of(action, self.market.signals_TNK[self.day, self.chosen], self.config)
         limit = self.config.drawdown_limit
         aimed = targets * exposure(np.array(self.wealth), limit) if limit < 1 else targets
         turnover = float(np.abs(aimed - self.held).sum())
         until = min(self.day + self.config.hold, self.end)
-        growth_DN = np.cumprod(self.market.relatives_TN[self.day : until], 0)
+        growth_DN = np.cumprod(self.market.relatives_TN[self.day : until, self.chosen], 0)
         kept = 1 - self.config.cost * BASIS_POINT * turnover
         path_D = (1 + (growth_DN - 1) @ aimed) * kept
         self.held = aimed * growth_DN[-1] * kept / path_D[-1]
@@ -109,10 +116,18 @@ class PortfolioEnvironment(gymnasium.Env[Float32s, Floats]):
         info = {"day": self.day, "targets": targets, "turnover": turnover, "beyond": beyond}
         return self._observation(), reward, False, self.day >= self.end, info
 
+    def _some_names(self) -> NDArray[np.int64]:
+        """Numbers of the assets that an episode trades, at least 2, in order."""
+        assets = self.market.relatives_TN.shape[1]
+        count = max(2, round(self.config.names_share * assets))
+        return np.sort(self.np_random.choice(assets, count, replace=False)).astype(np.int64)
+
     def _observation(self) -> Float32s:
+        if self.config.action == "tilts" and self.config.blind:
+            return np.zeros(self.observation_space.shape or (), np.float32)
         # After the last day of all nothing is decided; what is shown there stays out of every return.
         day = min(self.day, self.market.days - 1)
-        signals_NK = self.market.signals_TNK[day]
+        signals_NK = self.market.signals_TNK[day, self.chosen]
         peak = max(self.wealth[-252:])
         parts = [
             self.market.payoffs_TK[day] * 5,

@@ -145,28 +145,28 @@ def bootstrap_interval(
 
 
 def excess_interval(
-    policies_ST: Floats, rival_T: Floats, *, repeats: int = 2000, seed: int = 0, level: float = 0.95
+    policies_ST: Floats, rivals_ST: Floats, *, repeats: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Estimate:
-    """Annual return of S seeds' policies, mean over seeds, less the rival's, with a 95% interval.
+    """Annual return of S seeds' policies less their rivals', mean over seeds, with a 95% interval.
 
     Each repeat draws days in blocks (stationary bootstrap; the block length is that of the mean daily
     difference) and seeds with replacement. `n` is the number of days.
     """
     generator = np.random.default_rng(seed)
-    logs_ST, rival = np.log1p(policies_ST), np.log1p(rival_T)
-    seeds, count = logs_ST.shape
-    length = block_length((policies_ST - rival_T).mean(0))
+    ours_ST, theirs_ST = np.log1p(policies_ST), np.log1p(rivals_ST)
+    seeds, count = ours_ST.shape
+    length = block_length((policies_ST - rivals_ST).mean(0))
     drawn = np.empty(repeats)
     for repeat in range(repeats):
         days = stationary_indices(count, length, generator)
         some = generator.integers(seeds, size=seeds)
-        drawn[repeat] = _excess(logs_ST[:, days][some], rival[days])
+        drawn[repeat] = _excess(ours_ST[:, days], theirs_ST[:, days])[some].mean()
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(_excess(logs_ST, rival), float(low), float(high), count)
+    return Estimate(float(_excess(ours_ST, theirs_ST).mean()), float(low), float(high), count)
 
 
-def _excess(logs_ST: Floats, rival_T: Floats) -> float:
-    return float(np.expm1(logs_ST.mean(1) * YEAR).mean() - np.expm1(rival_T.mean() * YEAR))
+def _excess(ours_ST: Floats, theirs_ST: Floats) -> Floats:
+    return np.asarray(np.expm1(ours_ST.mean(1) * YEAR) - np.expm1(theirs_ST.mean(1) * YEAR))
 
 
 # ---------------------------------------------------------------------------------- the price of searching
