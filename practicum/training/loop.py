@@ -66,7 +66,7 @@ class Learner(Protocol):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """The optimizer whose learning rate falls with the loop's steps; None for one that does not ask it."""
+        """The optimizer whose learning rate falls with the loop's steps; None where there is none such."""
         ...
 
     @property

@@ -1,11 +1,13 @@
 """PPO on Gymnasium environments, with the objectives, run folder, observers and loop of the text side.
 
 ```python
-agent = train_agent(AgentConfig(iterations=50), lambda seed: gymnasium.make("CartPole-v1"), Path("runs/agent"))
+make = lambda seed: gymnasium.make("CartPole-v1")
+agent = train_agent(AgentConfig(iterations=50), make, Path("runs/agent"))
 returns = evaluate_agent(agent, make, episodes=100, seed=1)
 ```
-An application has its seeds itself, and a section `agent: AgentSettings = AgentSettings()` in its config; one
-seed is trained with `completed(AgentConfig, config.agent, seed=seed)` (from practicum.config).
+An application has its seeds itself, and in its config a section
+`agent: AgentSettings = field(default_factory=AgentSettings)`; one seed is trained with
+`completed(AgentConfig, config.agent, seed=seed)` (from practicum.config).
 """
 
 from practicum.applications.agent.agent import Agent, evaluate_agent

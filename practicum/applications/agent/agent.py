@@ -75,7 +75,7 @@ class Agent:
         return self.distribution.probabilities(outputs_BO)
 
     def values(self, observations: Array) -> Array:
-        """What the agent expects from here on, discounted and, where rewards are scaled, scaled; float32 [B]."""
+        """What the agent expects from here on, discounted (scaled where rewards are), float32 [B]."""
         rows = torch.from_numpy(self.reads(self.observation.rows(observations)))
         with torch.no_grad():
             found: Array = self.network.values(rows).numpy()

@@ -52,7 +52,7 @@ class AgentSettings(Ranged, section="agent"):
     value_weight: NonNegativeFloat = 1.0
     """Weight of the value loss, half the squared error (so 1.0 is what other libraries call 0.5)."""
     kl_limit: NonNegativeFloat = 0.0
-    """No further pass over an iteration's steps once the KL from the policy that acted exceeds this; 0: none."""
+    """No further pass over an iteration's steps once the KL from the acting policy exceeds it; 0: none."""
     max_gradient_norm: PositiveFloat = 0.5
     """Gradients are clipped to this global norm."""
     hidden: tuple[Width, ...] = (64, 64)

@@ -8,10 +8,10 @@ rows, O outputs, A parts of an action.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,7 +23,7 @@ NARROWEST, WIDEST = -20.0, 2.0
 
 
 class Distribution(Protocol):
-    """A family of distributions over actions; `free` numbers more are learned and hold for every observation."""
+    """A family of distributions over actions; `free` numbers more are learned, the same for all rows."""
 
     outputs: int
     free: int
@@ -55,7 +55,7 @@ class Categorical:
         self.start = np.array(spec.start)
         self.outputs = sum(spec.sizes)
         edges = np.cumsum([0, *spec.sizes])
-        self.parts = [(int(low), int(high)) for low, high in zip(edges, edges[1:], strict=False)]
+        self.parts = [(int(low), int(high)) for low, high in pairwise(edges)]
 
     def sample(self, outputs_BO: Array, free: Array, generator: np.random.Generator) -> Array:
         """Choices, int64 [B, A], by the trick of Gumbel (1954): the largest of logits plus Gumbel noise."""
@@ -63,7 +63,8 @@ class Categorical:
 
     def best(self, outputs_BO: Array, free: Array) -> Array:
         """The likeliest choices, int64 [B, A]."""
-        return np.stack([outputs_BO[:, low:high].argmax(1) for low, high in self.parts], 1)
+        found: Array = np.stack([outputs_BO[:, low:high].argmax(1) for low, high in self.parts], 1)
+        return found
 
     def scores(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the parts."""
@@ -76,12 +77,12 @@ class Categorical:
 
     def actions(self, raw: Array) -> Array:
         """int64 [B] or, of several parts, [B, A]."""
-        return (raw + self.start)[:, 0] if self.single else raw + self.start
+        found: Array = raw + self.start
+        return found[:, 0] if self.single else found
 
     def probabilities(self, outputs_BO: Array) -> Array:
         """Of each choice of a single part, float64 [B, O]."""
-        shifted = np.exp(outputs_BO - outputs_BO.max(1, keepdims=True), dtype=np.float64)
-        return shifted / shifted.sum(1, keepdims=True)
+        return _softmax(outputs_BO)
 
 
 class Gaussian:
@@ -122,7 +123,8 @@ class Gaussian:
 
     def actions(self, raw: Array) -> Array:
         """float64 [B, A] within the bounds."""
-        return np.clip(self.middle + self.half * raw, self.low, self.high)
+        found: Array = np.clip(self.middle + self.half * raw, self.low, self.high)
+        return found
 
 
 class Dirichlet:
@@ -138,7 +140,7 @@ class Dirichlet:
         self.outputs = spec.sizes[0]
 
     def sample(self, outputs_BO: Array, free: Array, generator: np.random.Generator) -> Array:
-        """Weights float32 [B, A]; by gamma variates whose logarithms cannot underflow (Marsaglia & Tsang 2000)."""
+        """Weights float32 [B, A]; by gamma variates, in logarithms that do not underflow."""
         concentrations = np.exp(free[0]) * _softmax(outputs_BO) + SMALLEST_WEIGHT
         logs = np.log(generator.standard_gamma(concentrations + 1))
         logs += np.log1p(-generator.random(logs.shape)) / concentrations
@@ -160,7 +162,8 @@ class Dirichlet:
     def actions(self, raw: Array) -> Array:
         """float64 [B, A], each row summing to 1."""
         exact = raw.astype(np.float64)
-        return exact / exact.sum(1, keepdims=True)
+        found: Array = exact / exact.sum(1, keepdims=True)
+        return found
 
 
 def distribution_of(spec: ActionSpec) -> Distribution:
@@ -171,7 +174,7 @@ def distribution_of(spec: ActionSpec) -> Distribution:
 
 
 def first_free(spec: ActionSpec, deviation: float) -> list[float]:
-    """What is learned besides the outputs, at first: log-deviations, or the log-precision of an even Dirichlet."""
+    """What is learned besides the outputs, at first: log-deviations, or an even Dirichlet's log-precision."""
     if spec.kind == "box":
         return [math.log(deviation)] * spec.sizes[0]
     return [math.log(spec.sizes[0])] if spec.kind == "simplex" else []
@@ -179,9 +182,11 @@ def first_free(spec: ActionSpec, deviation: float) -> list[float]:
 
 def _softmax(values_BO: Array) -> Array:
     shifted = np.exp(values_BO - values_BO.max(1, keepdims=True), dtype=np.float64)
-    return shifted / shifted.sum(1, keepdims=True)
+    found: Array = shifted / shifted.sum(1, keepdims=True)
+    return found
 
 
 def _inside(weights_BA: Array) -> Array:
     kept = np.maximum(weights_BA, SMALLEST_WEIGHT)
-    return kept / kept.sum(1, keepdims=True)
+    found: Array = kept / kept.sum(1, keepdims=True)
+    return found

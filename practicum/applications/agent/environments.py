@@ -22,7 +22,7 @@ from practicum.errors import InputError
 
 Array = NDArray[Any]
 Make = Callable[[int], "gymnasium.Env[Any, Any]"]
-"""An environment from a seed; each copy gets a seed of its own, and each of its episodes is reset with one."""
+"""An environment from a seed: each copy gets its own, and each of its episodes is reset with one."""
 
 
 @dataclass(frozen=True)

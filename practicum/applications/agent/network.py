@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ Layers = list[tuple[Tensor, Tensor]]
 
 
 class Network:
-    """Two perceptrons with tanh between their layers, and `free` numbers that do not depend on what is observed.
+    """Two perceptrons with tanh between their layers, and `free` numbers that do not depend on observations.
 
     Weights are orthogonal at first, with gain sqrt(2), 0.01 for the policy's last layer and 1 for the
     value's; biases are 0 (Huang et al. 2022, "The 37 Implementation Details of PPO", detail 2).
@@ -40,7 +41,7 @@ class Network:
         shapes: dict[str, tuple[int, ...]] = {}
         for part, last in (("policy", outputs), ("value", 1)):
             widths = [inputs, *hidden, last]
-            for layer, (rows, columns) in enumerate(zip(widths, widths[1:], strict=False)):
+            for layer, (rows, columns) in enumerate(pairwise(widths)):
                 shapes[f"{part}.{layer}.weight"] = (rows, columns)
                 shapes[f"{part}.{layer}.bias"] = (columns,)
         if free:
@@ -51,9 +52,9 @@ class Network:
         start = 0
         for name, shape in shapes.items():
             end = start + math.prod(shape)
-            part = self.vector[start:end].view(shape).requires_grad_()
-            part.grad = self.vector.grad[start:end].view(shape)
-            self.named[name], start = part, end
+            view = self.vector[start:end].view(shape).requires_grad_()
+            view.grad = self.vector.grad[start:end].view(shape)
+            self.named[name], start = view, end
         self.depth = len(hidden) + 1
         self._first_weights(free, generator)
         self.policy, self.value = self._layers("policy"), self._layers("value")

@@ -1,4 +1,4 @@
-"""What an agent observes and what it may do, read from an environment's Gymnasium spaces.
+"""What an agent observes and may do, read from an environment's Gymnasium spaces.
 
 Suffixes: B rows, N observed numbers, A actions (or parts of one).
 """
@@ -23,7 +23,7 @@ SMALLEST_WEIGHT = 1e-6
 
 
 class Simplex(spaces.Box):
-    """Weights that are at least 0 and sum to 1, as shares of a portfolio; its agent draws from a Dirichlet."""
+    """Weights that are at least 0 and sum to 1, as shares of a portfolio; drawn from a Dirichlet."""
 
     def __init__(self, size: int, seed: int | None = None) -> None:
         super().__init__(0.0, 1.0, (size,), np.float64, seed)

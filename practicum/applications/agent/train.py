@@ -140,8 +140,8 @@ class Learner:
         self.running = tensors["running"].numpy().copy()
         if not self.copies.restore(tensors):
             print(
-                f"practicum: {folder.parent.parent}: the environment does not repeat itself from the same seed "
-                "and actions, so the run goes on from elsewhere than it stood",
+                f"practicum: {folder.parent.parent}: the environment does not repeat itself from the same "
+                "seed and actions, so the run goes on from elsewhere than it stood",
                 file=sys.stderr,
             )
 
@@ -194,8 +194,8 @@ class Learner:
                 if not outcome.terminated[copy]:
                     cut.append((copy, step))
                     beyond.append(last)
-        for copy in np.flatnonzero(~ends_TB[-1]):
-            cut.append((int(copy), steps - 1))
+        for copy in np.flatnonzero(~ends_TB[-1]).tolist():
+            cut.append((copy, steps - 1))
             beyond.append(copies.now[copy].copy())
         if not (np.isfinite(seen_TBN).all() and np.isfinite(rewards_TB).all()):
             step, copy = np.argwhere(~np.isfinite(seen_TBN).all(2) | ~np.isfinite(rewards_TB))[0]
@@ -221,7 +221,7 @@ class Learner:
         )
 
     def _scaled(self, rewards_TB: Array, ends_TB: Array) -> Array:
-        """Rewards [B, T] over the deviation of the discounted return so far (Engstrom et al. 2020, 2005.12729)."""
+        """Rewards [B, T] over the deviation of returns so far (Engstrom et al. 2020, 2005.12729)."""
         found = np.empty_like(rewards_TB)
         for step, rewards in enumerate(rewards_TB):
             self.running = self.running * self.config.discount + rewards
@@ -229,7 +229,8 @@ class Learner:
             self.running = np.where(ends_TB[step], 0.0, self.running)
         self.returns.update(found.reshape(-1, 1))
         scaled = rewards_TB / math.sqrt(float(self.returns.variance[0]) + 1e-8)
-        return np.clip(scaled, -FARTHEST, FARTHEST).T
+        clipped: Array = np.clip(scaled, -FARTHEST, FARTHEST).T
+        return clipped
 
     def _learn(self, batch: Batch, index: int) -> dict[str, float]:
         """Give credit, then make the updates of one iteration; their mean metrics."""
@@ -267,7 +268,7 @@ class Learner:
             whole, clip, torch.Generator().manual_seed(step_seed(config.seed, "update", index))
         )
         if config.normalise_observations:
-            # Only now: these steps were chosen, and have just been learned from, by the statistics before them.
+            # Only now: these steps were chosen, and learned from, by the statistics before them.
             self.agent.normaliser.update(batch.seen)
         return {**metrics, "explained_variance": explained, "learning_rate": rate}
 
