@@ -60,7 +60,8 @@ def test_the_best_of_many_without_skill_is_near_its_expectation(trials: int) -> 
 def test_a_search_lowers_the_deflated_ratio() -> None:
     returns = np.random.default_rng(0).normal(0.0005, 0.01, 2500)
     found = [statistics.deflated_sharpe(returns, trials, 0.3) for trials in (1, 2, 10, 100)]
-    assert found == sorted(found, reverse=True) and 0.8 < found[0] <= 1
+    assert found == sorted(found, reverse=True)
+    assert 0.8 < found[0] <= 1
     assert statistics.deflated_sharpe(np.zeros(10), 5, 0.3) == 0
 
 
@@ -83,7 +84,9 @@ def test_the_block_length_of_what_has_no_memory_is_short() -> None:
 @given(st.integers(1, 300), st.floats(1, 50), st.integers(0, 1000))
 def test_block_indices_are_rows_that_follow_each_other(count: int, length: float, seed: int) -> None:
     drawn = statistics.stationary_indices(count, length, np.random.default_rng(seed))
-    assert drawn.shape == (count,) and drawn.min() >= 0 and drawn.max() < count
+    assert drawn.shape == (count,)
+    assert drawn.min() >= 0
+    assert drawn.max() < count
 
 
 def test_blocks_are_as_long_as_asked() -> None:
@@ -116,7 +119,8 @@ def test_the_excess_of_seeds_holds_both_their_spread_and_that_of_days() -> None:
     rival = generator.normal(0.0005, 0.01, 2000)
     alike = np.tile(rival + 0.0001, (5, 1))
     sure = statistics.excess_interval(alike, np.tile(rival, (5, 1)), repeats=300)
-    assert sure.low > 0 and sure.value == pytest.approx(0.0001 * 252 * 1.13, rel=0.1)
+    assert sure.low > 0
+    assert sure.value == pytest.approx(0.0001 * 252 * 1.13, rel=0.1)
     apart = rival + generator.normal(0, 0.0004, (5, 1))
     unsure = statistics.excess_interval(apart, np.tile(rival, (5, 1)), repeats=300)
     assert unsure.high - unsure.low > 3 * (sure.high - sure.low)

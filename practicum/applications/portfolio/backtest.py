@@ -28,9 +28,9 @@ class Backtest:
     turnover_T: Floats
 
     @property
-    def wealth_T(self) -> Floats:
+    def wealth(self) -> Floats:
         """Wealth after each day, of 1 at the start."""
-        return np.cumprod(1 + self.returns_T)
+        return np.asarray(np.cumprod(1 + self.returns_T))
 
 
 def backtest(

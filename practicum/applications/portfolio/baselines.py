@@ -39,7 +39,7 @@ def inverse_volatility(relatives_TN: Floats, days: Sequence[int]) -> Floats:
     def weigh(past: Floats) -> Floats:
         spread = past[-LOOKBACK:].std(0, ddof=1)
         share = 1 / np.maximum(spread, 1e-8)
-        return share / share.sum()
+        return np.asarray(share / share.sum())
 
     return _estimated(relatives_TN, days, weigh)
 
@@ -78,7 +78,7 @@ def _skfolio(past: Floats, objective: str) -> Floats:
         objective = "MINIMIZE_RISK"
     model = MeanRisk(objective_function=ObjectiveFunction[objective])
     weights = np.maximum(np.asarray(model.fit(returns).weights_, dtype=np.float64), 0)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _estimated(relatives_TN: Floats, days: Sequence[int], weigh: Callable[[Floats], Floats]) -> Floats:
@@ -105,7 +105,7 @@ def exponentiated_gradient(relatives_TN: Floats, days: Sequence[int], rate: floa
 
     def update(weights: Floats, seen: Floats) -> Floats:
         raised = weights * np.exp(rate * seen[-1] / (weights @ seen[-1]))
-        return raised / raised.sum()
+        return np.asarray(raised / raised.sum())
 
     return _online(relatives_TN, days, update)
 
@@ -122,9 +122,7 @@ def mean_reversion(relatives_TN: Floats, days: Sequence[int], threshold: float =
     return _online(relatives_TN, days, update)
 
 
-def universal(
-    relatives_TN: Floats, days: Sequence[int], points: int = 10_000, seed: int = 0
-) -> Floats:
+def universal(relatives_TN: Floats, days: Sequence[int], points: int = 10_000, seed: int = 0) -> Floats:
     """Cover's (1991) universal portfolio: the mean of all constant portfolios, each by its wealth, over
     points drawn evenly from the simplex."""
     assets = relatives_TN.shape[1]
@@ -134,14 +132,12 @@ def universal(
     def update(weights: Floats, seen: Floats) -> Floats:
         wealth_P[:] *= portfolios_PN @ seen[-1]
         wealth_P[:] /= wealth_P.max()
-        return (wealth_P @ portfolios_PN) / wealth_P.sum()
+        return np.asarray((wealth_P @ portfolios_PN) / wealth_P.sum())
 
     return _online(relatives_TN, days, update)
 
 
-def _online(
-    relatives_TN: Floats, days: Sequence[int], update: Callable[[Floats, Floats], Floats]
-) -> Floats:
+def _online(relatives_TN: Floats, days: Sequence[int], update: Callable[[Floats, Floats], Floats]) -> Floats:
     """Weights that are equal on the first day and updated by each day that has passed since."""
     assets = relatives_TN.shape[1]
     targets = np.full(relatives_TN.shape, np.nan)

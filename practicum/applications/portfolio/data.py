@@ -44,7 +44,7 @@ class Prices:
     source: str
 
     @property
-    def relatives_TN(self) -> Floats:
+    def relatives(self) -> Floats:
         """What one unit of money in each asset becomes by the next day; T - 1 rows."""
         return self.prices_TN[1:] / self.prices_TN[:-1]
 

@@ -34,7 +34,7 @@ class TradingConfig(Ranged):
     hold: Annotated[int, Range(at_least=1, at_most=252)] = 21
     """Days from one decision to the next; weights drift in between."""
     strength: Annotated[float, Range(above=0, at_most=20)] = 2.0
-    """Tilts: the largest loading. At 2 the first asset by one signal gets about 55 times the last one's weight."""
+    """Tilts: the largest loading. At 2 the first asset by one signal weighs about 55 times the last."""
     cost: Annotated[float, Range(at_least=0, at_most=1000)] = 10.0
     """Basis points paid on what is bought and on what is sold."""
     drawdown_limit: Annotated[float, Range(above=0, at_most=1)] = 1.0
@@ -42,7 +42,7 @@ class TradingConfig(Ranged):
     episode: Annotated[int, Range(at_least=1, at_most=10_000)] = 12
     """Decisions of an episode of training, which starts on a day at random."""
     names_share: Annotated[float, Range(above=0, at_most=1)] = 1.0
-    """Tilts: the share of assets, drawn anew, that an episode of training trades; fewer keep it from learning names."""
+    """Tilts: the share of assets, drawn anew, that an episode of training trades."""
     blind: bool = False
     """Tilts: the policy observes nothing, so that it learns one loading for each signal, for good."""
     caution: Annotated[float, Range(at_least=0, at_most=1000)] = 0.0
@@ -53,11 +53,9 @@ class PortfolioEnvironment(gymnasium.Env[Float32s, Floats]):
     """Trading from the close `first` to the close `last`, in episodes, or once through with `whole`.
 
     The reward is 100 times the log growth net of costs beyond that of equal weight over the same days. `info`
-    has `day`, the close of the next decision, and `targets`, the weights chosen at the last. Raises ValueError
-    where the days are too few for one decision.
+    has `day`, the close of the next decision, and `targets`, the weights chosen at the last. Raises
+    ValueError where the days are too few for one decision.
     """
-
-    metadata = {"render_modes": []}
 
     def __init__(
         self, market: Market, config: TradingConfig, first: int, last: int, *, whole: bool = False
@@ -137,7 +135,8 @@ class PortfolioEnvironment(gymnasium.Env[Float32s, Floats]):
         ]
         if self.config.action == "weights":
             parts += [signals_NK.ravel(), self.held * len(self.held)]
-        return np.clip(np.concatenate(parts), -LARGEST, LARGEST).astype(np.float32)
+        found: Float32s = np.clip(np.concatenate(parts), -LARGEST, LARGEST).astype(np.float32)
+        return found
 
 
 def weights_of(action: Floats, signals_NK: Floats, config: TradingConfig) -> Floats:

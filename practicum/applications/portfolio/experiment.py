@@ -6,6 +6,7 @@ result that is reported. Training for a window ends where the window begins, wha
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,15 +63,15 @@ def windows_of(days: int, period: Period, count: int) -> list[Window]:
     if period == "final":
         begin, end = end, days
     edges = np.linspace(begin, end, count + 1).round().astype(int)
-    return [Window(int(first), int(last)) for first, last in zip(edges, edges[1:], strict=False)]
+    return [Window(int(first), int(last)) for first, last in itertools.pairwise(edges)]
 
 
 def check_length(prices: Prices) -> None:
     """Raise InputError for fewer rows than walking forward needs."""
     if len(prices.dates) < FEWEST_ROWS:
         raise InputError(
-            f"{prices.source}: {len(prices.dates)} rows of prices; training and two test periods need at least "
-            f"{FEWEST_ROWS} days (five years)"
+            f"{prices.source}: {len(prices.dates)} rows of prices; training and two test periods need at "
+            f"least {FEWEST_ROWS} days (five years)"
         )
 
 
@@ -80,7 +81,7 @@ def relatives_for(prices: Prices, control: Control, seed: int) -> Floats:
     Then nothing that was seen tells one asset from another, while equal weight, traded every day, earns the
     same to the last digit.
     """
-    relatives = prices.relatives_TN
+    relatives = prices.relatives
     if control != "null":
         return relatives
     return np.asarray(np.random.default_rng(seed).permuted(relatives, axis=1))
@@ -115,7 +116,7 @@ class Walk:
     def rival(self, cost: float) -> Backtest:
         """Equal weight on the same days and returns."""
         targets = np.full(self.targets_TN.shape, np.nan)
-        targets[self.decided] = 1 / targets.shape[1]
+        targets[self.decided] = 1 / self.relatives_TN.shape[1]
         return backtest(self.relatives_TN, targets, cost * BASIS_POINT)
 
 
@@ -170,7 +171,7 @@ def _beyond(agent: Agent, market: Market, trading: TradingConfig, first: int, la
     targets = np.full(relatives.shape, np.nan)
     for day, target, _ in traded(agent, market, trading, first, last):
         targets[day - first] = target
-    equal = np.where(np.isnan(targets), np.nan, 1 / targets.shape[1])
+    equal = np.where(np.isnan(targets), np.nan, 1 / relatives.shape[1])
     cost = trading.cost * BASIS_POINT
     ours = backtest(relatives, targets, cost, trading.drawdown_limit)
     return statistics.annual_return(ours.returns_T) - statistics.annual_return(
@@ -178,7 +179,7 @@ def _beyond(agent: Agent, market: Market, trading: TradingConfig, first: int, la
     )
 
 
-# ------------------------------------------------------------------------------------------ all seeds, weighed
+# ----------------------------------------------------------------------------------------- all seeds, weighed
 
 
 @dataclass(frozen=True)
@@ -210,9 +211,7 @@ class Finding:
         }
 
 
-def weigh(
-    walks: Sequence[Walk], cost: float, drawdown_limit: float, trials: int, spread: float
-) -> Finding:
+def weigh(walks: Sequence[Walk], cost: float, drawdown_limit: float, trials: int, spread: float) -> Finding:
     """Backtest every seed's walk at a cost and compare it with equal weight on the same days."""
     policies = [one.tested(cost, drawdown_limit) for one in walks]
     rivals = [one.rival(cost) for one in walks]
@@ -254,4 +253,3 @@ def rule_results(
 def decision_days(windows: Sequence[Window], hold: int) -> list[int]:
     """The closes at which a policy decides; each window begins with one."""
     return [day for window in windows for day in range(window.first, window.last, hold)]
-

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 YEAR, QUARTER, MONTH, WEEK = 252, 63, 21, 5
-SIGNALS = ("momentum", "month", "week", "volatility", "high")
+SIGNALS: tuple[str, ...] = ("momentum", "month", "week", "volatility", "high")
 """momentum: return of the last year without its last month (Jegadeesh & Titman 1993); month and week:
 return of the last 21 and 5 days, which tend to turn (Jegadeesh 1990); volatility: standard deviation over 63
 days (Ang, Hodrick, Xing & Zhang 2006); high: price by the year's highest (George & Hwang 2004)."""
@@ -46,7 +46,7 @@ class Market:
 
 
 def market_of(relatives_TN: Floats, leak: int = 0) -> Market:
-    """The signals at every close; before WARM_UP they are 0. `leak` adds the return of so many days to come."""
+    """The signals at every close; before WARM_UP they are 0. `leak` adds the return of so many days ahead."""
     days, assets = relatives_TN.shape
     logs_TN = np.zeros((days, assets))
     logs_TN[1:] = np.cumsum(np.log(relatives_TN), 0)[:-1]

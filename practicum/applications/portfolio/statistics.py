@@ -119,7 +119,7 @@ def stationary_indices(count: int, mean_length: float, generator: np.random.Gene
     starts[0] = True
     origin = generator.integers(count, size=count)
     begin = np.flatnonzero(starts)[np.cumsum(starts) - 1]
-    return (origin[begin] + np.arange(count) - begin) % count
+    return np.asarray((origin[begin] + np.arange(count) - begin) % count)
 
 
 def bootstrap_interval(
@@ -137,9 +137,7 @@ def bootstrap_interval(
     """
     generator = np.random.default_rng(seed)
     count = len(series_TK)
-    drawn = [
-        statistic(series_TK[stationary_indices(count, mean_length, generator)]) for _ in range(repeats)
-    ]
+    drawn = [statistic(series_TK[stationary_indices(count, mean_length, generator)]) for _ in range(repeats)]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(statistic(series_TK), float(low), float(high), count)
 
