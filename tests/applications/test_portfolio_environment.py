@@ -10,7 +10,6 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import softmax
 from scipy.stats import spearmanr
 
 from practicum.applications.portfolio.backtest import Floats, backtest

@@ -152,7 +152,7 @@ def outcome(
     table = strategy_table(config, main, rules)
     span = (prices.dates[windows[0].first], prices.dates[windows[-1].last])
     sentence = headline(config, prices, span, findings, openings)
-    learned = float(np.mean([one.learned for one in walks]))
+    learned = [float(np.mean(one.learned)) for one in walks]
     data = {
         "portfolio": {
             "period": period_of(config),
@@ -169,13 +169,13 @@ def outcome(
         "skill": is_skill(config, main, openings),
         "goal": GOAL,
         "cost_basis_points": config.trading.cost,
-        "excess_in_training": learned,
+        "excess_in_training_per_seed": learned,
         "costs": [one.json() for one in findings.values()],
         "rules": {name: statistics.performance(one).json() for name, one in rules.items()},
     }
     notes = [
-        f"On the days they had learned from, the policies earned {_points(learned)} points a year beyond "
-        f"equal weight; on the days after them {_points(main.excess.value)}.",
+        f"On the days they had learned from, policies earned {_points(sum(learned) / len(learned))} points a "
+        f"year beyond equal weight; on the days after them {_points(main.excess.value)}.",
         "Survivors: the assets are those that someone knows today. All strategies share that luck, so only "
         "the difference to equal weight on the same names means anything.",
         f"{config.trials + len(openings)} settings were tried; the deflated Sharpe ratio of the difference, "
