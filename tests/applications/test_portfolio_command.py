@@ -17,6 +17,7 @@ from practicum.applications.portfolio.baselines import Floats
 from practicum.applications.portfolio.command import Config
 from practicum.applications.portfolio.environment import TradingConfig
 from practicum.cli import main
+from practicum.stats import Estimate
 
 pytest.importorskip("skfolio")
 SMALL = AgentSettings(iterations=2, environments=2, horizon=8, hidden=(8,))

@@ -178,7 +178,7 @@ def outcome(
         f"year beyond equal weight; on the days after them {_points(main.excess.value)}.",
         "Survivors: the assets are those that someone knows today. All strategies share that luck, so only "
         "the difference to equal weight on the same names means anything.",
-        f"{config.trials + len(openings)} settings were tried; the deflated Sharpe ratio of the difference, "
+        f"Settings tried before: {config.trials + len(openings)}. The deflated Sharpe ratio of the difference, "
         f"which pays for them, is {main.deflated:.2f} ({SURE} would be called skill).",
         f"Costs of {config.trading.cost:g} basis points on what is bought and sold. Cash earns nothing. "
         "Prices are closes: a decision at a close trades at that close.",
@@ -216,7 +216,7 @@ def headline(
     )
     told = (
         f"From {span[0]} to {span[1]} the trained policy earned {policy:.1%} a year net of "
-        f"{config.trading.cost:g} basis points (mean of {len(main.policies)} seeds), {RIVAL} on the same "
+        f"{config.trading.cost:g} basis points ({_mean_of(main)}), {RIVAL} on the same "
         f"{len(prices.names)} names {rival:.1%}: {_points(excess.value)} points a year ({interval})"
     )
     return f"{told}; {verdict(config, main, openings)}."
@@ -245,6 +245,10 @@ def verdict(config: Config, main: Finding, openings: Sequence[str]) -> str:
     return f"no skill is claimed, and the goal of {_points(GOAL)} is {goal}"
 
 
+def _mean_of(main: Finding) -> str:
+    return f"mean of {len(main.policies)} seeds" if len(main.policies) > 1 else "one seed"
+
+
 def _points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
@@ -261,7 +265,7 @@ def strategy_table(config: Config, main: Finding, rules: Mapping[str, Any]) -> T
     rival = experiment.mean_performance(main.rivals)
     rows = [
         _row(
-            f"policy (mean of {len(main.policies)} seeds)", experiment.mean_performance(main.policies), rival
+            f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival
         )
     ]
     found = {RIVAL: rival, **{name: statistics.performance(one).json() for name, one in rules.items()}}

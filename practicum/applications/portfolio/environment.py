@@ -31,7 +31,7 @@ class TradingConfig(Ranged):
 
     action: Literal["tilts", "weights"] = "tilts"
     """What the policy chooses: loadings on signals, or each weight by itself."""
-    hold: Annotated[int, Range(at_least=1, at_most=252)] = 21
+    hold: Annotated[int, Range(at_least=1, at_most=252)] = 63
     """Days from one decision to the next; weights drift in between."""
     strength: Annotated[float, Range(above=0, at_most=20)] = 2.0
     """Tilts: the largest loading. At 2 the first asset by one signal weighs about 55 times the last."""
@@ -39,9 +39,9 @@ class TradingConfig(Ranged):
     """Basis points paid on what is bought and on what is sold."""
     drawdown_limit: Annotated[float, Range(above=0, at_most=1)] = 1.0
     """Below 1: wealth is moved to cash in step with the loss since the last year's peak, all at this loss."""
-    episode: Annotated[int, Range(at_least=1, at_most=10_000)] = 12
+    episode: Annotated[int, Range(at_least=1, at_most=10_000)] = 4
     """Decisions of an episode of training, which starts on a day at random."""
-    names_share: Annotated[float, Range(above=0, at_most=1)] = 1.0
+    names_share: Annotated[float, Range(above=0, at_most=1)] = 0.5
     """Tilts: the share of assets, drawn anew, that an episode of training trades."""
     blind: bool = False
     """Tilts: the policy observes nothing, so that it learns one loading for each signal, for good."""

@@ -36,15 +36,15 @@ COSTS = (0.0, 5.0, 10.0, 25.0)
 RIVAL = "equal weight"
 RULES: Mapping[str, tuple[baselines.Rule, bool]] = {
     RIVAL: (baselines.equal_weight, False),
-    "equal weight, every day": (baselines.equal_weight, True),
+    "equal weight, daily": (baselines.equal_weight, True),
     "buy and hold": (baselines.buy_and_hold, False),
     "inverse volatility": (baselines.inverse_volatility, False),
     "minimum variance (skfolio)": (baselines.minimum_variance, False),
     "mean-variance (skfolio)": (baselines.mean_variance, False),
     "momentum, best third": (baselines.momentum, False),
-    "exponentiated gradient, every day": (baselines.exponentiated_gradient, True),
-    "mean reversion (PAMR), every day": (baselines.mean_reversion, True),
-    "best constant weights, every day (knows the future)": (baselines.best_constant, True),
+    "exponentiated gradient, daily": (baselines.exponentiated_gradient, True),
+    "mean reversion (PAMR), daily": (baselines.mean_reversion, True),
+    "best constant weights (hindsight)": (baselines.best_constant, True),
 }
 """Each rule, and whether it trades every day, as its authors mean it, or on the policy's days."""
 
