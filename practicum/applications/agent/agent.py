@@ -78,7 +78,7 @@ class Agent:
         """What the agent expects from here on, discounted (scaled where rewards are), float32 [B]."""
         rows = torch.from_numpy(self.reads(self.observation.rows(observations)))
         with torch.no_grad():
-            found: Array = self.network.values(rows).numpy()
+            found: Array = self.network(rows)[1].numpy()
         return found
 
     def save(self, folder: Path) -> None:

@@ -28,7 +28,7 @@ class Config(Ranged):
     """An agent learns in a Gymnasium environment by PPO, and is compared with random actions.
 
     practicum apply agent --environment CartPole-v1
-    practicum apply agent --environment my_environment.py:Shop --agent.iterations 300 --seeds 5
+    practicum apply agent --environment shop.py:Shop --seeds 5
     """
 
     environment: Common[str]
