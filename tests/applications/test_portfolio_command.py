@@ -17,9 +17,13 @@ from practicum.applications.portfolio.baselines import Floats
 from practicum.applications.portfolio.command import Config
 from practicum.applications.portfolio.environment import TradingConfig
 from practicum.cli import main
+from practicum.config import load
+from practicum.errors import InputError
 from practicum.stats import Estimate
+from studies import portfolio
 
 pytest.importorskip("skfolio")
+ROOT = Path(__file__).parents[2]
 SMALL = AgentSettings(iterations=2, environments=2, horizon=8, hidden=(8,))
 
 
@@ -208,3 +212,34 @@ def test_weights_of_a_walk_are_those_of_the_backtest() -> None:
     walk = experiment.Walk(targets, relatives, np.zeros((2, 5)), [0, 5], [0.0])
     assert walk.rival(0).turnover_T[[0, 5]] == pytest.approx([1, walk.rival(0).turnover_T[5]])
     assert walk.tested(0, 1.0).weights_TN[5] == pytest.approx([0.2, 0.8])
+
+
+def test_the_recipe_and_the_study_have_the_settings_of_the_command() -> None:
+    recipe = load(Config, ROOT / "recipes" / "portfolio.toml", [])
+    assert recipe == Config(trials=recipe.trials, trial_spread=recipe.trial_spread)
+    chosen = portfolio.settings_of(portfolio.CHOSEN, recipe.trial_spread)
+    assert chosen == recipe
+    assert recipe.trials == len(portfolio.CANDIDATES)
+
+
+def test_the_study_opens_the_final_days_once(tmp_path: Path) -> None:
+    chosen = portfolio.settings_of(portfolio.CHOSEN, 0.3)
+    portfolio.open_once(tmp_path, chosen)
+    portfolio.open_once(tmp_path, replace(chosen, seeds=9))
+    with pytest.raises(InputError, match="opened with other settings"):
+        portfolio.open_once(tmp_path, portfolio.settings_of("monthly", 0.3))
+
+
+def test_the_study_claims_what_the_command_found(finished: Path) -> None:
+    found = results(finished)
+    told = {"final": found, "positive": found, "null": found, "trials": 3}
+    claims = {one["id"]: one for one in portfolio.claims({"portfolio": told})}
+    main_cost = next(one for one in found["costs"] if one["cost_basis_points"] == 10)
+    assert claims["portfolio-return-improvement"]["value"] == 100 * main_cost["excess"]["value"]
+    assert claims["portfolio-return-improvement"]["target"] == "at least 12"
+    equal = found["rules"]["equal weight"]["annual_return"]
+    ours = equal + sum(main_cost["excess_per_seed"]) / 2
+    beyond = claims["portfolio-beyond-buy-and-hold"]["value"]
+    assert beyond == pytest.approx(100 * (ours - found["rules"]["buy and hold"]["annual_return"]))
+    assert all(one["target"] and one["unit"] for one in claims.values())
+    assert not any("hindsight" in name for name in claims)

@@ -99,7 +99,7 @@ def _date_column(header: Sequence[str], wanted: str, path: Path) -> str | None:
     problem = "no column is" if not found else "two columns are"
     raise InputError(
         f"{path}: {problem} named {wanted!r} (there are {_listed(header)}); name the dates with "
-        f"--date-column, which is {NO_DATES} for a table without dates"
+        f"--date_column, which is {NO_DATES} for a table without dates"
     )
 
 
