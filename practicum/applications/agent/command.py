@@ -127,7 +127,8 @@ def maker_of(environment: str) -> Make:
         raise InputError(
             f"--environment {environment}: {first}; give a registered id, as CartPole-v1, or FILE.py:Name"
         ) from error
-    return lambda seed: gymnasium.make(spec)
+    # Its spaces and shapes are checked here, so the checker of each step would only cost time.
+    return lambda seed: gymnasium.make(spec, disable_env_checker=True)
 
 
 def _from_file(path: Path, name: str) -> Callable[[], gymnasium.Env[Any, Any]]:

@@ -40,7 +40,7 @@ from practicum.training.optimizer import Optimizer
 
 FIRST_LOOK = 1000
 """Steps of random actions whose observations the first statistics come from."""
-MEASURED = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction")
+MEASURED = ("policy_loss", "value_loss", "approximate_kl", "clip_fraction")
 """Metrics of an update that are means over its steps."""
 SHOWN = ("episode_return", "entropy", "explained_variance")
 
@@ -238,7 +238,8 @@ class Learner:
         everywhere = torch.ones(shape, dtype=torch.bool)
         with torch.no_grad():
             outputs, old_values = network(batch.rows)
-            old_logprobs, _ = distribution.scores(outputs, network.free, batch.raw)
+            old_logprobs = distribution.logprobs(outputs, network.free, batch.raw)
+            entropy = float(distribution.entropies(outputs, network.free).mean())
         advantages_BT, returns_BT = generalised_advantages(
             batch.rewards_BT,
             old_values.view(shape),
@@ -267,7 +268,7 @@ class Learner:
         if config.normalise_observations:
             # Only now: these steps were chosen, and learned from, by the statistics before them.
             self.agent.normaliser.update(batch.seen)
-        return {**metrics, "explained_variance": explained, "learning_rate": rate}
+        return {**metrics, "entropy": entropy, "explained_variance": explained, "learning_rate": rate}
 
     def _updates(
         self, whole: Sequence[Tensor], rate: float, clip: float, generator: torch.Generator
@@ -283,7 +284,7 @@ class Learner:
             for part in zip(*shuffled, strict=True):
                 reports.append(self._gradient(part, clip))
                 norms.append(self.adam.step(rate))
-            if config.kl_limit and torch.stack(reports[first:])[:, 3].mean() > config.kl_limit:
+            if config.kl_limit and torch.stack(reports[first:])[:, 2].mean() > config.kl_limit:
                 break
         means = torch.stack(reports).mean(0).tolist()
         norm = sum(norms) / len(norms)
@@ -296,17 +297,17 @@ class Learner:
         rows, raw, old_logprobs, advantages, returns, old_values = part
         config, network = self.config, self.agent.network
         outputs, values = network(rows)
-        logprobs, entropy = self.agent.distribution.scores(outputs, network.free, raw)
+        logprobs = self.agent.distribution.logprobs(outputs, network.free, raw)
         policy, clipped = clipped_policy_loss(logprobs, old_logprobs, advantages, clip, clip)
         value = clipped_value_loss(values, old_values, returns, config.value_clip or math.inf)
         loss = policy + config.value_weight * value
         if config.entropy_weight:
-            loss = loss - config.entropy_weight * entropy
+            loss = loss - config.entropy_weight * self.agent.distribution.entropies(outputs, network.free)
         network.gradient.zero_()
         torch.autograd.backward(loss, torch.full_like(loss, 1 / len(loss)))
         with torch.no_grad():
             kl = kl_estimate(old_logprobs, logprobs, "k3")
-            return torch.stack([policy, value, entropy, kl, clipped]).mean(1)
+            return torch.stack([policy, value, kl, clipped]).mean(1)
 
     def _episodes(self) -> dict[str, float]:
         """Mean return and length of the episodes that ended."""
