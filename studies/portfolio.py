@@ -1,9 +1,9 @@
 """Settings chosen on earlier days, then one look at the final ones: `python -m studies.portfolio --run DIR`.
 
 Every candidate walks forward over the earlier test days of skfolio's 20 names of the S&P 500 with two seeds
-of its own. The one with the highest information ratio against equal weight, net of 10 basis points, is CHOSEN and run
-once on the final days with five other seeds; then the two controls run, on the earlier days. What has been
-done is not done again, and the final days are not opened a second time with other settings.
+of its own. The one with the highest information ratio against equal weight, net of 10 basis points, is CHOSEN
+and run once on the final days with five other seeds; then the two controls run, on the earlier days. What has
+been done is not done again, and the final days are not opened a second time with other settings.
 
 RUN/choice/NAME             the candidates' policies
 RUN/choice/NAME.json        what each came to on the earlier days
@@ -66,8 +66,8 @@ CANDIDATES = {**FIRST_ROUND, **SECOND_ROUND}
 CHOSEN = "quarterly-some-names"
 """The best of them when the choice was made, before the final days were opened; the command's own settings.
 
-A repeat on another machine may put another of the near-equal ones first. The choice stands all the same: a new
-one would open the final days a second time."""
+A repeat on another machine may put another of the near-equal ones first. The choice stands all the same: a
+new one would open the final days a second time."""
 
 
 @dataclass(frozen=True)
