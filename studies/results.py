@@ -49,6 +49,7 @@ from studies import (
     newcomer,
     overoptimization,
     pairs,
+    portfolio,
     real_model,
     rlhf,
     shaping,
@@ -81,6 +82,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "pairs": pairs,
     "rlhf": rlhf,
     "shaping": shaping,
+    "portfolio": portfolio,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {

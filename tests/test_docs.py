@@ -57,6 +57,7 @@ SMALL = {
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
     "export": "",
+    "apply portfolio": "--seeds=1 --windows=1 --agent.iterations=1",
     "audit overoptimization": (
         "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
         "--best_of=8 --best_of_prompts=4 --threads=1"
@@ -156,7 +157,8 @@ def run_small(arguments: list[str], model: Path) -> int:
                 shutil.rmtree(path, ignore_errors=True)
             elif flag == "--model" and not path.exists():
                 shutil.copytree(model, path)
-    return cli.main([*arguments, *SMALL[name].split()])
+    small = SMALL.get(" ".join(arguments[:2])) or SMALL[name]
+    return cli.main([*arguments, *small.split()])
 
 
 def write_rows(path: Path) -> None:
