@@ -5,7 +5,6 @@ from __future__ import annotations
 APPLICATIONS = {
     "agent": "practicum.applications.agent.command",
     "ads": "practicum.applications.ads.command",
-||||||| cae4370
     "portfolio": "practicum.applications.portfolio.command",
 }
 """The module of each application: its `Config`, and `run(config, folder, resume=False)` that does it all."""
