@@ -95,7 +95,9 @@ def columns_of(table: Table, config: DataConfig) -> Named:
 
 def _column(table: Table, role: str, given: str) -> str:
     if given and given != NONE and given not in table.columns:
-        raise InputError(f"{table.path}:1: no column {given!r} for --data.{role}, it has {_some(table.names)}")
+        raise InputError(
+            f"{table.path}:1: no column {given!r} for --data.{role}, it has {_some(table.names)}"
+        )
     if given:
         return "" if given == NONE else given
     lower = {name.lower(): name for name in reversed(table.names)}

@@ -156,7 +156,9 @@ def one_seed(config: Config, seed: int, log: Log | None, place: Path) -> dict[st
     if isinstance(truth, Plant):
         found["planted"] = plant_found(truth, policies, held)
     if config.sessions:
-        found["sessions"] = session_result(config, learned, judging, policies, held, known(truth), seed, place)
+        found["sessions"] = session_result(
+            config, learned, judging, policies, held, known(truth), seed, place
+        )
     return found
 
 

@@ -143,7 +143,9 @@ def _item_names(tables: Sequence[Table], found: Named, items: Table | None) -> t
         names = items.texts(items.names[0])
         if len(set(names)) < len(names):
             twice = next(row for row, name in enumerate(names) if name in names[:row])
-            raise InputError(f"{items.place(twice, items.names[0])}: item {names[twice]!r} stands there twice")
+            raise InputError(
+                f"{items.place(twice, items.names[0])}: item {names[twice]!r} stands there twice"
+            )
         return tuple(names)
     shown = sorted({name for table in tables for name in table.texts(found.action)})
     whole = all(name.isdigit() for name in shown)

@@ -216,5 +216,7 @@ def play(
         repeated_N = tired.shown_NC[rows_N, items.category_A[action_N]] > recent
         steps.append((here_N * chance_N, here_N, here_N * repeated_N))
         here_N = here_N & (random.random(len(contexts)) >= tired.show(action_N))
-    clicks_S, here_S, repeated_S = (np.array([one.mean() for one in step]) for step in zip(*steps, strict=True))
+    clicks_S, here_S, repeated_S = (
+        np.array([one.mean() for one in step]) for step in zip(*steps, strict=True)
+    )
     return Sessions(clicks_S, here_S, repeated_S / np.maximum(here_S, 1e-12))

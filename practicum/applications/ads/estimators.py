@@ -130,9 +130,7 @@ def switch(evidence: Evidence) -> Estimate:
     """
     cut = cut_of(evidence)
     weight_N, left, rate = kept(evidence, cut)
-    found = estimate(
-        evidence.value_N - weight_N * evidence.model_N, weight_N * evidence.click_N, weight_N
-    )
+    found = estimate(evidence.value_N - weight_N * evidence.model_N, weight_N * evidence.click_N, weight_N)
     low, high = found.low - left * rate, found.high + left * max(0.0, evidence.highest - rate)
     return Estimate(found.value, max(0.0, low), min(1.0, high), len(evidence))
 
@@ -223,8 +221,12 @@ def lift(one: Estimate, other: Estimate) -> Estimate:
         value = one.value / other.value - 1 if other.value > 0 else float("inf")
         return Estimate(value, -1.0, float("inf"), count)
     product = one.value * other.value
-    low, _ = _ratio_ends(product, one.low * (2 * one.value - one.low), other.high * (2 * other.value - other.high))
-    _, high = _ratio_ends(product, one.high * (2 * one.value - one.high), other.low * (2 * other.value - other.low))
+    low, _ = _ratio_ends(
+        product, one.low * (2 * one.value - one.low), other.high * (2 * other.value - other.high)
+    )
+    _, high = _ratio_ends(
+        product, one.high * (2 * one.value - one.high), other.low * (2 * other.value - other.low)
+    )
     return Estimate(one.value / other.value - 1, low - 1, high - 1, count)
 
 
@@ -242,7 +244,9 @@ def paired_lift(one: Evidence, other: Evidence) -> Estimate:
     def ends(ratio: float) -> tuple[float, float]:
         (first, weight_N, left, rate), (second, weight2_N, left2, rate2) = parts
         joint_N = weight_N - ratio * weight2_N
-        model_N = first.value_N - weight_N * first.model_N - ratio * (second.value_N - weight2_N * second.model_N)
+        model_N = (
+            first.value_N - weight_N * first.model_N - ratio * (second.value_N - weight2_N * second.model_N)
+        )
         below, above = _signed(model_N, joint_N, one.click_N)
         room = max(0.0, first.highest - rate), max(0.0, second.highest - rate2)
         return (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from practicum.applications.ads.columns import AFFINITY, DataConfig, columns_of
 from practicum.applications.ads.data import Contexts, Log, log_of
 from practicum.applications.ads.table import Table
 from practicum.ranges import NonNegativeFloat, OpenShare, Range, Ranged
-from typing import Annotated
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -113,7 +113,11 @@ def _items(config: GeneratorConfig) -> Table:
 
 
 def _tables(
-    config: GeneratorConfig, drawn: dict[str, list[str]], action_N: Integers, click_N: Floats, propensity_N: Floats
+    config: GeneratorConfig,
+    drawn: dict[str, list[str]],
+    action_N: Integers,
+    click_N: Floats,
+    propensity_N: Floats,
 ) -> list[Table]:
     """The two campaigns as tables in Open Bandit's format."""
     columns = {

@@ -61,7 +61,12 @@ def credible(draws_M: Floats) -> Estimate:
 
 
 def judge(
-    policies: Mapping[str, Policy], held: Log, learned: Fitted, judging: Fitted, truth: Clicks | None, seed: int
+    policies: Mapping[str, Policy],
+    held: Log,
+    learned: Fitted,
+    judging: Fitted,
+    truth: Clicks | None,
+    seed: int,
 ) -> dict[str, Judged]:
     """Each policy's figures. `learned` is the click model of the other half: what off-policy estimators use."""
     random = np.random.default_rng([seed, 23])
@@ -133,5 +138,7 @@ def simulated_test(
     random = np.random.default_rng([seed, 31])
     world = judging.draw(random)
     chance_NA = (flat(world) if null else world).probabilities(held.contexts)
-    new, old = (float((policies[name].probabilities(held.contexts) * chance_NA).sum(1).mean()) for name in pair)
+    new, old = (
+        float((policies[name].probabilities(held.contexts) * chance_NA).sum(1).mean()) for name in pair
+    )
     return run_test(config, new, old, random), new / old - 1

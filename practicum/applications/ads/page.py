@@ -65,7 +65,9 @@ def segments(policies: Mapping[str, Policy], held: Log, clicks: Clicks) -> Json:
             continue
         shown_A = share[LEARNER][here_N].mean(0)
         top = np.argsort(-shown_A)[:3]
-        told = ", ".join(f"item {held.items.names[item]} {shown_A[item]:.0%}" for item in top if shown_A[item] > 0.005)
+        told = ", ".join(
+            f"item {held.items.names[item]} {shown_A[item]:.0%}" for item in top if shown_A[item] > 0.005
+        )
         rows.append(
             {
                 "group": label,
@@ -84,7 +86,9 @@ def importance(policy: Policy, held: Log, seed: int) -> list[Json]:
     columns: dict[str, list[int]] = {}
     for index, label in enumerate(held.features):
         name = label.partition(" = ")[0]
-        columns.setdefault("time of day" if name in ("night", "morning", "afternoon", "evening") else name, []).append(index)
+        columns.setdefault(
+            "time of day" if name in ("night", "morning", "afternoon", "evening") else name, []
+        ).append(index)
     affinity = columns.pop("has an affinity", [])
     found = []
     for name, places in columns.items():
@@ -293,7 +297,13 @@ def estimator_table(one: Json) -> Table:
         for name, value in mine["off_policy"].items()
     ]
     logged = one["on_policy"]
-    rows.append(["the log itself", *(f"{100 * logged[end]:.3f}" for end in ("value", "low", "high")), "logging policy"])
+    rows.append(
+        [
+            "the log itself",
+            *(f"{100 * logged[end]:.3f}" for end in ("value", "low", "high")),
+            "logging policy",
+        ]
+    )
     return Table(
         ("estimator", "clicks %", "low", "high", ""),
         rows,
@@ -326,10 +336,16 @@ def test_table(found: Sequence[Json]) -> Table:
 def feature_table(found: Sequence[Json]) -> Table:
     """What the learner looks at."""
     names = [row["feature"] for row in found[0]["features"]]
-    of = {name: [row["changes"] for one in found for row in one["features"] if row["feature"] == name] for name in names}
+    of = {
+        name: [row["changes"] for one in found for row in one["features"] if row["feature"] == name]
+        for name in names
+    }
     return Table(
         ("feature", "choices that change"),
-        [[name, f"{fmean(values):.1%}"] for name, values in sorted(of.items(), key=lambda item: -fmean(item[1]))],
+        [
+            [name, f"{fmean(values):.1%}"]
+            for name, values in sorted(of.items(), key=lambda item: -fmean(item[1]))
+        ],
         "How often PPO shows another item when this feature is taken from another visitor.",
     )
 
@@ -361,7 +377,12 @@ def test_figure(one: Json) -> Figure:
             Panel(
                 f"lift over the {TITLES[name]}",
                 {title: [row["lift"] if row else None for row in cut], "no lift": [0.0] * len(x)},
-                {title: ([row["low"] if row else None for row in cut], [row["high"] if row else None for row in cut])},
+                {
+                    title: (
+                        [row["low"] if row else None for row in cut],
+                        [row["high"] if row else None for row in cut],
+                    )
+                },
                 share=True,
             )
         )
@@ -374,7 +395,9 @@ def test_figure(one: Json) -> Figure:
             if row["visitors"] == place
         ]
         notes.append("; ".join(told))
-    ends = "; ".join(f"against the {TITLES[name]} it ended {test['ended']!r}" for name, test in one["tests"].items())
+    ends = "; ".join(
+        f"against the {TITLES[name]} it ended {test['ended']!r}" for name, test in one["tests"].items()
+    )
     return Figure(
         "A simulated A/B test of PPO, looked at all along",
         f"The lift seen so far with its always-valid 95% interval, on a click model of the half that nobody learnt "
@@ -391,7 +414,10 @@ def _inside(row: Json) -> Json:
     most = 3.0
     return {
         **row,
-        **{end: min(most, row[end] if row[end] is not None and np.isfinite(row[end]) else most) for end in ("lift", "low", "high")},
+        **{
+            end: min(most, row[end] if row[end] is not None and np.isfinite(row[end]) else most)
+            for end in ("lift", "low", "high")
+        },
     }
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from practicum.applications.ads.click_model import ClickModel, Fitted, design_of
-from practicum.applications.ads.data import Catalogue, Contexts, Integers, Log
+from practicum.applications.ads.data import Catalogue, Contexts, Log
 from practicum.applications.ads.environment import Recommend, observations_of
 from practicum.applications.agent import Agent, AgentConfig, train_agent
 
@@ -111,7 +111,9 @@ class LinUCB:
             # Of all columns only those of this item and of the context are not 0.
             used = np.unique(design.indices)
             rows = design[:, used].toarray()
-            variance_N = np.einsum("nd,de,ne->n", rows, self.covariance_DD[np.ix_(used, used)], rows, optimize=True)
+            variance_N = np.einsum(
+                "nd,de,ne->n", rows, self.covariance_DD[np.ix_(used, used)], rows, optimize=True
+            )
             spread_N = np.sqrt(np.maximum(variance_N, 0.0))
             bound_NA[:, item] = rows @ self.weights_D[used] + self.optimism * self.noise * spread_N
         return np.asarray(np.eye(len(self.items))[bound_NA.argmax(1)])

@@ -263,11 +263,7 @@ def strategy_table(config: Config, main: Finding, rules: Mapping[str, Any]) -> T
         *("worst loss %", "turnover a year"),
     )
     rival = experiment.mean_performance(main.rivals)
-    rows = [
-        _row(
-            f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival
-        )
-    ]
+    rows = [_row(f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival)]
     found = {RIVAL: rival, **{name: statistics.performance(one).json() for name, one in rules.items()}}
     rows += [_row(name, one, rival) for name, one in found.items()]
     return Table(columns, rows, f"Net of {config.trading.cost:g} basis points.")
