@@ -36,6 +36,7 @@ HERE_DOCUMENT = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | r
 SHELL = ("", "sh", "bash", "shell", "console", "text")
 QUICK = ("verify", "report", "preferences", "audit")
 SMALL = {
+    "apply overoptimization": "--agent.iterations=2 --agent.horizon=8 --seeds=1 --made_up.rows=1000",
     "apply agent": "--agent.iterations=2 --agent.horizon=16 --episodes=2 --seeds=1",
     "bench": "--quick --pairs=1",
     "reward-model": "--epochs=1 --held_out=0.4 --threads=1",

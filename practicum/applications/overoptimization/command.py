@@ -6,6 +6,7 @@ side reads the recorded rows, from which alone it decides, and says where it wou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +24,13 @@ from practicum.applications.portfolio.environment import TradingConfig
 from practicum.applications.results import Figure, Outcome, Panel, Table, published
 from practicum.config import completed
 from practicum.files import read_rows
-from practicum.guard.guard import Guard, GuardConfig
+from practicum.guard.guard import THRESHOLDS, Guard, GuardConfig
 from practicum.ranges import Common, Count, Ranged, Seed
 
 Floats = NDArray[np.float64]
-WATCHED = {"ensemble_disagreement": 100.0, "entropy": 100.0}
-"""The guard's own threshold for disagreement, and entropy as firm: an agent has no text to look at."""
+WATCHED = ("ensemble_disagreement",)
+"""Of the signals that the guard watches over texts, the one that an agent has too."""
+LOGGED = ("proxy", "gold", "kl_completion")
 MOMENTS = ("first", "gold's best", "guard", "last")
 
 
@@ -58,10 +60,10 @@ class Config(Ranged):
     """How the agents learn."""
     guard: GuardConfig = field(
         default_factory=lambda: GuardConfig(
-            action="roll_back", thresholds=dict(WATCHED), votes=2, kl_budget=None
+            action="roll_back", thresholds={name: THRESHOLDS[name] for name in WATCHED}, votes=1
         )
     )
-    """The guard that reads the rows."""
+    """The guard that reads the rows, with the thresholds and budget of texts; an action is a completion."""
 
 
 def apply(config: Config, folder: Path) -> Outcome:
@@ -85,19 +87,19 @@ def apply(config: Config, folder: Path) -> Outcome:
 
 
 class Looks:
-    """What is written down of an agent after each iteration: worth by proxy and gold, and the guard's signals."""
+    """What is logged of an agent after each iteration: its worth, and what the guard reads."""
 
     def __init__(self, game: Game, seed: int) -> None:
         self.game, self.seed = game, seed
 
     def __call__(self, agent: Agent) -> Mapping[str, float]:
-        """proxy, gold, kl, ensemble_disagreement."""
+        """proxy, gold, kl_completion, ensemble_disagreement."""
         worth = self.game.worth(agent)
         return {
             "proxy": worth.proxy,
             "gold": worth.gold,
             # The same draws each time, so that the distance is not shaken by them.
-            "kl": agent.distance(self.game.seen, np.random.default_rng(self.seed)),
+            "kl_completion": agent.distance(self.game.seen, np.random.default_rng(self.seed)),
             "ensemble_disagreement": float(worth.members_M.std()),
         }
 
@@ -128,7 +130,7 @@ class Curve:
 
 def curve_of(rows: Sequence[Mapping[str, Any]], config: GuardConfig, seed: int) -> Curve:
     """A run's curve, with the guard's decision after its first alarm."""
-    proxy, gold, kl = (np.array([row[name] for row in rows]) for name in ("proxy", "gold", "kl"))
+    proxy, gold, kl = (np.array([row[name] for row in rows]) for name in LOGGED)
     guard, stopped, sentence = Guard(config), len(rows) - 1, "never alarmed"
     for row in rows:
         decision = guard.observe(int(row["step"]), row)
@@ -141,26 +143,29 @@ def curve_of(rows: Sequence[Mapping[str, Any]], config: GuardConfig, seed: int) 
 
 def outcome(config: Config, found: Mapping[str, Sequence[Curve]], units: Mapping[str, str]) -> Outcome:
     """Table, figures and sentence."""
-    rows, data = [], {}
+    rows: list[list[str | float | int | None]] = []
+    data: dict[str, Any] = {}
     for name, curves in found.items():
         data[name] = {
             "unit": units[name],
             "moments": {moment: moment_of(curves, moment) for moment in MOMENTS},
             "seeds": [
-                {
-                    "seed": one.seed,
-                    "guard": one.sentence,
-                    "stopped": one.stopped + 1,
-                    "last": float(one.gold_T[-1]),
-                }
-                for one in curves
+                {"seed": one.seed, "guard": one.sentence, "stopped": one.stopped + 1} for one in curves
             ],
         }
         for moment in MOMENTS:
             told = data[name]["moments"][moment]
             cells = [f"{100 * told[side]['mean']:+.1f}%" for side in ("proxy", "gold")]
-            spread = f"{100 * told['gold']['ci95'][0]:+.1f}% to {100 * told['gold']['ci95'][1]:+.1f}%"
-            rows.append([f"{name}: {moment}", *cells, spread, told["kl"]["mean"], told["iteration"]])
+            bounds = [f"{100 * bound:+.1f}%" for bound in told["gold"]["ci95"] or ()]
+            rows.append(
+                [
+                    f"{name}: {moment}",
+                    *cells,
+                    " to ".join(bounds) or None,
+                    told["kl"]["mean"],
+                    told["iteration"],
+                ]
+            )
     columns = ("game and moment", "by proxy", "by gold", "gold, 95%", "KL, nats", "iteration")
     caption = "Means over seeds; the interval is Student's t over seeds."
     figures = [figure_of(name, curves, units[name]) for name, curves in found.items()]
@@ -168,11 +173,11 @@ def outcome(config: Config, found: Mapping[str, Sequence[Curve]], units: Mapping
 
 
 NOTES = (
-    "The proxy of ads is a click model fitted to one half of a made-up log, its gold what visitors truly click. "
-    "The proxy of the portfolio is a backtest on the days of training, its gold the days after them, on which "
-    "settings may be chosen; the final days stay closed.",
-    "The guard reads how far second opinions on the proxy differ (draws from the click model's posterior; parts "
-    "of the days of training) and the policy's entropy. It never sees gold.",
+    "The proxy of ads is a click model fitted to one half of a made-up log; its gold is what visitors truly "
+    "click. The proxy of the portfolio is a backtest on the days of training; its gold are the days after "
+    "them, on which settings may be chosen. The final days stay closed.",
+    "The guard reads how far second opinions on the proxy differ (draws from the click model's posterior, or "
+    "parts of the days of training) and how far the policy has come from the first one. It never sees gold.",
 )
 
 
@@ -184,10 +189,15 @@ def moment_of(curves: Sequence[Curve], moment: str) -> dict[str, Any]:
         for side in ("proxy", "gold", "kl")
     }
     told: dict[str, Any] = {
-        side: {"mean": float(np.mean(some)), "ci95": list(mean_interval(some)), "seeds": some}
+        side: {"mean": float(np.mean(some)), "ci95": interval_of(some), "seeds": some}
         for side, some in values.items()
     }
     return {**told, "iteration": float(np.mean(places)) + 1}
+
+
+def interval_of(values: Sequence[float]) -> list[float] | None:
+    """95% interval of the mean over seeds, Student's t; None for one seed, which shows no spread."""
+    return list(mean_interval(values)) if len(values) > 1 else None
 
 
 def headline(data: Mapping[str, Any]) -> str:
@@ -209,10 +219,9 @@ def figure_of(name: str, curves: Sequence[Curve], unit: str) -> Figure:
         side: np.stack([getattr(one, f"{side}_T") for one in curves]) for side in ("proxy", "gold", "kl")
     }
     steps = list(range(1, sides["gold"].shape[1] + 1))
+    kept = Counter(one.stopped + 1 for one in curves)
     notes = [
-        f"The guard goes back to here with {sum(one.stopped + 1 == step for one in curves)} of {len(curves)} seeds."
-        if any(one.stopped + 1 == step for one in curves)
-        else ""
+        f"The guard keeps the agent of here with {kept[step]} of {len(curves)} seeds." if kept[step] else ""
         for step in steps
     ]
 

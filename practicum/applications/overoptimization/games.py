@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from practicum.applications.ads.click_model import fit
-from practicum.applications.ads.environment import Recommend, observations_of
+from practicum.applications.ads.environment import Clicks, Recommend, observations_of
 from practicum.applications.ads.generator import GeneratorConfig, generate
 from practicum.applications.agent import Agent, Make
 from practicum.applications.portfolio.backtest import BASIS_POINT, backtest
@@ -60,7 +60,7 @@ def ads(config: GeneratorConfig, seed: int) -> Game:
     random = np.random.default_rng([seed, 71])
     contexts = learning.contexts
     seen = observations_of(contexts)
-    worlds = [fitted.mean, truth, *(fitted.draw(random) for _ in range(MEMBERS))]
+    worlds: list[Clicks] = [fitted.mean, truth, *(fitted.draw(random) for _ in range(MEMBERS))]
     chances = [one.probabilities(contexts) for one in worlds]
 
     def worth(agent: Agent) -> Worth:
