@@ -50,6 +50,7 @@ from studies import (
     overoptimization,
     pairs,
     portfolio,
+    proxies,
     real_model,
     rlhf,
     shaping,
@@ -88,6 +89,7 @@ STUDIES: Mapping[str, ModuleType] = {
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {
     "demo": (demo, "summary.json"),
     "overoptimization": (overoptimization, "results.json"),
+    "apply overoptimization": (proxies, "results.json"),
 }
 """Commands of practicum that claims are made of, by the name in their environment.json, and their results."""
 SPEED = """## Speed
