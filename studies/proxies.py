@@ -24,7 +24,7 @@ def command_of(results: Mapping[str, Any]) -> str:
 
 
 def claims(results: Mapping[str, Any]) -> list[Claim]:
-    """Of each game, how far the proxy is above gold at the end, and what the guard's agent is worth beyond."""
+    """Of each game, how far the proxy is above gold at the end, and what the guard keeps of gold."""
     made = []
     for game, proxy in PROXIES.items():
         moments = results[game]["moments"]
@@ -35,7 +35,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
         ends = f"Promised {100 * last['proxy']['mean']:.1f}, true {100 * last['gold']['mean']:.1f}."
         made.append(noted(over_seeds(f"proxies-{game}-gap", told, gap, "above 0", POINTS), ends))
         kept = by_seed(seeds, guard["gold"]["seeds"], last["gold"]["seeds"])
-        told = f"Paid by {proxy}: true {WORTH[game]} of the agent that the guard keeps, less the last's"
+        told = f"Paid by {proxy}: {WORTH[game]} of the agent that the guard keeps, less the last's"
         worth, place = 100 * guard["gold"]["mean"], guard["iteration"]
         where = f"The guard's agent is worth {worth:.1f}; it is that of iteration {place:.0f} on average."
         made.append(noted(over_seeds(f"proxies-{game}-guard", told, kept, COSTS[game], POINTS), where))

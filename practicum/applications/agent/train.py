@@ -64,9 +64,10 @@ def train_agent(
     """
     run = Run.open(folder, config, "agent", resume=resume and (folder / "config.toml").exists())
     learner = Learner(config, make)
-    loop = LoopConfig(config.iterations, config.checkpoint_every)
+    # A null control may have nothing to learn, and is told so, not stopped.
+    loop = LoopConfig(config.iterations, config.checkpoint_every, allow_dead=True)
     with one_thread(), contextlib.closing(learner.copies):
-        stage = Stage(run, loop, learner, SHOWN, observers, allow_dead="checkpoint_every")
+        stage = Stage(run, loop, learner, SHOWN, observers)
         summary = run_steps(
             stage, lambda index: learner.step(index, adjustments(observers, index + 1), measure)
         )
