@@ -14,10 +14,8 @@ INSTALL = $(MAKE_VENV); $(BIN)/python -m pip install --constraint constraints.tx
 # What the kernels can change runs in PyTorch too. Left out: tests that never reach a kernel, and those that run both
 # ways, or not at all without kernels, of themselves.
 WITHOUT_KERNELS := tests/model tests/rollout tests/training $(addprefix --ignore=tests/,\
-	model/test_chat_templates.py model/test_export.py model/test_huggingface.py model/test_native_decode.py \
-	model/test_native_train.py model/test_tokenizer.py rollout/test_huggingface.py rollout/test_sampler.py \
-	rollout/test_sampler_edges.py rollout/test_scores.py training/test_any_policy.py training/test_defaults.py \
-	training/test_huggingface.py training/test_objectives.py)
+	model/test_chat_templates.py model/test_tokenizer.py model/test_native_decode.py model/test_native_train.py \
+	rollout/test_sampler.py rollout/test_sampler_edges.py rollout/test_scores.py training/test_objectives.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-machines test-slow study results lint format docs docs-cli clean

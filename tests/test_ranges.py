@@ -40,7 +40,7 @@ WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "apply",
 WITHOUT_SETTINGS |= {"audit exploits", "audit overoptimization"}
 BY_NAME = {
     "audit": ("practicum.audit.whole", "AuditConfig"),
-    "audit exploits": ("practicum.audit.gaming", "Config"),
+    "audit exploits --preferences x": ("practicum.audit.gaming", "Config"),
     "audit exploits --reward x": ("practicum.audit.fuzz.command", "Config"),
     "audit overoptimization": ("practicum.audit.lab", "LabConfig"),
     "audit overoptimization --metrics x": ("practicum.audit.overoptimization", "Config"),
