@@ -42,6 +42,7 @@ SCOPES = {
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "applications": ["practicum/applications"],
+    "rivals": ["practicum/applications/ads/rival.py"],
     "docs": [],
     "dev": ["tests"],
 }

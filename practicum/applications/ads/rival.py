@@ -43,7 +43,7 @@ def learn(log: Log, kind: Kind, seed: int) -> VowpalWabbit:
         from vowpalwabbit import Workspace
     except ImportError as error:
         raise InputError(
-            "the rival needs vowpalwabbit: pip install vowpalwabbit, or leave it out with --rival none"
+            "the rival needs vowpalwabbit: pip install 'practicum[rivals]', or leave it out with --rival none"
         ) from error
     workspace = Workspace(f"--cb_adf --cb_type {kind} -q ci --quiet --random_seed {seed + 1}")
     names = tuple(f"i{number}" for number in range(len(log.items)))
