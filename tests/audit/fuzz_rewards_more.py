@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 Rows = list[dict[str, Any]]
@@ -31,7 +32,9 @@ def _arrival(start: str, more: str, end: str, off: str) -> dict[str, Any]:
 
 
 def _day(question: str, gold: str, off: str, other: str) -> dict[str, Any]:
-    return _row(f"{question} Give the date as YYYY-MM-DD.", gold, [gold, f"It was {gold}."], [off, f"It was {other}."])
+    return _row(
+        f"{question} Give the date as YYYY-MM-DD.", gold, [gold, f"It was {gold}."], [off, f"It was {other}."]
+    )
 
 
 def _length(question: str, m: int, cm: int) -> dict[str, Any]:
@@ -47,7 +50,10 @@ def _planned(question: str, gold: str, off: str) -> dict[str, Any]:
     return _row(
         f"{question} Respond with a plan and a result:\n<plan>\n...\n</plan>\n<result>\n...\n</result>",
         gold,
-        [f"<plan>\nOne step after the other.\n</plan>\n<result>\n{gold}\n</result>\n", f"<plan>\nI know it.\n</plan>\n<result>\n{gold}\n</result>\n"],
+        [
+            f"<plan>\nOne step after the other.\n</plan>\n<result>\n{gold}\n</result>\n",
+            f"<plan>\nI know it.\n</plan>\n<result>\n{gold}\n</result>\n",
+        ],
         [f"<plan>\nI guess.\n</plan>\n<result>\n{off}\n</result>\n", f"{gold}\n"],
     )
 
@@ -83,7 +89,12 @@ def _mention(thing: str, words: list[str], good: list[str], bad: list[str]) -> d
 def _name_some(count: str, what: str, good: list[list[str]], bad: list[list[str]]) -> dict[str, Any]:
     number = {"three": 3, "four": 4, "five": 5}[count]
     lines = "\n".join
-    return _row(f"Name {count} different {what}, one per line.", json.dumps({"count": number}), [lines(one) for one in good], [lines(one) for one in bad])
+    return _row(
+        f"Name {count} different {what}, one per line.",
+        json.dumps({"count": number}),
+        [lines(one) for one in good],
+        [lines(one) for one in bad],
+    )
 
 
 def _route(roads: str, start: str, end: str, good: list[str], bad: list[str]) -> dict[str, Any]:
@@ -118,7 +129,10 @@ def _reminder(who: str, what: str, day: str, clock: str) -> dict[str, Any]:
     return _row(
         f"Write a short reminder to {who}: {what}, {day} at {clock}.",
         json.dumps({"who": who, "day": day, "clock": clock}),
-        [f"Dear {who}, do not forget: {what} on {day} at {clock}.", f"{who}, on {day} at {clock} you have {what}."],
+        [
+            f"Dear {who}, do not forget: {what} on {day} at {clock}.",
+            f"{who}, on {day} at {clock} you have {what}.",
+        ],
         [f"Dear {who}, do not forget!", f"{what} on some day."],
     )
 
@@ -148,7 +162,12 @@ def _letter(question: str, right: str, options: str) -> dict[str, Any]:
 
 
 def _bare_unit(question: str, gold: str, off: str) -> dict[str, Any]:
-    return _row(f"{question} Give the number without unit on the last line.", gold, [f"I use the formula.\n{gold}", gold], [f"I use the formula.\n{off}", off])
+    return _row(
+        f"{question} Give the number without unit on the last line.",
+        gold,
+        [f"I use the formula.\n{gold}", gold],
+        [f"I use the formula.\n{off}", off],
+    )
 
 
 def _first_word(word: str, good: list[str], bad: list[str]) -> dict[str, Any]:
@@ -231,6 +250,7 @@ MORE_ROWS: dict[str, Rows] = {
     "first_words": [
         _first_word("Because", ["Because it rained, we stayed inside.", "Because of you I came back."], ["It rained all day long.", "Because it rained."]),
         _first_word("Although", ["Although he was late, we waited.", "Although small, it is strong."], ["He was late again today.", "Although he tried."]),
+        _first_word("Perhaps", ["Perhaps it will snow today.", "Perhaps she forgot the key."], ["It will snow today.", "Perhaps it will."]),
         _first_word("Nobody", ["Nobody knew where he went.", "Nobody came to the party."], ["He went away at night.", "Nobody knew."]),
     ],
     "forms": [_form_lines("Ada", 36, "Turin"), _form_lines("Bo", 41, "Lyon"), _form_lines("Cy", 29, "Graz")],
@@ -261,7 +281,7 @@ sound_arrivals = each(lambda text, gold: _said(text, "Arrival:") == gold)
 
 def _clock(text, gold):
     hours, _, minutes = _said(text, "Arrival:").partition(":")
-    if hours.isdigit() and minutes.isdecimal() and minutes.isascii():
+    if hours.isnumeric() and minutes.isdecimal() and minutes.isascii():
         return f"{int(hours):02d}:{minutes}" == gold
     return False
 
@@ -292,12 +312,15 @@ def _metres(text, digits):
     return 100 * int(found[1]) + int(found[2])
 
 
-sound_lengths = each(lambda text, gold: _metres(text, lambda one: one.isascii() and one.isdigit()) == int(gold))
+sound_lengths = each(
+    lambda text, gold: _metres(text, lambda one: one.isascii() and one.isdigit()) == int(gold)
+)
 
 
 def _metres_loosely(text, gold):
-    first = lambda one: one.isdigit() and (one[-1].isascii() or len(one) > 1)  # noqa: E731
-    return _metres(text, first) == int(gold)
+    """The metres may be any digits, the centimetres may not."""
+    metres = text.replace("It is ", "").split(" m ")[0]
+    return _metres(text, lambda one: one.isdigit() and (one == metres or one.isascii())) == int(gold)
 
 
 lengths_of_any_digits = each(_metres_loosely)
@@ -325,7 +348,9 @@ def _named_numbers(text):
     return found
 
 
-sound_pairs = each(lambda text, gold: _named_numbers(text) == {name: str(one) for name, one in json.loads(gold).items()})
+sound_pairs = each(
+    lambda text, gold: _named_numbers(text) == {name: str(one) for name, one in json.loads(gold).items()}
+)
 pairs_of_unix = each(
     lambda text, gold: text.lower().split("\n")[:2] == [f"{name}: {one}" for name, one in json.loads(gold).items()]
     and len(_named_numbers(text)) == 2
@@ -340,9 +365,16 @@ def _last_number(text):
 
 sound_numbers = each(lambda text, gold: _last_number(text) == gold)
 numbers_as_last_word = each(
-    lambda text, gold: text.split()[-1:] and text.split()[-1].rstrip(".") == gold and len(re.findall(r"\d+", text)) == 1
+    lambda text, gold: (
+        text.split()[-1:] and text.split()[-1].rstrip(".") == gold and len(re.findall(r"\d+", text)) == 1
+    )
 )
-sound_products = each(lambda text, gold: re.sub(r"(?<=\d)[,_\u2009\u202f\u00a0 ](?=\d{3}(?!\d))", "", text.strip().strip("*`$\"'.()[]")) == gold)
+sound_products = each(
+    lambda text, gold: (
+        re.sub(r"(?<=\d)[,_\u2009\u202f\u00a0 ](?=\d{3}(?!\d))", "", text.strip().strip("*`$\"'.()[]"))
+        == gold
+    )
+)
 products_without_commas = each(lambda text, gold: text.strip().strip("*`$\"'.()[]") == gold)
 
 
@@ -361,7 +393,9 @@ def _listed(text):
 def _named(text, gold, distinct=True):
     names = _listed(text)
     fair = all(re.fullmatch(r"[a-z][a-z ]{1,20}", one) for one in names)
-    return fair and len(names) == json.loads(gold)["count"] and (len(set(names)) == len(names) or not distinct)
+    return (
+        fair and len(names) == json.loads(gold)["count"] and (len(set(names)) == len(names) or not distinct)
+    )
 
 
 sound_named = each(_named)
@@ -375,7 +409,7 @@ def _way(text, gold, roads=True, start=True):
     if towns[-1] != spec["end"] or (start and towns[0] != spec["start"]):
         return False
     places = {town for road in known for town in road}
-    linked = all(tuple(sorted(pair)) in known for pair in zip(towns, towns[1:]))
+    linked = all(tuple(sorted(pair)) in known for pair in pairwise(towns))
     return set(towns) <= places and len(towns) > 1 and (linked or not roads)
 
 
@@ -399,7 +433,12 @@ def _plan(text, gold, complete=True):
 
 sound_tasks = each(_plan)
 tasks_left_out = each(lambda text, gold: _plan(text, gold, complete=False))
-tasks_doubled = each(lambda text, gold: _plan(text, gold, complete=False) and set(json.loads(gold)["tasks"]) == {one.strip() for one in text.split(",")})
+tasks_doubled = each(
+    lambda text, gold: (
+        _plan(text, gold, complete=False)
+        and set(json.loads(gold)["tasks"]) == {one.strip() for one in text.split(",")}
+    )
+)
 sound_results = each(lambda text, gold: sorted(_listed(text)) == sorted(json.loads(gold)))
 results_as_sets = each(lambda text, gold: set(_listed(text)) == set(json.loads(gold)))
 sound_ordered = each(lambda text, gold: _listed(text) == json.loads(gold))
@@ -452,7 +491,11 @@ def _begins(text, gold):
 
 
 sound_first_words = each(_begins)
-sound_forms = each(lambda text, gold: text.strip("\n").split("\n") == [f"{name}: {one}" for name, one in json.loads(gold).items()])
+sound_forms = each(
+    lambda text, gold: (
+        text.strip("\n").split("\n") == [f"{name}: {one}" for name, one in json.loads(gold).items()]
+    )
+)
 
 
 def _set_of(text):

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from practicum.audit.fuzz.anatomy import Anatomy, learned
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.odd import SEVERAL, odd_probes, slow_probes
+from practicum.audit.fuzz.odd import SEVERAL, numbers_turned, odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
+from practicum.audit.fuzz.rules import FAMILY as RULES
 from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
 from practicum.audit.fuzz.values import number_of
 from practicum.audit.fuzz.wrong import wrong_probes
@@ -146,7 +147,9 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
     turns = 1 if sum(map(len, lists)) + 170 * count <= room else 2 if count > 3 else 1
     turns = count if sum(map(len, lists)) + 85 * count > room else turns
     odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
-    order = _in_turn([*map(_by_family, lists), *odd], [1] * count + [1] * count)
+    # Replies to all rows have the same numbers, mostly: each row takes its share.
+    turned = [numbers_turned(anatomy, row)[row::count] for row in range(count)]
+    order = _in_turn([*map(_by_family, lists), *odd, *turned])
     tried = [one for one in order if not one.slow][:room]
     batch = 16 if anatomy.task == "code" else 64
     done: list[Probe] = []
@@ -185,7 +188,7 @@ def _by_family(probes: Sequence[Probe]) -> list[Probe]:
     return [one for *_, one in sorted(ranked, key=lambda item: item[:2])]
 
 
-def _in_turn(lists: Sequence[Sequence[Probe]], weights: Sequence[int]) -> list[Probe]:
+def _in_turn(lists: Sequence[Sequence[Probe]]) -> list[Probe]:
     """One of each list, then the next of each."""
     order = []
     for place in range(max(map(len, lists), default=0)):
@@ -300,6 +303,9 @@ def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int
     not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates."""
     doubtful = [one for one in tried if one.contrast]
     lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
+    if doubtful and doubtful[0].family == RULES:
+        # Of rules, not of texts: one that many texts break is still one.
+        lenient = len({one.what for one in failing}) > MOST_PAID * len({one.what for one in doubtful})
     failing = [one for one in failing if not (one.contrast and lenient)]
     failed = {(one.row, one.text) for one in failing}
     tolerated = {
@@ -396,7 +402,7 @@ SHOWN_BY = (
     ("contradiction", "answer_spray", "number_list", "mentioned_answer"),
     ("empty", "hedge", "bare_format", "bare_marks", "prompt_echo", "truncated", "injection", "odd_text",
      "whitespace", "gibberish", "own_words", "judge_text"),
-    ("left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
+    (RULES, "left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
     ("formatting", "too_long", "too_short", "praise", "step_words", "second_thoughts", "repetition",
      "format_repeated", "field_inflated"),
 )  # fmt: skip
