@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from practicum.audit.fuzz.anatomy import Anatomy, learned
@@ -278,11 +278,12 @@ def _grouped(
         for value in _values(payer, row, data.bad)
         if value >= levels.paid_from[row] - CLOSE
     }
+    loose = _lax_on_rules(families, lambda one: fails(one, payer.known[Ask(one.row, one.text)]))
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
         failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
-        failing = _inconsistent(some, failing, lax)
+        failing = _inconsistent(some, failing, lax, loose if family == RULES else None)
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -298,14 +299,21 @@ def _grouped(
     return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
 
 
-def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int]) -> list[Probe]:
+def _lax_on_rules(families: Mapping[str, Sequence[Probe]], fails: Callable[[Probe], bool]) -> bool:
+    """Whether a reward pays what breaks most of the rules that were broken one at a time: it checks others."""
+    broken = [one for family in BREAK_RULES for one in families.get(family, ())]
+    unchecked = {(one.family, one.what) for one in broken if fails(one)}
+    return len(unchecked) > MOST_PAID * len({(one.family, one.what) for one in broken})
+
+
+def _inconsistent(
+    tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int], loose: bool | None = None
+) -> list[Probe]:
     """The examples without those that count only where the reward tolerates, or refuses, the like, and does
-    not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates."""
+    not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates. `loose` says
+    whether it pays most of the like, where that is known already."""
     doubtful = [one for one in tried if one.contrast]
-    lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
-    if doubtful and doubtful[0].family == RULES:
-        # Of rules, not of texts: one that many texts break is still one.
-        lenient = len({one.what for one in failing}) > MOST_PAID * len({one.what for one in doubtful})
+    lenient = loose if loose is not None else sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
     failing = [one for one in failing if not (one.contrast and lenient)]
     failed = {(one.row, one.text) for one in failing}
     tolerated = {
@@ -324,6 +332,8 @@ def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int
 
 MOST_PAID = 0.6
 """Largest share of damaged texts that a reward pays which is no matter of its leniency."""
+BREAK_RULES = (RULES, "instruction_unchecked", "key_missing", "label_missing")
+"""Families of replies that break one rule of their prompt each."""
 RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
 """Families of texts that people and policies seldom write."""
 BOTH_SIDES = {

@@ -132,7 +132,8 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
     else:
         yield from _lists(slot.filled, value)
         yield from _formulas(slot.filled, value)
-    yield from _decorated(slot, value, literal or bool(BARE.search(prompt)))
+    # What stands in a closed form, as a box, is meant bare.
+    yield from _decorated(slot, value, literal or anatomy.form.closed or bool(BARE.search(prompt)))
     if not literal:
         kind = (
             "a whole number" if value.isdigit() else "a number" if number_of(value) is not None else "a word"

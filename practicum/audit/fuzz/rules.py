@@ -61,6 +61,10 @@ LAST_WORD = re.compile(r"\b(?:last word|final word|(?:end|finish|clos)(?:s|es|in
 LETTER = re.compile(
     r"\b(?:start|begin)\w* with (?:the letter |an? )?[\"'\u2018\u201c]?([A-Za-z])\b", re.IGNORECASE
 )
+SPACED = re.compile(
+    r"\b(?:separated (?:by|with)|with) (?:an? |single |one )*(?:spaces?|blanks?)\b|\bspace-sep", re.IGNORECASE
+)
+SPACE = re.compile(r" +")
 PREFIX = re.compile(r"[ \t]*(?:(?:[-*+\u2022]|\d+[.):])[ \t]+)?")
 FILLER = "thing"
 
@@ -176,7 +180,8 @@ def _other_ends(prompt: str, goods: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def parts_of(anatomy: Anatomy, row: int) -> list[Parts]:
     """The right replies to a row as lists; none where one of any row is no list of the same kind."""
-    for pattern in (LINE, STEP, ITEM):
+    spaced = all(SPACED.search(one.prompt.text) for one in anatomy.rows)
+    for pattern in (LINE, STEP, ITEM, *([SPACE] if spaced else [])):
         lists = [[_parts(text, pattern) for text in one.good] for one in anatomy.rows]
         if all(one is not None for some in lists for one in some) and lists[row]:
             found = [one for one in lists[row] if one is not None]
@@ -221,7 +226,7 @@ def _broken(
             yield "with a part that its prompt does not give", [*values[:-1], _foreign(values[-1])]
             yield "with a part that its prompt does not give", [values[0], _foreign(values[1]), *values[2:]]
         same = {tuple(sorted(one)) for one in every}
-        if len(same) == 1 and len(every) > 1 and ALL_OF.search(prompt):
+        if len(same) == 1 and len(every) > 1 and (ALL_OF.search(prompt) or len(set(every)) > 1):
             yield from _incomplete(values)
             if ONE_BY_ONE.search(prompt):
                 yield "with one of its parts twice", [*values, values[-1]]

@@ -122,7 +122,6 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield from _nothing(anatomy, row)
     yield from declared(anatomy, row)
     yield from damaged(anatomy, row)
-    yield from unchecked_rules(anatomy, row)
     yield from _bare_marks(anatomy, row)
     if task == "code":
         yield from wrong_programs(row, anatomy.rows[row])
@@ -142,6 +141,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _no_answer(anatomy, row)
         yield from _padded(anatomy, row)
         yield from _sprays(anatomy, row)
+    yield from unchecked_rules(anatomy, row)
 
 
 def _refused(row: int, text: str, family: str, what: str, alone: bool = True) -> Probe:
