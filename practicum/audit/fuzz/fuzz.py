@@ -300,7 +300,7 @@ def _grouped(
 
 
 def _lax_on_rules(families: Mapping[str, Sequence[Probe]], fails: Callable[[Probe], bool]) -> bool:
-    """Whether a reward pays what breaks most of the rules that were broken one at a time: it checks others."""
+    """Whether a reward pays what breaks most of the rules that were broken one at a time."""
     broken = [one for family in BREAK_RULES for one in families.get(family, ())]
     unchecked = {(one.family, one.what) for one in broken if fails(one)}
     return len(unchecked) > MOST_PAID * len({(one.family, one.what) for one in broken})
@@ -313,7 +313,7 @@ def _inconsistent(
     not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates. `loose` says
     whether it pays most of the like, where that is known already."""
     doubtful = [one for one in tried if one.contrast]
-    lenient = loose if loose is not None else sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
+    lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful) if loose is None else loose
     failing = [one for one in failing if not (one.contrast and lenient)]
     failed = {(one.row, one.text) for one in failing}
     tolerated = {

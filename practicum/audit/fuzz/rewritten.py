@@ -147,21 +147,22 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
 
 
 def _decorated(slot: Slot, value: str, literal: bool) -> Iterator[Edit]:
-    """Marks around a value that say nothing. Bold, and dollars around a number, are right wherever a prompt
-    leaves the form of the answer to the reply; the others where a reward takes most of them."""
-    number = number_of(value) is not None
-    plain = not literal and (number or (len(value.split()) <= 3 and value.replace(" ", "").isalpha()))
-    for what, spelled, usual in (
-        ("in bold", f"**{value}**", True),
-        ("in dollar signs", f"${value}$", number),
-        ("in italics", f"*{value}*", False),
-        ("in backticks", f"`{value}`", False),
-        ("in quotes", f'"{value}"', False),
-        ("in brackets", f"({value})", False),
+    """Marks around a value that say nothing. Bold at the end of a line is right wherever a prompt leaves the
+    form of the answer to the reply; the others where a reward takes most of them."""
+    plain = number_of(value) is not None or (len(value.split()) <= 3 and value.replace(" ", "").isalpha())
+    ends = not re.search(r"[\w%$\u20ac\u00b0]", slot.text[slot.end :].partition("\n")[0])
+    for what, spelled in (
+        ("in bold", f"**{value}**"),
+        ("in dollar signs", f"${value}$"),
+        ("in italics", f"*{value}*"),
+        ("in backticks", f"`{value}`"),
+        ("in quotes", f'"{value}"'),
+        ("in brackets", f"({value})"),
     ):
-        if spelled.startswith("$") and not number:
+        if spelled.startswith("$") and (number_of(value) is None or not ends):
             continue
-        yield Edit("decoration", what, slot.filled(spelled), alike=not literal, sure=plain and usual)
+        sure = plain and ends and not literal and spelled.startswith("**")
+        yield Edit("decoration", what, slot.filled(spelled), alike=not literal, sure=sure)
 
 
 def _numbers(filled: Filled, value: str, usual: bool) -> Iterator[Edit]:

@@ -51,6 +51,10 @@ COMES = re.compile(
     r"\b(?:after|before|needs?|requires?|depends?|until|first|precedes?|follows?|earlier|later)\b",
     re.IGNORECASE,
 )
+WAY = re.compile(
+    r"\b(?:ways?|paths?|routes?|walks?|tours?|ladders?|chains?|moves?|steps?|at a time)\b", re.IGNORECASE
+)
+"""How prompts ask for what leads from one thing to another."""
 AT_LEAST = re.compile(r"\b(?:at least|or more|minimum|no fewer|no less)\b", re.IGNORECASE)
 AT_MOST = re.compile(r"\b(?:at most|up to|no more|or fewer|or less|maximum)\b", re.IGNORECASE)
 SORTED = re.compile(
@@ -226,7 +230,8 @@ def _broken(
             yield "with a part that its prompt does not give", [*values[:-1], _foreign(values[-1])]
             yield "with a part that its prompt does not give", [values[0], _foreign(values[1]), *values[2:]]
         same = {tuple(sorted(one)) for one in every}
-        if len(same) == 1 and len(every) > 1 and (ALL_OF.search(prompt) or len(set(every)) > 1):
+        several = len(every) > 1 or anatomy.task == "answer"
+        if len(same) == 1 and several and (ALL_OF.search(prompt) or len(set(every)) > 1):
             yield from _incomplete(values)
             if ONE_BY_ONE.search(prompt):
                 yield "with one of its parts twice", [*values, values[-1]]
@@ -235,6 +240,15 @@ def _broken(
         if len({(one[0], one[-1]) for one in every}) == 1 and len(values) > 2:
             yield "without its first part", values[1:]
             yield "without its last part", values[:-1]
+    elif WAY.search(prompt) and all(len(one) > 2 for one in every):
+        ends = {(one[0], one[-1]) for one in every}
+        if len(ends) == 1 and all(_has(prompt, end) for end in ends.pop()):
+            inner = len(values) // 2
+            yield "with nothing between its ends", [values[0], values[-1]]
+            yield "with a part between its ends left out", [*values[:inner], *values[inner + 1 :]]
+            yield "without its first part", values[1:]
+            yield "without its last part", values[:-1]
+            yield "with a part that fits nowhere", [*values[:inner], "zebra", *values[inner + 1 :]]
     yield from _other_letters(prompt, values, every)
     if SORTED.search(prompt) and all(_in_order(one) for one in every):
         yield "with its parts in another order", [values[1], values[0], *values[2:]]
