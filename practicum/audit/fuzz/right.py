@@ -179,14 +179,9 @@ def _reasoned(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 def _plain_leads(anatomy: Anatomy, row: int) -> list[Slot]:
     """Right texts whose reasoning stands outside of tags, so that it can be longer."""
     slots = anatomy.reasons(row)
-    texts = [text.strip() for one in anatomy.rows for text in one.good]
-    shared = os.path.commonprefix(texts).strip()
-    if (
-        len(texts) > 1
-        and re.match(r"\W*\w{2}", shared)
-        and shared.split()[0] in anatomy.rows[row].prompt.text
-    ):
-        # What all begin with as the prompt says must stay where it is.
+    first = {text.split()[0] for one in anatomy.rows for text in one.good if text.strip()}
+    if len(first) == 1 and first <= set(re.findall(r"\S+", anatomy.rows[row].prompt.text)):
+        # What all begin with, as the prompt says, must stay there.
         return []
     return [
         slot
