@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.branches import branch_probes
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
 from practicum.audit.fuzz.odd import SEVERAL, numbers_turned, odd_probes, slow_probes
@@ -90,6 +91,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         shaky += moved(payer, honest, seed, 2 * len(honest))
         unsteady += _causes(payer, shaky)
         tried = _own_words(payer, found.anatomy, levels)
+        tried += branch_probes(payer, found.anatomy, payer.constants())
         tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
         shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
@@ -103,7 +105,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         found.notes.append(f"the time limit of {payer.seconds:g} s may have ended the search early")
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
-    found.findings += failures(payer, tried, honest)
+    found.findings += failures(payer)
     found.findings += together(payer)
     if levels.apart:
         found.findings += accepted(payer, levels, tried, moving)
@@ -584,14 +586,13 @@ FAILS = {
 }
 
 
-def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> list[Finding]:
+def failures(payer: Payer) -> list[Finding]:
     """Texts on which the function fails, one finding for each way, shrunk to a small one."""
-    asks = [*honest, *(Ask(one.row, one.text) for one in tried)]
+    asks = list(payer.known)
     by_way: dict[str, list[Ask]] = defaultdict(list)
-    for ask in dict.fromkeys(asks):
-        paid = payer.known.get(ask)
-        if paid is not None and paid.error:
-            by_way[paid.error].append(ask)
+    for ask in asks:
+        if payer.known[ask].error:
+            by_way[payer.known[ask].error].append(ask)
     found = []
     for way, some in by_way.items():
         smallest = next(
