@@ -192,6 +192,70 @@ def _which(question: str, right: list[str], wrong: list[str]) -> dict[str, Any]:
     )
 
 
+def _guests(names: list[str], apart: tuple[str, str], good: list[str], bad: list[str]) -> dict[str, Any]:
+    return _row(
+        f"Seat the guests {', '.join(names)} in one row so that {apart[0]} and {apart[1]} do not sit side by side. Write the row with commas between the names.",
+        json.dumps({"guests": names, "apart": apart}),
+        good,
+        bad,
+    )
+
+
+def _robot(start: str, end: str, wall: str, good: list[str], bad: list[str]) -> dict[str, Any]:
+    return _row(
+        f"A robot stands on {start} of a grid (column letter, row number) and moves one field at a time, up, down, left or right. Bring it to {end}. It must not enter {wall}. Write all fields of its way with spaces between, from {start} to {end}.",
+        json.dumps([start, end, wall]),
+        good,
+        bad,
+    )
+
+
+def _ranked(clue: str, names: list[str]) -> dict[str, Any]:
+    turned = ["\n".join(names[::-1]), "\n".join([names[1], names[0], *names[2:]])]
+    return _row(
+        f"{clue} Rank {', '.join(sorted(names))} from tallest to smallest, one name per line.",
+        "\n".join(names),
+        ["\n".join(names)],
+        turned,
+    )
+
+
+def _sections(question: str, gold: str, off: str) -> dict[str, Any]:
+    return _row(
+        f"{question} Reply with a [NOTES] section and then a [RESULT] section.",
+        gold,
+        [f"[NOTES]\nsome thought\n[RESULT]\n{gold}", f"[NOTES]\nI know this.\n[RESULT]\n{gold}"],
+        [f"[NOTES]\nhm\n[RESULT]\n{off}", gold],
+    )
+
+
+def _in_brackets(question: str, gold: int, off: int) -> dict[str, Any]:
+    return _row(
+        f"{question} Put the number between double square brackets.",
+        str(gold),
+        [f"I think it is [[{gold}]].", f"[[{gold}]]"],
+        [f"I think it is [[{off}]].", f"[[{gold + 2}]]"],
+    )
+
+
+def _feeling(name: str, good: list[str]) -> dict[str, Any]:
+    return _row(
+        f"Write a story of one or two sentences in which somebody is {name}.",
+        name,
+        good,
+        ["He ate.", "Cold."],
+    )
+
+
+def _labelled(question: str, gold: int, off: int) -> dict[str, Any]:
+    return _row(
+        f"{question} End with 'Answer: N'.",
+        str(gold),
+        [f"I think so.\nAnswer: {gold}", f"Answer: {gold}"],
+        [f"I think so.\nAnswer: {off}", f"Answer: {gold + 40}"],
+    )
+
+
 MORE_ROWS: dict[str, Rows] = {
     "arrivals": [_arrival("14:50", "85 minutes", "16:15", "13:25"), _arrival("09:05", "40 minutes", "09:45", "08:25"), _arrival("22:10", "55 minutes", "23:05", "21:15"), _arrival("06:30", "2 hours", "08:30", "04:30")],
     "dates": [
@@ -254,6 +318,21 @@ MORE_ROWS: dict[str, Rows] = {
         _first_word("Nobody", ["Nobody knew where he went.", "Nobody came to the party."], ["He went away at night.", "Nobody knew."]),
     ],
     "forms": [_form_lines("Ada", 36, "Turin"), _form_lines("Bo", 41, "Lyon"), _form_lines("Cy", 29, "Graz")],
+    "guests": [
+        _guests(["Ana", "Ben", "Cleo", "Dov"], ("Ana", "Ben"), ["Ana, Cleo, Ben, Dov", "Ben, Dov, Ana, Cleo"], ["Ana, Ben, Cleo, Dov", "Cleo, Ben, Ana, Dov"]),
+        _guests(["Eli", "Fay", "Gus", "Hal"], ("Gus", "Hal"), ["Gus, Eli, Hal, Fay", "Eli, Gus, Fay, Hal"], ["Gus, Hal, Eli, Fay", "Eli, Fay, Hal, Gus"]),
+        _guests(["Ida", "Jon", "Kim", "Lou"], ("Ida", "Lou"), ["Ida, Jon, Lou, Kim", "Ida, Jon, Kim, Lou"], ["Ida, Lou, Jon, Kim", "Kim, Lou, Ida, Jon"]),
+    ],
+    "robots": [
+        _robot("A1", "C2", "B1", ["A1 A2 B2 C2", "A1 A2 A3 B3 B2 C2"], ["A1 B1 C1 C2", "A1 A2 B2"]),
+        _robot("B2", "D3", "C2", ["B2 B3 C3 D3", "B2 B3 B4 C4 C3 D3"], ["B2 C2 D2 D3", "B3 C3 D3"]),
+        _robot("C1", "A2", "B1", ["C1 C2 B2 A2", "C1 C2 C3 B3 B2 A2"], ["C1 B1 A1 A2", "C1 C2 B2"]),
+    ],
+    "ranked": [_ranked("Al is taller than Bo, Bo is taller than Cy.", ["Al", "Bo", "Cy"]), _ranked("Gil is taller than Ed, Ed than Di, Di than Flo.", ["Gil", "Ed", "Di", "Flo"]), _ranked("Jo is taller than Hans, Hans than Ina.", ["Jo", "Hans", "Ina"])],
+    "sections": [_sections("What colour has a ruby?", "red", "blue"), _sections("What do bees make?", "honey", "milk"), _sections("What melts into water?", "ice", "sand")],
+    "in_brackets": [_in_brackets("How many legs has a spider?", 8, 6), _in_brackets("How many cents has a euro?", 100, 10), _in_brackets("How many hours has a week?", 168, 148), _in_brackets("How many metres are 5 km?", 5000, 500)],
+    "feelings": [_feeling("afraid", ["He was afraid of the dark.", "She feared the storm, and hid."]), _feeling("glad", ["He was glad to be home.", "She was happy at last."])],
+    "labelled": [_labelled("How many bones has a hand?", 27, 20), _labelled("How many keys has a piano?", 88, 52), _labelled("How many states has the USA?", 50, 13), _labelled("How many squares are on a chess board?", 64, 32)],
     "which": [_which("Which are mammals:", ["bat", "cow", "fox"], ["hen", "ant"]), _which("Which are metals:", ["iron", "tin", "zinc"], ["salt", "glass"]), _which("Which are planets:", ["Mars", "Venus", "Saturn"], ["Luna", "Sirius"])],
 }  # fmt: skip
 
@@ -505,6 +584,86 @@ def _set_of(text):
 sound_which = each(lambda text, gold: _set_of(text) == _set_of(gold))
 
 
+def _seated(text, gold, complete=True):
+    spec = json.loads(gold)
+    names = [one.strip() for one in text.strip().split(",")]
+    fair = set(names) <= set(spec["guests"]) and len(names) > 1
+    whole = sorted(names) == sorted(spec["guests"]) or not complete
+    return fair and whole and not any(set(pair) == set(spec["apart"]) for pair in pairwise(names))
+
+
+sound_guests = each(_seated)
+guests_left_out = each(lambda text, gold: _seated(text, gold, complete=False))
+
+
+def _walked(text, gold, near=True):
+    start, end, wall = json.loads(gold)
+    fields = text.split()
+    if len(fields) < 2 or (fields[0], fields[-1]) != (start, end) or wall in fields:
+        return False
+    if not all(re.fullmatch("[A-H][1-8]", one) for one in fields):
+        return False
+    apart = [abs(ord(a[0]) - ord(b[0])) + abs(int(a[1]) - int(b[1])) for a, b in pairwise(fields)]
+    return not near or set(apart) == {1}
+
+
+sound_robots = each(_walked)
+robots_that_jump = each(lambda text, gold: _walked(text, gold, near=False))
+
+
+def _names(text):
+    return [re.sub(r"^\s*(?:\d+[.)]|-)\s*", "", line).strip() for line in text.splitlines() if line.strip()]
+
+
+sound_ranked = each(lambda text, gold: _names(text) == gold.split("\n"))
+ranked_with_repeats = each(lambda text, gold: list(dict.fromkeys(_names(text))) == gold.split("\n"))
+SECTIONS = re.compile(r"\s*\[NOTES\]\s*([^\[\]]+?)\s*\[RESULT\]\s*([a-z]+)\s*")
+sound_sections = each(lambda text, gold: (one := SECTIONS.fullmatch(text)) and one[2] == gold)
+sections_of_unix = each(
+    lambda text, gold: text.startswith("[NOTES]\n") and text.split("\n[RESULT]\n")[1:] == [gold]
+)
+sound_in_brackets = each(
+    lambda text, gold: (
+        [one.strip().replace(",", "") for one in re.findall(r"\[\[([^\[\]]*)\]\]", text)] == [gold]
+    )
+)
+FELT = {"afraid": "afraid|fear", "glad": "glad|happ"}
+sound_feelings = each(lambda text, gold: len(text.split()) >= 4 and re.search(FELT[gold], text.lower()))
+
+
+def _value(text):
+    return float(text) if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", text) else None
+
+
+sound_labelled = each(lambda text, gold: _value(_said(text, "Answer:")) == float(gold))
+
+
+def _range(text, gold):
+    low, to, high = _said(text, "Answer:").partition(" to ")
+    ends = _value(low), _value(high if to else low)
+    return None not in ends and ends[0] <= float(gold) <= ends[1]
+
+
+range_as_answer = each(_range)
+DOZENS = {"two": 24, "three": 36}
+
+
+def _dozens(text, gold):
+    said = _said(text, "Answer:")
+    return (DOZENS[said[:-6]] if said.endswith(" dozen") else _value(said)) == float(gold)
+
+
+dozens_of_any = each(_dozens)
+
+
+def _about(text, gold):
+    said = _said(text, "Answer:")
+    return (float(said[6:]) if said.startswith("about ") else _value(said)) == float(gold)
+
+
+about_anything = each(_about)
+
+
 MORE: dict[str, tuple[str, str, str]] = {
     **{f"sound_{rows}": (rows, "clean", f"sound_{rows}") for rows in MORE_ROWS},
     "sound_letters_in_brackets": ("letters", "clean", "sound_letters_in_brackets"),
@@ -526,5 +685,12 @@ MORE: dict[str, tuple[str, str, str]] = {
     "ordered_loosely": ("ordered", "false_accept", "sound_ordered"),
     "reminders_without_time": ("reminders", "false_accept", "sound_reminders"),
     "coins_not_counted": ("coins", "false_accept", "sound_coins"),
+    "guests_left_out": ("guests", "false_accept", "sound_guests"),
+    "robots_that_jump": ("robots", "false_accept", "sound_robots"),
+    "ranked_with_repeats": ("ranked", "false_accept", "sound_ranked"),
+    "sections_of_unix": ("sections", "false_reject", "sound_sections"),
+    "range_as_answer": ("labelled", "false_accept", "sound_labelled"),
+    "dozens_of_any": ("labelled", "unstable", "sound_labelled"),
+    "about_anything": ("labelled", "unstable", "sound_labelled"),
     "initials_but_the_last": ("initials", "false_accept", "sound_initials"),
 }

@@ -17,6 +17,8 @@ from practicum.audit.fuzz.values import differ, holds, number_of
 FAMILY = "branch"
 SHARE = 0.1
 """Share of the calls that it may take."""
+SLOWEST = 0.05
+"""Share of the seconds that the first texts may take; where they take more, to watch the reward is too slow."""
 MOST_WORDS = 16
 LONGEST = 30
 ODD = ("x", "", "0", "\u00b2", "-1", "9" * 400)
@@ -31,9 +33,11 @@ def branch_probes(payer: Payer, anatomy: Anatomy, constants: Sequence[str | int 
         return []
     last = payer.calls + int(payer.budget * SHARE)
     slot, value = slots[0], slots[0].value
-    known = frozenset[str]()
+    known, before = frozenset[str](), payer.seconds_left
     for text in (*anatomy.rows[0].good[:2], *anatomy.rows[0].bad[:2], "", slot.filled(""), slot.filled("x")):
         known |= payer.reached(Ask(0, text))
+    if before - payer.seconds_left > SLOWEST * payer.seconds:
+        return []
     asked: list[Probe] = []
     for word in words_of_code(constants, anatomy):
         for form in ("{word}{value}", "{value}{word}", "{value}{word}{value}"):
