@@ -18,7 +18,7 @@ FAMILY = "branch"
 SHARE = 0.1
 """Share of the calls that it may take."""
 SLOWEST = 0.05
-"""Share of the seconds that the first texts may take; where they take more, to watch the reward is too slow."""
+"""Share of the seconds that the first texts may take; where they take more, watching is too slow."""
 MOST_WORDS = 16
 LONGEST = 30
 ODD = ("x", "", "0", "\u00b2", "-1", "9" * 400)

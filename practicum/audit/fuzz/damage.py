@@ -55,6 +55,8 @@ STOP_WORD = re.compile(
     "|words?|you|your"
 )
 """Words that a reply can lose without another meaning."""
+ROWS = re.compile(r"\b(?:rows|records|tables?|quer(?:y|ies)|SELECT)\b")
+"""How prompts ask for what a table gives, where a row that comes twice is another result."""
 PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 Words = Counter[str]
 
@@ -81,8 +83,11 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             elif kind == "not_closed":
                 sure = kind in shown or bool(VALID.search(data.prompt.text) and _all_closed(data))
             elif kind == "doubled":
-                once = anatomy.task == "answer" and ONCE.search(data.prompt.text)
-                sure = kind in shown or bool(once and "word" not in what)
+                prompt = data.prompt.text
+                once = "word" not in what and (
+                    ONCE.search(prompt) or ("line" in what and ROWS.search(prompt))
+                )
+                sure = kind in shown or bool(anatomy.task == "answer" and once)
             else:
                 sure = kind in shown
             if sure and not _right_anyway(anatomy, row, whole, changed):

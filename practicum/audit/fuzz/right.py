@@ -128,7 +128,7 @@ def _between_blocks(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         ):
             changed = re.sub(r"(</\w+>)\s*(?=<\w+>)", rf"\1{gap}", text)
             if changed != text:
-                yield _paid(row, changed, "block_layout", f"that is right, {what}", text)
+                yield _paid(row, changed, "block_layout", f"that is right, {what}", text, not gap)
 
 
 def _gold_itself(anatomy: Anatomy, row: int) -> Iterator[Probe]:

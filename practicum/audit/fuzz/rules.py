@@ -248,6 +248,7 @@ def _broken(
             yield "with a part between its ends left out", [*values[:inner], *values[inner + 1 :]]
             yield "without its first part", values[1:]
             yield "without its last part", values[:-1]
+            yield "with a part between its ends twice", _twice(values, inner)
             yield "with a part that fits nowhere", [*values[:inner], "zebra", *values[inner + 1 :]]
     yield from _other_letters(prompt, values, every)
     if SORTED.search(prompt) and all(_in_order(one) for one in every):
@@ -343,6 +344,7 @@ def _unlinked(
         ("with a part between its ends left out", without),
         ("with two parts between its ends exchanged", exchanged),
         ("with nothing between its ends", [[values[0], values[-1]]]),
+        ("with a part between its ends twice", [_twice(values, place) for place in inner]),
     ):
         for changed in changes:
             if not all(linked(*pair) for pair in pairwise(changed)):
@@ -368,6 +370,10 @@ def _too_early(
 
 def _precedes(one: str, other: str, values: Sequence[str]) -> bool:
     return one in values and other in values and values.index(one) < values.index(other)
+
+
+def _twice(values: Sequence[str], place: int) -> list[str]:
+    return [*values[: place + 1], *values[place:]]
 
 
 def _exchanged(values: Sequence[str], place: int, other: int) -> list[str]:
