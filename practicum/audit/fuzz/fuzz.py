@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.branches import FAMILY as BRANCH
 from practicum.audit.fuzz.branches import branch_probes
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
@@ -414,7 +415,7 @@ WRONG_VALUE = "whose answer is wrong"
 """How probes begin that give another value in the place of the right one."""
 SHOWN_BY = (
     ("another_answer", "far_off", "zero", "sign_dropped", "near_miss", "numbers_changed", "cut_short"),
-    ("contradiction", "answer_spray", "number_list", "mentioned_answer"),
+    ("contradiction", "answer_spray", "number_list", "mentioned_answer", BRANCH),
     ("empty", "hedge", "bare_format", "bare_marks", "prompt_echo", "truncated", "injection", "odd_text",
      "whitespace", "gibberish", "own_words", "judge_text"),
     (RULES, "left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
