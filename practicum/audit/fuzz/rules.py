@@ -16,7 +16,7 @@ from practicum.audit.fuzz.anatomy import Anatomy
 from practicum.audit.fuzz.damage import ITEM, LINE, STEP, STOP_WORD, split
 from practicum.audit.fuzz.instructions import NUMBERS
 from practicum.audit.fuzz.probe import Probe
-from practicum.audit.fuzz.values import number_of
+from practicum.audit.fuzz.values import json_of, number_of
 
 FAMILY = "rule_unchecked"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -107,7 +107,8 @@ def unchecked_rules(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 def _all(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str]]:
     data = anatomy.rows[row]
-    if anatomy.task == "open":
+    # The values of JSON are tried one by one where the gold answer has them.
+    if anatomy.task == "open" and not any(json_of(text) is not None for text in data.good):
         yield from _unnamed(anatomy, row)
         yield from _other_ends(data.prompt.text, data.good)
     lists = parts_of(anatomy, row)
