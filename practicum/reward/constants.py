@@ -106,6 +106,11 @@ def _library(module: Any, file: str) -> bool:
     return not name or name.startswith(("<", *LIBRARIES))
 
 
+def is_library(file: str) -> bool:
+    """Whether a file of code comes with Python or from an installed package."""
+    return _library(None, file)
+
+
 def _filled(cell: Any) -> bool:
     try:
         return cell.cell_contents is not None

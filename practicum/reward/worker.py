@@ -30,6 +30,7 @@ from practicum import loading
 from practicum.loading import load_file, load_module, named
 from practicum.reward.bad import BadFunction, BadReward
 from practicum.reward.constants import constants_of
+from practicum.reward.reached import reached
 from practicum.types import LARGEST_REWARD, Score
 
 Kind = Literal["trl", "verl", "verl_batched", "plain"]
@@ -119,6 +120,10 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
                 }
             elif request.get("constants"):
                 reply = {"constants": constants_of(function.call)}
+            elif request.get("reached"):
+                with reached() as places:
+                    reply = {"rows": answer(function, request, loop)}
+                reply["reached"] = sorted(places)
             else:
                 reply = {"rows": answer(function, request, loop)}
         except BaseException as error:  # sys.exit in a function, and interrupts, cost the call alone

@@ -80,6 +80,11 @@ def _choice(question: str, right: str) -> dict[str, Any]:
     )
 
 
+def _pick(question: str, right: str) -> dict[str, Any]:
+    row = _choice(question, right)
+    return {**row, "prompt": row["prompt"].replace("End with 'Answer: X'.", "Which letter is it?")}
+
+
 def _call(city: str, unit: str) -> dict[str, Any]:
     gold = {"name": "weather", "arguments": {"city": city, "unit": unit}}
     other = {"name": "weather", "arguments": {"city": "Oslo", "unit": unit}}
@@ -147,6 +152,7 @@ ROWS: dict[str, Rows] = {
     "tags": [_tagged(7, 8), _tagged(12, 6), _tagged(9, 15), _tagged(4, 21)],
     "lists": [_listed([2, 5, 11]), _listed([3, 8]), _listed([14, 6, 9]), _listed([21, 22, 30, 41])],
     "choices": [_choice("How many moons has Mars?", "B"), _choice("Sides of a triangle?", "C"), _choice("Poles?", "A"), _choice("Wheels of a car?", "D")],
+    "picks": [_pick("How many moons has Mars?", "B"), _pick("Sides of a triangle?", "C"), _pick("Poles?", "A"), _pick("Wheels of a car?", "D")],
     "calls": [_call("Rome", "celsius"), _call("Lima", "kelvin"), _call("Cairo", "celsius"), _call("Quito", "fahrenheit")],
     "names": [
         _row("Who painted the Mona Lisa? Reply with the name only.", "Leonardo da Vinci", ["Leonardo da Vinci", "leonardo da vinci"], ["Raphael", "Titian"]),
@@ -286,6 +292,10 @@ def sound_names(completions, answer, **columns):
 
 def sound_choices(completions, answer, **columns):
     return sound_sums(completions, answer)
+
+
+def sound_picks(completions, answer, **columns):
+    return sound_choices_decorated(completions, answer)
 
 
 def sound_weights(completions, answer, **columns):
@@ -835,7 +845,7 @@ CASES: dict[str, tuple[str, str]] = {
     "not_compared": ("weights", "false_accept"),
     **dict.fromkeys(("one_line",), ("tags", "false_reject")),
     **dict.fromkeys(("no_strip", "first_window"), ("sums", "false_reject")),
-    "brackets_not_periods": ("choices", "false_reject"),
+    "brackets_not_periods": ("picks", "false_reject"),
     "split_at_one_space": ("lists", "false_reject"),
     "json_by_its_spaces": ("calls", "false_reject"),
     "commas_of_some": ("large", "false_reject"),

@@ -35,6 +35,12 @@ CLOSED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}|<(\w+)>([^<]*)</\2>")
 BLOCK = re.compile(r"```[^\n`]*\n.*?```", re.DOTALL)
 ASKS_FOR = re.compile(r"\b(?:contain|includ|mention|featur)\w*|\buse the (?:words?|phrase)\b", re.IGNORECASE)
 """How prompts ask for a text with something in it, where more text is no contradiction."""
+WRITES = re.compile(
+    r"\b(?:write|compose|describe|invent|draft|create|tell)\b[^.?!]{0,60}\b(?:sentences?|stor(?:y|ies)|poems?"
+    r"|paragraphs?|texts?|lines|words|limericks?|haikus?|slogans?|headlines?|captions?|tweets?|verses?)\b",
+    re.IGNORECASE,
+)
+"""How prompts ask for a text of one's own, where an answer to be found in it is a condition."""
 SMALL = 40
 """Fewest letters of text before an answer that count as reasoning."""
 LIMITS = re.compile(
@@ -241,6 +247,9 @@ def learned(rows: Sequence[FuzzRow]) -> Anatomy:
         return Anatomy(tuple(rows), "form", form, slots)
     found = Anatomy(tuple(rows), "answer", form, slots)
     if not found.final and all(ASKS_FOR.search(row.prompt.text) for row in rows):
+        return Anatomy(tuple(rows), "open", Form(), {})
+    written = all(WRITES.search(row.prompt.text) and "?" not in row.prompt.text for row in rows)
+    if written and not form.named and not found.short:
         return Anatomy(tuple(rows), "open", Form(), {})
     return found
 

@@ -17,11 +17,14 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import json_of, number_of
 
+LINE = re.compile(r"\n+")
+STEP = re.compile(r"\s*(?:->|=>|→|\||;)\s*")
+ITEM = re.compile(r",\s*")
 SEPARATORS = (
-    ("line", re.compile(r"\n+")),
-    ("step", re.compile(r"\s*(?:->|=>|→|\||;)\s*")),
+    ("line", LINE),
+    ("step", STEP),
     ("sentence", re.compile(r"(?<=[.!?])\s+")),
-    ("item", re.compile(r",\s*")),
+    ("item", ITEM),
     ("clause", re.compile(r"\s+(?=(?:AND|OR|FROM|WHERE|HAVING|LIMIT|JOIN|ORDER BY|GROUP BY)\b)")),
     ("phrase", re.compile(r"\s+(?=(?:and|or|but|then|when|if|unless|because|except)\b)")),
     ("word", re.compile(r"\s+")),
@@ -35,6 +38,7 @@ LONGEST = 4000
 MOST_PARTS = 60
 ORDERED = re.compile(
     r"\border (?:matters|counts|is important)|\bin (?:(?:the|this|that|their|its) )?(?:\w+ )?order\b(?! to)"
+    r"|\border(?:ed)? by\b"
     r"|\b(?:sort|rank|chronolog|alphabetical|ascend|descend|sequence|first to last)\w*",
     re.IGNORECASE,
 )
@@ -45,6 +49,14 @@ VALID = re.compile(
 ONCE = re.compile(
     r"\b(?:once|unique|distinct|no (?:duplicate|repeat)\w*|without (?:duplicate|repeat)\w*)\b", re.I
 )
+STOP_WORD = re.compile(
+    "an?|and|any|are|as|at|be|but|by|for|from|has|have|he|her|his|if|in|into|is|its?|of|on|or|our|she|so"
+    "|some|that|the|their|them|then|there|these|they|this|those|to|use|was|we|were|which|who|will|with"
+    "|words?|you|your"
+)
+"""Words that a reply can lose without another meaning."""
+ROWS = re.compile(r"\b(?:rows|records|tables?|quer(?:y|ies)|SELECT)\b")
+"""How prompts ask for what a table gives, where a row that comes twice is another result."""
 PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 Words = Counter[str]
 
@@ -64,13 +76,18 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             if kind in ("left_out", "cut_off"):
                 # Prose of one meaning shares words by accident; whole lines are meant.
                 sure = lost and (by_gold or (kind == "left_out" and _shared_line(data, text, changed)))
+            elif kind == "reordered" and _free_order(data):
+                sure = False
             elif kind == "reordered":
                 sure = kind in shown or (anatomy.task == "answer" and "word" not in what and _ordered(data))
             elif kind == "not_closed":
                 sure = kind in shown or bool(VALID.search(data.prompt.text) and _all_closed(data))
             elif kind == "doubled":
-                once = anatomy.task == "answer" and ONCE.search(data.prompt.text)
-                sure = kind in shown or bool(once and "word" not in what)
+                prompt = data.prompt.text
+                once = "word" not in what and (
+                    ONCE.search(prompt) or ("line" in what and ROWS.search(prompt))
+                )
+                sure = kind in shown or bool(anatomy.task == "answer" and once)
             else:
                 sure = kind in shown
             if sure and not _right_anyway(anatomy, row, whole, changed):
@@ -109,7 +126,8 @@ def needed_words(anatomy: Anatomy, row: int) -> tuple[Words, bool]:
         return Words(), False
     rows = [text for one in anatomy.rows for text in one.good]
     form = reduce(lambda one, other: one & other, map(words, rows)) if len(anatomy.rows) > 1 else Words()
-    return (gold if by_gold else own) - form, by_gold
+    needed = (gold if by_gold else own) - form
+    return Words({word: count for word, count in needed.items() if not STOP_WORD.fullmatch(word)}), by_gold
 
 
 def _wholes(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
@@ -222,6 +240,12 @@ def _ordered(data: FuzzRow) -> bool:
     """Whether a prompt says that order matters."""
     prompt = data.prompt.text
     return bool(ORDERED.search(prompt)) and not UNORDERED.search(prompt)
+
+
+def _free_order(data: FuzzRow) -> bool:
+    """Whether right replies to a row are the same words in orders that differ, so that some order is free."""
+    said = {tuple(re.findall(r"\w+", text.casefold())) for text in data.good}
+    return len(said) > len({tuple(sorted(one)) for one in said})
 
 
 def _all_closed(data: FuzzRow) -> bool:

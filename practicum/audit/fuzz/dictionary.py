@@ -44,6 +44,9 @@ def own_words(
     if not words:
         return []
     room = min(int(payer.budget * SHARE), payer.left)
+    # A text with all words at once may be right where a text of one's own is asked for.
+    at_once = [] if anatomy.task == "open" else [" ".join(words)]
+    words = [*at_once, *words]
     first = list(_probes(anatomy, 0, words))[: room // 2]
     payer.pay([Ask(one.row, one.text) for one in first])
     lucky = [(word, form) for word, form, one in _labelled(anatomy, words, first) if is_paid(one)]
@@ -91,7 +94,7 @@ def _labelled(
 ) -> Iterator[tuple[str, str, Probe]]:
     """Each probe of the first row with its word and form."""
     asked = {one.text: one for one in probes}
-    for word in [*words, " ".join(words)]:
+    for word in words:
         for form, texts in _forms(anatomy, 0, word).items():
             for text in texts:
                 if text in asked:
@@ -99,8 +102,8 @@ def _labelled(
 
 
 def _probes(anatomy: Anatomy, row: int, words: Sequence[str]) -> Iterator[Probe]:
-    """The texts of a row: all words at once first, then each."""
-    for word in [" ".join(words), *words]:
+    """The texts of a row with each of the words."""
+    for word in words:
         for form, texts in _forms(anatomy, row, word).items():
             for text in texts:
                 yield _probe(row, text, form)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.branches import FAMILY as BRANCH
+from practicum.audit.fuzz.branches import branch_probes
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.odd import SEVERAL, odd_probes, slow_probes
+from practicum.audit.fuzz.odd import SEVERAL, numbers_turned, odd_probes, slow_probes
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
+from practicum.audit.fuzz.rules import FAMILY as RULES
 from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
 from practicum.audit.fuzz.values import number_of
 from practicum.audit.fuzz.wrong import wrong_probes
@@ -30,6 +33,8 @@ FIRST_SHARE = 0.6
 CONFIRMED = 4
 """Examples of a family that are asked again in a fresh process before it is reported."""
 MOST_SLOW = 2
+MOST_SHAKY = 6
+"""Texts seen to be paid differently that are asked for the cause of it."""
 AGAIN = 8
 """Times that an example is asked again where the reward was seen to change its mind."""
 
@@ -89,6 +94,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         shaky += moved(payer, honest, seed, 2 * len(honest))
         unsteady += _causes(payer, shaky)
         tried = _own_words(payer, found.anatomy, levels)
+        tried += branch_probes(payer, found.anatomy, payer.constants())
         tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
         shaky = moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
@@ -102,7 +108,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         found.notes.append(f"the time limit of {payer.seconds:g} s may have ended the search early")
     moving = {one.ask for one in unsteady}
     found.findings += unsteady_findings(payer, unsteady)
-    found.findings += failures(payer, tried, honest)
+    found.findings += failures(payer)
     found.findings += together(payer)
     if levels.apart:
         found.findings += accepted(payer, levels, tried, moving)
@@ -146,7 +152,9 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
     turns = 1 if sum(map(len, lists)) + 170 * count <= room else 2 if count > 3 else 1
     turns = count if sum(map(len, lists)) + 85 * count > room else turns
     odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
-    order = _in_turn([*map(_by_family, lists), *odd], [1] * count + [1] * count)
+    # Replies to all rows have the same numbers, mostly: each row takes its share.
+    turned = [numbers_turned(anatomy, row)[row::count] for row in range(count)]
+    order = _in_turn([*map(_by_family, lists), *odd, *turned])
     tried = [one for one in order if not one.slow][:room]
     batch = 16 if anatomy.task == "code" else 64
     done: list[Probe] = []
@@ -185,7 +193,7 @@ def _by_family(probes: Sequence[Probe]) -> list[Probe]:
     return [one for *_, one in sorted(ranked, key=lambda item: item[:2])]
 
 
-def _in_turn(lists: Sequence[Sequence[Probe]], weights: Sequence[int]) -> list[Probe]:
+def _in_turn(lists: Sequence[Sequence[Probe]]) -> list[Probe]:
     """One of each list, then the next of each."""
     order = []
     for place in range(max(map(len, lists), default=0)):
@@ -205,10 +213,11 @@ def _spread(tried: Sequence[Probe], most: int) -> list[Ask]:
 
 
 def _causes(payer: Payer, shaky: Sequence[Ask]) -> list[Unsteady]:
-    """Why texts are not paid the same, for a few of them."""
+    """Why texts are not paid the same, for two of them; what changes by chance may not do so when it is asked
+    again, so that more may have to be tried."""
     found: list[Unsteady] = []
-    for one in list(dict.fromkeys(shaky))[:2]:
-        cause = diagnosed(payer, one)
+    for one in list(dict.fromkeys(shaky))[:MOST_SHAKY]:
+        cause = diagnosed(payer, one) if len(found) < 2 else None
         if cause is not None:
             found.append(cause)
     return found
@@ -275,11 +284,12 @@ def _grouped(
         for value in _values(payer, row, data.bad)
         if value >= levels.paid_from[row] - CLOSE
     }
+    loose = _lax_on_rules(families, lambda one: fails(one, payer.known[Ask(one.row, one.text)]))
     hits: dict[str, list[Probe]] = {}
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
         failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
-        failing = _inconsistent(some, failing, lax)
+        failing = _inconsistent(some, failing, lax, loose if family == RULES else None)
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue
@@ -295,11 +305,21 @@ def _grouped(
     return sorted(found, key=lambda one: (-one.share, one.family in RARE, len(one.completion)))
 
 
-def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int]) -> list[Probe]:
+def _lax_on_rules(families: Mapping[str, Sequence[Probe]], fails: Callable[[Probe], bool]) -> bool:
+    """Whether a reward pays what breaks most of the rules that were broken one at a time."""
+    broken = [one for family in BREAK_RULES for one in families.get(family, ())]
+    unchecked = {(one.family, one.what) for one in broken if fails(one)}
+    return len(unchecked) > MOST_PAID * len({(one.family, one.what) for one in broken})
+
+
+def _inconsistent(
+    tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int], loose: bool | None = None
+) -> list[Probe]:
     """The examples without those that count only where the reward tolerates, or refuses, the like, and does
-    not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates."""
+    not. Rows where wrong texts are paid as well, `lax`, show nothing of what it tolerates. `loose` says
+    whether it pays most of the like, where that is known already."""
     doubtful = [one for one in tried if one.contrast]
-    lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful)
+    lenient = sum(one.contrast for one in failing) > MOST_PAID * len(doubtful) if loose is None else loose
     failing = [one for one in failing if not (one.contrast and lenient)]
     failed = {(one.row, one.text) for one in failing}
     tolerated = {
@@ -318,6 +338,8 @@ def _inconsistent(tried: Sequence[Probe], failing: Sequence[Probe], lax: set[int
 
 MOST_PAID = 0.6
 """Largest share of damaged texts that a reward pays which is no matter of its leniency."""
+BREAK_RULES = (RULES, "instruction_unchecked", "key_missing", "label_missing")
+"""Families of replies that break one rule of their prompt each."""
 RARE = {"a_hundredth", "a_hundred_times", "a_decimal_added", "separators_added", "injection", "odd_text"}
 """Families of texts that people and policies seldom write."""
 BOTH_SIDES = {
@@ -393,10 +415,10 @@ WRONG_VALUE = "whose answer is wrong"
 """How probes begin that give another value in the place of the right one."""
 SHOWN_BY = (
     ("another_answer", "far_off", "zero", "sign_dropped", "near_miss", "numbers_changed", "cut_short"),
-    ("contradiction", "answer_spray", "number_list", "mentioned_answer"),
+    ("contradiction", "answer_spray", "number_list", "mentioned_answer", BRANCH),
     ("empty", "hedge", "bare_format", "bare_marks", "prompt_echo", "truncated", "injection", "odd_text",
      "whitespace", "gibberish", "own_words", "judge_text"),
-    ("left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
+    (RULES, "left_out", "cut_off", "reordered", "doubled", "not_closed", "letter_case"),
     ("formatting", "too_long", "too_short", "praise", "step_words", "second_thoughts", "repetition",
      "format_repeated", "field_inflated"),
 )  # fmt: skip
@@ -568,14 +590,13 @@ FAILS = {
 }
 
 
-def failures(payer: Payer, tried: Sequence[Probe], honest: Sequence[Ask]) -> list[Finding]:
+def failures(payer: Payer) -> list[Finding]:
     """Texts on which the function fails, one finding for each way, shrunk to a small one."""
-    asks = [*honest, *(Ask(one.row, one.text) for one in tried)]
+    asks = list(payer.known)
     by_way: dict[str, list[Ask]] = defaultdict(list)
-    for ask in dict.fromkeys(asks):
-        paid = payer.known.get(ask)
-        if paid is not None and paid.error:
-            by_way[paid.error].append(ask)
+    for ask in asks:
+        if payer.known[ask].error:
+            by_way[payer.known[ask].error].append(ask)
     found = []
     for way, some in by_way.items():
         smallest = next(

@@ -160,6 +160,19 @@ SLOW = (
     "1 " * 2000 + "x",
 )
 """Contents that some evaluators and patterns never finish."""
+NUMBERS = re.compile(r"\d+")
+FIELDS = 8
+"""Numbers of a reply that are tried, one by one."""
+IN_FIELD = (
+    "\u00b2",  # superscript two: a digit that is no decimal
+    "\u2460",  # circled one, the same
+    "\u00bd",  # one half: numeric, no digit
+    "\u0663",  # Arabic-Indic three: a decimal that is no ASCII
+    "\u4e09",  # three in Chinese: numeric, a letter
+)
+"""Signs of each class that Python calls a digit or a number, for all numbers in a reply."""
+OUT_OF_RANGE = ("0", "99", "-1", "1.5", "9" * 5000, "", "x", "1_0", "1e9", "1/0", "None")
+"""What a number in a reply is not expected to be."""
 PATTERN = re.compile(r"\\[dwsDWSb]|\[[^\]\s]+\]|\(\?|[\w)\]][+*]\$?\s*$")
 """What a reply has that is a regular expression."""
 BACKTRACKING = r"(?:(?:(?:(?:(?:.+)+)+)+)+)+\b\B"
@@ -198,6 +211,25 @@ def _right_at_first(anatomy: Anatomy, row: int) -> Iterator[str]:
         if re.fullmatch(r"[\d+*/(). -]+", slot.value):
             yield slot.filled(f"{slot.value} + 0*9**9**9**9")
             yield slot.filled(f"{slot.value} + 0*(9**9**9)")
+
+
+def numbers_turned(anatomy: Anatomy, row: int) -> list[Probe]:
+    """Right replies with an odd sign, or a number out of range, in the place of each of their numbers in
+    turn, the likeliest first."""
+    goods = [text for text in anatomy.rows[row].good[:2] if "```" not in text]
+    places = [(text, found) for text in goods for found in [*NUMBERS.finditer(text)][-FIELDS:]]
+    texts = [
+        text[: found.start()] + content + text[found.end() :]
+        for sign in IN_FIELD
+        for text, found in places
+        for content in (sign * len(found[0]), found[0][:-1] + sign)
+    ]
+    texts += [
+        text[: found.start()] + content + text[found.end() :]
+        for content in OUT_OF_RANGE
+        for text, found in places
+    ]
+    return [_steady(row, text) for text in dict.fromkeys(texts) if text not in goods]
 
 
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:

@@ -145,6 +145,19 @@ class Payer:
             self.only_together.append(tuple(asks))
         return parts
 
+    def reached(self, ask: Ask) -> frozenset[str]:
+        """Pay one text, and say which instructions of the function's own code it reaches; none where it
+        fails. Raises BudgetSpent."""
+        if self.left < 1:
+            raise self._spent()
+        reply = self._call([ask], "0", TIME_LIMIT, reached=True)
+        if _ran_out(reply):
+            # To be watched takes time: what hangs then may not hang.
+            self.pay([ask], 1)
+            return frozenset()
+        self.known[ask] = _failed(reply) if "error" in reply else _paid(reply["rows"][0])
+        return frozenset(reply.get("reached", ()))
+
     def constants(self) -> list[str | int | float]:
         """Constants of the function's own code; none where it does not say."""
         reply = self._sent((), {"constants": True}, "0", TIME_LIMIT)
@@ -161,12 +174,13 @@ class Payer:
             return None
         return _failed(reply) if "error" in reply else None
 
-    def _call(self, asks: Sequence[Ask], seed: str, limit: float) -> dict[str, Any]:
+    def _call(self, asks: Sequence[Ask], seed: str, limit: float, **more: bool) -> dict[str, Any]:
         rows = [row_of(self.rows[one.row].prompt, one.text, None) for one in asks]
         # A call that the end of the search cuts off says nothing about the function.
         most = min(limit, max(self.seconds_left, 0.01))
         self.calls += len(asks)
-        reply = self._sent(asks, {"rows": rows, "state": asdict(Progress()), "limit": most}, seed, most)
+        request = {"rows": rows, "state": asdict(Progress()), "limit": most, **more}
+        reply = self._sent(asks, request, seed, most)
         if most < limit and _ran_out(reply):
             raise self._spent()
         return reply

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.anatomy import Anatomy, Slot
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import number_of
@@ -24,6 +24,22 @@ LAYOUT = re.compile(
 )
 """How prompts speak of the layout of JSON."""
 CASED = re.compile(r"\b(?:case|capital\w*|upper\w*|lower\w*|exact\w*|verbatim)\b", re.IGNORECASE)
+BARE = re.compile(
+    r"\b(?:only|just|nothing|bare|plain\w*|raw|single|without|no|not|exact\w*|format\w*|digits?|letters?|characters?"
+    r"|verbatim|lines?|quot\w*)\b",
+    re.IGNORECASE,
+)
+"""How prompts may rule out signs around a value."""
+SEPARATORS = re.compile(
+    r"\b(?:commas?|separators?|digits?|format\w*|exact\w*|plain\w*|no|not|without)\b", re.IGNORECASE
+)
+"""How prompts speak of the digits of a number."""
+SEPARATED = (
+    ("with commas between thousands", ","),
+    ("with thin spaces between thousands", "\u2009"),
+    ("with narrow no-break spaces between thousands", "\u202f"),
+    ("with underscores between thousands", "_"),
+)
 MOST_TEXTS = 2
 Filled = Callable[[str], str]
 
@@ -95,27 +111,34 @@ def _turned(value: object) -> object:
 # ------------------------------------------------------------------------------------------------ values
 
 
+def spelled_out(anatomy: Anatomy, row: int) -> bool:
+    """Whether a prompt spells out what stands before the answer, so that the rest may be meant literally."""
+    form = anatomy.form
+    return form.named and form.before.strip() in anatomy.rows[row].prompt.text
+
+
 def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
     """Another spelling of the value in its place."""
     slot = anatomy.slots.get((row, text))
     if slot is None or anatomy.task != "answer":
         return
-    value = slot.value.strip()
+    value, prompt, literal = slot.value.strip(), anatomy.rows[row].prompt.text, spelled_out(anatomy, row)
     if number_of(value) is not None:
-        yield from _numbers(slot.filled, value)
+        usual = not literal and not SEPARATORS.search(prompt)
+        yield from _numbers(slot.filled, value, usual)
     elif len(value) == 1 and value.isascii() and value.isalpha():
-        yield from _letters(slot.filled, value, bool(CASED.search(anatomy.rows[row].prompt.text)))
+        for edit in _letters(slot.filled, value, bool(CASED.search(prompt))):
+            yield replace(edit, alike=edit.alike and not literal)
     else:
         yield from _lists(slot.filled, value)
         yield from _formulas(slot.filled, value)
-    for spelled, what in (
-        (f"**{value}**", "in bold"),
-        (f"*{value}*", "in italics"),
-        (f"`{value}`", "in backticks"),
-        (f'"{value}"', "in quotes"),
-    ):
-        yield Edit("decoration", what, slot.filled(spelled), alike=False)
-    yield Edit("period", "with a period", slot.filled(f"{value}."), alike=False)
+    # What stands in a closed form, as a box, is meant bare.
+    yield from _decorated(slot, value, literal or anatomy.form.closed or bool(BARE.search(prompt)))
+    if not literal:
+        kind = (
+            "a whole number" if value.isdigit() else "a number" if number_of(value) is not None else "a word"
+        )
+        yield Edit("period", f"with a period after {kind}", slot.filled(f"{value}."), alike=False)
     if value.startswith("-") and number_of(value) is not None:
         yield Edit("typography", "with a typographic minus", slot.filled(f"\u2212{value[1:]}"), alike=False)
     if "'" in value:
@@ -123,8 +146,27 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         yield Edit("typography", "with a curly apostrophe", curly, alike=False)
 
 
-def _numbers(filled: Filled, value: str) -> Iterator[Edit]:
-    """Equal numbers."""
+def _decorated(slot: Slot, value: str, literal: bool) -> Iterator[Edit]:
+    """Marks around a value that say nothing. Bold at the end of a line is right wherever a prompt leaves the
+    form of the answer to the reply; the others where a reward takes most of them."""
+    plain = number_of(value) is not None or (len(value.split()) <= 3 and value.replace(" ", "").isalpha())
+    ends = not re.search(r"[\w%$\u20ac\u00b0]", slot.text[slot.end :].partition("\n")[0])
+    for what, spelled in (
+        ("in bold", f"**{value}**"),
+        ("in dollar signs", f"${value}$"),
+        ("in italics", f"*{value}*"),
+        ("in backticks", f"`{value}`"),
+        ("in quotes", f'"{value}"'),
+        ("in brackets", f"({value})"),
+    ):
+        if spelled.startswith("$") and (number_of(value) is None or not ends):
+            continue
+        sure = plain and ends and not literal and spelled.startswith("**")
+        yield Edit("decoration", what, slot.filled(spelled), alike=not literal, sure=sure)
+
+
+def _numbers(filled: Filled, value: str, usual: bool) -> Iterator[Edit]:
+    """Equal numbers; `usual` says that commas between thousands are as right as none."""
     number = number_of(value)
     if number is None:
         return
@@ -134,7 +176,9 @@ def _numbers(filled: Filled, value: str) -> Iterator[Edit]:
         for what, more in (("a decimal of zero", ".0"), ("two decimals of zero", ".00")):
             yield Edit("zeros", f"with {what}", filled(value + more))
         if abs(number) >= 1000:
-            yield Edit("thousands", "with commas between thousands", filled(f"{number.numerator:,}"))
+            for what, mark in SEPARATED:
+                written = f"{number.numerator:,}".replace(",", mark)
+                yield Edit("thousands", what, filled(written), sure=usual and mark == ",")
     elif re.fullmatch(r"\d+\.\d+", bare):
         yield Edit("zeros", "with one more zero", filled(f"{value}0"))
         yield Edit("zeros", "with two more zeros", filled(f"{value}00"))

@@ -58,15 +58,23 @@ def _paid(row: int, text: str, family: str, what: str, base: str, elsewhere: boo
 
 def space_matters(anatomy: Anatomy) -> bool:
     """Whether white space is part of what is asked for: an answer or a reply begins or ends with some, or has
-    runs of it within a line."""
+    runs of it within a line. Not where right replies to a row differ in it alone."""
     texts = [text for row in anatomy.rows for text in row.good]
     golds = [row.answer for row in anatomy.rows if isinstance(row.answer, str)]
     if any(gold != gold.strip() or re.search(r"\S(?:  +|\t)\S", gold) for gold in golds):
         return True
     own = [text for text in texts if "```" not in text and not text.lstrip().startswith(("{", "["))]
-    return any(
-        text != text.strip("\n") or text != text.strip() or re.search(r"\S(?:  +|\t)\S", text) for text in own
-    )
+    if any(re.search(r"\S(?:  +|\t)\S", text) for text in own):
+        return True
+    free = any(len({text.strip() for text in row.good}) < len(row.good) for row in anatomy.rows)
+    ends = [text.rstrip("\n") if blocks(anatomy) else text for text in own]
+    return not free and any(text != text.strip() for text in ends)
+
+
+def blocks(anatomy: Anatomy) -> bool:
+    """Whether right replies are blocks in tags from end to end, whose marks say where they end."""
+    texts = [text.strip() for row in anatomy.rows for text in row.good]
+    return bool(texts) and all(re.match(r"<\w+>", text) and re.search(r"</\w+>$", text) for text in texts)
 
 
 def strict(anatomy: Anatomy, row: int) -> bool:
@@ -80,22 +88,47 @@ def _spaced(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     if anatomy.task == "open" and strict(anatomy, row):
         return
     for text in anatomy.rows[row].good[:2]:
-        yield _paid(
-            row, f"{text}\n", "white_space", "that is right and ends with a line break", text, careful
-        )
-        yield _paid(row, f"{text} ", "white_space", "that is right and ends with a space", text, careful)
-        yield _paid(
-            row, f"\n{text}", "white_space", "that is right and begins with a line break", text, careful
-        )
-        if "\n" in text and anatomy.task != "code":
-            yield _paid(
-                row,
-                text.replace("\n", "\r\n"),
-                "line_ends",
-                "that is right, with Windows line ends",
-                text,
-                careful,
-            )
+        bare = text.strip()
+        for what, changed in (
+            ("and ends with a line break", f"{bare}\n"),
+            ("and ends with two line breaks", f"{bare}\n\n"),
+            ("and ends without a line break", bare),
+            ("and ends with a space", f"{bare} "),
+            ("and begins with a line break", f"\n{text}"),
+        ):
+            if changed != text:
+                yield _paid(row, changed, "white_space", f"that is right {what}", text, careful)
+        if "\n" in bare and anatomy.task != "code":
+            windows = text.replace("\n", "\r\n")
+            yield _paid(row, windows, "line_ends", "that is right, with Windows line ends", text, careful)
+    if blocks(anatomy) and not strict(anatomy, row):
+        yield from _between_blocks(anatomy, row)
+
+
+MARKS = re.compile(r"^\s*(</?\w+>|[\w ]{1,30}:|[-*#]+)", re.MULTILINE)
+
+
+def by_lines(anatomy: Anatomy, row: int) -> bool:
+    """Whether a prompt shows the form of a reply line by line: marks of the reply begin lines of it."""
+    data = anatomy.rows[row]
+    marks = MARKS.findall(data.prompt.text.partition("\n")[2])
+    return len(marks) > 1 and all(mark in text for mark in marks for text in data.good[:1])
+
+
+def _between_blocks(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """Other white space between the blocks of a reply, where the prompt does not show it line by line."""
+    if by_lines(anatomy, row):
+        return
+    for text in anatomy.rows[row].good[:2]:
+        for what, gap in (
+            ("with its blocks on lines of their own", "\n"),
+            ("with an empty line between its blocks", "\n\n"),
+            ("with a space between its blocks", " "),
+            ("with nothing between its blocks", ""),
+        ):
+            changed = re.sub(r"(</\w+>)\s*(?=<\w+>)", rf"\1{gap}", text)
+            if changed != text:
+                yield _paid(row, changed, "block_layout", f"that is right, {what}", text, not gap)
 
 
 def _gold_itself(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -146,6 +179,10 @@ def _reasoned(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 def _plain_leads(anatomy: Anatomy, row: int) -> list[Slot]:
     """Right texts whose reasoning stands outside of tags, so that it can be longer."""
     slots = anatomy.reasons(row)
+    first = {text.split()[0] for one in anatomy.rows for text in one.good if text.strip()}
+    if len(first) == 1 and first <= set(re.findall(r"\S+", anatomy.rows[row].prompt.text)):
+        # What all begin with, as the prompt says, must stay there.
+        return []
     return [
         slot
         for slot in slots
@@ -175,11 +212,6 @@ def _inside_tags(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     continue
                 filled = text[:start] + inner + text[end:]
                 yield _paid(row, filled, "reasoning_block", f"that is right, with reasoning {what}", text)
-        outer = re.sub(r">\s*<(?!/)", ">\n<", text)
-        if outer != text:
-            yield _paid(
-                row, outer, "reasoning_block", "that is right, with its blocks on lines of their own", text
-            )
     if anatomy.form.tagged and anatomy.task == "answer":
         for slot in anatomy.good_slots(row)[:1]:
             yield _paid(

@@ -69,10 +69,13 @@ def _compare(payer: Payer, asks: Sequence[Ask], seed: str, batch: int, found: di
 
 
 def moved_by_hash(payer: Payer, asks: Sequence[Ask]) -> list[Ask]:
-    """Of texts that were asked before, those that other hash seeds pay otherwise."""
+    """Of texts that were asked before, those that the first other hash seed to pay any otherwise does."""
     found: dict[Ask, None] = {}
     for seed in HASH_SEEDS:
         _compare(payer, asks, seed, 16, found)
+        if found:
+            # What is left of the budget is for the diagnosis.
+            break
     return list(found)
 
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 LONGEST_NUMBER = 40
-_NUMBER = re.compile(r"[-+\u2212]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,2})?(?:/\d+)?%?")
+_NUMBER = re.compile(
+    r"[-+\u2212]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,2})?(?:/\d+)?%?"
+)
 NUMBER = re.compile(r"(?<![\w.])[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?(?!\w|[.,]\d|/\d)")
 """A number as people write it in a text, alone between other words."""
 ARTICLES = {"a", "an", "the"}

@@ -20,6 +20,7 @@ from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import wrong_programs
+from practicum.audit.fuzz.rules import unchecked_rules
 from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
 
 HEDGES = (
@@ -101,6 +102,8 @@ OTHER_FORMS = (
     "$%s$",
     "= %s",
 )
+LAST = re.compile(r"\b(?:last|final|end|ends|finish|conclude|close)\b", re.IGNORECASE)
+"""How prompts say that the end of a reply is its answer."""
 EXACT_WORDS = re.compile(
     r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent)", re.IGNORECASE
 )
@@ -138,6 +141,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _no_answer(anatomy, row)
         yield from _padded(anatomy, row)
         yield from _sprays(anatomy, row)
+    yield from unchecked_rules(anatomy, row)
 
 
 def _refused(row: int, text: str, family: str, what: str, alone: bool = True) -> Probe:
@@ -296,13 +300,17 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 ):
                     if anatomy.task == "answer":
                         yield _refused(row, slot.filled(text), "contradiction", what)
-            if not form.named and anatomy.final and not ASKS_FOR.search(anatomy.rows[row].prompt.text):
+            prompt = anatomy.rows[row].prompt.text
+            if not form.named and anatomy.final and not ASKS_FOR.search(prompt):
                 for bad in anatomy.rows[row].bad[:2]:
                     if not anatomy.wrong(row) and not differ(bad, gold):
                         continue
                     yield _refused(row, f"{slot.text}\n{bad}", "contradiction", what)
-                    yield _refused(row, f"{bad}\n{slot.text}", "contradiction", what)
-                    yield _refused(row, f"{bad} {slot.text}", "contradiction", what)
+                    # What stands before the end may be work where the end is the answer.
+                    worked = any(anatomy.reasons(place) for place in range(len(anatomy.rows)))
+                    if not (worked and LAST.search(prompt)):
+                        yield _refused(row, f"{bad}\n{slot.text}", "contradiction", what)
+                        yield _refused(row, f"{bad} {slot.text}", "contradiction", what)
 
 
 def _mentions(anatomy: Anatomy, row: int) -> Iterator[Probe]:

@@ -1,0 +1,197 @@
+"""Rules broken one at a time, numbers turned, forms too narrow, new branches: each with its sound twin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.command import Config, Result, run
+from practicum.audit.fuzz.fuzz import NEEDS_ANOTHER
+from practicum.audit.fuzz.odd import numbers_turned
+from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.right import right_probes
+from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.rules import unchecked_rules
+from practicum.audit.fuzz.wrong import wrong_probes
+from practicum.config import load
+from practicum.reward.reached import reached
+from practicum.types import Prompt
+from tests.audit import fuzz_rewards_more
+from tests.audit.fuzz_rewards_more import MORE, MORE_ROWS
+
+FILE = Path(fuzz_rewards_more.__file__)
+FUZZED = (
+    "about_anything",
+    "clock_of_any_digits",
+    "plans_to_the_letter",
+    "range_as_answer",
+    "routes_without_roads",
+    "sound_feelings",
+    "sound_first_words",
+    "sound_letters_in_brackets",
+    "sound_sections",
+)
+"""Those that are fuzzed whole here; the others are asked text by text."""
+BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
+"""Faults that only words of their own code reach."""
+
+
+def rows_of(name: str) -> list[FuzzRow]:
+    return [
+        FuzzRow(Prompt(row["prompt"], data={"answer": row["answer"]}), tuple(row["good"]), tuple(row["bad"]))
+        for row in MORE_ROWS[MORE[name][0]]
+    ]
+
+
+def probes(anatomy: Anatomy) -> Iterator[Probe]:
+    for row in range(len(anatomy.rows)):
+        yield from right_probes(anatomy, row)
+        yield from wrong_probes(anatomy, row)
+
+
+def paid(name: str, anatomy: Anatomy, one: Probe) -> bool:
+    answer = anatomy.rows[one.row].answer
+    return getattr(fuzz_rewards_more, name)(completions=[one.text], answer=[answer]) == [1.0]
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_honest_replies_are_paid_and_refused_as_they_should(name: str) -> None:
+    for row in MORE_ROWS[MORE[name][0]]:
+        for texts, value in ((row["good"], 1.0), (row["bad"], 0.0)):
+            for judge in (name, MORE[name][2]):
+                given = {"completions": texts, "answer": [row["answer"]] * len(texts)}
+                assert set(getattr(fuzz_rewards_more, judge)(**given)) == {value}, (judge, texts)
+
+
+@pytest.mark.parametrize("name", [name for name, case in MORE.items() if case[1] == "clean"])
+def test_what_is_right_or_wrong_for_certain_is_so_for_sound_rewards(name: str) -> None:
+    anatomy = learned(rows_of(name))
+    for one in probes(anatomy):
+        if one.expected == "refused" and not one.contrast and one.alone:
+            assert not paid(name, anatomy, one), one
+        if one.expected == "paid" and not one.elsewhere and one.family not in NEEDS_ANOTHER:
+            base = Probe(one.row, one.base, "", "paid", "")
+            sound = not one.base or paid(name, anatomy, base)
+            assert not sound or paid(name, anatomy, one), one
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, case in MORE.items() if case[1] in ("false_accept", "false_reject")]
+)
+def test_a_text_shows_each_fault(name: str) -> None:
+    if name in BY_CODE:
+        return
+    anatomy, (_, kind, sound) = learned(rows_of(name)), MORE[name]
+    expected = "refused" if kind == "false_accept" else "paid"
+    wrongly = kind == "false_accept"
+    shown = [
+        one
+        for one in probes(anatomy)
+        if one.expected == expected
+        and paid(name, anatomy, one) is wrongly
+        and paid(sound, anatomy, one) is not wrongly
+    ]
+    assert shown
+
+
+@pytest.mark.parametrize("name", ["clock_of_any_digits", "date_of_any_month", "lengths_of_any_digits"])
+def test_a_number_out_of_range_crashes_what_does_not_check_it(name: str) -> None:
+    anatomy = learned(rows_of(name))
+    failed = 0
+    for one in numbers_turned(anatomy, 0):
+        try:
+            paid(name, anatomy, one)
+        except ValueError:
+            failed += 1
+        paid(MORE[name][2], anatomy, one)
+    assert failed
+
+
+@pytest.mark.parametrize("name", FUZZED)
+def test_the_whole_search_names_them(name: str, tmp_path: Path) -> None:
+    rows, kind, sound = MORE[name]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in MORE_ROWS[rows]))
+    flags = [f"--reward={FILE}:{name}", f"--data={data}", "--budget=1600", "--seconds=600"]
+    result: Result = run(load(Config, None, flags))
+    kinds = {one.kind for one in result.findings}
+    assert kind in kinds if kind != "clean" else not kinds, [one.sentence for one in result.findings]
+    assert result.calls <= 1600
+    answers = {row["prompt"]: row["answer"] for row in MORE_ROWS[rows]}
+    for one in result.findings:
+        if one.kind != "unstable":
+            judged = getattr(fuzz_rewards_more, sound)(
+                completions=[one.completion], answer=[answers[one.prompt]]
+            )
+            assert judged == [float(one.kind == "false_reject")], one
+
+
+# ------------------------------------------------------------------------------------------- properties
+
+
+NAMES = st.lists(
+    st.sampled_from(["oak", "elm", "ash", "fir", "yew", "pine", "palm", "teak"]),
+    min_size=3,
+    max_size=6,
+    unique=True,
+)
+
+
+@given(NAMES, st.randoms(use_true_random=False), st.sampled_from([", ", "\n", " -> "]))
+def test_parts_that_are_all_wanted_are_broken_and_never_only_moved(
+    names: list[str], random: object, gap: str
+) -> None:
+    turned = [*names[1:], names[0]]
+    good = (gap.join(names), gap.join(turned))
+    row = FuzzRow(Prompt(f"Plant {', '.join(names)}, each once.", data={"answer": "7"}), good, ("none",))
+    found = list(unchecked_rules(learned([row]), 0))
+    assert found
+    for one in found:
+        parts = [part.strip() for part in one.text.split(gap.strip() or gap)]
+        assert sorted(parts) != sorted(names), one
+
+
+@given(st.lists(st.integers(2, 99).map(lambda one: 5 * one), min_size=3, max_size=5))
+def test_a_count_that_is_stated_is_missed_by_one(numbers: list[int]) -> None:
+    words = {3: "three", 4: "four", 5: "five"}
+    written = ", ".join(map(str, numbers))
+    other = ", ".join(map(str, numbers[::-1]))
+    prompt = f"Give {words[len(numbers)]} different multiples of {5}."
+    row = FuzzRow(Prompt(prompt, data={"answer": "{}"}), (written, other), ("1",))
+    counted = [one for one in unchecked_rules(learned([row]), 0) if "too" in one.what]
+    assert counted
+    for one in counted:
+        assert abs(len(one.text.split(",")) - len(numbers)) == 1
+        if "same sum" in one.what:
+            assert sum(map(int, one.text.split(","))) == sum(numbers)
+
+
+@given(st.lists(st.integers(0, 9999), min_size=1, max_size=8), st.sampled_from([":", ", ", " km ", "/"]))
+def test_every_number_of_a_reply_is_turned(numbers: list[int], gap: str) -> None:
+    good = f"from {gap.join(map(str, numbers))} on"
+    row = FuzzRow(Prompt("Say it.", data={"answer": "x"}), (good,), ("no",))
+    texts = [one.text for one in numbers_turned(learned([row]), 0)]
+    for found in re.finditer(r"\d+", good):
+        head, tail = good[: found.start()], good[found.end() :]
+        turned = [text for text in texts if text.startswith(head) and text.endswith(tail)]
+        assert any("\u00b2" in text[len(head) :] for text in turned)
+
+
+def test_another_branch_runs_other_instructions() -> None:
+    def judged(text: str) -> int:
+        return 1 if "a" in text else len(re.sub("b", "", text))
+
+    found = []
+    for text in ("a", "aa", "b"):
+        with reached() as places:
+            judged(text)
+        found.append(frozenset(places))
+    assert found[0] == found[1] != found[2]
+    assert not any("compile" in place for place in found[2]), "Python's own code is not followed"
