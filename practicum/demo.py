@@ -52,7 +52,7 @@ class DemoSettings(Ranged):
     """Updates on worked problems."""
     rl_steps: Common[PositiveInt] = rl.RlConfig(Path()).loop.steps
     """Iterations of practice."""
-    algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
+    algorithm: Common[Literal["group", "grpo", "ppo"]] = "group"
     """How practice assigns credit."""
     control: Common[Control] = "none"
     """Practise on a null reward instead, to see what the true one is worth."""

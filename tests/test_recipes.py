@@ -80,7 +80,7 @@ def test_a_recipe_trains(
             replace(config, **steps, examination_count=4, sampled_count=2, samples=2), tmp_path / "run"
         )
     assert [stage["iterations"] for stage in result["stages"]] == [2, 2, 2]
-    assert result["algorithm"] == ("ppo" if recipe.name == "ppo.toml" else "grpo")
+    assert result["algorithm"] == ("ppo" if recipe.name == "ppo.toml" else "group")
 
 
 def test_the_verifier_example_prints_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
