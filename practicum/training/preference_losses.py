@@ -74,8 +74,8 @@ def dpo_loss(chosen: Answers, rejected: Answers, weights: Weights) -> Tensor:
 def ipo_loss(chosen: Answers, rejected: Answers, weights: Weights) -> Tensor:
     """(ahead_chosen - ahead_rejected - 1 / (2 beta))^2, [N]; beta is the paper's tau.
 
-    Source: Azar et al. 2023, 2310.12036, eq. 17, whose log-ratios are those of whole answers. TRL divides each
-    by its length, with the authors' consent as it says: that is `per_token`.
+    Source: Azar et al. 2023, 2310.12036, eq. 17, whose log-ratios are those of whole answers. TRL divides
+    each by its length, with the authors' consent as it says: that is `per_token`.
     """
     first, second = chosen.ahead, rejected.ahead
     if weights.per_token:
@@ -107,7 +107,7 @@ def log_odds(logprob: Tensor) -> Tensor:
 
 
 def kto_loss(answers: Answers, desirable: Tensor, baseline: Tensor, weights: Weights) -> Tensor:
-    """Weighted 1 - sigmoid(beta (ahead - baseline)) where desirable (bool [N]), of the opposite elsewhere; [N].
+    """Weighted 1 - sigmoid(beta (ahead - baseline)) where desirable (bool [N]), else of its opposite; [N].
 
     `baseline`, a number from 0 up without a gradient, is an estimate of the KL to the reference:
     `kto_baseline`. Source: Ethayarajh et al. 2024, 2402.01306, eq. 8.
