@@ -64,7 +64,7 @@ class DpoConfig(Ranged):
     model: Path
     """Folder of the model to start from (a model folder, or a run's folder)."""
     loss: Common[LossName] = "dpo"
-    """dpo, ipo, kto, simpo or orpo; `practicum algorithms` prints what each changes, needs and costs."""
+    """What is learned from a pair or label; `practicum algorithms` says what each changes and needs."""
     preferences: Common[tuple[str, ...]] = ()
     """Rankings: files (JSONL, JSON, CSV, Parquet; rankings, chosen and rejected) and databases (an SQLite
     file, postgresql://...)."""

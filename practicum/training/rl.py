@@ -98,8 +98,8 @@ class PracticeSettings(Ranged):
     """Whether Python code brings the reward (`build`), which no setting can hold."""
 
     algorithm: Common[Name] = "group"
-    """How rewards teach; `practicum algorithms` prints what each changes, needs and costs. group compares the
-    answers to one prompt, ppo trains a value head."""
+    """How rewards teach; see `practicum algorithms`. group compares the answers to one prompt, ppo
+    trains a value head."""
     prompts_per_step: Common[Count] = 32
     """Prompts of one iteration. The default is 16 for a model of 20M weights or more."""
     group_size: Common[Count] = 8
@@ -223,7 +223,7 @@ class RlConfig(PracticeSettings):
     """Practice: reinforcement learning against a task's own judgement, or against a reward model.
 
     practicum rl --model runs/sft --run runs/rl
-    practicum rl --model runs/sft --algorithm ppo --loop.steps 200
+    practicum rl --model runs/sft --algorithm dr_grpo --loop.steps 200
     practicum rl --model runs/jokes --task jokes --reward_model runs/reward
     """
 

@@ -27,6 +27,5 @@ ALGORITHM = Algorithm(
     clip_low=3e-4,
     clip_high=4e-4,
     changes="one ratio for a whole answer, clipped at -3e-4 and +4e-4",
-    costs="an answer is always read in one piece",
     source="Zheng et al. 2025, 2507.18071",
 )

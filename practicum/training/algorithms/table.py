@@ -15,7 +15,8 @@ from practicum.training.algorithms import ALGORITHMS
 from practicum.training.algorithms.algorithm import Algorithm
 from practicum.training.preference_losses import LOSSES, PreferenceLoss
 
-COLUMNS = ("command", "changes", "needs", "costs", "source")
+WIDTH = 110
+"""Of the table where nothing says how wide the terminal is."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +40,36 @@ class AlgorithmsConfig(Ranged):
 
 def table(config: AlgorithmsConfig) -> dict[str, Any]:
     """Print the table on stdout and return it."""
-    rows = [_practice(one) for one in ALGORITHMS.values()] + [_offline(one) for one in LOSSES.values()]
-    rows = [row for row in rows if not config.names or row["name"] in config.names]
-    shown = Table(*COLUMNS, box=None, pad_edge=False, show_lines=False, padding=(0, 2, 1, 0))
-    for row in rows:
-        shown.add_row(*(", ".join(row[name]) if name == "needs" else row[name] for name in COLUMNS))
-    Console(highlight=False, markup=False).print(shown)
+    practice, offline = map(_practice, ALGORITHMS.values()), map(_offline, LOSSES.values())
+    rows = [row for row in (*practice, *offline) if not config.names or row["name"] in config.names]
+    console = Console(highlight=False, markup=False)
+    console = console if console.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
+    for flag in dict.fromkeys(row["flag"] for row in rows):
+        shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+        shown.add_column(flag, no_wrap=True)
+        for name, ratio in (("changes", 10), ("needs", 5), ("costs", 6), ("source", 6)):
+            shown.add_column(name, ratio=ratio)
+        for row in rows:
+            if row["flag"] == flag:
+                needs = ", ".join(row["needs"])
+                shown.add_row(row["name"], row["changes"], needs, row["costs"], row["source"])
+        console.print(shown)
+        console.print()
     return {"algorithms": rows}
 
 
 def _practice(one: Algorithm) -> dict[str, Any]:
     """One algorithm of `practicum rl`."""
-    reference = one.kl.beta > 0 and "reference" not in one.needs
+    needs = set(one.needs) | ({"reference"} if one.kl.beta else set())
+    needs -= {"reference"} if "teacher" in needs else set()
     answers = [f"{one.fewest} answers a prompt"] if one.fewest > 1 else []
     bounds = {"low": one.clip_low, "high": one.clip_high}
     return {
         "name": one.name,
-        "command": f"rl --algorithm {one.name}",
+        "flag": "rl --algorithm",
         "changes": one.changes,
-        "needs": [*answers, *sorted(one.needs), *(["reference"] if reference else [])],
-        "costs": one.costs or "nothing more",
+        "needs": [*answers, *sorted(needs)],
+        "costs": one.costs,
         "source": one.source,
         "aggregation": one.aggregation,
         "ratio": one.ratio,
@@ -75,10 +86,10 @@ def _offline(one: PreferenceLoss) -> dict[str, Any]:
     """One loss of `practicum dpo`."""
     return {
         "name": one.name,
-        "command": f"dpo --loss {one.name}",
+        "flag": "dpo --loss",
         "changes": one.changes,
         "needs": ["labels or pairs" if one.unpaired else "pairs", *(["reference"] if one.reference else [])],
-        "costs": "the reference reads every answer once" if one.reference else "nothing more",
+        "costs": "the reference reads every answer once" if one.reference else "",
         "source": one.source,
         "beta": one.beta,
         "samples": False,
