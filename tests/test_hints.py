@@ -126,7 +126,7 @@ def test_a_name_of_nobody_has_no_hint() -> None:
 
 def test_the_names_are_those_of_trl() -> None:
     trl = pytest.importorskip("trl")
-    configs = (trl.GRPOConfig, trl.SFTConfig, trl.RewardConfig, trl.DPOConfig, trl.RLOOConfig)
+    configs = (trl.GRPOConfig, trl.SFTConfig, trl.RewardConfig, trl.DPOConfig, trl.RLOOConfig, trl.KTOConfig)
     others = (trl.ModelConfig, trl.ScriptArguments)
     names = {field.name for config in (*configs, *others) for field in dataclasses.fields(config)}
     from trl.scripts.grpo import GRPOScriptArguments

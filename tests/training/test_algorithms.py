@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from practicum import cli
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
 from practicum.guard.observer import Adjustments
@@ -35,6 +38,7 @@ from practicum.training.objectives import (
     token_weights,
     untied,
 )
+from practicum.training.preference_losses import LOSSES
 from practicum.training.rl import RlConfig, gathered, practise
 from practicum.training.update import Step, UpdateConfig, token_losses
 from practicum.types import Prompt, Score
@@ -566,3 +570,26 @@ def test_grpo_brings_its_kl_unless_another_is_given() -> None:
     assert own.kl.beta == 0
     assert not own.measures_kl
     assert not RlConfig(Path("m")).measures_kl
+
+
+def test_the_table_has_every_algorithm_and_every_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["algorithms", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["algorithms"]
+    assert [row["name"] for row in rows] == [*ALGORITHMS, *LOSSES]
+    page = (Path(__file__).parents[2] / "docs" / "algorithms.md").read_text(encoding="utf-8")
+    recipes = Path(__file__).parents[2] / "recipes"
+    for row in rows:
+        assert row["changes"]
+        assert row["source"]
+        assert f"`{row['name']}`" in page
+        (number, *_) = [*re.findall(r"\d{4}\.\d{5}", row["source"]), "Williams 1992"]
+        assert number in page
+        offline = row["flag"] == "dpo --loss" or row["name"] in ("group", "ppo")
+        assert offline or (recipes / "algorithms" / f"{row['name']}.toml").exists()
+    assert cli.main(["algorithms", "--names", "dapo", "kto"]) == 0
+    shown = capsys.readouterr().out
+    assert "dapo" in shown
+    assert "kto" in shown
+    assert "rloo" not in shown
+    assert cli.main(["algorithms", "--names", "dappo"]) == 2
+    assert "did you mean" in capsys.readouterr().err

@@ -316,3 +316,16 @@ def test_null_labels_teach_in_place_of_peoples(untrained_model: Path, tmp_path: 
     plain, same = dpo.said_in(DpoConfig(untrained_model, data=dpo.DataConfig(data)))
     assert [one.ranks for one in learned.rankings] != [one.ranks for one in plain.rankings]
     assert list(examined.rankings) == list(same.rankings)
+
+
+def test_a_run_is_tried_first_and_has_a_page(
+    untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_pairs(tmp_path / "rows.jsonl")
+    flags = [f"--model={untrained_model}", f"--data={data}", *SMALL]
+    assert cli.main(["dpo", *flags, "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {finding["severity"] for finding in found["findings"]} <= {"ok", "warn"}
+    assert cli.main(["dpo", *flags, f"--run={tmp_path / 'run'}"]) == 0
+    assert cli.main(["report", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "report.html").stat().st_size > 1000
