@@ -61,7 +61,8 @@ def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
 
 def test_a_misspelt_key_in_a_recipe_fails(tmp_path: Path) -> None:
     path = tmp_path / "demo.toml"
-    path.write_text(RECIPES[0].read_text(encoding="utf-8") + "\nsead = 1\n")
+    recipe = ROOT / "recipes" / "equations-demo" / "demo.toml"
+    path.write_text(recipe.read_text(encoding="utf-8") + "\nsead = 1\n")
     with pytest.raises(InputError, match="sead"):
         settings(path)
 

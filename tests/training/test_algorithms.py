@@ -40,9 +40,10 @@ from practicum.training.objectives import (
 )
 from practicum.training.preference_losses import LOSSES
 from practicum.training.rl import RlConfig, gathered, practise
-from practicum.training.update import Step, UpdateConfig, token_losses
+from practicum.training.update import Step, UpdateConfig, _one_update, token_losses
 from practicum.types import Prompt, Score
 from tests.tiny import LetterTask, parts_of, tiny_trainee
+from tests.training import test_update as cut_up
 
 LONGEST = 9
 
@@ -593,3 +594,19 @@ def test_the_table_has_every_algorithm_and_every_loss(capsys: pytest.CaptureFixt
     assert "rloo" not in shown
     assert cli.main(["algorithms", "--names", "dappo"]) == 2
     assert "did you mean" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["gspo", "cispo", "sapo", "rloo"])
+def test_how_a_batch_is_cut_up_changes_nothing(name: str, make_trainee: Callable[..., Any]) -> None:
+    trainee = make_trainee()
+    batch = cut_up.made_up_batch(trainee)
+    algorithm = ALGORITHMS[name]
+    experience = algorithm.credit(batch, Signals(algorithm.kl), SETTINGS[name])
+    found = []
+    for tokens in (4000, 40):
+        clip = {"clip_low": 0.5, "clip_high": 0.5} if name == "gspo" else {}
+        update = UpdateConfig(micro_batch_tokens=tokens, **clip)  # type: ignore[arg-type]
+        step = Step(update, cut_up.SAMPLING, torch.float32, None, algorithm)
+        _one_update(trainee, experience, range(len(batch.scores)), step)
+        found.append(cut_up.gradients(trainee))
+    cut_up.assert_same_gradient(found[1], found[0])
