@@ -458,8 +458,8 @@ def losses_of(
         read = answers(scorer, data, [label.answer for label in labels])
         good = torch.tensor([label.good for label in labels])
         losses = kto_loss(read, good, baseline, weights)
-        rewards = (weights.beta * (read.ahead - baseline)).detach()
-        right = float(((rewards > 0) == good).float().sum() + 0.5 * ((rewards == 0) & ~good).float().sum())
+        rewards, above = (weights.beta * read.ahead).detach(), (read.ahead > baseline).detach()
+        right = float((above == good).float().sum())
         sums = {"chosen": float(rewards[good].sum()), "rejected": float(rewards[~good].sum())}
         counts = {"chosen_count": int(good.sum()), "rejected_count": int((~good).sum())}
         return losses, {**sums, **counts, "right": right, "count": len(labels)}

@@ -64,6 +64,12 @@ def made_up(rewards: Sequence[float], lengths: Sequence[int], group: int, seed: 
     )
 
 
+def places(mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and positions of the tokens, row after row."""
+    row, position = mask_BT.nonzero(as_tuple=True)
+    return row, position
+
+
 def batch_of(seed: int = 0) -> ScoredRollout:
     """Three prompts by four answers; one group is tied."""
     rewards = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
@@ -85,7 +91,7 @@ def gradient(name: str, batch: ScoredRollout, now_BT: Tensor, **more: Any) -> tu
     experience = algorithm.credit(batch, Signals(kl, reference_BT, None, LONGEST), own)
     rollout = experience.rollout
     step = Step(UpdateConfig(), SamplingConfig(max_new_tokens=LONGEST), torch.float32, kl, algorithm)
-    order = rollout.mask_BT.nonzero(as_tuple=True)
+    order = places(rollout.mask_BT)
     weights_BT = token_weights(rollout.mask_BT, rollout.group_B, step.aggregation, LONGEST)
     leaf_BT = now_BT.clone().requires_grad_()
     losses, _ = token_losses(leaf_BT[order], experience, order, step)
@@ -208,7 +214,7 @@ def test_loss_and_gradient_are_those_of_the_paper(name: str, size: float) -> Non
     expected = paper_mean(name, answers)
     expected.backward()
     loss, found_BT = gradient(name, batch, now_BT, reference_BT=reference_BT)
-    assert loss == pytest.approx(float(expected), abs=2e-5, rel=2e-5)
+    assert loss == pytest.approx(expected.item(), abs=2e-5, rel=2e-5)
     assert leaf_BT.grad is not None
     torch.testing.assert_close(found_BT.double(), leaf_BT.grad, atol=2e-6, rtol=2e-4)
 
@@ -356,7 +362,7 @@ def test_distillation_has_the_gradient_of_the_reverse_kl_in_expectation() -> Non
         experience = ALGORITHMS["distill"].credit(
             batch, Signals(KLConfig(), wise[token].float()[None, None]), None
         )
-        place = batch.rollout.mask_BT.nonzero(as_tuple=True)
+        place = places(batch.rollout.mask_BT)
         step = Step(UpdateConfig(), SamplingConfig(), torch.float32, None, ALGORITHMS["distill"])
         losses, _ = token_losses(now[place], experience, place, step)
         losses.sum().backward()
@@ -525,7 +531,7 @@ def test_a_tokens_loss_is_weighed_by_the_truncated_ratio() -> None:
     batch = batch_of()
     algorithm = ALGORITHMS["group"]
     experience = algorithm.credit(batch, Signals(KLConfig()), SETTINGS["group"])
-    order = batch.rollout.mask_BT.nonzero(as_tuple=True)
+    order = places(batch.rollout.mask_BT)
     gap_BT = shaken(batch, 0.6) - batch.rollout.logprobs_BT
     step = Step(UpdateConfig(importance_cap=1.5), SamplingConfig(), torch.float32, None, algorithm)
     plain, _ = token_losses(batch.rollout.logprobs_BT[order], experience, order, step)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from practicum import cli
 from practicum.config import load
+from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.model.policy import load_policy
 from practicum.training import dpo
@@ -60,7 +61,7 @@ def by_hand(name: str, c: float, r: float, ref_c: float, ref_r: float, lengths: 
 )
 @settings(max_examples=60, deadline=None)
 def test_a_pairs_loss_is_that_of_the_paper(
-    name: str, numbers: tuple[float, ...], lengths: tuple[int, int]
+    name: str, numbers: tuple[float, float, float, float], lengths: tuple[int, int]
 ) -> None:
     chosen, rejected, ref_c, ref_r = (torch.tensor([number], dtype=torch.float64) for number in numbers)
     better = Answers(chosen, ref_c, torch.tensor([lengths[0]]))
@@ -182,7 +183,7 @@ def test_a_small_step_along_the_gradient_lowers_the_loss(name: str, untrained_mo
     size = math.sqrt(sum(float((part**2).sum()) for part in found))
     with torch.no_grad():
         for part, slope in zip(trainable(policy), found, strict=True):
-            part -= 1e-3 / size * slope
+            part.sub_(1e-3 / size * slope)
     after, _ = gradients(policy, data, config)
     # kto's baseline moves too, and is no part of the gradient.
     assert after["loss"] < before["loss"] + (1e-4 if name == "kto" else 0.0)
@@ -311,9 +312,9 @@ def test_data_that_does_not_fit_the_loss_is_refused(
 
 def test_null_labels_teach_in_place_of_peoples(untrained_model: Path, tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "rows.jsonl")
-    config = DpoConfig(untrained_model, data=dpo.DataConfig(data), control="shuffled-labels")
+    config = DpoConfig(untrained_model, data=DataConfig(data), control="shuffled-labels")
     learned, examined = dpo.said_in(config)
-    plain, same = dpo.said_in(DpoConfig(untrained_model, data=dpo.DataConfig(data)))
+    plain, same = dpo.said_in(DpoConfig(untrained_model, data=DataConfig(data)))
     assert [one.ranks for one in learned.rankings] != [one.ranks for one in plain.rankings]
     assert list(examined.rankings) == list(same.rankings)
 
