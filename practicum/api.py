@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Policy", "Verdict", "find_exploits", "train", "verify"]
 
-Stage: TypeAlias = Literal["pretrain", "sft", "rl", "reward-model", "rlhf"]
+Stage: TypeAlias = Literal["pretrain", "sft", "rl", "dpo", "reward-model", "rlhf"]
 RewardFunction: TypeAlias = Callable[..., Any]
 """(prompt, completion) or (prompt, completion, row) -> a number; or, all at once as in TRL,
 (prompts, completions, **columns) -> numbers. `row` holds what the task or the data know of the prompt."""
@@ -33,6 +33,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "pretrain": ("practicum.training.pretrain", "PretrainConfig"),
     "sft": ("practicum.training.sft", "SftConfig"),
     "rl": ("practicum.training.rl", "RlConfig"),
+    "dpo": ("practicum.training.dpo", "DpoConfig"),
     "reward-model": ("practicum.training.reward_model", "RewardModelConfig"),
     "rlhf": ("practicum.training.rlhf", "RlhfConfig"),
 }
@@ -114,8 +115,8 @@ def _check_own(stage: str, task: Any, reward: Any) -> None:
         raise InputError(f"reward: {stage} is paid by no function, only rl is")
     if task is None:
         return
-    if stage == "reward-model":
-        raise InputError("task: reward-model has none, it reads preferences or data")
+    if stage in ("reward-model", "dpo"):
+        raise InputError(f"task: {stage} has none, it reads preferences or data")
     if stage not in ("rl", "sft"):
         raise InputError(f"task: {stage} takes the name of a task, as task='jokes'")
     needed = ("prompts", "score") if stage == "rl" else ("demonstrations", "exposition")

@@ -21,7 +21,7 @@ from practicum.errors import InputError
 
 Help = Literal["", "common", "all"]
 BAD_INPUT = 2
-DRY = ("pretrain", "sft", "rl", "reward-model", "rlhf")
+DRY = ("pretrain", "sft", "rl", "dpo", "reward-model", "rlhf")
 """Commands that can be tried with --dry-run."""
 INTERRUPTED = 130
 
@@ -519,6 +519,23 @@ COMMANDS: dict[str, Command] = {
     ),
     "sft": _stage("sft", "worked problems: it imitates solutions", "practicum.training.sft", "SftConfig"),
     "rl": _stage("rl", "practice: it tries, a verifier judges", "practicum.training.rl", "RlConfig"),
+    "dpo": _stage(
+        "dpo",
+        "preferences: it learns from pairs or labels directly, without a reward model",
+        "practicum.training.dpo",
+        "DpoConfig",
+    ),
+    "algorithms": Command(
+        "the algorithms of rl and dpo: what each changes, needs and costs",
+        partial(
+            _compute,
+            "algorithms",
+            "practicum.training.algorithms.table",
+            "AlgorithmsConfig",
+            "table",
+            prints_its_own=True,
+        ),
+    ),
     "verify": Command(
         "judge an answer to an equation, exactly",
         partial(_raw, "practicum.exact.command"),

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from practicum.audit import whole
+from practicum.config import load
 from practicum.exact.verifier import verify
 from practicum.files import atomic_write, read_json, to_json
 from practicum.model.device import chosen_device, described
@@ -52,7 +53,7 @@ class DemoSettings(Ranged):
     """Updates on worked problems."""
     rl_steps: Common[PositiveInt] = rl.RlConfig(Path()).loop.steps
     """Iterations of practice."""
-    algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
+    algorithm: Common[Literal["group", "grpo", "ppo"]] = "group"
     """How practice assigns credit."""
     control: Common[Control] = "none"
     """Practise on a null reward instead, to see what the true one is worth."""
@@ -201,7 +202,13 @@ def _rl(config: DemoConfig, folder: Path, resume: bool) -> dict[str, Any]:
         algorithm=config.algorithm,
         control=config.control,
     )
-    return rl.train(_with_steps(stage, config.rl_steps), folder, resume=resume)
+    stage = _begun(rl.RlConfig, folder) if resume else _with_steps(stage, config.rl_steps)
+    return rl.train(stage, folder, resume=resume)
+
+
+def _begun(config_class: type[Any], folder: Path) -> Any:
+    """The settings that a stage was begun with, which an earlier version may have written out otherwise."""
+    return load(config_class, folder / "config.toml")
 
 
 def _with_steps(stage: Any, steps: int) -> Any:
@@ -249,6 +256,8 @@ def _rlhf(config: DemoConfig, run_path: Path) -> None:
     )
     fitted = replace(loop.reward_model, contrast_steps=CONTRAST_STEPS, epochs=3)
     loop = replace(loop, practice=_with_steps(loop.practice, config.rlhf_steps), reward_model=fitted)
+    if (run_path / "rlhf" / "config.toml").exists():
+        loop = _begun(rlhf.RlhfConfig, run_path / "rlhf")
     _finished(run_path / "rlhf", partial(rlhf.train, loop, run_path / "rlhf"))
 
 

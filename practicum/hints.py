@@ -142,7 +142,7 @@ TRL = {
     "top_p": Hint(("sampling.top_p", "practice.sampling.top_p")),
     "top_k": Hint(("sampling.top_k", "practice.sampling.top_k")),
     "loss_type": Hint(
-        ("algorithm", "objective", "practice.algorithm"),
+        ("algorithm", "loss", "objective", "practice.algorithm"),
     ),
     "epsilon": Hint(("update.clip_low", "practice.update.clip_low"), "the upper bound is clip_high"),
     "epsilon_high": Hint(("update.clip_high", "practice.update.clip_high")),
@@ -155,6 +155,9 @@ TRL = {
     "importance_sampling_level": Hint(("algorithm",)),
     "mask_truncated_completions": Hint(UNFINISHED, CUT_IS_PAID),
     "missing_eos_penalty": Hint(UNFINISHED, CUT_IS_PAID),
+    "desirable_weight": Hint(("desirable",)),
+    "undesirable_weight": Hint(("undesirable",)),
+    "precompute_ref_log_probs": Hint((), "the reference's log-probabilities are always computed once"),
     "use_vllm": Hint((), NO_SERVER),
     "vllm_mode": Hint((), NO_SERVER),
     "vllm_server_base_url": Hint((), NO_SERVER),

@@ -33,7 +33,11 @@ from practicum.files import atomic_write
 RENAMED: dict[str, str] = {}
 """Settings that have another name since the record, old flag -> new flag: {"--reward_model": "--reward"}."""
 
-KNOWN: tuple[tuple[str, str], ...] = ()
+KNOWN: tuple[tuple[str, str], ...] = (
+    # The default algorithm has a name of its own since `grpo` is the one of the paper.
+    ("*", "summary.json algorithm"),
+    ("*", "printed algorithm"),
+)
 """Differences that are meant: (run, or * for all; beginning of place and name). They are still counted."""
 
 # ------------------------------------------------------------------------------------------------- the runs

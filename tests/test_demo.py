@@ -12,6 +12,12 @@ import pytest
 
 from practicum import demo
 from practicum.demo import DemoConfig
+from practicum.guard.controllers import KLConfig
+from practicum.model.sampling import SamplingConfig
+from practicum.run.folder import Run
+from practicum.training.loop import LoopConfig
+from practicum.training.rl import RlConfig
+from practicum.training.update import UpdateConfig
 
 
 def test_human_feedback_and_its_audit_stand_in_summary_and_report(
@@ -53,3 +59,22 @@ def test_human_feedback_and_its_audit_stand_in_summary_and_report(
     printed = capsys.readouterr().out
     assert "human feedback on jokes (3 iterations" in printed
     assert "audit, guard: " in printed
+
+
+def test_a_stage_that_an_earlier_version_began_goes_on_with_its_settings(
+    tmp_path: Path, untrained_model: Path
+) -> None:
+    """Its file spells out what is now left to the algorithm, under the name that the default then had."""
+    begun = RlConfig(
+        untrained_model,
+        algorithm="grpo",
+        prompts_per_step=2,
+        group_size=2,
+        sampling=SamplingConfig(max_new_tokens=4),
+        update=UpdateConfig(clip_low=0.2, clip_high=0.28, aggregation="token_mean", kl=KLConfig(0.0)),
+        loop=LoopConfig(steps=1, threads=1),
+    )
+    Run.open(tmp_path / "rl", begun, "rl")
+    last = demo._rl(DemoConfig(algorithm="grpo", rl_steps=9), tmp_path / "rl", True)
+    assert last["step"] == 1
+    assert "kl" not in last

@@ -34,7 +34,7 @@ FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
 """A file that a page has its reader write."""
 SHELL = ("", "sh", "bash", "shell", "console", "text")
-QUICK = ("verify", "report", "preferences", "audit")
+QUICK = ("verify", "report", "preferences", "audit", "algorithms")
 SMALL = {
     "apply overoptimization": "--agent.iterations=2 --agent.horizon=8 --seeds=1 --made_up.rows=1000",
     "apply agent": "--agent.iterations=2 --agent.horizon=16 --episodes=2 --seeds=1",
@@ -55,6 +55,7 @@ SMALL = {
     ),
     "sft": "--batch_demonstrations=4 --loop.steps=2 --loop.threads=1",
     "rl": "--prompts_per_step=4 --group_size=2 --sampling.max_new_tokens=8 --loop.steps=2 --loop.threads=1",
+    "dpo": "--held_out=0.3 --loop.steps=2 --loop.threads=1",
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
     "export": "",
@@ -159,7 +160,8 @@ def run_small(arguments: list[str], model: Path) -> int:
             elif flag == "--model" and not path.exists():
                 shutil.copytree(model, path)
     small = SMALL.get(" ".join(arguments[:2])) or SMALL[name]
-    return cli.main([*arguments, *small.split()])
+    fewer = ["--group_size=3", "--gfpo.keep=2"] if any("gfpo" in word for word in arguments) else []
+    return cli.main([*arguments, *small.split(), *fewer])
 
 
 def write_rows(path: Path) -> None:

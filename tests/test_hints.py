@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.hints import TRL, VERL, hint
+from practicum.training.dpo import DpoConfig
 from practicum.training.evaluate import EvalConfig
 from practicum.training.pretrain import PretrainConfig
 from practicum.training.reward_model import RewardModelConfig
@@ -20,7 +21,9 @@ from practicum.training.rl import RlConfig
 from practicum.training.rlhf import RlhfConfig
 from practicum.training.sft import SftConfig
 
-CONFIGS: tuple[type[Any], ...] = (PretrainConfig, SftConfig, RlConfig, RewardModelConfig, RlhfConfig)
+CONFIGS: tuple[type[Any], ...] = (
+    *(PretrainConfig, SftConfig, RlConfig, DpoConfig, RewardModelConfig, RlhfConfig),
+)
 OPTIONS = ("--run", "--resume")
 # What people write who know these trainers from scripts and other libraries of the kind.
 HABITS = {
@@ -126,7 +129,7 @@ def test_a_name_of_nobody_has_no_hint() -> None:
 
 def test_the_names_are_those_of_trl() -> None:
     trl = pytest.importorskip("trl")
-    configs = (trl.GRPOConfig, trl.SFTConfig, trl.RewardConfig, trl.DPOConfig, trl.RLOOConfig)
+    configs = (trl.GRPOConfig, trl.SFTConfig, trl.RewardConfig, trl.DPOConfig, trl.RLOOConfig, trl.KTOConfig)
     others = (trl.ModelConfig, trl.ScriptArguments)
     names = {field.name for config in (*configs, *others) for field in dataclasses.fields(config)}
     from trl.scripts.grpo import GRPOScriptArguments

@@ -22,27 +22,36 @@ from practicum.guard.controllers import KLConfig
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import TARGETS, LoraConfig
 from practicum.model.sampling import SamplingConfig
-from practicum.training import rl
+from practicum.training import algorithms, dpo, rl
+from practicum.training.dpo import DpoConfig
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig
 from practicum.training.update import UpdateConfig
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.toml"))
-PRACTICE = {"random.toml", "format.toml", "poisoned.toml"}
+CONTROLS = {"random.toml", "format.toml", "poisoned.toml"}
+ALGORITHMS = {f"{name}.toml" for name in algorithms.ALGORITHMS}
+"""What a recipe of an algorithm may be called; that of ppo is the demo's."""
 SMALL_PRACTICE = ("--prompts_per_step=4", "--group_size=2", "--sampling.max_new_tokens=8", "--loop.steps=2")
 
 
-def settings(recipe: Path, *flags: str) -> DemoConfig | RlConfig:
-    if recipe.name in PRACTICE:
+def is_practice(recipe: Path) -> bool:
+    return recipe.name in CONTROLS or (recipe.parent.name == "algorithms" and recipe.name in ALGORITHMS)
+
+
+def settings(recipe: Path, *flags: str) -> DemoConfig | RlConfig | DpoConfig:
+    if is_practice(recipe):
         return load(RlConfig, recipe, ["--model=somewhere", *flags])
+    if recipe.parent.name == "algorithms":
+        return load(DpoConfig, recipe, ["--model=somewhere", *flags])
     return load(DemoConfig, recipe, flags)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
     config = settings(recipe)
-    plain = RlConfig(model=Path("somewhere")) if recipe.name in PRACTICE else DemoConfig()
+    plain = DemoConfig() if isinstance(config, DemoConfig) else type(config)(Path("somewhere"))
     assert config.seed == 0
     # demo.toml is the demo as it stands, every other recipe changes something.
     assert (config == plain) == (recipe.name == "demo.toml")
@@ -52,7 +61,8 @@ def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
 
 def test_a_misspelt_key_in_a_recipe_fails(tmp_path: Path) -> None:
     path = tmp_path / "demo.toml"
-    path.write_text(RECIPES[0].read_text(encoding="utf-8") + "\nsead = 1\n")
+    recipe = ROOT / "recipes" / "equations-demo" / "demo.toml"
+    path.write_text(recipe.read_text(encoding="utf-8") + "\nsead = 1\n")
     with pytest.raises(InputError, match="sead"):
         settings(path)
 
@@ -65,11 +75,25 @@ def test_a_recipe_trains(
     small_stages: Callable[[], AbstractContextManager[None]],
     small_demo: DemoConfig,
 ) -> None:
-    if recipe.name in PRACTICE:
-        practice = load(RlConfig, recipe, [f"--model={untrained_model}", "--loop.threads=1", *SMALL_PRACTICE])
-        summary = rl.train(practice, tmp_path / "run")
+    if recipe.name == "preferences.toml":
+        pairs = [{"prompt": f"{n} =", "chosen": f"{n}", "rejected": "no"} for n in range(12)]
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in pairs))
+        flags = [f"--model={untrained_model}", f"--data={tmp_path / 'pairs.jsonl'}", "--held_out=0.3"]
+        preferences = load(DpoConfig, recipe, [*flags, "--loop.threads=1", "--loop.steps=2"])
+        assert dpo.train(preferences, tmp_path / "run")["step"] == 2
+        return
+    if is_practice(recipe):
+        flags = [f"--model={untrained_model}", "--loop.threads=1", "--loop.allow_dead", *SMALL_PRACTICE]
+        if recipe.stem == "distill":
+            flags.append(f"--reference={untrained_model}")
+        if recipe.stem == "gfpo":
+            flags.append("--gfpo.keep=2")
+        if recipe.stem in ("gfpo", "reinforce_pp"):
+            flags.append("--group_size=3")
+        summary = rl.train(load(RlConfig, recipe, flags), tmp_path / "run")
         assert summary["step"] == 2
-        assert "reward/true" in summary
+        assert ("reward/true" in summary) == (recipe.name in CONTROLS)
+        assert summary["algorithm"] == (recipe.stem if recipe.name not in CONTROLS else "group")
         return
     config = settings(recipe)
     assert isinstance(config, DemoConfig)
@@ -80,7 +104,7 @@ def test_a_recipe_trains(
             replace(config, **steps, examination_count=4, sampled_count=2, samples=2), tmp_path / "run"
         )
     assert [stage["iterations"] for stage in result["stages"]] == [2, 2, 2]
-    assert result["algorithm"] == ("ppo" if recipe.name == "ppo.toml" else "grpo")
+    assert result["algorithm"] == ("ppo" if recipe.name == "ppo.toml" else "group")
 
 
 def test_the_verifier_example_prints_verdicts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,6 +193,14 @@ CHOICES: dict[str, list[list[str]]] = {
         ["--data=f.jsonl"],
         ["--task=own.py:Own"],
         ["--algorithm=ppo"],
+        ["--algorithm=grpo"],
+        ["--algorithm=grpo", "--update.kl.weight=0.1"],
+        ["--algorithm=rloo"],
+        ["--algorithm=cispo", "--update.kl.weight=0.1"],
+        ["--algorithm=dapo"],
+        ["--algorithm=gfpo"],
+        ["--algorithm=online_dpo"],
+        ["--algorithm=distill", "--reference=t"],
         ["--reward_model=r"],
         ["--reward_model=r", "--guard.action=off"],
         ["--reward=f.py:pay", "--lora.rank=2"],
@@ -203,6 +211,14 @@ CHOICES: dict[str, list[list[str]]] = {
         ["--reward=f.py:pay", "--guard.known=off"],
         ["--reward=f.py:pay", "--guard.truth=none"],
         ["--reward=f.py:pay", "--control=random"],
+    ],
+    "dpo": [
+        ["--preferences=p"],
+        ["--data=f.jsonl"],
+        ["--data=f.jsonl", "--loss=kto"],
+        ["--loss=ipo"],
+        ["--loss=simpo", "--data=f.jsonl", "--data.test_share=0.2"],
+        ["--loss=orpo"],
     ],
     "sft": [["--task=explanations"], ["--data=f.jsonl"], ["--lora.rank=2"]],
     "eval": [["--task=jokes"], ["--data=f.jsonl", "--reward=f.py:pay"], ["--samples=4"]],
@@ -221,11 +237,14 @@ CHOICES: dict[str, list[list[str]]] = {
 CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
 
 
+MODELS = ("rl", "sft", "dpo", "eval", "sample", "rlhf", "reward-model")
+
+
 def needed(name: str, flags: list[str]) -> list[str]:
     """The settings that a command cannot do without."""
     if name == "audit exploits":
         return ["--preferences=p"]
-    model = ["--model=m"] if name in ("rl", "sft", "eval", "sample", "rlhf", "reward-model") else []
+    model = ["--model=m"] if name in MODELS else []
     return [] if "--average" in flags else model
 
 
@@ -430,6 +449,7 @@ RUNS: dict[str, tuple[list[str], list[str]]] = {
     "rl": (["--model=m"], ["--prompts_per_step=5", "--guard.action=off", "--reward_model=r"]),
     "sft": (["--model=m"], ["--textbook_passages=0"]),
     "pretrain": (["--size=small"], ["--batch_rows=7"]),
+    "dpo": (["--model=m"], ["--preferences=p", "--loss=kto"]),
     "reward-model": (["--model=m"], ["--preferences=p"]),
     "demo": ([], ["--no_human_feedback", "--seed=3"]),
 }

@@ -42,9 +42,9 @@ def four_models_text(case: practice.Case) -> str:
 
 def grpo_row(bench: Bench, case: practice.Case, place: Path) -> Row:
     """Our PPO step against our GRPO step."""
-    ppo, grpo = (practice.practice_work(place, case, algorithm) for algorithm in ("ppo", "grpo"))
+    ppo, grpo = (practice.practice_work(place, case, algorithm) for algorithm in ("ppo", "group"))
     pairs = alternate(ppo, grpo, bench.pairs)
-    ours, rival = (our_side(place, case, algorithm) for algorithm in ("ppo", "grpo"))
+    ours, rival = (our_side(place, case, algorithm) for algorithm in ("ppo", "group"))
     return rate_row(case.text, "tokens/s", pairs, "practicum GRPO", None, bench.memory(ours, rival))
 
 

@@ -24,7 +24,7 @@ from practicum.training.update import UpdateConfig
 from practicum.types import Demonstration, Prompt, Score
 
 RIVAL = "practicum.bench.rivals.with_trl"
-Algorithm = Literal["grpo", "ppo"]
+Algorithm = Literal["group", "ppo"]
 KL_WEIGHT = 0.05
 """Where there is a reference: the default of TRL's PPOTrainer."""
 
@@ -103,7 +103,7 @@ def grpo_row(bench: Bench, case: Case, folder: Path) -> Row:
     """Both sides on the same weights and prompts."""
     place = write_model(case, folder)
     texts = prompt_texts(case)
-    ours = practice_work(place, case, "grpo")
+    ours = practice_work(place, case, "group")
     if not installed("trl"):
         pairs = alternate(ours, None, bench.pairs)
         return rate_row(case.text, "tokens/s", pairs, None, limit(case, pairs))
@@ -115,7 +115,7 @@ def grpo_row(bench: Bench, case: Case, folder: Path) -> Row:
     lesson = GrpoLesson(place, texts, case.group, case.new_tokens, cache)
     pairs = trl_rival.grpo_pairs(ours, bench.pairs, lesson)
     memory = bench.memory(
-        Side(practice_work, (place, case, "grpo"), (__name__,)),
+        Side(practice_work, (place, case, "group"), (__name__,)),
         Side(trl_rival.grpo_work, (lesson,), (RIVAL,)),
     )
     name = f"TRL GRPOTrainer, bfloat16, beta 0, {cache or 'dynamic'} cache"

@@ -30,6 +30,8 @@ from practicum.ranges import range_of, remembered, shown
 
 MOST_LINES = 50
 """A help page that is longer shows what most people change; `--help all` shows the rest."""
+MOST_CHOICES = 8
+"""Choices that stand behind a flag; where there are more, the page of all settings lists them below it."""
 WIDEST_FLAG = 34
 """Columns of a flag on the short help page; beside a wider one there is no room for its text."""
 
@@ -198,7 +200,7 @@ def _kind(annotation: Any) -> str:
     members = get_args(inner)
     if get_origin(inner) is Literal:
         choices = [str(member) for member in members] + [NONE] * is_optional(annotation)
-        return f"{{{','.join(choices)}}}"
+        return f"{{{','.join(choices)}}}" if len(choices) <= MOST_CHOICES else "NAME"
     if get_origin(inner) is tuple:
         kinds = [_kind(member) for member in members if member is not Ellipsis]
         words = f"[{kinds[0]} ...]" if members[-1] is Ellipsis else " ".join(kinds)
@@ -211,6 +213,8 @@ def _notes(annotation: Any, default: Any) -> str:
     """Default and range of a setting."""
     notes = [_default_note(default)]
     inner = inner_of(annotation)
+    if get_origin(inner) is Literal and len(get_args(inner)) > MOST_CHOICES:
+        notes.append(f"one of {', '.join(map(str, get_args(inner)))}")
     if (limits := range_of(annotation)) is not None:
         notes.append(limits.words())
     else:

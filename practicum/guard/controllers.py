@@ -15,6 +15,7 @@ from practicum.ranges import Common, NonNegativeFloat, Ranged
 from practicum.run.folder import Run
 
 KLEstimator = Literal["k1", "k2", "k3"]
+Placement = Literal["reward", "loss"]
 HELD_WEIGHT = 0.1
 """KL weight that a run without one begins with when it is pinned; from there it is adapted."""
 PROPORTIONAL = 20.0
@@ -27,11 +28,12 @@ MOST_PRICE = 5.0
 class KLConfig(Ranged, section="update.kl"):
     """KL penalty to the reference policy (the model that practice started from)."""
 
-    weight: Common[NonNegativeFloat] = 0.0
-    """Beta; 0 loads no reference."""
+    weight: Common[NonNegativeFloat | None] = None
+    """Beta; 0 loads no reference. none: what the paper of the algorithm has in its objective, which is 0 but
+    for grpo (k3 in the loss, 0.04)."""
     estimator: KLEstimator = "k1"
     """Only k1 in the reward and k2 in the loss have the gradient of the KL."""
-    placement: Literal["reward", "loss"] = "reward"
+    placement: Placement = "reward"
     """Subtracted from the reward, or added to the loss."""
     target: NonNegativeFloat = 0.0
     """If above 0, the weight is adapted each step towards this KL, in nats per completion."""
@@ -47,6 +49,11 @@ class KLConfig(Ranged, section="update.kl"):
             )
         if self.hold and not self.target:
             raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
+
+    @property
+    def beta(self) -> float:
+        """The weight as a number."""
+        return self.weight or 0.0
 
 
 class KLController(Quiet):

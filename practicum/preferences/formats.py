@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from practicum.data.columns import find_columns
+from practicum.data.columns import find_columns, has_column
 from practicum.data.config import DataConfig
-from practicum.data.preferences import NoPreferenceError, ranking_of
+from practicum.data.preferences import Labelled, NoPreferenceError, label_of, ranking_of
 from practicum.data.rows import Row
 from practicum.data.rows import read_rows as rows_of_file
 from practicum.errors import InputError
@@ -84,6 +84,42 @@ def load_rankings(config: DataConfig) -> tuple[list[Ranking], list[Ranking]]:
             "learned from too: an examination on them overstates what was learned",
             file=sys.stderr,
         )
+    return learned, examined
+
+
+def holds_labels(config: DataConfig) -> bool:
+    """Whether a user's data labels single completions (KTO) and compares none."""
+    assert config.file is not None
+    rows = rows_of_file(config.file, "rankings")
+    columns = find_columns(rows, config)
+    first = rows[0].values if rows else {}
+    compared = has_column(first, columns.chosen) or "ranks" in first
+    return has_column(first, columns.label) and not compared
+
+
+def load_labels(config: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
+    """(to learn from, of a test split of its own) of a user's data with KTO's labels, its columns told.
+
+    Raises InputError for the first bad row and where no row is to be learned from.
+    """
+    assert config.file is not None
+    learned: list[Labelled] = []
+    examined: list[Labelled] = []
+    for path, only in ((config.file, ""), (config.test, "test")):
+        if path is None:
+            continue
+        rows = rows_of_file(path, "rankings")
+        columns = find_columns(rows, config)
+        told = columns.told(("prompt", "system", "completion", "label"))
+        print(f"practicum: {path}: {len(rows)} rows; {told}", file=sys.stderr)
+        for row in rows:
+            split = only or row.split
+            if split in ("", "train"):
+                learned.append(label_of(row, columns))
+            elif split == "test":
+                examined.append(label_of(row, columns))
+    if not learned:
+        raise InputError(f"{config.file}: holds no train rows to learn from: name a file that does")
     return learned, examined
 
 

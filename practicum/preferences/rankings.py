@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from practicum.errors import InputError
 from practicum.preferences import formats
 from practicum.types import Prompt, Ranking, Response
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,7 @@ def _halves(text: str, random: Random) -> tuple[str, str]:
     return " ".join(words[:cut]), " ".join(words[cut:])
 
 
-def batch_of(items: Sequence[Judged], size: int, step: int, seed: int) -> list[Judged]:
+def batch_of(items: Sequence[Item], size: int, step: int, seed: int) -> list[Item]:
     """The items of update `step` (from 0): epoch after epoch, each in a new order, its last batch short."""
     batches = -(-len(items) // size)
     epoch, place = divmod(step, batches)

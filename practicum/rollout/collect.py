@@ -86,6 +86,72 @@ def collect(
     )
 
 
+def rows_of(batch: ScoredRollout, keep_B: Tensor) -> ScoredRollout:
+    """The chosen rows, bool [B]; their groups are numbered anew from 0, in order."""
+    rollout, rows = batch.rollout, keep_B.nonzero().squeeze(1)
+    number = (torch.bincount(rollout.group_B[rows]) > 0).cumsum(0) - 1
+    chosen = {
+        name: getattr(rollout, name)[rows]
+        for name in ("prompt_ids_BP", "prompt_lengths_B", "completion_ids_BT", "mask_BT", "logprobs_BT")
+    }
+    return ScoredRollout(
+        rollout=replace(
+            rollout,
+            **chosen,
+            group_B=number[rollout.group_B[rows]],
+            texts=[rollout.texts[row] for row in rows],
+            lengths_B=None if rollout.lengths_B is None else rollout.lengths_B[rows],
+        ),
+        prompts=[batch.prompts[row] for row in rows],
+        scores=[batch.scores[row] for row in rows],
+        reward_B=batch.reward_B[rows],
+        finished_B=batch.finished_B[rows],
+        shaped_BT=None if batch.shaped_BT is None else batch.shaped_BT[rows],
+    )
+
+
+def joined(batches: Sequence[ScoredRollout]) -> ScoredRollout:
+    """The rows of batches by one policy one after another, no two batches sharing a group."""
+    if len(batches) == 1:
+        return batches[0]
+    rollouts = [batch.rollout for batch in batches]
+    starts = [0]
+    for rollout in rollouts:
+        starts.append(starts[-1] + int(rollout.group_B.max()) + 1)
+    lengths = [rollout.present_BT.sum(1) for rollout in rollouts]
+    spoken = any(rollout.lengths_B is not None for rollout in rollouts)
+    rollout = Rollout(
+        prompt_ids_BP=_stacked([one.prompt_ids_BP for one in rollouts], left=True),
+        prompt_lengths_B=torch.cat([one.prompt_lengths_B for one in rollouts]),
+        completion_ids_BT=_stacked([one.completion_ids_BT for one in rollouts]),
+        mask_BT=_stacked([one.mask_BT for one in rollouts]),
+        logprobs_BT=_stacked([one.logprobs_BT for one in rollouts]),
+        group_B=torch.cat([one.group_B + start for one, start in zip(rollouts, starts, strict=False)]),
+        policy_version=min(one.policy_version for one in rollouts),
+        texts=[text for one in rollouts for text in one.texts],
+        lengths_B=torch.cat(lengths) if spoken else None,
+    )
+    shaped = [batch.shaped_BT for batch in batches if batch.shaped_BT is not None]
+    return ScoredRollout(
+        rollout=rollout,
+        prompts=[prompt for batch in batches for prompt in batch.prompts],
+        scores=[score for batch in batches for score in batch.scores],
+        reward_B=torch.cat([batch.reward_B for batch in batches]),
+        finished_B=torch.cat([batch.finished_B for batch in batches]),
+        shaped_BT=_stacked(shaped) if shaped else None,
+    )
+
+
+def _stacked(parts: Sequence[Tensor], *, left: bool = False) -> Tensor:
+    """Rows of different widths one after another, padded with 0 on the right, or on the left."""
+    width = max(part.shape[1] for part in parts)
+    padded = [
+        torch.nn.functional.pad(part, (width - part.shape[1], 0) if left else (0, width - part.shape[1]))
+        for part in parts
+    ]
+    return torch.cat(padded)
+
+
 def _scored(
     reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str], completions: Sequence[Completion]
 ) -> list[Score]:

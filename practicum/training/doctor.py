@@ -327,9 +327,12 @@ def examined(stage: Tried, config: Any) -> list[Finding]:
     settings = getattr(config, "practice", config)
     rows, first = stage.rows, stage.rows[0]
     found: list[Finding] = []
-    if "reward_std" in first:
-        found.append(check_signal(rows))
-        if found[0].severity == "ok" and "explained_variance" not in first:
+    if "reward" in first:
+        # What learns from a teacher needs no rewards that differ, and what compares no answers no groups.
+        if "reward_std" in first:
+            found.append(check_signal(rows))
+        told = bool(found) and found[0].severity == "ok"
+        if told and "groups_tied" in first and "explained_variance" not in first:
             found.append(check_groups(rows))
         found += [check_ending(rows), check_length(stage.samples)]
         if first.get("update_tokens"):

@@ -16,7 +16,9 @@ from torch.nn import functional
 from practicum.guard.controllers import KLEstimator
 
 AdvantageKind = Literal["group_mean", "group_standardised", "leave_one_out"]
-Aggregation = Literal["token_mean", "sequence_mean", "constant"]
+Aggregation = Literal["token_mean", "sequence_mean", "constant", "sequence_sum"]
+SAPO_TEMPERATURES = (1.0, 1.05)
+"""Of SAPO's gate, for advantages above 0 and for the others (Gao et al. 2025, 2511.20347, section 5)."""
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -65,6 +67,45 @@ def group_advantages(rewards_B: Tensor, group_B: Tensor, kind: AdvantageKind) ->
         deviation = (square / (count - 1).clamp_min(1)).sqrt()
         centred_B = centred_B / (deviation[group_B] + 1e-4)
     return centred_B.float()
+
+
+def untied(rewards_B: Tensor, group_B: Tensor) -> Tensor:
+    """Whether a row's group holds different rewards, bool [B]."""
+    groups = int(group_B.max()) + 1
+    least = rewards_B.new_full((groups,), torch.inf).scatter_reduce_(0, group_B, rewards_B, "amin")
+    most = rewards_B.new_full((groups,), -torch.inf).scatter_reduce_(0, group_B, rewards_B, "amax")
+    return (most > least)[group_B]
+
+
+def best_of_groups(values_B: Tensor, group_B: Tensor, count: int) -> Tensor:
+    """The `count` rows of the largest value in each group, bool [B]; of equal ones the first."""
+    keep_B = torch.zeros(len(group_B), dtype=torch.bool)
+    for group in range(int(group_B.max()) + 1):
+        rows = (group_B == group).nonzero().squeeze(1)
+        order = values_B[rows].argsort(descending=True, stable=True)
+        keep_B[rows[order[:count]]] = True
+    return keep_B
+
+
+def max_rl_advantages(rewards_B: Tensor, group_B: Tensor) -> Tensor:
+    """(r - mean) / mean of each row's group, float32 [B]; 0 where the mean is 0 or all are equal.
+
+    Rewards are at least 0. Source: Tajwar et al. 2026 (MaxRL, 2602.02710): with K right answers of G, a right
+    one has the weight 1 / K less the control variate 1 / G, here times G.
+    """
+    groups = int(group_B.max()) + 1
+    total = rewards_B.new_zeros(groups, dtype=torch.float64).index_add_(0, group_B, rewards_B.double())
+    mean_B = (total / torch.bincount(group_B, minlength=groups).clamp_min(1))[group_B]
+    centred_B = group_advantages(rewards_B, group_B, "group_mean").double()
+    return torch.where(mean_B > 0, centred_B / mean_B.clamp_min(1e-30), torch.zeros_like(mean_B)).float()
+
+
+def soft_overlong_penalty(lengths_B: Tensor, longest: int, buffer: int) -> Tensor:
+    """What DAPO takes off for length, float64 [B] in [-1, 0]: 0 up to longest - buffer, then linearly to -1.
+
+    Lengths are int64 [B], at most `longest`, in tokens. Source: Yu et al. 2025 (DAPO, 2503.14476, eq. 13).
+    """
+    return -((lengths_B.double() - (longest - buffer)) / buffer).clamp(0, 1)
 
 
 def generalised_advantages(
@@ -116,6 +157,55 @@ def clipped_policy_loss(
     return loss, (clipped * advantages < ratio * advantages).float()
 
 
+def reinforce_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+) -> tuple[Tensor, Tensor]:
+    """-A log p per position, with no ratio and nothing clipped. Source: Williams 1992.
+
+    It is the policy gradient where the weights are those that sampled, so for one update a batch.
+    """
+    return -advantages * logprobs, torch.zeros_like(logprobs)
+
+
+def importance_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+) -> tuple[Tensor, Tensor]:
+    """-ratio * A per position, nothing clipped. Source: Schulman et al. 2017 (PPO, 1707.06347, eq. 6)."""
+    return -(logprobs - old_logprobs).exp() * advantages, torch.zeros_like(logprobs)
+
+
+def cispo_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+) -> tuple[Tensor, Tensor]:
+    """-min(ratio, 1 + clip_high) * A * log p, without a gradient through the ratio; where the bound binds.
+
+    There is no lower bound. Source: MiniMax 2025 (CISPO, 2506.13585, eq. 4 and 5).
+    """
+    ratio = (logprobs - old_logprobs).exp().detach()
+    weight = ratio.clamp_max(1 + clip_high)
+    return -weight * advantages * logprobs, (weight < ratio).float()
+
+
+def sapo_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+) -> tuple[Tensor, Tensor]:
+    """-(4 / tau) sigmoid(tau (ratio - 1)) * A per position; nothing is clipped, tau by the sign of A.
+
+    At a ratio of 1 it has the gradient of the plain ratio. Source: Gao et al. 2025 (SAPO, 2511.20347, eq. 6).
+    """
+    above, below = SAPO_TEMPERATURES
+    tau = torch.where(advantages > 0, above, below)
+    gate = torch.sigmoid(tau * ((logprobs - old_logprobs).exp() - 1)) * 4 / tau
+    return -gate * advantages, torch.zeros_like(logprobs)
+
+
+def mean_over_rows(values: Tensor, row: Tensor) -> Tensor:
+    """Each position's mean of `values` over the positions of its row, [M]; `row` is int64 [M], from 0."""
+    rows = int(row.max()) + 1 if len(row) else 0
+    total = values.new_zeros(rows).index_add(0, row, values)
+    return (total / torch.bincount(row, minlength=rows).clamp_min(1))[row]
+
+
 def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float) -> Tensor:
     """Half the larger squared error of the value and of the value kept within `clip` of the old one.
 
@@ -153,6 +243,7 @@ def token_weights(mask_BT: Tensor, group_B: Tensor, aggregation: Aggregation, le
     accumulation change nothing. `token_mean`: every token counts the same (DAPO, 2503.14476).
     `sequence_mean`: every row counts the same, its tokens share it (GRPO, 2402.03300, eq. 3). `constant`:
     1 / (rows * length) each (Dr. GRPO, 2503.20783), no bias towards short wrong or long right answers.
+    `sequence_sum`: 1 / rows each, so that a row counts with the log-probability of all of it (REINFORCE).
     `group_B` is int64 [B]; rows only, the groups' sizes do not enter.
     """
     mask = mask_BT.float()
@@ -160,8 +251,10 @@ def token_weights(mask_BT: Tensor, group_B: Tensor, aggregation: Aggregation, le
     if aggregation == "token_mean":
         return mask / mask.sum().clamp_min(1)
     if aggregation == "sequence_mean":
-        return mask / mask.sum(1, keepdim=True).clamp_min(1) / rows
-    return mask / (rows * length)
+        return mask / mask.sum(1, keepdim=True).clamp_min(1) / max(1, rows)
+    if aggregation == "sequence_sum":
+        return mask / max(1, rows)
+    return mask / max(1, rows * length)
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:

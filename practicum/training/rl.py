@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from tokenizers import Tokenizer
-from torch import nn
+from torch import Tensor, nn
 
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
@@ -48,7 +48,7 @@ from practicum.reward.parts import (
 )
 from practicum.reward.shaping import Potential, load_potential, shaped_tokens
 from practicum.reward.truth import truth_for
-from practicum.rollout.collect import ScoredRollout, collect, solved_share
+from practicum.rollout.collect import ScoredRollout, collect, joined, rows_of, solved_share
 from practicum.rollout.converse import conversation_of
 from practicum.rollout.fitting import fitted
 from practicum.rollout.sampler import Sampler
@@ -58,9 +58,12 @@ from practicum.run.profile import span
 from practicum.tasks.registry import TaskConfig, load_task_on, stamped, without_effect
 from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
-from practicum.training.algorithms import ALGORITHMS
+from practicum.training.algorithms import ALGORITHMS, Name
 from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
+from practicum.training.algorithms.dapo import DapoConfig
+from practicum.training.algorithms.gfpo import GfpoConfig
 from practicum.training.algorithms.grpo import GrpoConfig
+from practicum.training.algorithms.online_dpo import OnlineDpoConfig
 from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
@@ -94,8 +97,9 @@ class PracticeSettings(Ranged):
     own_reward: ClassVar[bool] = False
     """Whether Python code brings the reward (`build`), which no setting can hold."""
 
-    algorithm: Common[Literal["grpo", "ppo"]] = "grpo"
-    """grpo compares the answers to one prompt; ppo trains a value head."""
+    algorithm: Common[Name] = "group"
+    """How rewards teach; see `practicum algorithms`. group compares the answers to one prompt, ppo
+    trains a value head."""
     prompts_per_step: Common[Count] = 32
     """Prompts of one iteration. The default is 16 for a model of 20M weights or more."""
     group_size: Common[Count] = 8
@@ -118,7 +122,13 @@ class PracticeSettings(Ranged):
     update: UpdateConfig = field(default_factory=UpdateConfig)
     """How a batch becomes weight updates."""
     grpo: GrpoConfig = field(default_factory=GrpoConfig)
-    """Settings of grpo."""
+    """Settings of group and grpo."""
+    dapo: DapoConfig = field(default_factory=DapoConfig)
+    """Settings of dapo."""
+    gfpo: GfpoConfig = field(default_factory=GfpoConfig)
+    """Settings of gfpo."""
+    online_dpo: OnlineDpoConfig = field(default_factory=OnlineDpoConfig)
+    """Settings of online_dpo."""
     ppo: PpoConfig = field(default_factory=PpoConfig)
     """Settings of ppo."""
     optimizer: OptimizerConfig = field(
@@ -132,11 +142,18 @@ class PracticeSettings(Ranged):
 
     def without_effect(self) -> Mapping[str, str]:
         """Settings of the algorithms that are not chosen, and of a count that nothing asks for."""
+        chosen = ALGORITHMS[self.algorithm]
         idle = {
-            name: f"the algorithm is {self.algorithm}: drop it, or choose --algorithm {name}"
-            for name in ("grpo", "ppo")
-            if name != self.algorithm
+            one.section or name: f"the algorithm is {self.algorithm}: drop it, or choose --algorithm {name}"
+            for name, one in ALGORITHMS.items()
+            if one.settings(self) is not None and (one.section or name) != (chosen.section or chosen.name)
         }
+        for name in ("clip_low", "clip_high"):
+            if getattr(chosen, name) is None:
+                idle[f"update.{name}"] = f"the loss of {self.algorithm} has no such bound: drop it"
+        if self.kl is not self.update.kl:
+            why = f"{self.algorithm} brings a KL of its own: give --update.kl.weight with it for another"
+            idle |= dict.fromkeys(("update.kl.estimator", "update.kl.placement"), why)
         if not self.reward.functions:
             idle["guard.fuzz"] = "no function pays: give one with --reward"
         if not self.guard.countable(self.own_reward or bool(self.reward.functions)):
@@ -147,6 +164,12 @@ class PracticeSettings(Ranged):
             idle |= dict.fromkeys([f"guard.{name}" for name in ("known", *COUNTING)], why)
         return idle
 
+    @property
+    def kl(self) -> KLConfig:
+        """The pull to the reference: of the settings where they give a weight, else the algorithm's own."""
+        own = ALGORITHMS[self.algorithm].kl
+        return own if self.update.kl.weight is None and own.beta else self.update.kl
+
     def __post_init__(self) -> None:
         super().__post_init__()
         fewest = ALGORITHMS[self.algorithm].fewest
@@ -154,6 +177,7 @@ class PracticeSettings(Ranged):
             raise InputError(
                 f"group_size is {self.group_size}; {self.algorithm} needs at least {fewest} answers a prompt"
             )
+        self._check_algorithm()
         if self.ppo.potential and self.algorithm != "ppo":
             raise InputError(
                 f"ppo.potential pays steps, and {self.algorithm} compares whole answers, over which "
@@ -175,13 +199,31 @@ class PracticeSettings(Ranged):
                 "so it must be above 0"
             )
 
+    def _check_algorithm(self) -> None:
+        """Raise InputError for what the algorithm is not defined for."""
+        name, kl, pulls = self.algorithm, self.kl, ALGORITHMS[self.algorithm].pulls
+        if kl.beta and kl.placement not in pulls:
+            where = " or ".join(pulls)
+            remedy = f"use --update.kl.placement {where}" if pulls else "drop --update.kl.weight"
+            raise InputError(f"update.kl: {name} has no place for a KL in the {kl.placement}: {remedy}")
+        if name == "gfpo" and not 2 <= self.gfpo.keep < self.group_size:
+            raise InputError(
+                f"gfpo.keep is {self.gfpo.keep}; of group_size {self.group_size} answers it must keep at "
+                "least 2 and leave out at least 1"
+            )
+        if name == "online_dpo" and self.update.epochs * self.update.minibatches > 1:
+            raise InputError(
+                "online_dpo makes one update a batch, for which its gradient is right: drop update.epochs "
+                "and update.minibatches"
+            )
+
 
 @dataclass(frozen=True)
 class RlConfig(PracticeSettings):
     """Practice: reinforcement learning against a task's own judgement, or against a reward model.
 
     practicum rl --model runs/sft --run runs/rl
-    practicum rl --model runs/sft --algorithm ppo --loop.steps 200
+    practicum rl --model runs/sft --algorithm dr_grpo --loop.steps 200
     practicum rl --model runs/jokes --task jokes --reward_model runs/reward
     """
 
@@ -195,7 +237,7 @@ class RlConfig(PracticeSettings):
     """How reward models of other trainers read: chat (messages through the chat template), text (prompt and
     completion as one text), auto (chat where the tokenizer has a template). Ours know it themselves."""
     reference: Path | None = None
-    """The model that the KL pulls to; none means the one practice starts from."""
+    """The model that the KL pulls to, and distill's teacher; none means the one practice starts from."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """The task that gives prompts and judges completions."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -237,7 +279,8 @@ class RlConfig(PracticeSettings):
     def measures_kl(self) -> bool:
         """Whether a reference is loaded and the KL to it measured: always where the guard may watch it."""
         watched = self.guard.rewards == "any" and self.guard.action != "off"
-        return bool(self.update.kl.weight or self.reward_model or watched)
+        compared = "reference" in ALGORITHMS[self.algorithm].needs
+        return bool(self.kl.beta or self.reward_model or watched or compared)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -246,6 +289,18 @@ class RlConfig(PracticeSettings):
                 f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave "
                 "it out, or have a function pay for length"
             )
+        watched = self.reward_model or self.guard.rewards == "any"
+        if (
+            watched
+            and self.guard.action == "hold"
+            and self.kl.placement not in ALGORITHMS[self.algorithm].pulls
+        ):
+            raise InputError(
+                f"guard.action is hold, which pins a KL in the {self.kl.placement}, and {self.algorithm} has "
+                "no place for it: use --guard.action roll_back"
+            )
+        if "teacher" in ALGORITHMS[self.algorithm].needs and self.reference is None:
+            raise InputError(f"{self.algorithm} learns from a teacher: give its model with --reference")
         if self.control != "none" and (self.reward.budgets or self.reward.shares):
             raise InputError(f"control {self.control} replaces the reward: drop reward.budgets and shares")
         if self.reward_model and self.control != "none":
@@ -305,7 +360,13 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         load_reward_model(path, dtype, config.reward_format, device) for path in config.reward_model
     ]
     anchor = config.reference or config.model
-    reference = load_policy(anchor, device)[0] if config.measures_kl else None
+    reference, its_tokenizer = load_policy(anchor, device) if config.measures_kl else (None, tokenizer)
+    algorithm = ALGORITHMS[config.algorithm]
+    if "teacher" in algorithm.needs and its_tokenizer.to_str() != tokenizer.to_str():
+        raise InputError(
+            f"{anchor}: its tokenizer is not that of {config.model}, so it cannot say how likely the tokens "
+            "are: give a teacher of the same family"
+        )
     if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
     return Parts(
@@ -313,7 +374,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         tokenizer,
         task,
         reward,
-        ALGORITHMS[config.algorithm],
+        algorithm,
         make_sampler(policy, config.sampling),
         reward_models,
         reference,
@@ -373,8 +434,8 @@ def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) ->
     learned = bool(config.reward_model) or config.guard.rewards == "any"
     guarded = learned and config.guard.action != "off"
     observers: list[Observer] = []
-    if config.update.kl.target or (guarded and config.guard.action == "hold"):
-        observers.append(KLController(config.update.kl, config.guard.held_kl))
+    if config.kl.target or (guarded and config.guard.action == "hold"):
+        observers.append(KLController(config.kl, config.guard.held_kl))
     if config.reward.budgets:
         most = most_multipliers(config.reward, learned=bool(config.reward_model))
         observers.append(BudgetController(config.reward.budgets, config.reward.budget_rate, most))
@@ -405,7 +466,7 @@ def train(
         Run(run_path).check_config(config)
         return ended
     parts = parts or build(config)
-    if parts.reward_models and not config.update.kl.weight:
+    if parts.reward_models and not config.kl.beta:
         print(
             "practicum: nothing holds the policy near what people ranked, and a reward model is right only "
             "there: consider --update.kl.weight 0.1",
@@ -453,12 +514,91 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     """One iteration: sample, score, give credit, update."""
     started = time.perf_counter()
     adjusted = adjustments(parts.observers, index + 1)
-    prompts = step_prompts(parts.task, config, index)
-    first_update = index * config.update.epochs * config.update.minibatches
     tell_progress(parts.reward, index, config.loop.steps)
+    first_update = index * config.update.epochs * config.update.minibatches
     with span("sample"):
         parts.sampler.load(trainee.decoder, first_update)
-        seed = sampling_seed(config.seed, "sampling", index)
+    batch, kept = gathered(parts, trainee, config, index, adjusted)
+    learned = batch if kept is None else kept
+    sampled = time.perf_counter()
+    step = step_of(config, parts, adjusted)
+    experience = give_credit(parts, trainee, learned, config, step)
+    if kept is None:
+        experience = replace(
+            experience,
+            advantages_BT=torch.zeros_like(experience.advantages_BT),
+            row_matters_B=torch.zeros_like(experience.row_matters_B),
+        )
+    metrics = update_policy(
+        trainee, experience, step, first_update, generator_for(config.seed, "minibatches", index)
+    )
+    with span("verify"):
+        metrics |= describe(parts.task, batch)
+    metrics |= describe_credit(experience, step)
+    if parts.algorithm.keep is not None:
+        metrics["kept"] = (0 if kept is None else len(kept.scores)) / len(batch.scores)
+    if parts.algorithm.fewest == 1 and "values" not in parts.algorithm.needs:
+        # What compares no answers to one prompt learns from tied groups too.
+        del metrics["groups_tied"]
+    if "teacher" in parts.algorithm.needs:
+        # It learns whatever is paid, so rewards that are all equal are no sign of death.
+        del metrics["reward_std"]
+    metrics |= {f"multiplier/{name}": value for name, value in adjusted.multipliers.items()}
+    metrics |= {f"price/{name}": value for name, value in adjusted.prices.items()}
+    if parts.reward_models or any(isinstance(observer, Watch) for observer in parts.observers):
+        watching = time.perf_counter()
+        metrics |= warning_signals(batch)
+        metrics["guard_seconds"] = time.perf_counter() - watching
+    metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
+    metrics["sample_seconds"] = sampled - started
+    metrics["update_seconds"] = time.perf_counter() - sampled
+    shown = [learned.prompts[row] for row in _shown_rows(learned, config)]
+    paid = [
+        Paid(prompt, text, float(reward))
+        for prompt, text, reward in zip(batch.prompts, batch.rollout.texts, batch.reward_B, strict=True)
+    ]
+    return StepResult(metrics, sample_rows(learned, experience, config, index), shown, paid)
+
+
+def gathered(
+    parts: Parts, trainee: Trainee, config: RlConfig, index: int, adjusted: Adjustments
+) -> tuple[ScoredRollout, ScoredRollout | None]:
+    """(all that was sampled and paid, what is learned from) in one iteration; None where nothing was kept.
+
+    An algorithm that keeps some rows only may sample other prompts in the place of those that it dropped,
+    until it has as many as an iteration has.
+    """
+    algorithm = parts.algorithm
+    settings = algorithm.settings(config)
+    batches = [sampled_and_paid(parts, trainee, config, index, 0, adjusted)]
+    if algorithm.keep is None:
+        return batches[0], batches[0]
+    kept = [algorithm.keep(batches[0], settings)]
+    groups = len(_groups_of(batches[0].rollout.group_B, kept[0]))
+    while len(batches) < algorithm.most_rounds(settings) and groups < config.prompts_per_step:
+        batches.append(sampled_and_paid(parts, trainee, config, index, len(batches), adjusted))
+        kept.append(algorithm.keep(batches[-1], settings))
+        groups += len(_groups_of(batches[-1].rollout.group_B, kept[-1]))
+    batch, keep_B = joined(batches), torch.cat(kept)
+    if not bool(keep_B.any()):
+        return batch, None
+    group_B = batch.rollout.group_B
+    last = _groups_of(group_B, keep_B)[: config.prompts_per_step][-1]
+    return batch, rows_of(batch, keep_B & (group_B <= last))
+
+
+def _groups_of(group_B: Tensor, keep_B: Tensor) -> Tensor:
+    """Numbers of the groups that have a row left, in order."""
+    return (torch.bincount(group_B[keep_B]) > 0).nonzero().squeeze(1)
+
+
+def sampled_and_paid(
+    parts: Parts, trainee: Trainee, config: RlConfig, index: int, again: int, adjusted: Adjustments
+) -> ScoredRollout:
+    """Completions of an iteration's prompts with their pay; `again` counts the times before."""
+    prompts = step_prompts(parts.task, config, index, again)
+    with span("sample"):
+        seed = sampling_seed(config.seed, "sampling", index, *([again] if again else []))
         conversation = conversation_of(parts.task, trainee.decoder, config.sampling)
         batch = collect(
             parts.sampler,
@@ -477,38 +617,16 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
         with span("verify"):
             shaped_BT = shaped_tokens(batch, trainee.tokenizer, parts.potential, config.ppo.discount)
             batch = replace(batch, shaped_BT=shaped_BT)
-    sampled = time.perf_counter()
-    step = step_of(config, parts, adjusted)
-    experience = give_credit(parts, trainee, batch, config, step)
-    metrics = update_policy(
-        trainee, experience, step, first_update, generator_for(config.seed, "minibatches", index)
-    )
-    with span("verify"):
-        metrics |= describe(parts.task, batch)
-    metrics |= describe_credit(experience, step.kl)
-    metrics |= {f"multiplier/{name}": value for name, value in adjusted.multipliers.items()}
-    metrics |= {f"price/{name}": value for name, value in adjusted.prices.items()}
-    if parts.reward_models or any(isinstance(observer, Watch) for observer in parts.observers):
-        watching = time.perf_counter()
-        metrics |= warning_signals(batch)
-        metrics["guard_seconds"] = time.perf_counter() - watching
-    metrics["tokens"] = float(sum(rollout_lengths(batch.rollout)))
-    metrics["sample_seconds"] = sampled - started
-    metrics["update_seconds"] = time.perf_counter() - sampled
-    shown = [batch.prompts[row] for row in _shown_rows(batch, config)]
-    paid = [
-        Paid(prompt, text, float(reward))
-        for prompt, text, reward in zip(batch.prompts, batch.rollout.texts, batch.reward_B, strict=True)
-    ]
-    return StepResult(metrics, sample_rows(batch, experience, config, index), shown, paid)
+    return batch
 
 
-def step_prompts(task: Task, config: RlConfig, index: int) -> list[Prompt]:
-    """The prompts of one iteration."""
+def step_prompts(task: Task, config: RlConfig, index: int, again: int = 0) -> list[Prompt]:
+    """The prompts of one iteration; others each time that it samples `again`."""
     count = config.prompts_per_step
+    seed = step_seed(config.seed, "again", again) if again else config.seed
     if isinstance(task, TableTask):
-        return task.prompts_from(index * count, count, config.seed)
-    return task.prompts("train", count, step_seed(config.seed, "prompts", index))
+        return task.prompts_from(index * count, count, seed)
+    return task.prompts("train", count, step_seed(seed, "prompts", index))
 
 
 def _prompts_of_step(task: Task, config: RlConfig, step: int) -> list[Prompt]:
@@ -517,13 +635,13 @@ def _prompts_of_step(task: Task, config: RlConfig, step: int) -> list[Prompt]:
 
 def step_of(config: RlConfig, parts: Parts, adjusted: Adjustments) -> Step:
     """What this step's update needs, with the KL weight that holds for it."""
-    kl = config.update.kl
+    kl = config.kl
     return Step(
         config.update,
         config.sampling,
         compute_dtype(config.dtype, parts.policy.device),
-        None if adjusted.kl_weight is None else replace(kl, weight=adjusted.kl_weight),
-        parts.algorithm.loss,
+        kl if adjusted.kl_weight is None else replace(kl, weight=adjusted.kl_weight),
+        parts.algorithm,
         config.ppo.value_weight,
         config.ppo.value_clip,
     )
@@ -534,7 +652,9 @@ def give_credit(
 ) -> Experience:
     """The algorithm's advantages; reference log-probabilities and values are each computed once."""
     settings = ScoreSettings(step.sampling, step.config.micro_batch_tokens, step.dtype)
-    reference_logprobs_BT = values_BT = None
+    reference_logprobs_BT = values_BT = gap_BT = None
+    if step.config.importance_cap:
+        batch, gap_BT = rescored(trainee, batch, settings)
     if parts.reference is not None:
         with span("reference"):
             reference_logprobs_BT = reference_logprobs(
@@ -545,18 +665,46 @@ def give_credit(
         reader, head = (value.decoder, value.head) if isinstance(value, Critic) else (trainee.decoder, value)
         with span("forward"):
             _, values_BT = score_tokens(reader, batch.rollout, settings, head)
-    signals = Signals(step.kl, reference_logprobs_BT, values_BT)
-    return parts.algorithm.credit(batch, signals, getattr(config, parts.algorithm.name))
+    signals = Signals(step.kl, reference_logprobs_BT, values_BT, config.sampling.max_new_tokens)
+    experience = parts.algorithm.credit(batch, signals, parts.algorithm.settings(config))
+    return experience if gap_BT is None else replace(experience, sampler_gap_BT=gap_BT)
 
 
-def describe_credit(experience: Experience, kl: KLConfig) -> dict[str, float]:
+def rescored(trainee: Trainee, batch: ScoredRollout, settings: ScoreSettings) -> tuple[ScoredRollout, Tensor]:
+    """The batch with the learner's log-probabilities as those to compare with, and how much larger they are.
+
+    Source of the correction: Yao et al. 2025, "Your Efficient RL Framework Secretly Brings You Off-Policy RL
+    Training"; truncated importance sampling: Ionides 2008.
+    """
+    with span("forward"):
+        own_BT, _ = score_tokens(trainee.decoder, batch.rollout, settings)
+    gap_BT = (own_BT - batch.rollout.logprobs_BT) * batch.rollout.mask_BT
+    return replace(batch, rollout=replace(batch.rollout, logprobs_BT=own_BT)), gap_BT
+
+
+def describe_gap(gap_BT: Tensor, mask_BT: Tensor, cap: float) -> dict[str, float]:
+    """How far the sampler's log-probabilities are from the learner's, and the weights that mend it."""
+    gap, weights = gap_BT[mask_BT], gap_BT[mask_BT].exp()
+    return {
+        "sampling/sampling_logp_difference/mean": float(gap.abs().mean()),
+        "sampling/sampling_logp_difference/max": float(gap.abs().max()),
+        "sampling/importance_sampling_ratio/min": float(weights.clamp_max(cap).min()),
+        "sampling/importance_sampling_ratio/mean": float(weights.clamp_max(cap).mean()),
+        "sampling/importance_sampling_ratio/max": float(weights.clamp_max(cap).max()),
+        "sampling/truncated": float((weights > cap).float().mean()),
+    }
+
+
+def describe_credit(experience: Experience, step: Step) -> dict[str, float]:
     """KL of whole completions, the KL weight of the step, and how good values were."""
-    rollout = experience.rollout
+    rollout, kl = experience.rollout, step.kl
     metrics = {"repetition": repetition(rollout.completion_ids_BT, rollout.mask_BT)}
     if experience.reference_logprobs_BT is not None:
         log_ratio_BT = (rollout.logprobs_BT - experience.reference_logprobs_BT) * rollout.mask_BT
         metrics["kl_completion"] = float(log_ratio_BT.sum(1).mean())
-        metrics["kl_weight"] = kl.weight
+        metrics["kl_weight"] = kl.beta
+    if experience.sampler_gap_BT is not None:
+        metrics |= describe_gap(experience.sampler_gap_BT, rollout.mask_BT, step.config.importance_cap)
     if experience.values_BT is not None and experience.returns_BT is not None:
         explained = explained_variance(experience.values_BT, experience.returns_BT, rollout.mask_BT)
         metrics["explained_variance"] = float(explained)

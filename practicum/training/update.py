@@ -27,13 +27,14 @@ from practicum.model.scorer import (
 )
 from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.threads import side_by_side
-from practicum.training.algorithms.algorithm import Experience, PolicyLoss
+from practicum.training.algorithms.algorithm import Algorithm, Experience
+from practicum.training.algorithms.group import ALGORITHM as GROUP
 from practicum.training.loop import Trainee
 from practicum.training.objectives import (
     Aggregation,
-    clipped_policy_loss,
     clipped_value_loss,
     kl_estimate,
+    mean_over_rows,
     token_weights,
 )
 from practicum.training.step import Report, gradients_of
@@ -51,12 +52,17 @@ class UpdateConfig(Ranged, section="update"):
     """Passes over the batch."""
     minibatches: PositiveInt = 1
     """Optimizer updates per pass."""
-    clip_low: Share = 0.2
-    """The lower clip bound of the importance ratio is 1 - clip_low."""
-    clip_high: NonNegativeFloat = 0.28
-    """The upper clip bound of the importance ratio is 1 + clip_high (DAPO's 'clip higher')."""
-    aggregation: Aggregation = "token_mean"
-    """How the losses of tokens are averaged."""
+    clip_low: Share | None = None
+    """The lower clip bound of the importance ratio is 1 - clip_low. none: the algorithm's own
+    (`practicum algorithms`), 0.2 by default."""
+    clip_high: NonNegativeFloat | None = None
+    """The upper clip bound of the importance ratio is 1 + clip_high. none: the algorithm's own, by default
+    0.28 (DAPO's 'clip higher')."""
+    aggregation: Aggregation | None = None
+    """How the losses of tokens are averaged. none: as the algorithm does, by default token_mean."""
+    importance_cap: NonNegativeFloat = 0.0
+    """Where the sampler's probabilities are not the learner's (other dtype, weights or program): weigh each
+    token by their ratio, at most this (2 is usual), and log how far they differ; 0 to leave it."""
     entropy_weight: NonNegativeFloat = 0.0
     """Weight of the entropy bonus per token."""
     micro_batch_tokens: PositiveInt = 2048
@@ -85,9 +91,24 @@ class Step:
     sampling: SamplingConfig
     dtype: torch.dtype
     pull: KLConfig | None = None
-    loss: PolicyLoss = clipped_policy_loss
+    algorithm: Algorithm = GROUP
     value_weight: float = 0.0
     value_clip: float = 0.2
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        """clip_low and clip_high: of the settings, else the algorithm's; 0 where its loss reads none."""
+        low, high = self.config.clip_low, self.config.clip_high
+        own = self.algorithm
+        return (
+            (own.clip_low or 0.0) if low is None else low,
+            (own.clip_high or 0.0) if high is None else high,
+        )
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the losses of tokens are averaged: by the settings, else as the algorithm does."""
+        return self.config.aggregation or self.algorithm.aggregation
 
     @property
     def kl(self) -> KLConfig:
@@ -191,12 +212,12 @@ def _one_update(
 ) -> dict[str, float]:
     """Accumulate the gradient of the loss over the chosen rows; weights were fixed before cutting them up."""
     rollout = experience.rollout
-    chosen = torch.tensor(rows)
+    chosen = torch.tensor(rows, dtype=torch.int64)
     weights_BT = torch.zeros_like(rollout.logprobs_BT)
     weights_BT[chosen] = token_weights(
         rollout.mask_BT[chosen],
         rollout.group_B[chosen],
-        step.config.aggregation,
+        step.aggregation,
         step.sampling.max_new_tokens,
     )
     # The entropy bonus acts on every row, also where the reward pulls nowhere.
@@ -250,6 +271,23 @@ class Readers:
     values: Callable[[Rows, Tensor], Tensor] | None = None
 
 
+def token_losses(
+    logprobs: Tensor, experience: Experience, order: tuple[Tensor, Tensor], step: Step
+) -> tuple[Tensor, Tensor]:
+    """The algorithm's loss of each token, before any weighting, and whether it was clipped; float32 [M].
+
+    `order` are the tokens' rows and positions, the tokens of a row one after another and all of them there.
+    """
+    old, compared = experience.rollout.logprobs_BT[order], logprobs
+    if step.algorithm.ratio == "sequence":
+        row = (order[0].diff(prepend=order[0][:1]) != 0).cumsum(0)
+        compared = old + mean_over_rows(logprobs - old, row)
+    losses, clipped = step.algorithm.loss(compared, old, experience.advantages_BT[order], *step.clip)
+    if experience.sampler_gap_BT is not None:
+        losses = losses * experience.sampler_gap_BT[order].exp().clamp_max(step.config.importance_cap)
+    return losses, clipped
+
+
 def policy_loss(
     readers: Readers, experience: Experience, batch: Sequence[int], weights_BT: Tensor, step: Step
 ) -> tuple[Tensor, dict[str, float]]:
@@ -262,9 +300,7 @@ def policy_loss(
         hidden_MD, rows, step.sampling, entropy_gradient=config.entropy_weight != 0
     )
     old, weight = rollout.logprobs_BT[order], weights_BT[order]
-    losses, clipped = step.loss(
-        logprobs, old, experience.advantages_BT[order], config.clip_low, config.clip_high
-    )
+    losses, clipped = token_losses(logprobs, experience, order, step)
     loss = (losses * weight).sum()
     report = {"policy_loss": loss.item()}
     if config.entropy_weight:
@@ -273,7 +309,7 @@ def policy_loss(
         reference = experience.reference_logprobs_BT[order]
         if kl.placement == "loss":
             penalty = (kl_estimate(logprobs, reference, kl.estimator) * weight).sum()
-            loss = loss + kl.weight * penalty
+            loss = loss + kl.beta * penalty
         report["kl"] = float(kl_estimate(logprobs.detach(), reference, "k3").sum())
     if readers.values and experience.values_BT is not None and experience.returns_BT is not None:
         values = readers.values(rows, hidden_MD)

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor
 
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLConfig, Placement
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.objectives import clipped_policy_loss
+from practicum.training.objectives import Aggregation, clipped_policy_loss, kl_estimate
 from practicum.types import Rollout
 
 PolicyLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
 """Log-probabilities now and when sampled, advantages (all [M]), clip_low and clip_high -> the tokens' losses
 and which of them were clipped, both [M]."""
+NO_KL = KLConfig(weight=0.0)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Experience:
 
     values_BT and returns_BT are present when a value head is trained, reference_logprobs_BT when there is a
     reference. `row_matters_B`: bool, False where a row's gradient is known to be zero and it is skipped.
+    sampler_gap_BT: how much likelier the learner finds a token than the sampler did, in nats, where the
+    update corrects for it.
     """
 
     rollout: Rollout
@@ -32,6 +36,7 @@ class Experience:
     reference_logprobs_BT: Tensor | None = None
     values_BT: Tensor | None = None
     returns_BT: Tensor | None = None
+    sampler_gap_BT: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -39,24 +44,76 @@ class Signals:
     """What credit may rest on besides the rewards.
 
     kl: the pull to the reference, with the weight of this step. reference_logprobs_BT, values_BT: float32
-    [B, T], present where there is a reference, and where the algorithm needs values.
+    [B, T], present where there is a reference, and where the algorithm needs values. longest: most tokens of
+    a completion.
     """
 
     kl: KLConfig
     reference_logprobs_BT: Tensor | None = None
     values_BT: Tensor | None = None
+    longest: int = 0
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A way to learn from scored rollouts; its settings are the field of `RlConfig` with its name.
+    """A way to learn from scored rollouts; its settings are the field of `RlConfig` named `section`.
 
-    needs: "values" for a value head that is trained beside the policy. fewest: answers to a prompt that it
-    must have.
+    needs: "values" for a value head that is trained beside the policy, "reference" for the log-probabilities
+    of a model that does not learn, "teacher" for those of a better one. fewest: answers to a prompt that it
+    must have. credit: gives every token its advantage. loss: of tokens. ratio: whether the loss reads the
+    importance ratio of each token or, at each of its tokens, that of the whole answer. aggregation,
+    clip_low, clip_high, kl: what its paper has, where the settings leave it open; no clip_low or clip_high
+    where the loss has no such bound. pulls: where a pull to a reference may be. keep: the rows to learn from,
+    bool [B]; all without it. most_rounds: times it samples again for prompts whose rows were not kept.
+    changes, costs, source: its line in the table.
     """
 
     name: str
-    needs: frozenset[Literal["values"]]
+    needs: frozenset[Literal["values", "reference", "teacher"]]
     fewest: int
     credit: Callable[[ScoredRollout, Signals, Any], Experience]
     loss: PolicyLoss = clipped_policy_loss
+    ratio: Literal["token", "sequence"] = "token"
+    aggregation: Aggregation = "token_mean"
+    clip_low: float | None = 0.2
+    clip_high: float | None = 0.28
+    kl: KLConfig = NO_KL
+    pulls: tuple[Placement, ...] = ("reward", "loss")
+    keep: Callable[[ScoredRollout, Any], Tensor] | None = None
+    most_rounds: Callable[[Any], int] = lambda settings: 1
+    section: str = ""
+    changes: str = ""
+    costs: str = ""
+    source: str = ""
+
+    def settings(self, config: object) -> Any:
+        """The algorithm's own settings in a config of practice; None where it has none."""
+        return getattr(config, self.section or self.name, None)
+
+
+def answer_credit(
+    batch: ScoredRollout, signals: Signals, advantages: Callable[[Tensor, Tensor], Tensor]
+) -> Experience:
+    """Give every token of a completion the completion's advantage, from the rewards [B] and groups [B].
+
+    A KL in the reward is taken off the whole completion's reward.
+    """
+    rollout, kl, reference_logprobs_BT = batch.rollout, signals.kl, signals.reference_logprobs_BT
+    reward_B = batch.reward_B
+    if reference_logprobs_BT is not None and kl.placement == "reward":
+        penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
+        reward_B = reward_B - kl.beta * penalty_BT.sum(1)
+    advantage_B = advantages(reward_B, rollout.group_B)
+    return credited(batch, signals, advantage_B[:, None] * rollout.mask_BT)
+
+
+def credited(batch: ScoredRollout, signals: Signals, advantages_BT: Tensor) -> Experience:
+    """The experience of advantages that are known, 0 off the mask.
+
+    A row without any advantage pulls nowhere, unless another term of the loss acts on it.
+    """
+    reference_logprobs_BT = signals.reference_logprobs_BT
+    matters_B = (advantages_BT != 0).any(1)
+    if reference_logprobs_BT is not None and signals.kl.placement == "loss":
+        matters_B = torch.ones_like(matters_B)
+    return Experience(batch.rollout, advantages_BT.float(), matters_B, reference_logprobs_BT)

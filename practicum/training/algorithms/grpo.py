@@ -1,17 +1,19 @@
-"""GRPO and its critic-free relatives: an answer is compared with the other answers to its prompt.
+"""GRPO as published: answers to one prompt compete, and a KL to the reference is part of the loss.
 
-Named choices of the family, by `GrpoConfig.advantage` and `UpdateConfig.aggregation`:
-GRPO = group_standardised + sequence_mean; Dr. GRPO = group_mean + constant; DAPO = group_standardised +
-token_mean + clip_high 0.28; RLOO = leave_one_out + constant.
+A_i = (r_i - mean(r)) / std(r) within the group; the clipped loss is averaged over the tokens of an answer,
+then over answers; the KL is k3, in the loss, with weight 0.04. Source: Shao et al. 2024 (DeepSeekMath,
+2402.03300, eq. 3 and 4, section 4.1.2). The paper names no clip bound; 0.2 is PPO's. TRL's GRPOTrainer has
+other defaults: no KL, and the mean over all tokens, which here is `group`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from practicum.guard.controllers import KLConfig
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals
-from practicum.training.objectives import AdvantageKind, group_advantages, kl_estimate
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
+from practicum.training.objectives import AdvantageKind, group_advantages
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,20 @@ class GrpoConfig:
 
 def credit(batch: ScoredRollout, signals: Signals, config: GrpoConfig) -> Experience:
     """Give every token of a completion the completion's advantage within its group."""
-    rollout, kl, reference_logprobs_BT = batch.rollout, signals.kl, signals.reference_logprobs_BT
-    reward_B = batch.reward_B
-    if reference_logprobs_BT is not None and kl.placement == "reward":
-        penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
-        reward_B = reward_B - kl.weight * penalty_BT.sum(1)
-    advantage_B = group_advantages(reward_B, rollout.group_B, config.advantage)
-    # A tied group has advantages of exactly 0 and pulls nowhere, unless another term of the loss acts on it.
-    matters_B = advantage_B != 0
-    if reference_logprobs_BT is not None and kl.placement == "loss":
-        matters_B = matters_B | True
-    return Experience(rollout, advantage_B[:, None] * rollout.mask_BT, matters_B, reference_logprobs_BT)
+    return answer_credit(
+        batch, signals, lambda reward_B, group_B: group_advantages(reward_B, group_B, config.advantage)
+    )
 
 
-ALGORITHM = Algorithm("grpo", needs=frozenset(), fewest=2, credit=credit)
+ALGORITHM = Algorithm(
+    "grpo",
+    needs=frozenset(),
+    fewest=2,
+    credit=credit,
+    aggregation="sequence_mean",
+    clip_high=0.2,
+    kl=KLConfig(0.04, "k3", "loss"),
+    changes="(reward - mean) / deviation of the group; answers weigh alike; KL (k3, 0.04) in the loss",
+    costs="a forward pass of the reference",
+    source="Shao et al. 2024, 2402.03300",
+)

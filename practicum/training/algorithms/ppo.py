@@ -2,7 +2,8 @@
 
 The outcome reward arrives at the last token the policy chose (its end-of-sequence token, or the cut); the
 KL penalty, when it is in the reward, at every token. Source: Schulman et al. 2017 (1707.06347); Ouyang et
-al. 2022 (InstructGPT, 2203.02155, eq. 2) for the per-token KL.
+al. 2022 (InstructGPT, 2203.02155, eq. 2) for the per-token KL. The paper clips at 0.2 on both sides; the
+default here is wider above (`--update.clip_high 0.2` is the paper's).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experie
         rewards_BT = rewards_BT + batch.shaped_BT
     if reference_logprobs_BT is not None and kl.placement == "reward":
         penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator)
-        rewards_BT = rewards_BT - kl.weight * penalty_BT * mask_BT
+        rewards_BT = rewards_BT - kl.beta * penalty_BT * mask_BT
     if config.whiten_rewards:
         rewards_BT = whiten(rewards_BT, mask_BT, shift_mean=False)
     advantages_BT, returns_BT = generalised_advantages(
@@ -77,4 +78,12 @@ def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experie
     )
 
 
-ALGORITHM = Algorithm("ppo", needs=frozenset({"values"}), fewest=1, credit=credit)
+ALGORITHM = Algorithm(
+    "ppo",
+    needs=frozenset({"values"}),
+    fewest=1,
+    credit=credit,
+    changes="each token against a learned value of what is to come (GAE); upper clip 0.28",
+    costs="a value head, or a critic as large as the reward model, that learns too",
+    source="Schulman et al. 2017, 1707.06347",
+)

@@ -1,0 +1,58 @@
+"""DAPO: clip-higher, a loss of tokens, only prompts that teach something, a soft price on long answers.
+
+A as in GRPO, of rewards less the overlong penalty; clip 0.2 below and 0.28 above; the mean over all tokens;
+no KL. Prompts whose answers were all paid the same are dropped and others are sampled in their place, until
+the batch is full. Source: Yu et al. 2025 (2503.14476, eq. 8 to 13). The paper samples as often as it takes;
+here `dapo.most_rounds` bounds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from torch import Tensor
+
+from practicum.ranges import PositiveInt, Ranged, Share
+from practicum.rollout.collect import ScoredRollout
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
+from practicum.training.objectives import group_advantages, soft_overlong_penalty, untied
+
+
+@dataclass(frozen=True)
+class DapoConfig(Ranged, section="dapo"):
+    """How DAPO fills its batch and prices length."""
+
+    overlong_share: Share = 0.2
+    """The last share of sampling.max_new_tokens, over which the price of length rises from 0 to 1; 0 for no
+    price (4,096 of 20,480 in the paper)."""
+    most_rounds: PositiveInt = 5
+    """Times that prompts are sampled in a step, at most, until enough of them have answers that differ."""
+
+
+def keep(batch: ScoredRollout, config: DapoConfig) -> Tensor:
+    """The rows of prompts whose answers were not all paid the same, bool [B]."""
+    return untied(batch.reward_B, batch.rollout.group_B)
+
+
+def credit(batch: ScoredRollout, signals: Signals, config: DapoConfig) -> Experience:
+    """Give every token GRPO's advantage of its completion, length priced."""
+    buffer = round(config.overlong_share * signals.longest)
+    if buffer:
+        lengths_B = batch.rollout.mask_BT.sum(1)
+        penalty_B = soft_overlong_penalty(lengths_B, signals.longest, buffer)
+        batch = replace(batch, reward_B=batch.reward_B + penalty_B)
+    return answer_credit(batch, signals, partial(group_advantages, kind="group_standardised"))
+
+
+ALGORITHM = Algorithm(
+    "dapo",
+    needs=frozenset(),
+    fewest=2,
+    credit=credit,
+    keep=keep,
+    most_rounds=lambda config: int(config.most_rounds),
+    changes="GRPO's advantage less a price on overlong answers; tied prompts replaced; upper clip 0.28",
+    costs="samples up to dapo.most_rounds times as much",
+    source="Yu et al. 2025, 2503.14476",
+)
