@@ -45,6 +45,7 @@ def train(
     resume: bool = False,
     dry_run: bool = False,
     config: Path | str | None = None,
+    log: str | Sequence[str] | None = None,
     reward: RewardFunction | Mapping[str, Any] | Sequence[Path | str] | Path | str | None = None,
     task: Any = None,
     **settings: Any,
@@ -53,11 +54,11 @@ def train(
 
     `settings` are those of `practicum STAGE --help all`: `model="runs/sft"`, a section as a dict
     (`loop={"steps": 50}`), any of them by its dotted name (`**{"loop.steps": 50}`). `config` is a TOML file
-    under them. `reward` (rl only) is a function of your own, one or several `FILE.py:function`, or the
-    section of that name as a dict; a function of your own is called in this process, and must be given again
-    to resume. `task` is a task's name or the section of that name as a dict, or (rl and sft) a task of your
-    own, any object with the methods that the stage uses. `dry_run` makes a few steps and returns what they
-    show. Raises InputError as the command does.
+    under them. `log` names loggers: tensorboard, trackio, wandb, mlflow. `reward` (rl only) is a function of
+    your own, one or several `FILE.py:function`, or the section of that name as a dict; a function of your own
+    is called in this process, and must be given again to resume. `task` is a task's name or the section of
+    that name as a dict, or (rl and sft) a task of your own, any object with the methods that the stage uses.
+    `dry_run` makes a few steps and returns what they show. Raises InputError as the command does.
 
     >>> import practicum as pr
     >>> pr.train("rl", model="nowhere")
@@ -76,7 +77,11 @@ def train(
         settings["reward"], reward = _named_rewards(reward), None
     _check_own(stage, task, reward)
     from practicum.config import load
+    from practicum.run.loggers import chosen_loggers, logging_to, remembered_loggers
 
+    loggers = None if log is None else chosen_loggers([log] if isinstance(log, str) else log)
+    if resume and loggers is None:
+        loggers = tuple(remembered_loggers(folder))
     source = folder / "config.toml" if resume and config is None else config
     flags = list(_flags(settings))
     own = None if reward is None else CallableReward(reward)
@@ -93,7 +98,8 @@ def train(
     if dry_run:
         doctor = importlib.import_module("practicum.training.doctor")
         return dict(doctor.dry_run(stage, call, resolved, folder))
-    return {"run": str(folder), **call(resolved, folder, resume=resume)}
+    with logging_to(loggers):
+        return {"run": str(folder), **call(resolved, folder, resume=resume)}
 
 
 def _named_rewards(reward: Any) -> Any:

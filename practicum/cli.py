@@ -36,6 +36,7 @@ class Arguments:
     json: bool
     help: Help
     settings: list[str]
+    log: list[str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,9 +105,11 @@ def _train(
     """
     from practicum.config import load
     from practicum.run.folder import announced
+    from practicum.run.loggers import chosen_loggers, logging_to, remembered_loggers
     from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
+    loggers = chosen_loggers(options.log) if options.log else None
     with never_silent("loading PyTorch"):
         stage = importlib.import_module(module)
     config_class = getattr(stage, config_name)
@@ -139,8 +142,10 @@ def _train(
         print(f"practicum: {_one_line(look.sentence)}", file=sys.stderr)
         if look.remedy:
             print(f"  -> {_one_line(look.remedy)}", file=sys.stderr)
+    if options.resume and loggers is None:
+        loggers = tuple(remembered_loggers(run_path))
     try:
-        with announced(run_path), never_silent(f"{name} is at work"):
+        with announced(run_path), logging_to(loggers), never_silent(f"{name} is at work"):
             summary = _quietly(
                 options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
             )
@@ -221,6 +226,8 @@ def _compute(
     config_class = getattr(stage, config_name)
     if options.help:
         return _print_help(name, config_class, ANSWER_OPTIONS, options.help)
+    if options.log:
+        raise InputError(f"practicum {name} trains nothing: drop --log")
     if options.run is not None or options.resume:
         raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
     if options.dry_run:
@@ -272,10 +279,15 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
     paths: dict[str, Path] = {}
     switches: set[str] = set()
     settings: list[str] = []
+    log: list[str] = []
     given, asked = asked_help(arguments)
     words = iter(given)
     for word in words:
         name, equals, value = word.partition("=")
+        if name == "--log":
+            value = value if equals else next(words, "")
+            log.append("" if value.startswith("--") else value)
+            continue
         if name in ("--config", "--run"):
             value = value if equals else next(words, "")
             if not value or value.startswith("--"):
@@ -293,6 +305,7 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
         json="--json" in switches,
         help=asked,
         settings=settings,
+        log=log,
     )
 
 
@@ -343,6 +356,7 @@ for every training command:
   --config FILE.toml  settings from a file; flags win over it
   --run DIR           the run's folder (default: runs/ and the command's name and time)
   --resume            continue the run in --run DIR, bit for bit; more --loop.steps extend it
+  --log NAME          send metrics to tensorboard, trackio, wandb or mlflow too (several: --log A,B)
   --json              print the summary as one JSON object on stdout; logs stay on stderr"""
 
 DRY_OPTION = """

@@ -23,7 +23,12 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OURS = {"practicum", "scripts", "studies", "tests"}
 # Modules whose name is not their distribution's.
-DISTRIBUTIONS = {"flint": "python-flint", "argon2": "argon2-cffi", "markdown_it": "markdown-it-py"}
+DISTRIBUTIONS = {
+    "flint": "python-flint",
+    "argon2": "argon2-cffi",
+    "markdown_it": "markdown-it-py",
+    "mlflow": "mlflow-skinny",
+}
 # Where the packages of an extra may be imported; the base may be imported everywhere, and dev in tests/.
 SCOPES = {
     "web": ["practicum/preferences/app"],
@@ -33,6 +38,10 @@ SCOPES = {
     "sentiment": ["practicum/audit/attributes.py"],
     "peft": ["practicum/model/peft_adapters.py"],
     "gguf": ["practicum/model/gguf.py", "practicum/model/gguf_writer.py"],
+    "tensorboard": ["practicum/loggers/tensorboard.py"],
+    "trackio": ["practicum/loggers/trackio.py"],
+    "wandb": ["practicum/loggers/wandb.py"],
+    "mlflow": ["practicum/loggers/mlflow.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "docs": [],
@@ -40,6 +49,7 @@ SCOPES = {
 }
 # Packages that another one or a command loads by name, and the words that ask for them: (file, words).
 LOADED_BY_NAME = {
+    "tensorboard": ("practicum/loggers/tensorboard.py", "torch.utils.tensorboard"),
     "psycopg": ("practicum/preferences/database.py", "postgresql+psycopg"),
     "python-multipart": ("practicum/preferences/app", ".form("),
     "mkdocs-material": ("mkdocs.yml", "name: material"),

@@ -32,6 +32,7 @@ LAYERS = {
     "rollout": 4,
     "preferences": 5,
     "guard": 5,
+    "loggers": 6,
     "reward": 6,
     "training": 7,
     "audit": 8,

@@ -8,6 +8,7 @@ samples.jsonl      prompt, completion, reward, advantage, step
 untrusted/step-000150/     the newest of the checkpoints that a guard took back, if it took any
 checkpoints/step-000143/   model files, trainer.safetensors, trainer.json
 summary.json       the final figures
+loggers.json       where its metrics go besides, if anywhere (`--log`)
 .lock              there while a process fills the folder, which process it is
 ```
 A process killed at any moment leaves either a whole checkpoint or none, and resuming cuts the logs back to
@@ -47,6 +48,7 @@ from practicum.files import (
     writing,
 )
 from practicum.run.environment import environment
+from practicum.run.loggers import loggers_of, remember_loggers
 
 if sys.platform != "win32":
     import fcntl
@@ -136,6 +138,7 @@ class Run:
                 run.cut_logs()
             if changed or not resume:
                 atomic_write(folder / "config.toml", to_toml(config))
+            remember_loggers(folder, loggers_of(folder))
             run._record_environment(config, command, device, changed)
         if _announced.get() == folder:
             print(f"practicum: run folder {folder}", file=sys.stderr)
