@@ -235,10 +235,12 @@ def _compute(
     arguments: Sequence[str],
     prints_its_own: bool = False,
     extra: str = "",
+    waits: bool = False,
 ) -> int:
     """A command that only answers: `function(config) -> dict`; `prints_its_own` as in `_train`.
 
-    `extra` names the optional dependencies that the command's module imports.
+    `extra` names the optional dependencies that the command's module imports. With `waits` it waits for
+    people, and says so itself.
     """
     from practicum.config import load
     from practicum.run.progress import never_silent
@@ -264,8 +266,7 @@ def _compute(
         raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
     config = load(config_class, options.config, options.settings)
     answer = partial(_quietly, options.json, partial(getattr(stage, function), config))
-    if extra == "web":
-        # A server waits, and says where.
+    if waits:
         result = answer()
     else:
         with never_silent(f"{name} is at work"):
@@ -578,6 +579,12 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "play": Command(
+        "talk to a model, or be the policy yourself",
+        partial(
+            _compute, "play", "practicum.play.command", "PlayConfig", "play", prints_its_own=True, waits=True
+        ),
+    ),
     "export": Command(
         "a model as a Hugging Face folder or a GGUF file, adapters merged",
         partial(_compute, "export", "practicum.model.export", "ExportConfig", "export"),
@@ -603,6 +610,7 @@ COMMANDS: dict[str, Command] = {
             "CollectConfig",
             "collect",
             extra="web",
+            waits=True,
         ),
     ),
     "preferences": Command(

@@ -35,6 +35,7 @@ LAYERS = {
     "loggers": 6,
     "reward": 6,
     "training": 7,
+    "play": 7,
     "audit": 8,
     "report": 8,
     "applications": 8,
