@@ -108,7 +108,7 @@ def _train(
 
     With `prints_its_own` the function writes its result for people, and only --json is printed here.
     """
-    from practicum.run.branch import branched
+    from practicum.run.branch import BRANCHING, branched
     from practicum.run.folder import announced
     from practicum.run.loggers import chosen_loggers, logging_to, remembered_loggers
     from practicum.run.progress import never_silent
@@ -119,7 +119,8 @@ def _train(
         stage = importlib.import_module(module)
     config_class = getattr(stage, config_name)
     if options.help:
-        every = RUN_OPTIONS + (DRY_OPTION if name in DRY else "")
+        every = RUN_OPTIONS + (BRANCH_OPTION if name in BRANCHING else "")
+        every += DRY_OPTION if name in DRY else ""
         return _print_help(name, config_class, every, options.help)
     if options.resume and options.run is None:
         raise InputError("--resume needs --run DIR, the run to continue")
@@ -394,9 +395,11 @@ for every training command:
   --config FILE.toml  settings from a file; flags win over it
   --run DIR           the run's folder (default: runs/ and the command's name and time)
   --resume            continue the run in --run DIR, bit for bit; more --loop.steps extend it
-  --branch RUN@STEP   begin at a checkpoint of another run, with its settings or others
   --log NAME          send metrics to tensorboard, trackio, wandb or mlflow too (several: --log A,B)
   --json              print the summary as one JSON object on stdout; logs stay on stderr"""
+
+BRANCH_OPTION = """
+  --branch RUN@STEP   begin at a checkpoint of another run, with its settings or others"""
 
 DRY_OPTION = """
   --dry-run           try a few steps: what is wrong, what it takes; exit 3 where a run is refused"""

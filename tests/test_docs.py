@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import re
 import shlex
@@ -55,6 +56,7 @@ SMALL = {
     "rl": "--prompts_per_step=4 --group_size=2 --sampling.max_new_tokens=8 --loop.steps=2 --loop.threads=1",
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
+    "play": "--sampling.max_new_tokens=8",
     "export": "",
     "audit overoptimization": (
         "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
@@ -116,6 +118,8 @@ def test_the_commands_of_a_page_run(
     for folder in ("recipes", "examples"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
+    # Whoever plays types nothing.
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
     for name, content in HERE_DOCUMENT.findall(page.read_text(encoding="utf-8")):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content, encoding="utf-8")
