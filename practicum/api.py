@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -44,8 +45,10 @@ def train(
     *,
     run: Path | str | None = None,
     resume: bool = False,
+    branch: str = "",
     dry_run: bool = False,
     config: Path | str | None = None,
+    log: str | Sequence[str] | None = None,
     reward: RewardFunction | Mapping[str, Any] | Sequence[Path | str] | Path | str | None = None,
     task: Any = None,
     **settings: Any,
@@ -54,11 +57,12 @@ def train(
 
     `settings` are those of `practicum STAGE --help all`: `model="runs/sft"`, a section as a dict
     (`loop={"steps": 50}`), any of them by its dotted name (`**{"loop.steps": 50}`). `config` is a TOML file
-    under them. `reward` (rl only) is a function of your own, one or several `FILE.py:function`, or the
-    section of that name as a dict; a function of your own is called in this process, and must be given again
-    to resume. `task` is a task's name or the section of that name as a dict, or (rl and sft) a task of your
-    own, any object with the methods that the stage uses. `dry_run` makes a few steps and returns what they
-    show. Raises InputError as the command does.
+    under them. `branch` is RUN@STEP, a checkpoint at which the new run begins. `log` names loggers:
+    tensorboard, trackio, wandb, mlflow. `reward` (rl only) is a function of your own, one or several
+    `FILE.py:function`, or the section of that name as a dict; a function of your own is called in this
+    process, and must be given again to resume. `task` is a task's name or the section of that name as a dict,
+    or (rl and sft) a task of your own, any object with the methods that the stage uses. `dry_run` makes a few
+    steps and returns what they show. Raises InputError as the command does.
 
     >>> import practicum as pr
     >>> pr.train("rl", model="nowhere")
@@ -69,16 +73,26 @@ def train(
         raise InputError(f"stage is {stage!r}: expected one of {', '.join(STAGES)}")
     module = importlib.import_module(STAGES[stage][0])
     folder = Path(run) if run is not None else Path("runs") / f"{stage}-{datetime.now():%Y%m%d-%H%M%S}"
-    if dry_run and resume:
-        raise InputError("dry_run begins a run and leaves none: drop resume")
+    if dry_run and (resume or branch):
+        raise InputError(f"dry_run begins a run and leaves none: drop {'resume' if resume else 'branch'}")
+    if branch and (resume or config is not None):
+        other = "resume" if resume else "config"
+        raise InputError(f"branch begins a new run with the settings of another: drop {other}")
     if isinstance(task, (str, Path, Mapping)):
         settings["task"], task = task, None
     if reward is not None and not callable(reward):
         settings["reward"], reward = _named_rewards(reward), None
     _check_own(stage, task, reward)
     from practicum.config import load
+    from practicum.run.branch import branched, find_origin
+    from practicum.run.loggers import chosen_loggers, logging_to, remembered_loggers
 
+    loggers = None if log is None else chosen_loggers([log] if isinstance(log, str) else log)
+    if resume and loggers is None:
+        loggers = tuple(remembered_loggers(folder))
+    origin = find_origin(branch, stage) if branch else None
     source = folder / "config.toml" if resume and config is None else config
+    source = origin.config if origin else source
     flags = list(_flags(settings))
     own = None if reward is None else CallableReward(reward)
     config_class = getattr(module, STAGES[stage][1] if own is None else "OwnRewardConfig")
@@ -94,7 +108,9 @@ def train(
     if dry_run:
         doctor = importlib.import_module("practicum.training.doctor")
         return dict(doctor.dry_run(stage, call, resolved, folder))
-    return {"run": str(folder), **call(resolved, folder, resume=resume)}
+    begun = branched(origin, folder, resolved, stage) if origin else nullcontext("")
+    with begun, logging_to(loggers):
+        return {"run": str(folder), **call(resolved, folder, resume=resume or origin is not None)}
 
 
 def _named_rewards(reward: Any) -> Any:

@@ -8,16 +8,20 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from practicum import __version__
 from practicum.applications.command import APPLICATIONS, EXTRA
 from practicum.audit.instruments import INSTRUMENTS
 from practicum.errors import InputError
+
+if TYPE_CHECKING:
+    from practicum.run.branch import Origin
 
 Help = Literal["", "common", "all"]
 BAD_INPUT = 2
@@ -37,6 +41,8 @@ class Arguments:
     json: bool
     help: Help
     settings: list[str]
+    log: list[str]
+    branch: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,23 +111,70 @@ def _train(
     With `prints_its_own` the function writes its result for people, and only --json is printed here. `extra`
     names the optional dependencies that the command's module imports.
     """
-    from practicum.config import load
+    from practicum.run.branch import BRANCHING, branched
     from practicum.run.folder import announced
+    from practicum.run.loggers import chosen_loggers, logging_to, remembered_loggers
     from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
+    loggers = chosen_loggers(options.log) if options.log else None
     with never_silent("loading PyTorch"):
         stage = _imported(name, module, extra)
     config_class = getattr(stage, config_name)
     if options.help:
-        every = RUN_OPTIONS + (DRY_OPTION if name in DRY else "")
+        every = RUN_OPTIONS + (BRANCH_OPTION if name in BRANCHING else "")
+        every += DRY_OPTION if name in DRY else ""
         return _print_help(name, config_class, every, options.help)
     if options.resume and options.run is None:
         raise InputError("--resume needs --run DIR, the run to continue")
     if options.dry_run:
         return _dry_run(name, config_class, getattr(stage, function), options)
     run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
-    config_path, stored = options.config, run_path / "config.toml"
+    origin = _origin(name, options)
+    config = _run_settings(config_class, options, run_path, origin.config if origin else None)
+    goes_on = options.resume or origin is not None
+    for look in [] if goes_on else _first_looks(name, config):
+        print(f"practicum: {_one_line(look.sentence)}", file=sys.stderr)
+        if look.remedy:
+            print(f"  -> {_one_line(look.remedy)}", file=sys.stderr)
+    if options.resume and loggers is None:
+        loggers = tuple(remembered_loggers(run_path))
+    train = partial(getattr(stage, function), config, run_path, resume=goes_on)
+    begun = branched(origin, run_path, config, name) if origin else nullcontext("")
+    try:
+        with begun as said, announced(run_path), logging_to(loggers), never_silent(f"{name} is at work"):
+            if said:
+                print(f"practicum: {_one_line(said)}", file=sys.stderr)
+            summary = _quietly(options.json, train)
+    except KeyboardInterrupt:
+        if not (run_path / "config.toml").exists():
+            raise
+        again = shlex.join(["practicum", *name.split(), "--run", str(run_path), "--resume"])
+        print(f"practicum: interrupted; continue with: {again}", file=sys.stderr)
+        return INTERRUPTED
+    if options.json or not prints_its_own:
+        _print_result({"run": str(run_path), **summary}, options.json)
+    return 0
+
+
+def _origin(name: str, options: Arguments) -> Origin | None:
+    """The checkpoint that --branch names."""
+    if not options.branch:
+        return None
+    from practicum.run.branch import find_origin
+
+    if options.resume or options.config:
+        other = "--resume" if options.resume else "--config"
+        raise InputError(f"--branch begins a new run with the settings of another: drop {other}")
+    return find_origin(options.branch, name)
+
+
+def _run_settings(config_class: type[Any], options: Arguments, run_path: Path, given: Path | None) -> Any:
+    """The settings of a run that is begun, resumed or branched, where `given` has them."""
+    from practicum.config import load
+    from practicum.run.progress import never_silent
+
+    config_path, stored = given or options.config, run_path / "config.toml"
     if not options.resume and stored.exists():
         raise InputError(f"{run_path} is not empty: pass --resume to continue it, or another --run")
     if options.resume and config_path is None:
@@ -132,30 +185,12 @@ def _train(
         config_path = stored
     try:
         with never_silent("reading the settings"):
-            config = load(config_class, config_path, options.settings)
+            return load(config_class, config_path, options.settings)
     except InputError as error:
         if config_path != stored or str(error).startswith(str(stored)):
             raise
         # What is missing here is missing in the run's own file.
         raise InputError(f"{stored}: {error}") from error
-    for look in [] if options.resume else _first_looks(name, config):
-        print(f"practicum: {_one_line(look.sentence)}", file=sys.stderr)
-        if look.remedy:
-            print(f"  -> {_one_line(look.remedy)}", file=sys.stderr)
-    try:
-        with announced(run_path), never_silent(f"{name} is at work"):
-            summary = _quietly(
-                options.json, partial(getattr(stage, function), config, run_path, resume=options.resume)
-            )
-    except KeyboardInterrupt:
-        if not (run_path / "config.toml").exists():
-            raise
-        again = shlex.join(["practicum", *name.split(), "--run", str(run_path), "--resume"])
-        print(f"practicum: interrupted; continue with: {again}", file=sys.stderr)
-        return INTERRUPTED
-    if options.json or not prints_its_own:
-        _print_result({"run": str(run_path), **summary}, options.json)
-    return 0
 
 
 def _first_looks(name: str, config: Any) -> Sequence[Any]:
@@ -177,8 +212,9 @@ def _dry_run(name: str, config_class: type[Any], train: Callable[..., Any], opti
 
     if name not in DRY:
         raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
-    if options.resume:
-        raise InputError("--dry-run begins a run and leaves none: drop --resume")
+    if options.resume or options.branch:
+        other = "--resume" if options.resume else "--branch"
+        raise InputError(f"--dry-run begins a run and leaves none: drop {other}")
     with never_silent("reading the settings"):
         config = load(config_class, options.config, options.settings)
     doctor = importlib.import_module("practicum.training.doctor")
@@ -203,10 +239,12 @@ def _compute(
     arguments: Sequence[str],
     prints_its_own: bool = False,
     extra: str = "",
+    waits: bool = False,
 ) -> int:
     """A command that only answers: `function(config) -> dict`; `prints_its_own` as in `_train`.
 
-    `extra` names the optional dependencies that the command's module imports.
+    `extra` names the optional dependencies that the command's module imports. With `waits` it waits for
+    people, and says so itself.
     """
     from practicum.config import load
     from practicum.run.progress import never_silent
@@ -217,14 +255,15 @@ def _compute(
     config_class = getattr(stage, config_name)
     if options.help:
         return _print_help(name, config_class, ANSWER_OPTIONS, options.help)
-    if options.run is not None or options.resume:
-        raise InputError(f"practicum {name} writes no run folder: drop --run and --resume")
+    if options.log:
+        raise InputError(f"practicum {name} trains nothing: drop --log")
+    if options.run is not None or options.resume or options.branch:
+        raise InputError(f"practicum {name} writes no run folder: drop --run, --resume and --branch")
     if options.dry_run:
         raise InputError(f"--dry-run is for {', '.join(DRY)}: {name} has none")
     config = load(config_class, options.config, options.settings)
     answer = partial(_quietly, options.json, partial(getattr(stage, function), config))
-    if extra == "web":
-        # A server waits, and says where.
+    if waits:
         result = answer()
     else:
         with never_silent(f"{name} is at work"):
@@ -280,10 +319,21 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
     paths: dict[str, Path] = {}
     switches: set[str] = set()
     settings: list[str] = []
+    log: list[str] = []
+    branch = ""
     given, asked = asked_help(arguments)
     words = iter(given)
     for word in words:
         name, equals, value = word.partition("=")
+        if name == "--branch":
+            branch = value if equals else next(words, "")
+            if not branch or branch.startswith("--"):
+                raise InputError("--branch needs a run after it: --branch RUN@STEP")
+            continue
+        if name == "--log":
+            value = value if equals else next(words, "")
+            log.append("" if value.startswith("--") else value)
+            continue
         if name in ("--config", "--run"):
             value = value if equals else next(words, "")
             if not value or value.startswith("--"):
@@ -301,6 +351,8 @@ def _read_arguments(arguments: Sequence[str]) -> Arguments:
         json="--json" in switches,
         help=asked,
         settings=settings,
+        log=log,
+        branch=branch,
     )
 
 
@@ -351,7 +403,11 @@ for every training command:
   --config FILE.toml  settings from a file; flags win over it
   --run DIR           the run's folder (default: runs/ and the command's name and time)
   --resume            continue the run in --run DIR, bit for bit; more --loop.steps extend it
+  --log NAME          send metrics to tensorboard, trackio, wandb or mlflow too (several: --log A,B)
   --json              print the summary as one JSON object on stdout; logs stay on stderr"""
+
+BRANCH_OPTION = """
+  --branch RUN@STEP   begin at a checkpoint of another run, with its settings or others"""
 
 DRY_OPTION = """
   --dry-run           try a few steps: what is wrong, what it takes; exit 3 where a run is refused"""
@@ -555,6 +611,12 @@ COMMANDS: dict[str, Command] = {
             prints_its_own=True,
         ),
     ),
+    "play": Command(
+        "talk to a model, or be the policy yourself",
+        partial(
+            _compute, "play", "practicum.play.command", "PlayConfig", "play", prints_its_own=True, waits=True
+        ),
+    ),
     "export": Command(
         "a model as a Hugging Face folder or a GGUF file, adapters merged",
         partial(_compute, "export", "practicum.model.export", "ExportConfig", "export"),
@@ -580,6 +642,7 @@ COMMANDS: dict[str, Command] = {
             "CollectConfig",
             "collect",
             extra="web",
+            waits=True,
         ),
     ),
     "preferences": Command(

@@ -25,11 +25,17 @@ from practicum.config import load
 from practicum.exact.verifier import verify
 from practicum.files import atomic_write, read_json, to_json
 from practicum.model.device import chosen_device, described
+from practicum.model.policy import load_policy
+from practicum.model.sampling import SamplingConfig
+from practicum.play.speaker import Speaker
+from practicum.play.talk import solve
 from practicum.ranges import MOST_HELD, Common, Count, CountOrNone, PositiveInt, Range, Ranged, Seed
 from practicum.reward.controls import Control
 from practicum.run.environment import energy_counter
 from practicum.run.folder import Run
-from practicum.tasks.registry import TaskConfig
+from practicum.run.progress import doing
+from practicum.tasks.registry import TaskConfig, find_task
+from practicum.tasks.task import Reads
 from practicum.training import pretrain, rl, rlhf, sft
 from practicum.training.evaluate import EvalConfig, evaluate
 
@@ -127,7 +133,20 @@ def run(config: DemoConfig, run_path: Path, *, resume: bool = False) -> dict[str
     folder.finish(summary)
     summary["report"] = str(write(run_path))
     print_table(summary)
+    if sys.stdin.isatty() and sys.stdout.isatty() and sys.stdout is sys.__stdout__:
+        try_it(config, run_path)
     return summary
+
+
+def try_it(config: DemoConfig, run_path: Path) -> None:
+    """Let a person ask the model that has practised, until they press Enter."""
+    policy, tokenizer = load_policy(run_path / "rl", chosen_device(config.device))
+    speaker = Speaker.of(policy, tokenizer, SamplingConfig(temperature=0.0), config.seed)
+    task = find_task(config.task)
+    if callable(getattr(task, Reads.read.__name__, None)):
+        print("\nYour turn: what should it solve? (Enter ends)")
+        with doing(""):
+            solve(speaker, task, task, f"{task.name}> ")
 
 
 def _stage(

@@ -32,7 +32,7 @@ SHAPE: dict[str, Any] = {
 
 
 # Products of tiny matrices lose more by waking a second thread than they gain.
-IN_ONE_THREAD = ("guard", "model", "reward", "rollout", "run", "training")
+IN_ONE_THREAD = ("guard", "loggers", "model", "reward", "rollout", "run", "training")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -29,6 +29,7 @@ DISTRIBUTIONS = {
     "markdown_it": "markdown-it-py",
     "universal": "universal-portfolios",
     "sklearn": "scikit-learn",
+    "mlflow": "mlflow-skinny",
 }
 # Where the packages of an extra may be imported; the base may be imported everywhere, and dev in tests/.
 SCOPES = {
@@ -39,6 +40,10 @@ SCOPES = {
     "sentiment": ["practicum/audit/attributes.py"],
     "peft": ["practicum/model/peft_adapters.py"],
     "gguf": ["practicum/model/gguf.py", "practicum/model/gguf_writer.py"],
+    "tensorboard": ["practicum/loggers/tensorboard.py"],
+    "trackio": ["practicum/loggers/trackio.py"],
+    "wandb": ["practicum/loggers/wandb.py"],
+    "mlflow": ["practicum/loggers/mlflow.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
     "applications": ["practicum/applications"],
@@ -48,6 +53,7 @@ SCOPES = {
 }
 # Packages that another one or a command loads by name, and the words that ask for them: (file, words).
 LOADED_BY_NAME = {
+    "tensorboard": ("practicum/loggers/tensorboard.py", "torch.utils.tensorboard"),
     "psycopg": ("practicum/preferences/database.py", "postgresql+psycopg"),
     "python-multipart": ("practicum/preferences/app", ".form("),
     "mkdocs-material": ("mkdocs.yml", "name: material"),

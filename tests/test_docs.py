@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import re
 import shlex
@@ -58,6 +59,7 @@ SMALL = {
     "dpo": "--held_out=0.3 --loop.steps=2 --loop.threads=1",
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
+    "play": "--sampling.max_new_tokens=8",
     "export": "",
     "apply portfolio": "--seeds=1 --windows=1 --agent.iterations=1",
     "audit overoptimization": (
@@ -120,6 +122,8 @@ def test_the_commands_of_a_page_run(
     for folder in ("recipes", "examples"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
+    # Whoever plays types nothing.
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
     for name, content in HERE_DOCUMENT.findall(page.read_text(encoding="utf-8")):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content, encoding="utf-8")

@@ -72,7 +72,7 @@ GO_ON = Verdict()
 
 
 class Observer(Protocol):
-    """Watches a run step by step: the guard, the controllers of KL, budgets and shares, the profile."""
+    """Watches a run step by step: guard, profile, loggers, the controllers of KL, budgets and shares."""
 
     name: str
 
@@ -82,6 +82,10 @@ class Observer(Protocol):
 
     def after(self, step: int, result: StepResult) -> Verdict:
         """What step `step` means; its metrics hold what the observers before this one have added."""
+        ...
+
+    def logged(self, row: Mapping[str, Any]) -> None:
+        """The step's row, with its times and what observers have added, has gone to metrics.jsonl."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -111,6 +115,9 @@ class Quiet:
     def after(self, step: int, result: StepResult) -> Verdict:
         """Go on."""
         return GO_ON
+
+    def logged(self, row: Mapping[str, Any]) -> None:
+        """Nothing to do."""
 
     def state(self) -> dict[str, Any]:
         """Nothing to keep."""

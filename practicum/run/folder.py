@@ -8,6 +8,7 @@ samples.jsonl      prompt, completion, reward, advantage, step
 untrusted/step-000150/     the newest of the checkpoints that a guard took back, if it took any
 checkpoints/step-000143/   model files, trainer.safetensors, trainer.json
 summary.json       the final figures
+loggers.json       where its metrics go besides, if anywhere (`--log`)
 .lock              there while a process fills the folder, which process it is
 ```
 A process killed at any moment leaves either a whole checkpoint or none, and resuming cuts the logs back to
@@ -47,6 +48,7 @@ from practicum.files import (
     writing,
 )
 from practicum.run.environment import environment
+from practicum.run.loggers import loggers_of, remember_loggers
 
 if sys.platform != "win32":
     import fcntl
@@ -62,8 +64,10 @@ DEVICE = "device"
 STEPS = "loop.steps"
 ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "reward_model.allow_dead")
 """What the setting is called in a stage, in reward-model, and for the stages of rlhf."""
-CHANGEABLE = (STEPS, *ALLOW_DEAD)
-"""Settings that a resumed run may be given anew: more steps than before, and to go on when dead."""
+GROWING = (STEPS, "epochs", "rounds")
+"""What says how long a run is: steps, passes of a reward model over rankings, rounds of rlhf."""
+CHANGEABLE = (*GROWING, *ALLOW_DEAD)
+"""Settings that a resumed run may be given anew: to be longer than before, and to go on when dead."""
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 
@@ -91,7 +95,7 @@ class Checkpoint:
 class Run:
     """A run folder; `keep` newest checkpoints stay. One that was opened is locked while it is in use.
 
-    `extended_from`: the steps it was to make before it was resumed with more.
+    `extended_from`: the steps (or epochs, or rounds) it was to make before it was resumed with more.
     """
 
     path: Path
@@ -127,15 +131,17 @@ class Run:
             changed: dict[str, tuple[Any, Any]] = {}
             if resume:
                 changed = cls(folder).check_config(config)
-            elif folder.is_dir() and not all(_is_incidental(item) for item in folder.iterdir()):
+            elif not is_vacant(folder):
                 raise InputError(f"{path} is not empty: pass --resume to continue it, or another --run")
             folder.mkdir(parents=True, exist_ok=True)
             lock = locked(folder)
-            run = cls(folder, keep, changed.get(STEPS, (None,))[0], lock)
+            before = next((changed[key][0] for key in GROWING if key in changed), None)
+            run = cls(folder, keep, before, lock)
             if resume:
                 run.cut_logs()
             if changed or not resume:
                 atomic_write(folder / "config.toml", to_toml(config))
+            remember_loggers(folder, loggers_of(folder))
             run._record_environment(config, command, device, changed)
         if _announced.get() == folder:
             print(f"practicum: run folder {folder}", file=sys.stderr)
@@ -217,6 +223,10 @@ class Run:
             raise InputError(f"{steps[-1] / 'trainer.json'}: no such file; {EARLIER}")
         return Checkpoint(record["step"], steps[-1], record["state"])
 
+    def steps(self) -> dict[int, Path]:
+        """The folders of the whole checkpoints by their steps, the oldest first."""
+        return {int(folder.name[5:]): folder for folder in self._steps()}
+
     def distrust(self, step: int) -> None:
         """Take back the checkpoints after `step`: the newest of them moves to untrusted/, the others go."""
         with writing(self.path / "untrusted"):
@@ -275,7 +285,7 @@ class Run:
             if key == DEVICE or then.get(key) == now.get(key):
                 continue
             changed[key] = (then.get(key), now.get(key))
-            if key not in CHANGEABLE or (key == STEPS and not now[key] > then[key]):
+            if key not in CHANGEABLE or (key in GROWING and not now[key] > then[key]):
                 raise InputError(
                     f"{stored_path} was started with {key} = {then.get(key)!r}, now it is "
                     f"{now.get(key)!r}: resume with the stored config, or choose another --run"
@@ -491,6 +501,11 @@ def _remove(folder: Path) -> None:
 
 def _hidden(folder: Path, suffix: str) -> Path:
     return folder.with_name(f".{folder.name}{suffix}")
+
+
+def is_vacant(folder: Path) -> bool:
+    """Whether a run may begin there: the folder does not exist, or holds nothing of a run."""
+    return not folder.is_dir() or all(_is_incidental(item) for item in folder.iterdir())
 
 
 def _is_incidental(path: Path) -> bool:

@@ -26,6 +26,7 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.observer import GO_ON, Observer, StepResult, Verdict
 from practicum.guard.watch import held_since
+from practicum.loggers.observer import logged_run
 from practicum.model.checkpoint import save_model
 from practicum.model.decoder import compute_dtype
 from practicum.model.device import described
@@ -227,8 +228,16 @@ def run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]
 
     What stands still for some steps is told on stderr at once, and again at the end; InputError where the
     first steps show that nothing can be learned, unless `allow_dead`. This is the one place that carries out
-    what observers decide: it ends the run, or goes back, or goes back and on with the KL pinned.
+    what observers decide: it ends the run, or goes back, or goes back and on with the KL pinned. A run that
+    counts is sent to its loggers too.
     """
+    if running_trial() is not None:
+        return _run_steps(stage, step)
+    with logged_run(stage.run) as loggers:
+        return _run_steps(replace(stage, observers=(*stage.observers, *loggers)), step)
+
+
+def _run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]:
     told: set[str] = set()
     while True:
         position = _restored(stage)
@@ -295,6 +304,8 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
             totals |= {"total_tokens": tokens} if "tokens" in result.metrics else {}
             position.last = {"step": position.step, **result.metrics, **totals}
             run.log(position.last)
+            for observer in stage.observers:
+                observer.logged(position.last)
             run.log_samples(result.samples)
             recent.append(position.last)
             if tried is not None:

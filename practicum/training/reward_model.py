@@ -228,6 +228,8 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     heads = nn.ModuleDict({"reward": head})
     epoch_steps = -(-len(items) // config.batch_prompts)
     steps = config.contrast_steps + config.epochs * epoch_steps
+    if run.extended_from is not None:
+        run = replace(run, extended_from=config.contrast_steps + run.extended_from * epoch_steps)
     loop = LoopConfig(steps, config.checkpoint_every, threads=config.threads, allow_dead=config.allow_dead)
     optimizer = Optimizer(Together(model=policy, heads=heads), config.optimizer, steps)
     trainee = Trainee(policy, tokenizer, heads, optimizer)

@@ -142,7 +142,7 @@ class RlhfConfig(RlhfSettings):
     model: Path
     """The model to begin with, one that has learned to answer (a model folder, or a run's folder)."""
     reward_start: Common[Path | None] = None
-    """The model that reward models start from, as the one that only read; none: `model`."""
+    """What reward models start from; none: `model`."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps. auto is the first CUDA device, else Apple's mps, else the CPU."""
     seed: Common[Seed] = 0

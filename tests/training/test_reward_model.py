@@ -524,6 +524,25 @@ def test_a_run_with_adapters_goes_on_from_its_checkpoint_bit_for_bit(start: Path
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+def test_more_epochs_continue_a_finished_run_as_one_that_was_begun_with_them(
+    start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rankings.jsonl"
+    formats.write(path, letters(60))
+    constant = replace(CONFIG.optimizer, final_share=1.0)
+    config = replace(
+        CONFIG, model=start, preferences=(str(path),), contrast_steps=2, epochs=3, optimizer=constant
+    )
+    train(config, tmp_path / "whole")
+    train(replace(config, epochs=1), tmp_path / "parts")
+    train(config, tmp_path / "parts", resume=True)
+    assert "goes on to 14 steps instead of 6" in capsys.readouterr().err
+    weights = [tmp_path / run / "model" / "model.safetensors" for run in ("whole", "parts")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    with pytest.raises(InputError, match="was started with epochs = 3, now it is 2"):
+        train(replace(config, epochs=2), tmp_path / "parts", resume=True)
+
+
 def test_regressing_length_out_leaves_no_slope_within_prompts(make_trainee: Any) -> None:
     judged = by_prompt(letters(60))
     model = tiny_model(make_trainee)
