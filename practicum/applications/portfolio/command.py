@@ -53,9 +53,9 @@ class Config(Ranged):
     """Seed of the first policy; the next ones count on."""
     windows: Annotated[int, Range(at_least=1, at_most=20)] = 3
     """Windows of the test days; before each, a policy is trained anew on all days before it."""
-    trials: PositiveInt = 1
+    trials: PositiveInt = 17
     """Settings that were tried before these were chosen; the deflated Sharpe ratio pays for them."""
-    trial_spread: Annotated[float, Range(at_least=0, at_most=100)] = 0.3
+    trial_spread: Annotated[float, Range(at_least=0, at_most=100)] = 0.26
     """Standard deviation of those trials' information ratios, by year."""
     trading: TradingConfig = field(default_factory=TradingConfig)
     """How a policy trades and what it pays."""
@@ -178,7 +178,7 @@ def outcome(
         f"year beyond equal weight; on the days after them {_points(main.excess.value)}.",
         "Survivors: the assets are those that someone knows today. All strategies share that luck, so only "
         "the difference to equal weight on the same names means anything.",
-        f"Settings tried before: {config.trials + len(openings)}. The deflated Sharpe ratio of the difference, "
+        f"Settings tried: {config.trials + len(openings)}. The deflated Sharpe ratio of the difference, "
         f"which pays for them, is {main.deflated:.2f} ({SURE} would be called skill).",
         f"Costs of {config.trading.cost:g} basis points on what is bought and sold. Cash earns nothing. "
         "Prices are closes: a decision at a close trades at that close.",
@@ -263,11 +263,7 @@ def strategy_table(config: Config, main: Finding, rules: Mapping[str, Any]) -> T
         *("worst loss %", "turnover a year"),
     )
     rival = experiment.mean_performance(main.rivals)
-    rows = [
-        _row(
-            f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival
-        )
-    ]
+    rows = [_row(f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival)]
     found = {RIVAL: rival, **{name: statistics.performance(one).json() for name, one in rules.items()}}
     rows += [_row(name, one, rival) for name, one in found.items()]
     return Table(columns, rows, f"Net of {config.trading.cost:g} basis points.")
