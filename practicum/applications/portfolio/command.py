@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -76,6 +77,8 @@ def apply(config: Config, folder: Path) -> Outcome:
     openings = earlier_openings(folder, config, prices) if period == "final" else []
     walks = []
     for seed in range(config.seed, config.seed + config.seeds):
+        place = f"{seed - config.seed + 1} of {config.seeds}"
+        print(f"practicum: seed {seed} ({place}), {len(windows)} windows", file=sys.stderr)
         relatives = experiment.relatives_for(prices, config.control, seed)
         market = experiment.market_for(relatives, config.control, config.trading.hold)
         walks.append(
