@@ -213,14 +213,14 @@ def headline(
     main = findings[config.trading.cost]
     excess = main.excess
     interval = f"95% interval {_points(excess.low)} to {_points(excess.high)}, blocks of days and seeds"
-    policy, rival = (
-        float(np.mean([statistics.annual_return(one.returns_T) for one in results]))
-        for results in (main.policies, main.rivals)
-    )
+    ours, theirs = (experiment.mean_performance(results) for results in (main.policies, main.rivals))
+    policy, ratio = ours["annual_return"], ours["sharpe"]
+    rival, rival_ratio = theirs["annual_return"], theirs["sharpe"]
     told = (
         f"From {span[0]} to {span[1]} the trained policy earned {policy:.1%} a year net of "
         f"{config.trading.cost:g} basis points ({_mean_of(main)}), {RIVAL} on the same "
-        f"{len(prices.names)} names {rival:.1%}: {_points(excess.value)} points a year ({interval})"
+        f"{len(prices.names)} names {rival:.1%}: {_points(excess.value)} points a year ({interval}), "
+        f"at a Sharpe ratio of {ratio:.2f} against {rival_ratio:.2f}"
     )
     return f"{told}; {verdict(config, main, openings)}."
 
@@ -263,13 +263,17 @@ def strategy_table(config: Config, main: Finding, rules: Mapping[str, Any]) -> T
     """The policy and every rule at the cost of training."""
     columns = (
         *("strategy", "% a year", "beyond 1/N", "volatility %", "Sharpe", "Sortino"),
-        *("worst loss %", "turnover a year"),
+        *("worst loss %", "turnover"),
     )
     rival = experiment.mean_performance(main.rivals)
     rows = [_row(f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival)]
     found = {RIVAL: rival, **{name: statistics.performance(one).json() for name, one in rules.items()}}
     rows += [_row(name, one, rival) for name, one in found.items()]
-    return Table(columns, rows, f"Net of {config.trading.cost:g} basis points.")
+    return Table(
+        columns,
+        rows,
+        f"Net of {config.trading.cost:g} basis points. Turnover: portfolios bought and sold a year.",
+    )
 
 
 def _row(name: str, found: Mapping[str, float], rival: Mapping[str, float]) -> list[str | float | int | None]:
