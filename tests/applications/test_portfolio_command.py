@@ -99,6 +99,11 @@ def test_final_days_that_other_settings_opened_are_not_claimed(finished: Path, p
     other = replace(same, trading=replace(trading, strength=3.0))
     openings = command.earlier_openings(folder, other, read)
     assert openings == ["first"]
+    unrelated = finished.parent / "unrelated"
+    unrelated.mkdir()
+    for text in ("no JSON", "[]", "{}", '{"portfolio": 3}'):
+        (unrelated / "results.json").write_text(text, encoding="utf-8")
+        assert command.earlier_openings(folder, other, read) == ["first"]
     estimate = Estimate(0.2, 0.1, 0.3, 100)
     good = experiment.Finding(10, estimate, [0.2], 1.0, 0.99, [], [])
     assert "opened before with other settings (first)" in command.verdict(other, good, openings)

@@ -44,7 +44,7 @@ class Config(Ranged):
     assets: tuple[str, ...] = ()
     """The columns to trade; without any, all but the date."""
     period: Common[Literal["auto", "earlier", "final"]] = "auto"
-    """Days of the test: choose settings on the earlier ones; the final ones, the default, are for the end."""
+    """Days of the test. Choose settings on the earlier ones; auto means final, or earlier with a control."""
     control: Common[Literal["none", "positive", "null"]] = "none"
     """positive: the next return is among the signals, and the policy must win. null: returns are dealt to the
     assets at random, and it must not. Both stay within the earlier days."""
@@ -126,8 +126,11 @@ def earlier_openings(folder: Path, config: Config, prices: Prices) -> list[str]:
     for path in sorted(folder.parent.glob(f"*/{RESULTS}")):
         if path.parent == folder:
             continue
-        other = read_json(path, "remove it, or choose another folder for this run")
-        about = other.get("portfolio")
+        try:
+            about = read_json(path, "so nobody knows which final days it opened").get("portfolio")
+        except InputError as error:
+            print(f"practicum: {error}", file=sys.stderr)
+            continue
         if not isinstance(about, dict) or about.get("period") != "final":
             continue
         same = about.get("settings") == settings_digest(config)
