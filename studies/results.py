@@ -27,7 +27,7 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
 from studies import (
-    backtest_proxy,
+    agent,
     bench,
     beside_trl,
     best_of_n,
@@ -50,6 +50,7 @@ from studies import (
     overoptimization,
     pairs,
     portfolio,
+    proxies,
     real_model,
     rlhf,
     shaping,
@@ -60,7 +61,7 @@ from studies.origins import with_origin
 
 ROOT = Path(__file__).parents[1]
 STUDIES: Mapping[str, ModuleType] = {
-    "backtest_proxy": backtest_proxy,
+    "agent": agent,
     "beside_trl": beside_trl,
     "best_of_n": best_of_n,
     "bias": bias,
@@ -88,6 +89,7 @@ STUDIES: Mapping[str, ModuleType] = {
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {
     "demo": (demo, "summary.json"),
     "overoptimization": (overoptimization, "results.json"),
+    "apply overoptimization": (proxies, "results.json"),
 }
 """Commands of practicum that claims are made of, by the name in their environment.json, and their results."""
 SPEED = """## Speed

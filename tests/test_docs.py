@@ -36,6 +36,8 @@ HERE_DOCUMENT = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | r
 SHELL = ("", "sh", "bash", "shell", "console", "text")
 QUICK = ("verify", "report", "preferences", "audit")
 SMALL = {
+    "apply overoptimization": "--agent.iterations=2 --agent.horizon=8 --seeds=1 --made_up.rows=1000",
+    "apply agent": "--agent.iterations=2 --agent.horizon=16 --episodes=2 --seeds=1",
     "bench": "--quick --pairs=1",
     "reward-model": "--epochs=1 --held_out=0.4 --threads=1",
     "rlhf": (
@@ -142,7 +144,7 @@ def test_the_commands_of_a_page_run(
 
 def run_small(arguments: list[str], model: Path) -> int:
     """Run a command as shown, but small; a model that the page does not train is given."""
-    name = arguments[0]
+    name = " ".join(arguments[: 2 if arguments[0] == "apply" else 1])
     if arguments[:2] == ["audit", "overoptimization"] and "--run" in arguments:
         return cli.main([*arguments, *SMALL["audit overoptimization"].split()])
     if "--help" in arguments or name in QUICK:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ FIRST_LOOK = 1000
 """Steps of random actions whose observations the first statistics come from."""
 MEASURED = ("policy_loss", "value_loss", "approximate_kl", "clip_fraction")
 """Metrics of an update that are means over its steps."""
+Measure = Callable[[Agent], Mapping[str, float]]
 SHOWN = ("episode_return", "entropy", "explained_variance")
 
 
@@ -52,11 +53,13 @@ def train_agent(
     *,
     resume: bool = False,
     observers: Sequence[Observer] = (),
+    measure: Measure | None = None,
 ) -> Agent:
     """Train an agent in a run's folder and return it; with `resume` continue what is there, if anything is.
 
     `make(seed)` builds an environment. Copies are reset with seeds of their own, so an environment that
-    repeats itself under its seed is resumed bit for bit. Raises InputError for spaces that no agent can read
+    repeats itself under its seed is resumed bit for bit. `measure` adds columns to each iteration's row, of
+    the agent after it; observers see them. Raises InputError for spaces that no agent can read
     or act in, and for observations or rewards that are not finite.
     """
     run = Run.open(folder, config, "agent", resume=resume and (folder / "config.toml").exists())
@@ -64,7 +67,9 @@ def train_agent(
     loop = LoopConfig(config.iterations, config.checkpoint_every)
     with one_thread(), contextlib.closing(learner.copies):
         stage = Stage(run, loop, learner, SHOWN, observers, allow_dead="checkpoint_every")
-        summary = run_steps(stage, lambda index: learner.step(index, adjustments(observers, index + 1)))
+        summary = run_steps(
+            stage, lambda index: learner.step(index, adjustments(observers, index + 1), measure)
+        )
     for observer in observers:
         summary |= observer.conclude(run)
     run.finish(summary)
@@ -144,7 +149,7 @@ class Learner:
                 file=sys.stderr,
             )
 
-    def step(self, index: int, adjusted: Adjustments) -> StepResult:
+    def step(self, index: int, adjusted: Adjustments, measure: Measure | None = None) -> StepResult:
         """Act for `horizon` steps in every copy, then learn from them."""
         if adjusted != Adjustments():
             raise InputError(
@@ -155,7 +160,8 @@ class Learner:
         batch = self._practise(np.random.default_rng(step_seed(self.config.seed, "act", index)))
         metrics = self._learn(batch, index)
         taken = (index + 1) * self.config.environments * self.config.horizon
-        return StepResult({"environment_steps": taken, **self._episodes(), **metrics})
+        measured = measure(self.agent) if measure else {}
+        return StepResult({"environment_steps": taken, **self._episodes(), **metrics, **measured})
 
     def _first_look(self) -> None:
         """Statistics of what random actions lead to, then the copies' first episodes."""

@@ -141,7 +141,7 @@ def walk(
             return PortfolioEnvironment(market, trading, WARM_UP, last)
 
         agent = train_agent(config, make, folder / f"window-{number}", resume=True)
-        learned.append(beyond(agent, market, trading, WARM_UP, window.first))
+        learned.append(_beyond(agent, market, trading, WARM_UP, window.first))
         for day, target, action in traded(agent, market, trading, window.first, window.last):
             targets[day - begin] = target
             actions.append(action)
@@ -165,7 +165,7 @@ def traded(
     return found
 
 
-def beyond(agent: Agent, market: Market, trading: TradingConfig, first: int, last: int) -> float:
+def _beyond(agent: Agent, market: Market, trading: TradingConfig, first: int, last: int) -> float:
     """Annual return beyond equal weight, both net of the costs of training, on some days."""
     relatives = market.relatives_TN[first:last]
     targets = np.full(relatives.shape, np.nan)

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stable_baselines3.common.buffers import RolloutBuffer
 
 from practicum.applications.agent import AgentConfig, evaluate_agent, train_agent
 from practicum.applications.agent.environments import Copies
@@ -52,6 +54,34 @@ def test_credit_of_a_row_of_episodes_is_that_of_each_episode_alone(
         start = end + 1
 
 
+@settings(max_examples=25, deadline=None)
+@given(length=st.integers(1, 20), seed=st.integers(0, 1000), gae_lambda=st.sampled_from([0.0, 0.7, 1.0]))
+def test_credit_is_that_of_stable_baselines3(length: int, seed: int, gae_lambda: float) -> None:
+    """Its buffer, whose episodes all end in terminal states but for what follows the last step."""
+    generator = np.random.default_rng(seed)
+    buffer = RolloutBuffer(
+        length, spaces.Box(-1, 1, (1,)), spaces.Discrete(2), "cpu", gae_lambda, gamma=0.9, n_envs=3
+    )
+    rewards, values = generator.normal(size=(2, length, 3)).astype(np.float32)
+    starts = generator.random((length + 1, 3)) < 0.3
+    for step in range(length):
+        chances = (torch.from_numpy(values[step]), torch.zeros(3))
+        buffer.add(np.zeros((3, 1)), np.zeros(3), rewards[step], starts[step], *chances)
+    last = torch.from_numpy(generator.normal(size=3).astype(np.float32))
+    buffer.compute_returns_and_advantage(last, starts[-1])
+    ends = torch.from_numpy(starts[1:].T.copy())
+    beyond = torch.zeros(3, length)
+    beyond[:, -1] = torch.where(ends[:, -1], 0.0, last)
+    ends[:, -1] = True
+    everywhere = torch.ones(3, length, dtype=torch.bool)
+    rows = [torch.from_numpy(one.T.copy()) for one in (rewards, values)]
+    advantages, returns = generalised_advantages(
+        rows[0], rows[1], everywhere, 0.9, gae_lambda, (ends, beyond)
+    )
+    np.testing.assert_allclose(advantages.T, buffer.advantages, atol=1e-4)
+    np.testing.assert_allclose(returns.T, buffer.returns, atol=1e-4)
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_an_episode_that_is_cut_off_goes_on_in_its_value_and_one_that_ends_does_not(terminal: bool) -> None:
     learner = Learner(replace(TINY, horizon=12, normalise_observations=False), lambda seed: Walk(5, terminal))
@@ -85,7 +115,12 @@ def test_the_policy_of_a_small_mdp_is_the_best_one(tmp_path: Path) -> None:
 def test_a_bandits_best_action_is_found(kind: str, tmp_path: Path) -> None:
     space, pay = BANDITS[kind]
     config = AgentConfig(
-        iterations=30, environments=16, horizon=16, learning_rate=0.03, hidden=(8,), scale_rewards=True
+        iterations=60 if kind == "unbounded" else 30,
+        environments=16,
+        horizon=16,
+        learning_rate=0.03,
+        hidden=(8,),
+        scale_rewards=True,
     )
     agent = train_agent(config, lambda seed: Bandit(space, pay), tmp_path / "run")
     found = agent.act(np.zeros((1, 1)))[0]
