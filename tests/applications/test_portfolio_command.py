@@ -245,6 +245,7 @@ def test_the_study_claims_what_the_command_found(finished: Path) -> None:
     equal = found["rules"]["equal weight"]["annual_return"]
     ours = equal + sum(main_cost["excess_per_seed"]) / 2
     beyond = claims["portfolio-beyond-buy-and-hold"]["value"]
+    assert claims["portfolio-beyond-buy-and-hold"]["interval_kind"] == portfolio.BLOCKS
     assert beyond == pytest.approx(100 * (ours - found["rules"]["buy and hold"]["annual_return"]))
     assert all(one["target"] and one["unit"] for one in claims.values())
     assert not any("hindsight" in name for name in claims)

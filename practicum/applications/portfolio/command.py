@@ -177,7 +177,13 @@ def outcome(
         "cost_basis_points": config.trading.cost,
         "excess_in_training_per_seed": learned,
         "costs": [one.json() for one in findings.values()],
-        "rules": {name: statistics.performance(one).json() for name, one in rules.items()},
+        "rules": {
+            name: {
+                **statistics.performance(one).json(),
+                "policy_beyond": experiment.beyond_rule(main, one).json(),
+            }
+            for name, one in rules.items()
+        },
     }
     notes = [
         f"On the days they had learned from, policies earned {_points(sum(learned) / len(learned))} points a "
