@@ -99,6 +99,11 @@ def test_final_days_that_other_settings_opened_are_not_claimed(finished: Path, p
     other = replace(same, trading=replace(trading, strength=3.0))
     openings = command.earlier_openings(folder, other, read)
     assert openings == ["first"]
+    unrelated = finished.parent / "unrelated"
+    unrelated.mkdir()
+    for text in ("no JSON", "[]", "{}", '{"portfolio": 3}'):
+        (unrelated / "results.json").write_text(text, encoding="utf-8")
+        assert command.earlier_openings(folder, other, read) == ["first"]
     estimate = Estimate(0.2, 0.1, 0.3, 100)
     good = experiment.Finding(10, estimate, [0.2], 1.0, 0.99, [], [])
     assert "opened before with other settings (first)" in command.verdict(other, good, openings)
@@ -240,6 +245,7 @@ def test_the_study_claims_what_the_command_found(finished: Path) -> None:
     equal = found["rules"]["equal weight"]["annual_return"]
     ours = equal + sum(main_cost["excess_per_seed"]) / 2
     beyond = claims["portfolio-beyond-buy-and-hold"]["value"]
+    assert claims["portfolio-beyond-buy-and-hold"]["interval_kind"] == portfolio.BLOCKS
     assert beyond == pytest.approx(100 * (ours - found["rules"]["buy and hold"]["annual_return"]))
     assert all(one["target"] and one["unit"] for one in claims.values())
     assert not any("hindsight" in name for name in claims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ class Config(Ranged):
     assets: tuple[str, ...] = ()
     """The columns to trade; without any, all but the date."""
     period: Common[Literal["auto", "earlier", "final"]] = "auto"
-    """Days of the test: choose settings on the earlier ones; the final ones, the default, are for the end."""
+    """Days of the test. Choose settings on the earlier ones; auto means final, or earlier with a control."""
     control: Common[Literal["none", "positive", "null"]] = "none"
     """positive: the next return is among the signals, and the policy must win. null: returns are dealt to the
     assets at random, and it must not. Both stay within the earlier days."""
@@ -53,9 +54,9 @@ class Config(Ranged):
     """Seed of the first policy; the next ones count on."""
     windows: Annotated[int, Range(at_least=1, at_most=20)] = 3
     """Windows of the test days; before each, a policy is trained anew on all days before it."""
-    trials: PositiveInt = 1
+    trials: PositiveInt = 17
     """Settings that were tried before these were chosen; the deflated Sharpe ratio pays for them."""
-    trial_spread: Annotated[float, Range(at_least=0, at_most=100)] = 0.3
+    trial_spread: Annotated[float, Range(at_least=0, at_most=100)] = 0.26
     """Standard deviation of those trials' information ratios, by year."""
     trading: TradingConfig = field(default_factory=TradingConfig)
     """How a policy trades and what it pays."""
@@ -76,6 +77,8 @@ def apply(config: Config, folder: Path) -> Outcome:
     openings = earlier_openings(folder, config, prices) if period == "final" else []
     walks = []
     for seed in range(config.seed, config.seed + config.seeds):
+        place = f"{seed - config.seed + 1} of {config.seeds}"
+        print(f"practicum: seed {seed} ({place}), {len(windows)} windows", file=sys.stderr)
         relatives = experiment.relatives_for(prices, config.control, seed)
         market = experiment.market_for(relatives, config.control, config.trading.hold)
         walks.append(
@@ -123,8 +126,11 @@ def earlier_openings(folder: Path, config: Config, prices: Prices) -> list[str]:
     for path in sorted(folder.parent.glob(f"*/{RESULTS}")):
         if path.parent == folder:
             continue
-        other = read_json(path, "remove it, or choose another folder for this run")
-        about = other.get("portfolio")
+        try:
+            about = read_json(path, "so nobody knows which final days it opened").get("portfolio")
+        except InputError as error:
+            print(f"practicum: {error}", file=sys.stderr)
+            continue
         if not isinstance(about, dict) or about.get("period") != "final":
             continue
         same = about.get("settings") == settings_digest(config)
@@ -171,14 +177,20 @@ def outcome(
         "cost_basis_points": config.trading.cost,
         "excess_in_training_per_seed": learned,
         "costs": [one.json() for one in findings.values()],
-        "rules": {name: statistics.performance(one).json() for name, one in rules.items()},
+        "rules": {
+            name: {
+                **statistics.performance(one).json(),
+                "policy_beyond": experiment.beyond_rule(main, one).json(),
+            }
+            for name, one in rules.items()
+        },
     }
     notes = [
         f"On the days they had learned from, policies earned {_points(sum(learned) / len(learned))} points a "
         f"year beyond equal weight; on the days after them {_points(main.excess.value)}.",
         "Survivors: the assets are those that someone knows today. All strategies share that luck, so only "
         "the difference to equal weight on the same names means anything.",
-        f"Settings tried before: {config.trials + len(openings)}. The deflated Sharpe ratio of the difference, "
+        f"Settings tried: {config.trials + len(openings)}. The deflated Sharpe ratio of the difference, "
         f"which pays for them, is {main.deflated:.2f} ({SURE} would be called skill).",
         f"Costs of {config.trading.cost:g} basis points on what is bought and sold. Cash earns nothing. "
         "Prices are closes: a decision at a close trades at that close.",
@@ -210,14 +222,14 @@ def headline(
     main = findings[config.trading.cost]
     excess = main.excess
     interval = f"95% interval {_points(excess.low)} to {_points(excess.high)}, blocks of days and seeds"
-    policy, rival = (
-        float(np.mean([statistics.annual_return(one.returns_T) for one in results]))
-        for results in (main.policies, main.rivals)
-    )
+    ours, theirs = (experiment.mean_performance(results) for results in (main.policies, main.rivals))
+    policy, ratio = ours["annual_return"], ours["sharpe"]
+    rival, rival_ratio = theirs["annual_return"], theirs["sharpe"]
     told = (
         f"From {span[0]} to {span[1]} the trained policy earned {policy:.1%} a year net of "
         f"{config.trading.cost:g} basis points ({_mean_of(main)}), {RIVAL} on the same "
-        f"{len(prices.names)} names {rival:.1%}: {_points(excess.value)} points a year ({interval})"
+        f"{len(prices.names)} names {rival:.1%}: {_points(excess.value)} points a year ({interval}), "
+        f"at a Sharpe ratio of {ratio:.2f} against {rival_ratio:.2f}"
     )
     return f"{told}; {verdict(config, main, openings)}."
 
@@ -260,13 +272,17 @@ def strategy_table(config: Config, main: Finding, rules: Mapping[str, Any]) -> T
     """The policy and every rule at the cost of training."""
     columns = (
         *("strategy", "% a year", "beyond 1/N", "volatility %", "Sharpe", "Sortino"),
-        *("worst loss %", "turnover a year"),
+        *("worst loss %", "turnover"),
     )
     rival = experiment.mean_performance(main.rivals)
     rows = [_row(f"policy ({_mean_of(main)})", experiment.mean_performance(main.policies), rival)]
     found = {RIVAL: rival, **{name: statistics.performance(one).json() for name, one in rules.items()}}
     rows += [_row(name, one, rival) for name, one in found.items()]
-    return Table(columns, rows, f"Net of {config.trading.cost:g} basis points.")
+    return Table(
+        columns,
+        rows,
+        f"Net of {config.trading.cost:g} basis points. Turnover: portfolios bought and sold a year.",
+    )
 
 
 def _row(name: str, found: Mapping[str, float], rival: Mapping[str, float]) -> list[str | float | int | None]:

@@ -231,6 +231,12 @@ def weigh(walks: Sequence[Walk], cost: float, drawdown_limit: float, trials: int
     )
 
 
+def beyond_rule(finding: Finding, rule: Backtest) -> Estimate:
+    """The policies' annual return less a rule's, mean over seeds, with an interval as in `Finding.excess`."""
+    ours = np.stack([one.returns_T for one in finding.policies])
+    return statistics.excess_interval(ours, np.tile(rule.returns_T, (len(ours), 1)))
+
+
 def mean_performance(results: Sequence[Backtest]) -> dict[str, float]:
     """Each figure's mean over the seeds."""
     found = [statistics.performance(one).json() for one in results]

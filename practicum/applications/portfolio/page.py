@@ -54,8 +54,8 @@ def wealth_figure(
         bands["policy"] = (_cells(wealth["policy"].min(0), shown), _cells(wealth["policy"].max(0), shown))
     return Figure(
         "What became of 1",
-        f"Net of {main.cost:g} basis points. The policy is the mean of the seeds "
-        f"({len(main.policies)}), the band their lowest and highest. Below: the loss since the highest point so far.",
+        f"Net of {main.cost:g} basis points. The policy is the mean of the seeds ({len(main.policies)}), the "
+        "band their lowest and highest. Below: the loss since the highest point so far.",
         [prices.dates[begin + int(day) + 1] for day in shown],
         [
             Panel("wealth", {name: _cells(rows.mean(0), shown) for name, rows in wealth.items()}, bands),
