@@ -39,7 +39,8 @@ class DataConfig(Ranged, section="data"):
     click: str = ""
     """Column of the click, a number from 0 to 1. Guessed: click, clicked, reward."""
     propensity: str = ""
-    """Column of the probability with which the item was chosen. Guessed: propensity_score, propensity, pscore."""
+    """Column of the probability with which the item was chosen. Guessed: propensity_score, propensity,
+    pscore."""
     position: str = ""
     """Column of the place on the page. Guessed: position, slot, place."""
     time: str = ""
@@ -95,7 +96,9 @@ def columns_of(table: Table, config: DataConfig) -> Named:
 
 def _column(table: Table, role: str, given: str) -> str:
     if given and given != NONE and given not in table.columns:
-        raise InputError(f"{table.path}:1: no column {given!r} for --data.{role}, it has {_some(table.names)}")
+        raise InputError(
+            f"{table.path}:1: no column {given!r} for --data.{role}, it has {_some(table.names)}"
+        )
     if given:
         return "" if given == NONE else given
     lower = {name.lower(): name for name in reversed(table.names)}

@@ -143,7 +143,9 @@ def _item_names(tables: Sequence[Table], found: Named, items: Table | None) -> t
         names = items.texts(items.names[0])
         if len(set(names)) < len(names):
             twice = next(row for row, name in enumerate(names) if name in names[:row])
-            raise InputError(f"{items.place(twice, items.names[0])}: item {names[twice]!r} stands there twice")
+            raise InputError(
+                f"{items.place(twice, items.names[0])}: item {names[twice]!r} stands there twice"
+            )
         return tuple(names)
     shown = sorted({name for table in tables for name in table.texts(found.action)})
     whole = all(name.isdigit() for name in shown)
@@ -182,7 +184,8 @@ def _heavy_rows(tables: Sequence[Table], log: Log) -> tuple[str, ...]:
     effective = float(weight_N.sum() ** 2 / (weight_N**2).sum())
     return (
         f"{tables[campaign].path}:{row + 2}: propensity {log.propensity_N[worst]:g} "
-        f"({len(heavy)} {'row has' if len(heavy) == 1 else 'rows have'} one as small): for a policy that shows "
+        f"({len(heavy)} {'row has' if len(heavy) == 1 else 'rows have'} one as small): for a policy that "
+        f"shows "
         f"all items evenly this row weighs {weight_N[worst]:,.0f} and the {len(log):,} rows are worth "
         f"{effective:,.0f}. Nothing is clipped: IPS and doubly robust feel it, switch sets such rows aside.",
     )

@@ -1,8 +1,10 @@
-"""Two Gymnasium environments of recommendation: one visitor at a time, and whole sessions in which visitors tire.
+"""Two Gymnasium environments of recommendation: one visitor at a time, and whole sessions in which
+visitors tire.
 
 `Recommend`: a visitor comes, an item is shown, a click is paid: a contextual bandit, episodes of one step.
-`Session`: one visitor sees several items. Categories that were just shown are clicked less, and bore the visitor
-into leaving: what is shown now costs clicks later, so that the best item now is not always the best choice.
+`Session`: one visitor sees several items. Categories that were just shown are clicked less, and bore the
+visitor into leaving: what is shown now costs clicks later, so that the best item now is not always the
+best choice.
 """
 
 from __future__ import annotations
@@ -113,7 +115,8 @@ class Tiredness:
 
 
 class Session(gymnasium.Env[Observation, np.int64]):
-    """One visitor who sees several items; observed are the context, what was shown recently, and how far it is.
+    """One visitor who sees several items; observed are the context, what was shown recently, and how far
+    it is.
 
     The reward is a click, or its chance, over `unit`, the mean click rate of visitors who are not tired.
     """
@@ -216,5 +219,7 @@ def play(
         repeated_N = tired.shown_NC[rows_N, items.category_A[action_N]] > recent
         steps.append((here_N * chance_N, here_N, here_N * repeated_N))
         here_N = here_N & (random.random(len(contexts)) >= tired.show(action_N))
-    clicks_S, here_S, repeated_S = (np.array([one.mean() for one in step]) for step in zip(*steps, strict=True))
+    clicks_S, here_S, repeated_S = (
+        np.array([one.mean() for one in step]) for step in zip(*steps, strict=True)
+    )
     return Sessions(clicks_S, here_S, repeated_S / np.maximum(here_S, 1e-12))

@@ -1,14 +1,16 @@
 """A made-up log in Open Bandit's format, whose truth is known: places, times of day, tastes, two campaigns.
 
-The campaign `random` shows all items evenly; `popular` prefers what was clicked most, as a campaign in practice
-does, and writes down with what probability. What visitors click depends on their groups and on each item's
-category, partly in pairs of groups that no learner here has as a feature: models are wrong somewhere, as ever.
+The campaign `random` shows all items evenly; `popular` prefers what was clicked most, as a campaign in
+practice does, and writes down with what probability. What visitors click depends on their groups and on
+each item's category, partly in pairs of groups that no learner here has as a feature: models are wrong
+somewhere, as ever.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,6 @@ from practicum.applications.ads.columns import AFFINITY, DataConfig, columns_of
 from practicum.applications.ads.data import Contexts, Log, log_of
 from practicum.applications.ads.table import Table
 from practicum.ranges import NonNegativeFloat, OpenShare, Range, Ranged
-from typing import Annotated
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -113,7 +114,11 @@ def _items(config: GeneratorConfig) -> Table:
 
 
 def _tables(
-    config: GeneratorConfig, drawn: dict[str, list[str]], action_N: Integers, click_N: Floats, propensity_N: Floats
+    config: GeneratorConfig,
+    drawn: dict[str, list[str]],
+    action_N: Integers,
+    click_N: Floats,
+    propensity_N: Floats,
 ) -> list[Table]:
     """The two campaigns as tables in Open Bandit's format."""
     columns = {

@@ -35,8 +35,8 @@ PRACTICE = ("logging", "popularity")
 class Judged:
     """A policy's figures on the half that judges.
 
-    `rates_M`: its click rate on each drawn click model; `evidence`: what the rows say; `true`: its click rate in
-    truth, None where nobody knows it.
+    `rates_M`: its click rate on each drawn click model; `evidence`: what the rows say; `true`: its click
+    rate in truth, None where nobody knows it.
     """
 
     rates_M: Floats
@@ -61,9 +61,15 @@ def credible(draws_M: Floats) -> Estimate:
 
 
 def judge(
-    policies: Mapping[str, Policy], held: Log, learned: Fitted, judging: Fitted, truth: Clicks | None, seed: int
+    policies: Mapping[str, Policy],
+    held: Log,
+    learned: Fitted,
+    judging: Fitted,
+    truth: Clicks | None,
+    seed: int,
 ) -> dict[str, Judged]:
-    """Each policy's figures. `learned` is the click model of the other half: what off-policy estimators use."""
+    """Each policy's figures. `learned` is the click model of the other half: what off-policy estimators
+    use."""
     random = np.random.default_rng([seed, 23])
     worlds = [judging.draw(random).probabilities(held.contexts) for _ in range(DRAWS)]
     doubts = [learned.draw(random).probabilities(held.contexts) for _ in range(20)]
@@ -133,5 +139,7 @@ def simulated_test(
     random = np.random.default_rng([seed, 31])
     world = judging.draw(random)
     chance_NA = (flat(world) if null else world).probabilities(held.contexts)
-    new, old = (float((policies[name].probabilities(held.contexts) * chance_NA).sum(1).mean()) for name in pair)
+    new, old = (
+        float((policies[name].probabilities(held.contexts) * chance_NA).sum(1).mean()) for name in pair
+    )
     return run_test(config, new, old, random), new / old - 1

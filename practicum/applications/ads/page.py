@@ -43,9 +43,12 @@ ESTIMATOR_TITLES = {
     "switch": "switch",
 }
 FIXED = (
-    "Fixed before any reported result: the estimator (switch: doubly robust, without the correction where a row "
-    "weighs more than the square root of the number of rows), its interval (gamma for the weighted clicks, MOVER "
-    "for sums and ratios), the halves, the A/B test (a mixture martingale valid at every look) and its stopping "
+    "Fixed before any reported result: the estimator (switch: doubly robust, without the correction where "
+    "a row "
+    "weighs more than the square root of the number of rows), its interval (gamma for the weighted "
+    "clicks, MOVER "
+    "for sums and ratios), the halves, the A/B test (a mixture martingale valid at every look) and its "
+    "stopping "
     "rule. They stand in estimators.py and experiment.py."
 )
 
@@ -65,7 +68,9 @@ def segments(policies: Mapping[str, Policy], held: Log, clicks: Clicks) -> Json:
             continue
         shown_A = share[LEARNER][here_N].mean(0)
         top = np.argsort(-shown_A)[:3]
-        told = ", ".join(f"item {held.items.names[item]} {shown_A[item]:.0%}" for item in top if shown_A[item] > 0.005)
+        told = ", ".join(
+            f"item {held.items.names[item]} {shown_A[item]:.0%}" for item in top if shown_A[item] > 0.005
+        )
         rows.append(
             {
                 "group": label,
@@ -78,13 +83,16 @@ def segments(policies: Mapping[str, Policy], held: Log, clicks: Clicks) -> Json:
 
 
 def importance(policy: Policy, held: Log, seed: int) -> list[Json]:
-    """How often the learner's item changes when a feature is taken from another visitor: the largest first."""
+    """How often the learner's item changes when a feature is taken from another visitor: the largest
+    first."""
     random = np.random.default_rng([seed, 61])
     chosen_N = policy.probabilities(held.contexts).argmax(1)
     columns: dict[str, list[int]] = {}
     for index, label in enumerate(held.features):
         name = label.partition(" = ")[0]
-        columns.setdefault("time of day" if name in ("night", "morning", "afternoon", "evening") else name, []).append(index)
+        columns.setdefault(
+            "time of day" if name in ("night", "morning", "afternoon", "evening") else name, []
+        ).append(index)
     affinity = columns.pop("has an affinity", [])
     found = []
     for name, places in columns.items():
@@ -169,7 +177,8 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
 def combined(found: Sequence[Json], over: str, made_up: bool) -> Json:
     """The learner's lift over one policy from all seeds.
 
-    Made-up worlds are independent: Student's t over them. Splits of one log are not: the mean of their limits.
+    Made-up worlds are independent: Student's t over them. Splits of one log are not: the mean of their
+    limits.
     """
     rows = [one["lifts"][over] for one in found]
     kinds = {
@@ -195,14 +204,16 @@ def headline(found: Sequence[Json], data: Json, made_up: bool, control: str) -> 
         shown = fmean(one["planted"]["shown"][LEARNER] for one in found)
         where = found[0]["planted"]
         return (
-            f"Positive control: PPO shows the planted item to {shown:.0%} of the visitors who click it half of the "
-            f"time (seed {found[0]['seed']}: item {where['item']} where {where['feature']}), and "
-            f"{_percent(practice['model'])} more is clicked than under the logging policy."
+            f"Positive control: PPO shows the planted item to {shown:.0%} of the visitors who click it "
+            f"half of the "
+            f"time (seed {found[0]['seed']}: item {where['item']} where {where['feature']}), with a "
+            f"click rate {_percent(practice['model'])} over the logging policy."
         )
     if control == "null":
         won = sum(one["tests"]["logging"]["ended"] == "won" for one in found)
         return (
-            f"Null control: with shuffled clicks {won} of {len(found)} A/B tests claim a lift over the logging "
+            f"Null control: with shuffled clicks {won} of {len(found)} A/B tests claim a lift over the "
+            f"logging "
             f"policy; the log itself says {_percent(practice['off_policy'])}."
         )
     clicks = fmean(sum(one["clicks"]) for one in found)
@@ -216,9 +227,11 @@ def headline(found: Sequence[Json], data: Json, made_up: bool, control: str) -> 
     )
     what = "a made-up log" if made_up else "the log"
     return (
-        f"On {what} of {rows:,} rows with {clicks:,.0f} clicks PPO's choice is clicked {_percent(practice['model'])} "
-        f"more than the logging policy's and {_percent(seller['model'])} more than the best seller in simulated A/B "
-        f"tests ({kind}, {len(found)} seeds){truth}: the goal of +{GOAL:.0%} {_reached(practice['model'], seller['model'])}."
+        f"On {what} of {rows:,} rows with {clicks:,.0f} clicks PPO has a click rate "
+        f"{_percent(practice['model'])} "
+        f"over the logging policy and {_percent(seller['model'])} over the best seller in simulated A/B "
+        f"tests ({kind}, {len(found)} seeds){truth}: the goal of +{GOAL:.0%} "
+        f"{_reached(practice['model'], seller['model'])}."
     )
 
 
@@ -238,14 +251,17 @@ def doubts(found: Sequence[Json], made_up: bool) -> list[str]:
     """What a reader must know of the evidence."""
     gap = [one["lifts"]["click model"]["model"]["value"] for one in found]
     notes = [
-        f"PPO practises on the click model of its half. In one-step visits it can at best show what that model likes "
-        f"best, and it does: its lift over the model's own best item is {fmean(gap):+.1%}. What PPO adds is planning "
+        f"PPO practises on the click model of its half. In one-step visits it can at best show what that "
+        f"model likes "
+        f"best, and it does: its lift over the model's own best item is {fmean(gap):+.1%}. What PPO adds "
+        f"is planning "
         "within sessions."
     ]
     if not made_up:
         clicks = found[0]["clicks"]
         notes.append(
-            f"The half that learns has {clicks[0]:.0f} clicks, the half that judges {clicks[1]:.0f}. Intervals are as wide "
+            f"The half that learns has {clicks[0]:.0f} clicks, the half that judges {clicks[1]:.0f}. "
+            f"Intervals are as wide "
             "as that makes them. Splits of one log share its rows, so more splits do not make them narrower."
         )
         notes.append("That visitors tire is assumed: no row of the log belongs to a session.")
@@ -276,7 +292,8 @@ def policy_table(found: Sequence[Json], data: Json, made_up: bool) -> Table:
     return Table(
         columns,
         rows,
-        f"Means of {len(found)} seeds, with 95% intervals. Clicks: on click models of the half that judges. By the "
+        f"Means of {len(found)} seeds, with 95% intervals. Clicks: on click models of the half that "
+        f"judges. By the "
         f"rows alone: the {CHOSEN} estimator, with the rows of equal weight that the policy's are worth.",
     )
 
@@ -293,11 +310,18 @@ def estimator_table(one: Json) -> Table:
         for name, value in mine["off_policy"].items()
     ]
     logged = one["on_policy"]
-    rows.append(["the log itself", *(f"{100 * logged[end]:.3f}" for end in ("value", "low", "high")), "logging policy"])
+    rows.append(
+        [
+            "the log itself",
+            *(f"{100 * logged[end]:.3f}" for end in ("value", "low", "high")),
+            "logging policy",
+        ]
+    )
     return Table(
         ("estimator", "clicks %", "low", "high", ""),
         rows,
-        f"PPO's click rate by the rows of the half that judges (seed {one['seed']}); {mine['effective']:,.0f} of "
+        f"PPO's click rate by the rows of the half that judges (seed {one['seed']}); "
+        f"{mine['effective']:,.0f} of "
         f"{one['rows'][1]:,} rows effective.",
     )
 
@@ -319,17 +343,24 @@ def test_table(found: Sequence[Json]) -> Table:
     return Table(
         ("simulated A/B test", "ended", "visitors", "lift seen", "lift there"),
         rows,
-        "Intervals are valid at every look. Each test stops when no lift, or the smallest lift worth having, is excluded.",
+        "Intervals are valid at every look. Each test stops when no lift, or the smallest lift worth "
+        "having, is excluded.",
     )
 
 
 def feature_table(found: Sequence[Json]) -> Table:
     """What the learner looks at."""
     names = [row["feature"] for row in found[0]["features"]]
-    of = {name: [row["changes"] for one in found for row in one["features"] if row["feature"] == name] for name in names}
+    of = {
+        name: [row["changes"] for one in found for row in one["features"] if row["feature"] == name]
+        for name in names
+    }
     return Table(
         ("feature", "choices that change"),
-        [[name, f"{fmean(values):.1%}"] for name, values in sorted(of.items(), key=lambda item: -fmean(item[1]))],
+        [
+            [name, f"{fmean(values):.1%}"]
+            for name, values in sorted(of.items(), key=lambda item: -fmean(item[1]))
+        ],
         "How often PPO shows another item when this feature is taken from another visitor.",
     )
 
@@ -361,7 +392,12 @@ def test_figure(one: Json) -> Figure:
             Panel(
                 f"lift over the {TITLES[name]}",
                 {title: [row["lift"] if row else None for row in cut], "no lift": [0.0] * len(x)},
-                {title: ([row["low"] if row else None for row in cut], [row["high"] if row else None for row in cut])},
+                {
+                    title: (
+                        [row["low"] if row else None for row in cut],
+                        [row["high"] if row else None for row in cut],
+                    )
+                },
                 share=True,
             )
         )
@@ -374,10 +410,13 @@ def test_figure(one: Json) -> Figure:
             if row["visitors"] == place
         ]
         notes.append("; ".join(told))
-    ends = "; ".join(f"against the {TITLES[name]} it ended {test['ended']!r}" for name, test in one["tests"].items())
+    ends = "; ".join(
+        f"against the {TITLES[name]} it ended {test['ended']!r}" for name, test in one["tests"].items()
+    )
     return Figure(
         "A simulated A/B test of PPO, looked at all along",
-        f"The lift seen so far with its always-valid 95% interval, on a click model of the half that nobody learnt "
+        f"The lift seen so far with its always-valid 95% interval, on a click model of the half that "
+        f"nobody learnt "
         f"from (seed {one['seed']}): {ends}. Lifts above 300% are cut off.",
         x,
         panels,
@@ -391,7 +430,10 @@ def _inside(row: Json) -> Json:
     most = 3.0
     return {
         **row,
-        **{end: min(most, row[end] if row[end] is not None and np.isfinite(row[end]) else most) for end in ("lift", "low", "high")},
+        **{
+            end: min(most, row[end] if row[end] is not None and np.isfinite(row[end]) else most)
+            for end in ("lift", "low", "high")
+        },
     }
 
 
@@ -402,7 +444,8 @@ def segment_figure(one: Json) -> Figure:
     lines = {TITLES[name]: [group["rates"][name] for group in groups] for name in shown}
     return Figure(
         "Who clicks, and what PPO shows them",
-        f"Click rate in each group of visitors, at each place and time of day (seed {one['seed']}). Point at a "
+        f"Click rate in each group of visitors, at each place and time of day (seed {one['seed']}). Point "
+        f"at a "
         "group to read what PPO shows there.",
         [group["group"] for group in groups],
         [Panel("click rate", lines, share=True, stepped=True)],
@@ -418,7 +461,8 @@ def session_figure(one: Json) -> Figure:
     places = list(range(1, 1 + len(steps[LEARNER]["clicks"])))
     return Figure(
         "A session: clicks now, or clicks later",
-        "Clicks per visitor at each item of a session, how many visitors are still there, and how often a category "
+        "Clicks per visitor at each item of a session, how many visitors are still there, and how often a "
+        "category "
         "returns within two items. Visitors leave sooner when a category returns.",
         places,
         [

@@ -1,4 +1,5 @@
-"""Policies within sessions: who ignores that visitors tire, who knows it for the moment, and PPO, who plans."""
+"""Policies within sessions: who ignores that visitors tire, who knows it for the moment, and PPO, who
+plans."""
 
 from __future__ import annotations
 

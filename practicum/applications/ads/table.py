@@ -80,7 +80,9 @@ def read_table(path: Path) -> Table:
     except (EOFError, zlib.error) as error:
         raise InputError(f"{path}: the gzip file is damaged ({error}): fetch it again") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no UTF-8 text (byte {error.start + 1}): write it as CSV in UTF-8") from error
+        raise InputError(
+            f"{path}: no UTF-8 text (byte {error.start + 1}): write it as CSV in UTF-8"
+        ) from error
     return parse_table(str(path), text)
 
 
@@ -101,4 +103,6 @@ def parse_table(path: str, text: str) -> Table:
         if len(row) != len(names):
             raise InputError(f"{path}:{number}: {len(row)} cells, the line of names has {len(names)}")
     cells = zip(*rows[1:], strict=True)
-    return Table(path, {name: [cell.strip() for cell in column] for name, column in zip(names, cells, strict=True)})
+    return Table(
+        path, {name: [cell.strip() for cell in column] for name, column in zip(names, cells, strict=True)}
+    )
