@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from practicum.applications.ads.click_model import fit
 from practicum.applications.ads.columns import DataConfig
 from practicum.applications.ads.command import Config, apply
+from practicum.applications.ads.controls import Control
 from practicum.applications.ads.data import Log, read_log
 from practicum.applications.ads.estimators import ESTIMATORS, Evidence, effective_size, ips, paired_lift
 from practicum.applications.ads.experiment import ExperimentConfig, false_positives
@@ -28,8 +29,9 @@ from practicum.applications.ads.judge import evidence_of, on_policy
 from practicum.applications.ads.policies import popularity
 from practicum.errors import InputError
 from practicum.stats import exact_share
-from studies.claim import PERCENT, Claim, noted, over_seeds, share
+from studies.claim import PERCENT, noted, over_seeds, share
 from studies.common import note_machine, read, record, say, study_main, write
+from studies.judged import Claim
 
 Floats = NDArray[np.float64]
 LOGS = ("men", "women")
@@ -93,12 +95,13 @@ def runs_of(config: StudyConfig) -> dict[str, Config]:
     """The applications of the study, by name."""
     plain = Config(seeds=config.seeds, seed=config.seed)
     found = {"made-up": plain}
-    for control in ("positive", "null"):
+    controls: tuple[Control, ...] = ("positive", "null")
+    for control in controls:
         found[f"made-up-{control}"] = replace(plain, control=control, sessions=False)
     for name in LOGS:
         real = replace(plain, data=log_of(config.data, name), sessions=False)
         found[name] = real
-        for control in ("positive", "null"):
+        for control in controls:
             found[f"{name}-{control}"] = replace(real, control=control)
     return found
 
@@ -176,7 +179,7 @@ def shares_by_place(log: Log) -> Floats:
     places = int(log.place_N.max()) + 1
     counts = np.zeros((places, len(log.items)))
     np.add.at(counts, (log.place_N, log.action_N), 1.0)
-    return counts / counts.sum(1, keepdims=True)
+    return np.asarray(counts / counts.sum(1, keepdims=True))
 
 
 WORLDS = {

@@ -122,7 +122,8 @@ def seed_result(config: Config, seed: int, log: Log | None, folder: Path) -> dic
     """What one seed finds; a seed that was finished before is read from its folder."""
     place = folder / f"seed-{seed}"
     if (place / DONE).exists():
-        return read_json(place / DONE, "remove it: the seed is computed again")
+        stored: dict[str, Any] = read_json(place / DONE, "remove it: the seed is computed again")
+        return stored
     with doing(f"seed {seed} learns"):
         found = one_seed(config, seed, log, place)
     place.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ class Plant:
         assert self.clicks is not None
         chance_NA = self.clicks.probabilities(contexts).copy()
         chance_NA[self.members(contexts), self.item] = PLANTED
-        return chance_NA
+        return np.asarray(chance_NA)
 
 
 @dataclass(frozen=True)

@@ -163,9 +163,8 @@ class Session(gymnasium.Env[Observation, np.int64]):
         return self._seen(), clicked / self.unit, over, False, {"chance": chance}
 
     def _seen(self) -> Observation:
-        return session_observations(
-            self.seen_NO[[self.row]], self.tired, np.array([self.shown / self.config.items])
-        )[0]
+        way = np.array([self.shown / self.config.items])
+        return np.asarray(session_observations(self.seen_NO[[self.row]], self.tired, way)[0])
 
 
 def session_observations(seen_NO: Observation, tired: Tiredness, way_N: Floats) -> Observation:

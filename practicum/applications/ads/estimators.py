@@ -69,18 +69,6 @@ class Evidence:
         )
 
 
-def joined(parts: list[Evidence]) -> Evidence:
-    """The rows of several logs, each with a policy and a model that did not see it, as one."""
-    arrays = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("click_N", "weight_N", "model_N", "value_N")
-    )
-    # Models of disjoint rows err independently.
-    shares = [len(part) / sum(map(len, parts)) for part in parts]
-    doubt = float(np.sqrt(sum((share * part.doubt) ** 2 for share, part in zip(shares, parts, strict=True))))
-    return Evidence(*arrays, doubt, max(part.highest for part in parts))
-
-
 def effective_size(weight_N: Floats) -> float:
     """How many rows of equal weight would be worth as much (Kish 1965); 0 where no row has a weight."""
     squares = float((weight_N**2).sum())
@@ -119,33 +107,37 @@ def direct(evidence: Evidence) -> Estimate:
 
 
 def doubly_robust(evidence: Evidence) -> Estimate:
-    """The click model, corrected by the weighted clicks that it did not expect. Unbiased whatever the
-    model."""
-    model_N = evidence.value_N - evidence.weight_N * evidence.model_N
-    return estimate(model_N, evidence.weight_N * evidence.click_N, evidence.weight_N)
+    """The click model, corrected by the weighted clicks that it did not expect. Unbiased whatever the model.
+
+    What the policy would choose and no row shows is the model's word alone; see `kept`.
+    """
+    return _modelled(evidence, float("inf"))
 
 
 def switch(evidence: Evidence) -> Estimate:
     """DR without the correction where a row weighs more than a cut, which no click has a say in.
 
-    What is cut is left to the model. The interval allows there for any rate of clicks from 0 to `highest`.
+    What is cut is left to the model; see `kept`.
     """
-    cut = cut_of(evidence)
-    weight_N, left, rate = kept(evidence, cut)
+    return _modelled(evidence, cut_of(evidence))
+
+
+def _modelled(evidence: Evidence, cut: float) -> Estimate:
+    weight_N, below, above = kept(evidence, cut)
     found = estimate(evidence.value_N - weight_N * evidence.model_N, weight_N * evidence.click_N, weight_N)
-    low, high = found.low - left * rate, found.high + left * max(0.0, evidence.highest - rate)
-    return _share(found.value, low, high, len(evidence))
+    return _share(found.value, found.low - below, found.high + above, len(evidence))
 
 
 def kept(evidence: Evidence, cut: float) -> tuple[Floats, float, float]:
-    """The weights up to a cut, the share of the policy's choices beyond it, and the model's click rate
-    there."""
-    beyond_N = np.where(evidence.weight_N > cut, evidence.weight_N, 0.0)
-    if not beyond_N.any():
-        return evidence.weight_N, 0.0, 0.0
-    weight_N = evidence.weight_N - beyond_N
-    rate = float((beyond_N * evidence.model_N).sum() / beyond_N.sum())
-    return weight_N, max(0.0, 1 - float(weight_N.mean())), rate
+    """The weights up to a cut, and by how much the truth may lie below and above for want of the others.
+
+    Where the weights that are kept have a mean below 1, that share of the policy's choices stands in no row. The
+    model expects clicks of it; in truth their rate may be anything from 0 to `highest`.
+    """
+    weight_N = np.where(evidence.weight_N > cut, 0.0, evidence.weight_N)
+    unseen = max(0.0, 1 - float(weight_N.mean()))
+    expected = max(0.0, float((evidence.value_N - weight_N * evidence.model_N).mean()))
+    return weight_N, expected, max(0.0, unseen * evidence.highest - expected)
 
 
 def cut_of(evidence: Evidence) -> float:
@@ -155,9 +147,9 @@ def cut_of(evidence: Evidence) -> float:
         return float("inf")
     rows, best, narrowest = len(evidence), float("inf"), float("inf")
     for cut in np.unique(np.quantile(weights, np.linspace(0.5, 1, CUTS), method="higher")):
-        weight_N, left, rate = kept(evidence, float(cut))
+        weight_N, below, above = kept(evidence, float(cut))
         noise = float(np.sqrt((weight_N**2 * evidence.model_N).sum())) / rows
-        width = 4 * noise + float(cut) / rows + left * max(evidence.highest, rate)
+        width = 4 * noise + float(cut) / rows + below + above
         if width < narrowest:
             narrowest, best = width, float(cut)
     return best
@@ -252,17 +244,11 @@ def paired_lift(one: Evidence, other: Evidence) -> Estimate:
         return lift(switch(one), switch(other))
 
     def ends(ratio: float) -> tuple[float, float]:
-        (first, weight_N, left, rate), (second, weight2_N, left2, rate2) = parts
-        joint_N = weight_N - ratio * weight2_N
-        model_N = (
-            first.value_N - weight_N * first.model_N - ratio * (second.value_N - weight2_N * second.model_N)
-        )
-        below, above = _signed(model_N, joint_N, one.click_N)
-        room = max(0.0, first.highest - rate), max(0.0, second.highest - rate2)
-        return (
-            below - left * rate - ratio * left2 * room[1],
-            above + left * room[0] + ratio * left2 * rate2,
-        )
+        (first, weight_N, below, above), (second, weight2_N, below2, above2) = parts
+        model_N = first.value_N - weight_N * first.model_N
+        model_N = model_N - ratio * (second.value_N - weight2_N * second.model_N)
+        low, high = _signed(model_N, weight_N - ratio * weight2_N, one.click_N)
+        return low - below - ratio * above2, high + above + ratio * below2
 
     value = values[0] / values[1]
     low = _crossing(lambda ratio: ends(ratio)[0], 0.0, value)
@@ -288,10 +274,13 @@ def _signed(model_N: Floats, weight_N: Floats, click_N: Floats) -> tuple[float, 
 
 
 def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a falling function crosses 0 between two points; infinite, or 0, where it does not."""
+    """Where a falling function crosses 0 between two points; infinite, or the low one, where it does not."""
     if function(high) > 0:
         return float("inf")
-    return float(brentq(function, low, high, xtol=1e-6)) if function(low) > 0 else low
+    if function(low) <= 0:
+        return low
+    found: float = brentq(function, low, high, xtol=1e-6)
+    return found
 
 
 def _ratio_ends(product: float, above: float, below: float) -> tuple[float, float]:

@@ -180,10 +180,11 @@ def _campaigns(chance_NA: Floats, rows: int) -> Floats:
     mean_A = chance_NA.mean(0)
     popular_A = softmax(2.0 * (mean_A - mean_A.mean()) / mean_A.std())
     popular_A = 0.9 * popular_A + 0.1 / count
-    return np.where(np.arange(rows)[:, None] < rows // 2, 1 / count, popular_A)
+    return np.asarray(np.where(np.arange(rows)[:, None] < rows // 2, 1 / count, popular_A))
 
 
 def _drawn(share_NA: Floats, random: np.random.Generator) -> Integers:
     """An item of each row, by its row of probabilities."""
     at_N = random.random(len(share_NA))
-    return np.minimum((share_NA.cumsum(1) < at_N[:, None]).sum(1), share_NA.shape[1] - 1).astype(np.int64)
+    place_N = (share_NA.cumsum(1) < at_N[:, None]).sum(1)
+    return np.asarray(np.minimum(place_N, share_NA.shape[1] - 1), dtype=np.int64)
