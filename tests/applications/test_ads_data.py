@@ -215,7 +215,7 @@ def small_log() -> Log:
 
 
 def test_a_made_up_log_has_its_propensities_and_its_truth() -> None:
-    config = GeneratorConfig(rows=20_000, items=6, rate=0.05)
+    config = GeneratorConfig(rows=6000, items=6, rate=0.05)
     log, truth = generate(config, 1)
     again, _ = generate(config, 1)
     assert (log.click_N == again.click_N).all()
@@ -227,7 +227,7 @@ def test_a_made_up_log_has_its_propensities_and_its_truth() -> None:
     for campaign in (0, 1):
         rows_N = np.flatnonzero(log.campaign_N == campaign)
         shown = np.bincount(log.action_N[rows_N], 1 / log.propensity_N[rows_N], minlength=6) / len(rows_N)
-        assert shown == pytest.approx(1.0, abs=0.25)
+        assert shown == pytest.approx(1.0, abs=0.5)
     # Clicks come as often as the truth says of the items that were shown.
     expected = truth.probabilities(log.contexts)[np.arange(len(log)), log.action_N].sum()
     assert log.clicks == pytest.approx(expected, abs=4 * expected**0.5)
@@ -244,6 +244,7 @@ def test_open_bandits_logs_are_read() -> None:
 
 
 @needs_data
+@pytest.mark.slow
 def test_the_on_policy_truth_lies_in_the_other_campaigns_estimate() -> None:
     """Men: what the even campaign says of the other one's choice of items, and back, by place."""
     from studies.ads import cross_estimates
@@ -251,6 +252,5 @@ def test_the_on_policy_truth_lies_in_the_other_campaigns_estimate() -> None:
     for name in ("men", "women"):
         for row in cross_estimates(REAL, name, seed=0):
             for found in row["estimates"].values():
-                low = found["value"] - row["truth"]["value"]
-                assert found["low"] <= row["truth"]["high"], (name, row["target"], low)
-                assert row["truth"]["low"] <= found["high"], (name, row["target"], low)
+                assert found["low"] <= row["truth"]["high"], (name, row["target"])
+                assert row["truth"]["low"] <= found["high"], (name, row["target"])

@@ -131,8 +131,8 @@ def _modelled(evidence: Evidence, cut: float) -> Estimate:
 def kept(evidence: Evidence, cut: float) -> tuple[Floats, float, float]:
     """The weights up to a cut, and by how much the truth may lie below and above for want of the others.
 
-    Where the weights that are kept have a mean below 1, that share of the policy's choices stands in no row. The
-    model expects clicks of it; in truth their rate may be anything from 0 to `highest`.
+    Where the weights that are kept have a mean below 1, that share of the policy's choices stands in no
+    row. The model expects clicks of it; in truth their rate may be anything from 0 to `highest`.
     """
     weight_N = np.where(evidence.weight_N > cut, 0.0, evidence.weight_N)
     unseen = max(0.0, 1 - float(weight_N.mean()))
