@@ -28,6 +28,7 @@ from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
 from studies import (
     ads,
+    agent,
     bench,
     beside_trl,
     best_of_n,
@@ -49,6 +50,8 @@ from studies import (
     newcomer,
     overoptimization,
     pairs,
+    portfolio,
+    proxies,
     real_model,
     rlhf,
     shaping,
@@ -60,6 +63,7 @@ from studies.origins import with_origin
 ROOT = Path(__file__).parents[1]
 STUDIES: Mapping[str, ModuleType] = {
     "ads": ads,
+    "agent": agent,
     "beside_trl": beside_trl,
     "best_of_n": best_of_n,
     "bias": bias,
@@ -81,11 +85,13 @@ STUDIES: Mapping[str, ModuleType] = {
     "pairs": pairs,
     "rlhf": rlhf,
     "shaping": shaping,
+    "portfolio": portfolio,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {
     "demo": (demo, "summary.json"),
     "overoptimization": (overoptimization, "results.json"),
+    "apply overoptimization": (proxies, "results.json"),
 }
 """Commands of practicum that claims are made of, by the name in their environment.json, and their results."""
 SPEED = """## Speed

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from practicum import cli, config
+from practicum.applications.agent import AgentConfig, AgentSettings
 from practicum.config import completed, load, to_toml
 from practicum.config.classes import fields_of, is_section, leaves_of, required_of, short_key
 from practicum.config.flags import joined_flags
@@ -49,6 +50,7 @@ PAIRS = [
     (RlhfSettings, RlhfConfig),
     (DemoSettings, DemoConfig),
     (DecodingSettings, SamplingConfig),
+    (AgentSettings, AgentConfig),
 ]
 DECIDED: dict[type[Any], dict[str, Any]] = {
     RlConfig: {"model": Path("m"), "seed": 3},
@@ -56,6 +58,7 @@ DECIDED: dict[type[Any], dict[str, Any]] = {
     RlhfConfig: {"model": Path("m"), "seed": 3},
     DemoConfig: {"seed": 3},
     SamplingConfig: {"temperature": 0.5},
+    AgentConfig: {"seed": 3},
 }
 
 

@@ -32,10 +32,11 @@ from practicum.errors import InputError
 SMALL = GeneratorConfig(rows=1000, items=4, categories=2, rate=0.1)
 AGENT = AgentSettings(iterations=2, horizon=16, learning_rate=1e-2, hidden=(16,))
 CONFIG = Config(seeds=2, made_up=SMALL, agent=AGENT, rival=None, sessions=False)
-FLAGS = (
-    "--made_up.rows=1000 --made_up.items=4 --made_up.categories=2 --made_up.rate=0.1 --rival none "
-    "--agent.iterations=2 --agent.horizon=16 --session_agent.iterations=2 --session_agent.horizon=16"
-).split()
+FLAGS = [
+    *("--made_up.rows=1000", "--made_up.items=4", "--made_up.categories=2", "--made_up.rate=0.1"),
+    *("--rival", "none", "--agent.iterations=2", "--agent.horizon=16"),
+    *("--session_agent.iterations=2", "--session_agent.horizon=16"),
+]
 
 
 def test_the_command_prints_a_table_a_sentence_and_writes_both(
@@ -117,9 +118,7 @@ def test_a_plan_needs_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not list((tmp_path / "plan").glob("seed-*"))
 
 
-def test_a_bad_log_is_one_line_and_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_log_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "log.csv"
     rows = [f"{row % 3},{int(row % 9 == 0)},{0 if row == 57 else 0.3}" for row in range(200)]
     log.write_text("\n".join(["item_id,click,propensity", *rows]) + "\n")

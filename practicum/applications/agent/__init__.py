@@ -14,6 +14,15 @@ from practicum.applications.agent.agent import Agent, evaluate_agent
 from practicum.applications.agent.config import AgentConfig, AgentSettings
 from practicum.applications.agent.environments import Make
 from practicum.applications.agent.spaces import Simplex
-from practicum.applications.agent.train import train_agent
+from practicum.applications.agent.train import Measure, train_agent
 
-__all__ = ["Agent", "AgentConfig", "AgentSettings", "Make", "Simplex", "evaluate_agent", "train_agent"]
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "AgentSettings",
+    "Make",
+    "Measure",
+    "Simplex",
+    "evaluate_agent",
+    "train_agent",
+]
