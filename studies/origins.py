@@ -62,6 +62,13 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("real-model-*-true", GOAL, [9]),
     ("real-model-*", "a tenth of what a true reward should give, set before the study was run", [9]),
     ("shaping-*", ZERO, []),
+    ("ads-ctr-lift", "23%: the figure of the text that the project grew from", [*range(100, 104), 1]),
+    ("ads-ctr-lift-over-best-seller", "23%: as against the logging policy", [*range(100, 104), 1]),
+    ("ads-ctr-lift-by-rows", "23%: as against the logging policy", [*range(100, 104), 1]),
+    ("ads-ctr-lift-*", ZERO, [*range(100, 104), 1]),
+    ("ads-aa-*", GOAL, []),
+    ("ads-interval-*", "95% by construction, less 3 for chance in the simulations", [7]),
+    ("ads-*", ABOUT, [*range(100, 104), 1]),
     ("bench-*", "a goal that the comparison was built for, set before it was recorded", []),
 )
 

@@ -27,6 +27,7 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
 from studies import (
+    ads,
     agent,
     bench,
     beside_trl,
@@ -61,6 +62,7 @@ from studies.origins import with_origin
 
 ROOT = Path(__file__).parents[1]
 STUDIES: Mapping[str, ModuleType] = {
+    "ads": ads,
     "agent": agent,
     "beside_trl": beside_trl,
     "best_of_n": best_of_n,

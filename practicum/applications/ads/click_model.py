@@ -1,10 +1,11 @@
 """A click model: how likely a visitor clicks each item, learnt from few clicks with honest doubt.
 
-logit of a click = base + features of context + item + features of item + affinity + (item x feature of context).
+logit of a click = base + features of context + item + features of item + affinity + (item x feature of
+context).
 
 Each group of coefficients has a normal prior around 0 whose precision the log itself sets (empirical Bayes:
-MacKay 1992, Neural Computation 4(3), equation 4.6 of the evidence framework, with a weak gamma prior), so that
-what the log does not show is shrunk away. The posterior is normal around the mode (Laplace's method).
+MacKay 1992, Neural Computation 4(3), equation 4.6 of the evidence framework, with a weak gamma prior), so
+that what the log does not show is shrunk away. The posterior is normal around the mode (Laplace's method).
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ ROUNDS, LEVEL_STEPS = 10, 12
 
 @dataclass(frozen=True)
 class ClickModel:
-    """Coefficients: of the base, of context features [F], items [A], affinity, and items x features [A, F]."""
+    """Coefficients: of the base, of context features [F], items [A], affinity, and items x features [A,
+    F]."""
 
     base: float
     context_F: Floats
@@ -52,7 +54,8 @@ class ClickModel:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted click model: the mode of its coefficients [D], and a square root of their covariance [D, D]."""
+    """A fitted click model: the mode of its coefficients [D], and a square root of their covariance [D,
+    D]."""
 
     mode_D: Floats
     root_DD: Floats

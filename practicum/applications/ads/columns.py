@@ -39,7 +39,8 @@ class DataConfig(Ranged, section="data"):
     click: str = ""
     """Column of the click, a number from 0 to 1. Guessed: click, clicked, reward."""
     propensity: str = ""
-    """Column of the probability with which the item was chosen. Guessed: propensity_score, propensity, pscore."""
+    """Column of the probability with which the item was chosen. Guessed: propensity_score, propensity,
+    pscore."""
     position: str = ""
     """Column of the place on the page. Guessed: position, slot, place."""
     time: str = ""

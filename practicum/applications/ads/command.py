@@ -1,4 +1,5 @@
-"""`practicum apply ads`: which item to show whom, learnt from a log, judged by what visitors of another half click."""
+"""`practicum apply ads`: which item to show whom, learnt from a log, judged by what visitors of another
+half click."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ class Config(Ranged):
     seed: Common[Seed] = 0
     """The first seed; the next ones count on."""
     control: Common[Control] = "none"
-    """positive: a taste is planted that must be found; null: clicks are shuffled, so that nothing is there."""
+    """positive: a taste is planted that must be found; null: clicks are shuffled, so that nothing is
+    there."""
     plan: Common[bool] = False
     """Only say how many visitors an A/B test needs."""
     rival: rival.Kind | None = "mtr"
@@ -75,7 +77,11 @@ class Config(Ranged):
     """How visitors tire."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     """The A/B test."""
-    agent: AgentSettings = field(default_factory=lambda: AgentSettings(iterations=40))
+    agent: AgentSettings = field(
+        default_factory=lambda: AgentSettings(
+            iterations=40, learning_rate=1e-2, entropy_weight=0.02, hidden=(64,)
+        )
+    )
     """How PPO learns which item to show."""
     session_agent: AgentSettings = field(
         default_factory=lambda: AgentSettings(iterations=50, learning_rate=3e-3, entropy_weight=0.01)
@@ -116,7 +122,8 @@ def seed_result(config: Config, seed: int, log: Log | None, folder: Path) -> dic
     """What one seed finds; a seed that was finished before is read from its folder."""
     place = folder / f"seed-{seed}"
     if (place / DONE).exists():
-        return read_json(place / DONE, "remove it: the seed is computed again")
+        stored: dict[str, Any] = read_json(place / DONE, "remove it: the seed is computed again")
+        return stored
     with doing(f"seed {seed} learns"):
         found = one_seed(config, seed, log, place)
     place.mkdir(parents=True, exist_ok=True)
@@ -253,8 +260,10 @@ def planned(config: Config) -> Outcome:
     power, level = config.experiment.power, config.experiment.level
     goal = next(row for row in rows if row["lift"] == 0.23)
     headline = (
-        f"At a click rate of {100 * rate:.3g}% a test that may be looked at any time finds a lift of 23% within "
-        f"{goal['with_power']:,} visitors in {power:.0%} of all cases, with at most {level:.0%} false positives; "
+        f"At a click rate of {100 * rate:.3g}% a test that may be looked at any time finds a lift of 23% "
+        f"within "
+        f"{goal['with_power']:,} visitors in {power:.0%} of all cases, with at most {level:.0%} false "
+        f"positives; "
         f"a test that is looked at once needs {goal['once']:,}."
     )
     table = Table(

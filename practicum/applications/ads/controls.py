@@ -35,7 +35,7 @@ class Plant:
         assert self.clicks is not None
         chance_NA = self.clicks.probabilities(contexts).copy()
         chance_NA[self.members(contexts), self.item] = PLANTED
-        return chance_NA
+        return np.asarray(chance_NA)
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def shuffled(log: Log, seed: int) -> tuple[Log, Flat]:
 def planted(log: Log, truth: Clicks | None, seed: int) -> tuple[Log, Plant]:
     """The positive control: the log with a planted taste.
 
-    The feature is the one whose share of visitors is nearest to a quarter; the item, the one that its visitors
-    click least of those shown to at least half as many of them as the average item.
+    The feature is the one whose share of visitors is nearest to a quarter; the item, the one that its
+    visitors click least of those shown to at least half as many of them as the average item.
     """
     share_F = (log.contexts.features_NF > 0).mean(0)
     feature = int(np.abs(share_F - 0.25).argmin())

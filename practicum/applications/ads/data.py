@@ -184,7 +184,8 @@ def _heavy_rows(tables: Sequence[Table], log: Log) -> tuple[str, ...]:
     effective = float(weight_N.sum() ** 2 / (weight_N**2).sum())
     return (
         f"{tables[campaign].path}:{row + 2}: propensity {log.propensity_N[worst]:g} "
-        f"({len(heavy)} {'row has' if len(heavy) == 1 else 'rows have'} one as small): for a policy that shows "
+        f"({len(heavy)} {'row has' if len(heavy) == 1 else 'rows have'} one as small): for a policy that "
+        f"shows "
         f"all items evenly this row weighs {weight_N[worst]:,.0f} and the {len(log):,} rows are worth "
         f"{effective:,.0f}. Nothing is clipped: IPS and doubly robust feel it, switch sets such rows aside.",
     )

@@ -1,8 +1,10 @@
-"""Two Gymnasium environments of recommendation: one visitor at a time, and whole sessions in which visitors tire.
+"""Two Gymnasium environments of recommendation: one visitor at a time, and whole sessions in which
+visitors tire.
 
 `Recommend`: a visitor comes, an item is shown, a click is paid: a contextual bandit, episodes of one step.
-`Session`: one visitor sees several items. Categories that were just shown are clicked less, and bore the visitor
-into leaving: what is shown now costs clicks later, so that the best item now is not always the best choice.
+`Session`: one visitor sees several items. Categories that were just shown are clicked less, and bore the
+visitor into leaving: what is shown now costs clicks later, so that the best item now is not always the
+best choice.
 """
 
 from __future__ import annotations
@@ -113,7 +115,8 @@ class Tiredness:
 
 
 class Session(gymnasium.Env[Observation, np.int64]):
-    """One visitor who sees several items; observed are the context, what was shown recently, and how far it is.
+    """One visitor who sees several items; observed are the context, what was shown recently, and how far
+    it is.
 
     The reward is a click, or its chance, over `unit`, the mean click rate of visitors who are not tired.
     """
@@ -160,9 +163,8 @@ class Session(gymnasium.Env[Observation, np.int64]):
         return self._seen(), clicked / self.unit, over, False, {"chance": chance}
 
     def _seen(self) -> Observation:
-        return session_observations(
-            self.seen_NO[[self.row]], self.tired, np.array([self.shown / self.config.items])
-        )[0]
+        way = np.array([self.shown / self.config.items])
+        return np.asarray(session_observations(self.seen_NO[[self.row]], self.tired, way)[0])
 
 
 def session_observations(seen_NO: Observation, tired: Tiredness, way_N: Floats) -> Observation:

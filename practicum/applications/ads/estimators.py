@@ -9,13 +9,14 @@ w = pi(a | x) / p. With a click model q, v(x) = sum over a of pi(a | x) q(x, a):
     DR        mean of v + w (r - q)                    (Dudik, Langford & Li 2011, equation 2)
     switch    DR, and direct where w > t               (Wang, Agarwal & Dudik 2017, equation 3)
 
-All are one sum: a click model's part and the weighted clicks. Clicks are few and their weights differ, so that
-the mean is skewed, and an interval of mean +- 2 standard errors misses too often. The weighted clicks get
-Fay & Feuer's (1997) gamma interval for weighted sums of rare counts, the rest Student's, and the two are
+All are one sum: a click model's part and the weighted clicks. Clicks are few and their weights differ, so
+that the mean is skewed, and an interval of mean +- 2 standard errors misses too often. The weighted clicks
+get Fay & Feuer's (1997) gamma interval for weighted sums of rare counts, the rest Student's, and the two are
 put together by Zou & Donner's MOVER (2008). Values are shares of 1: a click is 1 at most.
 
-The gamma interval allows for one more click at the largest weight. The narrower variant that allows for one at the
-mean weight (Tiwari, Clegg & Zou 2006) held the truth in only 60% of 300 made-up logs with skewed propensities.
+The gamma interval allows for one more click at the largest weight. The narrower variant that allows for
+one at the mean weight (Tiwari, Clegg & Zou 2006) held the truth in only 60% of 300 made-up logs with skewed
+propensities.
 """
 
 from __future__ import annotations
@@ -68,18 +69,6 @@ class Evidence:
         )
 
 
-def joined(parts: list[Evidence]) -> Evidence:
-    """The rows of several logs, each with a policy and a model that did not see it, as one."""
-    arrays = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("click_N", "weight_N", "model_N", "value_N")
-    )
-    # Models of disjoint rows err independently.
-    shares = [len(part) / sum(map(len, parts)) for part in parts]
-    doubt = float(np.sqrt(sum((share * part.doubt) ** 2 for share, part in zip(shares, parts, strict=True))))
-    return Evidence(*arrays, doubt, max(part.highest for part in parts))
-
-
 def effective_size(weight_N: Floats) -> float:
     """How many rows of equal weight would be worth as much (Kish 1965); 0 where no row has a weight."""
     squares = float((weight_N**2).sum())
@@ -114,35 +103,41 @@ def direct(evidence: Evidence) -> Estimate:
     half = float(students_t.ppf((1 + LEVEL) / 2, len(evidence) - 1) * spread)
     tested = doubly_robust(evidence)
     low, high = min(value - half, tested.low), max(value + half, tested.high)
-    return Estimate(value, max(0.0, low), min(1.0, high), len(evidence))
+    return _share(value, low, high, len(evidence))
 
 
 def doubly_robust(evidence: Evidence) -> Estimate:
-    """The click model, corrected by the weighted clicks that it did not expect. Unbiased whatever the model."""
-    model_N = evidence.value_N - evidence.weight_N * evidence.model_N
-    return estimate(model_N, evidence.weight_N * evidence.click_N, evidence.weight_N)
+    """The click model, corrected by the weighted clicks that it did not expect. Unbiased whatever the model.
+
+    What the policy would choose and no row shows is the model's word alone; see `kept`.
+    """
+    return _modelled(evidence, float("inf"))
 
 
 def switch(evidence: Evidence) -> Estimate:
     """DR without the correction where a row weighs more than a cut, which no click has a say in.
 
-    What is cut is left to the model. The interval allows there for any rate of clicks from 0 to `highest`.
+    What is cut is left to the model; see `kept`.
     """
-    cut = cut_of(evidence)
-    weight_N, left, rate = kept(evidence, cut)
+    return _modelled(evidence, cut_of(evidence))
+
+
+def _modelled(evidence: Evidence, cut: float) -> Estimate:
+    weight_N, below, above = kept(evidence, cut)
     found = estimate(evidence.value_N - weight_N * evidence.model_N, weight_N * evidence.click_N, weight_N)
-    low, high = found.low - left * rate, found.high + left * max(0.0, evidence.highest - rate)
-    return Estimate(found.value, max(0.0, low), min(1.0, high), len(evidence))
+    return _share(found.value, found.low - below, found.high + above, len(evidence))
 
 
 def kept(evidence: Evidence, cut: float) -> tuple[Floats, float, float]:
-    """The weights up to a cut, the share of the policy's choices beyond it, and the model's click rate there."""
-    beyond_N = np.where(evidence.weight_N > cut, evidence.weight_N, 0.0)
-    if not beyond_N.any():
-        return evidence.weight_N, 0.0, 0.0
-    weight_N = evidence.weight_N - beyond_N
-    rate = float((beyond_N * evidence.model_N).sum() / beyond_N.sum())
-    return weight_N, max(0.0, 1 - float(weight_N.mean())), rate
+    """The weights up to a cut, and by how much the truth may lie below and above for want of the others.
+
+    Where the weights that are kept have a mean below 1, that share of the policy's choices stands in no
+    row. The model expects clicks of it; in truth their rate may be anything from 0 to `highest`.
+    """
+    weight_N = np.where(evidence.weight_N > cut, 0.0, evidence.weight_N)
+    unseen = max(0.0, 1 - float(weight_N.mean()))
+    expected = max(0.0, float((evidence.value_N - weight_N * evidence.model_N).mean()))
+    return weight_N, expected, max(0.0, unseen * evidence.highest - expected)
 
 
 def cut_of(evidence: Evidence) -> float:
@@ -152,9 +147,9 @@ def cut_of(evidence: Evidence) -> float:
         return float("inf")
     rows, best, narrowest = len(evidence), float("inf"), float("inf")
     for cut in np.unique(np.quantile(weights, np.linspace(0.5, 1, CUTS), method="higher")):
-        weight_N, left, rate = kept(evidence, float(cut))
+        weight_N, below, above = kept(evidence, float(cut))
         noise = float(np.sqrt((weight_N**2 * evidence.model_N).sum())) / rows
-        width = 4 * noise + float(cut) / rows + left * max(evidence.highest, rate)
+        width = 4 * noise + float(cut) / rows + below + above
         if width < narrowest:
             narrowest, best = width, float(cut)
     return best
@@ -175,8 +170,8 @@ would decide, and there it says so."""
 def estimate(model_N: Floats, clicks_N: Floats, weight_N: Floats) -> Estimate:
     """Mean of model's part plus weighted clicks, with its interval within 0 to 1.
 
-    `weight_N`: what one click of each row would add. The two parts are taken as uncorrelated; with a weight in
-    both, their correlation is negative, which makes the interval rather too wide.
+    `weight_N`: what one click of each row would add. The two parts are taken as uncorrelated; with a
+    weight in both, their correlation is negative, which makes the interval rather too wide.
     """
     rows = len(clicks_N)
     clicks = weighted_rate(clicks_N / rows, float(weight_N.max(initial=0.0)) / rows)
@@ -185,7 +180,13 @@ def estimate(model_N: Floats, clicks_N: Floats, weight_N: Floats) -> Estimate:
     value = centre + clicks.value
     low = value - np.hypot(half, clicks.value - clicks.low)
     high = value + np.hypot(half, clicks.high - clicks.value)
-    return Estimate(value, max(0.0, float(low)), min(1.0, float(high)), rows)
+    return _share(value, float(low), float(high), rows)
+
+
+def _share(value: float, low: float, high: float, rows: int) -> Estimate:
+    """An estimate whose interval keeps to what a share can be; the value itself may lie outside."""
+    low, high = (min(1.0, max(0.0, float(end))) for end in (low, high))
+    return Estimate(value, low, high, rows)
 
 
 def weighted_rate(parts_N: Floats, largest: float) -> Estimate:
@@ -204,7 +205,8 @@ def weighted_rate(parts_N: Floats, largest: float) -> Estimate:
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:
-    """One less the other, by MOVER (Zou & Donner 2008); wider than needed where they rise and fall together."""
+    """One less the other, by MOVER (Zou & Donner 2008); wider than needed where they rise and fall
+    together."""
     value = one.value - other.value
     low = value - float(np.hypot(one.value - one.low, other.high - other.value))
     high = value + float(np.hypot(one.high - one.value, other.value - other.low))
@@ -242,17 +244,11 @@ def paired_lift(one: Evidence, other: Evidence) -> Estimate:
         return lift(switch(one), switch(other))
 
     def ends(ratio: float) -> tuple[float, float]:
-        (first, weight_N, left, rate), (second, weight2_N, left2, rate2) = parts
-        joint_N = weight_N - ratio * weight2_N
-        model_N = (
-            first.value_N - weight_N * first.model_N - ratio * (second.value_N - weight2_N * second.model_N)
-        )
-        below, above = _signed(model_N, joint_N, one.click_N)
-        room = max(0.0, first.highest - rate), max(0.0, second.highest - rate2)
-        return (
-            below - left * rate - ratio * left2 * room[1],
-            above + left * room[0] + ratio * left2 * rate2,
-        )
+        (first, weight_N, below, above), (second, weight2_N, below2, above2) = parts
+        model_N = first.value_N - weight_N * first.model_N
+        model_N = model_N - ratio * (second.value_N - weight2_N * second.model_N)
+        low, high = _signed(model_N, weight_N - ratio * weight2_N, one.click_N)
+        return low - below - ratio * above2, high + above + ratio * below2
 
     value = values[0] / values[1]
     low = _crossing(lambda ratio: ends(ratio)[0], 0.0, value)
@@ -278,10 +274,13 @@ def _signed(model_N: Floats, weight_N: Floats, click_N: Floats) -> tuple[float, 
 
 
 def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a falling function crosses 0 between two points; infinite, or 0, where it does not."""
+    """Where a falling function crosses 0 between two points; infinite, or the low one, where it does not."""
     if function(high) > 0:
         return float("inf")
-    return float(brentq(function, low, high, xtol=1e-6)) if function(low) > 0 else low
+    if function(low) <= 0:
+        return low
+    found: float = brentq(function, low, high, xtol=1e-6)
+    return found
 
 
 def _ratio_ends(product: float, above: float, below: float) -> tuple[float, float]:

@@ -148,7 +148,7 @@ def verdict(config: ExperimentConfig, path: Path) -> Verdict:
     low, high = confidence(config, new, old)
     ended = OPEN
     if path.stopped:
-        ended = WON if low >= 0 else LOST if high <= 0 else FUTILE
+        ended = WON if low >= -1e-9 else LOST if high <= 1e-9 else FUTILE
     return Verdict(ended, int(path.visitors_L[-1]), new, old, observed(config, new, old), low, high)
 
 

@@ -1,8 +1,9 @@
 """A made-up log in Open Bandit's format, whose truth is known: places, times of day, tastes, two campaigns.
 
-The campaign `random` shows all items evenly; `popular` prefers what was clicked most, as a campaign in practice
-does, and writes down with what probability. What visitors click depends on their groups and on each item's
-category, partly in pairs of groups that no learner here has as a feature: models are wrong somewhere, as ever.
+The campaign `random` shows all items evenly; `popular` prefers what was clicked most, as a campaign in
+practice does, and writes down with what probability. What visitors click depends on their groups and on
+each item's category, partly in pairs of groups that no learner here has as a feature: models are wrong
+somewhere, as ever.
 """
 
 from __future__ import annotations
@@ -179,10 +180,11 @@ def _campaigns(chance_NA: Floats, rows: int) -> Floats:
     mean_A = chance_NA.mean(0)
     popular_A = softmax(2.0 * (mean_A - mean_A.mean()) / mean_A.std())
     popular_A = 0.9 * popular_A + 0.1 / count
-    return np.where(np.arange(rows)[:, None] < rows // 2, 1 / count, popular_A)
+    return np.asarray(np.where(np.arange(rows)[:, None] < rows // 2, 1 / count, popular_A))
 
 
 def _drawn(share_NA: Floats, random: np.random.Generator) -> Integers:
     """An item of each row, by its row of probabilities."""
     at_N = random.random(len(share_NA))
-    return np.minimum((share_NA.cumsum(1) < at_N[:, None]).sum(1), share_NA.shape[1] - 1).astype(np.int64)
+    place_N = (share_NA.cumsum(1) < at_N[:, None]).sum(1)
+    return np.asarray(np.minimum(place_N, share_NA.shape[1] - 1), dtype=np.int64)

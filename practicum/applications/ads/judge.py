@@ -35,8 +35,8 @@ PRACTICE = ("logging", "popularity")
 class Judged:
     """A policy's figures on the half that judges.
 
-    `rates_M`: its click rate on each drawn click model; `evidence`: what the rows say; `true`: its click rate in
-    truth, None where nobody knows it.
+    `rates_M`: its click rate on each drawn click model; `evidence`: what the rows say; `true`: its click
+    rate in truth, None where nobody knows it.
     """
 
     rates_M: Floats
@@ -68,7 +68,8 @@ def judge(
     truth: Clicks | None,
     seed: int,
 ) -> dict[str, Judged]:
-    """Each policy's figures. `learned` is the click model of the other half: what off-policy estimators use."""
+    """Each policy's figures. `learned` is the click model of the other half: what off-policy estimators
+    use."""
     random = np.random.default_rng([seed, 23])
     worlds = [judging.draw(random).probabilities(held.contexts) for _ in range(DRAWS)]
     doubts = [learned.draw(random).probabilities(held.contexts) for _ in range(20)]

@@ -1,7 +1,7 @@
 """Policies that learn from a log: by popularity, LinUCB, Thompson sampling, a click model, and PPO.
 
-A policy says with what probability it shows each item in a context. Learning is offline: each sees the same half
-of the log, once, and does not change while it is judged.
+A policy says with what probability it shows each item in a context. Learning is offline: each sees the
+same half of the log, once, and does not change while it is judged.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 
 DRAWS = 100
 OPTIMISM = -1.0
-"""LinUCB's alpha. A policy that does not go on learning has nothing to explore: below 0 it is cautious, which was
-better than 0 or above on made-up logs of the seeds 100 to 103, from which alone it was chosen."""
+"""LinUCB's alpha. A policy that does not go on learning has nothing to explore: below 0 it is cautious,
+which was better than 0 or above on made-up logs of the seeds 100 to 103, from which alone it was chosen."""
 RIDGE = 10.0
 
 
@@ -90,7 +90,8 @@ class Practised:
 
 @dataclass(frozen=True)
 class LinUCB:
-    """Linear upper confidence bounds (Li, Chu, Langford & Schapire 2010, algorithm 2, hybrid): a ridge regression.
+    """Linear upper confidence bounds (Li, Chu, Langford & Schapire 2010, algorithm 2, hybrid): a ridge
+    regression.
 
     Context features, items, their features, affinity and items x features, as in the click model, in one
     regression of clicks; `optimism` is alpha in units of a click's standard deviation.
@@ -166,6 +167,18 @@ def click_model(fitted: Fitted) -> Best:
 
 def ppo(fitted: Fitted, config: AgentConfig, folder: Path, *, resume: bool = False) -> Practised:
     """PPO, practising on the click model of the half of the log that it may see."""
-    contexts, model = fitted.log.contexts, fitted.mean
+    contexts, model = practice_contexts(fitted.log.contexts), fitted.mean
     agent = train_agent(config, lambda seed: Recommend(model, contexts), folder, resume=resume)
     return Practised(agent)
+
+
+def practice_contexts(contexts: Contexts) -> Contexts:
+    """The contexts to practise on: those with an affinity are repeated until they are half of all.
+
+    What is best for one visitor does not depend on how often such visitors come; few come with an
+    affinity, and it is there that a choice matters most.
+    """
+    some_N = contexts.affinity_NA.max(1) > 0
+    few, rest = np.flatnonzero(some_N), np.flatnonzero(~some_N)
+    times = len(rest) // len(few) if len(few) else 0
+    return contexts.take(np.concatenate([rest, np.repeat(few, max(1, times))])) if len(few) else contexts

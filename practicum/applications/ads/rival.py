@@ -1,4 +1,5 @@
-"""vowpalwabbit as a rival: its contextual bandits with features of items, learning offline from the same half.
+"""vowpalwabbit as a rival: its contextual bandits with features of items, learning offline from the same
+half.
 
 Its own defaults, with interactions of context and item (`-q ci`); the learner's type is what its pages advise
 for each use: mtr (importance-weighted regression), dr or ips.

@@ -1,4 +1,5 @@
-"""Policies within sessions: who ignores that visitors tire, who knows it for the moment, and PPO, who plans."""
+"""Policies within sessions: who ignores that visitors tire, who knows it for the moment, and PPO, who
+plans."""
 
 from __future__ import annotations
 
@@ -87,7 +88,7 @@ def choosers(
         return random.integers(count, size=len(rows_N))
 
     def popular(rows_N: Integers, tired: Tiredness, way_N: Floats) -> Integers:
-        return best_N[rows_N]
+        return np.asarray(best_N[rows_N])
 
     def tireless(rows_N: Integers, tired: Tiredness, way_N: Floats) -> Integers:
         return np.asarray(logit_NA[rows_N].argmax(1))
