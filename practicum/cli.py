@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from practicum import __version__
+from practicum.applications.command import APPLICATIONS, EXTRA
 from practicum.audit.instruments import INSTRUMENTS
 from practicum.errors import InputError
 
@@ -97,10 +98,12 @@ def _train(
     function: str,
     arguments: Sequence[str],
     prints_its_own: bool = False,
+    extra: str = "",
 ) -> int:
     """A command that fills a run's folder: `function(config, run_path, resume=bool) -> summary`.
 
-    With `prints_its_own` the function writes its result for people, and only --json is printed here.
+    With `prints_its_own` the function writes its result for people, and only --json is printed here. `extra`
+    names the optional dependencies that the command's module imports.
     """
     from practicum.config import load
     from practicum.run.folder import announced
@@ -108,7 +111,7 @@ def _train(
 
     options = _read_arguments(arguments)
     with never_silent("loading PyTorch"):
-        stage = importlib.import_module(module)
+        stage = _imported(name, module, extra)
     config_class = getattr(stage, config_name)
     if options.help:
         every = RUN_OPTIONS + (DRY_OPTION if name in DRY else "")
@@ -209,15 +212,8 @@ def _compute(
     from practicum.run.progress import never_silent
 
     options = _read_arguments(arguments)
-    try:
-        with never_silent("loading"):
-            stage = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if not extra or f"{error.name}.".startswith("practicum."):
-            raise
-        raise InputError(
-            f"practicum {name} needs {error.name}, which is not installed: pip install 'practicum[{extra}]'"
-        ) from error
+    with never_silent("loading"):
+        stage = _imported(name, module, extra)
     config_class = getattr(stage, config_name)
     if options.help:
         return _print_help(name, config_class, ANSWER_OPTIONS, options.help)
@@ -238,6 +234,18 @@ def _compute(
     if options.json or not prints_its_own:
         _print_result(result, options.json)
     return code
+
+
+def _imported(name: str, module: str, extra: str) -> Any:
+    """A command's module. InputError says which extra to install where what it imports is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not extra or f"{error.name}.".startswith("practicum."):
+            raise
+        raise InputError(
+            f"practicum {name} needs {error.name}, which is not installed: pip install 'practicum[{extra}]'"
+        ) from error
 
 
 def _raw(module: str, arguments: Sequence[str]) -> int:
@@ -481,7 +489,11 @@ OWN_WAYS = {"overoptimization": _overoptimization, "exploits": _exploits}
 AUDIT: dict[str, Callable[[Sequence[str]], int]] = {
     word: OWN_WAYS[word] if word in OWN_WAYS else _instrument(word) for word in INSTRUMENTS
 }
-GROUPS = {"preferences": PREFERENCES, "audit": AUDIT}
+APPLY: dict[str, Callable[[Sequence[str]], int]] = {
+    word: partial(_train, f"apply {word}", module, "Config", "run", prints_its_own=True, extra=EXTRA)
+    for word, module in APPLICATIONS.items()
+}
+GROUPS = {"preferences": PREFERENCES, "audit": AUDIT, "apply": APPLY}
 
 
 def _audit(arguments: Sequence[str]) -> int:
@@ -564,6 +576,10 @@ COMMANDS: dict[str, Command] = {
     "audit": Command(
         "how far a reward can be trusted: exploits, bias, distortion, budget",
         _audit,
+    ),
+    "apply": Command(
+        "reinforcement learning outside of language, against the usual baselines",
+        partial(_group, "apply", GROUPS["apply"]),
     ),
     "bench": Command(
         "speed against named rivals and the machine's limit", partial(_raw, "practicum.bench.command")

@@ -23,7 +23,13 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OURS = {"practicum", "scripts", "studies", "tests"}
 # Modules whose name is not their distribution's.
-DISTRIBUTIONS = {"flint": "python-flint", "argon2": "argon2-cffi", "markdown_it": "markdown-it-py"}
+DISTRIBUTIONS = {
+    "flint": "python-flint",
+    "argon2": "argon2-cffi",
+    "markdown_it": "markdown-it-py",
+    "universal": "universal-portfolios",
+    "sklearn": "scikit-learn",
+}
 # Where the packages of an extra may be imported; the base may be imported everywhere, and dev in tests/.
 SCOPES = {
     "web": ["practicum/preferences/app"],
@@ -35,6 +41,7 @@ SCOPES = {
     "gguf": ["practicum/model/gguf.py", "practicum/model/gguf_writer.py"],
     "smollm2": ["practicum/model/gguf.py"],
     "bench": ["practicum/bench", "studies"],
+    "applications": ["practicum/applications"],
     "docs": [],
     "dev": ["tests"],
 }
@@ -44,6 +51,7 @@ LOADED_BY_NAME = {
     "python-multipart": ("practicum/preferences/app", ".form("),
     "mkdocs-material": ("mkdocs.yml", "name: material"),
     "pytest-xdist": ("Makefile", "pytest -n auto"),
+    "box2d": ("studies/agent.py", "LunarLander"),
     "ruff": ("Makefile", "/ruff check"),
     "mypy": ("Makefile", "/mypy"),
 }

@@ -36,7 +36,7 @@ from practicum.errors import InputError
 from practicum.ranges import LARGEST_FLOAT, LARGEST_INTEGER, Range, Ranged, range_of, remembered
 
 # Commands that read no config class of their own, or several that are listed below.
-WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "bench"}
+WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "apply", "bench"}
 WITHOUT_SETTINGS |= {"audit exploits", "audit overoptimization"}
 BY_NAME = {
     "audit": ("practicum.audit.whole", "AuditConfig"),

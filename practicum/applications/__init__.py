@@ -1,0 +1,1 @@
+"""Reinforcement learning outside of language: agents of environments, trained by the very same objectives."""

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -61,6 +61,36 @@ class LoopConfig(Ranged, section="loop"):
     are in trainer.safetensors, so resuming is exact with either."""
 
 
+class Learner(Protocol):
+    """What the loop needs of whatever is trained, be it a language model or an agent of an environment."""
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer whose learning rate falls with the loop's steps; None where there is none such."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write the model's files into an empty folder."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds besides the model folder."""
+        ...
+
+    def masters(self) -> dict[str, Tensor]:
+        """The float32 weights that learn, for a checkpoint whose model folder has them rounded."""
+        ...
+
+    def restore(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `write` and `tensors` gave; InputError where it does not fit."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trainee:
     """What a stage trains: the policy, its tokenizer, any further heads, and their common optimizer."""
@@ -69,6 +99,15 @@ class Trainee:
     tokenizer: Tokenizer
     heads: nn.ModuleDict
     optimizer: Optimizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy is."""
+        return self.decoder.device
+
+    def write(self, folder: Path) -> None:
+        """Write the model folder."""
+        save_model(self.decoder, self.tokenizer, folder)
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds besides the model folder."""
@@ -148,7 +187,7 @@ class Stage:
 
     run: Run
     config: LoopConfig
-    trainee: Trainee
+    trainee: Learner
     shown: tuple[str, ...]
     observers: Sequence[Observer] = ()
     keep_start: bool = False
@@ -161,7 +200,7 @@ class Stage:
         rounded = self.config.checkpoint_dtype == "bfloat16"
 
         def write(folder: Path) -> None:
-            save_model(self.trainee.decoder, self.trainee.tokenizer, folder)
+            self.trainee.write(folder)
             if rounded:
                 store_as(folder, torch.bfloat16)
 
@@ -250,7 +289,7 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
             started = time.perf_counter()
             result, verdict = _observed(stage.observers, position.step + 1, step(position.step))
             elapsed = time.perf_counter() - started
-            seconds, tokens = seconds + elapsed, tokens + int(result.metrics["tokens"])
+            seconds, tokens = seconds + elapsed, tokens + int(result.metrics.get("tokens", 0))
             position.step, position.verdict = position.step + 1, verdict
             totals = {"seconds": elapsed, "total_seconds": seconds, "total_tokens": tokens}
             position.last = {"step": position.step, **result.metrics, **totals}
@@ -277,7 +316,8 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
 def _tried(stage: Stage) -> Tried | None:
     """Where a dry run keeps what the stage shows."""
     trial = running_trial()
-    if trial is None:
+    # A dry run says what a language model of this size takes.
+    if trial is None or not isinstance(stage.trainee, Trainee):
         return None
     model = stage.trainee.decoder, stage.trainee.tokenizer
     tried = Tried(stage.run.path, *model, stage.config.steps, _most_checkpoints(stage), trial.most)
@@ -355,7 +395,7 @@ def _gone_back(run: Run, step: int, last: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note_arithmetic(stage: Stage, first: int) -> None:
-    changed = stage.run.note_arithmetic(arithmetic(stage.trainee.decoder.device))
+    changed = stage.run.note_arithmetic(arithmetic(stage.trainee.device))
     if 0 < first < stage.config.steps and changed:
         changes = ", ".join(f"{name} {before} -> {now}" for name, (before, now) in changed.items())
         _say(
@@ -369,7 +409,7 @@ def _note_arithmetic(stage: Stage, first: int) -> None:
 def _note_extension(stage: Stage, first: int) -> None:
     """Say what a run that was given more steps is: where its rate decays, no run that was begun with them."""
     before, steps, optimizer = stage.run.extended_from, stage.config.steps, stage.trainee.optimizer
-    if before is None or not first:
+    if before is None or not first or optimizer is None:
         return
     line = f"practicum: {stage.run.path} goes on to {steps} steps instead of {before}"
     settings = optimizer.config

@@ -6,6 +6,7 @@ True where a position counts. Nothing here looks at tokens, tasks or models.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -67,18 +68,30 @@ def group_advantages(rewards_B: Tensor, group_B: Tensor, kind: AdvantageKind) ->
 
 
 def generalised_advantages(
-    rewards_BT: Tensor, values_BT: Tensor, mask_BT: Tensor, discount: float, gae_lambda: float
+    rewards_BT: Tensor,
+    values_BT: Tensor,
+    mask_BT: Tensor,
+    discount: float,
+    gae_lambda: float,
+    ends: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Advantages and returns, float32 [B, T], of rows whose last masked position is terminal.
 
     delta_t = r_t + discount * V_{t+1} - V_t;  A_t = delta_t + discount * lambda * A_{t+1};  return = A + V.
     The value after a row's last masked position is 0. Source: Schulman et al. 2016 (GAE, 1506.02438, eq. 16).
+    `ends` is for rows of several episodes: where one ends (bool [B, T]), and the value of what would have
+    followed (float32 [B, T]): 0 after a terminal state, V of the next state where the episode was only cut
+    off (Pardo et al. 2018, "Time Limits in Reinforcement Learning", 1712.00378).
     """
     advantages = torch.zeros_like(rewards_BT)
     following_value = torch.zeros_like(rewards_BT[:, 0])
     following_advantage = torch.zeros_like(following_value)
     mask = mask_BT.to(rewards_BT.dtype)
     for step in range(rewards_BT.shape[1] - 1, -1, -1):
+        if ends is not None:
+            ended, beyond = ends[0][:, step], ends[1][:, step].to(mask.dtype)
+            following_value = torch.where(ended, beyond, following_value)
+            following_advantage = following_advantage.masked_fill(ended, 0)
         delta = rewards_BT[:, step] + discount * following_value - values_BT[:, step]
         # Past tokens that the policy did not choose, what follows is what follows them.
         chosen = mask_BT[:, step]
@@ -106,8 +119,11 @@ def clipped_policy_loss(
 def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float) -> Tensor:
     """Half the larger squared error of the value and of the value kept within `clip` of the old one.
 
-    Source: Huang et al. 2022, "The 37 Implementation Details of PPO", detail 9; per position, same shapes.
+    With an infinite `clip`, half the squared error. Source: Huang et al. 2022, "The 37 Implementation Details
+    of PPO", detail 9; per position, same shapes.
     """
+    if math.isinf(clip):
+        return 0.5 * (values - returns) ** 2
     kept = old_values + (values - old_values).clamp(-clip, clip)
     return 0.5 * torch.maximum((values - returns) ** 2, (kept - returns) ** 2)
 

@@ -1,0 +1,9 @@
+"""`practicum apply NAME`: the applications by name, each loaded only when it is asked for."""
+
+from __future__ import annotations
+
+APPLICATIONS = {
+    "agent": "practicum.applications.agent.command",
+}
+"""The module of each application: its `Config`, and `run(config, folder, resume=False)` that does it all."""
+EXTRA = "applications"

@@ -1,0 +1,93 @@
+"""An application's page: self-contained HTML in the report's style, whose figures answer to the pointer.
+
+The page asks nothing of the network. Its one script is named to the browser by its hash, so that no text of a
+file or a policy can become another; without scripts the tables remain.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from practicum.files import atomic_write, to_json
+
+HERE = Path(__file__).parent / "templates"
+REPORT = Path(__file__).parents[1] / "report" / "templates"
+
+
+class Shown(Protocol):
+    """What a page shows: an Outcome of results.py."""
+
+    @property
+    def headline(self) -> str:
+        """One sentence."""
+        ...
+
+    @property
+    def table(self) -> Any:
+        """The main table."""
+        ...
+
+    @property
+    def figures(self) -> Sequence[Any]:
+        """Interactive figures."""
+        ...
+
+    @property
+    def more(self) -> Sequence[Any]:
+        """Further tables."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences."""
+        ...
+
+
+def write_page(name: str, outcome: Shown, folder: Path) -> Path:
+    """Write FOLDER/report.html and return its path."""
+    path = folder / "report.html"
+    atomic_write(path, render(name, outcome, str(folder)))
+    return path
+
+
+def render(name: str, outcome: Shown, folder: str) -> str:
+    """The page as HTML text."""
+    environment = Environment(
+        loader=FileSystemLoader([HERE, REPORT]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = _cell
+    script = (HERE / "figure.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("application.html").render(
+        name=name,
+        outcome=outcome,
+        folder=folder,
+        script=Markup(script),
+        digest=digest,
+        figures=[(figure, _data(figure)) for figure in outcome.figures],
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+
+
+def _data(figure: Any) -> Markup:
+    """A figure as JSON that may stand inside a script element."""
+    panels = [vars(panel) for panel in figure.panels]
+    found = {"x": figure.x, "x_label": figure.x_label, "panels": panels, "notes": figure.notes}
+    text = to_json(found).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return Markup(text)
