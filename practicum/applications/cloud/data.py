@@ -146,9 +146,7 @@ def _numbers(path: Path, rows: Sequence[tuple[int, list[str]]], at: int, column:
     return values
 
 
-def _times(
-    path: Path, rows: Sequence[tuple[int, list[str]]], at: int, column: str, repeats: bool
-) -> Floats:
+def _times(path: Path, rows: Sequence[tuple[int, list[str]]], at: int, column: str, repeats: bool) -> Floats:
     """Seconds since 1970 of each row; `repeats` lets several rows have one time."""
     seconds = np.empty(len(rows))
     for place, (number, row) in enumerate(rows):

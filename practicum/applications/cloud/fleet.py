@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from practicum.applications.cloud.prices import Instance, find_instance
 from practicum.applications.cloud.queueing import QUANTILE, latency_tail, most_load
 from practicum.errors import InputError
-from practicum.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range, Ranged, Share
+from practicum.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Ranged,
+    Share,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -88,7 +96,9 @@ def make_plant(config: FleetConfig) -> Plant:
     """Tables for a fleet. Raises InputError where an objective can never be kept, or for an unknown type."""
     instance = find_instance(config.instance, config.prices)
     if config.largest < config.smallest:
-        raise InputError(f"fleet.largest: expected at least fleet.smallest ({config.smallest}), got {config.largest}")
+        raise InputError(
+            f"fleet.largest: expected at least fleet.smallest ({config.smallest}), got {config.largest}"
+        )
     if most_load(instance.vcpu, config.slo_seconds, config.service_seconds) <= 0:
         least = -np.log(1 - QUANTILE) * config.service_seconds
         raise InputError(
@@ -99,7 +109,9 @@ def make_plant(config: FleetConfig) -> Plant:
     slow_NU, most_N = np.ones((config.largest + 1, LEVELS + 1)), np.zeros(config.largest + 1)
     for size in range(1, config.largest + 1):
         servers = size * instance.vcpu
-        slow_NU[size] = latency_tail(servers, servers * utilisation, config.slo_seconds, config.service_seconds)
+        slow_NU[size] = latency_tail(
+            servers, servers * utilisation, config.slo_seconds, config.service_seconds
+        )
         most_N[size] = most_load(servers, config.slo_seconds, config.service_seconds)
     spot = config.spot_share
     dollars = instance.dollars_per_hour * (1 - spot + spot * config.spot_price) / 60
@@ -165,7 +177,9 @@ def new_fleets(plant: Plant, running_L: Integers) -> Fleets:
     )
 
 
-def advance(plant: Plant, fleets: Fleets, wanted_L: Integers, requests_L: Floats, taken_LN: Integers) -> Minute:
+def advance(
+    plant: Plant, fleets: Fleets, wanted_L: Integers, requests_L: Floats, taken_LN: Integers
+) -> Minute:
     """One minute: order or release instances so that `wanted` are there or on their way, then serve.
 
     Changes `fleets`. taken_LN: how many of the first n instances the market takes back (`interruptions`).

@@ -7,12 +7,14 @@ test changes the future and compares. Suffixes: T minutes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 Floats = NDArray[np.float64]
+Number = TypeVar("Number", bound=np.generic)
 DAY = 1440
 LEVELS = (2, 5, 15, 60)
 """Time constants in minutes of the smoothed levels."""
@@ -47,7 +49,7 @@ def known_series(requests_T: Floats, ahead: int) -> Known:
         minutes: _smoothed(np.abs(before_T - np.concatenate([before_T[:1], one[:-1]])), max(15, minutes))
         for minutes, one in level.items()
     }
-    highest = {window: _running_maximum(before_T, window) for window in WINDOWS}
+    highest = {window: running_maximum(before_T, window) for window in WINDOWS}
     return Known(before_T, level, deviation, highest, _seasonal(before_T, ahead))
 
 
@@ -58,7 +60,8 @@ def _smoothed(values_T: Floats, minutes: float) -> Floats:
     return found / weight
 
 
-def _running_maximum(values_T: Floats, window: int) -> Floats:
+def running_maximum(values_T: NDArray[Number], window: int) -> NDArray[Number]:
+    """The greatest of each value and those before it, `window` in all."""
     found = values_T.copy()
     for back in range(1, window):
         found[back:] = np.maximum(found[back:], values_T[:-back])

@@ -51,9 +51,10 @@ class Lane:
         """Instances in service or on their way."""
         return self.running + sum(self.starting)
 
-    def advance(self, wanted: int, requests: float, taken: Sequence[int]) -> Passed:
-        """One minute; see `fleet.advance`."""
-        self.running -= int(taken[self.running])
+    def advance(self, wanted: int, requests: float, taken: Sequence[int] | None = None) -> Passed:
+        """One minute; see `fleet.advance`. taken: None where the market takes nothing back."""
+        if taken is not None:
+            self.running -= int(taken[self.running])
         starting = self.starting
         change = min(max(wanted, self.smallest), self.largest) - self.ordered
         if change >= 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -35,6 +36,11 @@ class World:
     minute_of_day_T: Integers
     taken_TN: Integers
     name: str = ""
+
+    @cached_property
+    def taken(self) -> dict[int, list[int]]:
+        """The rows of `taken_TN` in which the market takes anything back."""
+        return {int(at): self.taken_TN[at].tolist() for at in np.flatnonzero(self.taken_TN[:, -1])}
 
 
 def make_world(plant: Plant, requests_T: Floats, minute_of_day: int, seed: int, name: str = "") -> World:
@@ -140,9 +146,7 @@ def run(world: World, policy: Policy, starts_L: Integers, minutes: int) -> Episo
     return _run(world, policy, starts_L, minutes, None)
 
 
-def run_recorded(
-    world: World, policy: Policy, starts_L: Integers, minutes: int
-) -> tuple[Episodes, Timeline]:
+def run_recorded(world: World, policy: Policy, starts_L: Integers, minutes: int) -> tuple[Episodes, Timeline]:
     """As `run`, with every minute."""
     rows: dict[str, list[NDArray[np.generic]]] = {
         name: [] for name in ("running", "paid", "slow", "violated", "wanted")
