@@ -4,6 +4,7 @@ from __future__ import annotations
 
 APPLICATIONS = {
     "agent": "practicum.applications.agent.command",
+    "cloud": "practicum.applications.cloud.command",
 }
 """The module of each application: its `Config`, and `run(config, folder, resume=False)` that does it all."""
 EXTRA = "applications"

@@ -53,7 +53,8 @@ class StaticPeak:
 
     def wanted(self, view: View) -> Integers:
         """See Policy."""
-        return self.parameters["size"].astype(np.int64)
+        size: Integers = self.parameters["size"].astype(np.int64)
+        return size
 
 
 @dataclass
@@ -175,7 +176,7 @@ class Predictive:
     """A forecast for when a new instance would be ready, plus headroom for its error, and hysteresis.
 
     The smoothed load (level: place in LEVELS) times what the daily profile expects; headroom: how many mean
-    absolute errors above it; margin: factor; hold: minutes before an instance is released.
+    absolute errors above it; margin: factor; spare: instances more; hold: minutes before an instance is released.
     """
 
     parameters: Parameters
@@ -189,7 +190,8 @@ class Predictive:
         """See Policy."""
         chosen = self.parameters["level"].astype(np.int64)
         load_L = expected_load(view, chosen, self.parameters["headroom"]) * self.parameters["margin"]
-        return self.held.apply(view.world.plant.need(load_L))
+        need_L = view.world.plant.need(load_L) + self.parameters["spare"].astype(np.int64)
+        return self.held.apply(need_L)
 
 
 def expected_load(view: View, level_L: Integers, headroom_L: Floats) -> Floats:
@@ -254,7 +256,8 @@ def _predictive(generator: np.random.Generator, trials: int, largest: int) -> di
     return {
         "level": generator.integers(0, len(LEVELS), trials).astype(float),
         "headroom": generator.uniform(0.0, 5.0, trials),
-        "margin": generator.uniform(0.9, 1.3, trials),
+        "margin": generator.uniform(0.8, 1.3, trials),
+        "spare": generator.integers(0, 3, trials).astype(float),
         "hold": generator.choice([0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0], trials),
     }
 

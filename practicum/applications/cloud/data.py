@@ -40,8 +40,8 @@ class DataConfig(Ranged):
     time: str = ""
     """Column of the time; empty looks for a usual name."""
     requests: str = ""
-    """Column of the requests; empty looks for a usual name. A log of a language model (ContextTokens,
-    GeneratedTokens) has none: each row is a request, as heavy as its tokens."""
+    """Column of the requests; empty looks for a usual name. Each row of a language model's log (ContextTokens,
+    GeneratedTokens) is a request, as heavy as its tokens."""
     generated_token_weight: PositiveFloat = 10.0
     """How many context tokens weigh as much as one generated token, which a model writes one by one."""
     episode_minutes: PositiveInt = DAY
@@ -184,7 +184,7 @@ def _seconds(where: str, cell: str) -> float:
 def _binned(path: Path, seconds_R: Floats, weight_R: Floats) -> Trace:
     """Events summed by the minute; the first and the last minute, which are cut, are left out."""
     minute_R = np.floor(seconds_R / MINUTE).astype(np.int64)
-    sums = np.bincount(minute_R - minute_R[0], weight_R)
+    sums: Floats = np.bincount(minute_R - minute_R[0], weight_R).astype(np.float64)
     whole = sums[1:-1] if len(sums) > 3 else sums
     first = np.datetime64(int(minute_R[0]) + (len(sums) > 3), "m")
     return Trace(path.stem, whole, np.ones(len(whole), dtype=bool), first)
@@ -194,7 +194,7 @@ def _spread(path: Path, seconds_R: Floats, requests_R: Floats) -> Trace:
     """Counts at regular times, brought to minutes: shorter steps are summed, longer ones spread evenly."""
     apart = np.diff(seconds_R)
     step = float(np.median(apart))
-    notes = []
+    notes: list[str] = []
     if step < MINUTE:
         return _with_gaps(_binned(path, seconds_R, requests_R), seconds_R, step, notes)
     minutes = max(1, round(step / MINUTE))
@@ -276,4 +276,5 @@ def episode_starts(trace: Trace, minutes: int) -> NDArray[np.int64]:
     offset = -trace.minute_of_day % DAY if minutes % DAY == 0 else WARM_UP
     starts = np.arange(offset, len(trace.requests_T) - minutes + 1, minutes, dtype=np.int64)
     missing = np.concatenate([[0], np.cumsum(~trace.known_T)])
-    return starts[missing[starts + minutes] == missing[starts]]
+    kept: NDArray[np.int64] = starts[missing[starts + minutes] == missing[starts]]
+    return kept

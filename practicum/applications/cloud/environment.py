@@ -96,7 +96,10 @@ def leaked(world: World, ahead: int) -> NDArray[np.float32]:
     for step in range(1, ahead):
         highest[:-step] = np.maximum(highest[:-step], world.requests_T[step:])
     floor = 0.05 * float(world.plant.capacity(1))
-    return np.log((highest + floor) / (world.known.level[15] + floor)).astype(np.float32)[:, None]
+    ratio: NDArray[np.float32] = np.log((highest + floor) / (world.known.level[15] + floor)).astype(
+        np.float32
+    )
+    return ratio[:, None]
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,7 @@ def menu_of(world: World, rule: Mapping[str, float]) -> NDArray[np.int16]:
     season_T = np.maximum(known.seasonal, 1.0) * rule["margin"]
     rows = [
         world.plant.need((known.level[minutes] + caution * known.deviation[minutes]) * season_T)
+        + int(rule["spare"])
         for caution in CAUTIONS
     ]
     return np.stack([running_maximum(row, int(rule["hold"]) + 1) for row in rows]).astype(np.int16)

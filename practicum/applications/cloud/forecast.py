@@ -62,7 +62,7 @@ def _smoothed(values_T: Floats, minutes: float) -> Floats:
 
 def running_maximum(values_T: NDArray[Number], window: int) -> NDArray[Number]:
     """The greatest of each value and those before it, `window` in all."""
-    found = values_T.copy()
+    found: NDArray[Number] = values_T.copy()
     for back in range(1, window):
         found[back:] = np.maximum(found[back:], values_T[:-back])
     return found

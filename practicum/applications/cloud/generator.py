@@ -27,8 +27,8 @@ class GeneratorConfig(Ranged):
     """Load of Saturday and Sunday against the other days."""
     noise: NonNegativeFloat = 0.08
     """Standard deviation of the slow random drift, on the logarithmic scale."""
-    bursts_per_day: NonNegativeFloat = 6.0
-    """Bursts of a few minutes to half an hour, up to twice the load."""
+    bursts_per_day: NonNegativeFloat = 3.0
+    """Bursts of ten minutes to forty that rise to at most twice the load, and fall again."""
     flash_crowds_per_week: NonNegativeFloat = 1.5
     """Crowds that come within minutes, three to five times the load, and leave within two hours."""
     outages_per_week: NonNegativeFloat = 0.3
@@ -60,8 +60,9 @@ def _events(config: GeneratorConfig, size: int, generator: np.random.Generator) 
     """The factor by which bursts, crowds and outages change the rate of each minute."""
     factor = np.ones(size)
     for _ in range(generator.poisson(config.bursts_per_day * config.days)):
-        start, length = generator.integers(size), int(generator.integers(4, 30))
-        factor[start : start + length] *= 1 + generator.uniform(0.2, 1.0)
+        start, length = generator.integers(size), int(generator.integers(10, 40))
+        rise = np.sin(np.pi * np.arange(1, min(length, size - start) + 1) / (length + 1))
+        factor[start : start + length] *= 1 + generator.uniform(0.2, 1.0) * rise
     for _ in range(generator.poisson(config.flash_crowds_per_week * config.days / 7)):
         start, height = generator.integers(size), generator.uniform(2.0, 4.0)
         rise, fall = generator.uniform(3, 10), generator.uniform(15, 45)

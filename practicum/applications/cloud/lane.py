@@ -103,4 +103,5 @@ class Lane:
         level = min(utilisation, 0.999) * LEVELS
         below = int(level)
         row = self.slow[self.running]
-        return late + (1 - late) * (row[below] + (level - below) * (row[below + 1] - row[below]))
+        queueing: float = row[below] + (level - below) * (row[below + 1] - row[below])
+        return late + (1 - late) * queueing
