@@ -63,8 +63,8 @@ class TargetTracking:
 
     Out: three minutes in a row above the target, then at once to the size that meets it. In: fifteen in a row
     below 90% of it and no instance on its way, then to the size that still meets it, rounded up; at most once
-    in `cooldown` minutes. target: utilisation from 0 to 1. reads: which load of the alarm's minutes the new size
-    must meet, which AWS does not say: 0 the last, 1 their mean, 2 the highest; tuning picks the cheapest.
+    in `cooldown` minutes. target: utilisation from 0 to 1. reads: which load of the alarm's minutes the new
+    size must meet, which AWS does not say: 0 the last, 1 their mean, 2 the highest; tuning picks the cheapest.
     """
 
     parameters: Parameters
@@ -80,7 +80,7 @@ class TargetTracking:
 
     def wanted(self, view: View) -> Integers:
         """See Policy."""
-        ordered_L, target_L = view.fleets.ordered_L, self.parameters["target"]
+        ordered_L, target_L = view.fleets.ordered, self.parameters["target"]
         self.since_L += 1
         if view.last is None:
             return ordered_L
@@ -90,7 +90,7 @@ class TargetTracking:
         self.below_L = np.where(used_L < IN_SHARE * target_L, self.below_L + 1, 0)
         more_L, fewer_L = self._meets(OUT_MINUTES), self._meets(IN_MINUTES)
         out_L = (self.above_L >= OUT_MINUTES) & (more_L > ordered_L)
-        idle_L = (self.since_L >= self.parameters["cooldown"]) & (view.fleets.starting_L == 0)
+        idle_L = (self.since_L >= self.parameters["cooldown"]) & (view.fleets.on_the_way == 0)
         in_L = (self.below_L >= IN_MINUTES) & idle_L & (fewer_L < ordered_L)
         self.since_L = np.where(in_L, 0, self.since_L)
         return np.where(out_L, more_L, np.where(in_L, fewer_L, ordered_L))
@@ -105,10 +105,10 @@ class TargetTracking:
 
 @dataclass
 class StepScaling:
-    """Step scaling: alarms on utilisation add or remove shares of the fleet, twice as much far from the bound.
+    """Step scaling: alarms on utilisation add or remove shares of the fleet, twice as much far off.
 
-    high, low: the alarms' bounds; out_minutes, in_minutes: minutes in a row; add, remove: shares of the fleet;
-    cooldown: minutes between two changes in one direction.
+    high, low: the alarms' bounds; out_minutes, in_minutes: minutes in a row; add, remove: shares of the
+    fleet; cooldown: minutes between two changes in one direction.
     """
 
     parameters: Parameters
@@ -124,7 +124,7 @@ class StepScaling:
 
     def wanted(self, view: View) -> Integers:
         """See Policy."""
-        ordered_L, of = view.fleets.ordered_L, self.parameters
+        ordered_L, of = view.fleets.ordered, self.parameters
         self.out_since_L += 1
         self.in_since_L += 1
         if view.last is None:
@@ -176,7 +176,8 @@ class Predictive:
     """A forecast for when a new instance would be ready, plus headroom for its error, and hysteresis.
 
     The smoothed load (level: place in LEVELS) times what the daily profile expects; headroom: how many mean
-    absolute errors above it; margin: factor; spare: instances more; hold: minutes before an instance is released.
+    absolute errors above it; margin: factor; spare: instances more; hold: minutes before one is
+    released.
     """
 
     parameters: Parameters
@@ -206,7 +207,7 @@ def expected_load(view: View, level_L: Integers, headroom_L: Floats) -> Floats:
     return (levels + headroom_L * errors) * np.maximum(view.known(known.seasonal), 1.0)
 
 
-# ------------------------------------------------------------------------------------------- what tuning tries
+# ------------------------------------------------------------------------------------------ what tuning tries
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def experiment(config: Config, folder: Path) -> Findings:
 
 
 def unseen_trace(config: Config) -> Any:
-    """The workload that nothing is tuned on: a file, or a week of the generator with more crowds and noise."""
+    """The workload that nothing is tuned on: a file, or a week of the generator with more crowds."""
     if config.unseen is not None:
         return read_trace(config.unseen, config.data.time, config.data.requests)
     days = 7 * -(-config.data.episode_minutes // (7 * 1440)) if config.data.episode_minutes > 1440 else 7
@@ -286,7 +286,7 @@ def _less(share: float) -> str:
 
 
 def main_table(data: Mapping[str, Any]) -> Table:
-    """Policies on the reported days, as chosen before them, and what the learner saves at equal violations."""
+    """Policies on the reported days, as chosen before them, and what the learner saves."""
     rows: list[list[str | float | int | None]] = []
     learner = mean_figures([one["test"] for one in data[LEARNED]])
     for name, figures in [*((n, p["test"]) for n, p in data["policies"].items()), (LEARNED, learner)]:
@@ -312,8 +312,8 @@ def main_table(data: Mapping[str, Any]) -> Table:
         "learner saves %",
     )
     caption = (
-        "The reported days, every policy as it was chosen on the days before. The last column: what the learner "
-        "saves when its dial is set to no more violated minutes than the policy has on these days."
+        "The reported days, every policy as it was chosen on the days before. The last column: what the "
+        "learner saves when its dial is set to no more violated minutes than the policy has on these days."
     )
     return Table(columns, rows, caption)
 
@@ -343,11 +343,11 @@ def notes(data: Mapping[str, Any]) -> list[str]:
     minutes, episodes = data["budget_minutes"], data["episodes"]
     both = data["savings_at_equal_violations_and_slow_requests"]["target tracking"]
     found = [
-        f"The objective: 95% of a minute's requests within {data['objective']['slo_seconds']:g} s, in all but "
-        f"{100 * data['objective']['violated_minutes']:g}% of the minutes. {episodes['train']} stretches to learn "
-        f"from, {episodes['validation']} to choose on, {episodes['test']} reported, in this order of time.",
-        f"Tuning simulated {minutes['target tracking']:,} minutes of the learning part for each rule, and as many "
-        f"for the learner: {minutes['predictive']:,} to tune the rule that it steers, the rest to practise.",
+        f"The objective: 95% of a minute's requests within {data['objective']['slo_seconds']:g} s, in all "
+        f"but {100 * data['objective']['violated_minutes']:g}% of the minutes. {episodes['train']} stretches to "
+        f"learn from, {episodes['validation']} to choose on, {episodes['test']} reported, in this order of time.",
+        f"Tuning simulated {minutes['target tracking']:,} minutes of the learning part for each rule, and as "
+        f"many for the learner: {minutes['predictive']:,} to tune the rule that it steers, the rest to practise.",
         "Where also the share of slow requests must not be above target tracking's, "
         + (
             f"the learner costs {_less(both['mean'])}."

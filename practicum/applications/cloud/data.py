@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ SHORT_GAP = 60
 """Minutes of missing rows that are filled by a straight line; days with a longer gap are left out."""
 USUAL_TIME = ("timestamp", "time", "datetime", "date")
 USUAL_REQUESTS = ("requests", "request_count", "count", "invocations", "hits", "value")
+OFFSET = re.compile(r"\d[+-]\d\d:\d\d$")
 CONTEXT, GENERATED = "contexttokens", "generatedtokens"
 
 
@@ -40,8 +43,8 @@ class DataConfig(Ranged):
     time: str = ""
     """Column of the time; empty looks for a usual name."""
     requests: str = ""
-    """Column of the requests; empty looks for a usual name. Each row of a language model's log (ContextTokens,
-    GeneratedTokens) is a request, as heavy as its tokens."""
+    """Column of the requests; empty looks for a usual name. Each row of a language model's log (with
+    ContextTokens and GeneratedTokens) is a request, as heavy as its tokens."""
     generated_token_weight: PositiveFloat = 10.0
     """How many context tokens weigh as much as one generated token, which a model writes one by one."""
     episode_minutes: PositiveInt = DAY
@@ -51,7 +54,7 @@ class DataConfig(Ranged):
 
 @dataclass(frozen=True)
 class Trace:
-    """Requests of every minute [T], whether the file had the minute [T], the first minute, notes for people."""
+    """Requests of every minute [T], whether the file had it [T], the first minute, notes for people."""
 
     name: str
     requests_T: Floats
@@ -80,8 +83,8 @@ def load_trace(config: DataConfig, seed: int) -> Trace:
 def read_trace(path: Path, time: str = "", requests: str = "", generated_weight: float = 10.0) -> Trace:
     """The trace of a CSV file. Rows may be seconds, minutes or longer apart, or single requests.
 
-    Raises InputError, which names row and column, for a time or number that cannot be read, a negative number,
-    and times out of order.
+    Raises InputError, which names row and column, for a time or number that cannot be read, a negative
+    number, and times out of order.
     """
     header, rows = _read_rows(path)
     lower = [name.strip().lower() for name in header]
@@ -163,19 +166,29 @@ def _times(path: Path, rows: Sequence[tuple[int, list[str]]], at: int, column: s
 
 
 def _seconds(where: str, cell: str) -> float:
-    try:
-        return float(np.datetime64(cell.removesuffix("Z"), "ms").astype(np.int64)) / 1000
-    except ValueError:
-        pass
+    """Seconds since 1970 of a date and time (also with an offset from UTC), or of that number itself."""
     try:
         value = float(cell)
     except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and 1e8 <= value < 1e13):
+        value = _dated(cell)
+    else:
+        # Milliseconds, as JavaScript counts them, are told by their size.
+        value = value / 1000 if value > 1e11 else value if value >= 1e8 else math.nan
+    if not (math.isfinite(value) and abs(value) < 1e11):
         raise InputError(
             f"{where}: expected a date and time as 2024-05-31 23:59:00, or seconds since 1970, got {cell!r}"
         )
-    return value / 1000 if value > 1e11 else value
+    return value
+
+
+def _dated(cell: str) -> float:
+    try:
+        if OFFSET.search(cell):
+            return datetime.fromisoformat(cell).timestamp()
+        found = np.datetime64(cell.removesuffix("Z"), "ms")
+    except ValueError:
+        return math.nan
+    return math.nan if np.isnat(found) else float(found.astype(np.int64)) / 1000
 
 
 # ---------------------------------------------------------------------------------------------------- minutes
@@ -236,8 +249,10 @@ def _filled(trace: Trace, notes: list[str]) -> Trace:
         if high - low <= SHORT_GAP:
             known_T[low:high] = True
     notes.append(
-        f"{int(missing.sum()):,} minutes are missing in {len(edges) // 2} {'gap' if len(edges) == 2 else 'gaps'} (longest {longest:,}): filled by "
-        f"a straight line" + "; stretches that meet a gap of over an hour are left out" * bool(long_gaps)
+        f"{int(missing.sum()):,} minutes are missing in {len(edges) // 2} "
+        f"{'gap' if len(edges) == 2 else 'gaps'} (longest {longest:,}): filled by a straight line"
+        + "; stretches that meet a gap of over an hour are left out"
+        * bool(long_gaps)
     )
     return replace(trace, requests_T=filled, known_T=known_T, notes=tuple(notes))
 

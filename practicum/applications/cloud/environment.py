@@ -41,8 +41,8 @@ class Steering:
     """What the learner steers and sees.
 
     menu_ZT: sizes that the rule wants at each step of caution; prices_P: prices of a violated minute,
-    ascending, and steps_P the caution that was cheapest at each on the learning days; features_TF, names: what
-    is observed of the load; minutes: time between two choices.
+    ascending, and steps_P the caution that was cheapest at each on the learning days; features_TF, names:
+    what is observed of the load; minutes: time between two choices.
     """
 
     world: World
@@ -65,7 +65,7 @@ class Steering:
 
 
 def load_features(world: World) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """What the learner sees of the load at each minute [T, F], as ratios that know no scale, and their names."""
+    """What the learner sees of the load at each minute [T, F], as ratios that know no scale, with names."""
     known, plant = world.known, world.plant
     floor = 0.05 * float(plant.capacity(1))
     base = known.level[15] + floor
@@ -160,6 +160,8 @@ class Autoscaling(gymnasium.Env[NDArray[np.float32], np.int64]):
         wanted = steering.menu_ZT[steering.steered(int(action), self.price), begin:until].tolist()
         requests = world.requests_T[begin:until].tolist()
         dollars, violated = 0.0, 0
+        if not requests:
+            raise gymnasium.error.ResetNeeded("the episode is over: reset before another step")
         for at, size, load in zip(range(begin, until), wanted, requests, strict=True):
             passed = self.lane.advance(size, load, world.taken.get(at))
             dollars += passed.dollars
@@ -173,7 +175,7 @@ class Autoscaling(gymnasium.Env[NDArray[np.float32], np.int64]):
         return self._observation(), reward, False, until >= self.end, told
 
     def _reward(self, begin: int, dollars: float, violated: int) -> float:
-        """What was saved against the unsteered rule, the violations at their price; of one size at all prices."""
+        """What was saved against the unsteered rule, violations at their price; of one size at all prices."""
         practice, step = self.practice, self.unsteered
         of_rule = practice.dollars_ZT[step, self.at] - practice.dollars_ZT[step, begin]
         violated_of_rule = practice.violated_ZT[step, self.at] - practice.violated_ZT[step, begin]
@@ -240,7 +242,7 @@ class Learned:
         """What the agent sees [L, F]: the same numbers as Autoscaling shows."""
         fleets, last, lanes = view.fleets, view.last, len(view.at_L)
         fleet = fleet_features(
-            (fleets.running_L, fleets.ordered_L, fleets.backlog_L),
+            (fleets.running_L, fleets.ordered, fleets.backlog_L),
             view.known(view.world.known.level[15]),
             np.zeros(lanes) if last is None else last.utilisation_L,
             np.zeros(lanes) if last is None else last.slow_L,

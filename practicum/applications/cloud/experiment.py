@@ -1,4 +1,4 @@
-"""From a trace to figures: tune the rules, train the learner, set its dial, count on days held out and unseen."""
+"""From a trace to figures: tune the rules, train the learner, set its dial, count on held-out days."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Config(Ranged):
     """Share of minutes whose 95th percentile of latency may miss the objective."""
     unseen: Path | None = None
     """CSV of a workload that nothing was tuned on; none takes another one of the generator."""
-    trials: Common[Count] = 64
-    """Settings that are tried of the predictive rule; every other rule gets as many and the learner's minutes."""
+    trials: Common[Count] = 96
+    """Settings that are tried of the predictive rule; every other rule also gets the learner's minutes."""
     control: Common[Literal["none", "positive", "null"]] = "none"
-    """positive: the learner sees the coming load, and must win. null: its rewards are shuffled, and it must not."""
+    """positive: the learner sees the coming load, and must win; null: its rewards are shuffled."""
     seeds: Common[Count] = 3
     """Learners, each from a seed of its own."""
     seed: Common[Seed] = 0
@@ -75,7 +75,7 @@ class Config(Ranged):
     """Length of an episode of practice."""
     agent: AgentSettings = field(
         default_factory=lambda: AgentSettings(
-            iterations=40, environments=16, minibatches=8, discount=0.8, gae_lambda=0.9
+            iterations=100, environments=16, minibatches=8, discount=0.8, gae_lambda=0.9
         )
     )
     """How each learner learns."""
@@ -120,7 +120,7 @@ def learner_minutes(config: Config) -> int:
 
 
 def tune_rules(config: Config, world: World, split: Split) -> dict[str, list[Trial]]:
-    """The front of every family's trials. The predictive rule has `trials`; the others also get the learner's minutes."""
+    """The front of every family's trials. All but the predictive also get the learner's minutes."""
     minutes = config.data.episode_minutes
     more = -(-learner_minutes(config) // simulated_minutes(split, minutes, 1))
     return {

@@ -137,15 +137,15 @@ class Fleets:
     backlog_L: Floats
 
     @property
-    def starting_L(self) -> Integers:
+    def on_the_way(self) -> Integers:
         """Instances on their way."""
-        total: Integers = self.starting_LS.sum(1)
+        total: Integers = self.on_the_wayS.sum(1)
         return total
 
     @property
-    def ordered_L(self) -> Integers:
+    def ordered(self) -> Integers:
         """Instances in service or on their way: what the group counts as its size."""
-        return self.running_L + self.starting_L
+        return self.running_L + self.on_the_way
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def advance(
     lost_L = taken_LN[lanes, fleets.running_L]
     fleets.running_L = fleets.running_L - lost_L
     wanted_L = np.clip(wanted_L, plant.config.smallest, plant.config.largest)
-    change_L = wanted_L - fleets.ordered_L
+    change_L = wanted_L - fleets.ordered
     fleets.starting_LS[:, -1] += np.maximum(change_L, 0)
     surplus_L = np.maximum(-change_L, 0)
     # What was ordered last is cancelled first; instances in service come last.
@@ -199,7 +199,7 @@ def advance(
     fleets.running_L = fleets.running_L - surplus_L
     if fleets.draining_LS.shape[1]:
         fleets.draining_LS[:, -1] += surplus_L
-    paid_L = fleets.ordered_L + fleets.draining_LS.sum(1)
+    paid_L = fleets.ordered + fleets.draining_LS.sum(1)
     minute = _serve(plant, fleets, requests_L, paid_L)
     fleets.running_L = fleets.running_L + fleets.starting_LS[:, 0]
     fleets.starting_LS = _shifted(fleets.starting_LS)
@@ -214,7 +214,7 @@ def _shifted(counts_LS: Integers) -> Integers:
 
 
 def _serve(plant: Plant, fleets: Fleets, requests_L: Floats, paid_L: Integers) -> Minute:
-    """The queue for a minute: M/M/c below saturation, a fluid above it, whose backlog the next minute inherits.
+    """The queue for a minute: M/M/c below saturation, a fluid above it, whose backlog stays.
 
     While a backlog stands, a request waits for all before it; it is slow when that wait and the mean service
     exceed the objective. The wait changes evenly over the minute.

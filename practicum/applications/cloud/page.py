@@ -63,6 +63,11 @@ def over_time(
             stepped=True,
         ),
         Panel(
+            "how much more cautious the learner makes the rule, in mean errors",
+            {"learner": [OFFSETS[int(action)] / 4 for action in per_minute(learned, size)]},
+            stepped=True,
+        ),
+        Panel(
             "dollars so far",
             {name: rounded(np.cumsum(line.paid_LM[0]) * dollars, 3) for name, line in lines.items()},
         ),
@@ -74,8 +79,8 @@ def over_time(
     ]
     return Figure(
         "What each policy did",
-        "The first reported days. Below the values: how the learner moved the rule, and the observations that "
-        "spoke most for it (how far its choice would move if each were at its mean).",
+        "The first reported days. Below the values: how the learner moved the rule, and the observations "
+        "that spoke most for it (how far its choice would move if each were at its mean).",
         labels,
         panels,
         notes=reasons(learned, size),
@@ -95,7 +100,7 @@ def reasons(learned: Learned, size: int) -> list[str]:
         does = (
             "leaves the rule as it is"
             if offset == 0
-            else f"makes the rule {'more' if offset > 0 else 'less'} cautious by {abs(offset) / 4:g} mean errors"
+            else f"makes the rule {abs(offset) / 4:g} mean errors {'more' if offset > 0 else 'less'} cautious"
         )
         most = np.argsort(-np.abs(moved))[:2]
         why = ", ".join(
@@ -104,7 +109,12 @@ def reasons(learned: Learned, size: int) -> list[str]:
         )
         said.append(f"The learner {does}; most weight: {why}.")
     each = learned.steering.minutes
-    return [said[min(at // each, len(said) - 1)] for at in range(size)]
+    return [said[at // each] for at in range(size)]
+
+
+def per_minute(learned: Learned, size: int) -> NDArray[np.int64]:
+    """The action in force at every minute [M]."""
+    return np.repeat(np.concatenate(learned.chosen), learned.steering.minutes)[:size]
 
 
 def influence(agent: Agent, seen_DF: NDArray[np.float32]) -> Floats:
@@ -124,12 +134,12 @@ def front_figure(data: Mapping[str, Any]) -> Figure:
     curves = {name: rows for name, rows in data["fronts"].items() if name != "static peak"}
     curves["predictive, unsteered dial"] = data["unsteered"]
     curves["learner"] = data["learner"][0]["dial"]
-    grid = np.round(np.geomspace(0.05, 8.0, 60), 3)
+    grid = np.round(np.arange(0.05, 5.001, 0.05), 2)
     lines = {name: along(rows, grid / 100) for name, rows in reversed(curves.items())}
     return Figure(
         "Cost against violations",
-        "The reported days. A curve is what a policy's settings reach, those that none of its own settings beat on "
-        "the days before; straight between them.",
+        "The reported days. A curve is what a policy's settings reach, those that none of its own settings beat "
+        "on the days before; straight between them.",
         grid.tolist(),
         [Panel("dollars a day", lines)],
         "% of minutes violated",

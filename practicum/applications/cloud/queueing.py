@@ -35,17 +35,19 @@ def erlang_c(servers: int, load: ArrayLike) -> Floats:
 def latency_tail(servers: int, load: ArrayLike, limit: ArrayLike, service: float) -> Floats:
     """Probability that waiting and service together take longer than `limit` seconds; 1 from saturation on.
 
-    load, limit: shapes that broadcast. `service` is the mean service time. The wait is 0, or exponential at the
-    rate by which the servers outrun the arrivals; with the service after it, the sum has two phases.
+    load, limit: shapes that broadcast. `service` is the mean service time. The wait is 0, or exponential at
+    the rate by which the servers outrun the arrivals; with the service after it, the sum has two phases.
     """
     load = np.asarray(load, dtype=np.float64)
     time = np.asarray(limit, dtype=np.float64) / service
     waits, served = erlang_c(servers, load), np.exp(-time)
-    # In units of the service time, the wait ends at rate servers - load and the service at rate 1; where the two
-    # are equal the formula has a limit, which a rate next to it gives to seven digits.
-    apart = np.maximum(servers - load, 1e-12) - 1.0
-    apart = np.where(np.abs(apart) < 1e-7, 1e-7, apart)
-    tail = served + waits * served * -np.expm1(-apart * time) / apart
+    # In units of the service time, the wait ends at rate `free` and the service at rate 1. Where the two are
+    # nearly equal their difference is taken by expm1, and elsewhere as it stands, which cannot overflow.
+    free = np.maximum(servers - load, 1e-12)
+    apart = np.where(np.abs(free - 1) < 1e-9, 1e-9, free - 1)
+    near = served * -np.expm1(np.clip(-apart * time, -1, 1)) / apart
+    both = np.where(np.abs(apart * time) < 1, near, (served - np.exp(-free * time)) / apart)
+    tail = served + waits * both
     return np.where(load >= servers, 1.0, np.clip(tail, 0.0, 1.0))
 
 

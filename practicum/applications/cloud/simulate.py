@@ -28,7 +28,7 @@ from practicum.applications.cloud.forecast import Known, known_series
 
 @dataclass(frozen=True)
 class World:
-    """A trace brought to the fleet's scale, with what is known of it at each minute, and the market's draws."""
+    """A trace brought to the fleet's scale, what is known of it at each minute, and the market's draws."""
 
     plant: Plant
     requests_T: Floats
@@ -111,7 +111,7 @@ class Episodes:
         return replace(self, **rows)
 
     def figures(self) -> dict[str, float]:
-        """All lanes together: dollars a day, shares of violated minutes and of slow and lost requests, slack."""
+        """All lanes together: dollars a day, shares of violated minutes, slow and lost requests, slack."""
         days = len(self.dollars_L) * self.minutes / 1440
         requests = max(float(self.requests_L.sum()), 1e-9)
         return {
@@ -137,7 +137,7 @@ class Timeline:
 
 
 def first_size(world: World, starts_L: Integers) -> Integers:
-    """Instances in service as an episode begins, for every policy alike: a quarter over the recent maximum."""
+    """Instances in service as an episode begins, for all policies alike: a quarter over the recent maximum."""
     return world.plant.need(1.25 * world.known.highest[10][starts_L])
 
 
@@ -170,7 +170,7 @@ def _run(
     for offset in range(minutes):
         at_L = starts_L + offset
         wanted_L = policy.wanted(View(world, at_L, fleets, last))
-        orders_L += np.maximum(wanted_L - fleets.ordered_L, 0)
+        orders_L += np.maximum(wanted_L - fleets.ordered, 0)
         requests_L = world.requests_T[at_L]
         last = advance(world.plant, fleets, wanted_L, requests_L, world.taken_TN[at_L])
         sums["dollars"] += last.dollars_L

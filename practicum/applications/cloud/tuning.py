@@ -74,17 +74,19 @@ def tuned(
     violations: float,
     seed: Sequence[int],
 ) -> list[Trial]:
-    """The front of `count` settings: half of them drawn anywhere, half near the best of these.
+    """The front of `count` settings: a third drawn anywhere, the rest in two rounds near the best so far.
 
     Only settings of the front are counted on the test part.
     """
     generator, largest = np.random.default_rng(seed), world.plant.config.largest
-    known = PARTS[:2]
-    first = trials_of(
-        world, split, minutes, family, family.draw(generator, count - count // 2, largest), known
-    )
-    near = _near(generator, family.draw(generator, count // 2, largest), picked(first, violations).setting)
-    best = front(first + (trials_of(world, split, minutes, family, near, known) if count > 1 else []))
+    rounds = [len(part) for part in np.array_split(np.arange(count), 3) if len(part)]
+    found: list[Trial] = []
+    for trials in rounds:
+        drawn = family.draw(generator, trials, largest)
+        if found:
+            drawn = _near(generator, drawn, picked(found, violations).setting)
+        found += trials_of(world, split, minutes, family, drawn, PARTS[:2])
+    best = front(found)
     settings = {name: np.array([trial.setting[name] for trial in best]) for name in best[0].setting}
     tested = trials_of(world, split, minutes, family, settings, PARTS[2:])
     return [
@@ -93,13 +95,13 @@ def tuned(
 
 
 def _near(generator: np.random.Generator, drawn: Parameters, best: Mapping[str, float]) -> Parameters:
-    """Settings near the best: a fractional parameter within about a tenth of it, others mostly the same."""
+    """Settings near the best: a fractional parameter within some 7% of it, others mostly the same."""
     found = {}
     for name, values in drawn.items():
         if all(float(value).is_integer() for value in values):
-            found[name] = np.where(generator.random(len(values)) < 0.7, best[name], values)
+            found[name] = np.where(generator.random(len(values)) < 0.75, best[name], values)
         else:
-            found[name] = best[name] * np.exp(generator.normal(0.0, 0.1, len(values)))
+            found[name] = best[name] * np.exp(generator.normal(0.0, 0.07, len(values)))
     return found
 
 
@@ -122,7 +124,7 @@ def picked(trials: Sequence[Trial], violations: float) -> Trial:
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
-    """Settings that no other beats in cost and violations on the learning and validation days, cheapest first."""
+    """Settings that no other beats in cost and violations on the days before the test, cheapest first."""
     figures = [trial.figures("train", "validation") for trial in trials]
     order = sorted(range(len(trials)), key=lambda place: figures[place]["dollars_per_day"])
     kept: list[Trial] = []
