@@ -16,6 +16,8 @@ ABOUT = "chosen with the study; not known to be set before its first results wer
 
 _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("verifier-*", GOAL, []),
+    ("agent-*-return", "a margin of 5% of the range of returns, set before the study was run", []),
+    ("agent-*-speed", GOAL, []),
     ("equations-exposition-*", ABOUT, [0, 1, 2]),
     ("equations-worked-*", ABOUT, [0, 1, 2]),
     ("equations-practice-*", GOAL, [0, 1, 2]),

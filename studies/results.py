@@ -27,6 +27,7 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.report.figures import write_learning_curve
 from studies import (
+    agent,
     bench,
     beside_trl,
     best_of_n,
@@ -48,6 +49,7 @@ from studies import (
     newcomer,
     overoptimization,
     pairs,
+    portfolio,
     real_model,
     rlhf,
     shaping,
@@ -58,6 +60,7 @@ from studies.origins import with_origin
 
 ROOT = Path(__file__).parents[1]
 STUDIES: Mapping[str, ModuleType] = {
+    "agent": agent,
     "beside_trl": beside_trl,
     "best_of_n": best_of_n,
     "bias": bias,
@@ -79,6 +82,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "pairs": pairs,
     "rlhf": rlhf,
     "shaping": shaping,
+    "portfolio": portfolio,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {

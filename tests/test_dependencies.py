@@ -52,6 +52,7 @@ LOADED_BY_NAME = {
     "mkdocs-material": ("mkdocs.yml", "name: material"),
     "pytest-xdist": ("Makefile", "pytest -n auto"),
     "box2d": ("studies/agent.py", "LunarLander"),
+    "pygame": ("studies/agent.py", "LunarLander"),
     "ruff": ("Makefile", "/ruff check"),
     "mypy": ("Makefile", "/mypy"),
 }

@@ -36,6 +36,8 @@ HERE_DOCUMENT = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | r
 SHELL = ("", "sh", "bash", "shell", "console", "text")
 QUICK = ("verify", "report", "preferences", "audit")
 SMALL = {
+    "apply overoptimization": "--agent.iterations=2 --agent.horizon=8 --seeds=1 --made_up.rows=1000",
+    "apply agent": "--agent.iterations=2 --agent.horizon=16 --episodes=2 --seeds=1",
     "bench": "--quick --pairs=1",
     "reward-model": "--epochs=1 --held_out=0.4 --threads=1",
     "rlhf": (
@@ -56,6 +58,7 @@ SMALL = {
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
     "export": "",
+    "apply portfolio": "--seeds=1 --windows=1 --agent.iterations=1",
     "audit overoptimization": (
         "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
         "--best_of=8 --best_of_prompts=4 --threads=1"
@@ -141,7 +144,7 @@ def test_the_commands_of_a_page_run(
 
 def run_small(arguments: list[str], model: Path) -> int:
     """Run a command as shown, but small; a model that the page does not train is given."""
-    name = arguments[0]
+    name = " ".join(arguments[: 2 if arguments[0] == "apply" else 1])
     if arguments[:2] == ["audit", "overoptimization"] and "--run" in arguments:
         return cli.main([*arguments, *SMALL["audit overoptimization"].split()])
     if "--help" in arguments or name in QUICK:
@@ -155,7 +158,8 @@ def run_small(arguments: list[str], model: Path) -> int:
                 shutil.rmtree(path, ignore_errors=True)
             elif flag == "--model" and not path.exists():
                 shutil.copytree(model, path)
-    return cli.main([*arguments, *SMALL[name].split()])
+    small = SMALL.get(" ".join(arguments[:2])) or SMALL[name]
+    return cli.main([*arguments, *small.split()])
 
 
 def write_rows(path: Path) -> None:

@@ -291,7 +291,8 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
             elapsed = time.perf_counter() - started
             seconds, tokens = seconds + elapsed, tokens + int(result.metrics.get("tokens", 0))
             position.step, position.verdict = position.step + 1, verdict
-            totals = {"seconds": elapsed, "total_seconds": seconds, "total_tokens": tokens}
+            totals = {"seconds": elapsed, "total_seconds": seconds}
+            totals |= {"total_tokens": tokens} if "tokens" in result.metrics else {}
             position.last = {"step": position.step, **result.metrics, **totals}
             run.log(position.last)
             run.log_samples(result.samples)
@@ -390,7 +391,7 @@ def _gone_back(run: Run, step: int, last: Mapping[str, Any]) -> dict[str, Any]:
     run.distrust(step)
     trusted = run.latest()
     assert trusted is not None
-    totals = {name: last[name] for name in ("total_seconds", "total_tokens")}
+    totals = {name: last[name] for name in ("total_seconds", "total_tokens") if name in last}
     return {"step": step, **trusted.state["metrics"], **totals}
 
 

@@ -18,6 +18,7 @@ from practicum.applications.agent.normaliser import Normaliser
 from practicum.applications.agent.spaces import ActionSpec, ObservationSpec
 from practicum.errors import InputError
 from practicum.files import read_json, to_json, writing
+from practicum.training.objectives import kl_estimate
 
 Array = NDArray[Any]
 DESCRIPTION, WEIGHTS = "agent.json", "model.safetensors"
@@ -38,6 +39,7 @@ class Agent:
         seed: int = 0,
     ) -> None:
         self.observation, self.action, self.hidden, self.normalise = observation, action, hidden, normalise
+        self.deviation = deviation
         self.distribution = distribution_of(action)
         self.network = Network(
             observation.size,
@@ -74,11 +76,22 @@ class Agent:
         outputs_BO = self.network.act(self.reads(self.observation.rows(observations)))
         return self.distribution.probabilities(outputs_BO)
 
+    def distance(self, observations: Array, generator: np.random.Generator) -> float:
+        """KL to the policy that knows nothing, whose networks give 0, in nats an action; of drawn actions."""
+        rows = self.reads(self.observation.rows(observations))
+        outputs = torch.from_numpy(self.network.act(rows))
+        distribution, free = self.distribution, self.network.free.detach()
+        raw = torch.from_numpy(distribution.sample(outputs.numpy(), free.numpy(), generator))
+        own = distribution.logprobs(outputs, free, raw)
+        first = torch.tensor(first_free(self.action, self.deviation))
+        reference = distribution.logprobs(torch.zeros_like(outputs), first, raw)
+        return float(kl_estimate(own, reference, "k1").mean())
+
     def values(self, observations: Array) -> Array:
         """What the agent expects from here on, discounted (scaled where rewards are), float32 [B]."""
         rows = torch.from_numpy(self.reads(self.observation.rows(observations)))
         with torch.no_grad():
-            found: Array = self.network.values(rows).numpy()
+            found: Array = self.network(rows)[1].numpy()
         return found
 
     def save(self, folder: Path) -> None:
@@ -88,6 +101,7 @@ class Agent:
             "action": self.action.json(),
             "hidden": self.hidden,
             "normalise": self.normalise,
+            "deviation": self.deviation,
         }
         tensors = {name: part.detach().clone() for name, part in self.network.named_parameters()}
         tensors["normaliser.mean"] = torch.from_numpy(self.normaliser.mean)
@@ -121,6 +135,7 @@ class Agent:
             ActionSpec.from_json(found["action"]),
             tuple(found["hidden"]),
             normalise=found["normalise"],
+            deviation=found["deviation"],
         )
         agent.take(place)
         return agent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from practicum.applications.results import Figure, Outcome, Panel, Table, publis
 from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import read_rows
-from practicum.loading import load_file, named
 from practicum.ranges import Common, Count, Ranged, Seed
+from practicum.tasks.python import calling, found_in, imported
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Config(Ranged):
     """An agent learns in a Gymnasium environment by PPO, and is compared with random actions.
 
     practicum apply agent --environment CartPole-v1
-    practicum apply agent --environment my_environment.py:Shop --agent.iterations 300 --seeds 5
+    practicum apply agent --environment shop.py:Shop --seeds 5
     """
 
     environment: Common[str]
@@ -116,10 +115,8 @@ def learning_curve(folder: Path, seeds: list[int]) -> Figure:
 
 def maker_of(environment: str) -> Make:
     """What makes an environment by its id, or by FILE.py:Name. Raises InputError for anything else."""
-    place, colon, name = environment.rpartition(":")
-    if colon and place.endswith(".py"):
-        build = _from_file(Path(place), name)
-        return lambda seed: build()
+    if environment.rpartition(":")[0].endswith(".py"):
+        return _from_file(environment)
     try:
         spec = gymnasium.spec(environment)
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
@@ -127,25 +124,22 @@ def maker_of(environment: str) -> Make:
         raise InputError(
             f"--environment {environment}: {first}; give a registered id, as CartPole-v1, or FILE.py:Name"
         ) from error
-    return lambda seed: gymnasium.make(spec)
+    # Its spaces and shapes are checked here, so the checker of each step would only cost time.
+    return lambda seed: gymnasium.make(spec, disable_env_checker=True)
 
 
-def _from_file(path: Path, name: str) -> Callable[[], gymnasium.Env[Any, Any]]:
-    if not path.is_file():
-        raise InputError(f"--environment {path}:{name}: {path}: no such file")
-    module = load_file(path)
-    try:
-        build = named(module, name)
-    except AttributeError as error:
-        raise InputError(f"--environment {path}:{name}: {path} has no {name}") from error
-    made = build() if callable(build) else build
+def _from_file(environment: str) -> Make:
+    module, name = imported(environment)
+    build = found_in(module, name)
+    if build is None:
+        raise InputError(f"{environment}: the file has no {name}")
+    if not callable(build):
+        raise InputError(f"{environment}: {name} is {type(build).__name__}, no class or function")
+    made = calling(environment, build)
     if not isinstance(made, gymnasium.Env):
-        raise InputError(
-            f"--environment {path}:{name}: {name} makes {type(made).__name__}, not a gymnasium.Env"
-        )
+        raise InputError(f"{environment}: {name} makes {type(made).__name__}, not a gymnasium.Env")
     made.close()
-    found: Callable[[], gymnasium.Env[Any, Any]] = build
-    return found
+    return lambda seed: build()
 
 
 run = published("agent", apply)

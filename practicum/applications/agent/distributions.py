@@ -1,8 +1,8 @@
 """How an agent chooses: distributions over actions, in numpy to act quickly and in torch to learn.
 
-A network gives `outputs` numbers for an observation. `sample` draws raw actions from them, of which `scores`
-computes log-probabilities and entropies; `actions` turns them into what the environment takes. Suffixes: B
-rows, O outputs, A parts of an action.
+A network gives `outputs` numbers for an observation. `sample` draws raw actions from them, whose
+log-probabilities `logprobs` computes; `actions` turns them into what the environment takes. Suffixes: B rows,
+O outputs, A parts of an action.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -36,8 +37,12 @@ class Distribution(Protocol):
         """The raw actions to take when nothing is to be tried out: the likeliest, or the mean."""
         ...
 
-    def scores(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities (or densities) of raw actions and entropies, float32 [B] each."""
+    def logprobs(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> Tensor:
+        """Log-probabilities (or densities) of raw actions, float32 [B]."""
+        ...
+
+    def entropies(self, outputs_BO: Tensor, free: Tensor) -> Tensor:
+        """Entropies, float32 [B]."""
         ...
 
     def actions(self, raw: Array) -> Array:
@@ -66,14 +71,22 @@ class Categorical:
         found: Array = np.stack([outputs_BO[:, low:high].argmax(1) for low, high in self.parts], 1)
         return found
 
-    def scores(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+    def logprobs(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> Tensor:
         """Sums over the parts."""
-        logprob_B, entropy_B = outputs_BO.new_zeros(len(raw)), outputs_BO.new_zeros(len(raw))
-        for part, (low, high) in enumerate(self.parts):
-            logprobs = outputs_BO[:, low:high].log_softmax(1)
-            logprob_B = logprob_B + logprobs.gather(1, raw[:, part : part + 1]).squeeze(1)
-            entropy_B = entropy_B - (logprobs.exp() * logprobs).sum(1)
-        return logprob_B, entropy_B
+        chosen = [
+            logits.log_softmax(1).gather(1, raw[:, part : part + 1])
+            for part, logits in enumerate(self._logits(outputs_BO))
+        ]
+        return chosen[0][:, 0] if self.single else torch.cat(chosen, 1).sum(1)
+
+    def entropies(self, outputs_BO: Tensor, free: Tensor) -> Tensor:
+        """Sums over the parts."""
+        logprobs = [logits.log_softmax(1) for logits in self._logits(outputs_BO)]
+        found = [(part.exp() * part).sum(1) for part in logprobs]
+        return -(found[0] if self.single else torch.stack(found).sum(0))
+
+    def _logits(self, outputs_BO: Tensor) -> list[Tensor]:
+        return [outputs_BO] if self.single else [outputs_BO[:, low:high] for low, high in self.parts]
 
     def actions(self, raw: Array) -> Array:
         """int64 [B] or, of several parts, [B, A]."""
@@ -113,13 +126,16 @@ class Gaussian:
         """The means."""
         return outputs_BO
 
-    def scores(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-densities and entropies, 0.5 + 0.5 log(2 pi) + log(deviation) for each part."""
+    def logprobs(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> Tensor:
+        """Log-densities, summed over the parts."""
         logs = free.clamp(NARROWEST, WIDEST)
         distance = (raw - outputs_BO) * (-logs).exp()
-        constant = 0.5 * math.log(2 * math.pi) * self.outputs + logs.sum()
-        logprob_B = -0.5 * (distance**2).sum(1) - constant
-        return logprob_B, (constant + 0.5 * self.outputs).expand(len(raw))
+        return -0.5 * distance.square().sum(1) - (logs.sum() + 0.5 * math.log(2 * math.pi) * self.outputs)
+
+    def entropies(self, outputs_BO: Tensor, free: Tensor) -> Tensor:
+        """0.5 + 0.5 log(2 pi) + log(deviation), summed over the parts."""
+        constant = (0.5 + 0.5 * math.log(2 * math.pi)) * self.outputs
+        return (free.clamp(NARROWEST, WIDEST).sum() + constant).expand(len(outputs_BO))
 
     def actions(self, raw: Array) -> Array:
         """float64 [B, A] within the bounds."""
@@ -150,14 +166,18 @@ class Dirichlet:
         """The means."""
         return _inside(_softmax(outputs_BO))
 
-    def scores(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-densities and entropies with respect to the first A - 1 weights."""
+    def logprobs(self, outputs_BO: Tensor, free: Tensor, raw: Tensor) -> Tensor:
+        """Log-densities with respect to the first A - 1 weights."""
+        concentrations = free[0].exp() * outputs_BO.softmax(1) + SMALLEST_WEIGHT
+        log_constant = concentrations.lgamma().sum(1) - concentrations.sum(1).lgamma()
+        return ((concentrations - 1) * raw.log()).sum(1) - log_constant
+
+    def entropies(self, outputs_BO: Tensor, free: Tensor) -> Tensor:
+        """Differential entropies with respect to the first A - 1 weights."""
         concentrations = free[0].exp() * outputs_BO.softmax(1) + SMALLEST_WEIGHT
         total = concentrations.sum(1)
-        log_constant = concentrations.lgamma().sum(1) - total.lgamma()
-        logprob_B = ((concentrations - 1) * raw.log()).sum(1) - log_constant
-        entropy_B = log_constant + (total - self.outputs) * total.digamma()
-        return logprob_B, entropy_B - ((concentrations - 1) * concentrations.digamma()).sum(1)
+        found = concentrations.lgamma().sum(1) - total.lgamma() + (total - self.outputs) * total.digamma()
+        return found - ((concentrations - 1) * concentrations.digamma()).sum(1)
 
     def actions(self, raw: Array) -> Array:
         """float64 [B, A], each row summing to 1."""

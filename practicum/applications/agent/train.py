@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from torch import Tensor
 from practicum.applications.agent.agent import Agent
 from practicum.applications.agent.config import AgentConfig
 from practicum.applications.agent.environments import Array, Copies, Make, seed_of
+from practicum.applications.agent.network import Adam
 from practicum.applications.agent.normaliser import FARTHEST, Normaliser
 from practicum.errors import InputError
 from practicum.guard.observer import Adjustments, Observer, StepResult, adjustments
@@ -39,6 +40,9 @@ from practicum.training.optimizer import Optimizer
 
 FIRST_LOOK = 1000
 """Steps of random actions whose observations the first statistics come from."""
+MEASURED = ("policy_loss", "value_loss", "approximate_kl", "clip_fraction")
+"""Metrics of an update that are means over its steps."""
+Measure = Callable[[Agent], Mapping[str, float]]
 SHOWN = ("episode_return", "entropy", "explained_variance")
 
 
@@ -49,11 +53,13 @@ def train_agent(
     *,
     resume: bool = False,
     observers: Sequence[Observer] = (),
+    measure: Measure | None = None,
 ) -> Agent:
     """Train an agent in a run's folder and return it; with `resume` continue what is there, if anything is.
 
     `make(seed)` builds an environment. Copies are reset with seeds of their own, so an environment that
-    repeats itself under its seed is resumed bit for bit. Raises InputError for spaces that no agent can read
+    repeats itself under its seed is resumed bit for bit. `measure` adds columns to each iteration's row, of
+    the agent after it; observers see them. Raises InputError for spaces that no agent can read
     or act in, and for observations or rewards that are not finite.
     """
     run = Run.open(folder, config, "agent", resume=resume and (folder / "config.toml").exists())
@@ -61,7 +67,9 @@ def train_agent(
     loop = LoopConfig(config.iterations, config.checkpoint_every)
     with one_thread(), contextlib.closing(learner.copies):
         stage = Stage(run, loop, learner, SHOWN, observers, allow_dead="checkpoint_every")
-        summary = run_steps(stage, lambda index: learner.step(index, adjustments(observers, index + 1)))
+        summary = run_steps(
+            stage, lambda index: learner.step(index, adjustments(observers, index + 1), measure)
+        )
     for observer in observers:
         summary |= observer.conclude(run)
     run.finish(summary)
@@ -102,7 +110,7 @@ class Learner:
             seed=step_seed(config.seed, "weights"),
         )
         network = self.agent.network
-        self.adam = torch.optim.Adam([network.vector], config.learning_rate, eps=1e-5, fused=True)
+        self.adam = Adam(network.vector, network.gradient, config.max_gradient_norm)
         self.returns = Normaliser(1)
         self.running = np.zeros(config.environments)
 
@@ -112,10 +120,9 @@ class Learner:
 
     def tensors(self) -> dict[str, Tensor]:
         """The optimizer's state, the statistics of rewards and where the copies stand."""
-        moments = self.adam.state.get(self.agent.network.vector, {})
         returns = [self.returns.mean[0], self.returns.variance[0], self.returns.count]
         return {
-            **{f"adam.{name}": value for name, value in moments.items()},
+            **self.adam.tensors(),
             "returns": torch.tensor(returns, dtype=torch.float64),
             "running": torch.from_numpy(self.running.copy()),
             **self.copies.tensors(),
@@ -131,10 +138,7 @@ class Learner:
         if missing:
             raise InputError(f"{folder / 'trainer.safetensors'}: has no {min(missing)}; {EARLIER}")
         self.agent.take(folder)
-        moments = {name[5:]: value for name, value in tensors.items() if name.startswith("adam.")}
-        self.adam.state.clear()
-        if moments:
-            self.adam.state[self.agent.network.vector] = moments
+        self.adam.restore(tensors)
         mean, variance, self.returns.count = tensors["returns"].tolist()
         self.returns.mean, self.returns.variance = np.array([mean]), np.array([variance])
         self.running = tensors["running"].numpy().copy()
@@ -145,7 +149,7 @@ class Learner:
                 file=sys.stderr,
             )
 
-    def step(self, index: int, adjusted: Adjustments) -> StepResult:
+    def step(self, index: int, adjusted: Adjustments, measure: Measure | None = None) -> StepResult:
         """Act for `horizon` steps in every copy, then learn from them."""
         if adjusted != Adjustments():
             raise InputError(
@@ -156,7 +160,8 @@ class Learner:
         batch = self._practise(np.random.default_rng(step_seed(self.config.seed, "act", index)))
         metrics = self._learn(batch, index)
         taken = (index + 1) * self.config.environments * self.config.horizon
-        return StepResult({"environment_steps": taken, **self._episodes(), **metrics})
+        measured = measure(self.agent) if measure else {}
+        return StepResult({"environment_steps": taken, **self._episodes(), **metrics, **measured})
 
     def _first_look(self) -> None:
         """Statistics of what random actions lead to, then the copies' first episodes."""
@@ -209,7 +214,7 @@ class Learner:
         if cut:
             rows = torch.from_numpy(agent.reads(np.stack(beyond)))
             with torch.no_grad():
-                beyond_BT[tuple(torch.tensor(cut).T)] = network.values(rows)
+                beyond_BT[tuple(torch.tensor(cut).T)] = network(rows)[1]
         seen_SN = seen_TBN.swapaxes(0, 1).reshape(count * steps, -1)
         return Batch(
             seen_SN,
@@ -238,9 +243,9 @@ class Learner:
         shape = batch.rewards_BT.shape
         everywhere = torch.ones(shape, dtype=torch.bool)
         with torch.no_grad():
-            outputs = network.outputs(batch.rows)
-            old_logprobs, _ = distribution.scores(outputs, network.free, batch.raw)
-            old_values = network.values(batch.rows)
+            outputs, old_values = network(batch.rows)
+            old_logprobs = distribution.logprobs(outputs, network.free, batch.raw)
+            entropy = float(distribution.entropies(outputs, network.free).mean())
         advantages_BT, returns_BT = generalised_advantages(
             batch.rewards_BT,
             old_values.view(shape),
@@ -262,54 +267,53 @@ class Learner:
         )
         left = 1 - index / config.iterations
         rate = config.learning_rate * (1.0 if config.decay == "none" else left)
-        self.adam.param_groups[0]["lr"] = rate
         clip = config.clip * (left if config.decay == "rate_and_clip" else 1.0)
         metrics = self._updates(
-            whole, clip, torch.Generator().manual_seed(step_seed(config.seed, "update", index))
+            whole, rate, clip, torch.Generator().manual_seed(step_seed(config.seed, "update", index))
         )
         if config.normalise_observations:
             # Only now: these steps were chosen, and learned from, by the statistics before them.
             self.agent.normaliser.update(batch.seen)
-        return {**metrics, "explained_variance": explained, "learning_rate": rate}
+        return {**metrics, "entropy": entropy, "explained_variance": explained, "learning_rate": rate}
 
-    def _updates(self, whole: Sequence[Tensor], clip: float, generator: torch.Generator) -> dict[str, float]:
+    def _updates(
+        self, whole: Sequence[Tensor], rate: float, clip: float, generator: torch.Generator
+    ) -> dict[str, float]:
+        """All passes over the steps of an iteration; mean metrics of the updates."""
         config = self.config
         reports: list[Tensor] = []
+        norms: list[float] = []
         for _ in range(config.epochs):
             order = torch.randperm(len(whole[0]), generator=generator)
-            shuffled = [part[order] for part in whole]
-            parts = zip(*(part.tensor_split(config.minibatches) for part in shuffled), strict=True)
+            shuffled = (part[order].tensor_split(config.minibatches) for part in whole)
             first = len(reports)
-            reports += [self._update(part, clip) for part in parts]
-            if config.kl_limit and torch.stack(reports[first:])[:, 3].mean() > config.kl_limit:
+            for part in zip(*shuffled, strict=True):
+                reports.append(self._gradient(part, clip))
+                norms.append(self.adam.step(rate))
+            if config.kl_limit and torch.stack(reports[first:])[:, 2].mean() > config.kl_limit:
                 break
-        names = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction", "gradient_norm")
-        found = dict(zip(names, torch.stack(reports).mean(0).tolist(), strict=True))
-        if not math.isfinite(found["gradient_norm"]):
-            raise InputError("the gradient is not finite; lower the learning rate (--agent.learning_rate)")
-        return found
+        means = torch.stack(reports).mean(0).tolist()
+        norm = sum(norms) / len(norms)
+        if not math.isfinite(norm):
+            raise InputError("the gradient is not finite: lower the learning rate (--agent.learning_rate)")
+        return {**dict(zip(MEASURED, means, strict=True)), "gradient_norm": norm}
 
-    def _update(self, part: Sequence[Tensor], clip: float) -> Tensor:
-        """One weight update by one minibatch; its metrics."""
+    def _gradient(self, part: Sequence[Tensor], clip: float) -> Tensor:
+        """Leave the gradient of one minibatch's loss in the network; its MEASURED metrics."""
         rows, raw, old_logprobs, advantages, returns, old_values = part
         config, network = self.config, self.agent.network
-        logprobs, entropy = self.agent.distribution.scores(network.outputs(rows), network.free, raw)
+        outputs, values = network(rows)
+        logprobs = self.agent.distribution.logprobs(outputs, network.free, raw)
         policy, clipped = clipped_policy_loss(logprobs, old_logprobs, advantages, clip, clip)
-        value = clipped_value_loss(network.values(rows), old_values, returns, config.value_clip or math.inf)
-        policy_loss, value_loss, entropy_mean = policy.mean(), value.mean(), entropy.mean()
-        loss = policy_loss + config.value_weight * value_loss
+        value = clipped_value_loss(values, old_values, returns, config.value_clip or math.inf)
+        loss = policy + config.value_weight * value
         if config.entropy_weight:
-            loss = loss - config.entropy_weight * entropy_mean
-        gradient = network.vector.grad
-        assert gradient is not None
-        gradient.zero_()
-        torch.autograd.backward(loss)
+            loss = loss - config.entropy_weight * self.agent.distribution.entropies(outputs, network.free)
+        network.gradient.zero_()
+        torch.autograd.backward(loss, torch.full_like(loss, 1 / len(loss)))
         with torch.no_grad():
-            norm = gradient.norm()
-            gradient.mul_((config.max_gradient_norm / (norm + 1e-6)).clamp_max(1))
-            self.adam.step()
-            kl = kl_estimate(old_logprobs, logprobs, "k3").mean()
-            return torch.stack([policy_loss, value_loss, entropy_mean, kl, clipped.mean(), norm]).detach()
+            kl = kl_estimate(old_logprobs, logprobs, "k3")
+            return torch.stack([policy, value, kl, clipped]).mean(1)
 
     def _episodes(self) -> dict[str, float]:
         """Mean return and length of the episodes that ended."""

@@ -1,7 +1,7 @@
 "use strict";
 // Draws every figure of the page from the JSON beside it. All text goes in as text, never as markup.
 (function () {
-  const WIDTH = 900, LEFT = 58, RIGHT = 12, TOP = 8, BOTTOM = 22;
+  const WIDEST = 900, NARROWEST = 280, LEFT = 58, RIGHT = 12, TOP = 8, BOTTOM = 22;
   const COLOURS = 5;
   const node = (name, attributes, parent) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -38,6 +38,9 @@
     const count = data.x.length, hidden = new Set();
     const numeric = data.x.every((one) => typeof one === "number");
     let from = 0, to = count - 1, chosen = count - 1, pressed = null;
+    // Drawn as wide as it is shown, so that letters keep their size on a phone.
+    const fitting = () => Math.max(NARROWEST, Math.min(WIDEST, holder.clientWidth || WIDEST));
+    let WIDTH = fitting();
     const height = data.panels.length > 2 ? 150 : data.panels.length > 1 ? 190 : 280;
 
     const legend = element("div", "legend", "", holder);
@@ -99,7 +102,7 @@
         node("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick), stroke: "var(--line)" }, svg);
         node("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, svg).textContent = number(tick, panel.share);
       }
-      const marks = 6;
+      const marks = WIDTH < 500 ? 3 : 6;
       for (let mark = 0; mark < marks; mark++) {
         const index = Math.round(from + ((to - from) * mark) / (marks - 1));
         const anchor = mark === 0 ? "start" : mark === marks - 1 ? "end" : "middle";
@@ -158,6 +161,11 @@
       const ends = [Math.min(pressed, chosen), Math.max(pressed, chosen)];
       pressed = null;
       if (ends[1] - ends[0] >= 3) [from, to] = ends;
+      redraw();
+    });
+    window.addEventListener("resize", () => {
+      WIDTH = fitting();
+      for (const svg of pictures) svg.setAttribute("viewBox", `0 0 ${WIDTH} ${height}`);
       redraw();
     });
     holder.addEventListener("keydown", (event) => {

@@ -1,0 +1,1 @@
+"""Portfolios: weights of assets chosen by a trained policy, against rules, on real prices."""
