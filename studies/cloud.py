@@ -21,7 +21,7 @@ from typing import Any
 
 from practicum.applications.cloud.command import experiment, numbers, on_unseen
 from practicum.applications.cloud.data import read_trace
-from practicum.applications.cloud.experiment import CONTROLS, Config, unseen_world
+from practicum.applications.cloud.experiment import CONTROLS, Config, Control, unseen_world
 from practicum.applications.cloud.fleet import make_plant
 from practicum.errors import InputError
 from studies.claim import PERCENT, noted, over_seeds
@@ -46,7 +46,7 @@ class StudyConfig:
     """Folder of the study."""
     seeds: tuple[int, ...] = (10, 11, 12, 13, 14)
     """Seeds of the learners."""
-    controls: tuple[str, ...] = CONTROLS
+    controls: tuple[Control, ...] = CONTROLS
     """Which parts to run."""
     cloud: Config = field(default_factory=Config)
     """The settings of `practicum apply cloud`; the study decides on data, control and seeds."""
@@ -59,7 +59,7 @@ def study(config: StudyConfig) -> dict[str, Any]:
     return record(config, "cloud", {"seeds": list(config.seeds), "parts": parts})
 
 
-def part(config: StudyConfig, control: str) -> dict[str, Any]:
+def part(config: StudyConfig, control: Control) -> dict[str, Any]:
     """One control's figures: made, or read where they are there."""
     done = config.run / f"{control}.json"
     if done.exists():
@@ -89,8 +89,8 @@ def world_of(config: Config, file: Path) -> Any:
 # ---------------------------------------------------------------------------------------------------- claims
 
 NOTE = (
-    "Every rule and the learner's dial are set on the days before the reported ones; for the comparison the dial "
-    "is then set to no more violated minutes than the rule has on the reported days."
+    "Every rule and the learner's dial are set on the days before the reported ones; for the comparison the "
+    "dial is then set to no more violated minutes than the rule has on the reported days."
 )
 
 

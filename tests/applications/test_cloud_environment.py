@@ -18,7 +18,7 @@ from practicum.applications.agent.spaces import specs_of
 from practicum.applications.cloud.command import apply, headline, over_seeds, saving
 from practicum.applications.cloud.data import DataConfig, load_trace
 from practicum.applications.cloud.environment import OFFSETS, Autoscaling, Learned, Practice, Steering, leaked
-from practicum.applications.cloud.experiment import Config, make_steering, scaled_world, split_of
+from practicum.applications.cloud.experiment import Config, Control, make_steering, scaled_world, split_of
 from practicum.applications.cloud.fleet import FleetConfig, make_plant, new_fleets
 from practicum.applications.cloud.generator import GeneratorConfig
 from practicum.applications.cloud.simulate import Episodes, View, first_size
@@ -37,7 +37,7 @@ RULE = {"level": 1.0, "headroom": 1.5, "margin": 1.1, "spare": 0.0, "hold": 5.0}
 
 
 @functools.cache
-def made(control: str = "none") -> tuple[Steering, Practice]:
+def made(control: Control = "none") -> tuple[Steering, Practice]:
     config = replace(SMALL, control=control)
     trace = load_trace(config.data, 0)
     split = split_of(config, trace)
@@ -140,7 +140,7 @@ def test_an_interval_needs_every_seed() -> None:
 
 
 @pytest.mark.parametrize("control", ["none", "positive", "null"])
-def test_the_experiment_runs_and_says_which_control_it_is(tmp_path: Path, control: str) -> None:
+def test_the_experiment_runs_and_says_which_control_it_is(tmp_path: Path, control: Control) -> None:
     outcome = apply(replace(SMALL, control=control), tmp_path)
     data: Any = json.loads(json.dumps(outcome.data))
     assert set(data["policies"]) == {
@@ -152,7 +152,12 @@ def test_the_experiment_runs_and_says_which_control_it_is(tmp_path: Path, contro
     }
     minutes = data["budget_minutes"]
     assert minutes["target tracking"] == minutes["learner"] > minutes["predictive"]
-    assert headline(data).startswith({"none": ("At", "No"), "positive": "Positive", "null": "Null"}[control])
+    beginnings: dict[str, tuple[str, ...]] = {
+        "none": ("At no more", "No setting"),
+        "positive": ("Positive control",),
+        "null": ("Null control",),
+    }
+    assert headline(data).startswith(beginnings[control])
     assert len(outcome.figures) == 2
     assert len(outcome.figures[0].notes) == len(outcome.figures[0].x)
     assert 0 <= data["learner"][0]["test"]["violations"] <= 1

@@ -64,7 +64,7 @@ class TargetTracking:
     Out: three minutes in a row above the target, then at once to the size that meets it. In: fifteen in a row
     below 90% of it and no instance on its way, then to the size that still meets it, rounded up; at most once
     in `cooldown` minutes. target: utilisation from 0 to 1. reads: which load of the alarm's minutes the new
-    size must meet, which AWS does not say: 0 the last, 1 their mean, 2 the highest; tuning picks the cheapest.
+    size must meet, which AWS does not say: 0 the last, 1 their mean, 2 the highest. Tuning picks.
     """
 
     parameters: Parameters
@@ -100,7 +100,8 @@ class TargetTracking:
         past_HL = np.stack(self.past_HL[-minutes:])
         reads_L = self.parameters["reads"]
         load_L = np.where(reads_L == 0, past_HL[-1], np.where(reads_L == 1, past_HL.mean(0), past_HL.max(0)))
-        return np.ceil(load_L / self.parameters["target"]).astype(np.int64)
+        size_L: Integers = np.ceil(load_L / self.parameters["target"]).astype(np.int64)
+        return size_L
 
 
 @dataclass

@@ -344,10 +344,10 @@ def notes(data: Mapping[str, Any]) -> list[str]:
     both = data["savings_at_equal_violations_and_slow_requests"]["target tracking"]
     found = [
         f"The objective: 95% of a minute's requests within {data['objective']['slo_seconds']:g} s, in all "
-        f"but {100 * data['objective']['violated_minutes']:g}% of the minutes. {episodes['train']} stretches to "
-        f"learn from, {episodes['validation']} to choose on, {episodes['test']} reported, in this order of time.",
+        f"but {100 * data['objective']['violated_minutes']:g}% of the minutes. {episodes['train']} stretches "
+        f"to learn from, {episodes['validation']} to choose on, {episodes['test']} reported, in this order.",
         f"Tuning simulated {minutes['target tracking']:,} minutes of the learning part for each rule, and as "
-        f"many for the learner: {minutes['predictive']:,} to tune the rule that it steers, the rest to practise.",
+        f"many for the learner: {minutes['predictive']:,} to tune the rule it steers, the rest to practise.",
         "Where also the share of slow requests must not be above target tracking's, "
         + (
             f"the learner costs {_less(both['mean'])}."

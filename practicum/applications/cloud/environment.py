@@ -236,7 +236,8 @@ class Learned:
                 self.chosen.append(self.choice_L)
         self.minute += 1
         step_L = self.steering.steered(self.choice_L, self.price_L)
-        return self.steering.menu_ZT[step_L, view.at_L].astype(np.int64)
+        found: Integers = self.steering.menu_ZT[step_L, view.at_L].astype(np.int64)
+        return found
 
     def observations(self, view: View) -> NDArray[np.float32]:
         """What the agent sees [L, F]: the same numbers as Autoscaling shows."""
@@ -265,4 +266,5 @@ class Unsteered:
 
     def wanted(self, view: View) -> Integers:
         """See Policy."""
-        return self.menu_ZT[self.step_L, view.at_L].astype(np.int64)
+        found: Integers = self.menu_ZT[self.step_L, view.at_L].astype(np.int64)
+        return found

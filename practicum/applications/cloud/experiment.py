@@ -42,7 +42,8 @@ CAUTIONS = np.arange(0, 8.01, 0.25)
 """Steps of the rule's headroom, in mean absolute errors of its forecast."""
 PRICES = np.geomspace(3, 200, 21)
 """Prices of a violated minute that the dial has, in minutes of the usual fleet's cost."""
-CONTROLS = ("none", "positive", "null")
+Control = Literal["none", "positive", "null"]
+CONTROLS: tuple[Control, ...] = ("none", "positive", "null")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Config(Ranged):
     """CSV of a workload that nothing was tuned on; none takes another one of the generator."""
     trials: Common[Count] = 96
     """Settings that are tried of the predictive rule; every other rule also gets the learner's minutes."""
-    control: Common[Literal["none", "positive", "null"]] = "none"
+    control: Common[Control] = "none"
     """positive: the learner sees the coming load, and must win; null: its rewards are shuffled."""
     seeds: Common[Count] = 3
     """Learners, each from a seed of its own."""

@@ -139,7 +139,7 @@ class Fleets:
     @property
     def on_the_way(self) -> Integers:
         """Instances on their way."""
-        total: Integers = self.on_the_wayS.sum(1)
+        total: Integers = self.starting_LS.sum(1)
         return total
 
     @property
@@ -248,7 +248,7 @@ def _serve(plant: Plant, fleets: Fleets, requests_L: Floats, paid_L: Integers) -
         utilisation_L,
         fleets.running_L,
         paid_L,
-        paid_L * plant.dollars,
+        np.asarray(paid_L * plant.dollars, dtype=np.float64),
     )
 
 

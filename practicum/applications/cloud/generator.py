@@ -65,10 +65,10 @@ def _events(config: GeneratorConfig, size: int, generator: np.random.Generator) 
         factor[start : start + length] *= 1 + generator.uniform(0.2, 1.0) * rise
     for _ in range(generator.poisson(config.flash_crowds_per_week * config.days / 7)):
         start, height = generator.integers(size), generator.uniform(2.0, 4.0)
-        rise, fall = generator.uniform(3, 10), generator.uniform(15, 45)
+        up, fall = generator.uniform(3, 10), generator.uniform(15, 45)
         since = np.arange(min(240, size - start))
         factor[start : start + len(since)] += height * np.minimum(
-            since / rise, np.exp(-(since - rise) / fall)
+            since / up, np.exp(-(since - up) / fall)
         )
     for _ in range(generator.poisson(config.outages_per_week * config.days / 7)):
         start, length = generator.integers(size), int(generator.integers(5, 60))

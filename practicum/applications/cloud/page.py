@@ -138,7 +138,7 @@ def front_figure(data: Mapping[str, Any]) -> Figure:
     lines = {name: along(rows, grid / 100) for name, rows in reversed(curves.items())}
     return Figure(
         "Cost against violations",
-        "The reported days. A curve is what a policy's settings reach, those that none of its own settings beat "
+        "The reported days. A curve is what a policy's settings reach, those that no other of them beat "
         "on the days before; straight between them.",
         grid.tolist(),
         [Panel("dollars a day", lines)],

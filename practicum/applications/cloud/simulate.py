@@ -137,7 +137,7 @@ class Timeline:
 
 
 def first_size(world: World, starts_L: Integers) -> Integers:
-    """Instances in service as an episode begins, for all policies alike: a quarter over the recent maximum."""
+    """Instances in service as an episode begins, for every policy: a quarter over the recent maximum."""
     return world.plant.need(1.25 * world.known.highest[10][starts_L])
 
 

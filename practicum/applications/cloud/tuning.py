@@ -82,7 +82,7 @@ def tuned(
     rounds = [len(part) for part in np.array_split(np.arange(count), 3) if len(part)]
     found: list[Trial] = []
     for trials in rounds:
-        drawn = family.draw(generator, trials, largest)
+        drawn: Parameters = family.draw(generator, trials, largest)
         if found:
             drawn = _near(generator, drawn, picked(found, violations).setting)
         found += trials_of(world, split, minutes, family, drawn, PARTS[:2])
