@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from practicum.applications.cloud.experiment import (
     unsteered_trials,
 )
 from practicum.applications.cloud.fleet import make_plant
-from practicum.applications.cloud.page import figures_of
+from practicum.applications.cloud.page import figures_of, weights_table
 from practicum.applications.cloud.prices import SOURCE
 from practicum.applications.cloud.simulate import Episodes, Policy, World
 from practicum.applications.cloud.simulate import run as simulate
@@ -74,7 +75,7 @@ def experiment(config: Config, folder: Path) -> Findings:
     trace = load_trace(config.data, config.seed)
     plant, split = make_plant(config.fleet), split_of(config, trace)
     for note in trace.notes:
-        print(f"practicum: {trace.name}: {note}")
+        print(f"practicum: {trace.name}: {note}", file=sys.stderr)
     other = unseen_world(config, plant, unseen_trace(config))
     minutes = config.data.episode_minutes
     world, scale = scaled_world(plant, trace, learning_requests(trace, split, minutes), config.seed)
@@ -372,14 +373,10 @@ def apply(config: Config, folder: Path) -> Outcome:
         for name in ("target tracking", "calibrated rule")
     }
     learned = Learned(first.agent, first.steering, np.array([first.chosen.setting["price"]]), record=True)
-    return Outcome(
-        headline(data),
-        main_table(data),
-        data,
-        figures_of(found.world, found.split, config.data.episode_minutes, learned, policies, data),
-        [unseen_table(data)],
-        notes(data),
-    )
+    minutes = config.data.episode_minutes
+    figures = figures_of(found.world, found.split, minutes, learned, policies, data)
+    more = [unseen_table(data), weights_table(learned)]
+    return Outcome(headline(data), main_table(data), data, figures, more, notes(data))
 
 
 run = published("cloud", apply)

@@ -67,9 +67,7 @@ def _events(config: GeneratorConfig, size: int, generator: np.random.Generator) 
         start, height = generator.integers(size), generator.uniform(2.0, 4.0)
         up, fall = generator.uniform(3, 10), generator.uniform(15, 45)
         since = np.arange(min(240, size - start))
-        factor[start : start + len(since)] += height * np.minimum(
-            since / up, np.exp(-(since - up) / fall)
-        )
+        factor[start : start + len(since)] += height * np.minimum(since / up, np.exp(-(since - up) / fall))
     for _ in range(generator.poisson(config.outages_per_week * config.days / 7)):
         start, length = generator.integers(size), int(generator.integers(5, 60))
         factor[start : start + length] *= 0.02

@@ -16,7 +16,7 @@ from practicum.applications.cloud.data import Split
 from practicum.applications.cloud.environment import FLEET_NAMES, OFFSETS, Learned
 from practicum.applications.cloud.fleet import Floats
 from practicum.applications.cloud.simulate import Policy, Timeline, World, run_recorded
-from practicum.applications.results import Figure, Panel
+from practicum.applications.results import Figure, Panel, Table
 
 SHOWN_MINUTES = 2880
 """Longest stretch that a picture shows."""
@@ -127,6 +127,18 @@ def influence(agent: Agent, seen_DF: NDArray[np.float32]) -> Floats:
         without_DF[:, place] = seen_DF[:, place].mean()
         moved[:, place] = usual_D - agent.probabilities(without_DF) @ offsets_A
     return moved
+
+
+def weights_table(learned: Learned) -> Table:
+    """Which observations moved the recorded choices most, in the mean."""
+    seen_DF = np.concatenate(learned.seen)
+    moved_F = np.abs(influence(learned.agent, seen_DF)).mean(0)
+    names = (*learned.steering.names, *FLEET_NAMES)
+    rows = [[names[place], float(moved_F[place]) / 4] for place in np.argsort(-moved_F)[:8]]
+    caption = (
+        "What moves the first learner's choices on the days shown, each against its mean there."
+    )
+    return Table(("observation", "moves the caution by (mean errors)"), rows, caption)
 
 
 def front_figure(data: Mapping[str, Any]) -> Figure:
