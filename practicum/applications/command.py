@@ -5,6 +5,7 @@ from __future__ import annotations
 APPLICATIONS = {
     "agent": "practicum.applications.agent.command",
     "ads": "practicum.applications.ads.command",
+    "cloud": "practicum.applications.cloud.command",
     "overoptimization": "practicum.applications.overoptimization.command",
     "portfolio": "practicum.applications.portfolio.command",
 }

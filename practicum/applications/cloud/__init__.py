@@ -1,0 +1,1 @@
+"""Autoscaling of a fleet of instances: workloads, queueing, environment, baselines, the learned policy."""
