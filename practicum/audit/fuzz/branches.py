@@ -17,6 +17,8 @@ from practicum.audit.fuzz.values import differ, holds, number_of
 FAMILY = "branch"
 SHARE = 0.1
 """Share of the calls that it may take."""
+FEWEST = 1000
+"""Calls below which a search is too short for it."""
 SLOWEST = 0.05
 """Share of the seconds that the first texts may take; where they take more, watching is too slow."""
 MOST_WORDS = 16
@@ -29,7 +31,7 @@ WHAT = "whose wrong answer is in a form that the reward's own code reads"
 def branch_probes(payer: Payer, anatomy: Anatomy, constants: Sequence[str | int | float]) -> list[Probe]:
     """The texts that were asked: worthless ones, and ones that must be judged. Raises BudgetSpent."""
     slots = sorted(anatomy.good_slots(0), key=lambda one: len(one.text))
-    if anatomy.task != "answer" or not slots:
+    if anatomy.task != "answer" or not slots or payer.budget < FEWEST:
         return []
     last = payer.calls + int(payer.budget * SHARE)
     slot, value = slots[0], slots[0].value
