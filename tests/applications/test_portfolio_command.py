@@ -249,3 +249,13 @@ def test_the_study_claims_what_the_command_found(finished: Path) -> None:
     assert beyond == pytest.approx(100 * (ours - found["rules"]["buy and hold"]["annual_return"]))
     assert all(one["target"] and one["unit"] for one in claims.values())
     assert not any("hindsight" in name for name in claims)
+
+
+def test_days_without_dates_are_numbered_in_words(prices: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.csv"
+    lines = prices.read_text(encoding="utf-8").splitlines()
+    bare.write_text("\n".join(line.partition(",")[2] for line in lines), encoding="utf-8")
+    config = Config(data=bare, date_column="none", control="null", seeds=1, windows=1, agent=SMALL)
+    found = command.apply(config, tmp_path / "run")
+    assert found.headline.startswith("From day 561 to day 980 the trained policy")
+    assert "(one seed)" in found.headline

@@ -226,7 +226,7 @@ def headline(
     policy, ratio = ours["annual_return"], ours["sharpe"]
     rival, rival_ratio = theirs["annual_return"], theirs["sharpe"]
     told = (
-        f"From {span[0]} to {span[1]} the trained policy earned {policy:.1%} a year net of "
+        f"From {_day(span[0])} to {_day(span[1])} the trained policy earned {policy:.1%} a year net of "
         f"{config.trading.cost:g} basis points ({_mean_of(main)}), {RIVAL} on the same "
         f"{len(prices.names)} names {rival:.1%}: {_points(excess.value)} points a year ({interval}), "
         f"at a Sharpe ratio of {ratio:.2f} against {rival_ratio:.2f}"
@@ -259,6 +259,10 @@ def verdict(config: Config, main: Finding, openings: Sequence[str]) -> str:
 
 def _mean_of(main: Finding) -> str:
     return f"mean of {len(main.policies)} seeds" if len(main.policies) > 1 else "one seed"
+
+
+def _day(date: str) -> str:
+    return f"day {date}" if date.isdigit() else date
 
 
 def _points(share: float) -> str:
