@@ -168,16 +168,8 @@ def run_small(arguments: list[str], model: Path) -> int:
                 shutil.rmtree(path, ignore_errors=True)
             elif flag == "--model" and not path.exists():
                 shutil.copytree(model, path)
-<<<<<<< HEAD
     small = SMALL.get(" ".join(arguments[:2])) or SMALL[name]
-    fewer = ["--group_size=3", "--gfpo.keep=2"] if any("gfpo" in word for word in arguments) else []
-    return cli.main([*arguments, *small.split(), *fewer])
-||||||| d58efdc
-    fewer = ["--group_size=3", "--gfpo.keep=2"] if any("gfpo" in word for word in arguments) else []
-    return cli.main([*arguments, *SMALL[name].split(), *fewer])
-=======
-    return cli.main([*arguments, *SMALL[name].split()])
->>>>>>> h-algo
+    return cli.main([*arguments, *small.split()])
 
 
 def write_rows(path: Path) -> None:
