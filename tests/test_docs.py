@@ -38,8 +38,8 @@ QUICK = ("verify", "report", "preferences", "audit")
 SMALL = {
     "apply overoptimization": "--agent.iterations=2 --agent.horizon=8 --seeds=1 --made_up.rows=1000",
     "apply ads": (
-        "--seeds=1 --made_up.rows=1000 --made_up.items=4 --made_up.rate=0.1 --rival=none --agent.iterations=2 "
-        "--agent.horizon=16 --session_agent.iterations=2 --session_agent.horizon=16"
+        "--seeds=1 --made_up.rows=1000 --made_up.items=4 --made_up.rate=0.1 --rival=none "
+        "--agent.iterations=2 --agent.horizon=16 --session_agent.iterations=2 --session_agent.horizon=16"
     ),
     "apply agent": "--agent.iterations=2 --agent.horizon=16 --episodes=2 --seeds=1",
     "bench": "--quick --pairs=1",
