@@ -212,7 +212,8 @@ def headline(found: Sequence[Json], data: Json, made_up: bool, control: str) -> 
     if control == "null":
         won = sum(one["tests"]["logging"]["ended"] == "won" for one in found)
         return (
-            f"Null control: with shuffled clicks {won} of {len(found)} A/B tests claim a lift over the logging "
+            f"Null control: with shuffled clicks {won} of {len(found)} A/B tests claim a lift over the "
+            f"logging "
             f"policy; the log itself says {_percent(practice['off_policy'])}."
         )
     clicks = fmean(sum(one["clicks"]) for one in found)
@@ -252,7 +253,8 @@ def doubts(found: Sequence[Json], made_up: bool) -> list[str]:
     """What a reader must know of the evidence."""
     gap = [one["lifts"]["click model"]["model"]["value"] for one in found]
     notes = [
-        "PPO practises on the click model of its half. In one-step visits it can at best show what that model likes "
+        "PPO practises on the click model of its half. In one-step visits it can at best show what that "
+        "model likes "
         f"best; its lift over that is {fmean(gap):+.1%}. Only within sessions can it gain by looking ahead."
     ]
     if not made_up:
