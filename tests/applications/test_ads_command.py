@@ -17,6 +17,7 @@ from practicum.applications.ads.command import Config, apply
 from practicum.applications.ads.controls import planted, shuffled
 from practicum.applications.ads.generator import GeneratorConfig, generate
 from practicum.applications.ads.policies import (
+    Policy,
     click_model,
     linucb,
     logging,
@@ -68,14 +69,15 @@ def test_the_policies_are_distributions_and_learn_what_there_is() -> None:
     fitted = fit(learning)
     chance_NA = truth.probabilities(held.contexts)
     values = {}
-    for name, policy in {
+    policies: dict[str, Policy] = {
         "random": random_policy(learning),
         "logging": logging(learning),
         "popularity": popularity(learning),
         "linucb": linucb(learning),
         "thompson": thompson(fitted, 0),
         "click model": click_model(fitted),
-    }.items():
+    }
+    for name, policy in policies.items():
         share_NA = policy.probabilities(held.contexts)
         assert share_NA.shape == (len(held), 4)
         assert share_NA.sum(1) == pytest.approx(1)

@@ -84,7 +84,7 @@ class Config(Ranged):
     )
     """How PPO learns which item to show."""
     session_agent: AgentSettings = field(
-        default_factory=lambda: AgentSettings(iterations=50, learning_rate=3e-3, entropy_weight=0.01)
+        default_factory=lambda: AgentSettings(iterations=120, learning_rate=2e-3)
     )
     """How PPO learns to lead a session."""
 

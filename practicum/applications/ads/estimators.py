@@ -290,4 +290,4 @@ def _ratio_ends(product: float, above: float, below: float) -> tuple[float, floa
 
 
 def _standard_error(values_N: Floats) -> float:
-    return float(values_N.std(ddof=1)) / len(values_N) ** 0.5
+    return float(values_N.std(ddof=1) / np.sqrt(len(values_N)))
