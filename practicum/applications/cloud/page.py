@@ -135,9 +135,7 @@ def weights_table(learned: Learned) -> Table:
     moved_F = np.abs(influence(learned.agent, seen_DF)).mean(0)
     names = (*learned.steering.names, *FLEET_NAMES)
     rows = [[names[place], float(moved_F[place]) / 4] for place in np.argsort(-moved_F)[:8]]
-    caption = (
-        "What moves the first learner's choices on the days shown, each against its mean there."
-    )
+    caption = "What moves the first learner's choices on the days shown, each against its mean there."
     return Table(("observation", "moves the caution by (mean errors)"), rows, caption)
 
 
