@@ -237,7 +237,7 @@ def test_a_model_is_loaded_where_it_can_be(device: str, untrained_model: Path) -
 
 
 @pytest.mark.parametrize("part", ["own", "length"])
-@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+@pytest.mark.parametrize("algorithm", ["group", "ppo"])
 def test_budgets_hold_a_function_of_this_process_as_they_hold_one_in_a_file(
     part: str, algorithm: str, untrained_model: Path, tmp_path: Path
 ) -> None:

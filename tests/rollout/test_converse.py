@@ -232,7 +232,7 @@ def test_credit_reaches_back_over_what_the_task_said() -> None:
             torch.testing.assert_close(returns[row][kept], close[1][0])
 
 
-@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+@pytest.mark.parametrize("algorithm", ["group", "ppo"])
 def test_both_algorithms_learn_in_conversations(
     algorithm: str, make_trainee: Callable[..., Trainee], tmp_path: Path
 ) -> None:

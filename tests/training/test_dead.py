@@ -89,7 +89,7 @@ def warned(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("reward", [0, 0.7, True, -37.123])
-@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+@pytest.mark.parametrize("algorithm", ["group", "ppo"])
 def test_a_constant_reward_is_told_early_at_the_end_and_in_the_summary(
     reward: float, algorithm: str, untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +102,7 @@ def test_a_constant_reward_is_told_early_at_the_end_and_in_the_summary(
     stored = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
     assert stored["warnings"] == summary["warnings"]
     assert summary["groups_tied"] == 1.0
-    if algorithm == "grpo":
+    if algorithm == "group":
         assert summary["gradient_norm"] == summary["update_tokens"] == 0
         assert any("the gradient was 0" in line for line in lines)
         row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
@@ -148,7 +148,7 @@ def test_a_resumed_run_ends_with_the_warnings_of_an_unbroken_one(
     assert len(whole["warnings"][0].split()) > STEPS
 
 
-@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+@pytest.mark.parametrize("algorithm", ["group", "ppo"])
 def test_a_dead_run_is_stopped_unless_told(
     algorithm: str, untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

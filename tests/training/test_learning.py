@@ -55,8 +55,8 @@ def run(
 @pytest.mark.parametrize(
     ("algorithm", "changes"),
     [
-        ("grpo", {}),
-        ("grpo", {"update": UpdateConfig(epochs=2, minibatches=2, aggregation="constant")}),
+        ("group", {}),
+        ("group", {"update": UpdateConfig(epochs=2, minibatches=2, aggregation="constant")}),
         ("ppo", {}),
         ("ppo", {"update": UpdateConfig(epochs=2, minibatches=2)}),
     ],
@@ -72,7 +72,7 @@ def test_practice_raises_the_reward_from_chance_to_nearly_always(
 
 
 def test_a_random_reward_teaches_nothing(make_trainee: Any, letter_task: Any) -> None:
-    results = run(make_trainee, letter_task, config("grpo"), reward=with_control(letter_task, "random", 0))
+    results = run(make_trainee, letter_task, config("group"), reward=with_control(letter_task, "random", 0))
     assert max(result.metrics["reward/true"] for result in results[-3:]) < 0.5
 
 
@@ -81,9 +81,9 @@ def test_a_strong_pull_to_the_reference_holds_practice_back(
     make_trainee: Any, letter_task: Any, kl: KLConfig
 ) -> None:
     reference = make_trainee(seed=4).decoder
-    held = run(make_trainee, letter_task, config("grpo", update=UpdateConfig(kl=kl)), reference)
+    held = run(make_trainee, letter_task, config("group", update=UpdateConfig(kl=kl)), reference)
     free = run(
-        make_trainee, letter_task, config("grpo", update=UpdateConfig(kl=replace(kl, weight=0.0))), reference
+        make_trainee, letter_task, config("group", update=UpdateConfig(kl=replace(kl, weight=0.0))), reference
     )
     assert held[0].metrics["kl"] == pytest.approx(0.0, abs=1e-4)
     assert held[-1].metrics["kl"] < 0.1
@@ -125,8 +125,8 @@ def test_a_step_reports_and_shows_what_happened(make_trainee: Any, letter_task: 
 def test_the_same_step_twice_gives_the_same_weights(make_trainee: Any, letter_task: Any) -> None:
     def weights() -> dict[str, torch.Tensor]:
         trainee = make_trainee()
-        practise(parts_of(trainee, letter_task, config("grpo")), trainee, config("grpo"), 0)
-        practise(parts_of(trainee, letter_task, config("grpo")), trainee, config("grpo"), 1)
+        practise(parts_of(trainee, letter_task, config("group")), trainee, config("group"), 0)
+        practise(parts_of(trainee, letter_task, config("group")), trainee, config("group"), 1)
         return trainee.decoder.state_dict()
 
     first, second = weights(), weights()
@@ -136,11 +136,11 @@ def test_the_same_step_twice_gives_the_same_weights(make_trainee: Any, letter_ta
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda: config("grpo", group_size=1), "group_size is 1"),
+        (lambda: config("group", group_size=1), "group_size is 1"),
         (lambda: config("ppo", group_size=0), "group_size is 0"),
-        (lambda: config("grpo", prompts_per_step=0), "prompts_per_step is 0"),
-        (lambda: config("grpo", update=UpdateConfig(minibatches=9)), "minibatches 9"),
-        (lambda: config("grpo", sampling=SamplingConfig(temperature=0.0)), "sampling.temperature is 0.0"),
+        (lambda: config("group", prompts_per_step=0), "prompts_per_step is 0"),
+        (lambda: config("group", update=UpdateConfig(minibatches=9)), "minibatches 9"),
+        (lambda: config("group", sampling=SamplingConfig(temperature=0.0)), "sampling.temperature is 0.0"),
         (lambda: UpdateConfig(epochs=0), "update.epochs is 0"),
         (lambda: UpdateConfig(micro_batch_tokens=0), "update.micro_batch_tokens is 0"),
         (lambda: LoopConfig(steps=0), "loop.steps is 0"),
