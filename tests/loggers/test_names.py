@@ -76,6 +76,7 @@ def test_sections_are_those_of_the_callbacks_of_transformers() -> None:
     assert in_sections(names) == integrations.rewrite_logs(names)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.text(max_size=20), st.floats() | st.integers(-9, 9) | st.none() | st.text(), max_size=6
