@@ -90,6 +90,7 @@ def _summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     mean = sum(rewards) / len(rewards) if rewards else None
     share = sum(solved) / len(solved) if solved else None
     if rewards:
-        end = f"{len(rewards)} answers, paid {mean:.3g} on average"
+        count = "1 answer" if len(rewards) == 1 else f"{len(rewards)} answers"
+        end = f"{count}, paid {mean:.3g} on average"
         print(end + (f", {share:.0%} solved" if share is not None else ""))
     return {"answers": list(answers), "mean_reward": mean, "solved": share}

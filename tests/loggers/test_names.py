@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from practicum.loggers.names import TRL_NAMES, in_sections, logged_names, trl_name
@@ -76,6 +76,7 @@ def test_sections_are_those_of_the_callbacks_of_transformers() -> None:
     assert in_sections(names) == integrations.rewrite_logs(names)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.text(max_size=20), st.floats() | st.integers(-9, 9) | st.none() | st.text(), max_size=6
@@ -95,7 +96,7 @@ def test_parts_of_the_reward_are_trls_rewards_and_failures_are_not() -> None:
     assert trl_name("behaviour/pun") == "behaviour/pun"
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=60) | st.text(alphabet="./a\\ ", max_size=9))
 def test_what_mlflow_gets_is_a_name_that_it_takes(name: str) -> None:
     validation = pytest.importorskip("mlflow.utils.validation", reason="mlflow is not installed")

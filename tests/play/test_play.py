@@ -311,7 +311,7 @@ def test_a_terminal_has_the_end_of_the_demo_and_a_game(untrained_model: Path, tm
         process.kill()
         os.close(ours)
     assert process.wait() == 0, screen
-    assert "1 answers, paid " in screen
+    assert "1 answer, paid " in screen
 
 
 def test_prompts_read_back_are_those_of_the_task() -> None:
