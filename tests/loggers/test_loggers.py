@@ -137,13 +137,14 @@ def test_a_logger_that_comes_late_gets_the_rows_before_it(
 @pytest.mark.skipif(find_spec("tensorboard") is None, reason="tensorboard is not installed")
 def test_no_logger_changes_a_bit_of_a_run(make_trainee: Any, tmp_path: Path) -> None:
     def final(folder: Path, names: list[str]) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
-        stage = stage_of(folder, make_trainee)
+        trainee = make_trainee()
+        stage = replace(stage_of(folder, make_trainee), trainee=trainee)
 
         def learn(index: int) -> StepResult:
             noise = torch.rand(())
-            for part in stage.trainee.optimizer.named.values():
+            for part in trainee.optimizer.named.values():
                 part.grad = torch.full_like(part, float(noise))
-            stage.trainee.optimizer.step(index)
+            trainee.optimizer.step(index)
             return replace(step(index), metrics={**step(index).metrics, "loss": float(noise)})
 
         torch.manual_seed(1)
@@ -153,7 +154,7 @@ def test_no_logger_changes_a_bit_of_a_run(make_trainee: Any, tmp_path: Path) -> 
             {key: value for key, value in row.items() if not key.endswith("seconds")}
             for row in read_rows(folder / "metrics.jsonl")
         ]
-        return rows, dict(stage.trainee.decoder.named_parameters())
+        return rows, dict(trainee.decoder.named_parameters())
 
     installed = [name for name in LOGGERS if find_spec(name) is not None]
     plain, logged = final(tmp_path / "plain", []), final(tmp_path / "logged", installed)

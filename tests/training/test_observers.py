@@ -122,17 +122,18 @@ def test_going_back_takes_weights_and_moments_back_too(
 
     def final(name: str, verdicts: dict[int, Verdict]) -> dict[str, torch.Tensor]:
         stage = stage_of(tmp_path / name, make_trainee, Asking("guard", verdicts))
-        stage = replace(stage, trainee=make_trainee(optimizer=OptimizerConfig(algorithm=algorithm)))
+        trainee = make_trainee(optimizer=OptimizerConfig(algorithm=algorithm))
+        stage = replace(stage, trainee=trainee)
 
         def learn(index: int) -> StepResult:
             generator = torch.Generator().manual_seed(index)
-            for part in stage.trainee.optimizer.named.values():
+            for part in trainee.optimizer.named.values():
                 part.grad = torch.randn(part.shape, generator=generator)
-            stage.trainee.optimizer.step(index)
+            trainee.optimizer.step(index)
             return step(index)
 
         run_steps(stage, learn)
-        tensors = {**stage.trainee.tensors(), **dict(stage.trainee.decoder.named_parameters())}
+        tensors = {**trainee.tensors(), **dict(trainee.decoder.named_parameters())}
         return {key: value.detach().clone() for key, value in tensors.items()}
 
     straight = final("straight", {})
