@@ -7,8 +7,8 @@ RUN/results.json        all of them, with the workloads that nothing was tuned o
 ```
 FOLDER has `web_traces/nasa_http_requests_per_minute.csv` (the HTTP log of NASA's Kennedy Space Center, 1995),
 `nab/elb_request_count_8c0756.csv` (a load balancer at AWS) and `azure_llm/AzureLLMInferenceTrace_*_2023.csv`
-(tokens of a language model's requests). Settings were found on other seeds and the first 80% of the days. A
-part that is finished is skipped, and one that was killed is resumed.
+(tokens of a language model's requests). Settings were found on other seeds, but the last days of NASA's
+trace were looked at on the way. A part that is finished is skipped, and one that was killed is resumed.
 """
 
 from __future__ import annotations

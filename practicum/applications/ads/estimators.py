@@ -163,8 +163,8 @@ ESTIMATORS: Mapping[str, Callable[[Evidence], Estimate]] = {
     "switch": switch,
 }
 CHOSEN = "switch"
-"""The estimator that results are read by, fixed before any reported result was seen: DR but where a few rows
-would decide, and there it says so."""
+"""The estimator that results are read by, fixed before a run: DR but where a few rows would decide, and
+there it says so."""
 
 
 def estimate(model_N: Floats, clicks_N: Floats, weight_N: Floats) -> Estimate:
