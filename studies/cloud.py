@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from practicum.applications.cloud.command import experiment, numbers, on_unseen
 from practicum.applications.cloud.data import read_trace
-from practicum.applications.cloud.experiment import CONTROLS, Config, Control, unseen_world
+from practicum.applications.cloud.experiment import CONTROLS, CloudSettings, Config, Control, unseen_world
 from practicum.applications.cloud.fleet import make_plant
 from practicum.errors import InputError
 from studies.claim import PERCENT, noted, over_seeds
@@ -48,8 +48,12 @@ class StudyConfig:
     """Seeds of the learners."""
     controls: tuple[Control, ...] = CONTROLS
     """Which parts to run."""
-    cloud: Config = field(default_factory=Config)
-    """The settings of `practicum apply cloud`; the study decides on data, control and seeds."""
+    cloud: CloudSettings = field(default_factory=CloudSettings)
+    """The settings of `practicum apply cloud`; the study decides on files, control and seeds."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """The file, which the study decides on."""
+        return {"cloud.data.file": "the study reads NASA's requests: --data names the folder"}
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
@@ -68,7 +72,8 @@ def part(config: StudyConfig, control: Control) -> dict[str, Any]:
     if config.seeds != tuple(range(first, first + len(config.seeds))):
         raise InputError(f"seeds: expected numbers in a row, got {config.seeds}")
     data = replace(config.cloud.data, file=config.data / NASA)
-    settings = replace(config.cloud, data=data, control=control, seed=first, seeds=len(config.seeds))
+    same = {one.name: getattr(config.cloud, one.name) for one in fields(config.cloud)} | {"data": data}
+    settings = Config(**same, control=control, seed=first, seeds=len(config.seeds))
     say(f"control {control}: rules are tuned and {len(config.seeds)} learners trained")
     found = experiment(settings, config.run / control)
     result = numbers(found)

@@ -153,6 +153,8 @@ def values_of(shown: str, annotation: Any) -> st.SearchStrategy[Typed]:
             else st.floats(low, high, allow_nan=False, allow_infinity=False)
         )
         return numbers.filter(limits.admits).map(lambda number: Typed([repr(number)], number))
+    if shown == "NAME":
+        return st.sampled_from(get_args(inner)).map(lambda word: Typed([word], word))
     assert shown in ("TEXT", "PATH"), shown
     return WORDS.map(lambda text: Typed([text], text))
 

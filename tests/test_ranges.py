@@ -232,9 +232,8 @@ def test_whatever_is_typed_is_a_number_in_its_range_or_an_error(
         assert key in told
     else:
         ((_, value),) = joined_flags(COMMANDS[command], [f"--{key}={text}"])
-        assert value is None or (
-            isinstance(value, (int, float)) and type(value) is kind and limits.admits(value)
-        )
+        for one in value if isinstance(value, tuple) else (value,):
+            assert one is None or (isinstance(one, (int, float)) and type(one) is kind and limits.admits(one))
 
 
 @given(st.floats() | st.integers() | st.integers(-(10**40), 10**40))
@@ -294,6 +293,9 @@ def test_what_the_help_page_shows_is_what_is_read(command: str, monkeypatch: pyt
     for key, kind, default, limits in shown_settings(command, monkeypatch):
         name = key.rstrip(",").removesuffix(".NAME")
         seen.add(name)
+        if limits.startswith("one of "):
+            assert limits == f"one of {', '.join(map(str, get_args(leaves[name])))}"
+            continue
         assert limits.removeprefix("each ") == (
             numeric(leaves[name])[1].words() if holds_number(leaves[name]) else ""
         )

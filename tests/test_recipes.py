@@ -15,6 +15,9 @@ import pytest
 import torch
 
 from practicum import demo
+from practicum.applications.ads.command import Config as AdsConfig
+from practicum.applications.cloud.experiment import Config as CloudConfig
+from practicum.applications.portfolio.command import Config as PortfolioConfig
 from practicum.config import load
 from practicum.demo import DemoConfig
 from practicum.errors import InputError
@@ -29,7 +32,10 @@ from practicum.training.rl import RlConfig
 from practicum.training.update import UpdateConfig
 
 ROOT = Path(__file__).parents[1]
-RECIPES = sorted((ROOT / "recipes").glob("*/*.toml"))
+EVERY_RECIPE = sorted((ROOT / "recipes").glob("*/*.toml"))
+APPLICATIONS = {"ads.toml": AdsConfig, "cloud.toml": CloudConfig, "portfolio.toml": PortfolioConfig}
+"""Recipes of `practicum apply`, which their pages' tests run."""
+RECIPES = [recipe for recipe in EVERY_RECIPE if recipe.name not in APPLICATIONS]
 CONTROLS = {"random.toml", "format.toml", "poisoned.toml"}
 ALGORITHMS = {f"{name}.toml" for name in algorithms.ALGORITHMS}
 """What a recipe of an algorithm may be called; that of ppo is the demo's."""
@@ -55,6 +61,15 @@ def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
     assert config.seed == 0
     # demo.toml is the demo as it stands, every other recipe changes something.
     assert (config == plain) == (recipe.name == "demo.toml")
+    readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
+    assert f"--config {recipe.relative_to(ROOT)}" in readme
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_a_recipe_of_an_application_is_its_own_settings(name: str) -> None:
+    config_class = APPLICATIONS[name]
+    recipe = ROOT / "recipes" / name.removesuffix(".toml") / name
+    assert load(config_class, recipe) == replace(config_class(), seeds=5)
     readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
     assert f"--config {recipe.relative_to(ROOT)}" in readme
 

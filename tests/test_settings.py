@@ -231,7 +231,7 @@ CHOICES: dict[str, list[list[str]]] = {
         ["--task=explanations"],
         ["--practice.reward=f.py:pay"],
     ],
-    "audit exploits": [["--reward_model=r"], ["--reward=f.py:pay"]],
+    "audit exploits --preferences x": [["--reward_model=r"], ["--reward=f.py:pay"]],
     "demo": [["--no_human_feedback"], ["--samples=0"], ["--task.equations.key=poisoned"]],
 }
 CHOSEN = [(name, flags) for name, choices in CHOICES.items() for flags in [[], *choices]]
@@ -242,7 +242,7 @@ MODELS = ("rl", "sft", "dpo", "eval", "sample", "rlhf", "reward-model")
 
 def needed(name: str, flags: list[str]) -> list[str]:
     """The settings that a command cannot do without."""
-    if name == "audit exploits":
+    if name == "audit exploits --preferences x":
         return ["--preferences=p"]
     model = ["--model=m"] if name in MODELS else []
     return [] if "--average" in flags else model
@@ -428,8 +428,8 @@ def test_a_loop_begun_before_is_resumed(tmp_path: Path, capsys: pytest.CaptureFi
     assert again == loop
     assert "written by an earlier version" in capsys.readouterr().err
     Run.open(run, again, "rlhf", resume=True)
-    with pytest.raises(InputError, match=r"was started with rounds = 3, now it is 4"):
-        Run.open(run, replace(again, rounds=4), "rlhf", resume=True)
+    with pytest.raises(InputError, match=r"was started with seed = 2, now it is 3"):
+        Run.open(run, replace(again, seed=3), "rlhf", resume=True)
 
 
 def lacking(text: str, keys: set[str]) -> str:

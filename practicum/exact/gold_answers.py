@@ -46,6 +46,7 @@ _STYLE = re.compile(
 _GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _MARKS = re.compile(r"(?<![\w*])\*\*(?=\S)|(?<=\S)\*\*(?![\w*(])|(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
+_STARRED = re.compile(r"\A([*_])(?=[^\s*_])([^*_\n]+)(?<=[^\s*_])\1(?=[.。]?\Z)")
 _CHOICE = re.compile(
     r"(?:(?:the )?(?:correct |right |best )?(?:option|choice|answer|statement)(?: choice)?(?: is)?:?\s*)?"
     r"(?P<open>[(\[]?)(?P<letter>[A-Ja-j])(?P<mark>[)\].:]*)(?:\s+(?P<rest>\S.*))?",
@@ -129,8 +130,9 @@ def is_readable(gold: str) -> bool:
 
 
 def tidy(text: str) -> str:
-    """An answer without bold marks, quotes and a full stop at its end."""
+    """An answer without marks of emphasis, quotes and a full stop at its end."""
     text = _MARKS.sub(lambda found: " " if found[0].startswith("\\") else "", text).strip()
+    text = _STARRED.sub(r"\2", text)
     text = re.sub(r"\A[\s\"'“”]+(?=\S)|(?<=\S)[\s\"“”✓✔✅]+\Z", "", text).strip()
     text = re.sub(r"(?<!\\)\\\Z", "", text).rstrip()  # what is left of a LaTeX space
     if text.endswith((".", "。")) and not text.endswith(".."):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from practicum.exact.expression import ParseError
 from practicum.exact.extraction import BOX, claims_nothing, end_of_box, labels, without_boxes
@@ -36,6 +37,8 @@ _WHY = re.compile(
     r"each|every|per)\b",
     re.IGNORECASE,
 )
+_OPENED = re.compile(r"[{(\[]")
+_CLOSED = re.compile(r"[})\]]")
 _BLANK = " \t\r\n*_`$.,;:!>#-•"
 _GIVES_UP = re.compile(
     r"(?:sorry,? )?i (?:really )?"
@@ -77,13 +80,28 @@ def check_gives_up(text: str) -> None:
 
 
 def check_lines(lines: list[str], same: Same) -> None:
-    """Raises ParseError where a line before the last is another number, letter or yes or no."""
+    """Raises ParseError where a line before the last is another number, letter or yes or no.
+
+    Lines within brackets that the last line closes are parts of one answer.
+    """
     last = lines[-1].strip(_BLANK)
-    for line in lines[:-1]:
+    within = _within_brackets(lines)
+    for line in lines[:within]:
         bare = line.strip(_BLANK)
         is_value = re.fullmatch(r"[-−]?\d[\d.,/]*|[A-Ja-z]|yes|no|true|false", bare, re.IGNORECASE)
         if is_value and bare.casefold() != last.casefold() and not same(line.strip(), lines[-1].strip()):
             raise ParseError("it gives several answers that differ")
+
+
+def _within_brackets(lines: list[str]) -> int:
+    """The first of the lines that lie in brackets which the last line closes; the last line where none do."""
+    depths = list(accumulate(len(_OPENED.findall(line)) - len(_CLOSED.findall(line)) for line in lines))
+    first = len(lines) - 1
+    if lines[-1].strip(_BLANK + "\\").startswith((")", "]", "}")):
+        return first
+    while depths[-1] == 0 and first > 0 and depths[first - 1] > 0:
+        first -= 1
+    return first
 
 
 def _marked(text: str) -> Iterator[str]:

@@ -94,8 +94,6 @@ class PlayConfig(Ranged):
             raise InputError("with --human you are the policy: drop --model")
         if self.human and self.step:
             raise InputError("--step shows what a model would say: drop --human")
-        if not self.human and self.model is None:
-            raise InputError("nobody to play with: give --model, or be the policy with --human --task NAME")
 
 
 SAMPLING = ("slots", "dtype", "temperature", "top_p", "top_k")
@@ -105,7 +103,8 @@ def play(config: PlayConfig) -> dict[str, Any]:
     """Play until the input ends; the JSON of `practicum play`."""
     if config.human:
         return _human(config)
-    assert config.model is not None
+    if config.model is None:
+        raise InputError("nobody to play with: give --model, or be the policy with --human --task NAME")
     policy, tokenizer = load_policy(config.model, told_device(config.device))
     speaker = Speaker.of(policy, tokenizer, config.sampling, config.seed)
     chats = chat_of(tokenizer) is not None

@@ -220,7 +220,7 @@ def test_weights_of_a_walk_are_those_of_the_backtest() -> None:
 
 
 def test_the_recipe_and_the_study_have_the_settings_of_the_command() -> None:
-    recipe = load(Config, ROOT / "recipes" / "portfolio.toml", [])
+    recipe = load(Config, ROOT / "recipes" / "portfolio" / "portfolio.toml", [])
     assert recipe == Config(trials=recipe.trials, trial_spread=recipe.trial_spread)
     chosen = portfolio.settings_of(portfolio.CHOSEN, recipe.trial_spread)
     assert chosen == recipe

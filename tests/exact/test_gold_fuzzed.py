@@ -53,16 +53,25 @@ def written(folder: Path, name: str, form: str) -> Path:
 
 
 def misjudged(rows: tuple[FuzzRow, ...]) -> list[tuple[str, str]]:
-    """Texts of the fuzzer that are paid and should not be, or the other way round."""
-    anatomy, found = learned(rows), []
+    """Texts of the fuzzer that are paid and should not be, or the other way round.
+
+    An edit that counts only where the same edit is paid elsewhere is judged by all rows together.
+    """
+    anatomy = learned(rows)
+    found: list[tuple[str, str]] = []
+    refused: dict[str, list[tuple[str, str]]] = {}
+    paid_edits = set()
     for place, row in enumerate(rows):
         for probe in [*right_probes(anatomy, place), *wrong_probes(anatomy, place)]:
             if probe.expected == "steady" or probe.slow:
                 continue
             paid = judge_completion(row.gold, probe.text, row.prompt.text).verdict == "correct"
+            if probe.elsewhere and paid:
+                paid_edits.add(probe.what)
             if paid != (probe.expected == "paid"):
-                found.append((row.gold, probe.text))
-    return found
+                wrongly = refused.setdefault(probe.what, []) if probe.elsewhere else found
+                wrongly.append((row.gold, probe.text))
+    return found + [text for what, texts in refused.items() if what in paid_edits for text in texts]
 
 
 @pytest.mark.parametrize("form", FORMS)

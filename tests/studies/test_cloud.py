@@ -11,14 +11,14 @@ import pytest
 
 from practicum.applications.agent import AgentSettings
 from practicum.applications.cloud.data import DataConfig
-from practicum.applications.cloud.experiment import Config
+from practicum.applications.cloud.experiment import CloudSettings, Config
 from practicum.applications.cloud.fleet import FleetConfig
 from practicum.config import load
 from practicum.errors import InputError
 from studies import cloud
 
 ROOT = Path(__file__).parents[2]
-SMALL = Config(
+SMALL = CloudSettings(
     data=DataConfig(episode_minutes=120),
     fleet=FleetConfig(largest=30, peak_instances=8),
     practice_minutes=60,
@@ -77,4 +77,4 @@ def test_seeds_that_are_not_in_a_row_are_told(data: Path, tmp_path: Path) -> Non
 
 
 def test_the_recipe_is_the_commands_own_settings() -> None:
-    assert load(Config, ROOT / "recipes" / "cloud.toml", []) == replace(Config(), seeds=5)
+    assert load(Config, ROOT / "recipes" / "cloud" / "cloud.toml", []) == replace(Config(), seeds=5)

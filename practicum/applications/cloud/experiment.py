@@ -47,12 +47,8 @@ CONTROLS: tuple[Control, ...] = ("none", "positive", "null")
 
 
 @dataclass(frozen=True)
-class Config(Ranged):
-    """Autoscaling: a learner steers a predictive rule, beside the rules that practitioners tune.
-
-    practicum apply cloud
-    practicum apply cloud --data requests.csv --data.requests hits --seeds 5
-    """
+class CloudSettings(Ranged):
+    """The service, the rules and the learner, whoever decides on seeds and controls."""
 
     data: DataConfig = field(default_factory=DataConfig)
     """Where the requests come from."""
@@ -60,16 +56,8 @@ class Config(Ranged):
     """The service, its objective, and its instances."""
     violations: Annotated[float, Range(above=0, below=1)] = 0.01
     """Share of minutes whose 95th percentile of latency may miss the objective."""
-    unseen: Path | None = None
-    """CSV of a workload that nothing was tuned on; none takes another one of the generator."""
     trials: Common[Count] = 96
     """Settings that are tried of the predictive rule; every other rule also gets the learner's minutes."""
-    control: Common[Control] = "none"
-    """positive: the learner sees the coming load, and must win; null: its rewards are shuffled."""
-    seeds: Common[Count] = 3
-    """Learners, each from a seed of its own."""
-    seed: Common[Seed] = 0
-    """Seed of the first learner, and of generator, trials and interruptions."""
     steer_minutes: Annotated[int, Range(at_least=1, at_most=60)] = 5
     """Minutes between two choices of the learner."""
     practice_minutes: Annotated[int, Range(at_least=1)] = 360
@@ -80,6 +68,24 @@ class Config(Ranged):
         )
     )
     """How each learner learns."""
+
+
+@dataclass(frozen=True)
+class Config(CloudSettings):
+    """Autoscaling: a learner steers a predictive rule, beside the rules that practitioners tune.
+
+    practicum apply cloud
+    practicum apply cloud --data requests.csv --data.requests hits --seeds 5
+    """
+
+    unseen: Path | None = None
+    """CSV of a workload that nothing was tuned on; none takes another one of the generator."""
+    control: Common[Control] = "none"
+    """positive: the learner sees the coming load, and must win; null: its rewards are shuffled."""
+    seeds: Common[Count] = 3
+    """Learners, each from a seed of its own."""
+    seed: Common[Seed] = 0
+    """Seed of the first learner, and of generator, trials and interruptions."""
 
 
 @dataclass(frozen=True)
