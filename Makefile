@@ -28,7 +28,7 @@ demo: $(VENV)/.installed  ## set up .venv, then run the whole curriculum on this
 
 test: lint  ## set up .venv, then lint, types and the fast tests, with the C++ kernels and without
 	$(BIN)/python -m pytest -n auto -rs
-	PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto $(WITHOUT_KERNELS)
+	PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto -m 'not slow and not one_way' $(WITHOUT_KERNELS)
 
 test-machines: $(VENV)/.installed-dev  ## the fast tests as other machines would run them; takes about an hour
 	PRACTICUM_BFLOAT16=0 $(BIN)/python -m pytest -n auto

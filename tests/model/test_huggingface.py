@@ -42,6 +42,9 @@ ROWS = st.lists(
     min_size=1,
     max_size=4,
 )
+
+# The models of these tests run in PyTorch with and without kernels.
+pytestmark = pytest.mark.one_way
 QUICK = settings(max_examples=5, deadline=None)
 
 

@@ -23,6 +23,9 @@ from practicum.rollout.samplers import make_sampler
 from practicum.rollout.uncached import UncachedSampler
 from tests.families import FAMILIES, family_folder
 
+# The models of these tests run in PyTorch with and without kernels.
+pytestmark = pytest.mark.one_way
+
 PROMPTS = [[5, 9, 12], [7], [8, 9, 10, 11, 12, 13, 14], [7]]
 
 

@@ -438,12 +438,15 @@ def tiny(tokenizer: Tokenizer, name: str, **more: Any) -> tuple[Any, Any, RlConf
 
 
 class EvenTask(LetterTask):
-    """Half of the prompts pay nothing, whatever the answer; the others pay for an even number of letters."""
+    """Every other prompt pays nothing, whatever the answer; the rest pay for every other answer."""
+
+    def prompts(self, split: str, count: int, seed: int) -> list[Prompt]:
+        return [Prompt("12:" if index % 2 else "123:") for index in range(count)]
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         return [
-            Score(float(len(text) % 2 == 0 and len(prompt.text) % 2 == 0), None)
-            for prompt, text in zip(prompts, texts, strict=True)
+            Score(float(index % 2 == 0 and len(prompt.text) % 2 == 0), None)
+            for index, prompt in enumerate(prompts)
         ]
 
 

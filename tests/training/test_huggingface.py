@@ -14,6 +14,9 @@ from practicum.cli import main
 from tests.families import family_folder
 from tests.training.test_resume import kill_after, rows, without_times
 
+# The models of these tests run in PyTorch with and without kernels.
+pytestmark = pytest.mark.one_way
+
 COMMON = shlex.split("--loop.steps 4 --loop.checkpoint_every 2 --loop.threads 2 --seed 5 --dtype float32")
 LESSONS = shlex.split("--batch_demonstrations 4 --textbook_passages 1")
 SAMPLING = shlex.split("--sampling.max_new_tokens 8 --sampling.dtype float32")

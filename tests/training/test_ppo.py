@@ -489,6 +489,7 @@ class FirstLetter(LetterTask):
         return {"a first": text.startswith("a")}
 
 
+@pytest.mark.one_way
 def test_a_behaviour_comes_to_its_share_from_either_side(make_trainee: Any) -> None:
     """The reward likes every `a`; how many texts begin with one is set apart from that.
 
@@ -567,6 +568,7 @@ def liked_letters(
     return rows
 
 
+@pytest.mark.one_way
 def test_a_part_with_a_budget_stays_near_it_and_one_without_goes_far_beyond(
     make_trainee: Any, letter_task: Any
 ) -> None:
