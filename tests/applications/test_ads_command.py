@@ -52,7 +52,7 @@ def test_the_command_prints_a_table_a_sentence_and_writes_both(
     assert set(found["seeds"]) == {"0", "1"}
     assert found["estimator"] == "switch"
     page = (run / "report.html").read_text()
-    for words in ("Fixed before any reported result", "A simulated A/B test", "A session: clicks now"):
+    for words in ("Fixed in the code before a run", "A simulated A/B test", "A session: clicks now"):
         assert words in page
 
 
