@@ -100,7 +100,7 @@ def reasons(learned: Learned, size: int) -> list[str]:
         does = (
             "leaves the rule as it is"
             if offset == 0
-            else f"makes the rule {abs(offset) / 4:g} mean errors {'more' if offset > 0 else 'less'} cautious"
+            else f"makes the rule {abs(offset) / 4:g} mean error{'' if abs(offset) == 4 else 's'} {'more' if offset > 0 else 'less'} cautious"
         )
         most = np.argsort(-np.abs(moved))[:2]
         why = ", ".join(
