@@ -21,6 +21,8 @@ from practicum.applications.results import Figure, Panel, Table
 SHOWN_MINUTES = 2880
 """Longest stretch that a picture shows."""
 
+UNCHANGED = "leaves the rule as it is"
+
 
 def figures_of(
     world: World,
@@ -97,11 +99,8 @@ def reasons(learned: Learned, size: int) -> list[str]:
     said = []
     for row, action, moved in zip(seen_DF, chosen, moved_DF, strict=True):
         offset = OFFSETS[int(action)]
-        does = (
-            "leaves the rule as it is"
-            if offset == 0
-            else f"makes the rule {abs(offset) / 4:g} mean error{'' if abs(offset) == 4 else 's'} {'more' if offset > 0 else 'less'} cautious"
-        )
+        errors = f"{abs(offset) / 4:g} mean error{'' if abs(offset) == 4 else 's'}"
+        does = f"makes the rule {errors} {'more' if offset > 0 else 'less'} cautious" if offset else UNCHANGED
         most = np.argsort(-np.abs(moved))[:2]
         why = ", ".join(
             f"{names[place]} {(row[place] - mean_F[place]) / deviation_F[place]:+.1f} deviations"
