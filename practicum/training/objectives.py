@@ -47,7 +47,7 @@ def group_advantages(rewards_B: Tensor, group_B: Tensor, kind: AdvantageKind) ->
 
     `group_mean`: r - mean (Dr. GRPO, Liu et al. 2025, 2503.20783). `group_standardised`: that divided by the
     group's standard deviation + 1e-4 (GRPO, Shao et al. 2024, 2402.03300, section 4.1.2).
-    `leave_one_out`: r - mean of the others (RLOO, Ahmadian et al. 2024, 2402.14740, eq. 7).
+    `leave_one_out`: r - mean of the others (RLOO, Ahmadian et al. 2024, 2402.14740).
     `group_B` holds int64 group numbers from 0; a group of one row, or of equal rewards, has advantage 0.
     """
     groups = int(group_B.max()) + 1

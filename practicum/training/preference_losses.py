@@ -110,7 +110,7 @@ def kto_loss(answers: Answers, desirable: Tensor, baseline: Tensor, weights: Wei
     """Weighted 1 - sigmoid(beta (ahead - baseline)) where desirable (bool [N]), else of its opposite; [N].
 
     `baseline`, a number from 0 up without a gradient, is an estimate of the KL to the reference:
-    `kto_baseline`. Source: Ethayarajh et al. 2024, 2402.01306, eq. 8.
+    `kto_baseline`. Source: Ethayarajh et al. 2024, 2402.01306.
     """
     gain = weights.beta * (answers.ahead - baseline)
     worth = torch.where(desirable, torch.sigmoid(gain), torch.sigmoid(-gain))

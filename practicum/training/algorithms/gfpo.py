@@ -1,7 +1,7 @@
 """GFPO: sample more, learn from the shortest answers only (or from those with most reward a token).
 
 Of each group the `gfpo.keep` best by `gfpo.by` are learned from; A = (r - mean) / deviation, both over those
-that were kept. The loss is DAPO's. Source: Shrivastava et al. 2025 (2508.09726, eq. 2). The rest of a group
+that were kept. The loss is DAPO's. Source: Shrivastava et al. 2025 (2508.09726). The rest of a group
 has no advantage; here it is left out of the mean over tokens too, which the paper divides by the whole
 group's tokens: the direction is the same.
 """

@@ -3,7 +3,7 @@
 loss -log sigmoid(beta ((l_best - ref_best) - (l_worst - ref_worst))), l the log-probability of an answer.
 Its gradient is that of -A log p with A = +-beta sigmoid(-beta (...)), which is how it is computed: exact for
 the one update a batch that is made. Prompts whose answers are all paid the same are left out. Sources: Guo et
-al. 2024 (2402.04792, eq. 2), where a model judges two answers; DPO: Rafailov et al. 2023 (2305.18290, eq. 7).
+al. 2024 (2402.04792), where a model judges two answers; DPO: Rafailov et al. 2023 (2305.18290, eq. 7).
 """
 
 from __future__ import annotations

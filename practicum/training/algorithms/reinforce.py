@@ -1,6 +1,6 @@
 """REINFORCE: an answer is made likelier in proportion to its reward; nothing is subtracted.
 
-The loss is -r_i log p(answer i), the mean over answers. Source: Williams 1992 (Machine Learning 8, eq. 11)
+The loss is -r_i log p(answer i), the mean over answers. Source: Williams 1992 (Machine Learning 8)
 with a baseline of 0. It is unbiased, and noisier than all that follow: compare `rloo`.
 """
 

@@ -2,7 +2,7 @@
 
 A_i = r_i - mean of the others; the loss is -A_i log p(answer i), the mean over answers, without a ratio and
 without a clip: the whole answer is one action. A KL, where there is one, is in the reward. Source: Ahmadian
-et al. 2024 (2402.14740, eq. 7). TRL's RLOOTrainer clips the ratio of the whole answer besides.
+et al. 2024 (2402.14740). TRL's RLOOTrainer clips the ratio of the whole answer besides.
 """
 
 from __future__ import annotations
