@@ -206,9 +206,7 @@ def test_more_rounds_go_on_with_a_finished_loop_as_one_that_was_begun_with_them(
     assert without_times(found) == without_times({**expected, "policy": found["policy"]})
     assert Path(found["policy"]).relative_to(parts) == Path(expected["policy"]).relative_to(whole)
     for name in ("metrics.jsonl", "samples.jsonl"):
-        rows = [
-            without_times(read_rows(folder / "round-2" / "practice" / name)) for folder in (whole, parts)
-        ]
+        rows = [without_times(read_rows(folder / "round-2" / "practice" / name)) for folder in (whole, parts)]
         assert rows[0] == rows[1]
     last = Path("round-2") / "practice" / "checkpoints" / "step-000004" / "model.safetensors"
     assert (parts / last).read_bytes() == (whole / last).read_bytes()
