@@ -21,12 +21,15 @@ def ask(prompt: str) -> str | None:
             # Arrow keys and a history, where Python has them.
             import readline  # noqa: F401
     try:
-        return input(prompt)
+        line = input(prompt)
+        # In some locales Python lets other bytes through, as halves of surrogate pairs.
+        line.encode("utf-8")
     except EOFError:
         print()
         return None
-    except UnicodeDecodeError as error:
-        raise InputError(f"stdin: not valid UTF-8 text ({error.reason})") from error
+    except UnicodeError as error:
+        raise InputError("stdin: a line is not valid UTF-8 text: type it again, or convert it") from error
+    return line
 
 
 def ask_lines(prompt: str, commands: Collection[str] = ()) -> str | None:

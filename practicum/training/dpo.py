@@ -198,7 +198,8 @@ def train(config: DpoConfig, run_path: Path, *, resume: bool = False) -> dict[st
         raise InputError(
             f"{', '.join(places_of(config))}: nothing to learn: no two answers can be told apart"
         )
-    run = Run.open(run_path, config, "dpo", resume=resume, device=described(device))
+    keep = config.loop.keep_checkpoints
+    run = Run.open(run_path, config, "dpo", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
     if LOSSES[config.loss].reference:
         reference = reference_of(config, policy)

@@ -255,6 +255,23 @@ def test_what_does_not_go_together_is_told_in_one_line(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.parametrize("kind", ["--human", "--model", "--step"])
+def test_bytes_that_are_no_text_are_told_in_one_line_whatever_the_locale(
+    kind: str,
+    errors: str,
+    untrained_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = ["--model", str(untrained_model), SHORT, "--chat", "on"]
+    flags = {"--human": ["--human"], "--model": model, "--step": [*model, "--step"]}[kind]
+    typed = io.TextIOWrapper(io.BytesIO(b"ab\xff\n\n"), encoding="utf-8", errors=errors)
+    monkeypatch.setattr(sys, "stdin", typed)
+    assert main(["play", *flags]) == 2
+    assert "practicum: error: stdin: a line is not valid UTF-8 text" in capsys.readouterr().err
+
+
 # ------------------------------------------------------------------------------------------------ a terminal
 
 IN_A_TERMINAL = """

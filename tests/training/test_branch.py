@@ -52,6 +52,24 @@ def test_a_branch_without_a_change_goes_on_bit_for_bit_as_the_run(
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def test_dpo_is_extended_and_branched_as_a_run_that_was_begun_so(beginner: Path, tmp_path: Path) -> None:
+    pairs = [{"prompt": f"{n}=", "chosen": str(n), "rejected": str(n + 1)} for n in range(40)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    command = ["dpo", "--model", str(beginner), "--data", str(tmp_path / "pairs.jsonl"), *COMMON, *KEPT]
+    command += ["--batch_pairs", "6"]
+    run, longer, branch = (tmp_path / name for name in ("run", "longer", "branch"))
+    assert main([*command, "--run", str(run)]) == 0
+    assert main([*command, "--run", str(longer), "--loop.steps", "9"]) == 0
+    assert main(["dpo", "--run", str(longer), "--resume", "--loop.steps", "12"]) == 0
+    assert main(["dpo", "--branch", f"{run}@6", "--run", str(branch)]) == 0
+    assert any(row["gradient_norm"] > 1e-4 for row in figures(run)[6:])
+    for folder in (longer, branch):
+        assert figures(folder) == figures(run)
+        for name in ("model.safetensors", "trainer.safetensors"):
+            last = Path("checkpoints") / "step-000012" / name
+            assert (folder / last).read_bytes() == (run / last).read_bytes()
+
+
 def test_a_changed_setting_holds_from_the_branchs_step_on(beginner: Path, tmp_path: Path) -> None:
     branch = tmp_path / "branch"
     changed = ["--optimizer.learning_rate", "0.001", "--loop.steps", "10"]

@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 
 from practicum.config import load, to_toml
 from practicum.errors import InputError
+from practicum.files import read_rows
 from practicum.guard.asked import asked_prompts
 from practicum.guard.controllers import KLConfig
 from practicum.guard.counted import WatchConfig
@@ -193,6 +194,25 @@ def unbroken(babbler: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unbroken") / "run"
     rlhf.train(small(babbler, rounds=1), folder)
     return folder
+
+
+def test_more_rounds_go_on_with_a_finished_loop_as_one_that_was_begun_with_them(
+    babbler: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    whole, parts = tmp_path / "whole" / "run", tmp_path / "parts" / "run"
+    expected = rlhf.train(small(babbler), whole)
+    shutil.copytree(unbroken, parts)
+    found = rlhf.train(small(babbler), parts, resume=True)
+    assert without_times(found) == without_times({**expected, "policy": found["policy"]})
+    assert Path(found["policy"]).relative_to(parts) == Path(expected["policy"]).relative_to(whole)
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        rows = [without_times(read_rows(folder / "round-2" / "practice" / name)) for folder in (whole, parts)]
+        assert rows[0] == rows[1]
+    last = Path("round-2") / "practice" / "checkpoints" / "step-000004" / "model.safetensors"
+    assert (parts / last).read_bytes() == (whole / last).read_bytes()
+    assert (parts / "config.toml").read_text() == (whole / "config.toml").read_text()
+    record = json.loads((parts / "environment.json").read_text())
+    assert [one["changed"] for one in record["resumed"]] == [{"rounds": [1, 2]}]
 
 
 def rankings_of(run: Path) -> list[Ranking]:
