@@ -233,8 +233,8 @@ def _whole(text: str, takes_last_line: bool, same: Same) -> list[str]:
         return found
     last = sentences[-1].strip()
     check_gives_up(text)
-    if takes_last_line and len(sentences) > 1:
-        check_lines(sentences, same)
+    if takes_last_line and len(sentences) > 1 and not check_lines(sentences, same):
+        return found
     concludes = _CONCLUDES.match(last)
     if concludes and not has_doubt(last, _RETRACTIONS):
         found = [last[concludes.end() :], *_only_maths(last)]

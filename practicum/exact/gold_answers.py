@@ -46,7 +46,8 @@ _STYLE = re.compile(
 _GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _MARKS = re.compile(r"(?<![\w*])\*\*(?=\S)|(?<=\S)\*\*(?![\w*(])|(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
-_STARRED = re.compile(r"\A([*_])(?=[^\s*_])([^*_\n]+)(?<=[^\s*_])\1(?=[.。]?\Z)")
+_STARRED = re.compile(r"\A([*_])(?!\1|\s)((?:(?!\1).)+)(?<!\s)\1(?=[.。]?\Z)")
+"""A whole answer in one pair of stars or underscores, with none of the same in it."""
 _CHOICE = re.compile(
     r"(?:(?:the )?(?:correct |right |best )?(?:option|choice|answer|statement)(?: choice)?(?: is)?:?\s*)?"
     r"(?P<open>[(\[]?)(?P<letter>[A-Ja-j])(?P<mark>[)\].:]*)(?:\s+(?P<rest>\S.*))?",

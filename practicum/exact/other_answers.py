@@ -37,6 +37,8 @@ _WHY = re.compile(
     r"each|every|per)\b",
     re.IGNORECASE,
 )
+_ALONE = re.compile(r"[(\[{]*(?:[-−]?\d[\d.,/]*|[A-Ja-z]|yes|no|true|false)[)\]}]*", re.IGNORECASE)
+"""A line that is a number, a letter, or yes or no, and nothing else but brackets."""
 _OPENED = re.compile(r"[{(\[]")
 _CLOSED = re.compile(r"[})\]]")
 _BLANK = " \t\r\n*_`$.,;:!>#-•"
@@ -79,26 +81,29 @@ def check_gives_up(text: str) -> None:
             raise ParseError("it says that it does not know")
 
 
-def check_lines(lines: list[str], same: Same) -> None:
-    """Raises ParseError where a line before the last is another number, letter or yes or no.
+def check_lines(lines: list[str], same: Same) -> bool:
+    """Whether the last line may be read by itself: not where values before it lie in brackets that it closes,
+    for those lines are one answer.
 
-    Lines within brackets that the last line closes are parts of one answer.
+    Raises ParseError where a line before such brackets, or before the last, is another number, letter, or yes
+    or no.
     """
     last = lines[-1].strip(_BLANK)
-    within = _within_brackets(lines)
-    for line in lines[:within]:
+    others = []
+    for place, line in enumerate(lines[:-1]):
         bare = line.strip(_BLANK)
-        is_value = re.fullmatch(r"[-−]?\d[\d.,/]*|[A-Ja-z]|yes|no|true|false", bare, re.IGNORECASE)
+        is_value = _ALONE.fullmatch(bare)
         if is_value and bare.casefold() != last.casefold() and not same(line.strip(), lines[-1].strip()):
-            raise ParseError("it gives several answers that differ")
+            others.append(place)
+    if others and others[0] < _within_brackets(lines):
+        raise ParseError("it gives several answers that differ")
+    return not others
 
 
 def _within_brackets(lines: list[str]) -> int:
     """The first of the lines that lie in brackets which the last line closes; the last line where none do."""
     depths = list(accumulate(len(_OPENED.findall(line)) - len(_CLOSED.findall(line)) for line in lines))
     first = len(lines) - 1
-    if lines[-1].strip(_BLANK + "\\").startswith((")", "]", "}")):
-        return first
     while depths[-1] == 0 and first > 0 and depths[first - 1] > 0:
         first -= 1
     return first

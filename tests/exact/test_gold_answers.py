@@ -290,6 +290,71 @@ def test_a_doubt_a_denial_and_a_second_answer_are_paid_nothing(value: int, form:
     assert not is_right(str(value), form.format(value))
 
 
+written = st.one_of(
+    st.integers(-99, 99).map(str),
+    fractions.map(str),
+    st.sampled_from(
+        ["A", "(B)", "yes", "no", "x", "x + 1", "x_1", "{1, 2}", "(1, 2)", "$5$", "not 5", "3 or 5"]
+    ),
+    st.text(alphabet="0123ABx+-/=(){},$. ", min_size=1, max_size=9),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(written, written, st.sampled_from("*_"))
+def test_emphasis_around_an_answer_without_its_mark_changes_no_verdict(
+    gold: str, answer: str, mark: str
+) -> None:
+    answer = answer.strip(" .")
+    assume(gold.strip(" .$") and answer and mark not in answer)
+    for said in (answer, gold.strip(" .")):
+        if said and mark not in said:
+            assert is_right(gold, f"{mark}{said}{mark}") == is_right(gold, said)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 99), st.integers(1, 99), st.sampled_from("*_"))
+def test_marks_between_the_numbers_of_an_answer_are_no_emphasis(one: int, other: int, mark: str) -> None:
+    for text in (f"{mark}{one}{mark}{other}{mark}", f"{mark}{one}{mark} {mark}{other}{mark}"):
+        assert not [gold for gold in (one, other, f"{one}{other}") if is_right(str(gold), text)]
+
+
+BEFORE_BRACKETS = [
+    "{wrong}\n{gold}",
+    "({wrong})\n{gold}",
+    "{wrong}\n({gold})",
+    "{wrong}\n(as shown\n) {gold}",
+]
+WITHIN_BRACKETS = [
+    "(\n{wrong}\n{gold})",
+    "I tried (\n{wrong}\n{gold})",
+    "f(\n{wrong}\n{gold})",
+    "[{wrong}\n{gold}]",
+    "(first:\n{wrong}\nso it is {gold})",
+    "(first:\n{wrong}\n) {gold}",
+]
+values = st.integers(2, 99).map(str) | st.sampled_from(["B", "C", "D", "yes", "no"])  # "A" is an article too
+
+
+@settings(max_examples=200, deadline=None)
+@given(values, values, st.sampled_from(BEFORE_BRACKETS + WITHIN_BRACKETS))
+def test_another_value_on_a_line_before_the_last_is_never_ignored(gold: str, wrong: str, form: str) -> None:
+    assume(gold != wrong)
+    assert judge_completion(gold, form.format(gold=gold, wrong=wrong)).verdict == "wrong"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-50, 50), min_size=2, max_size=5, unique=True), st.integers(100, 200))
+def test_a_set_over_several_lines_is_one_answer_and_whole(members: list[int], other: int) -> None:
+    gold = "{" + ", ".join(map(str, members)) + "}"
+    broken = "{" + ",\n".join(map(str, reversed(members))) + "}"
+    assert judge_completion(gold, broken).verdict == "correct"
+    assert judge_completion(gold, f"{other}\n{broken}").verdict == "wrong"
+    for part in (f"{{{other},\n{broken[1:]}", broken.replace(str(members[-1]), str(other), 1)):
+        assert judge_completion(gold, part).verdict == "wrong"
+    assert judge_completion(str(members[0]), broken).verdict == "wrong"
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80) | st.text(alphabet=r"\{}()[]$^_0123x+-*/=,.<>|&! frac sqrt", max_size=60))
 def test_no_text_breaks_it_as_answer_or_as_gold(text: str) -> None:
