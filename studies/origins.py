@@ -16,7 +16,17 @@ ABOUT = "chosen with the study; not known to be set before its first results wer
 
 _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("verifier-*", GOAL, []),
+    ("proxies-*-guard", ABOUT, [100]),
     ("proxies-*", ZERO, [100]),
+    ("cloud-cost-reduction", "17%: the figure of the text that the project grew from", None),
+    ("cloud-cost-below-calibrated-rule", GOAL, None),
+    ("cloud-positive-control", ABOUT, None),
+    ("cloud-null-control", ABOUT, None),
+    ("cloud-*", ZERO, None),
+    ("portfolio-return-improvement", "12: the figure of the text that the project grew from", [100, 101]),
+    ("portfolio-deflated-sharpe", "the usual level of significance", [100, 101]),
+    ("portfolio-null-control", "set after the first result was seen: the size that is sought", [100, 101]),
+    ("portfolio-*", ZERO, [100, 101]),
     ("agent-*-return", "a margin of 5% of the range of returns, set before the study was run", []),
     ("agent-*-speed", GOAL, []),
     ("equations-exposition-*", ABOUT, [0, 1, 2]),

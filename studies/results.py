@@ -308,6 +308,8 @@ KINDS = {
     "95% interval of the mean, Student's t": "t",
     "95% interval, exact": "exact",
     "95% interval, bootstrap": "bootstrap",
+    "95% interval, stationary bootstrap": "days and seeds",
+    "mean over splits": "splits",
     "95% intervals, bootstrap": "bootstrap",
     "least and greatest of the seeds": "seeds",
     "least and greatest change": "seeds, both intervals",
@@ -316,7 +318,8 @@ KINDS = {
 }
 LEGEND = (
     "Intervals: *t*, 95% of the mean by Student's t over seeds; *exact*, 95% of a share (Clopper and "
-    "Pearson); *bootstrap*, 95% over people or headlines; *seeds*, the least and the greatest seed; *pairs*, "
+    "Pearson); *bootstrap*, 95% over people or headlines; *days and seeds*, 95% by bootstrap of blocks of days "
+    "and of seeds; *splits*, the mean of the splits' limits; *seeds*, the least and the greatest seed; *pairs*, "
     "the least and the greatest of runs in alternation; *census*, all that the claim is about was counted. "
     "*Stale*: the code has changed since, as the claim's details say."
 )
