@@ -12,9 +12,9 @@ import hashlib
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from practicum.data.columns import find_columns, has_column
 from practicum.data.config import DataConfig
@@ -26,6 +26,7 @@ from practicum.files import atomic_write
 from practicum.types import Ranking
 
 Format = Literal["jsonl", "parquet", "trl"]
+Said = TypeVar("Said", Ranking, Labelled)
 
 ENDINGS = (".jsonl", ".ndjson", ".parquet")
 
@@ -55,8 +56,15 @@ def load_rankings(config: DataConfig) -> tuple[list[Ranking], list[Ranking]]:
     InputError for the first bad row, where no ranking is left to learn from, and where settings and folder
     both name a test split.
     """
+    return _learned_and_examined(config, _rankings_by_split, "rankings")
+
+
+def _learned_and_examined(
+    config: DataConfig, read_splits: Callable[[Path, DataConfig], dict[str, list[Said]]], what: str
+) -> tuple[list[Said], list[Said]]:
+    """The rows to learn from and those of a test split; what is read and not used is told."""
     assert config.file is not None
-    found = _rankings_by_split(config.file, config)
+    found = read_splits(config.file, config)
     named = {split for split in found if split not in ("", "train")}
     if named and (config.test is not None or config.test_share):
         name = "test" if config.test is not None else "test_share"
@@ -68,19 +76,19 @@ def load_rankings(config: DataConfig) -> tuple[list[Ranking], list[Ranking]]:
     if not learned:
         raise InputError(f"{config.file}: holds no train rows to learn from: name a file that does")
     if config.test is not None:
-        examined = [one for some in _rankings_by_split(config.test, config).values() for one in some]
+        examined = [one for some in read_splits(config.test, config).values() for one in some]
     else:
         examined = found.get("test") or found.get("validation") or []
         if unread := len(found.get("validation", [])) if "test" in found else 0:
             print(
-                f"practicum: {config.file}: {unread} rankings of the validation split are neither learned "
+                f"practicum: {config.file}: {unread} {what} of the validation split are neither learned "
                 "from nor examined, the test split is",
                 file=sys.stderr,
             )
-    asked = {ranking.prompt.text for ranking in learned}
-    if shared := sum(ranking.prompt.text in asked for ranking in examined):
+    asked = {one.prompt.text for one in learned}
+    if shared := sum(one.prompt.text in asked for one in examined):
         print(
-            f"practicum: {shared} of {len(examined)} rankings of the test split are of prompts that are "
+            f"practicum: {shared} of {len(examined)} {what} of the test split are of prompts that are "
             "learned from too: an examination on them overstates what was learned",
             file=sys.stderr,
         )
@@ -100,27 +108,21 @@ def holds_labels(config: DataConfig) -> bool:
 def load_labels(config: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
     """(to learn from, of a test split of its own) of a user's data with KTO's labels, its columns told.
 
-    Raises InputError for the first bad row and where no row is to be learned from.
+    The test split, what is told and what is refused are as in `load_rankings`.
     """
-    assert config.file is not None
-    learned: list[Labelled] = []
-    examined: list[Labelled] = []
-    for path, only in ((config.file, ""), (config.test, "test")):
-        if path is None:
-            continue
-        rows = rows_of_file(path, "rankings")
-        columns = find_columns(rows, config)
-        told = columns.told(("prompt", "system", "completion", "label"))
-        print(f"practicum: {path}: {len(rows)} rows; {told}", file=sys.stderr)
-        for row in rows:
-            split = only or row.split
-            if split in ("", "train"):
-                learned.append(label_of(row, columns))
-            elif split == "test":
-                examined.append(label_of(row, columns))
-    if not learned:
-        raise InputError(f"{config.file}: holds no train rows to learn from: name a file that does")
-    return learned, examined
+    return _learned_and_examined(config, _labels_by_split, "labels")
+
+
+def _labels_by_split(path: Path, config: DataConfig) -> dict[str, list[Labelled]]:
+    """The labels of a file or folder by the split that their files name."""
+    rows = rows_of_file(path, "rankings")
+    columns = find_columns(rows, config)
+    told = columns.told(("prompt", "system", "completion", "label"))
+    print(f"practicum: {path}: {len(rows)} rows; {told}", file=sys.stderr)
+    found: dict[str, list[Labelled]] = {}
+    for row in rows:
+        found.setdefault(row.split, []).append(label_of(row, columns))
+    return found
 
 
 def _rankings_by_split(path: Path, config: DataConfig) -> dict[str, list[Ranking]]:

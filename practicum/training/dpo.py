@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -50,6 +50,7 @@ from practicum.training.sft import encode_completions
 from practicum.training.step import Report, gradients_of, total, trainable
 from practicum.types import Demonstration, Prompt, Ranking
 
+One = TypeVar("One", Ranking, Labelled)
 LossName: TypeAlias = Literal["dpo", "ipo", "kto", "simpo", "orpo"]
 
 
@@ -142,6 +143,8 @@ class DpoConfig(Ranged):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.loss == "kto" and not (self.desirable or self.undesirable):
+            raise InputError("desirable and undesirable are both 0, so nothing is learned: raise one of them")
         if self.data.validation_share:
             raise InputError("data.validation_share: dpo is examined on one split: use --data.test_share")
 
@@ -181,6 +184,10 @@ class Preferences:
         """What an update draws from."""
         return self.labels or self.pairs
 
+    def prompt_of(self, row: int) -> tuple[int, ...]:
+        """Token ids of the prompt of an answer."""
+        return tuple(self.sequences[row][: self.prompt_lengths[row]])
+
     def tokens_of(self, item: Pair | Label) -> int:
         """Tokens that an update reads of an item."""
         rows = (item.chosen, item.rejected) if isinstance(item, Pair) else (item.answer,)
@@ -195,8 +202,12 @@ def train(config: DpoConfig, run_path: Path, *, resume: bool = False) -> dict[st
     dtype = compute_dtype(config.dtype, device)
     data, held_out = (encoded(policy.spec, tokenizer, some, config) for some in (learned, examined))
     if not data.items:
-        raise InputError(
-            f"{', '.join(places_of(config))}: nothing to learn: no two answers can be told apart"
+        raise InputError(f"{', '.join(places_of(config))}: nothing to learn: no preference is left")
+    if data.labels and len({data.prompt_of(label.answer) for label in data.labels}) == 1:
+        print(
+            "practicum: all labels are of one prompt, so kto's estimate of the KL rests on answers to that "
+            "prompt and not on answers to others",
+            file=sys.stderr,
         )
     keep = config.loop.keep_checkpoints
     run = Run.open(run_path, config, "dpo", resume=resume, keep=keep, device=described(device))
@@ -254,27 +265,39 @@ def said_in(config: DpoConfig) -> tuple[Said, Said]:
             )
         if config.preferences or config.control != "none":
             raise InputError(f"{config.data.file} holds labels: drop --preferences and --control")
-        labels, test = load_labels(config.data)
-        if not test:
-            share = config.data.test_share or config.held_out
-            test = [one for one in labels if lot(one.prompt) < share]
-            labels = [one for one in labels if lot(one.prompt) >= share]
-        return Said(labels=labels), Said(labels=test)
+        learned, examined = split(*load_labels(config.data), config)
+        return Said(labels=learned), Said(labels=examined)
     rankings = read_rankings(config.preferences, config.project) if config.preferences else []
-    examined: list[Ranking] = []
+    test: list[Ranking] = []
     if config.data.file is not None:
-        learned, examined = load_rankings(config.data)
-        rankings = [*rankings, *learned]
+        own, test = load_rankings(config.data)
+        rankings = [*rankings, *own]
     if not rankings:
         raise InputError("nothing to learn from: give --preferences FILE or --data FILE")
-    if examined and config.held_out != DpoConfig(config.model).held_out:
-        where = config.data.test or config.data.file
-        raise InputError(f"held_out {config.held_out}: {where} has a test split: drop it")
-    if not examined:
-        share = config.data.test_share or config.held_out
-        examined = [one for one in rankings if lot(one.prompt) < share]
-        rankings = [one for one in rankings if lot(one.prompt) >= share]
-    return Said(with_null_labels(rankings, config.control, config.seed)), Said(examined)
+    taught, held = split(rankings, test, config)
+    return Said(with_null_labels(taught, config.control, config.seed)), Said(held)
+
+
+def split(said: Sequence[One], test: Sequence[One], config: DpoConfig) -> tuple[Sequence[One], Sequence[One]]:
+    """(to learn from, held out): the test split where the data has one, else a share of the prompts.
+
+    Raises InputError where both are named, and where no prompt is left to learn from.
+    """
+    if test:
+        if config.held_out != DpoConfig(config.model).held_out:
+            where = config.data.test or config.data.file
+            raise InputError(f"held_out {config.held_out}: {where} has a test split: drop it")
+        return said, test
+    share = config.data.test_share or config.held_out
+    held = [one for one in said if lot(one.prompt) < share]
+    learned = [one for one in said if lot(one.prompt) >= share]
+    if not learned:
+        name = "data.test_share" if config.data.test_share else "held_out"
+        raise InputError(
+            f"{', '.join(places_of(config))}: nothing to learn: {name} {share:g} leaves out every prompt: "
+            f"give more rows, or --{name} 0"
+        )
+    return learned, held
 
 
 def encoded(spec: ModelSpec, tokenizer: Tokenizer, said: Said, config: DpoConfig) -> Preferences:

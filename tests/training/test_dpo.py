@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from practicum.config import load
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.model.policy import load_policy
+from practicum.preferences.rankings import lot
 from practicum.training import dpo
 from practicum.training.dpo import DpoConfig, Label, Pair, Preferences, Said
 from practicum.training.preference_losses import (
@@ -288,6 +290,7 @@ def test_rankings_of_a_store_and_of_a_file_teach(untrained_model: Path, tmp_path
         (["--margin=2"], "the loss is dpo: drop it, or choose --loss simpo"),
         (["--loss=dpo", "--desirable=2"], "choose --loss kto"),
         (["--loss=dpo", "--data.label=good", "--data=f.jsonl"], "choose --loss kto"),
+        (["--loss=kto", "--desirable=0", "--undesirable=0"], "both 0, so nothing is learned"),
     ],
 )
 def test_settings_of_other_losses_are_refused(flags: list[str], said: str) -> None:
@@ -308,6 +311,53 @@ def test_data_that_does_not_fit_the_loss_is_refused(
         assert code == 2
         assert said in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
+
+
+@given(prompts=st.lists(st.integers(0, 9), min_size=1, max_size=12), held_out=st.floats(0, 0.99))
+@settings(max_examples=60, deadline=None)
+def test_what_is_held_out_is_not_learned_and_nothing_is_lost(prompts: list[int], held_out: float) -> None:
+    said = [ranked(f"{number} + 1 =", ["a", "b"], [1, 2]) for number in prompts]
+    config = DpoConfig(Path("m"), held_out=held_out)
+    if all(lot(one.prompt) < held_out for one in said):
+        with pytest.raises(InputError, match="leaves out every prompt"):
+            dpo.split(said, [], config)
+        return
+    learned, held = dpo.split(said, [], config)
+    assert learned
+    assert len(learned) + len(held) == len(said)
+    assert not {one.prompt.text for one in learned} & {one.prompt.text for one in held}
+
+
+@pytest.mark.parametrize("loss", ["dpo", "kto"])
+def test_splits_of_a_folder_are_used_alike_by_pairs_and_labels(
+    loss: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = write_labels if loss == "kto" else write_pairs
+    for number, name in enumerate(("train", "validation", "test")):
+        write(tmp_path / f"{name}.jsonl", 4 - number)
+    config = DpoConfig(Path("m"), loss, data=DataConfig(tmp_path))  # type: ignore[arg-type]
+    learned, held = ((*one.rankings, *one.labels) for one in dpo.said_in(config))
+    assert (len(learned), len(held)) == (4, 2)
+    said = capsys.readouterr().err
+    assert "3 " in said
+    assert "of the validation split are neither learned from nor examined" in said
+    assert "2 of 2 " in said
+    with pytest.raises(InputError, match="has a test split: drop it"):
+        dpo.said_in(replace(config, held_out=0.3))
+    (tmp_path / "test.jsonl").unlink()
+    assert len(dpo.said_in(config)[1].labels or dpo.said_in(config)[1].rankings) == 3
+
+
+def test_one_prompt_is_told_where_kto_compares_with_others(
+    untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for prompts, told in ((["a", "a"], True), (["a", "b"], False)):
+        data = tmp_path / "labels.jsonl"
+        rows = [{"prompt": one, "completion": "answer", "label": True} for one in prompts]
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        flags = [f"--model={untrained_model}", f"--data={data}", "--loss=kto", *SMALL, "--held_out=0"]
+        assert cli.main(["dpo", *flags, f"--run={tmp_path / str(told)}"]) == 0
+        assert ("all labels are of one prompt" in capsys.readouterr().err) == told
 
 
 def test_null_labels_teach_in_place_of_peoples(untrained_model: Path, tmp_path: Path) -> None:
