@@ -150,4 +150,5 @@ def _last_step(run: Run) -> int:
 
 def _words(error: Exception | None) -> str:
     said = " ".join(str(error).split()) if error is not None else ""
-    return f"{said[:300]}" if said else type(error).__name__
+    kind = type(error).__name__
+    return f"{kind}: {said[:300]}" if said else kind

@@ -264,6 +264,7 @@ def test_what_fails_is_kept_and_ends_the_channel_alone() -> None:
     channel.send(lambda: made.append(1))
     assert channel.close(60)
     assert str(channel.error) == "the server is gone"
+    assert observer._words(channel.error) == "ConnectionError: the server is gone"
     assert made == []
 
 
