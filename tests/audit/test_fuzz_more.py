@@ -195,3 +195,17 @@ def test_another_branch_runs_other_instructions() -> None:
         found.append(frozenset(places))
     assert found[0] == found[1] != found[2]
     assert not any("compile" in place for place in found[2]), "Python's own code is not followed"
+
+
+@given(st.sampled_from(["ANSWER:", "Answer:", "So ANSWER:", "My final answer:"]), st.sampled_from("ABCD"))
+def test_a_bracket_is_not_expected_behind_a_label_that_the_prompt_spells_out(label: str, right: str) -> None:
+    def row(letter: str) -> FuzzRow:
+        prompt = Prompt("Which one? End with a line ANSWER: letter", data={"answer": letter})
+        other = "D" if letter != "D" else "A"
+        goods = (f"I weigh them.\n{label} {letter}", f"I look at them.\n{label} {letter}")
+        return FuzzRow(prompt, goods, (f"I weigh them.\n{label} {other}",))
+
+    anatomy = learned([row(right), row("B" if right != "B" else "C")])
+    added = [one for one in right_probes(anatomy, 0) if one.family == "choice_brackets"]
+    assert added
+    assert all(one.elsewhere and not one.group for one in added)

@@ -40,6 +40,8 @@ SEPARATED = (
     ("with narrow no-break spaces between thousands", "\u202f"),
     ("with underscores between thousands", "_"),
 )
+LABEL = re.compile(r"[^\W\d_]\w*\s?[:=]\Z")
+"""A word with its sign at the end of what stands before an answer."""
 MOST_TEXTS = 2
 Filled = Callable[[str], str]
 
@@ -112,9 +114,13 @@ def _turned(value: object) -> object:
 
 
 def spelled_out(anatomy: Anatomy, row: int) -> bool:
-    """Whether a prompt spells out what stands before the answer, so that the rest may be meant literally."""
-    form = anatomy.form
-    return form.named and form.before.strip() in anatomy.rows[row].prompt.text
+    """Whether a prompt spells out the label before the answer, so that the rest may be meant literally.
+
+    Words before the label, and its case, are the replies' own.
+    """
+    before = anatomy.form.before.strip().casefold()
+    label = LABEL.search(before)
+    return anatomy.form.named and (label[0] if label else before) in anatomy.rows[row].prompt.text.casefold()
 
 
 def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
