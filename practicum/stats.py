@@ -90,6 +90,21 @@ def share_by_problem(hits_N: Sequence[float], problem_N: Sequence[str], level: f
     return _at_effective_size(sizes_C, sums_C, effective, level)
 
 
+def student_mean(values_N: Sequence[float], level: float = 0.95) -> Estimate:
+    """The mean of N independent values with Student's t interval (Student 1908).
+
+    One value shows no spread: its interval is without limits. Raises InputError for no values.
+    """
+    exact_N = np.asarray(values_N, dtype=np.float64)
+    count = len(exact_N)
+    if count == 0:
+        raise InputError("a mean needs at least one value, got 0")
+    value, reach = float(exact_N.mean()), math.inf
+    if count > 1:
+        reach = float(students_t.isf((1 - level) / 2, count - 1) * exact_N.std(ddof=1) / math.sqrt(count))
+    return Estimate(value, value - reach, value + reach, count)
+
+
 def clustered_error(values_N: Sequence[float], cluster_N: Sequence[str]) -> float:
     """Standard error of a mean of values that come in named clusters (Cochran 1977, 9A).
 

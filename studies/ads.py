@@ -76,13 +76,16 @@ class StudyConfig:
     """A/A tests."""
 
 
-def study(config: StudyConfig) -> dict[str, Any]:
-    """Do each part that is not done, write RUN/results.json and return it."""
+def study(config: StudyConfig, settings: Config | None = None) -> dict[str, Any]:
+    """Do each part that is not done, write RUN/results.json and return it.
+
+    `settings`: those of `practicum apply ads`; the study decides on log, seeds and control.
+    """
     note_machine(config.run, "ads")
     results: dict[str, Any] = {"applied": {}}
-    for name, settings in runs_of(config).items():
+    for name, one in runs_of(config, settings or Config()).items():
         say(f"ads: {name}")
-        results["applied"][name] = applied(settings, config.run / name)
+        results["applied"][name] = applied(one, config.run / name)
     results["cross"] = {name: cross_estimates(config.data, name, config.seed) for name in LOGS}
     results["coverage"] = kept(
         config.run / "coverage.json", lambda: coverage(config.simulations, config.seed)
@@ -91,9 +94,9 @@ def study(config: StudyConfig) -> dict[str, Any]:
     return record(config, "ads", results)
 
 
-def runs_of(config: StudyConfig) -> dict[str, Config]:
+def runs_of(config: StudyConfig, settings: Config) -> dict[str, Config]:
     """The applications of the study, by name."""
-    plain = Config(seeds=config.seeds, seed=config.seed)
+    plain = replace(settings, seeds=config.seeds, seed=config.seed)
     found = {"made-up": plain}
     controls: tuple[Control, ...] = ("positive", "null")
     for control in controls:

@@ -66,7 +66,7 @@ def render(name: str, outcome: Shown, folder: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = _cell
+    environment.filters["cell"] = shown
     script = (HERE / "figure.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("application.html").render(
@@ -79,10 +79,11 @@ def render(name: str, outcome: Shown, folder: str) -> str:
     )
 
 
-def _cell(value: Any) -> str:
-    if value is None:
+def shown(cell: str | float | int | None) -> str:
+    """A table's cell for people."""
+    if cell is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+    return f"{cell:.4g}" if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else cell
 
 
 def _data(figure: Any) -> Markup:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from practicum.applications.page import write_page
+from practicum.applications.page import shown, write_page
 from practicum.errors import InputError
 from practicum.files import atomic_write, read_json, to_json
 from practicum.run.folder import LOCK, Run
@@ -126,10 +126,3 @@ def lines(table: Table) -> list[str]:
         for row in cells
     ]
     return [text[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]]
-
-
-def shown(cell: str | float | int | None) -> str:
-    """A cell for people."""
-    if cell is None:
-        return "-"
-    return f"{cell:.4g}" if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else str(cell)

@@ -135,6 +135,8 @@ def test_settings_without_an_effect_are_refused() -> None:
         (["--data", "a.csv", "--made_up.rows", "500"], "the log is that of --data"),
         (["--data.action", "ad"], "there is no log"),
         (["--no-sessions", "--session.tire", "1"], "there are no sessions"),
+        (["--plan", "--control", "null"], "only counts visitors"),
+        (["--experiment.power", "0.9"], "it is for --plan"),
     ):
         with pytest.raises(InputError, match=why):
             load(Config, None, words)

@@ -45,6 +45,13 @@ TESTED = ("logging", "popularity")
 LIFTS = (0.05, 0.1, 0.23, 0.5)
 """The lifts that --plan counts visitors for."""
 DONE = "result.json"
+UNPLANNED = (
+    *("seeds", "control", "rival", "sessions", "session", "agent", "session_agent"),
+    *(f"experiment.{name}" for name in ("smallest", "visitors", "look_every")),
+)
+"""Settings that --plan makes no use of."""
+ONLY_PLANNED = dict.fromkeys(("experiment.power", "experiment.rate"), "it is for --plan, which is not given")
+"""Settings that only --plan makes use of, and why not otherwise."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,17 @@ class Config(Ranged):
             found |= self.data_without_effect()
         if not self.sessions:
             found |= dict.fromkeys(("session", "session_agent"), "there are no sessions: give --sessions")
+        return found | (self.plan_without_effect() if self.plan else ONLY_PLANNED)
+
+    def plan_without_effect(self) -> dict[str, str]:
+        """What a plan, which trains and tests nothing, makes no use of."""
+        found = dict.fromkeys(UNPLANNED, "--plan only counts visitors")
+        if self.experiment.rate:
+            found |= dict.fromkeys(
+                ("data", "made_up", "seed"), "--plan takes the click rate of --experiment.rate"
+            )
+        elif self.data.file:
+            found["seed"] = "--plan takes the click rate of the log"
         return found
 
     def data_without_effect(self) -> dict[str, str]:

@@ -147,12 +147,21 @@ def _item_names(tables: Sequence[Table], found: Named, items: Table | None) -> t
                 f"{items.place(twice, items.names[0])}: item {names[twice]!r} stands there twice"
             )
         return tuple(names)
-    shown = sorted({name for table in tables for name in table.texts(found.action)})
-    whole = all(name.isdigit() for name in shown)
-    if whole and found.affinities:
-        # Items that were never shown have a column of affinity all the same.
-        return tuple(map(str, range(max(len(found.affinities), 1 + max(map(int, shown))))))
-    return tuple(sorted(shown, key=int)) if whole else tuple(shown)
+    shown = {name for table in tables for name in table.texts(found.action)}
+    if not all(map(_is_number, shown)):
+        return tuple(sorted(shown))
+    # Items that were never shown have a column of affinity all the same.
+    return tuple(sorted(shown | set(filter(_is_number, found.affinities)), key=_numbered))
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _numbered(name: str) -> tuple[int, str, str]:
+    """Orders whole numbers by size, however long they are."""
+    digits = name.lstrip("0")
+    return len(digits), digits, name
 
 
 def _actions(table: Table, found: Named, number: Mapping[str, int], items: Table | None) -> Integers:
@@ -181,7 +190,9 @@ def _heavy_rows(tables: Sequence[Table], log: Log) -> tuple[str, ...]:
     worst = int(heavy[np.argmax(weight_N[heavy])])
     campaign = int(log.campaign_N[worst])
     row = worst - int(np.sum(log.campaign_N < campaign))
-    effective = float(weight_N.sum() ** 2 / (weight_N**2).sum())
+    # Relative to the heaviest, whose square might be too large for a float.
+    relative_N = log.propensity_N[worst] / log.propensity_N
+    effective = float(relative_N.sum() ** 2 / (relative_N**2).sum())
     return (
         f"{tables[campaign].path}:{row + 2}: propensity {log.propensity_N[worst]:g} "
         f"({len(heavy)} {'row has' if len(heavy) == 1 else 'rows have'} one as small): for a policy that "

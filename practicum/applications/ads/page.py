@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as students_t
 
 from practicum.applications.ads.data import Contexts, Log
 from practicum.applications.ads.environment import Clicks
@@ -16,6 +15,7 @@ from practicum.applications.ads.estimators import CHOSEN
 from practicum.applications.ads.experiment import ExperimentConfig, Path, confidence, observed
 from practicum.applications.ads.policies import Policy
 from practicum.applications.results import Figure, Outcome, Panel, Table
+from practicum.stats import student_mean
 
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
@@ -164,12 +164,9 @@ def outcome_of(found: Sequence[Json], made_up: bool, control: str, notes: Sequen
 
 
 def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    """The mean with its 95% interval by Student's t over seeds; no interval of one seed."""
-    value = fmean(values)
-    if len(values) < 2:
-        return {"value": value, "low": float("nan"), "high": float("nan"), "n": 1}
-    half = float(students_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
-    return {"value": value, "low": value - half, "high": value + half, "n": len(values)}
+    """The mean with its 95% interval by Student's t over seeds; NaN as the interval of one seed."""
+    found = student_mean(values).json()
+    return found if len(values) > 1 else {**found, "low": float("nan"), "high": float("nan")}
 
 
 def combined(found: Sequence[Json], over: str, made_up: bool) -> Json:
@@ -223,6 +220,7 @@ def headline(found: Sequence[Json], data: Json, made_up: bool, control: str) -> 
         else f"; the rows themselves, without a click model, say {_percent(practice['off_policy'])} over the "
         "logging policy"
     )
+    count = "1 seed" if len(found) == 1 else f"{len(found)} seeds"
     # Where the truth is known, the goal is judged by it.
     judged = "true" if made_up else "model"
     what = "a made-up log" if made_up else "the log"
@@ -230,13 +228,15 @@ def headline(found: Sequence[Json], data: Json, made_up: bool, control: str) -> 
         f"On {what} of {rows:,} rows with {clicks:,.0f} clicks PPO has a click rate "
         f"{_percent(practice['model'])} "
         f"over the logging policy and {_percent(seller['model'])} over the best seller in simulated A/B "
-        f"tests ({kind}, {len(found)} seeds){truth}: the goal of +{GOAL:.0%} "
+        f"tests ({kind}, {count}){truth}: the goal of +{GOAL:.0%} "
         f"{_reached(practice[judged], seller[judged])}."
     )
 
 
 def _reached(practice: Json, seller: Json) -> str:
     def one(lift: Json) -> str:
+        if np.isnan(lift["low"]):
+            return "is not judged by one seed"
         if lift["low"] >= GOAL:
             return "is reached"
         return "lies within the interval" if lift["high"] >= GOAL else "is missed"
@@ -451,7 +451,7 @@ def session_figure(one: Json) -> Figure:
 def _percent(lift: Mapping[str, float | None]) -> str:
     """A lift with its interval: +12% (-3% to +30%)."""
     value, low, high = (lift[end] for end in ("value", "low", "high"))
-    return f"{_one(value)} ({_one(low)} to {_one(high)})"
+    return _one(value) if low != low else f"{_one(value)} ({_one(low)} to {_one(high)})"
 
 
 def _one(value: float | None) -> str:

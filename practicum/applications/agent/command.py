@@ -8,7 +8,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from scipy.stats import t as students_t
 
 from practicum.applications.agent.agent import evaluate_agent
 from practicum.applications.agent.config import AgentConfig, AgentSettings
@@ -19,6 +18,7 @@ from practicum.config import completed
 from practicum.errors import InputError
 from practicum.files import read_rows
 from practicum.ranges import Common, Count, Ranged, Seed
+from practicum.stats import student_mean
 from practicum.tasks.python import calling, found_in, imported
 
 
@@ -76,11 +76,8 @@ def apply(config: Config, folder: Path) -> Outcome:
 
 def mean_interval(values: Any) -> tuple[float, float]:
     """95% interval of a mean by Student's t; the mean itself twice for fewer than two values."""
-    exact = np.asarray(values, dtype=np.float64)
-    if len(exact) < 2:
-        return float(exact.mean()), float(exact.mean())
-    reach = students_t.ppf(0.975, len(exact) - 1) * exact.std(ddof=1) / np.sqrt(len(exact))
-    return float(exact.mean() - reach), float(exact.mean() + reach)
+    found = student_mean(values)
+    return (found.low, found.high) if found.n > 1 else (found.value, found.value)
 
 
 def random_returns(make: Make, episodes: int, seed: int) -> Array:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as students_t
 
 from practicum.applications.cloud.baselines import FAMILIES
 from practicum.applications.cloud.data import Split, load_trace, read_trace
@@ -45,7 +44,7 @@ from practicum.applications.cloud.tuning import (
 )
 from practicum.applications.results import Outcome, Table, published
 from practicum.run.progress import doing
-from practicum.stats import bootstrap
+from practicum.stats import bootstrap, student_mean
 
 LEARNED = "learner"
 AGAINST = ("target tracking", "calibrated rule", "predictive")
@@ -97,7 +96,9 @@ def experiment(config: Config, folder: Path) -> Findings:
 def unseen_trace(config: Config) -> Any:
     """The workload that nothing is tuned on: a file, or a week of the generator with more crowds."""
     if config.unseen is not None:
-        return read_trace(config.unseen, config.data.time, config.data.requests)
+        return read_trace(
+            config.unseen, config.data.time, config.data.requests, config.data.generated_token_weight
+        )
     days = 7 * -(-config.data.episode_minutes // (7 * 1440)) if config.data.episode_minutes > 1440 else 7
     crowds = replace(
         config.data.generator, days=days, mean=250.0, day_swing=0.4, flash_crowds_per_week=4.0, noise=0.15
@@ -156,12 +157,10 @@ def over_seeds(values: Sequence[float | None]) -> dict[str, Any] | None:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
-    mean, half = float(np.mean(known)), None
-    if len(known) > 1:
-        half = float(students_t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1) / np.sqrt(len(known)))
+    found = student_mean(known)
     return {
-        "mean": mean,
-        "ci95": None if half is None else [mean - half, mean + half],
+        "mean": found.value,
+        "ci95": [found.low, found.high] if found.n > 1 else None,
         "interval": "95% interval of the mean, Student's t over seeds",
         "seeds": known,
     }

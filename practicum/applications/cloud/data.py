@@ -28,6 +28,10 @@ WARM_UP = 8
 """Minutes before the first of the episodes that are shorter than a day: policies look back so far."""
 SHORT_GAP = 60
 """Minutes of missing rows that are filled by a straight line; days with a longer gap are left out."""
+FEWEST, MOST = 1e-6, 1e12
+"""Least and greatest requests of a row that are not 0; beyond them a product no longer fits a float."""
+LONGEST = 20_000_000
+"""Minutes of the longest trace."""
 USUAL_TIME = ("timestamp", "time", "datetime", "date")
 USUAL_REQUESTS = ("requests", "request_count", "count", "invocations", "hits", "value")
 OFFSET = re.compile(r"\d[+-]\d\d:\d\d$")
@@ -91,6 +95,11 @@ def read_trace(path: Path, time: str = "", requests: str = "", generated_weight:
     time_at = _column(path, header, time, USUAL_TIME, "time")
     token_log = not requests and CONTEXT in lower and GENERATED in lower
     seconds_R = _times(path, rows, time_at, header[time_at], repeats=token_log)
+    minutes = (seconds_R[-1] - seconds_R[0]) / MINUTE
+    if minutes > LONGEST:
+        raise InputError(
+            f"{path}: {minutes:,.0f} minutes from first to last row: expected at most {LONGEST:,}"
+        )
     if token_log:
         context_R = _numbers(path, rows, lower.index(CONTEXT), header[lower.index(CONTEXT)])
         written_R = _numbers(path, rows, lower.index(GENERATED), header[lower.index(GENERATED)])
@@ -143,8 +152,11 @@ def _numbers(path: Path, rows: Sequence[tuple[int, list[str]]], at: int, column:
             values[place] = float(row[at])
         except ValueError:
             values[place] = math.nan
-        if not (math.isfinite(values[place]) and values[place] >= 0):
-            what = "requests cannot be negative" if values[place] < 0 else "expected a number"
+        value = values[place]
+        if not (value == 0 or FEWEST <= value <= MOST):
+            what = "requests cannot be negative" if value < 0 else "expected a number"
+            if value > 0:
+                what += f" of 0 or from {FEWEST:g} to {MOST:g}"
             raise InputError(f"{path}: row {number}, column {column!r}: {what}, got {row[at]!r}")
     return values
 
@@ -216,8 +228,6 @@ def _spread(path: Path, seconds_R: Floats, requests_R: Floats) -> Trace:
     start_R = np.floor(seconds_R / MINUTE).astype(np.int64)
     start_R -= start_R[0]
     size = int(start_R[-1]) + minutes
-    if size > 20_000_000:
-        raise InputError(f"{path}: {size:,} minutes from first to last row: expected at most 20 million")
     requests_T, known_T = np.zeros(size), np.zeros(size, dtype=bool)
     for offset in range(minutes):
         requests_T[start_R + offset], known_T[start_R + offset] = requests_R / minutes, True

@@ -45,13 +45,36 @@ def inverse_volatility(relatives_TN: Floats, days: Sequence[int]) -> Floats:
 
 
 def minimum_variance(relatives_TN: Floats, days: Sequence[int]) -> Floats:
-    """Long-only weights of least variance over the last two years, by skfolio."""
-    return _estimated(relatives_TN, days, lambda past: _skfolio(past, "MINIMIZE_RISK"))
+    """Long-only weights of least variance over the last two years, by skfolio.
+
+    Assets whose returns did not vary have no variance: they share everything.
+    """
+
+    def weigh(past: Floats) -> Floats:
+        moving_N = _moving(past)
+        if not moving_N.all():
+            return np.asarray(~moving_N / (~moving_N).sum())
+        return _skfolio(past, "MINIMIZE_RISK")
+
+    return _estimated(relatives_TN, days, weigh)
 
 
 def mean_variance(relatives_TN: Floats, days: Sequence[int]) -> Floats:
-    """Long-only weights of the highest ratio of mean to deviation over the last two years, by skfolio."""
-    return _estimated(relatives_TN, days, lambda past: _skfolio(past, "MAXIMIZE_RATIO"))
+    """Long-only weights of the highest ratio of mean to deviation over the last two years, by skfolio.
+
+    An asset whose returns did not vary gets nothing, as cash would; where none varied, weights are equal.
+    """
+    assets = relatives_TN.shape[1]
+
+    def weigh(past: Floats) -> Floats:
+        moving_N = _moving(past)
+        if not moving_N.any():
+            return np.full(assets, 1 / assets)
+        weights = np.zeros(assets)
+        weights[moving_N] = _skfolio(past[:, moving_N], "MAXIMIZE_RATIO")
+        return weights
+
+    return _estimated(relatives_TN, days, weigh)
 
 
 def momentum(relatives_TN: Floats, days: Sequence[int]) -> Floats:
@@ -67,6 +90,11 @@ def momentum(relatives_TN: Floats, days: Sequence[int]) -> Floats:
         return weights
 
     return _estimated(relatives_TN, days, weigh)
+
+
+def _moving(past: Floats) -> NDArray[np.bool_]:
+    """Which assets' returns varied over the last two years; skfolio refuses a variance below 1e-15."""
+    return np.asarray(past[-LOOKBACK:].var(0, ddof=1) > 2e-15)
 
 
 def _skfolio(past: Floats, objective: str) -> Floats:
