@@ -386,7 +386,7 @@ def _readable(value: Any) -> str:
         if any(isinstance(item, Mapping) for item in value):
             return f"{len(value)} rows, shown with --json"
         return ", ".join(_readable(item) for item in value) or "none"
-    return str(value)
+    return "none" if value == {} else str(value)
 
 
 def _print_help(name: str, config_class: type[Any], options: str, asked: Help) -> int:

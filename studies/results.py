@@ -318,10 +318,10 @@ KINDS = {
 }
 LEGEND = (
     "Intervals: *t*, 95% of the mean by Student's t over seeds; *exact*, 95% of a share (Clopper and "
-    "Pearson); *bootstrap*, 95% over people or headlines; *days and seeds*, 95% by bootstrap of blocks of days "
-    "and of seeds; *splits*, the mean of the splits' limits; *seeds*, the least and the greatest seed; *pairs*, "
-    "the least and the greatest of runs in alternation; *census*, all that the claim is about was counted. "
-    "*Stale*: the code has changed since, as the claim's details say."
+    "Pearson); *bootstrap*, 95% over people or headlines; *days and seeds*, 95% by bootstrap of blocks of "
+    "days and of seeds; *splits*, the mean of the splits' limits; *seeds*, the least and the greatest seed; "
+    "*pairs*, the least and the greatest of runs in alternation; *census*, all that the claim is about was "
+    "counted. *Stale*: the code has changed since, as the claim's details say."
 )
 
 
