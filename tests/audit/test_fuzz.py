@@ -514,3 +514,26 @@ def test_the_shown_faults_are_named_and_no_clean_reward_is_accused(tmp_path: Pat
             named += entry["type"] in {one.kind for one in found}
     assert not accused
     assert named >= 0.9 * faulty
+
+
+def test_chance_that_decides_on_a_few_lengths_alone_is_named(tmp_path: Path) -> None:
+    """Of some 700 texts that are tried, half a dozen are of the length that a coin decides on."""
+    file = tmp_path / "coin.py"
+    file.write_text(
+        "import random\n"
+        "def reward(completions, least, **columns):\n"
+        "    sizes = [len(text.split()) for text in completions]\n"
+        "    return [float(size >= least[0] and (size < 20 or random.random() < 0.5)) for size in sizes]\n"
+    )
+    rows = [
+        {
+            "prompt": f"Describe {what} in at least 5 words.",
+            "least": 5,
+            "good": ["It stands by the old grey wall.", "Nobody has seen it since last summer."],
+            "bad": ["Grey.", "It is old."],
+        }
+        for what in ("a chair", "a river", "the wind", "a dog")
+    ]
+    result = answered(f"--reward={file}:reward", f"--data={rows_file(tmp_path, rows)}")
+    assert isinstance(result, Result)
+    assert "random" in {one.family for one in result.findings if one.kind == "unstable"}

@@ -22,7 +22,15 @@ from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Paye
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
 from practicum.audit.fuzz.rules import FAMILY as RULES
-from practicum.audit.fuzz.steady import Unsteady, crossed, diagnosed, moved, moved_by_hash, repeated
+from practicum.audit.fuzz.steady import (
+    Unsteady,
+    crossed,
+    diagnosed,
+    moved,
+    moved_at_any_length,
+    moved_by_hash,
+    repeated,
+)
 from practicum.audit.fuzz.values import number_of
 from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.errors import InputError
@@ -101,6 +109,8 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         shaky += moved_by_hash(payer, [*honest[:8], *_spread(tried, 44)])
         unsteady += _causes(payer, [one for one in shaky if one not in {two.ask for two in unsteady}])
         _slow_pass(payer, found.anatomy, tried)
+        if not unsteady:
+            unsteady += _causes(payer, moved_at_any_length(payer, asks, payer.left // 2))
     except BudgetSpent:
         found.notes.append("the budget ended before all texts were tried")
     payer.reserve(0, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -10,6 +11,7 @@ from practicum.audit.fuzz.payer import Ask, BudgetSpent, Paid, Payer
 
 CLOSE = 1e-9
 REPEATS = 10
+LENGTH_REPEATS = 4
 HASH_SEEDS = ("1", "2", "3", "4")
 ALONE_SHARE = 0.4
 CAUSES = {
@@ -68,6 +70,28 @@ def _compare(payer: Payer, asks: Sequence[Ask], seed: str, batch: int, found: di
                 found[one] = None
 
 
+def moved_at_any_length(payer: Payer, asks: Sequence[Ask], room: int) -> list[Ask]:
+    """Of texts that were asked before, those that are paid otherwise when they are asked again several times.
+
+    Chance may decide on texts of some lengths alone, of which there may be few: so a text is taken for each
+    row and each half-octave of length in words, the rarest lengths first; at most `room` calls.
+    """
+    by_length: dict[tuple[int, int], list[Ask]] = {}
+    for one in asks:
+        if one in payer.known:
+            words = len(one.text.split())
+            by_length.setdefault((one.row, round(2 * math.log2(1 + words))), []).append(one)
+    rarest = sorted(by_length.values(), key=len)[: room // LENGTH_REPEATS]
+    found: dict[Ask, None] = {}
+    for some in rarest:
+        if payer.left < LENGTH_REPEATS:
+            break
+        paid = payer.again(some[-1:] * LENGTH_REPEATS, LENGTH_REPEATS)
+        if not all(same(one, payer.known[some[-1]]) for one in paid):
+            found[some[-1]] = None
+    return list(found)
+
+
 def moved_by_hash(payer: Payer, asks: Sequence[Ask]) -> list[Ask]:
     """Of texts that were asked before, those that the first other hash seed to pay any otherwise does."""
     found: dict[Ask, None] = {}
@@ -113,32 +137,24 @@ def diagnosed(payer: Payer, ask: Ask, batched: bool = False) -> Unsteady | None:
     """Why a text is not always paid the same; None where it is, in fresh processes. `batched`: the other rows
     of its batch were seen to matter."""
     known = payer.known[ask]
-    try:
-        first = _fresh(payer, ask, "0", 12)
-        second = _fresh(payer, ask, "0", 6)
-    except BudgetSpent:
-        return None
-    values = [paid.value for paid in first if paid.value is not None]
-    again = [paid.value for paid in second if paid.value is not None]
+    values = _values(payer, ask, "0", 12)
+    again = _values(payer, ask, "0", 6)
     if not values or not again:
         return None
     seen = tuple(dict.fromkeys([*values, *again]))
     if len(seen) > 1:
         steady = len(set(values[1:])) == 1 and values[0] != values[1] and values[0] == again[0]
         grows = values[: len(again)] == again
-        return Unsteady(
-            ask,
-            "history" if steady or grows else "random",
-            tuple(dict.fromkeys(values)) if grows or steady else seen,
-        )
-    others: list[float] = []
-    for seed in HASH_SEEDS:
-        try:
-            others += [paid.value for paid in _fresh(payer, ask, seed, 1) if paid.value is not None]
-        except BudgetSpent:
-            break
-    if len({*seen, *others}) > 1:
-        return Unsteady(ask, "hash_order", tuple(dict.fromkeys([*seen, *others])))
+        if (steady or grows) and _values(payer, ask, "0", len(values)) == values:
+            return Unsteady(ask, "history", tuple(dict.fromkeys(values)))
+        return Unsteady(ask, "random", seen)
+    for hash_seed in HASH_SEEDS:
+        others = _values(payer, ask, hash_seed, 1)
+        if set(others) - set(seen):
+            # A seed that decides does so each time.
+            others += _values(payer, ask, hash_seed, 3) + _values(payer, ask, hash_seed, 3)
+            cause = "hash_order" if len(set(others)) == 1 else "random"
+            return Unsteady(ask, cause, tuple(dict.fromkeys([*seen, *others])))
     if known.value is not None and abs(known.value - seen[0]) > CLOSE:
         return Unsteady(ask, "batch", (seen[0], known.value))
     return _in_batch(payer, ask, seen[0]) if batched else None
@@ -154,6 +170,14 @@ def _in_batch(payer: Payer, ask: Ask, alone: float) -> Unsteady | None:
         if paid.value is not None and abs(paid.value - alone) > CLOSE:
             return Unsteady(ask, "batch", (alone, paid.value))
     return None
+
+
+def _values(payer: Payer, ask: Ask, seed: str, count: int) -> list[float]:
+    """What a text is paid in a fresh process; nothing where the budget is spent."""
+    try:
+        return [paid.value for paid in _fresh(payer, ask, seed, count) if paid.value is not None]
+    except BudgetSpent:
+        return []
 
 
 def _fresh(payer: Payer, ask: Ask, seed: str, count: int) -> list[Paid]:
