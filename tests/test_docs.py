@@ -168,6 +168,8 @@ def run_small(arguments: list[str], model: Path) -> int:
                 shutil.rmtree(path, ignore_errors=True)
             elif flag == "--model" and not path.exists():
                 shutil.copytree(model, path)
+    if "--plan" in arguments:
+        return cli.main(arguments)
     small = SMALL.get(" ".join(arguments[:2])) or SMALL[name]
     return cli.main([*arguments, *small.split()])
 
