@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 bad input, 130 interrupted, or its own."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _check_text(given)
         code = _dispatch(given)
         sys.stdout.flush()
         return code
@@ -62,6 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone; what Python would still flush at exit has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Raises InputError for an argument whose bytes are no text: neither a prompt nor a saved config can hold
+    it."""
+    for place, argument in enumerate(arguments, start=1):
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise InputError(
+                f"argument {place}, {argument!r}: holds bytes that are no {sys.getfilesystemencoding()} "
+                "text; write it in that encoding"
+            )
 
 
 def _one_line(text: str) -> str:

@@ -103,6 +103,8 @@ def test_bad_input_ends_the_process_with_one_line_and_code_2(
         (["pretrain", "--run", "absent", "--resume"], ["absent", "no run to resume"]),
         (["eval", "--model", "absent", "--run", "x"], ["writes no run folder"]),
         (["pretrain", "--dtype", "a\n\x1b[2Jb"], ["a\\n\\x1b[2Jb"]),
+        (["sample", "--model", "x", "--prompt", "a\udcffb"], ["argument 5", "\\udcff", "no utf-8 text"]),
+        (["rl", "--run", "\udcff"], ["argument 3", "no utf-8 text"]),
         (["report"], ["run folder", "practicum report RUN"]),
         (["report", "absent"], ["absent", "no such run folder"]),
     ],

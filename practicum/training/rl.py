@@ -271,16 +271,27 @@ class RlConfig(PracticeSettings):
                     "--guard.rewards any",
                 )
         if not self.measures_kl:
-            pulled = ("reference", "update.kl.estimator", "update.kl.placement")
-            idle |= dict.fromkeys(pulled, "no KL is measured: give --update.kl.weight above 0")
+            idle["reference"] = "no KL is measured: give --update.kl.weight above 0"
+        if not (self.kl.beta or (self.watched and self.guard.action == "hold")):
+            why = (
+                "no KL pulls: give --update.kl.weight above 0"
+                if ALGORITHMS[self.algorithm].pulls
+                else f"{self.algorithm} has no place for a KL: drop it"
+            )
+            idle |= dict.fromkeys(("update.kl.estimator", "update.kl.placement"), why)
         return idle
 
     @property
     def measures_kl(self) -> bool:
         """Whether a reference is loaded and the KL to it measured: always where the guard may watch it."""
-        watched = self.guard.rewards == "any" and self.guard.action != "off"
+        guarded = self.watched and self.guard.action != "off"
         compared = "reference" in ALGORITHMS[self.algorithm].needs
-        return bool(self.kl.beta or self.reward_model or watched or compared)
+        return bool(self.kl.beta or self.reward_model or guarded or compared)
+
+    @property
+    def watched(self) -> bool:
+        """Whether the guard's signals are watched, if the guard is on."""
+        return bool(self.reward_model) or self.guard.rewards == "any"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -289,9 +300,8 @@ class RlConfig(PracticeSettings):
                 f"reward.unfinished is {self.reward.unfinished:g}, and only a --reward_model pays it: leave "
                 "it out, or have a function pay for length"
             )
-        watched = self.reward_model or self.guard.rewards == "any"
         if (
-            watched
+            self.watched
             and self.guard.action == "hold"
             and self.kl.placement not in ALGORITHMS[self.algorithm].pulls
         ):

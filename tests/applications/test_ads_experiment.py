@@ -120,3 +120,16 @@ def test_the_planned_visitors_give_the_power() -> None:
     random = np.random.default_rng(1)
     won = sum(verdict(config, run_test(config, 0.03, 0.02, random)).ended == "won" for _ in range(150))
     assert won / 150 == pytest.approx(config.power, abs=0.08)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 5))
+def test_a_test_has_at_most_its_visitors(visitors: int, look_every: int, seed: int) -> None:
+    if look_every > visitors:
+        with pytest.raises(InputError, match=r"look_every is .* more than"):
+            replace(CONFIG, visitors=visitors, look_every=look_every)
+        return
+    config = replace(CONFIG, visitors=visitors, look_every=look_every)
+    path = run_test(config, 0.4, 0.4, np.random.default_rng(seed))
+    assert path.visitors_L[-1] <= visitors
+    assert path.stopped or path.visitors_L[-1] > visitors - look_every

@@ -82,6 +82,20 @@ def test_a_bad_price_is_named_by_row_and_column(
 
 
 @settings(deadline=None, max_examples=40)
+@given(row=st.integers(1, 10), column=st.integers(1, 3), times=st.floats(1e-9, 1e9))
+def test_a_jump_that_no_day_brings_is_named(
+    tmp_path_factory: pytest.TempPathFactory, row: int, column: int, times: float
+) -> None:
+    table = [list(cells) for cells in GOOD]
+    table[row][column] = repr(float(table[row][column]) * times)
+    path = tmp_path_factory.mktemp("jump") / "p.csv"
+    if 1 / 250 < times < 250:
+        assert read_prices(write(path, table)).prices_TN.shape == (10, 3)
+    elif not 1 / 4000 < times < 4000:
+        assert f":{max(row, 2) + 1}, column {'ABC'[column - 1]}" in refused(path, table)
+
+
+@settings(deadline=None, max_examples=40)
 @given(row=st.integers(2, 10), earlier=st.integers(0, 5))
 def test_dates_out_of_order_or_doubled_are_named(
     tmp_path_factory: pytest.TempPathFactory, row: int, earlier: int

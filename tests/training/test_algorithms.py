@@ -20,8 +20,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from practicum import cli
+from practicum.config import settings_without_effect
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
+from practicum.guard.counted import WatchConfig
 from practicum.guard.observer import Adjustments
 from practicum.model.sampling import SamplingConfig
 from practicum.rollout.collect import ScoredRollout, joined, rows_of, to_rollout
@@ -580,6 +582,27 @@ def test_grpo_brings_its_kl_unless_another_is_given() -> None:
     assert own.kl.beta == 0
     assert not own.measures_kl
     assert not RlConfig(Path("m")).measures_kl
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("paid", [(), (Path("r"),)])
+def test_how_a_kl_is_estimated_is_told_where_none_pulls(name: Name, paid: tuple[Path, ...]) -> None:
+    guard = WatchConfig(action="stop")
+    reference = Path("t")
+    plain = RlConfig(Path("m"), algorithm=name, reward_model=paid, guard=guard, reference=reference)
+    keys = {"update.kl.estimator", "update.kl.placement"}
+    # Grpo's own KL pulls in its own way, which only a weight of one's own replaces.
+    assert keys <= set(settings_without_effect(plain))
+    pulls = ALGORITHMS[name].pulls
+    if pulls:
+        weighted = replace(plain, update=UpdateConfig(kl=KLConfig(0.1, placement=pulls[0])))
+        assert not keys & set(settings_without_effect(weighted))
+        held = replace(
+            plain,
+            guard=replace(guard, action="hold", rewards="any"),
+            update=UpdateConfig(kl=KLConfig(0.0, placement=pulls[0])),
+        )
+        assert not keys & set(settings_without_effect(held))
 
 
 def test_the_table_has_every_algorithm_and_every_loss(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,19 @@ class ExperimentConfig(Ranged, section="experiment"):
     rate: NonNegativeFloat = 0.0
     """Click-through rate of the old policy, for --plan; 0: that of the log."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.look_every > self.visitors:
+            raise InputError(
+                f"experiment.look_every is {self.look_every}, more than the {self.visitors} of "
+                "experiment.visitors: the test would never be looked at; lower it"
+            )
+
+    @property
+    def looks(self) -> int:
+        """How often a test that is never stopped is looked at."""
+        return self.visitors // self.look_every
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -132,7 +145,7 @@ def run_test(config: ExperimentConfig, new: float, old: float, random: np.random
     It stops when the interval excludes no lift, when it excludes the smallest lift worth having, or after
     `visitors`.
     """
-    looks = max(1, config.visitors // config.look_every)
+    looks = config.looks
     sent = random.binomial(config.look_every, config.share, looks)
     new_L = np.cumsum(random.binomial(sent, new))
     old_L = np.cumsum(random.binomial(config.look_every - sent, old))
@@ -171,7 +184,7 @@ def _first_stop(config: ExperimentConfig, new: Integers, old: Integers) -> int |
 def false_positives(config: ExperimentConfig, rate: float, tests: int, seed: int) -> int:
     """How many of so many tests of a policy against itself find a difference, looked at to the end."""
     random = np.random.default_rng([seed, 1000])
-    looks = max(1, config.visitors // config.look_every)
+    looks = config.looks
     found = 0
     for _ in range(tests):
         sent = random.binomial(config.look_every, config.share, looks)

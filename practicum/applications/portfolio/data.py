@@ -26,6 +26,8 @@ NO_DATES = "none"
 FEWEST_ASSETS = 2
 SMALLEST_PRICE, LARGEST_PRICE = 1e-12, 1e24
 """The ratio of any two lies well within what a float holds."""
+LARGEST_JUMP = 1000.0
+"""Times a price may rise or fall by in a day. What is beyond is a slip, and would be most of every return."""
 BLANK = ("", "nan", "na", "n/a", "null", "none", "-")
 DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ].*)?")
 """A day, and perhaps a time, which is left out: these are closing prices."""
@@ -87,6 +89,7 @@ def read_prices(path: Path, *, date_column: str = "date", assets: Sequence[str] 
         for before, day, row in zip(days, days[1:], rows[1:], strict=False):
             _check_order(before, day, row, dated)
     prices = np.array([[_price(row, name) for name in names] for row in rows], dtype=np.float64)
+    _check_jumps(prices, rows, names)
     return Prices(tuple(days), tuple(names), prices, path.name)
 
 
@@ -140,6 +143,17 @@ def _check_order(before: str, day: str, row: Row, name: str) -> None:
     if day < before:
         raise InputError(
             f"{row.origin}, column {name}: {day} follows {before}; sort the rows by date, oldest first"
+        )
+
+
+def _check_jumps(prices_TN: Floats, rows: Sequence[Row], names: Sequence[str]) -> None:
+    jumps_TN = np.abs(np.diff(np.log(prices_TN), axis=0)) > math.log(LARGEST_JUMP) + 1e-9
+    if jumps_TN.any():
+        day, place = (int(index) for index in np.argwhere(jumps_TN)[0])
+        raise InputError(
+            f"{rows[day + 1].origin}, column {names[place]}: the price goes from {prices_TN[day, place]:g} "
+            f"to {prices_TN[day + 1, place]:g} in a day, more than {LARGEST_JUMP:g} times: correct the slip, "
+            "adjust for the split, or leave out the asset"
         )
 
 
