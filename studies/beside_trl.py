@@ -2,12 +2,16 @@
 
 A small model of our own has read sums in words, not enough to know them. From there both sides
 
-    sft            imitate the same worked sums, the same number of updates and rows in each
-    grpo           practise the same sums from one imitation model, paid by one function of TRL's signature
-    reward_model   learn the same pairs of a right and a wrong answer
+    sft                imitate the same worked sums, the same number of updates and rows in each
+    grpo, dr_grpo,     practise the same sums from one imitation model, paid by one function of TRL's
+    dapo_loss, gspo,   signature; where the loss has a ratio, two updates a batch, so that it leaves 1
+    cispo, rloo
+    dpo, kto           learn from the same pairs of a right and a wrong answer, or from each as a label
+    reward_model       learn a reward from the same pairs
 
 with AdamW at the same rate and schedule, one thread each, one after the other. The same examination reads
-both models, which are Hugging Face folders.
+both models, which are Hugging Face folders. dapo_loss is DAPO's loss and clip without its resampling, which
+TRL has not.
 
 ```
 RUN/base, RUN/taught                       the model that reads; the same after some worked sums
@@ -21,7 +25,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +43,8 @@ from practicum.reward.accuracy import pair_accuracy
 from practicum.reward.config import FunctionsConfig
 from practicum.reward.model import load_reward_model
 from practicum.reward.parts import RewardConfig
-from practicum.training import reward_model, rl, sft
+from practicum.training import dpo, reward_model, rl, sft
+from practicum.training.algorithms import Name
 from practicum.training.evaluate import EvalConfig, evaluate
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
@@ -49,11 +54,36 @@ from studies.common import finished, note_machine, read, record, say, study_main
 from studies.judged import Claim
 from studies.reading import ReadingConfig, ReadingSettings, read_texts
 
-Part = Literal["sft", "grpo", "reward_model"]
+Practised = Literal["grpo", "dr_grpo", "dapo_loss", "gspo", "cispo", "rloo"]
+Part = Literal["sft", "grpo", "dr_grpo", "dapo_loss", "gspo", "cispo", "rloo", "dpo", "kto", "reward_model"]
 Side = Literal["ours", "trl"]
 SIDES: tuple[Side, ...] = ("ours", "trl")
 REWARD = Path(__file__).parents[1] / "examples" / "my_reward.py"
 NEW_TOKENS = 24
+TWICE = UpdateConfig(epochs=2)
+PRACTICE: Mapping[Practised, tuple[Name, UpdateConfig, Mapping[str, Any]]] = {
+    "grpo": ("grpo", TWICE, {"loss_type": "grpo", "beta": 0.04}),
+    "dr_grpo": ("dr_grpo", TWICE, {"loss_type": "dr_grpo", "scale_rewards": "none"}),
+    "dapo_loss": (
+        "group",
+        replace(TWICE, clip_low=0.2, clip_high=0.28, aggregation="token_mean"),
+        {"loss_type": "dapo", "epsilon_high": 0.28},
+    ),
+    "gspo": (
+        "gspo",
+        TWICE,
+        {
+            "loss_type": "grpo",
+            "importance_sampling_level": "sequence",
+            "epsilon": 3e-4,
+            "epsilon_high": 4e-4,
+        },
+    ),
+    "cispo": ("cispo", TWICE, {"loss_type": "cispo", "epsilon_high": 5.0}),
+    "rloo": ("rloo", UpdateConfig(), {}),
+}
+"""Our name and settings, and TRL's. A KL of 0 and a clip of 0.2 are the default of both sides;
+TRL's bound of cispo is the ratio itself, ours what it exceeds 1 by."""
 COUNTS = {"texts": 3000, "lessons": 1500, "train": 1500, "test": 400}
 """Rows of each file, all of different sums."""
 
@@ -64,7 +94,7 @@ class StudyConfig:
 
     run: Path
     """Folder of the study."""
-    parts: tuple[Part, ...] = ("sft", "grpo", "reward_model")
+    parts: tuple[Part, ...] = ("sft", *PRACTICE, "dpo", "kto", "reward_model")
     """What is compared."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of both sides."""
@@ -73,13 +103,13 @@ class StudyConfig:
     )
     """How the small model reads."""
     steps: int = 100
-    """Updates of SFT and GRPO."""
+    """Updates of SFT and on preferences, and batches of practice."""
     epochs: int = 4
     """Times that a reward model reads the pairs."""
     batch: int = 32
-    """Rows of an update of SFT and pairs of one of the reward model."""
+    """Rows of an update of SFT and pairs of one on preferences."""
     prompts_per_step: int = 16
-    """Prompts of an update of GRPO."""
+    """Prompts of a batch of practice."""
     group_size: int = 8
     """Completions of a prompt."""
     optimizer: OptimizerConfig = field(
@@ -87,7 +117,7 @@ class StudyConfig:
             "adamw", 1e-3, warmup_steps=10, final_share=0.1, weight_decay=0.0, beta2=0.95
         )
     )
-    """The optimizer of all; practice takes a third of the rate."""
+    """The optimizer of all; practice takes a third of the rate, dpo and kto a tenth."""
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
@@ -102,8 +132,8 @@ def study(config: StudyConfig) -> dict[str, Any]:
     finished(config.run / "taught", partial(sft.train, taught))
     found: dict[str, Any] = {
         "before": {
-            "sft": judged(config, config.run / "base"),
-            "grpo": judged(config, config.run / "taught"),
+            "base": judged(config, config.run / "base"),
+            "taught": judged(config, config.run / "taught"),
         }
     }
     for part in config.parts:
@@ -116,8 +146,7 @@ def compared(config: StudyConfig, part: Part, seed: int) -> dict[str, Any]:
     folder = config.run / part / f"seed-{seed}"
     if not (folder / "found.json").exists():
         say(f"{part}, seed {seed}")
-        work = {"sft": both_sft, "grpo": both_grpo, "reward_model": both_reward_models}[part]
-        seconds = work(config, folder, seed)
+        seconds = both_sides(config, part, folder, seed)
         examine = pairs_right if part == "reward_model" else judged
         write(
             folder / "found.json",
@@ -127,6 +156,17 @@ def compared(config: StudyConfig, part: Part, seed: int) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------ both sides
+
+
+def both_sides(config: StudyConfig, part: Part, folder: Path, seed: int) -> dict[Side, float]:
+    """Train both sides of a part; seconds of each."""
+    if part == "sft":
+        return both_sft(config, folder, seed)
+    if part == "reward_model":
+        return both_reward_models(config, folder, seed)
+    if part == "dpo" or part == "kto":
+        return both_preferences(config, part, folder, seed)
+    return both_practised(config, part, folder, seed)
 
 
 def both_sft(config: StudyConfig, folder: Path, seed: int) -> dict[Side, float]:
@@ -153,30 +193,68 @@ def imitation(config: StudyConfig, start: Path, seed: int, steps: int) -> sft.Sf
     )
 
 
-def both_grpo(config: StudyConfig, folder: Path, seed: int) -> dict[Side, float]:
+def both_practised(config: StudyConfig, part: Practised, folder: Path, seed: int) -> dict[Side, float]:
     """Practice; seconds of each side."""
-    from studies.trl_trainers import train_grpo
+    from studies.trl_trainers import Sampled, train_grpo, train_rloo
 
-    start, slower = config.run / "taught", config.optimizer.learning_rate / 3
-    optimizer = replace(config.optimizer, learning_rate=slower)
+    start, optimizer = config.run / "taught", slower(config.optimizer, 3)
+    algorithm, update, theirs = PRACTICE[part]
     ours = rl.RlConfig(
         model=start,
         data=DataConfig(file=config.run / "train.jsonl"),
         reward=RewardConfig(functions=(f"{REWARD}:right",)),
+        algorithm=algorithm,
         prompts_per_step=config.prompts_per_step,
         group_size=config.group_size,
         sampling=SamplingConfig(max_new_tokens=NEW_TOKENS),
-        update=UpdateConfig(clip_low=0.2, clip_high=0.28, aggregation="token_mean"),
+        update=update,
         optimizer=optimizer,
         loop=LoopConfig(steps=config.steps, checkpoint_every=1000, threads=1),
         seed=seed,
     )
     summary = finished(folder / "ours", partial(rl.train, ours))
-    both = replace(config, optimizer=optimizer, batch=config.prompts_per_step * config.group_size)
-    rows = rows_of(config.run / "train.jsonl")
-    given = lesson(both, start, folder / "trl", rows, seed)
-    seconds = train_grpo(given, load_file(REWARD).right, config.group_size, NEW_TOKENS)
+    both = replace(
+        config,
+        # TRL counts updates, we count batches.
+        optimizer=replace(optimizer, warmup_steps=update.epochs * optimizer.warmup_steps),
+        steps=update.epochs * config.steps,
+        batch=config.prompts_per_step * config.group_size,
+    )
+    given = lesson(both, start, folder / "trl", rows_of(config.run / "train.jsonl"), seed)
+    sampled = Sampled(config.group_size, NEW_TOKENS, update.epochs)
+    train = train_rloo if part == "rloo" else train_grpo
+    seconds = train(given, load_file(REWARD).right, sampled, theirs)
     return {"ours": summary["total_seconds"], "trl": seconds}
+
+
+def both_preferences(
+    config: StudyConfig, part: Literal["dpo", "kto"], folder: Path, seed: int
+) -> dict[Side, float]:
+    """Learning from pairs or labels without a reward model; seconds of each side."""
+    from studies.trl_trainers import train_dpo, train_kto
+
+    start, optimizer = config.run / "taught", slower(config.optimizer, 10)
+    name, batch = ("pairs", config.batch) if part == "dpo" else ("labels", 2 * config.batch)
+    ours = dpo.DpoConfig(
+        model=start,
+        loss=part,
+        data=DataConfig(file=config.run / f"{name}.jsonl"),
+        batch_pairs=batch,
+        held_out=0.0,
+        optimizer=optimizer,
+        loop=LoopConfig(steps=config.steps, checkpoint_every=1000, threads=1),
+        seed=seed,
+    )
+    summary = finished(folder / "ours", partial(dpo.train, ours))
+    both = replace(config, optimizer=optimizer, batch=batch)
+    train = train_dpo if part == "dpo" else train_kto
+    seconds = train(lesson(both, start, folder / "trl", rows_of(config.run / f"{name}.jsonl"), seed))
+    return {"ours": summary["total_seconds"], "trl": seconds}
+
+
+def slower(optimizer: OptimizerConfig, times: int) -> OptimizerConfig:
+    """The same optimizer at a part of its rate."""
+    return replace(optimizer, learning_rate=optimizer.learning_rate / times)
 
 
 def both_reward_models(config: StudyConfig, folder: Path, seed: int) -> dict[Side, float]:
@@ -249,6 +327,12 @@ def write_rows(run: Path) -> None:
         write_file(run / f"{name}.jsonl", rows)
     pairs = [pair_of(random, row) for row in rows_of(run / "train.jsonl")]
     write_file(run / "test_pairs.jsonl", [pair_of(random, row) for row in rows_of(run / "test.jsonl")])
+    labels = [
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+        for row in pairs
+        for side in ("chosen", "rejected")
+    ]
+    write_file(run / "labels.jsonl", labels)
     write_file(run / "pairs.jsonl", pairs)
 
 
@@ -270,7 +354,7 @@ def pair_of(random: Random, row: Mapping[str, str]) -> dict[str, str]:
     return {"prompt": row["prompt"], "chosen": row["completion"], "rejected": f"{worked} {off}"}
 
 
-def write_file(path: Path, rows: list[dict[str, str]]) -> None:
+def write_file(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as JSON lines."""
     atomic_write(path, "".join(json.dumps(row) + "\n" for row in rows))
 

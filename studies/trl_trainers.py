@@ -1,10 +1,10 @@
-"""TRL's SFT-, GRPO- and RewardTrainer on a user's rows, from the weights and settings that ours get."""
+"""TRL's trainers on a user's rows, from the weights and settings that ours get."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,16 @@ from transformers import (
     PrinterCallback,
 )
 from transformers.utils.logging import disable_progress_bar
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.kto_config import KTOConfig
+from trl.trainer.kto_trainer import KTOTrainer
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
+from trl.trainer.rloo_config import RLOOConfig
+from trl.trainer.rloo_trainer import RLOOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -29,6 +35,7 @@ from practicum.bench.rivals.with_trl import COMMON
 from practicum.training.optimizer import OptimizerConfig
 
 Rows = Sequence[dict[str, Any]]
+Reward = Callable[..., list[float]]
 
 
 @dataclass(frozen=True)
@@ -75,23 +82,65 @@ def train_sft(lesson: Lesson) -> float:
     return run(lesson, make)
 
 
-def train_grpo(lesson: Lesson, reward: Callable[..., list[float]], group: int, new_tokens: int) -> float:
+@dataclass(frozen=True)
+class Sampled:
+    """Completions of a prompt, their greatest length in tokens, and updates a batch of them serves."""
+
+    group: int
+    new_tokens: int
+    updates: int
+
+
+def practised(lesson: Lesson, sampled: Sampled, scratch: str) -> dict[str, Any]:
+    """What the trainers that sample share."""
+    return {
+        **shared(lesson, scratch),
+        "num_generations": sampled.group,
+        "max_completion_length": sampled.new_tokens,
+        "num_iterations": sampled.updates,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "beta": 0.0,
+    }
+
+
+def train_grpo(lesson: Lesson, reward: Reward, sampled: Sampled, more: Mapping[str, Any]) -> float:
     """Practise on rows of `prompt` and more columns, paid by `reward`; seconds of training."""
 
     def make(scratch: str) -> Any:
-        settings = GRPOConfig(
-            **shared(lesson, scratch),
-            num_generations=group,
-            max_completion_length=new_tokens,
-            beta=0.0,
-            epsilon=0.2,
-            epsilon_high=0.28,
-            loss_type="dapo",
-            temperature=1.0,
-            top_p=1.0,
-            top_k=0,
-        )
+        settings = GRPOConfig(**{**practised(lesson, sampled, scratch), "epsilon": 0.2, **more})
         return GRPOTrainer(**parts(lesson, causal(lesson.start)), reward_funcs=reward, args=settings)
+
+    return run(lesson, make)
+
+
+def train_rloo(lesson: Lesson, reward: Reward, sampled: Sampled, more: Mapping[str, Any]) -> float:
+    """The same by RLOOTrainer."""
+
+    def make(scratch: str) -> Any:
+        settings = RLOOConfig(**{**practised(lesson, sampled, scratch), **more})
+        return RLOOTrainer(**parts(lesson, causal(lesson.start)), reward_funcs=reward, args=settings)
+
+    return run(lesson, make)
+
+
+def train_dpo(lesson: Lesson) -> float:
+    """Learn from rows of `prompt`, `chosen` and `rejected`, with beta 0.1; seconds of training."""
+
+    def make(scratch: str) -> Any:
+        settings = DPOConfig(**shared(lesson, scratch), max_length=None, beta=0.1)
+        return DPOTrainer(**parts(lesson, causal(lesson.start)), args=settings)
+
+    return run(lesson, make)
+
+
+def train_kto(lesson: Lesson) -> float:
+    """Learn from rows of `prompt`, `completion` and `label`, with beta 0.1; seconds of training."""
+
+    def make(scratch: str) -> Any:
+        settings = KTOConfig(**shared(lesson, scratch), max_length=None, beta=0.1)
+        return KTOTrainer(**parts(lesson, causal(lesson.start)), args=settings)
 
     return run(lesson, make)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from studies.beside_trl import COUNTS, claims, rows_of, write_rows
+from practicum.training.algorithms import ALGORITHMS
+from practicum.training.rl import RlConfig
+from studies.beside_trl import COUNTS, PRACTICE, Part, claims, rows_of, write_rows
 
 
 def test_each_sum_is_in_one_file_only(tmp_path: Path) -> None:
@@ -24,6 +27,27 @@ def test_a_rejected_answer_is_never_right(tmp_path: Path) -> None:
         chosen, rejected = (row[side].rpartition(" ") for side in ("chosen", "rejected"))
         assert chosen[0] == rejected[0]
         assert chosen[2] != rejected[2]
+
+
+def test_labels_are_the_pairs(tmp_path: Path) -> None:
+    """Each answer of a pair once, good where it was chosen."""
+    write_rows(tmp_path)
+    pairs, labels = rows_of(tmp_path / "pairs.jsonl"), rows_of(tmp_path / "labels.jsonl")
+    assert len(labels) == 2 * len(pairs)
+    good = [(row["prompt"], row["completion"]) for row in labels if row["label"]]
+    assert good == [(row["prompt"], row["chosen"]) for row in pairs]
+
+
+def test_every_part_has_two_sides() -> None:
+    """Practice names algorithms of ours, under settings that both sides have."""
+    assert set(get_args(Part)) == {"sft", *PRACTICE, "dpo", "kto", "reward_model"}
+    for name, (algorithm, update, theirs) in PRACTICE.items():
+        ours = RlConfig(Path("m"), algorithm=algorithm, update=update)
+        assert ours.kl.beta == theirs.get("beta", 0.0), name
+        if algorithm in ("gspo", "group"):
+            chosen = ALGORITHMS[algorithm]
+            high = chosen.clip_high if update.clip_high is None else update.clip_high
+            assert high == theirs["epsilon_high"], name
 
 
 def test_claims_compare_seed_by_seed() -> None:

@@ -40,12 +40,12 @@ class Agent:
     ) -> None:
         self.observation, self.action, self.hidden, self.normalise = observation, action, hidden, normalise
         self.deviation = deviation
-        self.distribution = distribution_of(action)
+        self.distribution = distribution_of(action, deviation)
         self.network = Network(
             observation.size,
             self.distribution.outputs,
             hidden,
-            first_free(action, deviation),
+            first_free(action),
             torch.Generator().manual_seed(seed),
         )
         self.normaliser = Normaliser(observation.size)
@@ -83,7 +83,7 @@ class Agent:
         distribution, free = self.distribution, self.network.free.detach()
         raw = torch.from_numpy(distribution.sample(outputs.numpy(), free.numpy(), generator))
         own = distribution.logprobs(outputs, free, raw)
-        first = torch.tensor(first_free(self.action, self.deviation))
+        first = torch.tensor(first_free(self.action))
         reference = distribution.logprobs(torch.zeros_like(outputs), first, raw)
         return float(kl_estimate(own, reference, "k1").mean())
 

@@ -101,12 +101,13 @@ class Categorical:
 class Gaussian:
     """Independent Gaussians, whose deviations do not depend on the observation.
 
-    They live where the range of an action is from -1 to 1. What is drawn outside is cut to the bounds by
-    `actions`, as if the environment did it: log-probabilities are those of what was drawn, so the gradient
-    is exact. An action without two bounds is taken as it is drawn.
+    Raw actions are in units of the deviation at first, which is `deviation` where the range of an action is
+    from -1 to 1. So the policy learns as fast, measured by its own noise, however narrow it begins. What is
+    drawn outside is cut to the bounds by `actions`, as if the environment did it: log-probabilities are those
+    of what was drawn, so the gradient is exact. An action without two bounds is drawn where it lies.
     """
 
-    def __init__(self, spec: ActionSpec) -> None:
+    def __init__(self, spec: ActionSpec, deviation: float = 1.0) -> None:
         self.outputs = self.free = spec.sizes[0]
         low = np.array([-np.inf if bound is None else bound for bound in spec.low])
         high = np.array([np.inf if bound is None else bound for bound in spec.high])
@@ -114,6 +115,7 @@ class Gaussian:
         whole = np.isfinite(low) & np.isfinite(high)
         self.middle = np.where(whole, (np.where(whole, low, 0) + np.where(whole, high, 0)) / 2, 0.0)
         self.half = np.where(whole, (np.where(whole, high, 0) - np.where(whole, low, 0)) / 2, 1.0)
+        self.unit = deviation
 
     def sample(self, outputs_BO: Array, free: Array, generator: np.random.Generator) -> Array:
         """float32 [B, A]."""
@@ -133,13 +135,13 @@ class Gaussian:
         return -0.5 * distance.square().sum(1) - (logs.sum() + 0.5 * math.log(2 * math.pi) * self.outputs)
 
     def entropies(self, outputs_BO: Tensor, free: Tensor) -> Tensor:
-        """0.5 + 0.5 log(2 pi) + log(deviation), summed over the parts."""
-        constant = (0.5 + 0.5 * math.log(2 * math.pi)) * self.outputs
+        """0.5 + 0.5 log(2 pi) + log(deviation), summed over the parts; where ranges are from -1 to 1."""
+        constant = (0.5 + 0.5 * math.log(2 * math.pi) + math.log(self.unit)) * self.outputs
         return (free.clamp(NARROWEST, WIDEST).sum() + constant).expand(len(outputs_BO))
 
     def actions(self, raw: Array) -> Array:
         """float64 [B, A] within the bounds."""
-        found: Array = np.clip(self.middle + self.half * raw, self.low, self.high)
+        found: Array = np.clip(self.middle + self.half * self.unit * raw, self.low, self.high)
         return found
 
 
@@ -186,17 +188,17 @@ class Dirichlet:
         return found
 
 
-def distribution_of(spec: ActionSpec) -> Distribution:
-    """The family for an action space."""
+def distribution_of(spec: ActionSpec, deviation: float = 1.0) -> Distribution:
+    """The family for an action space; `deviation` is a Gaussian's at first."""
     if spec.kind == "box":
-        return Gaussian(spec)
+        return Gaussian(spec, deviation)
     return Dirichlet(spec) if spec.kind == "simplex" else Categorical(spec)
 
 
-def first_free(spec: ActionSpec, deviation: float) -> list[float]:
+def first_free(spec: ActionSpec) -> list[float]:
     """What is learned besides the outputs, at first: log-deviations, or an even Dirichlet's log-precision."""
     if spec.kind == "box":
-        return [math.log(deviation)] * spec.sizes[0]
+        return [0.0] * spec.sizes[0]
     return [math.log(spec.sizes[0])] if spec.kind == "simplex" else []
 
 

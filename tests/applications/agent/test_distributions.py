@@ -41,9 +41,9 @@ def test_choices(sizes: list[int], seed: int) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(size=st.integers(1, 5), seed=SEEDS)
-def test_gaussians(size: int, seed: int) -> None:
-    ours = Gaussian(ActionSpec.of(spaces.Box(-2, 6, (size,))))
+@given(size=st.integers(1, 5), seed=SEEDS, deviation=st.floats(0.05, 4))
+def test_gaussians(size: int, seed: int, deviation: float) -> None:
+    ours = Gaussian(ActionSpec.of(spaces.Box(-2, 6, (size,))), deviation)
     outputs, free = outputs_of(size, seed), outputs_of(size, seed + 1)[0].clamp(-3, 1.9)
     raw = ours.sample(outputs.numpy(), free.numpy(), np.random.default_rng(seed))
     theirs = known.Independent(known.Normal(outputs, free.exp()), 1)
@@ -51,11 +51,14 @@ def test_gaussians(size: int, seed: int) -> None:
     torch.testing.assert_close(
         ours.logprobs(outputs, free, drawn), theirs.log_prob(drawn), atol=1e-4, rtol=1e-4
     )
-    torch.testing.assert_close(ours.entropies(outputs, free), theirs.entropy(), atol=1e-5, rtol=1e-4)
+    scaled = known.Independent(known.Normal(outputs * deviation, free.exp() * deviation), 1)
+    torch.testing.assert_close(ours.entropies(outputs, free), scaled.entropy(), atol=1e-5, rtol=1e-4)
     inside = ours.actions(raw)
     assert ((inside >= -2) & (inside <= 6)).all()
-    # -1 and 1 are the bounds.
-    assert ours.actions(np.array([[-1.0] * size, [1.0] * size])).tolist() == [[-2.0] * size, [6.0] * size]
+    # Where the deviation at first is 1, -1 and 1 are the bounds.
+    ends = ours.actions(np.array([[-1 / deviation] * size, [1 / deviation] * size]))
+    np.testing.assert_allclose(ends, [[-2.0] * size, [6.0] * size])
+    np.testing.assert_allclose(ours.actions(np.zeros((1, size))), [[2.0] * size])
 
 
 def test_an_action_with_one_bound_is_cut_there_and_not_scaled() -> None:
