@@ -104,6 +104,16 @@ class EquationsTask:
             prompt_of(problem) for problem in self.problems(split, count, Random(f"prompts {split} {seed}"))
         ]
 
+    @property
+    def levels(self) -> list[str]:
+        """The levels with a weight above 0, the easiest first."""
+        return sorted(level for level, weight in self.config.levels.items() if weight > 0)
+
+    def prompts_at(self, level: str, split: str, count: int, seed: int) -> list[Prompt]:
+        """`count` prompts of one split and one level."""
+        only = EquationsTask(replace(self.config, levels={level: 1.0}))
+        return only.prompts(split, count, seed)
+
     def problems(self, split: str, count: int, random: Random) -> list[Problem]:
         """`count` problems of one split.
 
