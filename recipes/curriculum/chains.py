@@ -5,8 +5,8 @@
     15-6=9
     answer: 9
 
-Worked problems are mostly short. Each step is as easy in a long chain as in a short one; what is new in a long
-one is to find the next term and to know when to stop.
+Worked problems are mostly short. Each step is as easy in a long chain as in a short one; what is new in a
+long one is to find the next term and to know when to stop.
 """
 
 from __future__ import annotations
