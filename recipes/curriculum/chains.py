@@ -25,7 +25,7 @@ ANSWER = re.compile(r"^answer: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Config:
+class ChainsConfig:
     """Which chains are taught, and which are asked."""
 
     taught: int = 8
@@ -41,11 +41,11 @@ class Config:
 class Chains:
     """Chains of 2 terms or more; their length is their level."""
 
-    Config = Config
+    Config = ChainsConfig
     name = "chains"
     vocabulary_size = 128
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ChainsConfig) -> None:
         self.config = config
         self.levels = [str(terms) for terms in range(config.shortest, config.longest + 1)]
 
