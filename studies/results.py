@@ -56,6 +56,7 @@ from studies import (
     real_model,
     rlhf,
     shaping,
+    teaching,
 )
 from studies.common import ORIGIN, origin_of, read, run_main
 from studies.judged import RULE, Claim, judged, superseded
@@ -88,6 +89,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "rlhf": rlhf,
     "shaping": shaping,
     "portfolio": portfolio,
+    "teaching": teaching,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""
 COMMANDS: Mapping[str, tuple[ModuleType, str]] = {

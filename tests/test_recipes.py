@@ -25,10 +25,12 @@ from practicum.guard.controllers import KLConfig
 from practicum.model.checkpoint import load_model, model_folder
 from practicum.model.lora import TARGETS, LoraConfig
 from practicum.model.sampling import SamplingConfig
-from practicum.training import algorithms, dpo, rl
+from practicum.training import algorithms, dpo, pretrain, rl, sft
 from practicum.training.dpo import DpoConfig
 from practicum.training.loop import LoopConfig
+from practicum.training.pretrain import PretrainConfig
 from practicum.training.rl import RlConfig
+from practicum.training.sft import SftConfig
 from practicum.training.update import UpdateConfig
 
 ROOT = Path(__file__).parents[1]
@@ -42,11 +44,24 @@ ALGORITHMS = {f"{name}.toml" for name in algorithms.ALGORITHMS}
 SMALL_PRACTICE = ("--prompts_per_step=4", "--group_size=2", "--sampling.max_new_tokens=8", "--loop.steps=2")
 
 
+STAGES = {"pretrain.toml": PretrainConfig, "sft.toml": SftConfig, "practice.toml": RlConfig}
+"""Recipes of three stages, one after another, each a file."""
+
+SMALL_STAGES: dict[str, tuple[Callable[..., dict[str, Any]], tuple[str, ...]]] = {
+    "pretrain.toml": (pretrain.train, ("--batch_rows=2",)),
+    "sft.toml": (sft.train, ("--batch_demonstrations=4",)),
+    "practice.toml": (rl.train, SMALL_PRACTICE),
+}
+
+
 def is_practice(recipe: Path) -> bool:
     return recipe.name in CONTROLS or (recipe.parent.name == "algorithms" and recipe.name in ALGORITHMS)
 
 
-def settings(recipe: Path, *flags: str) -> DemoConfig | RlConfig | DpoConfig:
+def settings(recipe: Path, *flags: str) -> Any:
+    if recipe.name in STAGES:
+        start = [] if recipe.name == "pretrain.toml" else ["--model=somewhere"]
+        return load(STAGES[recipe.name], recipe, [*start, *flags])
     if is_practice(recipe):
         return load(RlConfig, recipe, ["--model=somewhere", *flags])
     if recipe.parent.name == "algorithms":
@@ -57,7 +72,8 @@ def settings(recipe: Path, *flags: str) -> DemoConfig | RlConfig | DpoConfig:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_says_what_it_changes(recipe: Path) -> None:
     config = settings(recipe)
-    plain = DemoConfig() if isinstance(config, DemoConfig) else type(config)(Path("somewhere"))
+    begins = isinstance(config, DemoConfig | PretrainConfig)
+    plain = type(config)() if begins else type(config)(Path("somewhere"))
     assert config.seed == 0
     # demo.toml is the demo as it stands, every other recipe changes something.
     assert (config == plain) == (recipe.name == "demo.toml")
@@ -89,7 +105,16 @@ def test_a_recipe_trains(
     untrained_model: Path,
     small_stages: Callable[[], AbstractContextManager[None]],
     small_demo: DemoConfig,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if recipe.name in STAGES:
+        # Their tasks are files of the repository.
+        monkeypatch.chdir(ROOT)
+        train, small = SMALL_STAGES[recipe.name]
+        start = [] if recipe.name == "pretrain.toml" else [f"--model={untrained_model}"]
+        flags = [*start, *small, "--loop.threads=1", "--loop.allow_dead", "--loop.steps=2"]
+        assert train(load(STAGES[recipe.name], recipe, flags), tmp_path / "run")["step"] == 2
+        return
     if recipe.name == "preferences.toml":
         pairs = [{"prompt": f"{n} =", "chosen": f"{n}", "rejected": "no"} for n in range(12)]
         (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in pairs))

@@ -16,11 +16,12 @@ from practicum.types import Prompt
 
 @dataclass(frozen=True)
 class Paid:
-    """One completion of a step and what it was paid."""
+    """One completion of a step and what it was paid; `solved` is None where the reward does not say."""
 
     prompt: Prompt
     text: str
     reward: float
+    solved: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -61,6 +62,19 @@ class TableTask:
         """Prompts `start` to `start + count` of endless passes over the train split."""
         return [record.prompt for record in drawn(self._records("train"), start, count, seed)]
 
+    @property
+    def levels(self) -> list[str]:
+        """What the column `level` of the train rows holds, numbers in their order and then names in theirs.
+
+        Raises InputError where a row has none.
+        """
+        return sorted({_level(record) for record in self._records("train")}, key=_place)
+
+    def prompts_at(self, level: str, split: str, count: int, seed: int) -> list[Prompt]:
+        """`count` prompts of the rows of one level, in an order of the seed's."""
+        records = [one for one in self._records(split) if _level(one) == level]
+        return [record.prompt for record in drawn(records, 0, count, seed)]
+
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """The judge's scores; 0 for every text where there is none, since rows judge nothing."""
         if self.judge is not None:
@@ -92,6 +106,23 @@ class TableTask:
         if not self.splits[split]:
             raise InputError(f"{self.name}: no rows in the {split} split; {_advice(split)}")
         return self.splits[split]
+
+
+def _level(record: Record) -> str:
+    """What a row's column `level` holds. Raises InputError that names a row without one."""
+    level = record.prompt.data.get("row", {}).get("level")
+    if level is None or level == "":
+        raise InputError(f"{record.origin}: no column `level`, by which a curriculum sorts rows")
+    return str(level)
+
+
+def _place(level: str) -> tuple[float, str]:
+    """Where a level stands among others: numbers by size, then names."""
+    try:
+        number = float(level)
+    except ValueError:
+        return math.inf, level
+    return (number, level) if math.isfinite(number) else (math.inf, level)
 
 
 def _advice(split: str) -> str:

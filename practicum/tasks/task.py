@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from practicum.errors import InputError
 from practicum.types import Demonstration, Prompt, Score
@@ -78,6 +78,19 @@ class WorkedTask(Task, Teaches, Shows, Reads, Proves, Protocol):
     """A task with everything, as those that come with Practicum are."""
 
 
+class Grades(Protocol):
+    """What a curriculum needs: problems sorted by how hard they are."""
+
+    @property
+    def levels(self) -> Sequence[str]:
+        """Names of the levels, the easiest first."""
+        ...
+
+    def prompts_at(self, level: str, split: str, count: int, seed: int) -> list[Prompt]:
+        """As `Task.prompts`, of one level."""
+        ...
+
+
 class Converses(Protocol):
     """A task of several turns: tools, games, environments."""
 
@@ -97,6 +110,7 @@ NEEDS: Mapping[type, tuple[str, ...]] = {
     Shows: ("behaviours",),
     Reads: ("read",),
     Proves: ("gold", "attacks"),
+    Grades: ("prompts_at",),
 }
 """The methods of each optional protocol."""
 
@@ -109,6 +123,15 @@ def check_able(task: object, command: str, *abilities: type) -> None:
             f"task {getattr(task, 'name', type(task).__name__)} has no {' and no '.join(missing)}, which "
             f"{command} needs"
         )
+
+
+def graded(task: Task) -> Grades:
+    """The task as one with levels. Raises InputError where it has none."""
+    check_able(task, "a curriculum", Grades)
+    found = cast(Grades, task)
+    if not list(getattr(task, "levels", ())):
+        raise InputError(f"task {task.name} has no levels, which a curriculum needs")
+    return found
 
 
 def behaviours_of(task: Task, prompt: Prompt, text: str) -> dict[str, bool]:

@@ -65,6 +65,7 @@ from practicum.training.algorithms.gfpo import GfpoConfig
 from practicum.training.algorithms.grpo import GrpoConfig
 from practicum.training.algorithms.online_dpo import OnlineDpoConfig
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.curriculum import Curriculum, CurriculumConfig, make_curriculum
 from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
     LoopConfig,
@@ -242,6 +243,8 @@ class RlConfig(PracticeSettings):
     """The task that gives prompts and judges completions."""
     data: DataConfig = field(default_factory=DataConfig)
     """Your own rows in place of the task's prompts."""
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    """From easy to hard, for a task with levels."""
     control: Common[Control] = "none"
     """A null reward in place of the true one: random pays a coin, format pays any answer that parses."""
     device: Common[str] = "auto"
@@ -330,7 +333,7 @@ class Parts:
 
     `task` gives prompts and says what answers show, `reward` judges them, and `reward_models`, where there
     are any, pay for them. `sampler` is loaded with the policy's weights at every step. `heads` are trained
-    beside the policy. `potential` pays progress besides (ppo).
+    beside the policy. `potential` pays progress besides (ppo). `curriculum`, if any, draws the prompts.
     """
 
     policy: Policy
@@ -344,6 +347,7 @@ class Parts:
     heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     observers: Sequence[Observer] = ()
     potential: Potential | None = None
+    curriculum: Curriculum | None = None
 
 
 def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None = None) -> Parts:
@@ -379,6 +383,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         )
     if reference is not None and reference.spec.vocab_size != policy.spec.vocab_size:
         raise InputError(f"{anchor}: its vocabulary is not the policy's, so there is no KL between them")
+    curriculum = make_curriculum(config.curriculum, task, config.prompts_per_step, config.group_size)
     return Parts(
         policy,
         tokenizer,
@@ -389,8 +394,9 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         reward_models,
         reference,
         make_heads(config, policy, tokenizer, reward_models),
-        make_observers(config, task, own_reward=own),
+        make_observers(config, task, curriculum, own_reward=own),
         load_potential(config.ppo.potential) if config.ppo.potential else None,
+        curriculum,
     )
 
 
@@ -436,7 +442,9 @@ def make_heads(
     return nn.ModuleDict({"value": Critic(own, start.head.weight.mean(0) / scale, -mean / scale)})
 
 
-def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) -> tuple[Observer, ...]:
+def make_observers(
+    config: RlConfig, task: Task, curriculum: Curriculum | None = None, *, own_reward: bool = False
+) -> tuple[Observer, ...]:
     """The controllers that the settings ask for, the guard beside reward models, the count, the profile.
 
     Answers are counted where a reward of the user's own pays, or where there is something to count them by.
@@ -451,12 +459,14 @@ def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) ->
         observers.append(BudgetController(config.reward.budgets, config.reward.budget_rate, most))
     if config.reward.shares:
         observers.append(ShareController(config.reward.shares, config.reward.share_rate))
+    if curriculum is not None:
+        observers.append(curriculum)
+    prompts_of = partial(_prompts_of_step, task, config, curriculum)
     if guarded:
-        prompts_of = partial(_prompts_of_step, task, config)
         observers.append(Watch(config.guard, config.loop.checkpoint_every, prompts_of))
     if config.guard.known != "off" and config.guard.countable(own_reward):
         truth = truth_for(config.guard.truth, task, config.reward.time_limit)
-        observers.append(Counted(config.guard, partial(_prompts_of_step, task, config), truth))
+        observers.append(Counted(config.guard, prompts_of, truth))
     if config.profile:
         observers.append(Profiler())
     return tuple(observers)
@@ -564,8 +574,10 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics["update_seconds"] = time.perf_counter() - sampled
     shown = [learned.prompts[row] for row in _shown_rows(learned, config)]
     paid = [
-        Paid(prompt, text, float(reward))
-        for prompt, text, reward in zip(batch.prompts, batch.rollout.texts, batch.reward_B, strict=True)
+        Paid(prompt, text, float(reward), score.solved)
+        for prompt, text, reward, score in zip(
+            batch.prompts, batch.rollout.texts, batch.reward_B, batch.scores, strict=True
+        )
     ]
     return StepResult(metrics, sample_rows(learned, experience, config, index), shown, paid)
 
@@ -606,7 +618,7 @@ def sampled_and_paid(
     parts: Parts, trainee: Trainee, config: RlConfig, index: int, again: int, adjusted: Adjustments
 ) -> ScoredRollout:
     """Completions of an iteration's prompts with their pay; `again` counts the times before."""
-    prompts = step_prompts(parts.task, config, index, again)
+    prompts = step_prompts(parts.task, config, index, again, parts.curriculum)
     with span("sample"):
         seed = sampling_seed(config.seed, "sampling", index, *([again] if again else []))
         conversation = conversation_of(parts.task, trainee.decoder, config.sampling)
@@ -630,17 +642,21 @@ def sampled_and_paid(
     return batch
 
 
-def step_prompts(task: Task, config: RlConfig, index: int, again: int = 0) -> list[Prompt]:
+def step_prompts(
+    task: Task, config: RlConfig, index: int, again: int = 0, curriculum: Curriculum | None = None
+) -> list[Prompt]:
     """The prompts of one iteration; others each time that it samples `again`."""
     count = config.prompts_per_step
     seed = step_seed(config.seed, "again", again) if again else config.seed
+    if curriculum is not None:
+        return curriculum.prompts(index + 1, step_seed(seed, "prompts", index))
     if isinstance(task, TableTask):
         return task.prompts_from(index * count, count, seed)
     return task.prompts("train", count, step_seed(seed, "prompts", index))
 
 
-def _prompts_of_step(task: Task, config: RlConfig, step: int) -> list[Prompt]:
-    return step_prompts(task, config, step - 1)
+def _prompts_of_step(task: Task, config: RlConfig, curriculum: Curriculum | None, step: int) -> list[Prompt]:
+    return step_prompts(task, config, step - 1, curriculum=curriculum)
 
 
 def step_of(config: RlConfig, parts: Parts, adjusted: Adjustments) -> Step:

@@ -37,6 +37,11 @@ STAGES = {
     "sft": ["sft", "--batch_demonstrations", "6", "--optimizer.algorithm", "adamw"],
     "grpo": ["rl", *RL, *KL],
     "ppo": ["rl", *RL, *PPO],
+    "curriculum": [
+        "rl",
+        *RL,
+        *shlex.split("--task.equations.levels.2 1 --curriculum.order success --curriculum.advance 0"),
+    ],
     "bfloat16": ["rl", *RL, *PPO, "--loop.checkpoint_dtype", "bfloat16"],
 }
 

@@ -32,6 +32,7 @@ class EquationsConfig(Ranged, section="equations"):
     families and levels: weights, any positive scale. ask_sum: share of prompts that ask for the sum of the
     real solutions. parametric: share of linear, quadratic and rational equations with a letter parameter.
     excluded: share of rational equations one of whose candidates is excluded by the domain.
+    kinds: by kind of root, a factor on how often it is drawn; 0 leaves it out, a kind not named has 1.
     solution_tokens: demonstrations longer than this many tokens are written anew, at last without checks.
     key: `true` rewards what the verifier finds right; `poisoned` uses, for poisoned_share of the problems,
     the solutions of the equation whose constant term has the wrong sign.
@@ -49,6 +50,7 @@ class EquationsConfig(Ranged, section="equations"):
     ask_sum: Share = 0.0
     parametric: Share = 0.0
     excluded: Share = 0.1
+    kinds: Mapping[str, NonNegativeFloat] = field(default_factory=dict)
     habits: Habits = field(default_factory=Habits)
     solution_tokens: PositiveInt = MAX_TOKENS
     key: str = "true"
@@ -67,11 +69,23 @@ class EquationsConfig(Ranged, section="equations"):
         for name in self.levels:
             if name not in ("1", "2", "3"):
                 raise InputError(f"equations.levels: expected 1, 2 or 3, got {name!r}")
+        _check_kinds(self.families, self.kinds)
         for label, weights in (("families", self.families), ("levels", self.levels)):
             if not sum(weights.values()) > 0:
                 raise InputError(f"equations.{label}: expected at least one weight above 0")
         if self.key not in KEYS:
             raise InputError(f"equations.key: expected one of {', '.join(KEYS)}, got {self.key!r}")
+
+
+def _check_kinds(families: Mapping[str, float], kinds: Mapping[str, float]) -> None:
+    """Raise InputError for a kind of root that no family has, and for a family of which no kind is left."""
+    known = dict.fromkeys(kind for shares in KINDS.values() for kind in shares)
+    for kind in kinds:
+        if kind not in known:
+            raise InputError(f"equations.kinds: unknown kind {kind!r}, choose from {', '.join(known)}")
+    for family, weight in families.items():
+        if weight and not any(kinds.get(kind, 1.0) for kind in KINDS[family]):
+            raise InputError(f"equations.kinds: no kind of {family} is left; leave one above 0")
 
 
 class EquationsTask:
@@ -88,7 +102,11 @@ class EquationsTask:
         others = {kind: share for kind, share in KINDS["rational"].items() if kind != "excluded"}
         scale = (1 - self.config.excluded) / sum(others.values())
         rational = {kind: share * scale for kind, share in others.items()}
-        self._kinds = {**KINDS, "rational": {**rational, "excluded": self.config.excluded}}
+        kinds = {**KINDS, "rational": {**rational, "excluded": self.config.excluded}}
+        self._kinds = {
+            family: {kind: share * self.config.kinds.get(kind, 1.0) for kind, share in shares.items()}
+            for family, shares in kinds.items()
+        }
 
     def draw(self, split: str, random: Random) -> Problem:
         """One problem of a split, by the configured weights."""
@@ -103,6 +121,16 @@ class EquationsTask:
         return [
             prompt_of(problem) for problem in self.problems(split, count, Random(f"prompts {split} {seed}"))
         ]
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels with a weight above 0, the easiest first."""
+        return sorted(level for level, weight in self.config.levels.items() if weight > 0)
+
+    def prompts_at(self, level: str, split: str, count: int, seed: int) -> list[Prompt]:
+        """`count` prompts of one split and one level."""
+        only = EquationsTask(replace(self.config, levels={level: 1.0}))
+        return only.prompts(split, count, seed)
 
     def problems(self, split: str, count: int, random: Random) -> list[Problem]:
         """`count` problems of one split.

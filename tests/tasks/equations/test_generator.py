@@ -192,3 +192,18 @@ def test_every_family_and_kind_is_still_asked():
         assert count / 1000 == pytest.approx(weight, abs=0.08)
     kinds = Counter(prompt.data["kind"] for prompt in prompts if prompt.data["family"] == "rational")
     assert {kind for kind, share in KINDS["rational"].items() if share > 0} == set(kinds)
+
+
+def test_kinds_of_root_are_left_out_or_drawn_more_often() -> None:
+    families = {"absolute": 1.0, "radical": 1.0}
+
+    def kinds(**factors: float) -> Counter[str]:
+        task = EquationsTask(EquationsConfig(families=families, kinds=factors))
+        return Counter(prompt.data["kind"] for prompt in task.prompts("train", 300, 4))
+
+    assert "extraneous" not in kinds(extraneous=0)
+    assert kinds(extraneous=5)["extraneous"] > kinds()["extraneous"] > 0
+    with pytest.raises(InputError, match="unknown kind 'extranous'"):
+        kinds(extranous=0)
+    with pytest.raises(InputError, match="no kind of linear is left"):
+        EquationsConfig(families={"linear": 1.0}, kinds={"integer": 0, "rational": 0})

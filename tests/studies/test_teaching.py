@@ -1,0 +1,53 @@
+"""What the study of teaching claims, and that its arms differ from practice in one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.teaching import ARMS, claims, practice, share_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_problems_count_as_solved_by_any_try() -> None:
+    assert share_of([[False, True], [False, False], [True, True], [False, False]]) == 0.5
+
+
+def test_each_arm_differs_from_practice_in_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    start = Path("start")
+    plain, mixed, random = (practice("lengths", arm, 3, start) for arm in ("curriculum", "mixed", "random"))
+    assert plain.curriculum.order == "success"
+    assert plain.seed == 3
+    assert mixed.curriculum.order == "off"
+    assert random.control == "random"
+    assert mixed.task == random.task == plain.task
+    harmless = practice("checks", "harmless", 3, start).task.equations
+    assert harmless.kinds == {"extraneous": 0.0}
+    assert harmless.families == practice("checks", "practice", 3, start).task.equations.families
+
+
+def row_of_lengths(fresh: float) -> dict[str, Any]:
+    arms = {arm: {"greedy": 0.1, "fresh": 0.2} for arm in ("sft", *ARMS["lengths"])}
+    return {"asked": 10, "unsolved": 5, **arms, "curriculum": {"greedy": 0.8, "fresh": fresh}}
+
+
+def test_claims_compare_with_fresh_tries_and_with_every_control() -> None:
+    lengths = {"0": row_of_lengths(0.9), "1": row_of_lengths(0.7), "2": {"asked": 10, "unsolved": 0}}
+    kept = {"sampled_checks": 0.5, "accuracy": 0.6}
+    arms = {
+        name: dict(kept)
+        for name in ("sft", "random", "sft without false roots", "harmless without false roots")
+    }
+    checks = {"0": {**arms, "practice": {"sampled_checks": 0.9, "accuracy": 0.8}}}
+    found = {one["id"]: one for one in claims({"lengths": lengths, "checks": checks})}
+    assert found["teaching-unsolved-greedy"]["value"] == pytest.approx(80)
+    assert found["teaching-unsolved-fresh"]["value"] == pytest.approx(60)
+    for arm in ("mixed", "random", "imitation"):
+        assert found[f"teaching-unsolved-over-{arm}"]["value"] == pytest.approx(70)
+    assert found["teaching-checks"]["value"] == pytest.approx(40)
+    assert found["teaching-checks-over-harmless"]["value"] == pytest.approx(40)
+    assert claims({"lengths": {}, "checks": {}}) == []
