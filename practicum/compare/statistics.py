@@ -95,12 +95,14 @@ class Answers:
     strata_C: NDArray[np.int64]
 
     @property
-    def means_R(self) -> Floats:
-        """Mean score of each run."""
+    def run_means(self) -> Floats:
+        """Mean score of each run, float64 [R]."""
         return np.asarray(self.sums_RC.sum(1) / self.sizes_C.sum())
 
 
-def middle_of_answers(answers: Answers, *, draws: int = DRAWS, seed: int = 0, level: float = 0.95) -> Estimate:
+def middle_of_answers(
+    answers: Answers, *, draws: int = DRAWS, seed: int = 0, level: float = 0.95
+) -> Estimate:
     """Interquartile mean over runs of their mean scores, with its interval over runs and problems.
 
     Runs are redrawn, and so are problems, the same for all runs, within each kind (the strata): the
@@ -113,7 +115,7 @@ def middle_of_answers(answers: Answers, *, draws: int = DRAWS, seed: int = 0, le
     index_DR = generator.integers(0, runs, (draws, runs))
     drawn = interquartile_mean(np.take_along_axis(means_DR, index_DR, 1)[..., None])
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(float(interquartile_mean(answers.means_R[:, None])), float(low), float(high), runs)
+    return Estimate(float(interquartile_mean(answers.run_means[:, None])), float(low), float(high), runs)
 
 
 def _redrawn(strata_C: NDArray[np.int64], draws: int, generator: np.random.Generator) -> Floats:

@@ -38,7 +38,6 @@ from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import sampling_seed, set_threads
 from practicum.types import Prompt, Reward, Score
 
-
 LABELS = ("family", "kind", "level", "ask")
 """What a prompt may say of itself, by which accuracy is told apart."""
 
@@ -70,7 +69,7 @@ class EvalConfig(Ranged):
     sampling: DecodingSettings = field(default_factory=DecodingSettings)
     """Length limit, rows at a time and dtype; the examination decides how completions are drawn."""
     rows: Path | None = None
-    """File to write one line of JSON to for each problem: what was answered, and how many samples are right."""
+    """File to write one line of JSON a problem to: what was answered, and how many samples are right."""
     threads: Common[Threads] = 0
     """CPU threads; 0 uses one per core."""
     device: Common[str] = "auto"
