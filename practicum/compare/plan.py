@@ -83,7 +83,7 @@ class Source:
 def make_plan(config: CompareConfig, threads: int) -> Plan:
     """The plan of a comparison, nothing written. Raises InputError naming the recipe that does not fit."""
     groups = grouped(config.settings)
-    names, notes = expanded(config.recipes, groups)
+    names, notes = expanded(config.recipes)
     sources = [source_of(name) for name in names]
     check_names(sources)
     notes += check_settings(groups, {source.command for source in sources})
@@ -95,16 +95,18 @@ def make_plan(config: CompareConfig, threads: int) -> Plan:
     return Plan(members, examination, samples, [*notes, *told, *offline_notes(members), *examined])
 
 
-def expanded(recipes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
+def expanded(recipes: Sequence[str]) -> tuple[list[str], list[str]]:
     """The names that `all` and `offline` stand for in their places, and what is left out of them."""
     names: list[str] = []
     notes: list[str] = []
-    taught = any(group[0].partition("=")[0] == "--reference" for group in groups)
     for word in recipes:
         if word == ALL:
-            needy = [name for name, one in ALGORITHMS.items() if "teacher" in one.needs and not taught]
+            needy = [name for name, one in ALGORITHMS.items() if "teacher" in one.needs]
             names += [name for name in ALGORITHMS if name not in needy]
-            notes += [f"{name} is left out of `all`: it needs a teacher (--reference)" for name in needy]
+            notes += [
+                f"{name} is left out of `all`: it needs a teacher, which a recipe names (reference)"
+                for name in needy
+            ]
         else:
             names += LOSSES if word == OFFLINE else [word]
     return list(dict.fromkeys(names)), notes

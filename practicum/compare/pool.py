@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from practicum.compare.member import EXAMINATION, run_folder
+from practicum.compare.member import EXAMINATION, log_of, run_folder
 from practicum.compare.plan import START, Plan
-from practicum.files import read_json, writing
+from practicum.files import read_json
 from practicum.run.progress import Progress, progress
 
 LOOK_SECONDS = 0.2
@@ -38,22 +38,40 @@ class Job:
         """Its folder."""
         return run_folder(folder, self.name, self.seed)
 
-    def log(self, folder: Path) -> Path:
-        """What it writes to its terminal."""
-        return folder / (f"{START}.log" if self.name == START else f"{self.name}/seed-{self.seed}.log")
-
     def done(self, folder: Path) -> bool:
         """Whether it is trained and examined."""
         return (self.place(folder) / EXAMINATION).exists()
 
 
 @dataclass
+class Worker:
+    """A process that makes one run after another, and the run that it is at."""
+
+    process: subprocess.Popen[bytes]
+    job: Job | None = None
+
+    def begin(self, job: Job) -> None:
+        """Have it make a run."""
+        assert self.process.stdin is not None
+        # One that has just died says so when it is looked at.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{job.name} {job.seed}\n".encode())
+            self.process.stdin.flush()
+        self.job = job
+
+
+@dataclass
 class Pool:
-    """What is done, what is at work, and what failed with its last words."""
+    """The processes at work, and what failed with its last words."""
 
     folder: Path
     failed: dict[str, str] = field(default_factory=dict)
-    working: dict[Job, subprocess.Popen[bytes]] = field(default_factory=dict)
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def working(self) -> list[Worker]:
+        """Those that are at a run."""
+        return [worker for worker in self.workers if worker.job is not None]
 
 
 def jobs_of(plan: Plan, seeds: Sequence[int]) -> list[Job]:
@@ -77,7 +95,7 @@ def run_all(folder: Path, jobs: Sequence[Job], at_a_time: int) -> dict[str, str]
         while waiting or pool.working:
             while waiting and len(pool.working) < at_a_time:
                 job = waiting.pop(0)
-                pool.working[job] = _begin(folder, job)
+                _idle_worker(pool, job.threads).begin(job)
             _look(pool, jobs, bar)
             time.sleep(LOOK_SECONDS)
     return pool.failed
@@ -89,42 +107,49 @@ def _ended(pool: Pool) -> Iterator[None]:
     try:
         yield
     finally:
-        for process in pool.working.values():
-            process.kill()
-            process.wait()
+        for worker in pool.workers:
+            worker.process.kill()
+            worker.process.wait()
 
 
-def _begin(folder: Path, job: Job) -> subprocess.Popen[bytes]:
-    """Start a run. It holds a pipe from us, by whose end it knows that we are gone, and not our Ctrl-C."""
-    log = job.log(folder)
-    command = [sys.executable, "-m", "practicum.compare.member", str(folder), job.name, str(job.seed)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads)}
-    with writing(log), open(log, "ab") as stream:
-        return subprocess.Popen(
-            command,
+def _idle_worker(pool: Pool, threads: int) -> Worker:
+    """One that has made its run, else a new one. It holds a pipe from us, by whose end it knows that we are
+    gone, and takes no Ctrl-C meant for us."""
+    for worker in pool.workers:
+        if worker.job is None:
+            return worker
+    worker = Worker(
+        subprocess.Popen(
+            [sys.executable, "-m", "practicum.compare.member", str(pool.folder)],
             stdin=subprocess.PIPE,
-            stdout=stream,
-            stderr=stream,
-            env=environment,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
             start_new_session=True,
         )
+    )
+    pool.workers.append(worker)
+    return worker
 
 
 def _look(pool: Pool, jobs: Sequence[Job], bar: Progress) -> None:
     """Tell what has ended, and how far all are."""
-    for job, process in list(pool.working.items()):
-        if process.poll() is None:
-            continue
-        del pool.working[job]
-        if process.returncode == 0 and job.done(pool.folder):
+    for worker in pool.working:
+        job, code = worker.job, worker.process.poll()
+        assert job is not None
+        if job.done(pool.folder):
             ended = sum(one.done(pool.folder) for one in jobs)
             line = f"{job.title}: {_found(job.place(pool.folder))} ({ended} of {len(jobs)})"
-        else:
-            pool.failed[job.title] = _last_words(pool.folder, job, process.returncode)
+        elif code is not None:
+            pool.failed[job.title] = _last_words(log_of(pool.folder, job.name, job.seed), code)
             line = f"{job.title} failed: {pool.failed[job.title]}"
+        else:
+            continue
+        worker.job = None
         print(f"practicum: {line}", file=sys.stderr, flush=True)
+    pool.workers = [worker for worker in pool.workers if worker.process.poll() is None]
     made = sum(_steps_made(pool, job) for job in jobs)
-    bar.update(made, at_work=",".join(job.title.replace(" seed ", "/") for job in pool.working) or "none")
+    at_work = [worker.job.title.replace(" seed ", "/") for worker in pool.working if worker.job]
+    bar.update(made, at_work=",".join(at_work) or "none")
 
 
 def _steps_made(pool: Pool, job: Job) -> int:
@@ -143,9 +168,9 @@ def _found(place: Path) -> str:
     return f"mean reward {found['reward']['mean']:.4g} of {found['n']}"
 
 
-def _last_words(folder: Path, job: Job, code: int) -> str:
+def _last_words(log: Path, code: int) -> str:
     """The last line that a run wrote, and where the rest is."""
-    log = job.log(folder)
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    lines = [line for line in text.splitlines() if line.strip()]
     said = lines[-1].removeprefix("practicum: error: ") if lines else f"exit code {code}"
     return f"{said} ({log})"

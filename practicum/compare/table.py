@@ -86,11 +86,11 @@ def decided(summary: Json) -> str:
     untested = sum(pair["verdict"] == ONE_SEED for pair in pairs)
     if untested == len(pairs):
         return "One seed: nothing tells a difference between recipes from one between seeds."
-    open_pairs = sum(pair["verdict"] == NOISE for pair in pairs)
-    count = len(pairs)
+    clear = sum(pair["verdict"] in ("first", "second") for pair in pairs)
+    count = f"{len(pairs)} pairs of recipes" if len(pairs) > 1 else "one pair of recipes"
     return (
-        f"Of {count} {'pair' if count == 1 else 'pairs'} of recipes the paired test decides "
-        f"{count - open_pairs - untested} (Holm, 5%); the other {open_pairs} are noise, as far as is seen."
+        f"Of {count} the paired test decides {clear} (Holm, 5%); {len(pairs) - clear} may be noise, as "
+        "far as these runs show."
     )
 
 
