@@ -1,8 +1,8 @@
 """Runs of a comparison, one after another, in a process of their own.
 
 `python -m practicum.compare.member DIR` is asked on standard input for runs, a name and a seed a line. A run
-trains as `practicum rl` or `practicum dpo` does, in DIR/NAME/seed-SEED, goes on where it was broken off, and is
-examined. The process ends at once when the one that began it has ended, however that came about: what stands
+trains as `practicum rl` or `practicum dpo` does, in DIR/NAME/seed-SEED, goes on where it was broken off, and
+is examined. The process ends at once when the one that began it has ended, however that came about: what is
 in the folder is good for resuming at any moment.
 
     DIR/NAME/seed-0/examination.json     as `practicum eval --json` prints it

@@ -71,6 +71,6 @@ def test_the_order_of_words_changes_nothing(order: list[str], data: st.DataObjec
     ],
 )
 def test_what_does_not_fit_is_told_in_one_line(words: list[str], told: str) -> None:
-    with pytest.raises(InputError, match="^[^\n]*$") as caught:
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
         read(*words)
     assert told in str(caught.value)

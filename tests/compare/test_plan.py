@@ -118,7 +118,7 @@ def test_a_plan_is_kept_as_it_is(tmp_path: Path) -> None:
     ],
 )
 def test_recipes_that_do_not_fit_are_named(words: list[str], told: str) -> None:
-    with pytest.raises(InputError, match="^[^\n]*$") as caught:
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
         planned(*words)
     assert told in str(caught.value)
 
