@@ -39,7 +39,7 @@ from studies.judged import Claim
 Part = Literal["equations", "jokes"]
 CHOOSING_SEED = 100
 """Of the first model and of the choice of rates; no reported run has it."""
-CROSSED = "95% interval over seeds and problems, t with the seeds' degrees of freedom, not adjusted for their number"
+CROSSED = "95% interval over seeds and problems, t with the seeds' freedom, for each pair alone"
 BASELINES: Mapping[Part, str] = {"equations": "group", "jokes": "dpo"}
 """What the others are compared with: the default of `practicum rl` and of `practicum dpo`."""
 MARGINS: Mapping[Part, str] = {

@@ -47,16 +47,29 @@ def render(summary: Json, title: str) -> str:
         rows=[cells(summary, row) for row in summary["members"]],
         decided=decided(summary),
         say=figure_of(summary),
-        finals=Markup(finals_picture(summary)),
+        finals=Markup(finals_picture(summary, "wide", 5.2)),
+        small_finals=Markup(finals_picture(summary, "small", 3.4)),
         groups=curve_groups(summary),
         pairs=[pair_cells(summary, pair) for pair in pairs],
-        changes=[(row["name"], changes(row)) for row in summary["members"]],
+        alike=in_words(alike_in(summary)),
+        changes=[(row["name"], own_changes(row, alike_in(summary))) for row in summary["members"]],
     )
 
 
-def changes(row: Json) -> str:
-    """What a recipe sets other than the defaults of its command."""
-    return ", ".join(f"{key} {value}" for key, value in row["changes"].items()) or "nothing"
+def alike_in(summary: Json) -> dict[str, Any]:
+    """What all recipes set alike, other than the defaults."""
+    first, *others = (row["changes"] for row in summary["members"])
+    return {key: value for key, value in first.items() if all(one.get(key) == value for one in others)}
+
+
+def own_changes(row: Json, alike: Json) -> str:
+    """What a recipe sets other than the defaults of its command and than all of them."""
+    return in_words({key: value for key, value in row["changes"].items() if key not in alike}) or "nothing"
+
+
+def in_words(settings: Json) -> str:
+    """Settings as text."""
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
 def pair_cells(summary: Json, pair: Json) -> list[str]:
@@ -90,7 +103,7 @@ def p_words(p: float | None) -> str:
 # -------------------------------------------------------------------------------------------------- pictures
 
 
-def finals_picture(summary: Json) -> str:
+def finals_picture(summary: Json, name: str, width: float) -> str:
     """Every recipe's final figure with its interval, its runs as small points, the start as a dotted line."""
     members = list(reversed(summary["members"]))
     say = figure_of(summary)
@@ -111,7 +124,7 @@ def finals_picture(summary: Json) -> str:
         if summary["measure"] == "accuracy":
             from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
 
     told = []
@@ -120,7 +133,7 @@ def finals_picture(summary: Json) -> str:
         told.append(f"{row['name']} {value} ({low} to {high})")
     words = f"{summary['measure']} at the end: {', '.join(told)}"
     height = 0.8 + 0.32 * len(members)
-    return page_picture("finals", words, draw, (5.2, max(1.8, height)))
+    return page_picture(f"finals-{name}", words, draw, (width, max(1.8, height)))
 
 
 def curve_groups(summary: Json) -> list[dict[str, Any]]:
@@ -146,6 +159,7 @@ METRICS = {
 def curve_picture(row: Json, alike: Sequence[Json]) -> str:
     """One recipe's curve with its interval, the others' behind it."""
     curve = row["curve"]
+    limits = limits_of(alike)
 
     def draw(axes: Axes) -> None:
         for other in alike:
@@ -159,6 +173,7 @@ def curve_picture(row: Json, alike: Sequence[Json]) -> str:
         marker = "o" if len(curve["places"]) < 3 else None
         axes.plot(curve["places"], curve["value"], color=SERIES[0], linewidth=2, marker=marker)
         axes.set_xlabel(curve["x"])
+        axes.set_ylim(*limits)
         if curve["metric"] != "reward":
             in_percent(axes)
         _few_ticks(axes)
@@ -167,6 +182,13 @@ def curve_picture(row: Json, alike: Sequence[Json]) -> str:
     return page_picture(
         f"curve-{row['name']}", f"{row['name']}, {METRICS[curve['metric']]}: {ends}", draw, SMALL
     )
+
+
+def limits_of(rows: Sequence[Json]) -> tuple[float, float]:
+    """Least and greatest value on the axes of curves that are to be compared: the same for all, from 0 up."""
+    lows, highs = ([value for row in rows for value in row["curve"][end]] for end in ("low", "high"))
+    low, high = min(0.0, *lows), max(0.05, *highs)
+    return low - 0.02 * (high - low), high + 0.05 * (high - low)
 
 
 def _few_ticks(axes: Axes) -> None:

@@ -5,6 +5,7 @@ Suffixes: R runs (seeds), C problems.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -36,6 +37,9 @@ ALPHA = 0.05
 NOISE = "noise"
 ONE_SEED = "one seed"
 """What is said of a difference that the test does not find, and of one that it cannot test."""
+MUCH_ALIKE = 0.3
+"""Share of answers with one ending from which that is told; the most common of few classes has more."""
+LONGEST_ENDING = 60
 POWERS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -74,6 +78,7 @@ def results(folder: Path, plan: Plan, seeds: Sequence[int], measure: str, failed
     found = [_member_row(one, whole[one.member.name], folder, measure) for one in present]
     if start is not None:
         add_gains(found, whole, start)
+    notes += endings_told(found)
     pairs = pairs_of(shape, scored)
     add_places(found, pairs)
     return {
@@ -167,6 +172,7 @@ def _member_row(one: Examined, answers: Answers, folder: Path, measure: str) -> 
         "mean": {"value": level.value, "low": level.low, "high": level.high},
         "per_seed": dict(zip(map(str, one.rows), answers.run_means.tolist(), strict=True)),
         "pass_at_k": pass_rates(list(one.rows.values())),
+        "ending": common_ending(list(one.rows.values())),
         "planned_completions": member.completions,
         "answers_read": answers_read(member) if member.command == "dpo" else None,
         "cost": {name: _mean([cost[name] for cost in costs]) for name in costs[0]},
@@ -199,6 +205,23 @@ def pass_rates(runs: Sequence[Sequence[Row]]) -> dict[str, dict[str, float]]:
         scores = [[pass_at_k(samples, rows[place]["right"], k) for place in asked] for rows in runs]
         found[f"pass@{k}"] = middle_of_answers(answers_of(shape, scores)).json()
     return found
+
+
+def common_ending(runs: Sequence[Sequence[Row]]) -> Json:
+    """The last line that most greedy answers share, over all runs, and the share of the answers."""
+    last = Counter(str(row["completion"]).strip().rpartition("\n")[2] for rows in runs for row in rows)
+    text, count = last.most_common(1)[0]
+    return {"text": text, "share": count / last.total()}
+
+
+def endings_told(found: Sequence[Json]) -> list[str]:
+    """What to say of recipes whose models answer the same to many problems, which no figure shows."""
+    return [
+        f"{row['name']} ends {row['ending']['share']:.0%} of its greedy answers alike, in "
+        f"{row['ending']['text'][:LONGEST_ENDING]!r}: read its answers.jsonl"
+        for row in found
+        if row["ending"]["share"] >= MUCH_ALIKE
+    ]
 
 
 def add_gains(found: Sequence[Json], whole: Mapping[str, Answers], start: Answers) -> None:

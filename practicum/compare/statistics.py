@@ -142,10 +142,10 @@ def paired_difference(one: Answers, other: Answers, level: float = 0.95) -> Diff
 
     Runs and problems are both samples: the claim is about other seeds and other problems. The variance of the
     mean difference is that of two crossed random factors (Clark 1973), and t has the degrees of freedom of
-    the smaller sample, which is the runs. Satterthwaite's would be more, and with few runs find too much: of pairs
-    that do not differ up to 13% at 5% with two runs, and seven times too many at the small p that many pairs
-    ask for with five. A sign test of five runs could not come below p = 1/16, and a bootstrap of five draws
-    from four fifths of their variance.
+    the smaller sample, which is the runs. Satterthwaite's would be more, and with few runs find too much: of
+    pairs that do not differ up to 13% at 5% with two runs, and seven times too many at the small p that many
+    pairs ask for with five. A sign test of five runs could not come below p = 1/16, and a bootstrap of five
+    draws from four fifths of their variance.
     """
     sizes_C = one.sizes_C
     runs, problems = one.sums_RC.shape

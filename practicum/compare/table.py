@@ -87,10 +87,10 @@ def decided(summary: Json) -> str:
     if untested == len(pairs):
         return "One seed: nothing tells a difference between recipes from one between seeds."
     clear = sum(pair["verdict"] in ("first", "second") for pair in pairs)
-    count = f"{len(pairs)} pairs of recipes" if len(pairs) > 1 else "one pair of recipes"
+    word = "pair" if len(pairs) == 1 else "pairs"
     return (
-        f"Of {count} the paired test decides {clear} (Holm, 5%); {len(pairs) - clear} may be noise, as "
-        "far as these runs show."
+        f"The paired test decides {clear} of {len(pairs)} {word} of recipes (5%, Holm); a difference that it "
+        "does not decide may be noise."
     )
 
 
