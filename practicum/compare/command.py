@@ -15,12 +15,12 @@ from typing import Any
 
 from practicum.compare.config import CompareConfig
 from practicum.compare.page import write
-from practicum.compare.plan import make_plan, read_plan, write_plan
+from practicum.compare.plan import expanded, make_plan, read_plan, write_plan
 from practicum.compare.pool import jobs_of, run_all
 from practicum.compare.results import results
 from practicum.compare.table import print_table
+from practicum.model.checkpoint import weight_count
 from practicum.model.device import chosen_device
-from practicum.model.policy import load_policy
 from practicum.run.folder import Run
 
 SOME_FAILED = 1
@@ -36,7 +36,7 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
     planned = (run_path / "plan.json").exists()
     plan = read_plan(run_path) if resume and planned else make_plan(config, threads)
     if not planned:
-        load_policy(config.model, chosen_device(plan.examination.device))
+        weight_count(config.model)
     folder = Run.open(run_path, config, "compare", resume=resume)
     if not planned:
         write_plan(plan, run_path)
@@ -51,9 +51,9 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
 def shared_cores(config: CompareConfig) -> tuple[int, int]:
     """(runs at a time, CPU threads of each): together no more than the cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    runs = len(config.recipes) * len(config.seeds)
+    runs = len(expanded(config.recipes)[0]) * len(config.seeds)
     elsewhere = chosen_device(device_of(config)).type != "cpu"
-    at_a_time = config.jobs or (1 if elsewhere else min(cores, max(runs, 1)))
+    at_a_time = config.jobs or (1 if elsewhere else min(cores, runs))
     return at_a_time, max(1, cores // at_a_time)
 
 

@@ -231,7 +231,7 @@ def add_gains(found: Sequence[Json], whole: Mapping[str, Answers], start: Answer
         mine = whole[row["name"]]
         same = np.repeat(start.sums_RC, mine.sums_RC.shape[0], 0)
         gaps.append(paired_difference(mine, Answers(same, mine.sizes_C, mine.strata_C)))
-    for row, gap, told in zip(found, gaps, tested(gaps), strict=True):
+    for row, gap, told in zip(found, gaps, with_verdicts(gaps), strict=True):
         verdict = told["verdict"]
         row["gain"] = told | {"verdict": {"first": "above", "second": "below"}.get(verdict, verdict)}
         assert row["gain"]["difference"] == gap.value
@@ -251,10 +251,10 @@ def pairs_of(shape: Sequence[Row], scored: Mapping[str, Mapping[int, Sequence[fl
         gaps.append(paired_difference(first, second))
         better = probability_of_improvement(first.run_means, second.run_means)
         rows.append({"first": one, "second": other, "seeds": seeds, "improvement": better.json()})
-    return [row | told for row, told in zip(rows, tested(gaps), strict=True)]
+    return [row | told for row, told in zip(rows, with_verdicts(gaps), strict=True)]
 
 
-def tested(gaps: Sequence[Difference]) -> list[Json]:
+def with_verdicts(gaps: Sequence[Difference]) -> list[Json]:
     """Differences with p adjusted for their number (Holm 1979), and the verdict: first, second or noise."""
     known = [gap.p for gap in gaps if gap.p is not None]
     adjusted = iter(holm(known).tolist())

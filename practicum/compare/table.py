@@ -12,6 +12,7 @@ from practicum.compare.results import NOISE, ONE_SEED
 
 WIDTH = 110
 """Where nothing says how wide the terminal is."""
+BESIDE = "beside the best"
 Json = Mapping[str, Any]
 
 
@@ -22,7 +23,7 @@ def print_table(summary: Json) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = headings(summary)
     for place, name in enumerate(heads):
-        table.add_column(name, justify="left" if place == 0 or name == "beside the best" else "right")
+        table.add_column(name, justify="left" if place == 0 or name == BESIDE else "right")
     for row in summary["members"]:
         table.add_row(*cells(summary, row))
     console.print(table)
@@ -33,34 +34,25 @@ def print_table(summary: Json) -> None:
 def headings(summary: Json) -> list[str]:
     """Heads of the columns."""
     power = highest_power(summary)
-    shown = [f"{summary['measure']} (IQM)", "95% interval", "over the start"]
-    return [
-        "recipe",
-        *shown,
-        *([power] if power else []),
-        "completions",
-        "tokens",
-        "seconds",
-        "beside the best",
-    ]
+    first = ["recipe", f"{summary['measure']} (IQM)", "95% interval", BESIDE, "over the start"]
+    return [*first, *([power] if power else []), "completions", "tokens", "seconds"]
 
 
 def cells(summary: Json, row: Json) -> list[str]:
     """One recipe's cells."""
     say = figure_of(summary)
     final, gain, cost = row["final"], row.get("gain"), row["cost"]
-    power = highest_power(summary)
+    power, runs = highest_power(summary), len(row["seeds"])
     return [
         row["name"],
         say(final["value"]),
         f"{say(final['low'])} to {say(final['high'])}",
+        row["beside_best"] + ("" if runs == len(summary["seeds"]) else f", {runs} runs"),
         "-" if gain is None else f"{signed(summary, gain['difference'])}{mark(gain['verdict'])}",
         *([_power(row, power)] if power else []),
         f"{cost['completions']:,.0f}" if row["command"] == "rl" else "none",
         thousands(cost["tokens"]),
         f"{cost['seconds']:,.0f}",
-        row["beside_best"]
-        + ("" if len(row["seeds"]) == len(summary["seeds"]) else f", {len(row['seeds'])} runs"),
     ]
 
 
