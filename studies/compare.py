@@ -117,8 +117,13 @@ def settings_of(config: StudyConfig, part: Part, model: Path) -> dict[str, Any]:
     """What all comparisons of a part have in common."""
     if part == "equations":
         return {"samples": config.samples, "jobs": config.jobs, "settings": config.settings}
-    words = ("--task=jokes", "--task.jokes.reward=gold", f"--preferences={ranked(config, model)}")
-    words += (f"--loop.steps={config.pair_steps}", "--held_out=0.1", *config.settings)
+    words = (
+        "--task=jokes",
+        "--task.jokes.reward=gold",
+        f"--preferences={ranked(config, model)}",
+        f"--loop.steps={config.pair_steps}",
+        *config.settings,
+    )
     return {"measure": "reward", "jobs": config.jobs, "settings": words}
 
 

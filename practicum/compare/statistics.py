@@ -177,7 +177,7 @@ def crossed_variance(values_RC: Floats) -> float:
     of_runs = problems * float((by_run_R**2).sum()) / (runs - 1)
     of_problems = runs * float((by_problem_C**2).sum()) / (problems - 1)
     rest = float((rest_RC**2).sum()) / ((runs - 1) * (problems - 1))
-    return max(of_runs, of_problems, of_runs + of_problems - rest) / (runs * problems)
+    return float(max(of_runs, of_problems, of_runs + of_problems - rest) / (runs * problems))
 
 
 def probability_of_improvement(

@@ -61,10 +61,10 @@ def compared(
 ) -> dict[str, Any]:
     """Recipes whose runs solve problems with these chances."""
     generator = np.random.default_rng(5)
-    write_run(run_folder(folder, START, 0), generator.random(200) < 0.5)
+    write_run(run_folder(folder, START, 0), (generator.random(200) < 0.5).tolist())
     for name, chance in chances.items():
         for seed in seeds:
-            write_run(run_folder(folder, name, seed), generator.random(200) < chance)
+            write_run(run_folder(folder, name, seed), (generator.random(200) < chance).tolist())
     plan = Plan([member(name) for name in chances], EvalConfig(MODEL), 512, ["a note"])
     return results(folder, plan, seeds, "auto", {})
 
