@@ -115,8 +115,9 @@ def compared(config: StudyConfig, part: Part) -> dict[str, Any]:
 
 def settings_of(config: StudyConfig, part: Part, model: Path) -> dict[str, Any]:
     """What all comparisons of a part have in common."""
+    against = {"against": BASELINES[part]}
     if part == "equations":
-        return {"samples": config.samples, "jobs": config.jobs, "settings": config.settings}
+        return {"samples": config.samples, "jobs": config.jobs, "settings": config.settings, **against}
     words = (
         "--task=jokes",
         "--task.jokes.reward=gold",
@@ -124,7 +125,7 @@ def settings_of(config: StudyConfig, part: Part, model: Path) -> dict[str, Any]:
         f"--loop.steps={config.pair_steps}",
         *config.settings,
     )
-    return {"measure": "reward", "jobs": config.jobs, "settings": words}
+    return {"measure": "reward", "jobs": config.jobs, "settings": words, **against}
 
 
 def made(settings: CompareConfig, folder: Path) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
     if not planned:
         write_plan(plan, run_path)
     failed = run_all(run_path, jobs_of(plan, config.seeds), at_a_time)
-    summary = results(run_path, plan, config.seeds, config.measure, failed)
+    summary = results(run_path, plan, config, failed)
     folder.finish(summary)
     page = write(summary, run_path)
     print_table(summary)

@@ -48,6 +48,9 @@ class CompareConfig(Ranged):
     measure: Common[Literal["auto", "accuracy", "reward"]] = "auto"
     """What is compared: the share of right greedy answers, or the mean reward of greedy answers. auto is
     accuracy where the task says what is right."""
+    against: Common[str] = ""
+    """The recipe that the others are tested against; empty tests every pair, which is stricter with each, for
+    there are more of them."""
     settings: tuple[str, ...] = ()
     """Settings of rl or dpo for all recipes. They are typed like any other (`--loop.checkpoint_every 10`) and
     kept here."""

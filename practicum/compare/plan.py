@@ -86,6 +86,7 @@ def make_plan(config: CompareConfig, threads: int) -> Plan:
     names, notes = expanded(config.recipes)
     sources = [source_of(name) for name in names]
     check_names(sources)
+    check_against(config.against, [source.name for source in sources])
     notes += check_settings(groups, {source.command for source in sources})
     members = [member_of(source, config, groups, threads) for source in sources]
     online = [member for member in members if member.command == "rl"]
@@ -162,6 +163,15 @@ def check_names(sources: Sequence[Source]) -> None:
                 f"recipes: {source.path} is to name a folder: rename the file, with letters, digits, - and _"
             )
         seen[source.name] = source
+
+
+def check_against(against: str, names: Sequence[str]) -> None:
+    """Raise InputError where what the others are tested against is none of them."""
+    if against and against not in names:
+        raise InputError(
+            f"against: no recipe is called {against!r}{nearest(against, names) or ';'} there are "
+            f"{', '.join(names)}"
+        )
 
 
 def check_settings(groups: Sequence[Sequence[str]], commands: set[str]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from practicum.compare.config import CompareConfig
 from practicum.compare.curves import curve_of
 from practicum.compare.member import ANSWERS, EXAMINATION, run_folder
 from practicum.compare.plan import START, Member, Plan, answers_read, changes_of
@@ -52,8 +53,9 @@ class Examined:
     costs: Mapping[int, Json]
 
 
-def results(folder: Path, plan: Plan, seeds: Sequence[int], measure: str, failed: Mapping[str, str]) -> Json:
+def results(folder: Path, plan: Plan, config: CompareConfig, failed: Mapping[str, str]) -> Json:
     """The comparison as plain values, for summary.json. Raises InputError where nothing is examined yet."""
+    seeds = config.seeds
     start_rows = read_rows(run_folder(folder, START, 0) / ANSWERS) if not failed.get(START) else []
     members = [examined_runs(folder, member, seeds) for member in plan.members]
     present = [one for one in members if one.rows]
@@ -62,7 +64,7 @@ def results(folder: Path, plan: Plan, seeds: Sequence[int], measure: str, failed
             f"{folder}: no run was brought to its end: {next(iter(failed.values()), 'resume it')}"
         )
     every = [*([start_rows] if start_rows else []), *(rows for one in present for rows in one.rows.values())]
-    measure, score, kept = chosen_measure(measure, every)
+    measure, score, kept = chosen_measure(config.measure, every)
     notes = list(plan.notes)
     if len(kept) < len(every[0]):
         notes.append(
@@ -79,14 +81,15 @@ def results(folder: Path, plan: Plan, seeds: Sequence[int], measure: str, failed
     if start is not None:
         add_gains(found, whole, start)
     notes += endings_told(found)
-    pairs = pairs_of(shape, scored)
-    add_places(found, pairs)
+    pairs = pairs_of(shape, scored, config.against)
+    add_places(found, pairs, config.against)
     return {
         "measure": measure,
         "problems": len(kept),
         "distinct_problems": len({row["problem"] for row in shape}),
         "samples": plan.samples,
         "seeds": list(seeds),
+        "against": config.against,
         "start": None if start is None else {"value": float(start.run_means[0])},
         "members": sorted(found, key=lambda row: -row["final"]["value"]),
         "pairs": pairs,
@@ -231,19 +234,26 @@ def add_gains(found: Sequence[Json], whole: Mapping[str, Answers], start: Answer
         mine = whole[row["name"]]
         same = np.repeat(start.sums_RC, mine.sums_RC.shape[0], 0)
         gaps.append(paired_difference(mine, Answers(same, mine.sizes_C, mine.strata_C)))
-    for row, gap, told in zip(found, gaps, with_verdicts(gaps), strict=True):
+    for row, told in zip(found, with_verdicts(gaps), strict=True):
         verdict = told["verdict"]
         row["gain"] = told | {"verdict": {"first": "above", "second": "below"}.get(verdict, verdict)}
-        assert row["gain"]["difference"] == gap.value
 
 
 # ----------------------------------------------------------------------------------------------------- pairs
 
 
-def pairs_of(shape: Sequence[Row], scored: Mapping[str, Mapping[int, Sequence[float]]]) -> list[Json]:
-    """Every pair of recipes on the seeds that both have: difference, p, and what is to be made of it."""
+def pairs_of(
+    shape: Sequence[Row], scored: Mapping[str, Mapping[int, Sequence[float]]], against: str = ""
+) -> list[Json]:
+    """Every pair of recipes on the seeds that both have: difference, p, and what is to be made of it.
+
+    `against`: only the pairs of this one, which then stands second.
+    """
     rows, gaps = [], []
-    for one, other in combinations(scored, 2):
+    chosen = combinations(scored, 2)
+    if against:
+        chosen = iter([(name, against) for name in scored if name != against and against in scored])
+    for one, other in chosen:
         seeds = [seed for seed in scored[one] if seed in scored[other]]
         if not seeds:
             continue
@@ -274,15 +284,18 @@ def verdict_of(gap: Difference, holm_p: float | None) -> str:
     return "first" if gap.value > 0 else "second"
 
 
-def add_places(found: Sequence[Json], pairs: Sequence[Json]) -> None:
-    """Give each row of `found` its standing beside the best: best, noise, behind, or one seed."""
-    best = max(found, key=lambda row: row["final"]["value"])["name"]
+def add_places(found: Sequence[Json], pairs: Sequence[Json], against: str = "") -> None:
+    """Give each row of `found` its standing beside the best, or beside `against`.
+
+    That is `best` (or `itself`), ahead, behind, noise, or one seed; none where the other has no run.
+    """
+    best = against or max(found, key=lambda row: row["final"]["value"])["name"]
     for row in found:
         if row["name"] == best:
-            row["beside_best"] = "best"
+            row["beside"] = "itself" if against else "best"
             continue
         pair = next((one for one in pairs if {one["first"], one["second"]} == {best, row["name"]}), None)
-        said = ONE_SEED if pair is None else pair["verdict"]
+        said = "none" if pair is None else pair["verdict"]
         if pair is not None and said in ("first", "second"):
             said = "behind" if pair[said] == best else "ahead"
-        row["beside_best"] = said
+        row["beside"] = said

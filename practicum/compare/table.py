@@ -12,7 +12,8 @@ from practicum.compare.results import NOISE, ONE_SEED
 
 WIDTH = 110
 """Where nothing says how wide the terminal is."""
-BESIDE = "beside the best"
+BESIDE = 3
+"""The place of the column that says how recipes stand beside one of them."""
 Json = Mapping[str, Any]
 
 
@@ -23,7 +24,7 @@ def print_table(summary: Json) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = headings(summary)
     for place, name in enumerate(heads):
-        table.add_column(name, justify="left" if place == 0 or name == BESIDE else "right")
+        table.add_column(name, justify="left" if place in (0, BESIDE) else "right")
     for row in summary["members"]:
         table.add_row(*cells(summary, row))
     console.print(table)
@@ -31,10 +32,21 @@ def print_table(summary: Json) -> None:
         console.print(line, soft_wrap=True)
 
 
+def beside(summary: Json) -> str:
+    """What the recipes are seen beside."""
+    return summary["against"] or "the best"
+
+
 def headings(summary: Json) -> list[str]:
     """Heads of the columns."""
     power = highest_power(summary)
-    first = ["recipe", f"{summary['measure']} (IQM)", "95% interval", BESIDE, "over the start"]
+    first = [
+        "recipe",
+        f"{summary['measure']} (IQM)",
+        "95% interval",
+        f"beside {beside(summary)}",
+        "over the start",
+    ]
     return [*first, *([power] if power else []), "completions", "tokens", "seconds"]
 
 
@@ -47,7 +59,7 @@ def cells(summary: Json, row: Json) -> list[str]:
         row["name"],
         say(final["value"]),
         f"{say(final['low'])} to {say(final['high'])}",
-        row["beside_best"] + ("" if runs == len(summary["seeds"]) else f", {runs} runs"),
+        row["beside"] + ("" if runs == len(summary["seeds"]) else f", {runs} runs"),
         "-" if gain is None else f"{signed(summary, gain['difference'])}{mark(gain['verdict'])}",
         *([_power(row, power)] if power else []),
         f"{cost['completions']:,.0f}" if row["command"] == "rl" else "none",

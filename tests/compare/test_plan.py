@@ -114,6 +114,7 @@ def test_a_plan_is_kept_as_it_is(tmp_path: Path) -> None:
         (["dpo", "--group_size", "4"], "--group_size is no setting of dpo"),
         (["dpo", "--samples", "64"], "no recipe here samples"),
         (["reinforce", "--grpo.advantage", "group_mean"], "recipe reinforce: --grpo.advantage"),
+        (["grpo", "rloo", "--against", "rlo"], "did you mean rloo"),
         (["grpo", "algorithms/grpo"], "two are called grpo"),
     ],
 )

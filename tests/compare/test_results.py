@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from practicum.compare.config import CompareConfig
 from practicum.compare.curves import curve_of
 from practicum.compare.member import ANSWERS, EXAMINATION, run_folder
 from practicum.compare.page import render
@@ -56,8 +57,12 @@ def write_run(place: Path, hits: Sequence[float | None], steps: int = 2) -> None
     (place / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics))
 
 
+def settings(recipes: Iterable[str], seeds: Sequence[int], **changes: Any) -> CompareConfig:
+    return CompareConfig(MODEL, tuple(recipes), tuple(seeds), **changes)
+
+
 def compared(
-    folder: Path, chances: dict[str, float], seeds: Sequence[int] = (0, 1, 2, 3, 4)
+    folder: Path, chances: dict[str, float], seeds: Sequence[int] = (0, 1, 2, 3, 4), against: str = ""
 ) -> dict[str, Any]:
     """Recipes whose runs solve problems with these chances."""
     generator = np.random.default_rng(5)
@@ -66,13 +71,13 @@ def compared(
         for seed in seeds:
             write_run(run_folder(folder, name, seed), (generator.random(200) < chance).tolist())
     plan = Plan([member(name) for name in chances], EvalConfig(MODEL), 512, ["a note"])
-    return results(folder, plan, seeds, "auto", {})
+    return results(folder, plan, settings(chances, seeds, against=against), {})
 
 
 def test_a_clear_difference_is_told_and_a_small_one_is_noise(tmp_path: Path) -> None:
     found = compared(tmp_path, {"grpo": 0.9, "rloo": 0.89, "reinforce": 0.5})
     assert [row["name"] for row in found["members"]][-1] == "reinforce"
-    places = {row["name"]: row["beside_best"] for row in found["members"]}
+    places = {row["name"]: row["beside"] for row in found["members"]}
     assert sorted(places.values()) == ["behind", "best", "noise"]
     assert places["reinforce"] == "behind"
     gains = {row["name"]: row["gain"]["verdict"] for row in found["members"]}
@@ -87,6 +92,19 @@ def test_a_clear_difference_is_told_and_a_small_one_is_noise(tmp_path: Path) -> 
     assert "decides 2 of 3 pairs" in " ".join(page.split())
 
 
+def test_fewer_tests_are_made_against_one_recipe(tmp_path: Path) -> None:
+    chances = {"grpo": 0.9, "rloo": 0.89, "reinforce": 0.5}
+    every = compared(tmp_path / "every", chances)
+    found = compared(tmp_path / "one", chances, against="reinforce")
+    assert {row["name"]: row["beside"] for row in found["members"]} == {
+        "grpo": "ahead", "rloo": "ahead", "reinforce": "itself",
+    }  # fmt: skip
+    assert [pair["second"] for pair in found["pairs"]] == ["reinforce", "reinforce"]
+    p = {pair["first"]: pair["p"] for pair in every["pairs"] if pair["second"] == "reinforce"}
+    assert {pair["first"]: pair["p"] for pair in found["pairs"]} == p
+    assert "beside reinforce" in " ".join(render(found, "mine").split())
+
+
 def test_runs_that_failed_leave_a_comparison_of_the_seeds_that_both_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,7 +113,7 @@ def test_runs_that_failed_leave_a_comparison_of_the_seeds_that_both_have(
     whole = tmp_path / "all"
     (run_folder(whole, "rloo", 3) / EXAMINATION).unlink()
     plan = Plan([member(name) for name in chances], EvalConfig(MODEL), 512, [])
-    found = results(whole, plan, (0, 1, 2, 3, 4), "auto", {"rloo seed 3": "it broke <b>"})
+    found = results(whole, plan, settings(chances, (0, 1, 2, 3, 4)), {"rloo seed 3": "it broke <b>"})
     assert found["pairs"][0]["seeds"] == [0, 1, 2, 4]
     assert "it broke &lt;b&gt;" in render(found, "mine")
     print_table(found)
@@ -112,7 +130,7 @@ def test_one_seed_decides_nothing_and_says_so(tmp_path: Path) -> None:
 def test_nothing_examined_is_told(tmp_path: Path) -> None:
     plan = Plan([member("grpo")], EvalConfig(MODEL), 512, [])
     with pytest.raises(InputError, match="no run was brought to its end: it broke"):
-        results(tmp_path, plan, (0,), "auto", {START: "it broke", "grpo seed 0": "it too"})
+        results(tmp_path, plan, settings(["grpo"], (0,)), {START: "it broke", "grpo seed 0": "it too"})
 
 
 def test_what_no_task_judges_is_compared_by_reward(tmp_path: Path) -> None:
@@ -120,9 +138,9 @@ def test_what_no_task_judges_is_compared_by_reward(tmp_path: Path) -> None:
     for seed in (0, 1):
         write_run(run_folder(tmp_path, "grpo", seed), [None] * 6)
     plan = Plan([member("grpo")], EvalConfig(MODEL), 512, [])
-    assert results(tmp_path, plan, (0, 1), "auto", {})["measure"] == "reward"
+    assert results(tmp_path, plan, settings(["grpo"], (0, 1)), {})["measure"] == "reward"
     with pytest.raises(InputError, match="use --measure reward"):
-        results(tmp_path, plan, (0, 1), "accuracy", {})
+        results(tmp_path, plan, settings(["grpo"], (0, 1), measure="accuracy"), {})
 
 
 P_VALUES = st.one_of(st.none(), st.floats(0, 1))
