@@ -173,4 +173,5 @@ def _last_words(log: Path, code: int) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     lines = [line for line in text.splitlines() if line.strip()]
     said = lines[-1].removeprefix("practicum: error: ") if lines else f"exit code {code}"
-    return f"{said} ({log})"
+    # Who was killed, as for want of memory, had no last words of its own.
+    return f"ended by signal {-code} after: {said} ({log})" if code < 0 else f"{said} ({log})"
