@@ -250,9 +250,9 @@ def pairs_of(
     `against`: only the pairs of this one, which then stands second.
     """
     rows, gaps = [], []
-    chosen = combinations(scored, 2)
+    chosen = list(combinations(scored, 2))
     if against:
-        chosen = iter([(name, against) for name in scored if name != against and against in scored])
+        chosen = [(name, against) for name in scored if name != against and against in scored]
     for one, other in chosen:
         seeds = [seed for seed in scored[one] if seed in scored[other]]
         if not seeds:

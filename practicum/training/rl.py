@@ -441,8 +441,8 @@ def make_observers(config: RlConfig, task: Task, *, own_reward: bool = False) ->
     guarded = learned and config.guard.action != "off"
     observers: list[Observer] = []
     algorithm = ALGORITHMS[config.algorithm]
-    if most := algorithm.most_completions(algorithm.settings(config)):
-        observers.append(CompletionLimit(most, config.prompts_per_step * config.group_size))
+    if limit := algorithm.most_completions(algorithm.settings(config)):
+        observers.append(CompletionLimit(limit, config.prompts_per_step * config.group_size))
     if config.kl.target or (guarded and config.guard.action == "hold"):
         observers.append(KLController(config.kl, config.guard.held_kl))
     if config.reward.budgets:
