@@ -121,7 +121,8 @@ def _train(
     """A command that fills a run's folder: `function(config, run_path, resume=bool) -> summary`.
 
     With `prints_its_own` the function writes its result for people, and only --json is printed here. `extra`
-    names the optional dependencies that the command's module imports.
+    names the optional dependencies that the command's module imports. `exit_code` in the summary is the
+    command's, where it is not 0.
     """
     from practicum.run.branch import BRANCHING, branched
     from practicum.run.folder import announced
@@ -164,9 +165,10 @@ def _train(
         again = shlex.join(["practicum", *name.split(), "--run", str(run_path), "--resume"])
         print(f"practicum: interrupted; continue with: {again}", file=sys.stderr)
         return INTERRUPTED
+    code = int(summary.pop("exit_code", 0))
     if options.json or not prints_its_own:
         _print_result({"run": str(run_path), **summary}, options.json)
-    return 0
+    return code
 
 
 def _origin(name: str, options: Arguments) -> Origin | None:
@@ -574,6 +576,16 @@ def _audit(arguments: Sequence[str]) -> int:
     return _compute("audit", "practicum.audit.whole", "AuditConfig", "audit", arguments, prints_its_own=True)
 
 
+def _compare(arguments: Sequence[str]) -> int:
+    """Recipes are words of their own, and settings of rl and dpo hold for all of them."""
+    from practicum.run.progress import never_silent
+
+    with never_silent("loading PyTorch"):
+        words = importlib.import_module("practicum.compare.arguments").translated(arguments)
+    module = "practicum.compare.command"
+    return _train("compare", module, "CompareConfig", "run", words, prints_its_own=True)
+
+
 COMMANDS: dict[str, Command] = {
     "demo": Command(
         "all the stages below, one after another, and a table of what each one taught",
@@ -603,6 +615,9 @@ COMMANDS: dict[str, Command] = {
             "table",
             prints_its_own=True,
         ),
+    ),
+    "compare": Command(
+        "recipes side by side: each with every seed at one budget, and what is noise", _compare
     ),
     "verify": Command(
         "judge an answer to an equation, exactly",

@@ -31,10 +31,10 @@ class Starter:
 def starters() -> dict[str, Starter]:
     """All recipes and examples by name. Raises InputError where the package came without them."""
     found = {}
-    for folder in sorted(path for path in _folder("recipes").iterdir() if path.is_dir()):
+    for folder in sorted(path for path in packaged("recipes").iterdir() if path.is_dir()):
         files = tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
         found[folder.name] = Starter(folder.name, _title(folder / "README.md"), folder, files)
-    for script in sorted(_folder("examples").glob("*.py")):
+    for script in sorted(packaged("examples").glob("*.py")):
         found[script.stem] = Starter(script.stem, _title(script), script.parent, (script.name,))
     return found
 
@@ -81,8 +81,8 @@ def copy(starter: Starter, folder: Path | None = None) -> list[Path]:
     return list(copies)
 
 
-def _folder(name: str) -> Path:
-    """Where recipes or examples lie: in the installed package, or beside it in a checkout."""
+def packaged(name: str) -> Path:
+    """The folder of `recipes` or `examples`: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
     for folder in (package / name, package.parent / name):
         if folder.is_dir():

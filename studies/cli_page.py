@@ -24,8 +24,8 @@ anything is written. `none` is typed where no value is meant; a table's entries 
 (`--reward.weights.NAME 0.5`); `--task jokes` is short for `--task.name jokes`. A run's folder holds its
 complete `config.toml`: running the command again with that file repeats the run.
 
-Exit codes: 0 done, 1 a wrong answer (`verify`), 2 bad input, with one line on stderr saying what to do,
-3 the guard would stop (`audit`), 130 interrupted.
+Exit codes: 0 done, 1 a wrong answer (`verify`) or a failed run (`compare`), 2 bad input, with one line
+on stderr saying what to do, 3 the guard would stop (`audit`), 130 interrupted.
 """
 
 

@@ -61,6 +61,14 @@ SMALL = {
     "sft": "--batch_demonstrations=4 --loop.steps=2 --loop.threads=1",
     "rl": "--prompts_per_step=4 --group_size=2 --sampling.max_new_tokens=8 --loop.steps=2 --loop.threads=1",
     "dpo": "--held_out=0.3 --loop.steps=2 --loop.threads=1",
+    "compare": (
+        "--prompts_per_step=4 --group_size=2 --samples=16 --sampling.max_new_tokens=8 --loop.allow_dead "
+        "--examination.count=6 --examination.samples=2 --examination.sampled_count=2 --jobs=1"
+    ),
+    "compare offline": (
+        "--held_out=0.3 --loop.steps=2 --sampling.max_new_tokens=8 --examination.count=6 "
+        "--examination.samples=0 --jobs=1"
+    ),
     "eval": "--count=4 --sampled_count=2 --sampling.max_new_tokens=8 --threads=1",
     "sample": "--sampling.max_new_tokens=8",
     "play": "--sampling.max_new_tokens=8",

@@ -41,6 +41,7 @@ LAYERS = {
     "applications": 8,
     "cluster": 8,
     "bench": 9,
+    "compare": 9,
     "demo": 9,
     "api": 10,
     "starters": 9,

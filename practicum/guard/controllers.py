@@ -94,6 +94,42 @@ class KLController(Quiet):
         self.target, self.hold = min(self.target or self.held_target, self.held_target), True
 
 
+class CompletionLimit(Quiet):
+    """Ends a run at a number of completions, where an algorithm samples more or less often in a step.
+
+    most: completions of the run; round_size: those of one round of sampling.
+    """
+
+    name = "completions"
+
+    def __init__(self, most: int, round_size: int) -> None:
+        self.most, self.round_size, self.sampled = most, round_size, 0
+
+    def before(self, step: int) -> Adjustments:
+        """As many rounds as are left; the first step of a run has one, whatever the limit."""
+        return Adjustments(rounds=max(1, (self.most - self.sampled) // self.round_size))
+
+    def after(self, step: int, result: StepResult) -> Verdict:
+        """Count the step's completions, and end where no round is left."""
+        self.sampled += int(result.metrics["completions"])
+        return self._verdict(f"step {step}")
+
+    def state(self) -> dict[str, Any]:
+        """The completions so far."""
+        return {"sampled": self.sampled}
+
+    def restore(self, state: Mapping[str, Any], run: Run) -> Verdict:
+        """Take the count."""
+        self.sampled = int(state["sampled"])
+        return self._verdict("its newest checkpoint")
+
+    def _verdict(self, place: str) -> Verdict:
+        if self.sampled + self.round_size <= self.most:
+            return GO_ON
+        said = f"practicum: {self.sampled:,} completions were sampled by {place}: the run ends at its limit"
+        return Verdict(ends=True, said=(said,))
+
+
 class _Multipliers(Quiet):
     """A multiplier for each of some names, 0 at the start, and what it sums up."""
 

@@ -43,12 +43,14 @@ class Adjustments:
     """What holds for one step of practice besides its settings.
 
     kl_weight: the weight of the KL, None for that of the settings. multipliers: what is taken off the weights
-    of named parts of the reward. prices: what a completion that shows a behaviour is paid more.
+    of named parts of the reward. prices: what a completion that shows a behaviour is paid more. rounds: times
+    that the step may sample, None for as many as the settings say.
     """
 
     kl_weight: float | None = None
     multipliers: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, float] = field(default_factory=dict)
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,10 @@ def adjustments(observers: Sequence[Observer], step: int) -> Adjustments:
     """What all observers together want of a step; no two of them adjust the same thing."""
     found = [observer.before(step) for observer in observers]
     weights = [one.kl_weight for one in found if one.kl_weight is not None]
+    rounds = [one.rounds for one in found if one.rounds is not None]
     return Adjustments(
         kl_weight=weights[-1] if weights else None,
         multipliers={name: value for one in found for name, value in one.multipliers.items()},
         prices={name: value for one in found for name, value in one.prices.items()},
+        rounds=min(rounds, default=None),
     )

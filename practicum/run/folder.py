@@ -66,8 +66,10 @@ ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "rewa
 """What the setting is called in a stage, in reward-model, and for the stages of rlhf."""
 GROWING = (STEPS, "epochs", "rounds")
 """What says how long a run is: steps, passes of a reward model over rankings, rounds of rlhf."""
-CHANGEABLE = (*GROWING, *ALLOW_DEAD)
-"""Settings that a resumed run may be given anew: to be longer than before, and to go on when dead."""
+JOBS = "jobs"
+CHANGEABLE = (*GROWING, *ALLOW_DEAD, JOBS)
+"""Settings that a resumed run may be given anew: to be longer than before, to go on when dead, and how many
+runs of a comparison are at work at a time."""
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 

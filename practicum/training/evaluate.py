@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from practicum.config import completed
 from practicum.data.config import DataConfig
+from practicum.files import atomic_write, to_json
 from practicum.model.device import told_device
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
@@ -36,6 +37,9 @@ from practicum.tasks.table import TableTask, check_judged
 from practicum.tasks.task import Task, behaviours_of
 from practicum.training.loop import sampling_seed, set_threads
 from practicum.types import Prompt, Reward, Score
+
+LABELS = ("family", "kind", "level", "ask")
+"""What a prompt may say of itself, by which accuracy is told apart."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class EvalConfig(Ranged):
     """Number of problems for pass@k."""
     sampling: DecodingSettings = field(default_factory=DecodingSettings)
     """Length limit, rows at a time and dtype; the examination decides how completions are drawn."""
+    rows: Path | None = None
+    """File to write one line of JSON a problem to: what was answered, and how many samples are right."""
     threads: Common[Threads] = 0
     """CPU threads; 0 uses one per core."""
     device: Common[str] = "auto"
@@ -90,19 +96,30 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     told = {"max_new_tokens": config.sampling.max_new_tokens}
     reward = with_functions(config.reward, task, None, told, config.split)
     try:
-        return {"model": str(config.model), **examine(policy, tokenizer, task, config, reward)}
+        found, rows = examined(policy, tokenizer, task, config, reward)
     finally:
         close(reward)
+    if config.rows is not None:
+        atomic_write(config.rows, "".join(to_json(row) + "\n" for row in rows))
+    return {"model": str(config.model), **found}
 
 
 def examine(
     policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig, reward: Reward | None = None
 ) -> dict[str, Any]:
+    """What `examined` finds, without the rows."""
+    return examined(policy, tokenizer, task, config, reward)[0]
+
+
+def examined(
+    policy: Policy, tokenizer: Tokenizer, task: Task, config: EvalConfig, reward: Reward | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Accuracy with its 95% interval, by slice, outcome rates, behaviours, and pass@k where asked for.
 
     Accuracy is over the completions of which the task says whether they solve their problem; where it says so
     of none, accuracy and pass@k are None. `reward` is the mean over all, of what `reward` pays in place of
-    the task, and of its parts; `notes` say what was not judged.
+    the task, and of its parts; `notes` say what was not judged. The second of the two are the rows, one a
+    problem, in the order in which every model is asked.
     """
     started, judge = time.perf_counter(), reward or task
     prompts = task.prompts(config.split, config.count, config.seed)
@@ -137,13 +154,34 @@ def examine(
             for prompt, text, score in zip(prompts[:24], greedy.rollout.texts, greedy.scores, strict=False)
         ],
     }
+    rows = _rows(prompts, greedy)
     if config.samples:
         few = prompts[: config.sampled_count]
         sampled = _sample(sitting, few, config.samples, 1.0)
         result["sampled"] = _pass_at_k(sampled, few, config.samples)
         result["sampled"]["behaviours"] = _behaviours(task, sampled.prompts, sampled.rollout.texts)
+        for row, solved in zip(rows, _solved_by_group(sampled), strict=False):
+            row |= {"samples": len(solved), "right": None if None in solved else sum(map(bool, solved))}
     result["seconds"] = time.perf_counter() - started
-    return result
+    return result, rows
+
+
+def _rows(prompts: Sequence[Prompt], greedy: ScoredRollout) -> list[dict[str, Any]]:
+    """One row a problem: labels of the prompt, the greedy answer and what it was judged."""
+    return [
+        {
+            "problem": prompt.problem,
+            **{name: prompt.data[name] for name in LABELS if name in prompt.data},
+            "prompt": prompt.text,
+            "completion": text,
+            "outcome": score.outcome,
+            "solved": score.solved,
+            "reward": reward,
+        }
+        for prompt, text, score, reward in zip(
+            prompts, greedy.rollout.texts, greedy.scores, greedy.reward_B.tolist(), strict=True
+        )
+    ]
 
 
 def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, Any]:
@@ -211,11 +249,9 @@ def _sample(sitting: Sitting, prompts: Sequence[Prompt], count: int, temperature
 
 
 def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:
-    solved: dict[int, list[bool | None]] = defaultdict(list)
-    for group, score in zip(batch.rollout.group_B.tolist(), batch.scores, strict=True):
-        solved[group].append(score.solved)
+    solved = _solved_by_group(batch)
     # A problem counts when the task judges all answers to it.
-    groups = [group for group, answers in solved.items() if None not in answers]
+    groups = [group for group, answers in enumerate(solved) if None not in answers]
     counts = [sum(map(bool, solved[group])) for group in groups]
     judged = [prompts[group] for group in groups]
     powers = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= samples]
@@ -225,6 +261,14 @@ def _pass_at_k(batch: ScoredRollout, prompts: Sequence[Prompt], samples: int) ->
     rates = {name: sum(found) / len(counts) for name, found in chances.items()}
     intervals = {name: interval_of(found, judged) for name, found in chances.items()}
     return {"n": len(counts), "samples": samples, **rates, "ci95": intervals}
+
+
+def _solved_by_group(batch: ScoredRollout) -> list[list[bool | None]]:
+    """For each prompt in order, whether each of its answers is right."""
+    solved: dict[int, list[bool | None]] = defaultdict(list)
+    for group, score in zip(batch.rollout.group_B.tolist(), batch.scores, strict=True):
+        solved[group].append(score.solved)
+    return [solved[group] for group in sorted(solved)]
 
 
 def _notes(task: Task, judged: int, count: int) -> list[str]:
@@ -260,7 +304,7 @@ def _slices(prompts: Sequence[Prompt], right: Sequence[bool]) -> dict[str, dict[
     """Accuracy by the prompts' own labels (family, kind, level, ask)."""
     found: dict[str, list[tuple[bool, Prompt]]] = defaultdict(list)
     for prompt, correct in zip(prompts, right, strict=True):
-        for label in ("family", "kind", "level", "ask"):
+        for label in LABELS:
             if label in prompt.data:
                 found[f"{label}={prompt.data[label]}"].append((correct, prompt))
     return {name: _share(flags, "accuracy") for name, flags in sorted(found.items())}

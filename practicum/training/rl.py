@@ -20,7 +20,13 @@ from torch import Tensor, nn
 
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
-from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
+from practicum.guard.controllers import (
+    BudgetController,
+    CompletionLimit,
+    KLConfig,
+    KLController,
+    ShareController,
+)
 from practicum.guard.counted import COUNTING, Counted, WatchConfig
 from practicum.guard.guard import GuardConfig
 from practicum.guard.observer import Adjustments, Observer, Paid, StepResult, adjustments
@@ -452,6 +458,9 @@ def make_observers(
     learned = bool(config.reward_model) or config.guard.rewards == "any"
     guarded = learned and config.guard.action != "off"
     observers: list[Observer] = []
+    algorithm = ALGORITHMS[config.algorithm]
+    if limit := algorithm.most_completions(algorithm.settings(config)):
+        observers.append(CompletionLimit(limit, config.prompts_per_step * config.group_size))
     if config.kl.target or (guarded and config.guard.action == "hold"):
         observers.append(KLController(config.kl, config.guard.held_kl))
     if config.reward.budgets:
@@ -557,6 +566,7 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
     metrics |= describe_credit(experience, step)
     if parts.algorithm.keep is not None:
         metrics["kept"] = (0 if kept is None else len(kept.scores)) / len(batch.scores)
+        metrics["completions"] = len(batch.scores)
     if parts.algorithm.fewest == 1 and "values" not in parts.algorithm.needs:
         # What compares no answers to one prompt learns from tied groups too.
         del metrics["groups_tied"]
@@ -596,8 +606,9 @@ def gathered(
     if algorithm.keep is None:
         return batches[0], batches[0]
     kept = [algorithm.keep(batches[0], settings)]
+    most = min(algorithm.most_rounds(settings), adjusted.rounds or algorithm.most_rounds(settings))
     groups = len(_groups_of(batches[0].rollout.group_B, kept[0]))
-    while len(batches) < algorithm.most_rounds(settings) and groups < config.prompts_per_step:
+    while len(batches) < most and groups < config.prompts_per_step:
         batches.append(sampled_and_paid(parts, trainee, config, index, len(batches), adjusted))
         kept.append(algorithm.keep(batches[-1], settings))
         groups += len(_groups_of(batches[-1].rollout.group_B, kept[-1]))

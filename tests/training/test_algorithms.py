@@ -466,6 +466,8 @@ def test_dapo_samples_again_until_enough_prompts_teach(tokenizer: Tokenizer) -> 
     again, same = gathered(parts, trainee, config, 0, Adjustments())
     assert same is not None
     assert again.rollout.texts == batch.rollout.texts
+    twice, _ = gathered(parts, trainee, config, 0, Adjustments(rounds=2))
+    assert len(twice.scores) == min(2 * 4 * 6, len(batch.scores))
     few = replace(config, dapo=DapoConfig(most_rounds=1))
     once, fewer = gathered(parts, trainee, few, 0, Adjustments())
     assert len(once.scores) == 4 * 6

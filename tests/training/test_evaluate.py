@@ -12,7 +12,7 @@ import torch
 from practicum.errors import InputError
 from practicum.model.sampling import DecodingSettings
 from practicum.stats import exact_share
-from practicum.training.evaluate import EvalConfig, examine, mean_reward, pass_at_k
+from practicum.training.evaluate import EvalConfig, examine, examined, mean_reward, pass_at_k
 from practicum.types import Prompt, Score
 
 
@@ -146,3 +146,16 @@ def test_the_interval_of_a_mean_reward_counts_problems_not_answers() -> None:
     assert mean_reward(prompts * 8, batch_of(rewards * 8))["ci95"] == pytest.approx(once["ci95"])
     assert mean_reward(prompts[:1] * 3, batch_of([0.1, 0.5, 0.9])) == {"mean": 0.5, "ci95": None}
     assert mean_reward(prompts, batch_of([0.5] * 5)) == {"mean": 0.5, "ci95": None}
+
+
+def test_the_rows_of_an_examination_add_up_to_its_figures(make_trainee: Any, letter_task: Any) -> None:
+    trainee = make_trainee(scale=4.0)
+    result, rows = examined(trainee.decoder, trainee.tokenizer, letter_task, CONFIG)
+    assert len(rows) == result["n"]
+    assert sum(row["solved"] for row in rows) / len(rows) == pytest.approx(result["accuracy"])
+    assert sum(row["reward"] for row in rows) / len(rows) == pytest.approx(result["reward"]["mean"])
+    asked = [row for row in rows if "samples" in row]
+    assert len(asked) == result["sampled"]["n"]
+    rates = [pass_at_k(row["samples"], row["right"], 2) for row in asked]
+    assert sum(rates) / len(rates) == pytest.approx(result["sampled"]["pass@2"])
+    assert [row["prompt"] for row in rows[:24]] == [row["prompt"] for row in result["examples"]]

@@ -14,7 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.guard.controllers import BudgetController, KLConfig, KLController, ShareController
+from practicum.guard.controllers import (
+    BudgetController,
+    CompletionLimit,
+    KLConfig,
+    KLController,
+    ShareController,
+)
 from practicum.guard.observer import GO_ON, Adjustments, Quiet, StepResult, Verdict, adjustments
 from practicum.run.folder import Run
 from practicum.training.loop import LoopConfig, Stage, run_steps
@@ -169,3 +175,30 @@ def test_a_controller_continues_from_its_json_to_the_bit(
         cut = again
         assert adjustments(whole, number) == adjustments(cut, number)
     assert isinstance(adjustments(whole, 1), Adjustments)
+
+
+@given(st.integers(1, 9), st.integers(1, 200), st.lists(st.integers(1, 5), min_size=200, max_size=200))
+def test_a_limit_of_completions_is_reached_and_never_passed(
+    round_size: int, most: int, wanted: list[int]
+) -> None:
+    limit = CompletionLimit(most, round_size)
+    sampled = 0
+    for number, rounds in enumerate(wanted, start=1):
+        allowed = limit.before(number).rounds
+        assert allowed is not None
+        sampled += round_size * min(rounds, allowed)
+        verdict = limit.after(number, StepResult({"completions": round_size * min(rounds, allowed)}))
+        again = CompletionLimit(most, round_size)
+        assert again.restore(limit.state(), Run(Path("unused"))).ends == verdict.ends
+        assert again.before(number + 1) == limit.before(number + 1)
+        if verdict.ends:
+            break
+    assert verdict.ends
+    # Less than a round is left over; a limit below one round still has one.
+    assert most - round_size < sampled <= max(most, round_size)
+
+
+def test_of_several_limits_to_rounds_the_least_holds() -> None:
+    assert adjustments([], 1).rounds is None
+    limits = [CompletionLimit(30, 10), CompletionLimit(20, 10)]
+    assert adjustments(limits, 1).rounds == 2

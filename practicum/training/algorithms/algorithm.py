@@ -65,6 +65,7 @@ class Algorithm:
     clip_low, clip_high, kl: what its paper has, where the settings leave it open; no clip_low or clip_high
     where the loss has no such bound. pulls: where a pull to a reference may be. keep: the rows to learn from,
     bool [B]; all without it. most_rounds: times it samples again for prompts whose rows were not kept.
+    most_completions: at which number of completions a run ends; 0 where its steps alone say when.
     changes, costs, source: its line in the table.
     """
 
@@ -81,6 +82,7 @@ class Algorithm:
     pulls: tuple[Placement, ...] = ("reward", "loss")
     keep: Callable[[ScoredRollout, Any], Tensor] | None = None
     most_rounds: Callable[[Any], int] = lambda settings: 1
+    most_completions: Callable[[Any], int] = lambda settings: 0
     section: str = ""
     changes: str = ""
     costs: str = ""

@@ -3,7 +3,8 @@
 A as in GRPO, of rewards less the overlong penalty; clip 0.2 below and 0.28 above; the mean over all tokens;
 no KL. Prompts whose answers were all paid the same are dropped and others are sampled in their place, until
 the batch is full. Source: Yu et al. 2025 (2503.14476, eq. 8 to 13). The paper samples as often as it takes;
-here `dapo.most_rounds` bounds it.
+here `dapo.most_rounds` bounds it in a
+step, and `dapo.most_completions` in a run, for comparisons at one budget.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 
 from torch import Tensor
 
-from practicum.ranges import PositiveInt, Ranged, Share
+from practicum.ranges import NonNegativeInt, PositiveInt, Ranged, Share
 from practicum.rollout.collect import ScoredRollout
 from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
 from practicum.training.objectives import group_advantages, soft_overlong_penalty, untied
@@ -28,6 +29,9 @@ class DapoConfig(Ranged, section="dapo"):
     price (4,096 of 20,480 in the paper)."""
     most_rounds: PositiveInt = 5
     """Times that prompts are sampled in a step, at most, until enough of them have answers that differ."""
+    most_completions: NonNegativeInt = 0
+    """Completions sampled in the whole run, at most: it ends before a step that would go beyond, whatever
+    steps are left. 0 for no limit."""
 
 
 def keep(batch: ScoredRollout, config: DapoConfig) -> Tensor:
@@ -52,6 +56,7 @@ ALGORITHM = Algorithm(
     credit=credit,
     keep=keep,
     most_rounds=lambda config: int(config.most_rounds),
+    most_completions=lambda config: int(config.most_completions),
     changes="GRPO's advantage less a price on overlong answers; tied prompts replaced; upper clip 0.28",
     costs="samples up to dapo.most_rounds times as much",
     source="Yu et al. 2025, 2503.14476",

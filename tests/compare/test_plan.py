@@ -1,0 +1,133 @@
+"""Recipes become complete settings at one budget, and what does not fit is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from practicum.compare.arguments import translated
+from practicum.compare.config import CompareConfig
+from practicum.compare.plan import Plan, make_plan, read_plan, write_plan
+from practicum.config import load
+from practicum.errors import InputError
+from practicum.training.algorithms import ALGORITHMS
+from practicum.training.preference_losses import LOSSES
+
+
+def planned(*words: str) -> Plan:
+    given_words = ["--model", "nowhere", "--seeds", "3", "4", *words]
+    return make_plan(load(CompareConfig, None, translated(given_words)), threads=2)
+
+
+def recipe(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_all_is_every_algorithm_that_needs_no_teacher_at_the_same_number_of_completions() -> None:
+    plan = planned("all", "--samples", "2560")
+    assert {member.name for member in plan.members} == set(ALGORITHMS) - {"distill"}
+    assert any("distill is left out" in note for note in plan.notes)
+    assert {member.completions for member in plan.members} == {2560}
+    assert all(member.config.loop.threads == 2 for member in plan.members)
+    assert {member.config.algorithm for member in plan.members} == {member.name for member in plan.members}
+
+
+def test_every_packaged_recipe_of_an_algorithm_can_be_named() -> None:
+    names = [f"algorithms/{name}" for name in ALGORITHMS if name not in ("group", "ppo")]
+    plan = planned(*names, "equations-ppo", "algorithms/preferences", "--samples", "3840")
+    assert len(plan.members) == len(names) + 2
+    assert plan.members[-1].command == "dpo"
+    assert plan.members[-2].method == "ppo"
+
+
+@given(st.integers(1, 12), st.integers(2, 9), st.integers(1, 600))
+def test_nobody_samples_more_than_the_budget_and_who_samples_less_is_named(
+    prompts: int, group: int, samples: int
+) -> None:
+    words = ("grpo", "--prompts_per_step", str(prompts), "--group_size", str(group))
+    each = prompts * group
+    if samples < each:
+        with pytest.raises(InputError, match="one iteration of grpo samples"):
+            planned(*words, "--samples", str(samples))
+        return
+    plan = planned(*words, "--samples", str(samples))
+    (member,) = plan.members
+    assert member.completions == member.steps * each <= samples < member.completions + each
+    assert bool([note for note in plan.notes if "does not divide" in note]) == (member.completions < samples)
+
+
+def test_what_samples_again_is_held_to_the_budget_and_that_is_told() -> None:
+    plan = planned("dapo", "grpo", "--samples", "512")
+    assert plan.members[0].config.dapo.most_completions == 512
+    assert any("dapo samples again" in note for note in plan.notes)
+
+
+def test_without_samples_the_first_recipe_says_how_many(tmp_path: Path) -> None:
+    long = recipe(tmp_path, "long.toml", 'algorithm = "rloo"\n[loop]\nsteps = 7\n')
+    plan = planned(long, "grpo")
+    assert plan.samples == 7 * 32 * 8
+    assert [member.steps for member in plan.members] == [7, 7]
+    assert any("the budget is that of long" in note for note in plan.notes)
+
+
+def test_offline_losses_read_the_same_and_kto_is_told(tmp_path: Path) -> None:
+    plan = planned("offline", "--preferences", "p.jsonl", "--task", "jokes", "--loop.steps", "5")
+    assert [member.name for member in plan.members] == list(LOSSES)
+    assert plan.samples == 0
+    assert plan.examination.task.name == "jokes"
+    assert any("kto 160" in note and "dpo 320" in note for note in plan.notes)
+
+
+def test_settings_of_one_command_are_for_its_recipes_and_that_is_told() -> None:
+    plan = planned("grpo", "dpo", "--preferences", "p.jsonl", "--group_size", "4", "--samples", "128")
+    grpo, dpo = plan.members
+    assert grpo.config.group_size == 4
+    assert dpo.config.preferences == ("p.jsonl",)
+    told = [note for note in plan.notes if "is a setting of" in note]
+    assert len(told) == 2
+    assert any("compare by the examination" in note for note in plan.notes)
+
+
+def test_a_plan_is_kept_as_it_is(tmp_path: Path) -> None:
+    changed = recipe(tmp_path, "mine.toml", 'algorithm = "rloo"\n[optimizer]\nlearning_rate = 0.5\n')
+    plan = planned(changed, "dpo", "ppo", "--samples", "512")
+    write_plan(plan, tmp_path)
+    # A file that is edited while runs are made changes nothing.
+    recipe(tmp_path, "mine.toml", 'algorithm = "grpo"\n')
+    kept = read_plan(tmp_path)
+    assert list(kept.members) == list(plan.members)
+    assert (kept.examination, kept.samples, list(kept.notes)) == (plan.examination, 512, list(plan.notes))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["grpoo"], "did you mean grpo"),
+        (["controls"], "controls/random"),
+        (["missing.toml"], "missing.toml: cannot read"),
+        (["distill"], "recipe distill: distill learns from a teacher"),
+        (["grpo", "--preferences", "p.jsonl"], "--preferences is no setting of rl"),
+        (["dpo", "--group_size", "4"], "--group_size is no setting of dpo"),
+        (["dpo", "--samples", "64"], "no recipe here samples"),
+        (["reinforce", "--grpo.advantage", "group_mean"], "recipe reinforce: --grpo.advantage"),
+        (["grpo", "rloo", "--against", "rlo"], "did you mean rloo"),
+        (["grpo", "algorithms/grpo"], "two are called grpo"),
+    ],
+)
+def test_recipes_that_do_not_fit_are_named(words: list[str], told: str) -> None:
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
+        planned(*words)
+    assert told in str(caught.value)
+
+
+def test_tasks_are_not_mixed(tmp_path: Path) -> None:
+    joking = recipe(tmp_path, "joking.toml", 'task = "jokes"\n')
+    harder = recipe(tmp_path, "harder.toml", "[task.equations.levels]\n2 = 1.0\n")
+    for other in (joking, harder):
+        with pytest.raises(InputError, match="are on different tasks"):
+            planned("grpo", other)
+    assert len(planned("grpo", joking, "--task", "jokes").members) == 2
