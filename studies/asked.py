@@ -1,4 +1,4 @@
-"""What the studies of people's preferences share: answers of a model, and simulated people's rankings of them."""
+"""Answers of a model, and simulated people's rankings of them: what studies of preferences share."""
 
 from __future__ import annotations
 

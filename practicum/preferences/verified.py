@@ -1,4 +1,4 @@
-"""People's rankings beside a verifier: how an answer is told is for people to say, whether it is right is not."""
+"""People's rankings beside a verifier: people say how well an answer is told, not whether it is right."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def verified(rankings: Sequence[Ranking], judge: Reward) -> list[Ranking]:
         scores = judge.score([ranking.prompt] * len(texts), texts)
         if any(score.solved is None for score in scores):
             raise InputError(
-                f"{judge.name} does not say of every response whether it is right: {ranking.prompt.text!r:.60}"
+                f"{judge.name} does not say whether each response is right: {ranking.prompt.text!r:.60}"
             )
         last = max(ranking.ranks) + 1
         judged = [rank if score.solved else last for rank, score in zip(ranking.ranks, scores, strict=True)]

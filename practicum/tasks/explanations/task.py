@@ -35,8 +35,8 @@ class ExplanationsConfig(Ranged, section="explanations"):
     friendliness: Share = 0.34
     """Share of them by writers who give nearly every reason; the rest is halved between two others."""
     reward: Literal["both", "correct"] = "both"
-    """`both` pays correctness times style as a parser of the steps reads it, `correct` the verifier alone, for
-    practice in which people say what good style is."""
+    """`both` pays correctness times style, as a parser of the steps reads it; `correct` the verifier alone,
+    for practice in which people say what good style is."""
 
 
 class ExplanationsTask:
