@@ -17,17 +17,23 @@ from practicum.types import Prompt, Ranking, Response
 
 
 def sampled(
-    model: Path, prompts: Sequence[Prompt], count: int, seed: int, sampling: SamplingConfig | None = None
+    model: Path, prompts: Sequence[Prompt], count: int, seed: int, sampling: SamplingConfig
 ) -> list[list[str]]:
     """`count` answers of a model to each prompt."""
     policy, tokenizer = load_policy(model, chosen_device("cpu"))
-    sampler = make_sampler(policy, sampling or SamplingConfig())
+    sampler = make_sampler(policy, sampling)
     groups = sampler.sample(encode_prompts(tokenizer, prompts), count, seed)
     return [tokenizer.decode_batch([one.ids for one in group], skip_special_tokens=True) for group in groups]
 
 
 def ranked(
-    task: Task, model: Path, count: int, responses: int, people: PeopleConfig, seed: int
+    task: Task,
+    model: Path,
+    count: int,
+    responses: int,
+    people: PeopleConfig,
+    seed: int,
+    sampling: SamplingConfig,
 ) -> list[Ranking]:
     """`count` rankings of so many different answers of a model each, one person a ranking.
 
@@ -35,7 +41,7 @@ def ranked(
     """
     # Some answers are equal, so a few more prompts are asked, and each is answered more often.
     prompts = task.prompts("train", count + count // 10 + 5, seed)
-    groups = sampled(model, prompts, 2 * responses, sampling_seed(seed, "ranked"))
+    groups = sampled(model, prompts, 2 * responses, sampling_seed(seed, "ranked"), sampling)
     asked = []
     for prompt, texts in zip(prompts, groups, strict=True):
         different = list(dict.fromkeys(text for text in texts if text.strip()))[:responses]

@@ -2,7 +2,7 @@
 
 ```
 RUN/pretrain, RUN/sft            a small model that explains how equations are solved
-RUN/seed-0/rankings.jsonl        simulated beginners' rankings of its explanations; they cannot tell what is right
+RUN/seed-0/rankings.jsonl        simulated beginners' rankings; they cannot tell what is right
 RUN/seed-0/both.jsonl            the same rankings with the verifier beside them: what is wrong comes last
 RUN/seed-0/reward_model          learns from the beginners' rankings
 RUN/seed-0/ppo                   PPO paid by the verifier and that reward model
@@ -154,6 +154,11 @@ def loop_of(config: StudyConfig, steps: int) -> LoopConfig:
     return LoopConfig(steps, checkpoint_every=50, keep_checkpoints=1, threads=config.threads)
 
 
+def sampling_of(config: StudyConfig, temperature: float = 1.0) -> SamplingConfig:
+    """How explanations are drawn."""
+    return SamplingConfig(temperature=temperature, max_new_tokens=config.longest)
+
+
 def model_of(config: StudyConfig, first: Path, seed: int, way: str) -> Path:
     """The model of one way, made when missing."""
     if way == "sft":
@@ -170,7 +175,9 @@ def rankings_of(config: StudyConfig, first: Path, seed: int, null: bool, judged:
     path = folder / "rankings.jsonl"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        said = ranked(task, first, config.rankings, config.responses, config.people, seed)
+        said = ranked(
+            task, first, config.rankings, config.responses, config.people, seed, sampling_of(config)
+        )
         formats.write(path, said)
     name = {True: "both", False: "rankings"}[judged] + ("-null" if null else "")
     asked = folder / f"{name}.jsonl"
@@ -198,7 +205,7 @@ def ppo_of(config: StudyConfig, first: Path, seed: int, null: bool) -> None:
         prompts_per_step=16,
         update=UpdateConfig(minibatches=2, kl=KLConfig(weight=config.kl)),
         optimizer=replace(practice.optimizer, learning_rate=config.ppo_rate),
-        sampling=SamplingConfig(max_new_tokens=config.longest),
+        sampling=sampling_of(config),
         loop=replace(loop_of(config, config.ppo_steps), checkpoint_every=10),
         guard=WatchConfig(action="off"),
         seed=seed,
@@ -229,8 +236,7 @@ def examine(config: StudyConfig, first: Path, seed: int, way: str) -> None:
     task, model = ExplanationsTask(), model_of(config, first, seed, way)
     # The same problems for all seeds: the interval counts each once, however many models answered it.
     prompts = task.prompts("test", config.examined, 0)
-    greedy = SamplingConfig(temperature=0.0, max_new_tokens=config.longest)
-    texts = [group[0] for group in sampled(model, prompts, 1, 0, greedy)]
+    texts = [group[0] for group in sampled(model, prompts, 1, 0, sampling_of(config, 0.0))]
     rows = [
         {
             "problem": prompt.problem,
@@ -269,13 +275,8 @@ def samples_page(row: Mapping[str, Sequence[Mapping[str, Any]]], count: int = 4)
     ways = [way for way in ("sft", *WAYS) if way in row]
     lines = []
     for place in range(min(count, len(row["sft"]))):
-        lines += [
-            f"`{row['sft'][place]['prompt'].strip()}`",
-            "",
-            "| " + " | ".join(TITLES[way] for way in ways),
-        ]
-        lines[-1] += " |"
-        lines.append("|" + " --- |" * len(ways))
+        lines += [f"`{row['sft'][place]['prompt'].strip()}`", ""]
+        lines += ["| " + " | ".join(TITLES[way] for way in ways) + " |", "|" + " --- |" * len(ways)]
         cells = []
         for way in ways:
             one = row[way][place]
@@ -289,7 +290,7 @@ def samples_page(row: Mapping[str, Sequence[Mapping[str, Any]]], count: int = 4)
 
 
 def claims(results: Mapping[str, Any]) -> list[Claim]:
-    """Of each way: style up, true utility up, correctness kept, and more of it than with shuffled rankings."""
+    """Of each way: style and true utility up, correctness kept, and more than with shuffled rankings."""
     seeds = by_seed(results["seeds"])
     return [one for way in WAYS if way in results["correct"] for one in way_claims(results, seeds, way)]
 
