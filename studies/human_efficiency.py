@@ -35,6 +35,7 @@ from practicum.files import atomic_write, to_json
 from practicum.guard.controllers import KLConfig
 from practicum.guard.counted import WatchConfig
 from practicum.model.checkpoint import model_folder
+from practicum.model.sampling import SamplingConfig
 from practicum.preferences import formats
 from practicum.preferences.rankings import read_rankings
 from practicum.preferences.raters import GOLDS, PeopleConfig, true_utilities
@@ -117,6 +118,8 @@ class StudyConfig:
     """Most steps of naive RL; with more ratings, steps are larger."""
     naive_rate: float = 1.5e-4
     """Learning rate of naive RL."""
+    longest: int = 64
+    """Most tokens of an answer; a joke has about twenty."""
     kl: float = 0.1
     """Weight of the KL to the first model, of PPO and of naive RL."""
     threads: int = 1
@@ -218,11 +221,18 @@ def rankings_of(config: StudyConfig, first: Path, cell: Cell) -> Path:
     path = config.run / f"rankings-{cell.seed}.jsonl"
     if not path.exists():
         most = max(*config.ratings, config.null) // config.responses
-        formats.write(path, ranked(JokesTask(), first, most, config.responses, config.people, cell.seed))
+        sampling, people = sampling_of(config), config.people
+        said = ranked(JokesTask(), first, most, config.responses, people, cell.seed, sampling)
+        formats.write(path, said)
     some = config.run / f"rankings-{cell.seed}-{cell.ratings}.jsonl"
     if not some.exists():
         formats.write(some, read_rankings((str(path),))[: cell.ratings // config.responses])
     return some
+
+
+def sampling_of(config: StudyConfig) -> SamplingConfig:
+    """How answers are drawn, to learn from and to be examined."""
+    return SamplingConfig(max_new_tokens=config.longest)
 
 
 # ------------------------------------------------------------------------------------------ the four methods
@@ -254,6 +264,7 @@ def practice(config: StudyConfig, first: Path, cell: Cell) -> RlConfig:
         plain,
         algorithm="ppo",
         task=TaskConfig("jokes"),
+        sampling=sampling_of(config),
         update=UpdateConfig(minibatches=2, kl=KLConfig(weight=config.kl)),
         optimizer=replace(plain.optimizer, learning_rate=config.ppo_rate),
         loop=LoopConfig(config.ppo_steps, checkpoint_every=25, keep_checkpoints=1, threads=config.threads),
@@ -334,7 +345,7 @@ def held_out() -> list[Prompt]:
 def examined(config: StudyConfig, model: Path, seed: int) -> tuple[list[float], dict[str, Any]]:
     """True utility of a model's answers to each held-out prompt, and some of these answers."""
     prompts = held_out()
-    groups = sampled(model, prompts, config.examined, sampling_seed(seed, "examined"))
+    groups = sampled(model, prompts, config.examined, sampling_seed(seed, "examined"), sampling_of(config))
     worth = [worth_of(prompt, texts) for prompt, texts in zip(prompts, groups, strict=True)]
     samples = [
         {"prompt": prompt.text, "text": texts[0], "utility": utilities[0]}
@@ -356,7 +367,7 @@ def best_answers(config: StudyConfig, first: Path, cell: Cell) -> tuple[list[flo
     prompts, count = held_out(), 2 * config.best_of
     path = config.run / f"answers-{cell.seed}.json"
     if not path.exists():
-        groups = sampled(first, prompts, count, sampling_seed(cell.seed, "best of n"))
+        groups = sampled(first, prompts, count, sampling_seed(cell.seed, "best of n"), sampling_of(config))
         atomic_write(path, to_json(groups) + "\n")
     groups = json.loads(path.read_text(encoding="utf-8"))
     flat = [text for group in groups for text in group]

@@ -67,8 +67,10 @@ class StudyConfig:
     """Rankings, reward models, PPO and DPO anew with each of them."""
     pretrain_steps: int = 500
     """Steps of reading."""
-    sft_steps: int = 600
+    sft_steps: int = 400
     """Steps of imitating worked explanations."""
+    sft_batch: int = 32
+    """Explanations of a step."""
     rankings: int = 400
     """Explanations of so many equations are ranked, once each."""
     responses: int = 5
@@ -144,7 +146,12 @@ def first_model(config: StudyConfig) -> Path:
     read_about, told = config.run / "pretrain", config.run / "sft"
     reading = pretrain.PretrainConfig(task=TASK, loop=loop_of(config, config.pretrain_steps))
     finished(read_about, partial(pretrain.train, reading))
-    telling = sft.SftConfig(read_about, task=TASK, loop=loop_of(config, config.sft_steps))
+    telling = sft.SftConfig(
+        read_about,
+        task=TASK,
+        batch_demonstrations=config.sft_batch,
+        loop=loop_of(config, config.sft_steps),
+    )
     finished(told, partial(sft.train, telling))
     return model_folder(told)
 
