@@ -64,6 +64,8 @@ TITLES: Mapping[str, str] = {
 }
 BOOTSTRAP = "95% interval, bootstrap over seeds"
 DRAWS = 2000
+GROUP = 2
+"""Samples of each prompt of a step; PPO needs no comparison of them, and more prompts tell more."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,9 @@ class StudyConfig:
     """Rankings, raters, reward models and practice anew with each of them."""
     methods: tuple[Method, ...] = (*RANKED, "naive")
     """Which curves are drawn."""
-    ratings: tuple[int, ...] = (500, 1000, 2000, 5000, 10_000, 20_000)
+    ratings: tuple[int, ...] = (500, 2000, 5000, 20_000)
     """Ratings of the methods that learn from rankings."""
-    naive_ratings: tuple[int, ...] = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+    naive_ratings: tuple[int, ...] = (500, 2000, 10_000, 30_000, 100_000)
     """Ratings of naive RL, as many as it samples."""
     compared: int = 5000
     """Ratings of rankings at which the ratio is named: 1,000 rankings of five."""
@@ -102,7 +104,7 @@ class StudyConfig:
     """Steps of each of the two stages of the first model."""
     contrast_steps: int = 200
     """Updates of reward models on spoiled answers, which cost no ratings."""
-    ppo_steps: int = 60
+    ppo_steps: int = 40
     """Steps of PPO against a reward model, 256 samples each, which cost no ratings."""
     ppo_rate: float = 1.5e-4
     """Learning rate of PPO against a reward model."""
@@ -112,7 +114,7 @@ class StudyConfig:
     """Learning rate of DPO."""
     dpo_most: int = 400
     """Most updates of DPO."""
-    naive_batch: int = 64
+    naive_batch: int = 50
     """Samples of a step of naive RL, as long as there are `naive_steps` steps or fewer."""
     naive_steps: int = 200
     """Most steps of naive RL; with more ratings, steps are larger."""
@@ -263,6 +265,8 @@ def practice(config: StudyConfig, first: Path, cell: Cell) -> RlConfig:
     return replace(
         plain,
         algorithm="ppo",
+        prompts_per_step=256 // GROUP,
+        group_size=GROUP,
         task=TaskConfig("jokes"),
         sampling=sampling_of(config),
         update=UpdateConfig(minibatches=2, kl=KLConfig(weight=config.kl)),
@@ -287,7 +291,7 @@ def naive_of(config: StudyConfig, first: Path, cell: Cell) -> Path:
     batch = naive_batch(config, cell.ratings)
     settings = replace(
         plain,
-        prompts_per_step=batch // plain.group_size,
+        prompts_per_step=batch // GROUP,
         loop=replace(plain.loop, steps=max(1, cell.ratings // batch)),
         optimizer=replace(plain.optimizer, learning_rate=config.naive_rate),
     )
@@ -305,9 +309,8 @@ def naive_of(config: StudyConfig, first: Path, cell: Cell) -> Path:
 
 def naive_batch(config: StudyConfig, ratings: int) -> int:
     """Samples of a step: `naive_batch`, and with many ratings as many more as keep to `naive_steps`."""
-    group = RlConfig(Path()).group_size
     least = max(config.naive_batch, ratings // config.naive_steps)
-    return group * round(least / group)
+    return GROUP * round(least / GROUP)
 
 
 def dpo_of(config: StudyConfig, first: Path, cell: Cell) -> Path:

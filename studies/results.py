@@ -43,6 +43,7 @@ from studies import (
     fuzz,
     guard,
     headline_exploits,
+    human_efficiency,
     humicroedit,
     instruments,
     jester,
@@ -56,6 +57,7 @@ from studies import (
     real_model,
     rlhf,
     shaping,
+    style,
 )
 from studies.common import ORIGIN, origin_of, read, run_main
 from studies.judged import RULE, Claim, judged, superseded
@@ -77,6 +79,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "fuzz": fuzz,
     "guard": guard,
     "headline_exploits": headline_exploits,
+    "human_efficiency": human_efficiency,
     "humicroedit": humicroedit,
     "instruments": instruments,
     "jester": jester,
@@ -87,6 +90,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "pairs": pairs,
     "rlhf": rlhf,
     "shaping": shaping,
+    "style": style,
     "portfolio": portfolio,
 }
 """By the name in its results.json, each study's module: its `claims` says what the results show."""

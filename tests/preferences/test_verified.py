@@ -53,16 +53,9 @@ def test_an_export_can_have_the_verifier_beside_people(tmp_path: Path, capsys, m
     task = ExplanationsTask()
     prompt = task.prompts("train", 1, 0)[0]
     right, wrong = task.gold(prompt), "answer: 98765"
-    row = {
-        "prompt": prompt.text,
-        "data": prompt.data,
-        "responses": [wrong, right],
-        "ranks": [1, 2],
-        "rater": "a",
-    }
-    Path("in.jsonl").write_text(
-        json.dumps(row) + "\n" + json.dumps({**row, "responses": ["no", wrong]}) + "\n"
-    )
+    asked = {"prompt": prompt.text, "data": prompt.data, "ranks": [1, 2], "rater": "a"}
+    rows = [{**asked, "responses": [wrong, one], "prompt_id": one} for one in (right, "no idea")]
+    Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert cli.main(["preferences", "import", "--input", "in.jsonl"]) == 0
     assert cli.main(["preferences", "export", "--verified", "explanations", "--output", "both.jsonl"]) == 0
     assert "1 of 2 rankings have no right answer" in capsys.readouterr().out

@@ -61,5 +61,5 @@ def test_who_does_not_read_says_nothing_of_a_text():
 
 
 def test_a_task_without_simulated_people_is_refused():
-    with pytest.raises(InputError, match="equations.*no simulated raters"):
+    with pytest.raises(InputError, match="'equations' has no simulated raters"):
         RatedByPeople(EquationsTask(), PeopleConfig(), 0)
