@@ -195,11 +195,11 @@ def one_cell(config: StudyConfig, first: Path, cell: Cell) -> dict[str, Any]:
     """Run a cell and write what it gained."""
     if cell.method == "best_of_n":
         before, after = best_answers(config, first, cell)
-        rows: dict[str, Any] = {"answers_known": True}
+        samples: list[dict[str, Any]] = []
     else:
         trained = MAKERS[cell.method](config, first, cell)
-        before, rows = examined(config, first, cell.seed)
-        after, rows = examined(config, model_folder(trained), cell.seed)
+        before = first_worth(config, first, cell.seed)
+        after, samples = examined(config, model_folder(trained), cell.seed)
     gain = fmean(after) - fmean(before)
     found = {
         "method": cell.method,
@@ -209,7 +209,7 @@ def one_cell(config: StudyConfig, first: Path, cell: Cell) -> dict[str, Any]:
         "before": fmean(before),
         "after": fmean(after),
         "gain": gain,
-        **rows,
+        "samples": samples,
     }
     write(found_of(config, cell), found)
     return found
@@ -345,7 +345,17 @@ def held_out() -> list[Prompt]:
     return list({prompt.text: prompt for prompt in asked}.values())
 
 
-def examined(config: StudyConfig, model: Path, seed: int) -> tuple[list[float], dict[str, Any]]:
+def first_worth(config: StudyConfig, first: Path, seed: int) -> list[float]:
+    """True utility of the first model's answers, examined once a seed."""
+    path = config.run / f"before-{seed}.json"
+    if not path.exists():
+        worth, samples = examined(config, first, seed)
+        write(path, {"worth": worth, "samples": samples})
+    found: list[float] = read(path)["worth"]
+    return found
+
+
+def examined(config: StudyConfig, model: Path, seed: int) -> tuple[list[float], list[dict[str, Any]]]:
     """True utility of a model's answers to each held-out prompt, and some of these answers."""
     prompts = held_out()
     groups = sampled(model, prompts, config.examined, sampling_seed(seed, "examined"), sampling_of(config))
@@ -354,7 +364,7 @@ def examined(config: StudyConfig, model: Path, seed: int) -> tuple[list[float], 
         {"prompt": prompt.text, "text": texts[0], "utility": utilities[0]}
         for prompt, texts, utilities in zip(prompts[:8], groups, worth, strict=False)
     ]
-    return [fmean(one) for one in worth], {"samples": samples}
+    return [fmean(one) for one in worth], samples
 
 
 def worth_of(prompt: Prompt, texts: Sequence[str]) -> list[float]:
