@@ -67,7 +67,7 @@ class StudyConfig:
     """Rankings, reward models, PPO and DPO anew with each of them."""
     pretrain_steps: int = 500
     """Steps of reading."""
-    sft_steps: int = 400
+    sft_steps: int = 600
     """Steps of imitating worked explanations."""
     sft_batch: int = 32
     """Explanations of a step."""
@@ -96,7 +96,10 @@ class StudyConfig:
     null: bool = True
     """Also run everything on shuffled rankings."""
     examined: int = 2000
-    """Held-out problems, each answered greedily by every model."""
+    """Held-out problems, each answered once by every model."""
+    temperature: float = 1.0
+    """Of those answers. At 0 the first model hides how people write: the likeliest words of each step are
+    nearly always the friendly ones, as the others are told in three ways."""
     longest: int = 256
     """Most tokens of an explanation."""
     threads: int = 1
@@ -243,7 +246,7 @@ def examine(config: StudyConfig, first: Path, seed: int, way: str) -> None:
     task, model = ExplanationsTask(), model_of(config, first, seed, way)
     # The same problems for all seeds: the interval counts each once, however many models answered it.
     prompts = task.prompts("test", config.examined, 0)
-    texts = [group[0] for group in sampled(model, prompts, 1, 0, sampling_of(config, 0.0))]
+    texts = [group[0] for group in sampled(model, prompts, 1, seed, sampling_of(config, config.temperature))]
     rows = [
         {
             "problem": prompt.problem,
@@ -342,7 +345,7 @@ def way_claims(results: Mapping[str, Any], seeds: Mapping[int, Any], way: str) -
                 "per_seed": by_text(own),
                 "n": kept["problems"],
             },
-            f"Greedy answers to the same {kept['problems']:,} problems by every model.",
+            f"One sampled answer to each of the same prompts by every model, {kept['problems']:,} problems.",
         ),
     ]
     if f"{way}-null" in results["correct"]:
