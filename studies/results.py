@@ -14,6 +14,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,11 +135,21 @@ def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
         write_learning_curve(curve_runs(config.run), root / PICTURE)
     for folder in config.people:
         write_results(source, merge(read_results(source), measure(folder)))
+        copy_picture(folder, root)
     results = with_speed(read_results(source), bench.read_record(root / "docs" / "bench.json"))
     write_results(source, results)
     atomic_write(root / "docs" / "results.md", results_page(results))
     for page in quoting_pages(root):
         atomic_write(page, fill(page.read_text(encoding="utf-8"), results.claims))
+
+
+def copy_picture(folder: Path, root: Path) -> None:
+    """Put a study's curve.png, where it has one, among the pictures of the docs, under the study's name."""
+    drawn = folder / "curve.png"
+    if drawn.exists():
+        pictures = root / "docs" / "images"
+        pictures.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(drawn, pictures / f"{read(folder / 'results.json')['study']}.png")
 
 
 def measure(run: Path) -> list[Claim]:

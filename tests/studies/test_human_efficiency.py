@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from practicum.preferences.raters import PeopleConfig
 from studies import human_efficiency
 from studies.human_efficiency import StudyConfig, claims, naive_batch, needed, needed_table, study
-from studies.results import measure
+from studies.results import copy_picture, measure
 
 COUNTS = (100, 1000, 10_000, 100_000)
 
@@ -43,6 +43,9 @@ def test_a_tiny_study_makes_every_cell_once(
     steps = json.loads((tmp_path / "naive-32-0" / "summary.json").read_text())
     assert steps["step"] == 2
     assert (tmp_path / "curve.png").stat().st_size > 1000
+    copy_picture(tmp_path, tmp_path / "house")
+    picture = tmp_path / "house" / "docs" / "images" / "human_efficiency.png"
+    assert picture.read_bytes() == (tmp_path / "curve.png").read_bytes()
     found = {claim["id"]: claim for claim in measure(tmp_path)}
     assert len(found) == 3 * 3 + 3
     dollars = found["human-efficiency-dpo-rankings"]["value"]
