@@ -89,7 +89,7 @@ class StudyConfig:
     """Learning rate of PPO."""
     dpo_steps: int = 120
     """Updates of DPO, 32 pairs each."""
-    dpo_rate: float = 1e-4
+    dpo_rate: float = 5e-5
     """Learning rate of DPO."""
     dpo_beta: float = 0.1
     """Beta of DPO."""
