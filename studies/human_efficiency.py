@@ -88,7 +88,7 @@ class StudyConfig:
     """Ratings of naive RL, as many as it samples."""
     compared: int = 5000
     """Ratings of rankings at which the ratio is named: 1,000 rankings of five."""
-    null: int = 5000
+    null: int = 2000
     """Ratings of the controls that have nothing to learn; 0 runs none."""
     responses: int = 5
     """Answers in a ranking."""
@@ -102,7 +102,7 @@ class StudyConfig:
     """Who the raters are. They do not tire, since 40 people would after 100,000 texts."""
     model_steps: int = 200
     """Steps of each of the two stages of the first model."""
-    contrast_steps: int = 200
+    contrast_steps: int = 100
     """Updates of reward models on spoiled answers, which cost no ratings."""
     ppo_steps: int = 40
     """Steps of PPO against a reward model, 256 samples each, which cost no ratings."""
@@ -112,7 +112,7 @@ class StudyConfig:
     """Passes of DPO over all pairs of the rankings."""
     dpo_rate: float = 1e-4
     """Learning rate of DPO."""
-    dpo_most: int = 400
+    dpo_most: int = 250
     """Most updates of DPO."""
     naive_batch: int = 50
     """Samples of a step of naive RL, as long as there are `naive_steps` steps or fewer."""
