@@ -324,7 +324,7 @@ def dpo_of(config: StudyConfig, first: Path, cell: Cell) -> Path:
         control="shuffled-labels" if cell.null else "none",
         held_out=0.0,
         optimizer=replace(plain.optimizer, learning_rate=config.dpo_rate),
-        loop=LoopConfig(steps, checkpoint_every=200, keep_checkpoints=1, threads=config.threads),
+        loop=LoopConfig(steps, checkpoint_every=50, keep_checkpoints=1, threads=config.threads),
         seed=cell.seed,
     )
     folder = config.run / cell.name
