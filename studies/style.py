@@ -319,7 +319,7 @@ def way_claims(results: Mapping[str, Any], seeds: Mapping[int, Any], way: str) -
     found = [
         noted(
             over_seeds(
-                f"style-{way}-share",
+                f"style-by-{way}-share",
                 f"Explanations: rise of the share in which most steps say why, by {title}",
                 {seed: after[seed] - before[seed] for seed in seeds},
                 "above 0",
@@ -328,14 +328,14 @@ def way_claims(results: Mapping[str, Any], seeds: Mapping[int, Any], way: str) -
             f"From {fmean(before.values()):.1f}{PERCENT} to {fmean(after.values()):.1f}{PERCENT}.",
         ),
         beyond(
-            f"style-{way}-utility",
+            f"style-by-{way}-utility",
             f"Explanations: beginners' true utility gained by {title}",
             of("gold", way),
             of("gold", "sft"),
         ),
         noted(
             {
-                "id": f"style-{way}-correct",
+                "id": f"style-by-{way}-correct",
                 "claim": f"Explanations: change in right answers by {title}",
                 "value": 100 * kept["change"],
                 "unit": POINTS,
@@ -354,7 +354,7 @@ def way_claims(results: Mapping[str, Any], seeds: Mapping[int, Any], way: str) -
         found.append(
             noted(
                 beyond(
-                    f"style-{way}-null",
+                    f"style-by-{way}-null",
                     f"Explanations: beginners' true utility after {title} minus after the same with shuffled "
                     "rankings",
                     of("gold", way),

@@ -54,7 +54,7 @@ def test_a_tiny_study_makes_every_model_and_becomes_claims(
     assert "| before | PPO | DPO |" in page
     found = {claim["id"] for claim in measure(tmp_path)}
     assert found == {
-        f"style-{way}-{name}" for way in ("ppo", "dpo") for name in ("share", "utility", "correct", "null")
+        f"style-by-{way}-{name}" for way in ("ppo", "dpo") for name in ("share", "utility", "correct", "null")
     }
 
 
@@ -76,10 +76,10 @@ def test_correctness_counts_problems_and_not_answers(ruled: Callable[..., dict[s
         "correct": {"ppo": often},
     }
     found = ruled(claims(results))
-    assert found["style-ppo-correct"]["value"] == pytest.approx(5)
-    assert found["style-ppo-correct"]["met"]
-    assert found["style-ppo-share"]["value"] == pytest.approx(60)
-    assert found["style-ppo-utility"]["value"] == pytest.approx(2)
+    assert found["style-by-ppo-correct"]["value"] == pytest.approx(5)
+    assert found["style-by-ppo-correct"]["met"]
+    assert found["style-by-ppo-share"]["value"] == pytest.approx(60)
+    assert found["style-by-ppo-utility"]["value"] == pytest.approx(2)
 
 
 def test_samples_stand_side_by_side() -> None:
