@@ -14,6 +14,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from studies import (
     fuzz,
     guard,
     headline_exploits,
+    human_efficiency,
     humicroedit,
     instruments,
     jester,
@@ -57,6 +59,7 @@ from studies import (
     real_model,
     rlhf,
     shaping,
+    style,
     teaching,
 )
 from studies.common import ORIGIN, origin_of, read, run_main
@@ -80,6 +83,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "fuzz": fuzz,
     "guard": guard,
     "headline_exploits": headline_exploits,
+    "human_efficiency": human_efficiency,
     "humicroedit": humicroedit,
     "instruments": instruments,
     "jester": jester,
@@ -90,6 +94,7 @@ STUDIES: Mapping[str, ModuleType] = {
     "pairs": pairs,
     "rlhf": rlhf,
     "shaping": shaping,
+    "style": style,
     "portfolio": portfolio,
     "teaching": teaching,
 }
@@ -134,11 +139,21 @@ def write_all(config: ResultsConfig, root: Path = ROOT) -> None:
         write_learning_curve(curve_runs(config.run), root / PICTURE)
     for folder in config.people:
         write_results(source, merge(read_results(source), measure(folder)))
+        copy_picture(folder, root)
     results = with_speed(read_results(source), bench.read_record(root / "docs" / "bench.json"))
     write_results(source, results)
     atomic_write(root / "docs" / "results.md", results_page(results))
     for page in quoting_pages(root):
         atomic_write(page, fill(page.read_text(encoding="utf-8"), results.claims))
+
+
+def copy_picture(folder: Path, root: Path) -> None:
+    """Put a study's curve.png, where it has one, among the pictures of the docs, under the study's name."""
+    drawn = folder / "curve.png"
+    if drawn.exists():
+        pictures = root / "docs" / "images"
+        pictures.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(drawn, pictures / f"{read(folder / 'results.json')['study']}.png")
 
 
 def measure(run: Path) -> list[Claim]:

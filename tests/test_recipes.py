@@ -30,6 +30,7 @@ from practicum.training.dpo import DpoConfig
 from practicum.training.loop import LoopConfig
 from practicum.training.pretrain import PretrainConfig
 from practicum.training.rl import RlConfig
+from practicum.training.rlhf import RlhfConfig
 from practicum.training.sft import SftConfig
 from practicum.training.update import UpdateConfig
 
@@ -37,7 +38,9 @@ ROOT = Path(__file__).parents[1]
 EVERY_RECIPE = sorted((ROOT / "recipes").glob("*/*.toml"))
 APPLICATIONS = {"ads.toml": AdsConfig, "cloud.toml": CloudConfig, "portfolio.toml": PortfolioConfig}
 """Recipes of `practicum apply`, which their pages' tests run."""
-RECIPES = [recipe for recipe in EVERY_RECIPE if recipe.name not in APPLICATIONS]
+LOOPS = {"style.toml"}
+"""Recipes of `practicum rlhf`, which their pages' tests run."""
+RECIPES = [recipe for recipe in EVERY_RECIPE if recipe.name not in {*APPLICATIONS, *LOOPS}]
 CONTROLS = {"random.toml", "format.toml", "poisoned.toml"}
 ALGORITHMS = {f"{name}.toml" for name in algorithms.ALGORITHMS}
 """What a recipe of an algorithm may be called; that of ppo is the demo's."""
@@ -88,6 +91,15 @@ def test_a_recipe_of_an_application_is_its_own_settings(name: str) -> None:
     assert load(config_class, recipe) == replace(config_class(), seeds=5)
     readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
     assert f"--config {recipe.relative_to(ROOT)}" in readme
+
+
+@pytest.mark.parametrize("name", sorted(LOOPS))
+def test_a_recipe_of_the_loop_loads(name: str) -> None:
+    (recipe,) = (ROOT / "recipes").glob(f"*/{name}")
+    config = load(RlhfConfig, recipe, ["--model=somewhere"])
+    assert config.task.explanations.reward == "correct"
+    assert config.practice.reward.weights == {"reward_model": 1.0, "task": 4.0}
+    assert f"--config {recipe.relative_to(ROOT)}" in (recipe.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_misspelt_key_in_a_recipe_fails(tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ class ExportConfig:
     """Project whose rankings are written."""
     format: Literal["rankings", "trl"] = "rankings"
     """rankings: one row each, everything kept; trl: prompt, chosen, rejected and a weight, a row per pair."""
+    verified: str = ""
+    """A task, such as explanations: answers that it finds wrong come last, whatever people said of them, and
+    people's order is kept among right ones. Rankings in which that leaves nothing to prefer are left out."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,13 @@ def export_file(config: ExportConfig) -> dict[str, Any]:
     formats.check_ending(config.output)
     with Store.open(config.database, create=False) as store:
         rankings = store.rankings(config.project)
+    if config.verified:
+        from practicum.preferences.verified import verified
+        from practicum.tasks.registry import TaskConfig, find_task
+
+        whole = len(rankings)
+        rankings = verified(rankings, find_task(TaskConfig(config.verified)))
+        print(f"{whole - len(rankings)} of {whole} rankings have no right answer to prefer: left out")
     rows = formats.write(config.output, rankings, "trl" if config.format == "trl" else None)
     print(f"{len(rankings)} rankings, {rows} rows: {config.output}")
     return {"rankings": len(rankings), "rows": rows, "output": str(config.output)}

@@ -7,6 +7,7 @@ An honest rater perceives, for each response,
 with noise of the Plackett-Luce or Thurstone model (`choice.py`), sorts, and ties what lies closer together
 than `tie_width`. Tastes differ between raters around the population's. Spammers do not read: they rank at
 random or as shown. Everything is fixed by the rater, the prompt and how many rankings came before.
+A text can also be rated alone (`rating`): what is perceived of it is then the rating.
 """
 
 from __future__ import annotations
@@ -212,6 +213,29 @@ def rank(rater: SimulatedRater, prompt: Prompt, texts: Sequence[str], gold: Gold
     words = len(prompt.text.split()) + sum(len(text.split()) for text in texts)
     seconds = (words / WORDS_PER_SECOND + 2.0 * len(texts)) * hurry
     return Judgement(_tiers(seen, rater.tie_width), seconds, _flags(features, texts, generator))
+
+
+def rating(rater: SimulatedRater, prompt: Prompt, text: str, gold: Gold, done: int = 0) -> float:
+    """What a rater says of one text alone, in units of utility, with the noise of one look at it.
+
+    Raters use the scale alike. A spammer who ranks at random says anything from a useless text's utility to
+    the best one's, and one who ranks as shown always says the best. `done`: how many were judged before.
+    Deterministic in all arguments. Raises InputError for a prompt that is not of the gold's task.
+    """
+    generator = _generator(rater.seed, f"{rater.name} {done} {prompt.text} alone")
+    if rater.kind != "honest":
+        lowest, highest = rating_range(gold)
+        return highest if rater.kind == "position" else float(generator.uniform(lowest, highest))
+    liked = _utilities(rater, [gold.features_of(prompt, text)], gold, done)
+    scale = rater.noise * (1 + rater.fatigue * done / 100)
+    return float(perceived(liked, rater.model, generator, scale)[0])
+
+
+def rating_range(gold: Gold) -> tuple[float, float]:
+    """The population's utility of noise, and of a text that has all that people like in any one style."""
+    liked = {name: weight for name, weight in gold.population.items() if name != "soundness"}
+    style = max((liked.pop(name) for name in gold.styles), default=0.0)
+    return -gold.population["soundness"], style + sum(liked.values())
 
 
 def simulate(

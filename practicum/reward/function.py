@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from practicum.errors import InputError
 from practicum.reward.config import FunctionsConfig, function_names, source_of
@@ -41,6 +41,13 @@ class Progress:
 
     global_step: int = 0
     max_steps: int = 0
+
+
+@runtime_checkable
+class FollowsProgress(Protocol):
+    """A reward whose pay depends on how far the run is; the loop sets this before each step."""
+
+    progress: Progress
 
 
 class Function:
@@ -421,9 +428,9 @@ def close(reward: Reward) -> None:
 
 
 def tell_progress(reward: Reward, step: int, steps: int) -> None:
-    """Let functions know how many steps are done, of how many."""
+    """Let a reward that follows the run know how many steps are done, of how many."""
     inner = getattr(reward, "true", reward)
-    if isinstance(inner, FunctionReward):
+    if isinstance(inner, FollowsProgress):
         inner.progress = Progress(step, steps)
 
 

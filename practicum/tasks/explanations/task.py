@@ -1,7 +1,8 @@
 """The explanations task: solve an equation and tell it so that a beginner can follow.
 
 A completion is paid by two named parts: `correct`, by the exact verifier, and `style`, how friendly it is
-told. Their product is the reward, so that neither can be bought with the other.
+told. Their product is the reward, so that neither can be bought with the other. With `reward = "correct"` the
+verifier alone pays, and style is for a reward model of people's preferences to say.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Literal
 
 from practicum.ranges import Ranged, Share
 from practicum.tasks.equations.pen import Habits
@@ -28,10 +30,13 @@ FRIENDLINESS = (0.1, 0.5, 0.9)
 
 @dataclass(frozen=True)
 class ExplanationsConfig(Ranged, section="explanations"):
-    """What the worked examples are like."""
+    """What the worked examples are like and what is rewarded."""
 
     friendliness: Share = 0.34
     """Share of them by writers who give nearly every reason; the rest is halved between two others."""
+    reward: Literal["both", "correct"] = "both"
+    """`both` pays correctness times style, as a parser of the steps reads it; `correct` the verifier alone,
+    for practice in which people say what good style is."""
 
 
 class ExplanationsTask:
@@ -71,7 +76,7 @@ class ExplanationsTask:
         return worked
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
-        """One judgement a text, in the order given: value = correct * style.
+        """One judgement a text, in the order given: value = correct * style, or correct alone.
 
         outcome: the verifier's. parts: `correct` 0 or 1, `style` and what it is made of, the `gold` utility.
         """
@@ -87,7 +92,8 @@ class ExplanationsTask:
                 "complete": found.complete,
                 "gold": gold_utility(prompt, text),
             }
-            scores.append(replace(verdict, value=verdict.value * found.friendliness, parts=parts))
+            style = found.friendliness if self.config.reward == "both" else 1.0
+            scores.append(replace(verdict, value=verdict.value * style, parts=parts))
         return scores
 
     def behaviours(self, prompt: Prompt, text: str) -> dict[str, bool]:

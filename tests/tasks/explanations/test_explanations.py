@@ -52,6 +52,16 @@ def test_neither_correctness_nor_style_can_be_bought_with_the_other(task):
     assert right.parts["gold"] == false.parts["gold"] == pytest.approx(4.0)
 
 
+def test_the_verifier_alone_can_pay():
+    task = load_task(TaskConfig("explanations", explanations=ExplanationsConfig(reward="correct")))
+    prompt = task.prompts("test", 1, 5)[0]
+    friendly = task.gold(prompt)
+    wrong = friendly.rpartition("answer: ")[0] + "answer: 98765"
+    scores = task.score([prompt] * 3, [friendly, prompt.data["worked"], wrong])
+    assert [score.value for score in scores] == [1.0, 1.0, 0.0]
+    assert [score.parts["style"] for score in scores] == [1.0, 0.0, 1.0]
+
+
 @pytest.mark.parametrize("register", REGISTERS)
 def test_every_step_of_every_solution_can_be_put_in_every_way_and_read_back(solutions, register):
     for solution in solutions:
