@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from practicum.report.dashboard.lines import spread_rows
-from practicum.report.dashboard.series import finite
+from practicum.report.dashboard.lines import finite, spread_rows
 from practicum.report.words import EXPLOIT, Meaning, meaning
 
 LOOKED_AT = 40

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -436,10 +436,23 @@ def delete_run(library: Library, name: str) -> None:
     del locks
 
 
-def grouped(states: Sequence[RunState]) -> Iterator[list[RunState]]:
-    """Runs of one recipe and control together, in the order in which they are given."""
+def grouped(states: Sequence[RunState]) -> list[list[RunState]]:
+    """Runs of one recipe and control together, in the order in which they are given.
+
+    Where one seed occurs twice, the recipe does not say all that was different: then names must agree too,
+    but for their numbers.
+    """
     groups: dict[Any, list[RunState]] = {}
     for state in states:
         key = (state.name,) if state.recipe is None else (state.recipe, state.control)
         groups.setdefault(key, []).append(state)
-    yield from groups.values()
+    apart: list[list[RunState]] = []
+    for group in groups.values():
+        if len({state.seed for state in group}) == len(group):
+            apart.append(group)
+            continue
+        named: dict[str, list[RunState]] = {}
+        for state in group:
+            named.setdefault(re.sub(r"[0-9]+", "#", state.name), []).append(state)
+        apart += named.values()
+    return apart

@@ -6,6 +6,7 @@ A line counts once its newline is there: what follows the last newline is still 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,7 +177,19 @@ def _rows_after(path: Path, place: int, end: int) -> Iterator[tuple[int, Row]]:
             yield offset, row
 
 
+def finite(value: float) -> float:
+    """A number as a finite float, NaN for any other: for bool, and whole numbers beyond all floats."""
+    if isinstance(value, bool):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
 def step_of(row: Row) -> float:
     """The step of a row; below all others where it has none."""
     value = row.get("step")
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("-inf")
+    step = finite(value) if isinstance(value, (int, float)) else math.nan
+    return -math.inf if math.isnan(step) else step

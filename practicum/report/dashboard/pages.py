@@ -214,7 +214,7 @@ def series(request: Request) -> Response:
     states = [_state(request, name) for name in names]
     known = [site.shelf.series(state.path / "metrics.jsonl") for state in states]
     whole = _read_on(known)
-    seen = " ".join(f"{one.offset}" for one in known)
+    seen = " ".join(f"{one.offset}" for one in known) + f" {all(whole)}"
     if seen == query.get("seen"):
         return Response(status_code=204)
     found = [_curves(one, metrics, done) for one, done in zip(known, whole, strict=True)]
@@ -271,13 +271,14 @@ def _together(
 
 
 def _common(group: Sequence[RunState]) -> str:
-    """What the names of repeats have in common."""
-    names = [state.name for state in group]
-    alike = next(
-        (place for place, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), None
-    )
-    start = names[0][:alike].rstrip("-_/. ")
-    start = re.sub(r"[-_/. ]?seed$", "", start)
+    """What the names of repeats have in common at their beginning, in whole words."""
+    words = [re.split(r"(?<=[-_/. ])", state.name) for state in group]
+    alike = [one[0] for one in zip(*words, strict=False)]
+    for place, column in enumerate(zip(*words, strict=False)):
+        if len(set(column)) > 1:
+            alike = alike[:place]
+            break
+    start = re.sub(r"(^|[-_/. ])seed[-_/. ]*$", "", "".join(alike)).rstrip("-_/. ")
     return start or group[0].name
 
 
@@ -364,15 +365,29 @@ FIELDS = (
 def wanted_samples(query: QueryParams) -> tuple[samples.Filter, list[str]]:
     """The filter that a query asks for, and what of it could not be read."""
     problems: list[str] = []
-    bounds: list[float | None] = []
-    for name in FIELDS[:4]:
+
+    def bound(name: str) -> float | None:
         text = query.get(name, "").strip()
         value = _float(text)
         if text and value is None:
             problems.append(f"{name.replace('_', ' ')}: expected a number, got {text[:40]}")
-        bounds.append(value)
-    words = [query.get(name, "")[:2000] for name in ("outcome", "known", "text", "prompt")]
-    return samples.Filter(*bounds, *words, query.get("order") == "oldest"), problems
+        return value
+
+    def words(name: str) -> str:
+        return query.get(name, "")[:2000]
+
+    wanted = samples.Filter(
+        step_from=bound("step_from"),
+        step_to=bound("step_to"),
+        reward_from=bound("reward_from"),
+        reward_to=bound("reward_to"),
+        outcome=words("outcome"),
+        known=words("known"),
+        text=words("text"),
+        prompt=words("prompt"),
+        oldest_first=query.get("order") == "oldest",
+    )
+    return wanted, problems
 
 
 def _outcomes(names: Sequence[str], shown: Sequence[samples.Sample]) -> list[str]:

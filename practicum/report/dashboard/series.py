@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from practicum.report.dashboard.lines import Row, forward, row_of, size_of, spread_rows, step_of
+from practicum.report.dashboard.lines import Row, finite, forward, row_of, size_of, spread_rows, step_of
 
 Floats = npt.NDArray[np.float64]
 BUCKETS = 512
@@ -86,8 +86,8 @@ class Series:
         return min(1.0, self.offset / size) if size else 1.0
 
     def extend(self, seconds: float) -> bool:
-        """Read on for at most about `seconds`; True when nothing whole is left. One thread at a time does."""
-        if not self.lock.acquire(blocking=False):
+        """Read on for at most about `seconds`; True when nothing whole is left. One thread reads."""
+        if not self.lock.acquire(timeout=seconds):
             return False
         try:
             if self._was_rewritten():
@@ -214,17 +214,6 @@ class Series:
         )
         self._steps[:, half:] = np.nan
         self.width *= 2
-
-
-def finite(value: float) -> float:
-    """A number as a finite float, NaN for any other: for bool, and whole numbers beyond all floats."""
-    if isinstance(value, bool):
-        return math.nan
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
 
 
 class Shelf:
