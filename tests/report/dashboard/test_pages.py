@@ -66,6 +66,7 @@ def reader(browser: Any, served: Served) -> Iterator[Reader]:
 
 def drawn(page: Any, count: int) -> None:
     """Wait until so many charts are drawn."""
+    page.locator(".plot").nth(count - 1).scroll_into_view_if_needed()
     page.locator(".plot canvas").nth(count - 1).wait_for()
 
 
