@@ -1,6 +1,6 @@
 """What an open dashboard costs a run that trains beside it: the same practice with and without a page open.
 
-    python -m studies.dashboard_cost --model runs/worked --run runs/dashboard_cost
+    python -m studies.dashboard_cost --model runs/worked --folder runs/dashboard_cost
 
 Both train on the same cores. Pairs alternate, and what is compared is the processor time that the dashboard
 takes, browser apart, as a share of the run's time, and the run's own time with and without the page.
@@ -20,16 +20,16 @@ from pathlib import Path
 from statistics import mean
 from urllib.request import urlopen
 
-from practicum.cli import _compute
 from practicum.files import atomic_write, to_json
 from practicum.ranges import Common, Count, Ranged
+from studies.common import study_main
 
 
 @dataclass(frozen=True)
 class StudyConfig(Ranged):
     """Practice with a page open and without, in turns.
 
-    python -m studies.dashboard_cost --model runs/worked --run runs/dashboard_cost
+    python -m studies.dashboard_cost --model runs/worked --folder runs/dashboard_cost
     """
 
     model: Common[Path]
@@ -119,7 +119,10 @@ def read_on(port: int) -> None:
             continue
 
 
+main = study_main(StudyConfig, "studies.dashboard_cost", study)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--reader"]:
         read_on(int(sys.argv[2]))
-    sys.exit(_compute("dashboard_cost", "studies.dashboard_cost", "StudyConfig", "study", sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
