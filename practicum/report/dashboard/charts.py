@@ -69,6 +69,28 @@ PREFIXED = (
     ("Behaviours", "behaviour/", False),
 )
 """(title, what the metrics begin with, whether each has a chart of its own)."""
+MORE = {
+    "reward_std": Meaning("spread of the reward", "Standard deviation of the rewards of an iteration."),
+    "kl_completion": Meaning(
+        "KL of whole answers",
+        "KL between the policy and the reference, in nats per answer: what the guard watches.",
+    ),
+    "kl_weight": Meaning("weight of the KL", "How strongly the policy is pulled to the reference."),
+    "repetition": Meaning(
+        "repetition", "Share of an answer's triples of tokens that occurred in it before.", True
+    ),
+    "reward_max": Meaning("highest reward", "The highest reward of an iteration."),
+    "episode_return": Meaning("return", "Mean sum of the rewards of an episode."),
+    "episode_length": Meaning("length of an episode", "Mean number of steps of an episode."),
+    "learning_rate": Meaning("learning rate", "Step size of the optimizer."),
+    "policy_loss": Meaning("policy loss", "What the update makes smaller; its size says little."),
+    "value_loss": Meaning("value loss", "Squared error of the values."),
+    "seconds": Meaning("seconds a step", "Time of a whole step."),
+    "sample_seconds": Meaning("seconds of sampling", "Time in which answers were written."),
+    "update_seconds": Meaning("seconds of the update", "Time of the update."),
+    "tokens": Meaning("tokens a step", "Tokens of prompts and answers of a step."),
+}
+"""Words for metrics that the report does not draw."""
 HIDDEN = ("step", "total_seconds", "total_tokens")
 
 
@@ -77,7 +99,7 @@ def told(metric: str) -> Meaning:
     if metric.startswith(EXPLOIT):
         name = metric.removeprefix(EXPLOIT).replace("_", " ")
         return Meaning(f"paid: {name}", f"Share of well-paid answers of the kind {name}.", True)
-    return meaning(metric)
+    return MORE.get(metric) or meaning(metric)
 
 
 def metric_names(path: Path) -> list[str]:

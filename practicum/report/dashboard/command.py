@@ -15,6 +15,7 @@ from practicum.errors import InputError
 from practicum.ranges import Common, Range, Ranged
 from practicum.report.dashboard.discover import Library, RunState
 from practicum.report.dashboard.pages import state_json
+from practicum.report.dashboard.player import Player
 from practicum.report.dashboard.site import Site
 from practicum.report.words import duration, short
 
@@ -48,12 +49,14 @@ class DashboardConfig(Ranged):
     """Print the runs and end; nothing is served."""
     names: tuple[str, ...] = ()
     """Host names besides those of this machine that the page may be reached by."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that the page Play offers besides the house's: FILE.py:Class, or reasoning_gym:NAME."""
     database: tuple[Path, ...] = ()
     """Preference databases besides those in the folder, for the page of rankings."""
 
     def without_effect(self) -> Mapping[str, str]:
         """What a list leaves without effect."""
-        served = ("host", "port", "open", "names", "database")
+        served = ("host", "port", "open", "names", "tasks", "database")
         return dict.fromkeys(served, "with --list nothing is served: drop it") if self.list else {}
 
     def __post_init__(self) -> None:
@@ -73,7 +76,9 @@ def dashboard(config: DashboardConfig) -> dict[str, Any]:
         states = library.look().states
         print("\n".join(lines(states)) if states else f"no run in {config.runs}")
         return {"runs": [state_json(state) for state in states]}
-    return _serve(config, Site(library, config.database, config.host in LOOPBACK))
+    return _serve(
+        config, Site(library, config.database, config.host in LOOPBACK, player=Player(config.tasks))
+    )
 
 
 def lines(states: Sequence[RunState]) -> Sequence[str]:

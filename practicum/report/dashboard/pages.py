@@ -181,7 +181,7 @@ def run(request: Request, run: str) -> Response:
         siblings=_siblings(request, state),
         settings=_text_of(state, "config.toml"),
         has_samples=size_of(state.path / "samples.jsonl") > 0,
-        has_report=(state.path / "report.html").is_file(),
+        plays=site_of(request).writes and any(state.path.glob("checkpoints/step-*/config.json")),
     )
 
 

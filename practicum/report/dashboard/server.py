@@ -15,7 +15,7 @@ from practicum.preferences.app.middleware import Guard
 from practicum.preferences.app.security import HEADERS
 from practicum.preferences.app.server import KeptStatic
 from practicum.preferences.app.site import STATIC as SHARED
-from practicum.report.dashboard import pages
+from practicum.report.dashboard import pages, play_page
 from practicum.report.dashboard.site import STATIC, Site, render
 
 LOCAL = ("127.0.0.1", "localhost")
@@ -26,6 +26,7 @@ def create_app(site: Site, names: tuple[str, ...] = ()) -> FastAPI:
     app = FastAPI(title="Practicum dashboard", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.include_router(pages.router)
+    app.include_router(play_page.router)
     # htmx comes with the ranking app.
     app.mount("/static/shared", KeptStatic(directory=SHARED / "vendor"), "shared")
     app.mount("/static", KeptStatic(directory=STATIC), "static")

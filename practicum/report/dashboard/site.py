@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from practicum.report import words
 from practicum.report.dashboard.discover import Library, RunState
+from practicum.report.dashboard.player import Player
 from practicum.report.dashboard.series import Shelf
 
 HERE = Path(__file__).parent
@@ -40,6 +41,7 @@ class Site:
     databases: tuple[Path, ...] = ()
     writes: bool = True
     shelf: Shelf = field(default_factory=Shelf)
+    player: Player = field(default_factory=Player)
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 

@@ -223,6 +223,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "/diff": {"run": "alarmed", "at": "0", "with_run": "practice/seed-0", "with_at": "0"},
     "/findings": {},
     "/rankings": {},
+    "/play": {},
     "/delete": {"run": "alarmed"},
     "/nowhere": {},
 }
