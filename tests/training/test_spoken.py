@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from practicum.guard.controllers import KLConfig
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import train_tokenizer
 from practicum.training import rl
@@ -35,7 +36,7 @@ def test_pieces_make_up_the_text(ids: list[int], text: str) -> None:
 def test_samples_have_their_tokens_when_asked(
     tmp_path: Path, untrained_model: Path, weight: float | None
 ) -> None:
-    update = UpdateConfig() if weight is None else UpdateConfig(kl=rl.KLConfig(weight=weight))
+    update = UpdateConfig() if weight is None else UpdateConfig(kl=KLConfig(weight=weight))
     config = rl.RlConfig(
         model=untrained_model,
         algorithm="ppo",

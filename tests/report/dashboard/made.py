@@ -37,7 +37,7 @@ DECISION = {
     "sentence": "Step 3: length stands 120 above its threshold; stop here.",
     "samples": [{"step": 3, "prompt": "solve: x=1\n", "completion": EVIL, "reward": 1.5}],
 }
-KNOWN = {
+KNOWN: dict[str, Any] = {
     "action": "warn",
     "told": {"length_padding": 4},
     "sentences": [

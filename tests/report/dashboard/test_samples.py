@@ -14,6 +14,11 @@ from hypothesis import strategies as st
 from practicum.report.dashboard import samples
 from practicum.report.dashboard.samples import Filter, at, coloured, difference, find, sample
 
+
+def steps_of(row: dict[str, Any]) -> int:
+    return int(row["step"])
+
+
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -24,7 +29,7 @@ ROWS = st.lists(
         }
     ),
     max_size=40,
-).map(lambda rows: sorted(rows, key=lambda row: int(row["step"])))
+).map(lambda rows: sorted(rows, key=steps_of))
 BOUND = st.one_of(st.none(), st.integers(0, 9).map(float))
 FILTERS = st.builds(
     Filter,
@@ -49,7 +54,7 @@ def test_pages_hold_every_sample_that_fits_once_and_in_order(
     path = tmp_path_factory.getbasetemp() / "samples.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 9, "half')
     fits = [row for row in rows if wanted.fits(row)]
-    found, cursor = [], None
+    found, cursor = list[samples.Sample](), None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples, "PAGE", size)
         for _ in range(len(rows) + 2):
@@ -103,11 +108,11 @@ def test_colours_follow_the_values(values: list[float | None]) -> None:
     ]
     for value, shade in numbered:
         assert all(other <= shade for lower, other in numbered if lower > value)
-    for value, token in zip(values, coloured(one, "kl"), strict=True):
-        if value is None:
+    for told, token in zip(values, coloured(one, "kl"), strict=True):
+        if told is None:
             assert token.shade == "none"
         elif token.shade != "p0":
-            assert token.shade[0] == ("u" if value > 0 else "d")
+            assert token.shade[0] == ("u" if told > 0 else "d")
     assert coloured(one, "advantage") == []
 
 

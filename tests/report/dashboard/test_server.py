@@ -81,7 +81,7 @@ def test_nothing_of_models_or_files_becomes_markup(client: TestClient, root: Pat
         seen += answer.text
         for tag, attributes in Tags(answer.text).tags:
             assert tag != "img"
-            assert tag != "script" or attributes["src"].startswith("/static/")
+            assert tag != "script" or (attributes["src"] or "").startswith("/static/")
             assert not any(name.startswith("on") or name == "style" for name in attributes), (path, tag)
             for name in ("href", "src", "action"):
                 assert (attributes.get(name) or "/").startswith(("/", "#")), (path, tag, attributes)
@@ -134,7 +134,7 @@ def test_a_dashboard_that_others_reach_only_reads(tmp_path: Path) -> None:
         page = client.get("/run?run=a").text
         assert 'action="/tags"' not in page
         assert "/delete" not in page
-        site: Site = client.app.state.site  # type: ignore[attr-defined]
+        site: Site = client.app.state.site
         form = {"run": "a", "sure": "a", "form_token": site.secret}
         assert client.post("/delete", data=form).status_code == 403
     assert (tmp_path / "a").is_dir()
@@ -231,8 +231,8 @@ def test_a_damaged_run_is_told_in_a_line_and_never_breaks_a_page(
             assert isinstance(value, bytes)
             path.write_bytes(value)
     with client_of(root) as client:
-        for path in paths(root, ("kl",)):
-            assert client.get(path).status_code in (200, 404, 422), path
+        for page in paths(root, ("kl",)):
+            assert client.get(page).status_code in (200, 404, 422), page
     (state,) = Library(root).look().states
     assert all("\n" not in problem and len(problem) < 200 for problem in state.problems)
     if changes.get("config.toml", ("",))[0] == "gone" and state.status != "running":
