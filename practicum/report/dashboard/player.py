@@ -68,8 +68,9 @@ class Player:
         with self.lock:
             speaker = self._speaker(run, temperature)
             prompt, prompt_ids = self._prompt(speaker, task, text)
-            ids = [token for token, _ in speaker.stepper.stream(prompt_ids, speaker.generator)]
-            return self._told(speaker, task, prompt, prompt_ids, ids)
+            drawn = list(speaker.stepper.stream(prompt_ids, speaker.generator))
+            ids = [token for token, _ in drawn]
+            return self._told(speaker, task, prompt, ids, [logprob for _, logprob in drawn])
 
     def step(self, run: Path, task: str, text: str, ids: Sequence[int], rest: bool) -> Answer:
         """An answer that begins with the tokens `ids`, with the likeliest next; with `rest` to its end."""
@@ -91,7 +92,11 @@ class Player:
                 logprobs_V = speaker.stepper.logprobs([*prompt_ids, *chosen])
                 chosen.append(int(logprobs_V.argmax()))
             if over():
-                return self._told(speaker, task, prompt, prompt_ids, chosen)
+                logprobs = [
+                    float(speaker.stepper.logprobs([*prompt_ids, *chosen[:place]])[token])
+                    for place, token in enumerate(chosen)
+                ]
+                return self._told(speaker, task, prompt, chosen, logprobs)
             logprobs_V = speaker.stepper.logprobs([*prompt_ids, *chosen]).cpu()
             options = options_of(speaker, logprobs_V, ALTERNATIVES)
             ends = [{**one, "ends": one["id"] in spec.eos_ids} for one in options]
@@ -150,15 +155,11 @@ class Player:
         return prompt, speaker.prompt(prompt)
 
     def _told(
-        self, speaker: Speaker, task: str, prompt: Prompt, prompt_ids: Sequence[int], ids: Sequence[int]
+        self, speaker: Speaker, task: str, prompt: Prompt, ids: Sequence[int], logprobs: Sequence[float]
     ) -> Answer:
         from practicum.training.spoken import pieces
 
         text = self._text(speaker, ids)
-        logprobs = [
-            float(speaker.stepper.logprobs([*prompt_ids, *ids[:place]])[token])
-            for place, token in enumerate(ids)
-        ]
         finite = [value if math.isfinite(value) else None for value in logprobs]
         row = {"tokens": {"text": pieces(speaker.tokenizer, list(ids)), "logprob": finite}}
         ended = bool(ids) and ids[-1] in speaker.policy.spec.eos_ids

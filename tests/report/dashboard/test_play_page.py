@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from practicum.report.dashboard import player
 from practicum.report.dashboard.discover import Library
 from practicum.report.dashboard.player import Player
 from practicum.report.dashboard.server import create_app
@@ -34,7 +35,8 @@ class Game:
 
 
 @pytest.fixture
-def game(tmp_path: Path, untrained_model: Path) -> Iterator[Game]:
+def game(tmp_path: Path, untrained_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Game]:
+    monkeypatch.setattr(player, "MOST_TOKENS", 8)
     run = write_run(tmp_path / "runs" / "a", steps=2)
     shutil.copytree(untrained_model, run / "checkpoints" / "step-000002")
     site = Site(Library(tmp_path / "runs"), player=Player())

@@ -81,14 +81,14 @@ def bytes_read() -> int:
 
 
 def test_curves_of_many_runs_take_memory_once(tmp_path: Path) -> None:
-    root = write_long(tmp_path, 3, 1_500)
+    root = write_long(tmp_path, 2, 600)
     site = Site(Library(root))
     with TestClient(create_app(site), "http://127.0.0.1") as client:
-        list(asked(client, 3))
+        list(asked(client, 2))
         gc.collect()
         tracemalloc.start()
         for _ in range(2):
-            list(asked(client, 3))
+            list(asked(client, 2))
         gc.collect()
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
