@@ -323,6 +323,24 @@ def _report(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _dashboard(arguments: Sequence[str]) -> int:
+    """A live page; the runs folder may stand first, as in `practicum dashboard runs`."""
+    first = list(arguments[:1])
+    if first and not first[0].startswith("-"):
+        arguments = ["--runs", *arguments]
+    module = "practicum.report.dashboard.command"
+    return _compute(
+        "dashboard",
+        module,
+        "DashboardConfig",
+        "dashboard",
+        arguments,
+        prints_its_own=True,
+        extra="web",
+        waits=True,
+    )
+
+
 # --------------------------------------------------------------------------------------- arguments, output
 
 
@@ -696,4 +714,5 @@ COMMANDS: dict[str, Command] = {
         partial(_raw, "practicum.starters"),
     ),
     "report": Command("one self-contained HTML page about a run", _report),
+    "dashboard": Command("a live page over the runs: curves, samples, findings", _dashboard),
 }

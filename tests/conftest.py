@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -124,3 +125,16 @@ def save_untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Tokeni
 def untrained_model(save_untrained: Callable[[Tokenizer, int], Path]) -> Path:
     """The folder of a model that knows nothing."""
     return save_untrained(train_tokenizer(["solve answer domain"], 120), 512)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, headless; closed after the module: its event loop keeps others from running."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -33,7 +33,7 @@ DISTRIBUTIONS = {
 }
 # Where the packages of an extra may be imported; the base may be imported everywhere, and dev in tests/.
 SCOPES = {
-    "web": ["practicum/preferences/app"],
+    "web": ["practicum/preferences/app", "practicum/report/dashboard"],
     "postgresql": ["practicum/preferences/database.py"],
     "data": ["practicum/data", "practicum/preferences/formats.py"],
     "tasks": ["practicum/tasks/reasoning_gym.py"],

@@ -73,6 +73,7 @@ SMALL = {
     "sample": "--sampling.max_new_tokens=8",
     "play": "--sampling.max_new_tokens=8",
     "export": "",
+    "dashboard": "--list",
     "apply cloud": "--seeds=1 --trials=2 --agent.iterations=1 --data.generator.days=5",
     "apply portfolio": "--seeds=1 --windows=1 --agent.iterations=1",
     "audit overoptimization": (

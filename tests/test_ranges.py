@@ -37,10 +37,11 @@ from practicum.ranges import LARGEST_FLOAT, LARGEST_INTEGER, Range, Ranged, rang
 
 # Commands that read no config class of their own, or several that are listed below.
 WITHOUT_SETTINGS = {"init", "verify", "report", "preferences", "audit", "apply", "bench"}
-WITHOUT_SETTINGS |= {"audit exploits", "audit overoptimization", "compare"}
+WITHOUT_SETTINGS |= {"audit exploits", "audit overoptimization", "compare", "dashboard"}
 BY_NAME = {
     "compare": ("practicum.compare.config", "CompareConfig"),
     "audit": ("practicum.audit.whole", "AuditConfig"),
+    "dashboard": ("practicum.report.dashboard.command", "DashboardConfig"),
     "audit exploits --preferences x": ("practicum.audit.gaming", "Config"),
     "audit exploits --reward x": ("practicum.audit.fuzz.command", "Config"),
     "audit overoptimization": ("practicum.audit.lab", "LabConfig"),

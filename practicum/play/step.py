@@ -26,10 +26,10 @@ def step_through(speaker: Speaker, prompt_ids: list[int], alternatives: int) -> 
     ends, limit = speaker.policy.spec.eos_ids, speaker.policy.spec.max_positions
     most = speaker.stepper.config.max_new_tokens
     alone = False
-    while not _over(chosen, ends, most, limit - len(prompt_ids)):
+    while not is_over(chosen, ends, most, limit - len(prompt_ids)):
         ids = [*prompt_ids, *(one["id"] for one in chosen)]
         logprobs_V = speaker.stepper.logprobs(ids).cpu()
-        options = _options(speaker, logprobs_V, alternatives)
+        options = options_of(speaker, logprobs_V, alternatives)
         if not alone:
             _show(speaker, chosen, options)
         word = "e" if alone else ask("> ")
@@ -43,8 +43,8 @@ def step_through(speaker: Speaker, prompt_ids: list[int], alternatives: int) -> 
         if token is None:
             print(f"expected a number from 1 to {len(options)}, Enter, s, b, e or q", file=sys.stderr)
             continue
-        chosen.append(_row(speaker, token, logprobs_V))
-    text = _text(speaker, chosen)
+        chosen.append(row_of(speaker, token, logprobs_V))
+    text = text_of(speaker, chosen)
     print(f"\n{printable(text)}")
     return {
         "completion": text,
@@ -54,7 +54,8 @@ def step_through(speaker: Speaker, prompt_ids: list[int], alternatives: int) -> 
     }
 
 
-def _over(chosen: list[dict[str, Any]], ends: tuple[int, ...], most: int, room: int) -> bool:
+def is_over(chosen: list[dict[str, Any]], ends: tuple[int, ...], most: int, room: int) -> bool:
+    """Whether no token may follow: the end of sequence came, or `most` tokens, or more than the `room`."""
     # The last token is read by nobody, so it may stand just past the model's positions.
     return bool(chosen) and (chosen[-1]["id"] in ends or len(chosen) >= most or len(chosen) > room)
 
@@ -76,13 +77,14 @@ def _chosen(
     return int(options[number - 1]["id"]) if 1 <= number <= len(options) else None
 
 
-def _options(speaker: Speaker, logprobs_V: torch.Tensor, count: int) -> list[dict[str, Any]]:
+def options_of(speaker: Speaker, logprobs_V: torch.Tensor, count: int) -> list[dict[str, Any]]:
     """The likeliest tokens, the likeliest first; of equal ones the lowest id."""
     order = torch.sort(logprobs_V, descending=True, stable=True).indices[:count].tolist()
-    return [_row(speaker, token, logprobs_V) for token in order if logprobs_V[token] > -math.inf]
+    return [row_of(speaker, token, logprobs_V) for token in order if logprobs_V[token] > -math.inf]
 
 
-def _row(speaker: Speaker, token: int, logprobs_V: torch.Tensor) -> dict[str, Any]:
+def row_of(speaker: Speaker, token: int, logprobs_V: torch.Tensor) -> dict[str, Any]:
+    """A token with its text and its probability, 0 to 1."""
     written = speaker.tokenizer.decode([token], skip_special_tokens=False)
     return {"id": token, "text": written, "probability": math.exp(float(logprobs_V[token]))}
 
@@ -95,7 +97,7 @@ def _show(speaker: Speaker, chosen: list[dict[str, Any]], options: list[dict[str
     others = 1 - sum(one["probability"] for one in options)
     if others > 0.00005:
         rows.append(["", f"{others:7.2%}", "all others"])
-    print(f"\n{printable(_text(speaker, chosen))}|\n{table(rows)}")
+    print(f"\n{printable(text_of(speaker, chosen))}|\n{table(rows)}")
 
 
 def _quoted(speaker: Speaker, one: dict[str, Any]) -> str:
@@ -103,5 +105,6 @@ def _quoted(speaker: Speaker, one: dict[str, Any]) -> str:
     return f"{one['text']!r}{end}"
 
 
-def _text(speaker: Speaker, chosen: list[dict[str, Any]]) -> str:
+def text_of(speaker: Speaker, chosen: list[dict[str, Any]]) -> str:
+    """The text of the tokens chosen so far."""
     return str(speaker.tokenizer.decode([one["id"] for one in chosen], skip_special_tokens=True))

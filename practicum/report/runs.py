@@ -24,6 +24,7 @@ MAY_DIFFER = (
     "control",
     "model",
     "samples_per_step",
+    "samples_tokens",
     "sampling.slots",
     "threads",
     "micro_batch_tokens",
@@ -201,9 +202,14 @@ def dig(value: Any, *keys: str) -> Any:
 
 def number(value: Any) -> float | None:
     """A finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:
+        # A whole number of JSON may be larger than any float.
+        return None
+    return found if math.isfinite(found) else None
 
 
 def interval(value: Any) -> tuple[float, float] | None:

@@ -86,6 +86,7 @@ from practicum.training.loop import (
 from practicum.training.objectives import explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
 from practicum.training.profiler import Profiler
+from practicum.training.spoken import tokens_of
 from practicum.training.update import (
     ScoreSettings,
     Step,
@@ -113,6 +114,8 @@ class PracticeSettings(Ranged):
     """Completions sampled for each prompt."""
     samples_per_step: NonNegativeInt = 8
     """Rows of samples.jsonl an iteration."""
+    samples_tokens: bool = False
+    """Write each row's tokens too, with their log-probabilities, advantages and, with a reference, KL."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Matrix products of the update; master weights are always float32."""
     profile: bool = False
@@ -589,7 +592,8 @@ def practise(parts: Parts, trainee: Trainee, config: RlConfig, index: int) -> St
             batch.prompts, batch.rollout.texts, batch.reward_B, batch.scores, strict=True
         )
     ]
-    return StepResult(metrics, sample_rows(learned, experience, config, index), shown, paid)
+    rows = sample_rows(learned, experience, config, index, trainee.tokenizer)
+    return StepResult(metrics, rows, shown, paid)
 
 
 def gathered(
@@ -792,7 +796,7 @@ def _tied_share(batch: ScoredRollout) -> float:
 
 
 def sample_rows(
-    batch: ScoredRollout, experience: Experience, config: RlConfig, index: int
+    batch: ScoredRollout, experience: Experience, config: RlConfig, index: int, tokenizer: Tokenizer
 ) -> list[dict[str, Any]]:
     """The first `samples_per_step` rows spread over the groups, for samples.jsonl."""
     return [
@@ -811,6 +815,7 @@ def sample_rows(
             ),
             **_named_parts(batch.scores[row], config.reward.names),
             **_turns(batch.prompts[row]),
+            **({"tokens": tokens_of(experience, row, tokenizer)} if config.samples_tokens else {}),
         }
         for row in _shown_rows(batch, config)
     ]

@@ -1,0 +1,197 @@
+"""What watchers found about runs, in plain words: the guard, the count, the audit, the doctor, damaged files.
+
+Read from the files that they write; nothing is computed anew but the signs of a run that stands still.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from practicum.report.dashboard.discover import RunState, small_json
+from practicum.report.dashboard.lines import backward, row_of
+from practicum.report.dashboard.samples import Sample, sample
+from practicum.report.runs import dig, number
+from practicum.training.dead import STEPS, signs_of_death
+
+Severity = Literal["stop", "warn", "ok"]
+MOST_FILES = 200
+MOST_SAMPLES = 6
+ACTIONS = {
+    "hold": "The run went back to the last step that could be trusted, and goes on with the KL held.",
+    "roll_back": "The run went back to the last step that could be trusted, and ended there.",
+    "stop": "The run was ended.",
+    "ask": "The run was ended, and the prompts that people should rank first are in ask.jsonl.",
+}
+VERDICTS: Mapping[str, Severity] = {"bad": "stop", "open": "warn", "good": "ok"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found. `kind` is one that the sample browser can filter by, often empty."""
+
+    source: str
+    severity: Severity
+    sentence: str
+    remedy: str = ""
+    step: int | None = None
+    kind: str = ""
+    samples: Sequence[Sample] = field(default_factory=tuple)
+
+
+def findings_of(state: RunState) -> list[Finding]:
+    """All that is known about a run, the worst first."""
+    folder = state.path
+    summary = small_json(folder / "summary.json", [], needed=False)
+    held = small_json(folder / "held.json", [], needed=False)
+    found = [Finding("files", "stop", problem, _mend(problem)) for problem in state.problems]
+    found += _guard(held, summary)
+    found += _counted(summary.get("known"))
+    found += _standing_still(state, summary)
+    for name in ("audit.json", "audit/audit.json"):
+        found += _audit(small_json(folder / name, [], needed=False))
+    return sorted(found, key=lambda one: ("stop", "warn", "ok").index(one.severity))
+
+
+def _mend(problem: str) -> str:
+    if "cut" in problem and "jsonl" in problem:
+        return "--resume continues the run from its newest checkpoint and mends the file"
+    return ""
+
+
+def _guard(held: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[Finding]:
+    last = summary.get("guard")
+    last = last if isinstance(last, dict) else {}
+    told = [one for one in (held, last) if one and dig(one, "action") not in (None, "go_on")]
+    # A run that was held once says so in both files.
+    alike = len(told) == 2 and told[0].get("sentence") == told[1].get("sentence")
+    for one in told[: 1 if alike else 2]:
+        action = str(one.get("action"))
+        yield Finding(
+            "guard",
+            "warn" if action == "hold" else "stop",
+            str(one.get("sentence") or "The guard raised an alarm."),
+            ACTIONS.get(action, ""),
+            _step(one),
+            samples=_samples(one.get("samples")),
+        )
+    if last and not told:
+        yield Finding("guard", "ok", str(last.get("sentence") or "The guard saw nothing unusual."))
+
+
+def _counted(known: object) -> Iterator[Finding]:
+    if not isinstance(known, dict):
+        return
+    ended = known.get("action") in ("stop", "ask")
+    told = known.get("told")
+    told = told if isinstance(told, dict) else {}
+    for sentence, (kind, step) in _paired(known.get("sentences"), told):
+        yield Finding(
+            "count of exploits",
+            "stop" if ended else "warn",
+            str(sentence),
+            ACTIONS.get(str(known.get("action")), "") if ended else "",
+            None if number(step) is None else int(step),
+            str(kind).removeprefix("found:"),
+            _samples(known.get("samples")),
+        )
+    if not known.get("sentences"):
+        yield Finding(
+            "count of exploits", "ok", "No kind of exploit is frequent among the well-paid answers."
+        )
+
+
+def _paired(sentences: object, told: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, Any]]]:
+    """Each sentence with the kind and step that it is about, as they were told one after another."""
+    kinds = list(told.items())
+    for place, sentence in enumerate(sentences if isinstance(sentences, list) else []):
+        yield str(sentence), kinds[place] if place < len(kinds) else ("", None)
+
+
+def _standing_still(state: RunState, summary: Mapping[str, Any]) -> Iterator[Finding]:
+    rows = [row for _, line in islice(backward(state.path / "metrics.jsonl"), STEPS) if (row := row_of(line))]
+    rows = [row for row in reversed(rows) if number(row.get("step")) is not None]
+    if len(rows) == STEPS:
+        for sentence in signs_of_death(rows).values():
+            yield Finding("doctor", "warn", sentence, "practicum rl --dry-run says what may be done")
+    if state.status in ("finished", "ended") and "warnings" in summary and not summary["warnings"]:
+        yield Finding("doctor", "ok", "Nothing stood still in the last steps.")
+
+
+def _audit(found: Mapping[str, Any]) -> Iterator[Finding]:
+    if not isinstance(found.get("subject"), str):
+        return
+    for name, section in found.items():
+        verdict = dig(section, "verdict")
+        if verdict in VERDICTS and isinstance(section.get("sentence"), str):
+            title = f"audit, {name.replace('_', ' ')}"
+            yield Finding(title, VERDICTS[verdict], section["sentence"])
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of findings that a command printed with --json: a dry run, an audit, a fuzzed reward."""
+
+    name: str
+    title: str
+    findings: Sequence[Finding]
+
+
+def found_files(root: Path) -> list[FoundFile]:
+    """What --dry-run --json, audit --json and audit exploits --json printed into files directly in `root`."""
+    try:
+        with os.scandir(root) as entries:
+            paths = sorted(Path(one.path) for one in entries if one.name.endswith(".json") and one.is_file())
+    except OSError:
+        return []
+    shown = []
+    for path in paths[:MOST_FILES]:
+        found = small_json(path, [], needed=False)
+        if found.get("dry_run") is True:
+            shown.append(FoundFile(path.name, "dry run", list(_doctor(found))))
+        elif isinstance(found.get("findings"), list) and "calls" in found:
+            shown.append(FoundFile(path.name, "examination of a reward", list(_fuzzed(found))))
+        elif audited := list(_audit(found)):
+            shown.append(FoundFile(path.name, "audit", audited))
+    return shown
+
+
+def _doctor(found: Mapping[str, Any]) -> Iterator[Finding]:
+    for one in found.get("findings") or ():
+        severity = dig(one, "severity")
+        if severity in ("ok", "warn", "stop"):
+            yield Finding(
+                "doctor", severity, str(one.get("sentence", "")), "" if severity == "ok" else _remedy(one)
+            )
+
+
+def _remedy(one: Mapping[str, Any]) -> str:
+    return str(one.get("remedy") or "")
+
+
+def _fuzzed(found: Mapping[str, Any]) -> Iterator[Finding]:
+    for one in found["findings"]:
+        if isinstance(one, dict) and isinstance(one.get("sentence"), str):
+            severity: Severity = "stop" if one.get("kind") == "false_accept" else "warn"
+            row = {
+                "prompt": one.get("prompt"),
+                "completion": one.get("completion"),
+                "reward": one.get("paid"),
+            }
+            yield Finding("audit, exploits", severity, one["sentence"], samples=_samples([row]))
+    if not found["findings"]:
+        yield Finding("audit, exploits", "ok", f"Nothing was found in {found.get('calls')} calls.")
+
+
+def _samples(rows: object) -> list[Sample]:
+    shown = rows if isinstance(rows, list) else []
+    return [sample(-1, row) for row in shown[:MOST_SAMPLES] if isinstance(row, dict)]
+
+
+def _step(one: Mapping[str, Any]) -> int | None:
+    found = number(one.get("step"))
+    return None if found is None else int(found)
