@@ -172,7 +172,10 @@ def canonical_terms(equation: str) -> str:
     left, right = sides_of(equation)
     forms = []
     for sign in (1, -1):
-        texts = [" ".join(sorted(f"{sign * value}{'x' * unknown}" for value, unknown in side)) for side in (left, right)]
+        texts = [
+            " ".join(sorted(f"{sign * value}{'x' * unknown}" for value, unknown in side))
+            for side in (left, right)
+        ]
         forms.append("=".join(sorted(texts)))
     return f"terms {min(forms)}"
 

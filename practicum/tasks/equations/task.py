@@ -85,9 +85,8 @@ class EquationsTask:
         self.config = config or EquationsConfig()
         self._families = tuple(self.config.families), tuple(self.config.families.values())
         self._levels = tuple(int(level) for level in self.config.levels), tuple(self.config.levels.values())
-        weights = dict(self.config.families)
-        self._columns = weights.pop("long_linear", 0.0) / sum(self.config.families.values())
-        self._taught = tuple(family for family, weight in weights.items() if weight > 0)
+        self._taught = tuple(family for family, weight in self.config.families.items() if weight > 0)
+        self._columns = self.config.families.get("long_linear", 0.0) / sum(self.config.families.values())
         others = {kind: share for kind, share in KINDS["rational"].items() if kind != "excluded"}
         scale = (1 - self.config.excluded) / sum(others.values())
         rational = {kind: share * scale for kind, share in others.items()}
@@ -134,7 +133,7 @@ class EquationsTask:
         return [self._passage(random) for _ in range(count)]
 
     def _passage(self, random: Random) -> str:
-        """Drill in columns for the share of equations with long numbers, which may be 0, else the textbook."""
+        """Drill in columns for the share of equations with long numbers, else the textbook."""
         # Without such equations chance is not asked, so that the textbook stays the same.
         if self._columns and random.random() < self._columns:
             return drills(random)
