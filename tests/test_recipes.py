@@ -27,15 +27,25 @@ from practicum.model.lora import TARGETS, LoraConfig
 from practicum.model.sampling import SamplingConfig
 from practicum.training import algorithms, dpo, rl
 from practicum.training.dpo import DpoConfig
+from practicum.training.evaluate import EvalConfig
 from practicum.training.loop import LoopConfig
+from practicum.training.pretrain import PretrainConfig
 from practicum.training.rl import RlConfig
+from practicum.training.sft import SftConfig
 from practicum.training.update import UpdateConfig
 
 ROOT = Path(__file__).parents[1]
 EVERY_RECIPE = sorted((ROOT / "recipes").glob("*/*.toml"))
 APPLICATIONS = {"ads.toml": AdsConfig, "cloud.toml": CloudConfig, "portfolio.toml": PortfolioConfig}
 """Recipes of `practicum apply`, which their pages' tests run."""
-RECIPES = [recipe for recipe in EVERY_RECIPE if recipe.name not in APPLICATIONS]
+STAGES = {
+    "pretrain.toml": PretrainConfig,
+    "sft.toml": SftConfig,
+    "rl.toml": RlConfig,
+    "eval.toml": EvalConfig,
+}
+"""Recipes of single stages, which `studies.outside` runs, and of their examination."""
+RECIPES = [recipe for recipe in EVERY_RECIPE if recipe.name not in {*APPLICATIONS, *STAGES}]
 CONTROLS = {"random.toml", "format.toml", "poisoned.toml"}
 ALGORITHMS = {f"{name}.toml" for name in algorithms.ALGORITHMS}
 """What a recipe of an algorithm may be called; that of ppo is the demo's."""
@@ -70,6 +80,16 @@ def test_a_recipe_of_an_application_is_its_own_settings(name: str) -> None:
     config_class = APPLICATIONS[name]
     recipe = ROOT / "recipes" / name.removesuffix(".toml") / name
     assert load(config_class, recipe) == replace(config_class(), seeds=5)
+    readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
+    assert f"--config {recipe.relative_to(ROOT)}" in readme
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_recipe_of_a_stage_loads_and_teaches_long_numbers(name: str) -> None:
+    recipe = ROOT / "recipes" / "outside-equations" / name
+    config = load(STAGES[name], recipe, [] if name == "pretrain.toml" else ["--model=somewhere"])
+    assert config.seed == (1 if name == "eval.toml" else 0)
+    assert dict(config.task.equations.families) == {"long_linear": 1.0}
     readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
     assert f"--config {recipe.relative_to(ROOT)}" in readme
 

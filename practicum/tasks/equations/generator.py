@@ -41,7 +41,7 @@ KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
         "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
         "absolute": {"integer": 0.4, "rational": 0.1, "extraneous": 0.35, "none": 0.15},
-        "long_linear": {"integer": 0.77, "zero": 0.05, "rational": 0.18},
+        "long_linear": {"integer": 0.83, "zero": 0.05, "rational": 0.12},
     }
 )
 
