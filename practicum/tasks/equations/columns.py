@@ -2,13 +2,16 @@
 
 Every digit has an index hint before it, the letter of its place: a for the units, b for the tens, and so on,
 so 4931 is `d4c9b3a1`. A sum, difference or product goes from the units up, one column a place: the letter,
-the digit, and what is carried or borrowed. Hints are single letters beside digits, so each is one token.
+the digits that meet there, the digit that comes out, and what is carried or borrowed. So each step is either
+looking up one digit by its letter or working with digits that stand side by side. Hints are single letters
+beside digits, so each is one token.
 
 Hints make columns learnable: Zhou et al. 2023, "What algorithms can transformers learn?" (2310.16028).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import gcd
@@ -28,6 +31,14 @@ def hinted(number: int) -> str:
     return "".join(PLACES[len(digits) - 1 - i] + digit for i, digit in enumerate(digits))
 
 
+def read_text(text: str) -> str:
+    """A text with every number's digits counted from the front: 4931x=-20 becomes `a4b9c3d1x=-a2b0`.
+
+    The last letter of a number tells how long it is, which a place needs and a first reading does not know.
+    """
+    return re.sub(r"\d+", lambda found: "".join(PLACES[i] + digit for i, digit in enumerate(found[0])), text)
+
+
 def signed_hinted(number: int) -> str:
     """The number with its sign, also where it is not negative."""
     return ("-" if number < 0 else "+") + hinted(abs(number))
@@ -41,8 +52,9 @@ def sum_columns(first: int, second: int) -> str:
     """first+second, both 0 or more; a last carry has a column of its own."""
     text, carry = "", 0
     for place in range(max(len(str(first)), len(str(second)))):
-        carry, digit = divmod(_digit(first, place) + _digit(second, place) + carry, 10)
-        text += f"{PLACES[place]}{digit}{carry}"
+        one, other = _digit(first, place), _digit(second, place)
+        carry, digit = divmod(one + other + carry, 10)
+        text += f"{PLACES[place]}{one}{other}{digit}{carry}"
     return text + (f"{PLACES[place + 1]}1" if carry else "")
 
 
@@ -50,9 +62,10 @@ def difference_columns(first: int, second: int) -> str:
     """first-second, both 0 or more; the last column borrows 1 just where the second is larger."""
     text, borrow = "", 0
     for place in range(max(len(str(first)), len(str(second)))):
-        value = _digit(first, place) - _digit(second, place) - borrow
+        one, other = _digit(first, place), _digit(second, place)
+        value = one - other - borrow
         borrow = int(value < 0)
-        text += f"{PLACES[place]}{value % 10}{borrow}"
+        text += f"{PLACES[place]}{one}{other}{value % 10}{borrow}"
     return text
 
 
@@ -60,8 +73,9 @@ def product_columns(number: int, digit: int) -> str:
     """number*digit, the number 0 or more; a last carry has a column of its own."""
     text, carry = "", 0
     for place in range(len(str(number))):
-        carry, unit = divmod(_digit(number, place) * digit + carry, 10)
-        text += f"{PLACES[place]}{unit}{carry}"
+        own = _digit(number, place)
+        carry, unit = divmod(own * digit + carry, 10)
+        text += f"{PLACES[place]}{own}{unit}{carry}"
     return text + (f"{PLACES[place + 1]}{carry}" if carry else "")
 
 
@@ -129,7 +143,7 @@ def _taken_away(remainder: int, bottom: int, digit: int) -> Lines:
     product = bottom * digit
     columns = difference_columns(remainder, product)
     end = f"={hinted(remainder - product)}" if product <= remainder else ""
-    return [f"times: {product_columns(bottom, digit)}", f"minus: {columns}{end}"]
+    return [f"times: {digit},{product_columns(bottom, digit)}", f"minus: {columns}{end}"]
 
 
 def quotient_lines(top: int, bottom: int, random: Random) -> tuple[Lines, Fraction]:

@@ -20,6 +20,7 @@ from practicum.tasks.equations.columns import (
     joined,
     product_columns,
     quotient_lines,
+    read_text,
     sum_lines,
 )
 from practicum.tasks.equations.families import VARIABLES
@@ -184,14 +185,14 @@ def canonical_terms(equation: str) -> str:
 
 
 def collected_lines(equation: str) -> tuple[list[str], int, int]:
-    """What stands by the unknown, collected on the left, and the rest on the right: (lines, a, d) of ax=d."""
+    """The equation read digit by digit, then ax=d collected in writing: (lines, a, d)."""
     left, right = sides_of(equation)
     factors = [value for value, unknown in left if unknown] + [-value for value, unknown in right if unknown]
     constants = [value for value, unknown in right if not unknown]
     constants += [-value for value, unknown in left if not unknown]
     first, factor = sum_lines("left", factors)
     second, constant = sum_lines("right", constants or [0])
-    return [*first, *second], factor, constant
+    return [f"read: {read_text(equation)}", *first, *second], factor, constant
 
 
 def work_out(problem: Problem, pen: Pen) -> None:
@@ -213,7 +214,7 @@ def drill(random: Random) -> str:
     pick = random.random()
     if pick < 0.15:
         number = _of_digits((10, 15, 20, 20, 20, 15), random)
-        return f"{number} is {hinted(number)}"
+        return f"{number} read: {read_text(str(number))} is {hinted(number)}"
     if pick < 0.5:
         terms = [_signed(_of_digits((20, 25, 20, 15, 10, 10), random), random) for _ in range(2)]
         if random.random() < 0.1:
@@ -221,7 +222,7 @@ def drill(random: Random) -> str:
         return joined(sum_lines(random.choice(("left", "right")), terms)[0])
     if pick < 0.65:
         number, digit = _of_digits((15, 25, 25, 20, 10, 5), random), random.randint(2, 9)
-        return f"{hinted(number)} {digit} times: {product_columns(number, digit)}"
+        return f"{hinted(number)} times: {digit},{product_columns(number, digit)}"
     if pick < 0.9:
         bottom = _of_digits((25, 30, 20, 15, 6, 4), random)
         top = bottom * random.randint(1, 100)

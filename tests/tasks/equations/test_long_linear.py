@@ -6,6 +6,7 @@ import hashlib
 import re
 from fractions import Fraction
 from math import gcd
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -20,11 +21,12 @@ from practicum.tasks.equations.columns import (
     hinted,
     product_columns,
     quotient_lines,
+    read_text,
     sum_columns,
     sum_lines,
 )
 from practicum.tasks.equations.generator import LEVELS, draw
-from practicum.tasks.equations.long_linear import canonical_terms, drills, sides_of
+from practicum.tasks.equations.long_linear import canonical_terms, collected_lines, drills, sides_of
 from practicum.tasks.equations.pen import Habits
 from practicum.tasks.equations.problems import split_of
 from practicum.tasks.equations.solutions import solve_by_hand
@@ -48,38 +50,61 @@ def number_of(text: str) -> int:
     return int(sign + digits)
 
 
-def columns_of(text: str) -> list[tuple[int, int | None]]:
-    """(digit, what is carried) by place, units first; the last may carry nothing."""
-    found = re.findall(r"([a-l])(\d)(\d?)", text)
+def columns_of(text: str) -> list[str]:
+    """The digits of each column, units first."""
+    found = re.findall(r"([a-l])(\d+)", text)
     assert "".join(map("".join, found)) == text
-    assert "".join(letter for letter, _, _ in found) == PLACES[: len(found)], text
-    return [(int(digit), int(carry) if carry else None) for _, digit, carry in found]
+    assert "".join(letter for letter, _ in found) == PLACES[: len(found)], text
+    return [digits for _, digits in found]
 
 
 def value_of(text: str) -> int:
-    return sum(digit * 10**place for place, (digit, _) in enumerate(columns_of(text)))
+    """What columns come to: the last digit but one of each, or the only one."""
+    return sum(int(digits[-2:][0]) * 10**place for place, digits in enumerate(columns_of(text)))
+
+
+def row_of(text: str, row: int) -> int:
+    """The number that the columns have in a row, above their results."""
+    columns = [digits for digits in columns_of(text) if len(digits) > 1]
+    return sum(int(digits[row]) * 10**place for place, digits in enumerate(columns))
+
+
+def carried(text: str) -> list[int]:
+    """What is carried or borrowed, by place; a last carry that stands alone carries nothing."""
+    return [int(digits[-1]) for digits in columns_of(text) if len(digits) > 1]
 
 
 @given(NUMBERS, NUMBERS)
 def test_columns_of_a_sum_and_a_difference(first: int, second: int) -> None:
-    assert value_of(sum_columns(first, second)) == first + second
-    larger, smaller = max(first, second), min(first, second)
-    assert value_of(difference_columns(larger, smaller)) == larger - smaller
+    text = sum_columns(first, second)
+    assert (value_of(text), row_of(text, 0), row_of(text, 1)) == (first + second, first, second)
+    for place, carry in enumerate(carried(text)):
+        below = 10 ** (place + 1)
+        assert carry == (first % below + second % below) // below
+    text = difference_columns(first, second)
+    assert (row_of(text, 0), row_of(text, 1)) == (first, second)
+    for place, borrow in enumerate(carried(text)):
+        assert borrow == (first % 10 ** (place + 1) < second % 10 ** (place + 1))
     # What is left to borrow says that the second number was the larger one.
-    assert columns_of(difference_columns(first, second))[-1][1] == int(first < second)
-    for place, (_, carry) in enumerate(columns_of(sum_columns(first, second))):
-        if carry is not None:
-            below = 10 ** (place + 1)
-            assert carry == (first % below + second % below) // below
+    assert carried(text)[-1] == (first < second)
+    if first >= second:
+        assert value_of(text) == first - second
 
 
 @given(NUMBERS, st.integers(1, 9))
 def test_columns_of_a_product(number: int, digit: int) -> None:
     text = product_columns(number, digit)
-    assert value_of(text) == number * digit
-    for place, (_, carry) in enumerate(columns_of(text)):
-        if carry is not None:
-            assert carry == number % 10 ** (place + 1) * digit // 10 ** (place + 1)
+    assert (value_of(text), row_of(text, 0)) == (number * digit, number)
+    for place, carry in enumerate(carried(text)):
+        assert carry == number % 10 ** (place + 1) * digit // 10 ** (place + 1)
+
+
+@given(NUMBERS, NUMBERS)
+def test_reading_counts_digits_from_the_front(first: int, second: int) -> None:
+    text = read_text(f"{first}x-{second}=-x")
+    assert re.sub("[a-l]", "", text) == f"{first}x-{second}=-x"
+    for part, number in zip(re.split("x-|=", text), (first, second), strict=False):
+        assert re.sub("[0-9]", "", part) == PLACES[: len(str(number))]
 
 
 @given(NUMBERS)
@@ -132,8 +157,9 @@ def check_division(lines: list[str], top: int, bottom: int) -> list[str]:
         first, index, fits = False, index + 1, digit == "0"
         while not fits:
             if lines[index].startswith("times: "):
-                product = value_of(lines[index].removeprefix("times: "))
-                assert product == bottom * int(digit)
+                factor, _, columns = lines[index].removeprefix("times: ").partition(",")
+                product = value_of(columns)
+                assert (factor, product) == (digit, bottom * int(digit))
                 columns, _, rest = lines[index + 1].removeprefix("minus: ").partition("=")
                 assert columns == difference_columns(left, product)
                 assert bool(rest) == (product <= left)
@@ -193,7 +219,8 @@ def test_every_line_of_a_worked_solution_is_right(level: int) -> None:
     for _ in range(150):
         problem = draw("long_linear", level, "solve", random)
         kinds.add(problem.kind)
-        *lines, answer = solve_by_hand(problem, Habits(), random, 10**6).split("\n")
+        first, *lines, answer = solve_by_hand(problem, Habits(), random, 10**6).split("\n")
+        assert first == f"read: {read_text(problem.equation)}"
         left, right = sides_of(problem.equation)
         factor = sum(v for v, x in left if x) - sum(v for v, x in right if x)
         constant = sum(v for v, x in right if not x) - sum(v for v, x in left if not x)
@@ -238,7 +265,7 @@ def test_the_textbook_drills_in_columns_only_where_such_equations_are_asked() ->
     )
     alone = EquationsTask(EquationsConfig(families={"long_linear": 1.0}))
     mixed = EquationsTask(EquationsConfig(families={"rational": 1.0, "long_linear": 1.0}))
-    words = re.compile("^(left|right|divide): |times: | is [a-l][0-9]", re.M)
+    words = re.compile("^(left|right|divide): |times: |read: ", re.M)
     for task, share in ((plain, 0.0), (off, 0.0), (alone, 1.0), (mixed, 0.5)):
         passages = task.exposition(300, 1)
         assert sum(bool(words.search(text)) for text in passages) / 300 == pytest.approx(share, abs=0.1)
@@ -261,10 +288,11 @@ def test_drill_is_true() -> None:
 def checked(lines: list[str]) -> list[str]:
     """The lines behind the first piece of a drill, which is right."""
     first = lines[0]
-    if named := re.fullmatch(r"(\d+) is (.*)", first):
-        assert number_of(named[2]) == int(named[1])
+    if named := re.fullmatch(r"(\d+) read: (\S+) is (\S+)", first):
+        assert named[2] == read_text(named[1])
+        assert number_of(named[3]) == int(named[1])
         return lines[1:]
-    if times := re.fullmatch(r"(\S+) (\d) times: (\S+)", first):
+    if times := re.fullmatch(r"(\S+) times: (\d),(\S+)", first):
         assert value_of(times[3]) == number_of(times[1]) * int(times[2])
         return lines[1:]
     if first.startswith(("left: ", "right: ")):
@@ -283,3 +311,17 @@ def test_draws_without_this_family_are_what_they_were() -> None:
         *task.exposition(50, 3),
     ]
     assert hashlib.sha256("\n".join(texts).encode()).hexdigest() == PLAIN
+
+
+def test_the_example_of_the_page_is_what_is_written() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "equations.md").read_text(encoding="utf-8")
+    equation = "4931x-20387=-45042"
+    shown = page.partition(f"solve: {equation}\n")[2].partition("\n```")[0]
+    lines, factor, constant = collected_lines(equation)
+    for seed in range(20):
+        worked = [*lines, *quotient_lines(abs(constant), abs(factor), Random(seed))[0], "answer: -5"]
+        if "again" not in "".join(worked):
+            assert shown == "\n".join(worked)
+            break
+    else:
+        pytest.fail("every seed guesses wrong")
