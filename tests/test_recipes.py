@@ -87,7 +87,7 @@ def test_a_recipe_of_an_application_is_its_own_settings(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_a_recipe_of_a_stage_loads_and_teaches_long_numbers(name: str) -> None:
     recipe = ROOT / "recipes" / "outside-equations" / name
-    config = load(STAGES[name], recipe, [] if name == "pretrain.toml" else ["--model=somewhere"])
+    config: Any = load(STAGES[name], recipe, [] if name == "pretrain.toml" else ["--model=somewhere"])
     assert config.seed == (1 if name == "eval.toml" else 0)
     assert dict(config.task.equations.families) == {"long_linear": 1.0}
     readme = (recipe.parent / "README.md").read_text(encoding="utf-8")

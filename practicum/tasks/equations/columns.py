@@ -45,7 +45,7 @@ def signed_hinted(number: int) -> str:
 
 
 def _digit(number: int, place: int) -> int:
-    return number // 10**place % 10
+    return int(number // 10**place % 10)
 
 
 def sum_columns(first: int, second: int) -> str:
