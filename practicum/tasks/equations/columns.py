@@ -19,7 +19,7 @@ from random import Random
 
 PLACES = "abcdefghijkl"
 """Letters of the places, units first: no number in a solution has more digits."""
-WRONG_GUESS = 0.08
+WRONG_GUESS = 0.15
 """Share of a quotient's digits that are first guessed wrong by one, found out, and mended."""
 
 Lines = list[str]
@@ -46,6 +46,12 @@ def signed_hinted(number: int) -> str:
 
 def _digit(number: int, place: int) -> int:
     return int(number // 10**place % 10)
+
+
+def sign_line(top: int, bottom: int) -> str:
+    """The sign of top/bottom, worked out before the division: `sign: -/+=-`; neither number is 0."""
+    one, other = ("-" if number < 0 else "+" for number in (top, bottom))
+    return f"sign: {one}/{other}={'+' if one == other else '-'}"
 
 
 def sum_columns(first: int, second: int) -> str:

@@ -21,6 +21,7 @@ from practicum.tasks.equations.columns import (
     product_columns,
     quotient_lines,
     read_text,
+    sign_line,
     sum_lines,
 )
 from practicum.tasks.equations.families import VARIABLES
@@ -199,6 +200,8 @@ def work_out(problem: Problem, pen: Pen) -> None:
     """Collect, then divide, in columns; the answer is always right."""
     lines, factor, constant = collected_lines(problem.equation)
     value = Fraction(abs(constant))
+    if constant:
+        lines.append(sign_line(constant, factor))
     if constant and abs(factor) != 1:
         more, value = quotient_lines(abs(constant), abs(factor), pen.random)
         lines += more
@@ -212,6 +215,8 @@ def work_out(problem: Problem, pen: Pen) -> None:
 def drill(random: Random) -> str:
     """One piece of arithmetic as solutions have it, without an equation: a sum, a product, a division."""
     pick = random.random()
+    if pick < 0.03:
+        return sign_line(random.choice((-1, 1)), random.choice((-1, 1)))
     if pick < 0.15:
         number = _of_digits((10, 15, 20, 20, 20, 15), random)
         return f"{number} read: {read_text(str(number))} is {hinted(number)}"

@@ -22,6 +22,7 @@ from practicum.tasks.equations.columns import (
     product_columns,
     quotient_lines,
     read_text,
+    sign_line,
     sum_columns,
     sum_lines,
 )
@@ -230,7 +231,11 @@ def test_every_line_of_a_worked_solution_is_right(level: int) -> None:
         work = next((index for index, line in enumerate(lines) if line.startswith("divide: ")), len(lines))
         assert max(sums) < work
         check_sums(lines[:begin], factor)
-        check_sums(lines[begin:work], constant)
+        signed = [index for index, line in enumerate(lines) if line.startswith("sign: ")]
+        check_sums(lines[begin : min(signed, default=work)], constant)
+        assert len(signed) == bool(constant)
+        if constant:
+            check_sign(lines[signed[0]], constant, factor)
         if constant and abs(factor) != 1:
             check_quotient(lines[work:], abs(constant), abs(factor))
         else:
@@ -238,6 +243,12 @@ def test_every_line_of_a_worked_solution_is_right(level: int) -> None:
         assert answer == f"answer: {problem.answer}"
         assert verify(problem.equation, problem.answer).outcome is Outcome.CORRECT
     assert kinds == {"integer", "zero", "rational"}
+
+
+def check_sign(line: str, top: int, bottom: int) -> None:
+    found = re.fullmatch(r"sign: ([+-])/([+-])=([+-])", line)
+    assert found
+    assert [sign == "-" for sign in found.groups()] == [top < 0, bottom < 0, top * bottom < 0]
 
 
 def test_what_does_not_change_the_work_keeps_the_canonical_form() -> None:
@@ -265,7 +276,7 @@ def test_the_textbook_drills_in_columns_only_where_such_equations_are_asked() ->
     )
     alone = EquationsTask(EquationsConfig(families={"long_linear": 1.0}))
     mixed = EquationsTask(EquationsConfig(families={"rational": 1.0, "long_linear": 1.0}))
-    words = re.compile("^(left|right|divide): |times: |read: ", re.M)
+    words = re.compile("^(left|right|divide|sign): |times: |read: ", re.M)
     for task, share in ((plain, 0.0), (off, 0.0), (alone, 1.0), (mixed, 0.5)):
         passages = task.exposition(300, 1)
         assert sum(bool(words.search(text)) for text in passages) / 300 == pytest.approx(share, abs=0.1)
@@ -298,6 +309,9 @@ def checked(lines: list[str]) -> list[str]:
     if first.startswith(("left: ", "right: ")):
         check_sums(lines[:2], number_of(lines[1].partition("=")[2]))
         return lines[2:]
+    if first.startswith("sign: "):
+        check_sign(first, int(f"{first[6]}1"), int(f"{first[8]}1"))
+        return lines[1:]
     if first.startswith("common: "):
         return lines[1:]
     return check_division(lines, *map(number_of, first.removeprefix("divide: ").split("/")))
@@ -319,7 +333,8 @@ def test_the_example_of_the_page_is_what_is_written() -> None:
     shown = page.partition(f"solve: {equation}\n")[2].partition("\n```")[0]
     lines, factor, constant = collected_lines(equation)
     for seed in range(20):
-        worked = [*lines, *quotient_lines(abs(constant), abs(factor), Random(seed))[0], "answer: -5"]
+        division, value = quotient_lines(abs(constant), abs(factor), Random(seed))
+        worked = [*lines, sign_line(constant, factor), *division, f"answer: -{value}"]
         if "again" not in "".join(worked):
             assert shown == "\n".join(worked)
             break
