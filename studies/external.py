@@ -25,6 +25,8 @@ FILES = ("deepmind_mathematics.jsonl", "reasoning_gym.jsonl")
 ROUNDING = 0.5001e-4
 """Half a unit of the fourth decimal place, to which reasoning-gym rounds irrational roots."""
 TRAINING_PROMPTS = 4000
+LINEAR = ("linear", "long_linear")
+"""The families whose formats are compared."""
 
 
 def measure(settings: DemoSettings, run: Path, seeds: Sequence[int], data: Path) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def familiar_prompts(
     Both lists are empty when no linear equations are trained. Of the quadratics hardly one is in the format.
     """
     drawn = load_task(settings.task).prompts("train", TRAINING_PROMPTS, 0)
-    trained = [prompt.text for prompt in drawn if prompt.data["family"] == "linear"]
+    trained = [prompt.text for prompt in drawn if prompt.data["family"] in LINEAR]
     letters = {letter for text in trained for letter in re.findall("[a-z]", text.partition(": ")[2])}
     shapes, largest = {shape(text) for text in trained}, max(map(numbers, trained), default=0)
     texts = {f"solve: {compact(problem.equation, letters)}\n" for problem in problems} - set(trained)

@@ -45,6 +45,7 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("equations-unseen-*", f"{GOAL} for the usual problems", [0, 1, 2]),
     ("equations-external-*", ABOUT, [0, 1, 2]),
     ("equations-*", ZERO, [0, 1, 2]),
+    ("outside-*", GOAL, [0]),
     ("jester-*accuracy", ZERO, None),
     ("jester-*", GOAL, None),
     ("humicroedit-*", ZERO, None),

@@ -27,6 +27,7 @@ from practicum.model.lora import TARGETS, LoraConfig
 from practicum.model.sampling import SamplingConfig
 from practicum.training import algorithms, dpo, pretrain, rl, sft
 from practicum.training.dpo import DpoConfig
+from practicum.training.evaluate import EvalConfig
 from practicum.training.loop import LoopConfig
 from practicum.training.pretrain import PretrainConfig
 from practicum.training.rl import RlConfig
@@ -40,7 +41,18 @@ APPLICATIONS = {"ads.toml": AdsConfig, "cloud.toml": CloudConfig, "portfolio.tom
 """Recipes of `practicum apply`, which their pages' tests run."""
 LOOPS = {"style.toml"}
 """Recipes of `practicum rlhf`, which their pages' tests run."""
-RECIPES = [recipe for recipe in EVERY_RECIPE if recipe.name not in {*APPLICATIONS, *LOOPS}]
+OUTSIDE = {
+    "pretrain.toml": PretrainConfig,
+    "sft.toml": SftConfig,
+    "rl.toml": RlConfig,
+    "eval.toml": EvalConfig,
+}
+"""Stages of the recipe outside-equations, which `studies.outside` runs, and their examination."""
+RECIPES = [
+    recipe
+    for recipe in EVERY_RECIPE
+    if recipe.name not in {*APPLICATIONS, *LOOPS} and recipe.parent.name != "outside-equations"
+]
 CONTROLS = {"random.toml", "format.toml", "poisoned.toml"}
 ALGORITHMS = {f"{name}.toml" for name in algorithms.ALGORITHMS}
 """What a recipe of an algorithm may be called; that of ppo is the demo's."""
@@ -100,6 +112,16 @@ def test_a_recipe_of_the_loop_loads(name: str) -> None:
     assert config.task.explanations.reward == "correct"
     assert config.practice.reward.weights == {"reward_model": 1.0, "task": 4.0}
     assert f"--config {recipe.relative_to(ROOT)}" in (recipe.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_recipe_of_a_stage_loads_and_teaches_long_numbers(name: str) -> None:
+    recipe = ROOT / "recipes" / "outside-equations" / name
+    config: Any = load(OUTSIDE[name], recipe, [] if name == "pretrain.toml" else ["--model=somewhere"])
+    assert config.seed == (1 if name == "eval.toml" else 0)
+    assert dict(config.task.equations.families) == {"long_linear": 1.0}
+    readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
+    assert f"--config {recipe.relative_to(ROOT)}" in readme
 
 
 def test_a_misspelt_key_in_a_recipe_fails(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from practicum.errors import InputError
 from practicum.tasks.equations.families import cancelled, linear, quadratic, rational
+from practicum.tasks.equations.long_linear import long_linear
 from practicum.tasks.equations.parameters import PARAMETRIC
 from practicum.tasks.equations.problems import SPLITS, Problem, split_of
 from practicum.tasks.equations.radicals import absolute, nested, radical
@@ -23,6 +24,7 @@ FAMILIES: Mapping[str, Draw] = MappingProxyType(
         "radical": radical,
         "nested": nested,
         "absolute": absolute,
+        "long_linear": long_linear,
     }
 )
 
@@ -39,6 +41,7 @@ KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "radical": {"integer": 0.2, "rational": 0.1, "extraneous": 0.35, "irrational": 0.25, "none": 0.1},
         "nested": {"integer": 0.4, "rational": 0.1, "irrational": 0.3, "none": 0.2},
         "absolute": {"integer": 0.4, "rational": 0.1, "extraneous": 0.35, "none": 0.15},
+        "long_linear": {"integer": 0.83, "zero": 0.05, "rational": 0.12},
     }
 )
 

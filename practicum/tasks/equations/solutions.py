@@ -16,6 +16,7 @@ from random import Random
 
 from practicum.tasks.equations.checks import check_text
 from practicum.tasks.equations.families import cancelled_sides, quadratic_sides, rational_multiplied
+from practicum.tasks.equations.long_linear import work_out
 from practicum.tasks.equations.notation import Number, Surd, number_text, polynomial, solutions_text, sum_of
 from practicum.tasks.equations.parameters import worked_lines
 from practicum.tasks.equations.pen import Habits, Pen
@@ -278,4 +279,5 @@ _SOLVE: dict[str, Callable[[Problem, Pen], None]] = {
     "radical": _radical,
     "nested": _nested,
     "absolute": _absolute,
+    "long_linear": work_out,
 }

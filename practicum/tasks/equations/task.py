@@ -15,6 +15,7 @@ from practicum.ranges import NonNegativeFloat, PositiveInt, Ranged, Share
 from practicum.tasks.equations.attacks import attacks
 from practicum.tasks.equations.behaviours import behaviours_of
 from practicum.tasks.equations.generator import FAMILIES, KINDS, draw
+from practicum.tasks.equations.long_linear import drills
 from practicum.tasks.equations.notation import polynomial
 from practicum.tasks.equations.problems import SPLITS, Problem
 from practicum.tasks.equations.solutions import MAX_TOKENS, Habits, solve_by_hand
@@ -99,6 +100,7 @@ class EquationsTask:
         self._families = tuple(self.config.families), tuple(self.config.families.values())
         self._levels = tuple(int(level) for level in self.config.levels), tuple(self.config.levels.values())
         self._taught = tuple(family for family, weight in self.config.families.items() if weight > 0)
+        self._columns = self.config.families.get("long_linear", 0.0) / sum(self.config.families.values())
         others = {kind: share for kind, share in KINDS["rational"].items() if kind != "excluded"}
         scale = (1 - self.config.excluded) / sum(others.values())
         rational = {kind: share * scale for kind, share in others.items()}
@@ -154,9 +156,16 @@ class EquationsTask:
         return problems
 
     def exposition(self, count: int, seed: int) -> list[str]:
-        """`count` textbook passages of 100 to 250 characters."""
+        """`count` textbook passages of 100 to 250 characters; drill in columns may be longer."""
         random = Random(f"exposition {seed}")
-        return [passage(random, self._taught) for _ in range(count)]
+        return [self._passage(random) for _ in range(count)]
+
+    def _passage(self, random: Random) -> str:
+        """Drill in columns for the share of equations with long numbers, else the textbook."""
+        # Without such equations chance is not asked, so that the textbook stays the same.
+        if self._columns and random.random() < self._columns:
+            return drills(random)
+        return passage(random, self._taught)
 
     def demonstrations(self, count: int, seed: int) -> list[Demonstration]:
         """`count` worked problems of the train split, written with the configured habits."""

@@ -352,6 +352,8 @@ _BY_FAMILY: dict[str, dict[Piece, int]] = {
     "radical": {**_QUADRATIC, _square_of_sum: 8, _root_value: 8},
     "nested": {**_QUADRATIC, _square_of_sum: 6, _root_value: 8, _difference_of_squares: 8},
     "absolute": {_move: 10, _like_terms: 8, _absolute_value: 14, _opposite: 8},
+    # Its drill has passages of its own, see `long_linear.drills`.
+    "long_linear": {},
 }
 
 

