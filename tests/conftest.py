@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer
 
 from practicum import demo
@@ -20,6 +21,10 @@ from practicum.model.tokenizer import train_tokenizer
 from practicum.training import pretrain, rl, sft
 from practicum.training.loop import LoopConfig, Trainee
 from tests.tiny import ONE_LAYER, LetterTask, tiny_decoder, tiny_trainee, without_bytes
+
+# What a test says must not hang on a clock: a busy machine takes seconds for what is told in milliseconds.
+settings.register_profile("practicum", deadline=None)
+settings.load_profile("practicum")
 
 TESTS = Path(__file__).parent
 SHAPE: dict[str, Any] = {

@@ -57,7 +57,8 @@ def translated(arguments: Sequence[str]) -> list[str]:
             if own and equals:
                 found.append(word)
             elif own:
-                found += [f"{name}={value}" for value in values] if _is_list(annotation) else given
+                # Without a word the flag stays alone, so that its lack of one is told.
+                found += [f"{name}={value}" for value in values] if values and _is_list(annotation) else given
             else:
                 found += [f"--settings={one}" for one in given]
     return found
@@ -107,7 +108,8 @@ def _arity(annotation: Any, words: Sequence[str]) -> int:
     if not _is_list(annotation):
         return min(1, most)
     if inner_of(get_args(inner)[0]) is int:
-        return next((place for place in range(most) if not _is_whole(words[place])), most)
+        # The first word is the flag's, whatever it is: one that is no number is told as such.
+        return next((place for place in range(1, most) if not _is_whole(words[place])), most)
     return most
 
 

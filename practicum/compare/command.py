@@ -32,6 +32,7 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
     `exit_code` in it is 1 where a run failed. Raises InputError for recipes that do not fit, before anything
     is written, and where every run failed.
     """
+    config.require_runs()
     at_a_time, threads = shared_cores(config)
     planned = (run_path / "plan.json").exists()
     plan = read_plan(run_path) if resume and planned else make_plan(config, threads)

@@ -22,8 +22,6 @@ class ExaminationConfig(Ranged, section="examination"):
     """Completions a problem at temperature 1, for pass@k; 0 skips pass@k."""
     sampled_count: Common[Count] = 100
     """Problems for pass@k."""
-    seed: Seed = 1
-    """Seed of the problems drawn."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,16 @@ class CompareConfig(Ranged):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name, values in (("recipes", self.recipes), ("seeds", self.seeds)):
+            twice = [value for place, value in enumerate(values) if value in values[:place]]
+            if twice:
+                raise InputError(f"{name}: {twice[0]} is given twice: drop one of them")
+
+    def require_runs(self) -> None:
+        """Raise InputError where no recipe or no seed is given."""
         if not self.recipes:
             raise InputError(
                 "nothing to compare: name recipes, practicum compare a.toml grpo rloo --model M --seeds 0 1 2"
             )
         if not self.seeds:
             raise InputError("no seeds: give those that every recipe runs with, --seeds 0 1 2 3 4")
-        for name, values in (("recipes", self.recipes), ("seeds", self.seeds)):
-            twice = [value for place, value in enumerate(values) if value in values[:place]]
-            if twice:
-                raise InputError(f"{name}: {twice[0]} is given twice: drop one of them")

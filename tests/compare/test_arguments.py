@@ -63,6 +63,8 @@ def test_the_order_of_words_changes_nothing(order: list[str], data: st.DataObjec
         (["grpo", *MODEL, "--seeds", "0", "1", "0"], "0 is given twice"),
         (["grpo", "grpo", *MODEL, "--seeds", "0"], "grpo is given twice"),
         (["grpo", *MODEL, "--seeds", "-1"], "at least 0"),
+        (["grpo", *MODEL, "--seeds", "nan"], "--seeds"),
+        (["grpo", *MODEL, "--seeds"], "--seeds"),
         (["grpo", *MODEL, "--seed", "0"], "give --seeds"),
         ([*MODEL, "--algorithm", "grpo", "--seeds", "0"], "name algorithms as recipes"),
         (["grpo", *MODEL, "--seeds", "0", "--loop.step", "3"], "--loop.steps"),
@@ -72,5 +74,5 @@ def test_the_order_of_words_changes_nothing(order: list[str], data: st.DataObjec
 )
 def test_what_does_not_fit_is_told_in_one_line(words: list[str], told: str) -> None:
     with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
-        read(*words)
+        read(*words).require_runs()
     assert told in str(caught.value)

@@ -22,7 +22,8 @@ SMALL = shlex.split(
     "--prompts_per_step 4 --group_size 2 --sampling.max_new_tokens 8 --loop.allow_dead "
     "--loop.checkpoint_every 1 --examination.count 12 --examination.samples 2 --examination.sampled_count 4"
 )
-WORDS = ["grpo", "dapo", "--seeds", "0", "1", "--samples", "48", "--jobs", "1"]
+WORDS = ["grpo", "dapo", "--seeds", "0", "1", "--samples", "48", "--jobs", "2"]
+"""Runs at a time decide the threads of each, and those the last bits."""
 
 
 def command(run: Path, model: Path, *words: str) -> list[str]:
@@ -76,7 +77,7 @@ def test_killed_at_any_moment_and_resumed_it_gives_the_same(
     run = tmp_path / "killed"
     words = command(run, untrained_model, *WORDS)
     process = subprocess.Popen(
-        [sys.executable, "-m", "practicum", *words, "--jobs", "2"],
+        [sys.executable, "-m", "practicum", *words],
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )

@@ -304,6 +304,7 @@ def test_parts_and_candidates_must_be_complete_and_agree(numbers: set[Fraction],
         assert verify(alone, f"candidates: {extra}; valid: {low}").verdict == "wrong"
 
 
+@settings(deadline=None)
 @given(st.sets(rationals, min_size=2, max_size=3), rationals, st.sampled_from([", ", "; ", " and ", "\n"]))
 def test_numbered_roots_may_stand_on_one_line(numbers: set[Fraction], extra: Fraction, join: str) -> None:
     def listed(members: list[Fraction], noun: str = "Root", mark: str = ": ") -> str:

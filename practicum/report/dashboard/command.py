@@ -31,9 +31,9 @@ PATIENCE = 10
 class DashboardConfig(Ranged):
     """Serve a live page over the runs in a folder: tables, curves, samples, findings.
 
-    practicum dashboard runs
-    practicum dashboard runs --open
-    practicum dashboard runs --list
+    practicum dashboard --open
+    practicum dashboard --runs experiments --port 8200
+    practicum dashboard --runs experiments --list
     """
 
     runs: Common[Path] = Path("runs")

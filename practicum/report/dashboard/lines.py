@@ -5,12 +5,14 @@ A line counts once its newline is there: what follows the last newline is still 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from practicum.errors import InputError
+from practicum.files import json_object
 
 BLOCK = 1 << 16
 LONGEST = 1 << 22
@@ -24,10 +26,9 @@ Line = tuple[int, bytes]
 def row_of(line: bytes) -> Row | None:
     """The object that a line holds, None where it holds none."""
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        return json_object(line)
+    except InputError:
         return None
-    return found if isinstance(found, dict) else None
 
 
 def size_of(path: Path) -> int:

@@ -121,7 +121,10 @@ def test_curves_are_exact_and_grow_with_the_run(reader: Reader, served: Served) 
         (served.site.library.root / "practice/seed-0/metrics.jsonl").read_text().splitlines()[-1]
     )
     chart.get_by_text("As numbers").click()
-    cells = chart.locator("tbody tr").last.locator("td")
+    # The chart's legend is a table as well, and stands there before the numbers do.
+    rows = chart.locator(".numbers tbody tr")
+    rows.first.wait_for()
+    cells = rows.last.locator("td")
     assert cells.nth(0).text_content() == "40"
     assert float(cells.nth(1).text_content()) == pytest.approx(last["reward"], rel=6e-3)
     page.get_by_label("Smoothing").select_option("0.15")
