@@ -24,6 +24,7 @@ LAYERS = {
     "files": 1,
     "loading": 1,
     "threads": 1,
+    "templates": 1,
     "data": 2,
     "exact": 2,
     "run": 2,

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from practicum.files import atomic_write, to_json
+from practicum.templates import templates
 
 HERE = Path(__file__).parent / "templates"
 REPORT = Path(__file__).parents[1] / "report" / "templates"
@@ -59,13 +59,7 @@ def write_page(name: str, outcome: Shown, folder: Path) -> Path:
 
 def render(name: str, outcome: Shown, folder: str) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader([HERE, REPORT]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(HERE, REPORT)
     environment.filters["cell"] = shown
     script = (HERE / "figure.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

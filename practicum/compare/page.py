@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from practicum.compare.results import NOISE, ONE_SEED
@@ -15,6 +14,7 @@ from practicum.files import atomic_write
 from practicum.report.figures import INK, SERIES, SMALL, page_picture
 from practicum.report.page import TEMPLATES
 from practicum.report.plots import in_percent
+from practicum.templates import templates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +32,7 @@ def write(summary: Json, folder: Path) -> Path:
 
 def render(summary: Json, title: str) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES)
     pairs = sorted(summary["pairs"], key=lambda pair: (pair["p"] is None, pair["p"]))
     return environment.get_template("compare.html").render(
         title=title,

@@ -10,11 +10,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from practicum.files import atomic_write
 from practicum.report import charts, results, solutions, words
 from practicum.report.runs import Json, ReportedRun, check_same_recipe, dig, number, read_run
+from practicum.templates import templates
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENERGY_COUNTERS = Path("/sys/class/powercap")
@@ -36,13 +35,7 @@ def write(run_path: Path, others: Sequence[Path] = ()) -> Path:
 
 def render(run: ReportedRun, others: Sequence[ReportedRun] = ()) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES)
     environment.globals.update(
         meaning=words.meaning,
         metrics=words.METRICS,

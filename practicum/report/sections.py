@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from practicum.files import atomic_write, to_json
 from practicum.report.page import TEMPLATES
 from practicum.stats import Estimate
+from practicum.templates import templates
 
 Verdict = Literal["good", "bad", "open", "unmeasured", "figures"]
 """good: in order; bad: a problem; open: a warning, look closer; unmeasured: not, or not wholly, measured;
@@ -59,13 +59,7 @@ def as_json(sections: Sequence[Section], subject: str) -> dict[str, Any]:
 
 def render(sections: Sequence[Section], subject: str) -> str:
     """The page as HTML text; `subject` names what was audited."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES)
     environment.filters["svg"] = Markup
     return environment.get_template("audit.html").render(sections=sections, subject=subject)
 

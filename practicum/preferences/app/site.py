@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from practicum.preferences.app.desk import Desk
 from practicum.preferences.app.security import Keys, RateLimiter, Role, Session, TokenError, Tokens
 from practicum.preferences.records import FLAG_KINDS, MOST_RESPONSES, Link
+from practicum.templates import templates
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -275,15 +275,7 @@ def minutes(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-# Escaping is on for every template: prompts and responses are whatever a model wrote.
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
+_TEMPLATES = templates(HERE / "templates")
 _TEMPLATES.filters["dollars"] = lambda amount: f"${amount:,.2f}"
 _TEMPLATES.filters["minutes"] = minutes
 _TEMPLATES.filters["percent"] = lambda share: f"{100 * share:.0f}%"

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -22,6 +21,7 @@ from practicum.report import words
 from practicum.report.dashboard.discover import Library, RunState
 from practicum.report.dashboard.player import Player
 from practicum.report.dashboard.series import Shelf
+from practicum.templates import templates
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -121,15 +121,7 @@ def moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%d %b %H:%M}".lstrip("0") if seconds else "–"
 
 
-# Escaping is on for every template: prompts, answers, names of runs and metrics are whatever wrote them.
-TEMPLATES = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
+TEMPLATES = templates(HERE / "templates")
 TEMPLATES.filters.update(
     short=words.short,
     whole=words.whole,

@@ -119,6 +119,5 @@ def test_a_hundred_runs_of_a_hundred_thousand_rows(tmp_path: Path, browser: Any)
         f"\n{size:.1f} GB: first paint {painted:.2f} s, table {table:.2f} s, first curve {drawn:.2f} s, "
         f"slowest answer {slowest:.2f} s of processor time, memory {before:.0f} MB, then {after:.0f} MB"
     )
-    # On a machine that does something else too, the clock says nothing about the page.
-    assert painted < 1 or os.getloadavg()[0] > 1
+    assert painted < 1, "needs an idle machine"
     assert after - before < 150
