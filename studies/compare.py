@@ -46,6 +46,7 @@ MARGINS: Mapping[Part, str] = {
     "equations": "-3 to 3 (no difference that matters)",
     "jokes": "-0.1 to 0.1 (no difference that matters)",
 }
+RECIPES: Mapping[Part, list[str]] = {"equations": ["all"], "jokes": ["offline"]}
 RATES: Mapping[Part, tuple[float, ...]] = {
     "equations": (7.5e-5, 1.5e-4, 3e-4),
     "jokes": (3e-5, 1e-4, 3e-4),
@@ -97,7 +98,7 @@ def compared(config: StudyConfig, part: Part) -> dict[str, Any]:
     folder = config.run / part
     folder.mkdir(parents=True, exist_ok=True)
     model = first_model(config, part)
-    names, _ = expanded(["all" if part == "equations" else "offline"])
+    names, _ = expanded(RECIPES[part])
     common = settings_of(config, part, model)
     choices = {}
     for rate in RATES[part]:
