@@ -57,6 +57,8 @@ ARMS: Mapping[Part, tuple[str, ...]] = {
     "lengths": ("curriculum", "mixed", "random", "imitation"),
     "checks": ("practice", "random", "harmless"),
 }
+CHECKED_TOKENS = 256
+"""Length limit of the examination of checks; the longest worked problem with both checks has 246 tokens."""
 CHOSEN, FRESH = 1, 2
 """Seeds of the tries that choose the problems, and of those that are counted."""
 
@@ -201,6 +203,7 @@ def examined_checks(config: StudyConfig, folder: Path, seed: int) -> dict[str, A
             count=config.equations,
             samples=4,
             sampled_count=config.equations,
+            sampling=replace(EvalConfig(folder).sampling, max_new_tokens=CHECKED_TOKENS),
             threads=config.threads,
         )
         found[arm] = told(evaluate(examination))

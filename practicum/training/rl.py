@@ -71,6 +71,7 @@ from practicum.training.algorithms.gfpo import GfpoConfig
 from practicum.training.algorithms.grpo import GrpoConfig
 from practicum.training.algorithms.online_dpo import OnlineDpoConfig
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.answer_room import no_room
 from practicum.training.curriculum import Curriculum, CurriculumConfig, make_curriculum
 from practicum.training.defaults import defaults_for
 from practicum.training.loop import (
@@ -511,6 +512,8 @@ def train(
     device = parts.policy.device
     run = Run.open(run_path, config, "rl", resume=resume, keep=keep, device=described(device))
     set_threads(config.loop.threads)
+    if cut := no_room(parts.task, parts.tokenizer, config.sampling.max_new_tokens, config.seed):
+        print(f"practicum: {cut}", file=sys.stderr)
     trainee = trainee_of(parts, config)
     shown: tuple[str, ...] = ("reward", "completion_tokens")
     if any(isinstance(observer, Counted) for observer in parts.observers):
