@@ -31,7 +31,9 @@ from practicum.run.folder import Run
 from practicum.tasks.equations.task import EquationsConfig
 from practicum.tasks.registry import TASKS, TaskConfig, load_task
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings
-from practicum.training.rl import OwnRewardConfig, PracticeSettings, RlConfig, make_observers
+from practicum.training.rl import PracticeSettings, RlConfig
+from practicum.training.rl_parts import make_observers
+from practicum.training.rl_settings import OwnRewardConfig
 from practicum.training.rlhf import (
     RlhfConfig,
     RlhfSettings,

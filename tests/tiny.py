@@ -17,7 +17,8 @@ from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.loop import Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.rl import Parts, RlConfig, make_observers
+from practicum.training.rl import Parts, RlConfig
+from practicum.training.rl_parts import make_observers
 from practicum.types import Demonstration, Prompt, Score
 
 SHAPE = {

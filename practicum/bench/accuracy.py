@@ -28,8 +28,9 @@ from practicum.rollout.samplers import make_sampler
 from practicum.tasks.equations.task import EquationsTask
 from practicum.tasks.registry import TaskConfig, load_task
 from practicum.tasks.task import Task
+from practicum.training.iteration import practise
 from practicum.training.loop import sampling_seed
-from practicum.training.rl import RlConfig, build, practise, trainee_of
+from practicum.training.rl import RlConfig, build, trainee_of
 from practicum.training.sft import SftConfig
 
 RUNS = Path("runs")

@@ -17,9 +17,10 @@ from practicum.guard.controllers import KLConfig
 from practicum.model.decoder import DecoderConfig
 from practicum.model.sampling import SamplingConfig
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.iteration import practise
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.rl import RlConfig, build, practise, trainee_of
+from practicum.training.rl import RlConfig, build, trainee_of
 from practicum.training.update import UpdateConfig
 from practicum.types import Demonstration, Prompt, Score
 

@@ -57,7 +57,7 @@ from practicum.training.dead import settings_under
 from practicum.training.defaults import defaults_for
 from practicum.training.loop import LoopConfig, sampling_seed, set_threads, step_seed
 from practicum.training.reward_model import RewardModelConfig, RewardModelSettings, divided
-from practicum.training.rl import PracticeSettings, RlConfig
+from practicum.training.rl_settings import PracticeSettings, RlConfig
 from practicum.training.update import ScoreSettings, UpdateConfig, reference_logprobs
 from practicum.types import Prompt, Response
 

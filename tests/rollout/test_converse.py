@@ -28,6 +28,7 @@ from practicum.rollout.uncached import UncachedSampler
 from practicum.training import rl
 from practicum.training.algorithms import ppo
 from practicum.training.algorithms.algorithm import Signals
+from practicum.training.iteration import practise
 from practicum.training.loop import LoopConfig, Trainee
 from practicum.training.objectives import generalised_advantages
 from practicum.training.update import UpdateConfig
@@ -100,7 +101,7 @@ def test_the_learner_scores_every_turn_as_it_was_sampled(
     )
     parts = parts_of(trainee, task, config)
     object.__setattr__(parts, "sampler", make(kind, trainee, config.sampling))
-    result = rl.practise(parts, trainee, config, 0)
+    result = practise(parts, trainee, config, 0)
     assert result.metrics["ratio_error"] < 1e-4
     assert result.metrics["turns"] > 1.5
     assert any(len(row["turns"]) == 5 for row in result.samples)

@@ -32,6 +32,7 @@ from practicum.training.algorithms import ALGORITHMS, Name
 from practicum.training.algorithms.algorithm import Signals
 from practicum.training.algorithms.dapo import DapoConfig
 from practicum.training.algorithms.gfpo import GfpoConfig
+from practicum.training.iteration import gathered, practise
 from practicum.training.objectives import (
     best_of_groups,
     kl_estimate,
@@ -41,7 +42,7 @@ from practicum.training.objectives import (
     untied,
 )
 from practicum.training.preference_losses import LOSSES
-from practicum.training.rl import RlConfig, gathered, practise
+from practicum.training.rl import RlConfig
 from practicum.training.update import Step, UpdateConfig, _one_update, token_losses
 from practicum.types import Prompt, Score
 from tests.tiny import LetterTask, parts_of, tiny_trainee

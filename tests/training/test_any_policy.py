@@ -17,10 +17,11 @@ from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import make_scorer
 from practicum.preferences.rankings import by_prompt
 from practicum.reward.model import Calibration, RewardModel, save_reward_model
+from practicum.training.iteration import practise
 from practicum.training.loop import LoopConfig, Trainee
 from practicum.training.optimizer import Optimizer, OptimizerConfig, Together
 from practicum.training.reward_model import RewardModelConfig, learn
-from practicum.training.rl import RlConfig, practise
+from practicum.training.rl import RlConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Ranking, Response
 from tests.foreign import KINDS, foreign_policy

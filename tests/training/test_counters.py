@@ -20,9 +20,10 @@ from practicum.rollout.native import NativeSampler
 from practicum.rollout.sampler import scattered
 from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms.algorithm import Experience
+from practicum.training.iteration import practise
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.rl import Parts, RlConfig, practise
+from practicum.training.rl import Parts, RlConfig
 from practicum.training.update import UpdateConfig
 from practicum.types import Prompt, Score
 from tests.tiny import LetterTask, parts_of

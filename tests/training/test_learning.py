@@ -16,9 +16,10 @@ from practicum.guard.observer import StepResult
 from practicum.model.sampling import SamplingConfig
 from practicum.reward.controls import with_control
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.iteration import practise
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
-from practicum.training.rl import RlConfig, practise
+from practicum.training.rl import RlConfig
 from practicum.training.sft import imitate
 from practicum.training.update import UpdateConfig
 from tests.tiny import parts_of

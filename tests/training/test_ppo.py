@@ -51,10 +51,12 @@ from practicum.training import rl
 from practicum.training.algorithms import grpo, ppo
 from practicum.training.algorithms.algorithm import Signals
 from practicum.training.algorithms.ppo import PpoConfig
+from practicum.training.iteration import give_credit, practise, step_of
 from practicum.training.loop import LoopConfig, Trainee, sampling_seed
 from practicum.training.objectives import explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from practicum.training.rl import RlConfig, give_credit, make_heads, practise, step_of
+from practicum.training.rl import RlConfig
+from practicum.training.rl_parts import check_paid, make_heads
 from practicum.training.sft import imitate
 from practicum.training.update import ScoreSettings, Step, UpdateConfig, _one_update, score_tokens
 from practicum.types import Demonstration, Prompt, Score
@@ -524,7 +526,7 @@ def test_a_share_needs_a_behaviour_of_the_task_and_a_reward_model(letter_task: A
     with pytest.raises(InputError, match="share_rate is 0"):
         RewardConfig(share_rate=0.0)
     with pytest.raises(InputError, match="give one"):
-        rl.check_paid(settings(reward=RewardConfig(shares={"pun": 0.5})), None)
+        check_paid(settings(reward=RewardConfig(shares={"pun": 0.5})), None)
     with pytest.raises(InputError, match=r"reward\.shares\.joy: no behaviour of this task"):
         check_shares(letter_task, {"joy": 0.5})
 
@@ -630,7 +632,7 @@ def test_a_budget_needs_a_reward_model_and_a_part_that_exists() -> None:
     with pytest.raises(InputError, match="budget_rate is 0"):
         RewardConfig(budget_rate=0.0)
     with pytest.raises(InputError, match="give one"):
-        rl.check_paid(settings(reward=RewardConfig(budgets={"length": 0.2})), None)
+        check_paid(settings(reward=RewardConfig(budgets={"length": 0.2})), None)
 
 
 # -------------------------------------------------------------------------------- where no reward model pays

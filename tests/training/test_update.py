@@ -29,9 +29,9 @@ from practicum.rollout.sampler import Completion, scattered
 from practicum.rollout.samplers import make_sampler
 from practicum.training.algorithms import grpo, ppo
 from practicum.training.algorithms.algorithm import Experience, Signals
+from practicum.training.iteration_log import describe
 from practicum.training.loop import Trainee
 from practicum.training.objectives import kl_estimate
-from practicum.training.rl import describe
 from practicum.training.sft import imitate
 from practicum.training.update import (
     ScoreSettings,
