@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +67,8 @@ class StudyConfig:
     """Runs of each algorithm and loss that are reported."""
     samples: int = 10_240
     """Completions of a run of practice."""
+    choice_samples: int = 5120
+    """Completions of a run that only chooses a rate."""
     examined: int = 500
     """Problems of each examination."""
     pass_samples: int = 8
@@ -105,6 +107,8 @@ def compared(config: StudyConfig, part: Part) -> dict[str, Any]:
         recipes = written(folder / f"recipes-{rate:g}", dict.fromkeys(names, rate), part)
         asked = ExaminationConfig("validation", config.examined, 0)
         settings = CompareConfig(model, recipes, (CHOOSING_SEED,), **common, examination=asked)
+        if settings.samples:
+            settings = replace(settings, samples=config.choice_samples)
         choices[rate] = made(settings, folder / f"choice-{rate:g}")
     chosen = best_rates(names, choices)
     say(f"{part}: " + ", ".join(f"{name} {rate:g}" for name, rate in chosen.items()))
