@@ -23,7 +23,7 @@ LEAST_TEMPERATURE = 0.001
 class DecodingSettings(Ranged, section="sampling"):
     """Length limit, rows at a time and dtype of completions, whoever decides how they are drawn."""
 
-    max_new_tokens: Common[Count] = 200
+    max_new_tokens: Common[Count] = 256
     """A completion is cut here, without an end-of-sequence token. The turns of a conversation count
     together."""
     max_turns: PositiveInt = 8
