@@ -234,7 +234,7 @@ class Newsvendor:
         return self.wanted_L
 
 
-def worth_it(plant: Plant, chances_LN: Floats, price_L: Floats) -> Integers:
+def worth_it(plant: Plant, chances_LN: NDArray[np.float32], price_L: Floats) -> Integers:
     """The size at which instances and violations, at their price, cost least together [L]."""
     smallest = plant.config.smallest
     sizes = np.arange(chances_LN.shape[1], dtype=np.float32)

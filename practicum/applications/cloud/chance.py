@@ -221,7 +221,7 @@ def _descend(
         within_BN = ((places_BN > 0) & (places_BN < len(GRID) - 1.01)).float()
         loss = (loss_BN * within_BN).sum() / within_BN.sum().clamp(min=1)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
 

@@ -26,7 +26,7 @@ from practicum.applications.cloud.fleet import Floats, Integers
 from practicum.applications.cloud.lane import Lane
 from practicum.applications.cloud.simulate import View, World, first_size
 
-OFFSETS = (-4, -2, 0, 2, 4)
+OFFSETS = (-8, -4, 0, 4, 8)
 """By how many steps of caution each action moves the rule from where the price alone would set it."""
 FLEET_NAMES = (
     "instances in service",

@@ -39,7 +39,7 @@ from practicum.config import completed
 from practicum.errors import InputError
 from practicum.ranges import Common, Count, Range, Ranged, Seed
 
-CAUTIONS = np.geomspace(10, 2000, 47)
+CAUTIONS = np.geomspace(2, 12_000, 40)
 """Steps of the rule's caution: its price of a violated minute, in minutes of an instance."""
 PRICES = np.geomspace(3, 200, 21)
 """Prices of a violated minute that the dial has, in minutes of the usual fleet's cost."""
