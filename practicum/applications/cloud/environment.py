@@ -26,7 +26,7 @@ from practicum.applications.cloud.fleet import Floats, Integers
 from practicum.applications.cloud.lane import Lane
 from practicum.applications.cloud.simulate import View, World, first_size
 
-OFFSETS = (-8, -4, 0, 4, 8)
+OFFSETS = (-16, -8, 0, 8, 16)
 """By how many steps of caution each action moves the rule from where the price alone would set it."""
 FLEET_NAMES = (
     "instances in service",
@@ -43,8 +43,8 @@ class Steering:
     """What the learner steers and sees.
 
     menu_ZT: sizes that the rule wants at each step of caution; prices_P: prices of a violated minute,
-    ascending, and steps_P the caution that was cheapest at each on the learning days; features_TF, names:
-    what is observed of the load; minutes: time between two choices.
+    ascending, and steps_P the rule's caution at each; features_TF, names: what is observed of the load and of
+    the chances; minutes: time between two choices.
     """
 
     world: World

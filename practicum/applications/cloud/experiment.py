@@ -39,9 +39,9 @@ from practicum.config import completed
 from practicum.errors import InputError
 from practicum.ranges import Common, Count, Range, Ranged, Seed
 
-CAUTIONS = np.geomspace(2, 12_000, 40)
+CAUTIONS = np.geomspace(2, 12_000, 79)
 """Steps of the rule's caution: its price of a violated minute, in minutes of an instance."""
-PRICES = np.geomspace(3, 200, 21)
+PRICES = np.geomspace(3, 200, 41)
 """Prices of a violated minute that the dial has, in minutes of the usual fleet's cost."""
 Control = Literal["none", "positive", "null"]
 CONTROLS: tuple[Control, ...] = ("none", "positive", "null")
@@ -181,11 +181,11 @@ def make_steering(
     late_Z = np.array([one["violations"] for one in figures])
     near = int(np.argmin(np.abs(late_Z - config.violations)))
     usual = float(cost_Z[near])
-    steps = [int(np.argmin(cost_Z / usual + price * late_Z)) for price in PRICES]
+    # The dial's price of a minute of the usual fleet, as the rule's price of a minute of one instance.
+    instances = usual / world.plant.dollars
+    steps_P = np.abs(np.log(CAUTIONS / (PRICES[:, None] * instances))).argmin(1)
     features_TF, names = seen_load(config, world, rule)
-    steering = Steering(
-        world, menu_ZT, PRICES, np.maximum.accumulate(steps), features_TF, names, config.steer_minutes
-    )
+    steering = Steering(world, menu_ZT, PRICES, steps_P, features_TF, names, config.steer_minutes)
     practice = Practice(
         starts,
         minutes,
