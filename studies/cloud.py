@@ -19,9 +19,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from practicum.applications.cloud.chance import Forecaster, foreseen
 from practicum.applications.cloud.command import experiment, numbers, on_unseen
 from practicum.applications.cloud.data import read_trace
-from practicum.applications.cloud.experiment import CONTROLS, CloudSettings, Config, Control, unseen_world
+from practicum.applications.cloud.experiment import (
+    CONTROLS,
+    CloudSettings,
+    Config,
+    Control,
+    Unseen,
+    unseen_world,
+)
 from practicum.applications.cloud.fleet import make_plant
 from practicum.errors import InputError
 from studies.claim import PERCENT, noted, over_seeds
@@ -79,16 +87,22 @@ def part(config: StudyConfig, control: Control) -> dict[str, Any]:
     result = numbers(found)
     if control == "none":
         result["unseen_workloads"] = {
-            name: on_unseen(settings, world_of(settings, config.data / file), found.chosen, found.learners)
+            name: on_unseen(
+                settings,
+                world_of(settings, config.data / file, found.forecaster),
+                found.chosen,
+                found.learners,
+            )
             for name, file in UNSEEN.items()
         }
     write(done, result)
     return result
 
 
-def world_of(config: Config, file: Path) -> Any:
-    """The world of a workload that is only played."""
-    return unseen_world(config, make_plant(config.fleet), read_trace(file))
+def world_of(config: Config, file: Path, forecaster: Forecaster) -> Unseen:
+    """The world of a workload that is only played, with the chances that the forecaster sees there."""
+    found = unseen_world(config, make_plant(config.fleet), read_trace(file))
+    return replace(found, world=foreseen(forecaster, found.world))
 
 
 # ---------------------------------------------------------------------------------------------------- claims
@@ -138,7 +152,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
         ),
         saved(
             "cloud-gain-over-steered-rule",
-            "Cloud: cost of the learner below the predictive rule that it steers, at its violations (NASA)",
+            "Cloud: cost of the learner below the rule that it steers, at its violations (NASA)",
             main["gain_over_unsteered_rule"],
             seeds,
             "above 0",

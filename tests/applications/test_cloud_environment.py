@@ -15,6 +15,7 @@ from gymnasium.utils.env_checker import check_env
 
 from practicum.applications.agent import Agent, AgentSettings
 from practicum.applications.agent.spaces import specs_of
+from practicum.applications.cloud.chance import ForecasterConfig, fit_forecaster, foreseen
 from practicum.applications.cloud.command import apply, headline, over_seeds, saving
 from practicum.applications.cloud.data import DataConfig, load_trace
 from practicum.applications.cloud.environment import OFFSETS, Autoscaling, Learned, Practice, Steering, leaked
@@ -31,9 +32,10 @@ SMALL = Config(
     practice_minutes=180,
     trials=2,
     seeds=1,
+    forecaster=ForecasterConfig(steps=20, batch=64, width=8),
     agent=AgentSettings(iterations=2, environments=2, horizon=8, minibatches=2),
 )
-RULE = {"level": 1.0, "headroom": 1.5, "margin": 1.1, "spare": 0.0, "hold": 5.0}
+RULE = {"price": 40.0, "patience": 2.5}
 
 
 @functools.cache
@@ -42,6 +44,8 @@ def made(control: Control = "none") -> tuple[Steering, Practice]:
     trace = load_trace(config.data, 0)
     split = split_of(config, trace)
     world, _ = scaled_world(make_plant(config.fleet), trace, trace.requests_T, 0)
+    forecaster = fit_forecaster(config.forecaster, world, split.train, config.data.episode_minutes, 0)
+    world = foreseen(forecaster, world)
     return make_steering(config, world, split, RULE)
 
 
@@ -149,9 +153,10 @@ def test_the_experiment_runs_and_says_which_control_it_is(tmp_path: Path, contro
         "step scaling",
         "calibrated rule",
         "predictive",
+        "newsvendor",
     }
     minutes = data["budget_minutes"]
-    assert minutes["target tracking"] == minutes["learner"] > minutes["predictive"]
+    assert minutes["target tracking"] == minutes["learner"] > minutes["newsvendor"]
     beginnings: dict[str, tuple[str, ...]] = {
         "none": ("At no more", "No setting"),
         "positive": ("Positive control",),
@@ -173,6 +178,7 @@ def test_the_command_writes_a_page_and_refuses_bad_rows_in_one_line(
     assert "row 3, column 'requests': requests cannot be negative" in told
     assert not (tmp_path / "no").exists()
     flags = "--trials 2 --seeds 1 --practice_minutes 120 --data.episode_minutes 240 --data.generator.days 2"
+    flags += " --forecaster.steps 20 --forecaster.batch 64"
     agent = "--agent.iterations 1 --agent.environments 2 --agent.horizon 8 --agent.minibatches 2"
     run = tmp_path / "run"
     assert main(["apply", "cloud", *flags.split(), *agent.split(), "--run", str(run), "--json"]) == 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from practicum.applications.agent import AgentSettings
+from practicum.applications.cloud.chance import ForecasterConfig
 from practicum.applications.cloud.data import DataConfig
 from practicum.applications.cloud.experiment import CloudSettings, Config
 from practicum.applications.cloud.fleet import FleetConfig
@@ -24,6 +25,7 @@ SMALL = CloudSettings(
     practice_minutes=60,
     trials=3,
     violations=0.2,
+    forecaster=ForecasterConfig(steps=20, batch=64, width=8),
     agent=AgentSettings(iterations=1, environments=2, horizon=8, minibatches=2),
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from practicum.applications.cloud.fleet import Integers
+from practicum.applications.cloud.fleet import Integers, Plant
 from practicum.applications.cloud.forecast import LEVELS, WINDOWS
 from practicum.applications.cloud.simulate import Policy, View
 
@@ -208,6 +208,41 @@ def expected_load(view: View, level_L: Integers, headroom_L: Floats) -> Floats:
     return (levels + headroom_L * errors) * np.maximum(view.known(known.seasonal), 1.0)
 
 
+@dataclass
+class Newsvendor:
+    """As many instances as pay for themselves: each more costs a minute and makes a violation less likely.
+
+    The newsvendor's rule (Arrow, Harris and Marschak 1951) on the forecaster's chances. price: what a
+    violated minute costs, in minutes of an instance, when instances are ordered; patience: how many times as
+    much when they are released, so that what has been ordered stays a while.
+    """
+
+    parameters: Parameters
+    wanted_L: Integers = field(init=False)
+
+    def start(self, lanes: int) -> None:
+        """See Policy."""
+        self.wanted_L = np.zeros(lanes, dtype=np.int64)
+
+    def wanted(self, view: View) -> Integers:
+        """See Policy."""
+        chances_LN = view.known(view.world.known_chances)
+        price_L = self.parameters["price"]
+        least_L = worth_it(view.world.plant, chances_LN, price_L)
+        most_L = worth_it(view.world.plant, chances_LN, price_L * self.parameters["patience"])
+        self.wanted_L = np.clip(self.wanted_L, least_L, np.maximum(most_L, least_L))
+        return self.wanted_L
+
+
+def worth_it(plant: Plant, chances_LN: NDArray[np.float32], price_L: Floats) -> Integers:
+    """The size at which instances and violations, at their price, cost least together [L]."""
+    smallest = plant.config.smallest
+    sizes = np.arange(chances_LN.shape[1], dtype=np.float32)
+    cost_LN = sizes + price_L.astype(np.float32)[:, None] * chances_LN
+    found: Integers = smallest + cost_LN[:, smallest:].argmin(1)
+    return found
+
+
 # ------------------------------------------------------------------------------------------ what tuning tries
 
 
@@ -264,10 +299,20 @@ def _predictive(generator: np.random.Generator, trials: int, largest: int) -> di
     }
 
 
+def _newsvendor(generator: np.random.Generator, trials: int, largest: int) -> dict[str, Floats]:
+    return {
+        "price": np.exp(generator.uniform(np.log(10.0), np.log(1000.0), trials)),
+        "patience": generator.uniform(1.0, 4.0, trials),
+    }
+
+
 FAMILIES: dict[str, Family] = {
     "static peak": Family("static peak", StaticPeak, _static),
     "target tracking": Family("target tracking", TargetTracking, _target),
     "step scaling": Family("step scaling", StepScaling, _step),
     "calibrated rule": Family("calibrated rule", CalibratedRule, _calibrated),
     "predictive": Family("predictive", Predictive, _predictive),
+    "newsvendor": Family("newsvendor", Newsvendor, _newsvendor),
 }
+STEERED = "newsvendor"
+"""The rule that the learner steers."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from practicum.applications.cloud.baselines import FAMILIES
+from practicum.applications.cloud.baselines import FAMILIES, STEERED
+from practicum.applications.cloud.chance import Forecaster, fit_forecaster, foreseen
 from practicum.applications.cloud.data import Split, load_trace, read_trace
 from practicum.applications.cloud.environment import Learned
 from practicum.applications.cloud.experiment import (
@@ -47,7 +48,7 @@ from practicum.run.progress import doing
 from practicum.stats import bootstrap, student_mean
 
 LEARNED = "learner"
-AGAINST = ("target tracking", "calibrated rule", "predictive")
+AGAINST = ("target tracking", "calibrated rule", "predictive", STEERED)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Findings:
     """All that an experiment gave.
 
     fronts: every rule's settings that no other beats; chosen: the one picked of each; unsteered: the steered
-    rule alone at every step of caution; unseen: figures of each policy on the unseen workload.
+    rule alone at every step of caution; unseen: figures of each policy on the unseen workload; forecaster:
+    what tells the chances that the steered rule and the learner read.
     """
 
     config: Config
@@ -67,6 +69,7 @@ class Findings:
     unsteered: Sequence[Trial]
     learners: Sequence[Learner]
     unseen: Mapping[str, Any]
+    forecaster: Forecaster
 
 
 def experiment(config: Config, folder: Path) -> Findings:
@@ -78,10 +81,13 @@ def experiment(config: Config, folder: Path) -> Findings:
     other = unseen_world(config, plant, unseen_trace(config))
     minutes = config.data.episode_minutes
     world, scale = scaled_world(plant, trace, learning_requests(trace, split, minutes), config.seed)
+    with doing("the forecaster is fitted"):
+        forecaster = fit_forecaster(config.forecaster, world, split.train, minutes, config.seed)
+        world = foreseen(forecaster, world)
     with doing("the rules are tuned"):
         fronts = tune_rules(config, world, split)
         chosen = {name: picked(trials, config.violations) for name, trials in fronts.items()}
-        rule = chosen["predictive"].setting
+        rule = chosen[STEERED].setting
         steering, practice = make_steering(config, world, split, rule)
         unsteered = unsteered_trials(config, steering, split)
     learners = [
@@ -89,8 +95,9 @@ def experiment(config: Config, folder: Path) -> Findings:
         for seed in range(config.seed, config.seed + config.seeds)
     ]
     with doing("the unseen workload is played"):
+        other = replace(other, world=foreseen(forecaster, other.world))
         unseen = on_unseen(config, other, chosen, learners)
-    return Findings(config, world, scale, split, fronts, chosen, unsteered, learners, unseen)
+    return Findings(config, world, scale, split, fronts, chosen, unsteered, learners, unseen, forecaster)
 
 
 def unseen_trace(config: Config) -> Any:
@@ -117,7 +124,7 @@ def on_unseen(
         lanes = {key: np.full(len(other.starts), value) for key, value in trial.setting.items()}
         policy: Policy = FAMILIES[name].make(lanes)
         found[name] = simulate(other.world, policy, other.starts, other.minutes).figures()
-    rule, rows, saved = chosen["predictive"].setting, [], []
+    rule, rows, saved = chosen[STEERED].setting, [], []
     for learner in learners:
         steering = transferred(config, other.world, rule, learner.steering)
         prices = steering.prices_P
@@ -199,7 +206,6 @@ def numbers(found: Findings) -> dict[str, Any]:
         best = cheapest_within(found.learners[0].trials, "test", violations=figures["violations"])
         if best is not None:
             days[name] = over_days(best.parts["test"], found.chosen[name].parts["test"])
-    count = dict.fromkeys(FAMILIES, config.trials)
     practised = learner_minutes(config)
     tuning = simulated_minutes(split, minutes, config.trials)
     return {
@@ -215,9 +221,9 @@ def numbers(found: Findings) -> dict[str, Any]:
             "violated_minutes": config.violations,
         },
         "budget_minutes": {
-            "predictive": tuning,
+            STEERED: tuning,
             LEARNED: tuning + practised,
-            **{name: tuning + practised for name in count if name != "predictive"},
+            **{name: tuning + practised for name in FAMILIES if name != STEERED},
         },
         "policies": {
             name: {
@@ -277,7 +283,7 @@ def headline(data: Mapping[str, Any]) -> str:
     beside = "" if calibrated is None else f", {_less(calibrated['mean'])} than the calibrated rule"
     return (
         f"{start}At no more violated minutes, the learner costs {_less(tracking['mean'])} than tuned target "
-        f"tracking{interval}{beside}, and {_less(gain['mean'])} than the predictive rule that it steers."
+        f"tracking{interval}{beside}, and {_less(gain['mean'])} than the {STEERED} rule that it steers."
     )
 
 
@@ -347,7 +353,7 @@ def notes(data: Mapping[str, Any]) -> list[str]:
         f"but {100 * data['objective']['violated_minutes']:g}% of the minutes. {episodes['train']} stretches "
         f"to learn from, {episodes['validation']} to choose on, {episodes['test']} reported, in this order.",
         f"Tuning simulated {minutes['target tracking']:,} minutes of the learning part for each rule, and as "
-        f"many for the learner: {minutes['predictive']:,} to tune the rule it steers, the rest to practise.",
+        f"many for the learner: {minutes[STEERED]:,} to tune the rule it steers, the rest to practise.",
         "Where also the share of slow requests must not be above target tracking's, "
         + (
             f"the learner costs {_less(both['mean'])}."

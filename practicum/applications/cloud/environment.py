@@ -1,4 +1,4 @@
-"""The learner's environment: every few minutes it moves the caution of a predictive rule up or down.
+"""The learner's environment: every few minutes it moves the caution of a tuned rule up or down.
 
 The rule reads the load only, never the fleet, so what it wants at each caution is one series over the trace.
 The learner sees how the load moves, how the fleet stands, and the price of a violated minute, which is drawn
@@ -18,13 +18,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from practicum.applications.agent import Agent
+from practicum.applications.cloud.baselines import worth_it
 from practicum.applications.cloud.fleet import Floats, Integers
 from practicum.applications.cloud.lane import Lane
 from practicum.applications.cloud.simulate import View, World, first_size
 
-OFFSETS = (-4, -2, 0, 2, 4)
+OFFSETS = (-16, -8, 0, 8, 16)
 """By how many steps of caution each action moves the rule from where the price alone would set it."""
 FLEET_NAMES = (
     "instances in service",
@@ -41,8 +43,8 @@ class Steering:
     """What the learner steers and sees.
 
     menu_ZT: sizes that the rule wants at each step of caution; prices_P: prices of a violated minute,
-    ascending, and steps_P the caution that was cheapest at each on the learning days; features_TF, names:
-    what is observed of the load; minutes: time between two choices.
+    ascending, and steps_P the rule's caution at each; features_TF, names: what is observed of the load and of
+    the chances; minutes: time between two choices.
     """
 
     world: World
@@ -88,6 +90,28 @@ def load_features(world: World) -> tuple[NDArray[np.float32], tuple[str, ...]]:
         "room below the next size": (plant.most_N[size] - base) / base,
     }
     return np.stack(list(columns.values()), 1).astype(np.float32), tuple(columns)
+
+
+def chance_features(world: World, price: float) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """What the forecaster tells [T, 4]: logits of a violation with the rule's size and around it, with names.
+
+    The rule's size is the one that is worth its cost at `price`; its logarithm over the present level's need
+    comes last.
+    """
+    chances_TN, plant = world.known_chances, world.plant
+    size_T = worth_it(plant, chances_TN, np.full(len(chances_TN), price))
+    rows, columns = np.arange(len(size_T)), []
+    for more in (-1, 0, 1):
+        chance_T = chances_TN[rows, np.clip(size_T + more, 0, chances_TN.shape[1] - 1)]
+        columns.append(logit(np.clip(chance_T, 1e-4, 1 - 1e-4)))
+    columns.append(np.log(size_T / plant.need(world.known.level[15])))
+    names = (
+        "chance with one fewer",
+        "chance with the rule's size",
+        "chance with one more",
+        "size of the rule",
+    )
+    return np.stack(columns, 1).astype(np.float32), names
 
 
 def leaked(world: World, ahead: int) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from practicum.applications.agent import Agent, AgentConfig, AgentSettings, train_agent
-from practicum.applications.cloud.baselines import FAMILIES
+from practicum.applications.cloud.baselines import FAMILIES, STEERED, worth_it
+from practicum.applications.cloud.chance import ForecasterConfig
 from practicum.applications.cloud.data import DataConfig, Split, Trace, episode_starts, split_by_time
 from practicum.applications.cloud.environment import (
     Autoscaling,
@@ -19,11 +20,11 @@ from practicum.applications.cloud.environment import (
     Practice,
     Steering,
     Unsteered,
+    chance_features,
     leaked,
     load_features,
 )
 from practicum.applications.cloud.fleet import FleetConfig, Floats, Integers, Plant
-from practicum.applications.cloud.forecast import LEVELS, running_maximum
 from practicum.applications.cloud.simulate import Episodes, World, make_world, run, run_recorded, scale_for
 from practicum.applications.cloud.tuning import (
     PARTS,
@@ -38,9 +39,9 @@ from practicum.config import completed
 from practicum.errors import InputError
 from practicum.ranges import Common, Count, Range, Ranged, Seed
 
-CAUTIONS = np.arange(0, 8.01, 0.25)
-"""Steps of the rule's headroom, in mean absolute errors of its forecast."""
-PRICES = np.geomspace(3, 200, 21)
+CAUTIONS = np.geomspace(2, 12_000, 79)
+"""Steps of the rule's caution: its price of a violated minute, in minutes of an instance."""
+PRICES = np.geomspace(3, 200, 41)
 """Prices of a violated minute that the dial has, in minutes of the usual fleet's cost."""
 Control = Literal["none", "positive", "null"]
 CONTROLS: tuple[Control, ...] = ("none", "positive", "null")
@@ -57,7 +58,9 @@ class CloudSettings(Ranged):
     violations: Annotated[float, Range(above=0, below=1)] = 0.01
     """Share of minutes whose 95th percentile of latency may miss the objective."""
     trials: Common[Count] = 96
-    """Settings that are tried of the predictive rule; every other rule also gets the learner's minutes."""
+    """Settings that are tried of the steered rule; every other rule also gets the learner's minutes."""
+    forecaster: ForecasterConfig = field(default_factory=ForecasterConfig)
+    """How the chance of a violation is learned, which the steered rule and the learner read."""
     steer_minutes: Annotated[int, Range(at_least=1, at_most=60)] = 5
     """Minutes between two choices of the learner."""
     practice_minutes: Annotated[int, Range(at_least=1)] = 360
@@ -72,7 +75,7 @@ class CloudSettings(Ranged):
 
 @dataclass(frozen=True)
 class Config(CloudSettings):
-    """Autoscaling: a learner steers a predictive rule, beside the rules that practitioners tune.
+    """Autoscaling: a learner steers a rule on learned chances, beside the rules that practitioners tune.
 
     practicum apply cloud
     practicum apply cloud --data requests.csv --data.requests hits --seeds 5
@@ -127,7 +130,7 @@ def learner_minutes(config: Config) -> int:
 
 
 def tune_rules(config: Config, world: World, split: Split) -> dict[str, list[Trial]]:
-    """The front of every family's trials. All but the predictive also get the learner's minutes."""
+    """The front of every family's trials. All but the steered rule also get the learner's minutes."""
     minutes = config.data.episode_minutes
     more = -(-learner_minutes(config) // simulated_minutes(split, minutes, 1))
     return {
@@ -136,7 +139,7 @@ def tune_rules(config: Config, world: World, split: Split) -> dict[str, list[Tri
             split,
             minutes,
             family,
-            config.trials + (0 if name == "predictive" else more),
+            config.trials + (0 if name == STEERED else more),
             config.violations,
             (config.seed, 4_711, place),
         )
@@ -148,21 +151,24 @@ def tune_rules(config: Config, world: World, split: Split) -> dict[str, list[Tri
 
 
 def menu_of(world: World, rule: Mapping[str, float]) -> NDArray[np.int16]:
-    """What the predictive rule wants at every step of caution, its other parameters as tuned [Z, T]."""
-    known, minutes = world.known, LEVELS[int(rule["level"])]
-    season_T = np.maximum(known.seasonal, 1.0) * rule["margin"]
-    rows = [
-        world.plant.need((known.level[minutes] + caution * known.deviation[minutes]) * season_T)
-        + int(rule["spare"])
-        for caution in CAUTIONS
-    ]
-    return np.stack([running_maximum(row, int(rule["hold"]) + 1) for row in rows]).astype(np.int16)
+    """What the steered rule wants at every step of caution, as patient as tuned [Z, T]."""
+    chances_TN = world.known_chances
+
+    def sizes(price: float) -> Integers:
+        return worth_it(world.plant, chances_TN, np.full(len(chances_TN), price))
+
+    least_ZT = np.stack([sizes(price) for price in CAUTIONS])
+    most_ZT = np.stack([sizes(price * rule["patience"]) for price in CAUTIONS])
+    menu_TZ, wanted_Z = np.empty(least_ZT.T.shape, dtype=np.int16), least_ZT[:, 0]
+    for at, (least_Z, most_Z) in enumerate(zip(least_ZT.T, np.maximum(most_ZT, least_ZT).T, strict=True)):
+        menu_TZ[at] = wanted_Z = np.minimum(np.maximum(wanted_Z, least_Z), most_Z)
+    return np.ascontiguousarray(menu_TZ.T)
 
 
 def make_steering(
     config: Config, world: World, split: Split, rule: Mapping[str, float]
 ) -> tuple[Steering, Practice]:
-    """What a learner steers and where it practises: the tuned predictive rule on the learning days."""
+    """What a learner steers and where it practises: the tuned rule on the learning days."""
     menu_ZT, minutes, starts = menu_of(world, rule), config.data.episode_minutes, split.train
     count, days = len(CAUTIONS), len(split.train)
     policy = Unsteered(menu_ZT, np.repeat(np.arange(count), days))
@@ -175,11 +181,11 @@ def make_steering(
     late_Z = np.array([one["violations"] for one in figures])
     near = int(np.argmin(np.abs(late_Z - config.violations)))
     usual = float(cost_Z[near])
-    steps = [int(np.argmin(cost_Z / usual + price * late_Z)) for price in PRICES]
-    features_TF, names = seen_load(config, world)
-    steering = Steering(
-        world, menu_ZT, PRICES, np.maximum.accumulate(steps), features_TF, names, config.steer_minutes
-    )
+    # The dial's price of a minute of the usual fleet, as the rule's price of a minute of one instance.
+    instances = usual / world.plant.dollars
+    steps_P = np.abs(np.log(CAUTIONS / (PRICES[:, None] * instances))).argmin(1)
+    features_TF, names = seen_load(config, world, rule)
+    steering = Steering(world, menu_ZT, PRICES, steps_P, features_TF, names, config.steer_minutes)
     practice = Practice(
         starts,
         minutes,
@@ -192,9 +198,13 @@ def make_steering(
     return steering, practice
 
 
-def seen_load(config: Config, world: World) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """What the learner sees of the load; in the positive control also what comes."""
-    features_TF, names = load_features(world)
+def seen_load(
+    config: Config, world: World, rule: Mapping[str, float]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """What the learner sees of the load and of the chances; in the positive control also what comes."""
+    loads_TF, of_load = load_features(world)
+    chances_TF, of_chances = chance_features(world, rule["price"])
+    features_TF, names = np.concatenate([loads_TF, chances_TF], 1), (*of_load, *of_chances)
     if config.control != "positive":
         return features_TF, names
     ahead = config.steer_minutes + world.plant.config.startup_minutes
@@ -203,7 +213,7 @@ def seen_load(config: Config, world: World) -> tuple[NDArray[np.float32], tuple[
 
 def transferred(config: Config, world: World, rule: Mapping[str, float], steering: Steering) -> Steering:
     """The same steering over another world: its own load, everything tuned as it was."""
-    features_TF, _ = seen_load(config, world)
+    features_TF, _ = seen_load(config, world, rule)
     return replace(steering, world=world, menu_ZT=menu_of(world, rule), features_TF=features_TF)
 
 
@@ -236,8 +246,7 @@ def unsteered_trials(config: Config, steering: Steering, split: Split) -> list[T
         episodes = run(steering.world, policy, np.tile(starts, len(steps)), minutes)
         found[part] = by_setting(episodes, len(steps))
     return [
-        Trial({"headroom": float(CAUTIONS[step])}, {part: found[part][step] for part in PARTS})
-        for step in steps
+        Trial({"price": float(CAUTIONS[step])}, {part: found[part][step] for part in PARTS}) for step in steps
     ]
 
 

@@ -200,7 +200,7 @@ def advance(
     if fleets.draining_LS.shape[1]:
         fleets.draining_LS[:, -1] += surplus_L
     paid_L = fleets.ordered + fleets.draining_LS.sum(1)
-    minute = _serve(plant, fleets, requests_L, paid_L)
+    minute = serve(plant, fleets, requests_L, paid_L)
     fleets.running_L = fleets.running_L + fleets.starting_LS[:, 0]
     fleets.starting_LS = _shifted(fleets.starting_LS)
     fleets.draining_LS = _shifted(fleets.draining_LS)
@@ -213,7 +213,7 @@ def _shifted(counts_LS: Integers) -> Integers:
     return moved
 
 
-def _serve(plant: Plant, fleets: Fleets, requests_L: Floats, paid_L: Integers) -> Minute:
+def serve(plant: Plant, fleets: Fleets, requests_L: Floats, paid_L: Integers) -> Minute:
     """The queue for a minute: M/M/c below saturation, a fluid above it, whose backlog stays.
 
     While a backlog stands, a request waits for all before it; it is slow when that wait and the mean service

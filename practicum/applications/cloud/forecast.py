@@ -44,16 +44,17 @@ class Known:
 def known_series(requests_T: Floats, ahead: int) -> Known:
     """The series of a trace; `ahead` is how many minutes a new instance takes."""
     before_T = np.concatenate([[0.0], requests_T[:-1]])
-    level = {minutes: _smoothed(before_T, minutes) for minutes in LEVELS}
+    level = {minutes: smoothed(before_T, minutes) for minutes in LEVELS}
     deviation = {
-        minutes: _smoothed(np.abs(before_T - np.concatenate([before_T[:1], one[:-1]])), max(15, minutes))
+        minutes: smoothed(np.abs(before_T - np.concatenate([before_T[:1], one[:-1]])), max(15, minutes))
         for minutes, one in level.items()
     }
     highest = {window: running_maximum(before_T, window) for window in WINDOWS}
     return Known(before_T, level, deviation, highest, _seasonal(before_T, ahead))
 
 
-def _smoothed(values_T: Floats, minutes: float) -> Floats:
+def smoothed(values_T: Floats, minutes: float) -> Floats:
+    """Exponentially smoothed values, without the pull of a beginning at 0."""
     keep = np.exp(-1 / minutes)
     found: Floats = lfilter([1 - keep], [1.0, -keep], values_T)
     weight: Floats = lfilter([1 - keep], [1.0, -keep], np.ones_like(values_T))

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from practicum.applications.agent import Agent
+from practicum.applications.cloud.baselines import STEERED
 from practicum.applications.cloud.data import Split
 from practicum.applications.cloud.environment import FLEET_NAMES, OFFSETS, Learned
+from practicum.applications.cloud.experiment import CAUTIONS
 from practicum.applications.cloud.fleet import Floats
 from practicum.applications.cloud.simulate import Policy, Timeline, World, run_recorded
 from practicum.applications.results import Figure, Panel, Table
@@ -65,8 +67,8 @@ def over_time(
             stepped=True,
         ),
         Panel(
-            "how much more cautious the learner makes the rule, in mean errors",
-            {"learner": [OFFSETS[int(action)] / 4 for action in per_minute(learned, size)]},
+            "the price of a violation that the learner gives the rule, times its own",
+            {"learner": [round(factor_of(OFFSETS[int(action)]), 2) for action in per_minute(learned, size)]},
             stepped=True,
         ),
         Panel(
@@ -99,8 +101,9 @@ def reasons(learned: Learned, size: int) -> list[str]:
     said = []
     for row, action, moved in zip(seen_DF, chosen, moved_DF, strict=True):
         offset = OFFSETS[int(action)]
-        errors = f"{abs(offset) / 4:g} mean error{'' if abs(offset) == 4 else 's'}"
-        does = f"makes the rule {errors} {'more' if offset > 0 else 'less'} cautious" if offset else UNCHANGED
+        does = (
+            f"multiplies the rule's price of a violation by {factor_of(offset):.2g}" if offset else UNCHANGED
+        )
         most = np.argsort(-np.abs(moved))[:2]
         why = ", ".join(
             f"{names[place]} {(row[place] - mean_F[place]) / deviation_F[place]:+.1f} deviations"
@@ -109,6 +112,11 @@ def reasons(learned: Learned, size: int) -> list[str]:
         said.append(f"The learner {does}; most weight: {why}.")
     each = learned.steering.minutes
     return [said[at // each] for at in range(size)]
+
+
+def factor_of(offset: float) -> float:
+    """By what an offset multiplies the rule's price of a violation, within the menu."""
+    return float((CAUTIONS[1] / CAUTIONS[0]) ** offset)
 
 
 def per_minute(learned: Learned, size: int) -> NDArray[np.int64]:
@@ -133,15 +141,17 @@ def weights_table(learned: Learned) -> Table:
     seen_DF = np.concatenate(learned.seen)
     moved_F = np.abs(influence(learned.agent, seen_DF)).mean(0)
     names = (*learned.steering.names, *FLEET_NAMES)
-    rows = [[names[place], float(moved_F[place]) / 4] for place in np.argsort(-moved_F)[:8]]
+    rows = [
+        [names[place], 100 * (factor_of(float(moved_F[place])) - 1)] for place in np.argsort(-moved_F)[:8]
+    ]
     caption = "What moves the first learner's choices on the days shown, each against its mean there."
-    return Table(("observation", "moves the caution by (mean errors)"), rows, caption)
+    return Table(("observation", "moves the price by (%)"), rows, caption)
 
 
 def front_figure(data: Mapping[str, Any]) -> Figure:
     """Cost over violations on the reported days, every policy by its own settings."""
     curves = {name: rows for name, rows in data["fronts"].items() if name != "static peak"}
-    curves["predictive, unsteered dial"] = data["unsteered"]
+    curves[f"{STEERED}, unsteered dial"] = data["unsteered"]
     curves["learner"] = data["learner"][0]["dial"]
     grid = np.round(np.arange(0.05, 5.001, 0.05), 2)
     lines = {name: along(rows, grid / 100) for name, rows in reversed(curves.items())}

@@ -23,7 +23,7 @@ from practicum.applications.cloud.fleet import (
     interruptions,
     new_fleets,
 )
-from practicum.applications.cloud.forecast import Known, known_series
+from practicum.applications.cloud.forecast import Known, Number, known_series
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ class World:
     minute_of_day_T: Integers
     taken_TN: Integers
     name: str = ""
+    chances_TN: NDArray[np.float32] | None = None
+    """The chance that each size violates the minute at which an instance ordered now would serve."""
+
+    @property
+    def known_chances(self) -> NDArray[np.float32]:
+        """The chances, in a world that has them (`chance.foreseen`)."""
+        if self.chances_TN is None:
+            raise ValueError("this world has no forecaster's chances: see chance.foreseen")
+        return self.chances_TN
 
     @cached_property
     def taken(self) -> dict[int, list[int]]:
@@ -66,13 +75,13 @@ class View:
 
     world: World
     at_L: Integers
-    """The minute's place in the trace; only `known` may be read at it."""
+    """The minute's place in the trace; only `known` and the chances may be read at it."""
     fleets: Fleets
     last: Minute | None
     """What the minute before brought; None in the first."""
 
-    def known(self, series_T: Floats) -> Floats:
-        """A series of `world.known` at this minute, per lane."""
+    def known(self, series_T: NDArray[Number]) -> NDArray[Number]:
+        """A series of what is known at this minute, per lane."""
         return series_T[self.at_L]
 
 
