@@ -1,0 +1,229 @@
+"""PPO beside TRL's: our side, the order that TRL's process gets, what is made of its answer, the claims.
+
+A program in the place of that process hands the policy back as it was. TRL's own trainer runs in the study.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from practicum.errors import InputError
+from practicum.reward.model import load_reward_model
+from practicum.training.loop import LoopConfig
+from practicum.training.pretrain import ModelShape
+from studies import beside_trl, beside_trl_ppo
+from studies.beside_trl_ppo import CHILD, StudyConfig, answer_of_trl, claims, order_of, ours, study
+from studies.reading import ReadingSettings
+
+RETURNS_THE_POLICY = """
+import json, shutil, sys
+from pathlib import Path
+order = json.load(sys.stdin)
+told = {"versions": {"trl": "1.12.0"}}
+if order:
+    Path(order["output"] + ".order").write_text(json.dumps([sys.argv[1:], order]))
+    shutil.copytree(order["policy"], order["output"])
+    told |= {"seconds": 2.0, "metrics": [{"objective/scores": 0.5}]}
+print(json.dumps(told))
+"""
+SHAPE = ModelShape(hidden_size=16, intermediate_size=16, layers=1, heads=2, key_value_heads=1, head_dim=8)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Path]:
+    """A source -> a file that runs it, whatever its arguments are."""
+
+    def written(source: str) -> Path:
+        path = tmp_path / "python"
+        path.write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    return written
+
+
+def small(run: Path, python: Path) -> StudyConfig:
+    """The study of a tiny model, for one seed."""
+    return StudyConfig(
+        run,
+        python,
+        seeds=(3,),
+        reading=ReadingSettings(
+            model=SHAPE,
+            vocabulary_size=300,
+            batch_texts=4,
+            loop=LoopConfig(steps=2, checkpoint_every=2, threads=1),
+        ),
+        lessons=1,
+        reward_epochs=1,
+        steps=2,
+        batch=6,
+        minibatches=3,
+    )
+
+
+@pytest.fixture
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little to read and to be asked."""
+    for name, count in {"texts": 60, "lessons": 40, "train": 40, "test": 10}.items():
+        monkeypatch.setitem(beside_trl.COUNTS, name, count)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_a_study_from_the_rows_to_the_claims(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    run, python = tmp_path / "run", program(RETURNS_THE_POLICY)
+    config = small(run, python)
+    results = study(config)
+    before, found = results["before"], results["seeds"]["3"]
+
+    assert results["versions"] == {"trl": "1.12.0"}
+    assert found["trl"] == {"accuracy": before["accuracy"], "reward": before["reward"], "seconds": 2.0}
+    assert found["ours"]["seconds"] > 0
+    assert found["ours"]["reward"] != before["reward"]
+    metrics = [json.loads(row) for row in (run / "seed-3" / "ours" / "metrics.jsonl").open()]
+    assert [row["step"] for row in metrics] == [1, 2]
+    assert (run / "seed-3" / "trl.jsonl").read_text() == '{"objective/scores": 0.5}\n'
+
+    arguments, order = json.loads((run / "seed-3" / "trl.order").read_text())
+    assert arguments == ["-I", str(CHILD)]
+    assert order == order_of(config, run / "seed-3" / "trl", 3)
+
+    rows = {row["id"]: row for row in claims(results)}
+    assert set(rows) == {f"beside-trl-ppo-{name}" for name in ("result", "reward", "time")}
+    assert rows["beside-trl-ppo-result"]["value"] == pytest.approx(
+        100 * (found["ours"]["accuracy"] - before["accuracy"])
+    )
+    assert rows["beside-trl-ppo-time"]["value"] == pytest.approx(50 * found["ours"]["seconds"])
+
+    # What is finished is not done again.
+    program("raise SystemExit(1)")
+    assert beside_trl_ppo.compared(config, 3) == found
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_what_pays_is_the_reward_model_in_its_own_deviation(
+    tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """The judge's rewards are the reward model's, divided, and its folder asks no reader to divide again."""
+    config = small(tmp_path / "run", program(RETURNS_THE_POLICY))
+    config.run.mkdir()
+    beside_trl.begin(config.beginning)
+    beside_trl_ppo.learn_judge(config)
+    whole, judge = (load_reward_model(config.run / name, torch.float32) for name in ("reward", "judge"))
+    pairs = beside_trl.rows_of(config.run / "all_pairs.jsonl")
+    assert len(pairs) == 60 + 40 + 40
+    held_out = {row["prompt"] for row in beside_trl.rows_of(config.run / "test.jsonl")}
+    assert held_out.isdisjoint(row["prompt"] for row in pairs)
+    asked, answers = [row["prompt"] for row in pairs], [row["chosen"] for row in pairs]
+    scale = whole.calibration.deviation
+    assert scale != 1
+    assert judge.calibration.deviation == 1
+    torch.testing.assert_close(judge.rewards(asked, answers) * scale, whole.rewards(asked, answers))
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_the_order_is_our_settings_and_the_child_reads_all_of_it(
+    tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    config = small(tmp_path / "run", program(RETURNS_THE_POLICY))
+    config = replace(config, epochs=5, kl_weight=0.25)
+    config.run.mkdir()
+    beside_trl.begin(config.beginning)
+    order, own = order_of(config, tmp_path / "trl", 7), ours(config, 7)
+
+    source = CHILD.read_text(encoding="utf-8")
+    assert set(re.findall(r'order\["(\w+)"\]', source)) == set(order)
+    assert json.loads(json.dumps(order)) == order
+
+    completions = own.loop.steps * own.prompts_per_step * own.group_size
+    assert order["steps"] * order["batch"] == completions
+    same: dict[str, Any] = {
+        "seed": own.seed,
+        "new_tokens": own.sampling.max_new_tokens,
+        "epochs": own.update.epochs,
+        "minibatches": own.update.minibatches,
+        "kl_weight": own.kl.beta,
+        "clip": own.update.clip_low,
+        "value_clip": own.ppo.value_clip,
+        "value_weight": own.ppo.value_weight,
+        "discount": own.ppo.discount,
+        "gae_lambda": own.ppo.gae_lambda,
+        "unfinished": -own.reward.unfinished,
+        "learning_rate": own.optimizer.learning_rate,
+        "final_share": own.optimizer.final_share,
+        "beta1": own.optimizer.beta1,
+        "beta2": own.optimizer.beta2,
+        "threads": own.loop.threads,
+    }
+    assert {name: order[name] for name in same} == same
+    assert own.update.clip_low == own.update.clip_high
+    assert (own.sampling.temperature, own.kl.estimator, own.kl.placement) == (1, "k1", "reward")
+    assert own.optimizer.warmup_steps == own.optimizer.weight_decay == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("raise SystemExit(3)", "ended with 3; make its environment with: .*trl==1.12.0"),
+        ("import os; os._exit(0)", "is no Python that answers .*trl==1.12.0"),
+        ("print('hello')", "is no Python that answers .*trl==1.12.0"),
+    ],
+)
+def test_a_process_that_does_not_train_is_one_line(
+    program: Callable[[str], Path], source: str, told: str
+) -> None:
+    with pytest.raises(InputError, match=told) as raised:
+        answer_of_trl(program(source), {"prompts": [[1]] * 10_000})
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_cannot_run_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no program", encoding="utf-8")
+    with pytest.raises(InputError, match=r"is no Python that answers .*trl==1\.12\.0") as raised:
+        answer_of_trl(path, {})
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "trl_python is required"),
+        (["--trl_python", "nowhere"], "nowhere is no file; make its environment"),
+    ],
+)
+def test_without_its_python_the_study_ends_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert beside_trl_ppo.main(["--run", str(tmp_path / "run"), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert told in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_claims_compare_seed_by_seed() -> None:
+    """Accuracy in points, reward in deviations, time as a share."""
+    found = {
+        str(seed): {
+            "ours": {"accuracy": 0.7 + seed / 100, "reward": 1.0 + seed / 10, "seconds": 10.0},
+            "trl": {"accuracy": 0.7, "reward": 0.9, "seconds": 40.0},
+        }
+        for seed in range(3)
+    }
+    before = {"accuracy": 0.4, "reward": 0.1, "pairs_right": 0.8}
+    result, reward, time = claims({"before": before, "seeds": found})
+    assert result["value"] == pytest.approx(1.0)
+    assert reward["value"] == pytest.approx(0.2)
+    assert reward["per_seed"] == pytest.approx({"0": 0.1, "1": 0.2, "2": 0.3})
+    assert time["value"] == pytest.approx(25.0)
+    assert "before 40.0%, ours 71.0%, TRL's 70.0%" in result["claim"]
