@@ -51,6 +51,7 @@ from practicum.model.heads import RewardHead
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
+from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Ranged
 from practicum.reward.model import Calibration, load_reward_model, save_reward_model
 from practicum.reward.parts import RewardConfig
 from practicum.rollout.samplers import make_sampler
@@ -60,7 +61,7 @@ from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.update import UpdateConfig
 from studies import beside_trl, trl_ppo_child
-from studies.beside_trl import NEW_TOKENS, SIDES, Side, mean_of, rows_of, write_file
+from studies.beside_trl import COUNTS, NEW_TOKENS, SIDES, Side, mean_of, rows_of, write_file
 from studies.claim import PERCENT, POINTS, UNITS, over_seeds
 from studies.common import finished, note_machine, read, record, say, study_main, write
 from studies.judged import Claim
@@ -76,7 +77,7 @@ DRAWS = 4
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(Ranged):
     """PPO, ours and that of the last TRL that had it, from the same policy, critic, reward and prompts."""
 
     run: Path
@@ -90,36 +91,45 @@ class StudyConfig:
         default_factory=lambda: ReadingSettings(loop=LoopConfig(steps=600, checkpoint_every=600, threads=1))
     )
     """How the small model reads."""
-    lessons: int = 50
+    lessons: PositiveInt = 50
     """Updates on worked sums before practice."""
-    reward_epochs: int = 4
+    reward_epochs: PositiveInt = 4
     """Times that the reward model reads the pairs."""
-    steps: int = 100
+    steps: PositiveInt = 60
     """Batches of practice."""
-    batch: int = 128
+    batch: PositiveInt = 128
     """Prompts of a batch, one completion each."""
-    epochs: int = 2
+    epochs: PositiveInt = 2
     """Passes over a batch."""
-    minibatches: int = 2
+    minibatches: PositiveInt = 2
     """Updates of a pass."""
-    kl_weight: float = 0.05
+    kl_weight: NonNegativeFloat = 0.1
     """Weight of the KL in the reward."""
-    optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(
+    learning_rate: PositiveFloat = 5e-4
+    """Rate of policy and critic at the first update; it falls to a tenth along a cosine."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.trl_python.is_file():
+            raise InputError(f"trl_python: {self.trl_python} is no file; {PPO_HINT}")
+        if self.batch % self.minibatches or self.batch > COUNTS["train"]:
+            raise InputError(
+                f"batch is {self.batch}; the PPOTrainer needs a multiple of minibatches {self.minibatches}, "
+                f"at most the {COUNTS['train']} prompts there are"
+            )
+
+    @property
+    def optimizer(self) -> OptimizerConfig:
+        """AdamW without warm-up, weight decay or clipping of gradients, which the PPOTrainer has not."""
+        return OptimizerConfig(
             "adamw",
-            2e-4,
+            self.learning_rate,
             warmup_steps=0,
             final_share=0.1,
             weight_decay=0.0,
             beta2=0.95,
             max_gradient_norm=1e6,
         )
-    )
-    """The optimizer of policy and critic. TRL's takes its rates and betas alone."""
-
-    def __post_init__(self) -> None:
-        if not self.trl_python.is_file():
-            raise InputError(f"trl_python: {self.trl_python} is no file; {PPO_HINT}")
 
     @property
     def beginning(self) -> beside_trl.StudyConfig:

@@ -74,8 +74,8 @@ def small(run: Path, python: Path) -> StudyConfig:
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little to read and to be asked."""
-    for name, count in {"texts": 60, "lessons": 40, "train": 40, "test": 10}.items():
-        monkeypatch.setitem(beside_trl.COUNTS, name, count)  # type: ignore[arg-type]
+    for name, count in {"texts": 60, "lessons": 40, "train": 130, "test": 10}.items():
+        monkeypatch.setitem(beside_trl.COUNTS, name, count)
 
 
 @pytest.mark.usefixtures("few_rows")
@@ -120,7 +120,7 @@ def test_what_pays_is_the_reward_model_in_its_own_deviation(
     beside_trl_ppo.learn_judge(config)
     whole, judge = (load_reward_model(config.run / name, torch.float32) for name in ("reward", "judge"))
     pairs = beside_trl.rows_of(config.run / "all_pairs.jsonl")
-    assert len(pairs) == 60 + 40 + 40
+    assert len(pairs) == 60 + 40 + 130
     held_out = {row["prompt"] for row in beside_trl.rows_of(config.run / "test.jsonl")}
     assert held_out.isdisjoint(row["prompt"] for row in pairs)
     asked, answers = [row["prompt"] for row in pairs], [row["chosen"] for row in pairs]
@@ -166,6 +166,7 @@ def test_the_order_is_our_settings_and_the_child_reads_all_of_it(
     }
     assert {name: order[name] for name in same} == same
     assert own.update.clip_low == own.update.clip_high
+    assert own.optimizer.algorithm == "adamw"
     assert (own.sampling.temperature, own.kl.estimator, own.kl.placement) == (1, "k1", "reward")
     assert own.optimizer.warmup_steps == own.optimizer.weight_decay == 0
 
@@ -199,9 +200,13 @@ def test_a_file_that_cannot_run_is_one_line(tmp_path: Path) -> None:
     [
         ([], "trl_python is required"),
         (["--trl_python", "nowhere"], "nowhere is no file; make its environment"),
+        (["--trl_python", sys.executable, "--batch", "10", "--minibatches", "4"], "batch is 10; the PPOTr"),
+        (["--trl_python", sys.executable, "--batch", "1501", "--minibatches", "1"], "at most the 1500"),
+        (["--trl_python", sys.executable, "--minibatches", "0"], "minibatches"),
+        (["--trl_python", sys.executable, "--learning_rate", "0"], "learning_rate"),
     ],
 )
-def test_without_its_python_the_study_ends_with_one_line(
+def test_what_trl_cannot_do_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
     assert beside_trl_ppo.main(["--run", str(tmp_path / "run"), *arguments]) == 2
