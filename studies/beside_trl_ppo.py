@@ -103,9 +103,9 @@ class StudyConfig(Ranged):
     """Passes over a batch."""
     minibatches: PositiveInt = 2
     """Updates of a pass."""
-    kl_weight: NonNegativeFloat = 0.1
+    kl_weight: NonNegativeFloat = 0.05
     """Weight of the KL in the reward."""
-    learning_rate: PositiveFloat = 5e-4
+    learning_rate: PositiveFloat = 1e-3
     """Rate of policy and critic at the first update; it falls to a tenth along a cosine."""
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ It runs under another Python than ours, so it imports nothing of Practicum. stdi
 order of `studies.beside_trl_ppo`: folders of the policy, of the reward model, which the critic starts from
 too, and of the `output`, the prompts as token ids, and the settings. stdout is one: the `versions` of the
 libraries and, unless the order is empty, the `seconds` of training and the trainer's `metrics`, a list of
-one object a batch. What libraries print goes to stderr.
+one object a batch. What libraries print goes to stderr. The process ends when the one that started it has.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def ppo_trainer(order: dict[str, Any], scratch: str) -> Any:
         AutoModelForCausalLM,
         AutoModelForSequenceClassification,
         PreTrainedTokenizerFast,
+        TrainerCallback,
     )
     from trl.experimental.ppo import PPOTrainer
 
@@ -77,6 +78,13 @@ def ppo_trainer(order: dict[str, Any], scratch: str) -> Any:
     def scoring_model() -> Any:
         return AutoModelForSequenceClassification.from_pretrained(order["reward"], dtype=torch.float32)
 
+    study = os.getppid()
+
+    class WithTheStudy(TrainerCallback):  # type: ignore[misc,unused-ignore]
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            if os.getppid() != study:
+                sys.exit("the study has ended")
+
     prompts = order["prompts"]
     return PPOTrainer(
         args=settings_of(order, scratch),
@@ -88,6 +96,7 @@ def ppo_trainer(order: dict[str, Any], scratch: str) -> Any:
         train_dataset=Dataset.from_dict({"input_ids": prompts}),
         # Never used, but it must be there.
         eval_dataset=Dataset.from_dict({"input_ids": prompts[:1]}),
+        callbacks=[WithTheStudy()],
     )
 
 
