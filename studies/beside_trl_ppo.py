@@ -51,7 +51,7 @@ from practicum.model.heads import RewardHead
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
-from practicum.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Ranged
+from practicum.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Ranged
 from practicum.reward.model import Calibration, load_reward_model, save_reward_model
 from practicum.reward.parts import RewardConfig
 from practicum.rollout.samplers import make_sampler
@@ -106,7 +106,9 @@ class StudyConfig(Ranged):
     kl_weight: NonNegativeFloat = 0.05
     """Weight of the KL in the reward."""
     learning_rate: PositiveFloat = 1e-3
-    """Rate of policy and critic at the first update; it falls to a tenth along a cosine."""
+    """Highest rate of policy and critic; it falls to a tenth along a cosine."""
+    warmup: NonNegativeInt = 10
+    """Batches in which the rate rises to it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,11 +122,12 @@ class StudyConfig(Ranged):
 
     @property
     def optimizer(self) -> OptimizerConfig:
-        """AdamW without warm-up, weight decay or clipping of gradients, which the PPOTrainer has not."""
+        """AdamW without weight decay or clipping of gradients, which the PPOTrainer has not."""
         return OptimizerConfig(
             "adamw",
             self.learning_rate,
-            warmup_steps=0,
+            # TRL counts batches, we count updates.
+            warmup_steps=self.warmup * self.epochs * self.minibatches,
             final_share=0.1,
             weight_decay=0.0,
             beta2=0.95,
@@ -251,6 +254,7 @@ def order_of(config: StudyConfig, output: Path, seed: int) -> dict[str, Any]:
         "gae_lambda": GAE_LAMBDA,
         "unfinished": UNFINISHED,
         "learning_rate": config.optimizer.learning_rate,
+        "warmup": config.warmup,
         "final_share": config.optimizer.final_share,
         "beta1": config.optimizer.beta1,
         "beta2": config.optimizer.beta2,

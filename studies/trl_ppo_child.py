@@ -129,7 +129,7 @@ def settings_of(order: dict[str, Any], scratch: str) -> Any:
         learning_rate=order["learning_rate"],
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr_rate": order["final_share"]},
-        warmup_steps=0,
+        warmup_steps=order["warmup"],
         weight_decay=0.0,
         adam_beta1=order["beta1"],
         adam_beta2=order["beta2"],

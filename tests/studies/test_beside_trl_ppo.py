@@ -168,7 +168,8 @@ def test_the_order_is_our_settings_and_the_child_reads_all_of_it(
     assert own.update.clip_low == own.update.clip_high
     assert own.optimizer.algorithm == "adamw"
     assert (own.sampling.temperature, own.kl.estimator, own.kl.placement) == (1, "k1", "reward")
-    assert own.optimizer.warmup_steps == own.optimizer.weight_decay == 0
+    assert own.optimizer.warmup_steps == order["warmup"] * order["epochs"] * order["minibatches"]
+    assert own.optimizer.weight_decay == 0
 
 
 @pytest.mark.parametrize(
