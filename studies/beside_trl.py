@@ -123,7 +123,13 @@ class StudyConfig:
 def study(config: StudyConfig) -> dict[str, Any]:
     """Train all, write RUN/results.json and return it."""
     note_machine(config.run, "beside_trl")
-    begin(config)
+    if not (config.run / "pairs.jsonl").exists():
+        write_rows(config.run)
+    texts = [row["prompt"] + row["completion"] for row in rows_of(config.run / "texts.jsonl")]
+    reading = ReadingConfig(**vars(config.reading), seed=100)
+    finished(config.run / "base", partial(read_texts, texts, reading))
+    taught = imitation(config, config.run / "base", 100, config.steps // 2)
+    finished(config.run / "taught", partial(sft.train, taught))
     found: dict[str, Any] = {
         "before": {
             "base": judged(config, config.run / "base"),
@@ -133,17 +139,6 @@ def study(config: StudyConfig) -> dict[str, Any]:
     for part in config.parts:
         found[part] = {str(seed): compared(config, part, seed) for seed in config.seeds}
     return record(config, "beside_trl", {"parts": found})
-
-
-def begin(config: StudyConfig) -> None:
-    """Write the rows and train what all begin from, where they are missing: RUN/base and RUN/taught."""
-    if not (config.run / "pairs.jsonl").exists():
-        write_rows(config.run)
-    texts = [row["prompt"] + row["completion"] for row in rows_of(config.run / "texts.jsonl")]
-    reading = ReadingConfig(**vars(config.reading), seed=100)
-    finished(config.run / "base", partial(read_texts, texts, reading))
-    taught = imitation(config, config.run / "base", 100, config.steps // 2)
-    finished(config.run / "taught", partial(sft.train, taught))
 
 
 def compared(config: StudyConfig, part: Part, seed: int) -> dict[str, Any]:
@@ -267,15 +262,7 @@ def both_reward_models(config: StudyConfig, folder: Path, seed: int) -> dict[Sid
     from studies.trl_trainers import train_reward_model
 
     rows = rows_of(config.run / "pairs.jsonl")
-    summary = finished(folder / "ours", partial(reward_model.train, rewarding(config, seed)))
-    given = replace(config, steps=config.epochs * -(-len(rows) // config.batch))
-    seconds = train_reward_model(lesson(given, config.run / "base", folder / "trl", rows, seed))
-    return {"ours": summary["total_seconds"], "trl": seconds}
-
-
-def rewarding(config: StudyConfig, seed: int) -> reward_model.RewardModelConfig:
-    """Our settings of a reward model."""
-    return reward_model.RewardModelConfig(
+    ours = reward_model.RewardModelConfig(
         model=config.run / "base",
         preferences=(str(config.run / "pairs.jsonl"),),
         batching="pairs",
@@ -286,6 +273,10 @@ def rewarding(config: StudyConfig, seed: int) -> reward_model.RewardModelConfig:
         threads=1,
         seed=seed,
     )
+    summary = finished(folder / "ours", partial(reward_model.train, ours))
+    given = replace(config, steps=config.epochs * -(-len(rows) // config.batch))
+    seconds = train_reward_model(lesson(given, config.run / "base", folder / "trl", rows, seed))
+    return {"ours": summary["total_seconds"], "trl": seconds}
 
 
 def lesson(config: StudyConfig, start: Path, output: Path, rows: list[dict[str, Any]], seed: int) -> Any:

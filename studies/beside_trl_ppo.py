@@ -1,9 +1,10 @@
 """PPO side by side with the last TRL that had a PPOTrainer: `python -m studies.beside_trl_ppo`.
 
-From one policy that some worked sums have taught, both sides practise the same sums by PPO, paid by one
-reward model of pairs of a right and a wrong answer, with a critic that starts as a copy of it: the same
-number of completions, rate and schedule, KL in the reward, clip of the ratio and of the value, GAE, epochs
-and minibatches, one thread each, one after the other. The same examination reads both policies.
+A small model reads and imitates jokes, simulated people rank its own, and a reward model learns from the
+rankings. From that model both sides practise jokes by PPO, paid by that reward model, with a critic that
+starts as a copy of it: the same prompts and number of completions, rate and schedule, KL in the reward, clip
+of the ratio and of the value, GAE, epochs and minibatches, in float32, one thread each, one after the other.
+The same examination reads both policies.
 
 TRL 1.12.0 is the last release with a PPOTrainer; it needs an environment of its own:
 
@@ -11,18 +12,18 @@ TRL 1.12.0 is the last release with a PPOTrainer; it needs an environment of its
     .venv-ppo/bin/pip install trl==1.12.0 torch==2.13.0 transformers==5.23.0
     python -m studies.beside_trl_ppo --trl_python .venv-ppo/bin/python --run runs/beside_trl_ppo
 
-What the two do not share: the PPOTrainer never clips the gradient, so neither side does here, and computes in
-float32 where ours has bfloat16 if the machine has it. It pays a finished answer one token behind its end,
-reads an answer without an end as it stands and takes 5 off (ours pays -5), and keeps its rate over a batch,
-where ours falls at every update. Our value loss is divided by the variance of the returns where that
-exceeds 1.
+What the two do not share: the PPOTrainer never clips the gradient, so neither side does here. It pays a
+finished answer one token behind its end, reads an answer without an end as it stands and takes 5 off (ours
+pays -5), and keeps its rate over a batch, where ours falls at every update. Our value loss is divided by the
+variance of the returns where that exceeds 1.
 
 ```
-RUN/base, RUN/taught                       the model that reads; the same after some worked sums
+RUN/pretrain, RUN/sft                      the model that reads about jokes; the same after imitation
+RUN/rankings.jsonl                         simulated people's rankings of its jokes
 RUN/reward, RUN/judge                      a reward model; the same in units of its deviation, which pays
 RUN/seed-0/{ours,trl}                      what each side made of it
 RUN/seed-0/trl.jsonl                       the PPOTrainer's own metrics, a row a batch
-RUN/seed-0/found.json                      accuracy, reward and seconds of training of both
+RUN/seed-0/found.json                      reward, true utility, KL and seconds of training of both
 RUN/results.json
 ```
 """
@@ -33,16 +34,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from random import Random
+from statistics import fmean
 from typing import Any
 
 import torch
 
+from practicum.audit import lab
 from practicum.bench.settings import PPO_HINT
-from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig
 from practicum.guard.counted import WatchConfig
@@ -51,29 +52,35 @@ from practicum.model.heads import RewardHead
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.tokenizer import encode_prompts
+from practicum.preferences import formats
+from practicum.preferences.raters import PeopleConfig
 from practicum.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Ranged
 from practicum.reward.model import Calibration, load_reward_model, save_reward_model
 from practicum.reward.parts import RewardConfig
-from practicum.rollout.samplers import make_sampler
-from practicum.training import reward_model, rl
+from practicum.tasks.registry import load_task
+from practicum.training import reward_model, rl, rlhf
 from practicum.training.algorithms.ppo import PpoConfig
-from practicum.training.loop import LoopConfig
+from practicum.training.loop import LoopConfig, set_threads
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.update import UpdateConfig
-from studies import beside_trl, trl_ppo_child
-from studies.beside_trl import COUNTS, NEW_TOKENS, SIDES, Side, mean_of, rows_of, write_file
-from studies.claim import PERCENT, POINTS, UNITS, over_seeds
+from studies import trl_ppo_child
+from studies.asked import ranked
+from studies.beside_trl import SIDES, Side, write_file
+from studies.claim import PERCENT, UNITS, noted, over_seeds
 from studies.common import finished, note_machine, read, record, say, study_main, write
 from studies.judged import Claim
-from studies.reading import ReadingSettings
 
 CHILD = Path(trl_ppo_child.__file__)
+CHOOSING_SEED = 100
+"""Of the first model, the rankings and the reward model, and of the choice of settings."""
+SAMPLING = SamplingConfig(max_new_tokens=64)
+"""How jokes are told: to be ranked, in practice and in the examination. One has about twenty tokens."""
 CLIP, VALUE_CLIP, VALUE_WEIGHT = 0.2, 0.2, 0.1
 DISCOUNT, GAE_LAMBDA = 1.0, 0.95
 UNFINISHED = 5.0
 """What an answer that does not end costs, in deviations of the reward."""
-DRAWS = 4
-"""Answers that the examination draws to each held-out prompt."""
+FIGURES = ("proxy", "gold", "kl", "finished")
+"""Of an examination: reward, true utility, nats a completion from the first model, share that ends."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +94,13 @@ class StudyConfig(Ranged):
     trl==1.12.0 torch==2.13.0 transformers==5.23.0; then .venv-ppo/bin/python."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of both sides."""
-    reading: ReadingSettings = field(
-        default_factory=lambda: ReadingSettings(loop=LoopConfig(steps=600, checkpoint_every=600, threads=1))
-    )
-    """How the small model reads."""
-    lessons: PositiveInt = 50
-    """Updates on worked sums before practice."""
-    reward_epochs: PositiveInt = 4
-    """Times that the reward model reads the pairs."""
-    steps: PositiveInt = 60
+    model_steps: PositiveInt = 200
+    """Updates of each of the two stages of the first model."""
+    rankings: PositiveInt = 1000
+    """Rankings of five jokes each."""
+    contrast_steps: NonNegativeInt = 100
+    """Updates of the reward model on spoiled jokes."""
+    steps: PositiveInt = 40
     """Batches of practice."""
     batch: PositiveInt = 128
     """Prompts of a batch, one completion each."""
@@ -103,21 +108,22 @@ class StudyConfig(Ranged):
     """Passes over a batch."""
     minibatches: PositiveInt = 2
     """Updates of a pass."""
-    kl_weight: NonNegativeFloat = 0.05
+    kl_weight: NonNegativeFloat = 0.1
     """Weight of the KL in the reward."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 5e-4
     """Highest rate of policy and critic; it falls to a tenth along a cosine."""
-    warmup: NonNegativeInt = 10
+    warmup: NonNegativeInt = 5
     """Batches in which the rate rises to it."""
+    examined: PositiveInt = 2048
+    """Held-out prompts of an examination, one joke each."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.trl_python.is_file():
             raise InputError(f"trl_python: {self.trl_python} is no file; {PPO_HINT}")
-        if self.batch % self.minibatches or self.batch > COUNTS["train"]:
+        if self.batch % self.minibatches:
             raise InputError(
-                f"batch is {self.batch}; the PPOTrainer needs a multiple of minibatches {self.minibatches}, "
-                f"at most the {COUNTS['train']} prompts there are"
+                f"batch is {self.batch}; the PPOTrainer needs a multiple of minibatches {self.minibatches}"
             )
 
     @property
@@ -135,39 +141,51 @@ class StudyConfig(Ranged):
         )
 
     @property
-    def beginning(self) -> beside_trl.StudyConfig:
-        """The settings of what both begin from."""
-        return beside_trl.StudyConfig(
-            self.run, reading=self.reading, steps=2 * self.lessons, epochs=self.reward_epochs
-        )
+    def first(self) -> Path:
+        """The model that both begin with."""
+        return model_folder(self.run / "sft")
 
 
 def study(config: StudyConfig) -> dict[str, Any]:
     """Train all, write RUN/results.json and return it."""
     libraries = answer_of_trl(config.trl_python, {})
     note_machine(config.run, "beside_trl_ppo")
-    beside_trl.begin(config.beginning)
-    learn_judge(config)
+    set_threads(1)
+    begin(config)
     before = {
-        **examined(config, config.run / "taught"),
-        "pairs_right": beside_trl.pairs_right(config.beginning, config.run / "judge"),
+        **examined(config, config.first),
+        "accuracy": read(config.run / "reward" / "summary.json")["accuracy"],
     }
     found = {str(seed): compared(config, seed) for seed in config.seeds}
     return record(config, "beside_trl_ppo", {**libraries, "before": before, "seeds": found})
 
 
-def learn_judge(config: StudyConfig) -> None:
-    """The reward model of pairs on all sums but the held-out ones, where it is missing: RUN/judge."""
-    run = config.run
-    if (run / "judge" / "config.json").exists():
-        return
-    random = Random("pairs of all sums")
-    rows = [row for name in ("texts", "lessons", "train") for row in rows_of(run / f"{name}.jsonl")]
-    write_file(run / "all_pairs.jsonl", [beside_trl.pair_of(random, row) for row in rows])
-    settings = beside_trl.rewarding(config.beginning, 100)
-    settings = replace(settings, preferences=(str(run / "all_pairs.jsonl"),))
-    finished(run / "reward", partial(reward_model.train, settings))
-    write_judge(run)
+def begin(config: StudyConfig) -> None:
+    """What both begin with, where it is missing: RUN/sft and RUN/judge."""
+    run, rankings = config.run, config.run / "rankings.jsonl"
+    lab.first_model(run, config.model_steps, threads=1, seed=CHOOSING_SEED, device="cpu")
+    if not rankings.exists():
+        task, people = load_task(lab.TASK), PeopleConfig()
+        said = ranked(task, config.first, config.rankings, 5, people, CHOOSING_SEED, SAMPLING)
+        formats.write(rankings, said)
+    finished(run / "reward", partial(reward_model.train, rewarding(config)))
+    if not (run / "judge" / "config.json").exists():
+        write_judge(run)
+
+
+def rewarding(config: StudyConfig) -> reward_model.RewardModelConfig:
+    """Our settings of the reward model."""
+    plain = reward_model.RewardModelConfig(
+        config.run / "pretrain", (str(config.run / "rankings.jsonl"),), device="cpu"
+    )
+    return replace(
+        plain,
+        epochs=3,
+        contrast_steps=config.contrast_steps,
+        optimizer=replace(plain.optimizer, weight_decay=0.1),
+        threads=1,
+        seed=CHOOSING_SEED,
+    )
 
 
 def write_judge(run: Path) -> None:
@@ -181,7 +199,7 @@ def write_judge(run: Path) -> None:
 
 
 def compared(config: StudyConfig, seed: int) -> dict[str, Any]:
-    """Both sides of a seed: `{side: {"accuracy", "reward", "seconds"}}`, kept in found.json."""
+    """Both sides of a seed: `{side: {"proxy", "gold", "kl", "finished", "seconds"}}`, kept in found.json."""
     folder = config.run / f"seed-{seed}"
     if not (folder / "found.json").exists():
         say(f"ours, seed {seed}")
@@ -190,10 +208,8 @@ def compared(config: StudyConfig, seed: int) -> dict[str, Any]:
         told = answer_of_trl(config.trl_python, order_of(config, folder / "trl", seed))
         write_file(folder / "trl.jsonl", told["metrics"])
         seconds = {"ours": summary["total_seconds"], "trl": told["seconds"]}
-        write(
-            folder / "found.json",
-            {side: {**examined(config, folder / side), "seconds": seconds[side]} for side in SIDES},
-        )
+        figures = {side: examined(config, model_folder(folder / side)) for side in SIDES}
+        write(folder / "found.json", {side: {**figures[side], "seconds": seconds[side]} for side in SIDES})
     return read(folder / "found.json")
 
 
@@ -203,15 +219,17 @@ def compared(config: StudyConfig, seed: int) -> dict[str, Any]:
 def ours(config: StudyConfig, seed: int) -> rl.RlConfig:
     """Our settings of practice. The guard is off, since TRL has none."""
     return rl.RlConfig(
-        model=config.run / "taught",
+        model=config.first,
         reward_model=(config.run / "judge",),
-        data=DataConfig(file=config.run / "train.jsonl"),
+        task=lab.TASK,
         algorithm="ppo",
         prompts_per_step=config.batch,
         group_size=1,
         reward=RewardConfig(unfinished=-UNFINISHED),
         guard=WatchConfig(action="off"),
-        sampling=SamplingConfig(max_new_tokens=NEW_TOKENS),
+        sampling=SAMPLING,
+        dtype="float32",
+        device="cpu",
         update=UpdateConfig(
             epochs=config.epochs,
             minibatches=config.minibatches,
@@ -233,15 +251,15 @@ def ours(config: StudyConfig, seed: int) -> rl.RlConfig:
 
 
 def order_of(config: StudyConfig, output: Path, seed: int) -> dict[str, Any]:
-    """What TRL's side is told: the same settings, and the prompts as the token ids that ours reads."""
-    policy = model_folder(config.run / "taught")
-    prompts = [row["prompt"] for row in rows_of(config.run / "train.jsonl")]
+    """What TRL's side is told: the same settings, and the prompts of all our batches as token ids."""
+    policy, own, task = config.first, ours(config, seed), load_task(lab.TASK)
+    prompts = [prompt for step in range(config.steps) for prompt in rl.step_prompts(task, own, step)]
     return {
         "policy": str(policy),
         "reward": str(config.run / "judge"),
         "output": str(output),
         "prompts": encode_prompts(load_policy(policy)[1], prompts),
-        "new_tokens": NEW_TOKENS,
+        "new_tokens": SAMPLING.max_new_tokens,
         "steps": config.steps,
         "batch": config.batch,
         "epochs": config.epochs,
@@ -285,24 +303,12 @@ def answer_of_trl(python: Path, order: Mapping[str, Any]) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------- examinations
 
 
-def examined(config: StudyConfig, folder: Path) -> dict[str, float]:
-    """Held-out accuracy of greedy answers, and the mean reward of answers that are drawn."""
-    return {
-        "accuracy": beside_trl.judged(config.beginning, folder),
-        "reward": mean_reward(config.run, folder),
-    }
-
-
-def mean_reward(run: Path, folder: Path) -> float:
-    """Mean of what the reward model says of answers to held-out prompts, drawn at temperature 1."""
-    policy, tokenizer = load_policy(folder)
-    prompts = [row["prompt"] for row in rows_of(run / "test.jsonl")]
-    sampler = make_sampler(policy, SamplingConfig(max_new_tokens=NEW_TOKENS))
-    drawn = sampler.sample(encode_prompts(tokenizer, prompts), DRAWS, seed=1)
-    ids = [completion.ids for group in drawn for completion in group]
-    asked = [prompt for prompt in prompts for _ in range(DRAWS)]
-    judge = load_reward_model(run / "judge", torch.float32)
-    return float(judge.rewards(asked, tokenizer.decode_batch(ids, skip_special_tokens=True)).mean())
+def examined(config: StudyConfig, policy: Path) -> dict[str, float]:
+    """`FIGURES` of a policy's answers to held-out prompts, drawn at temperature 1."""
+    practice = replace(rlhf.RlhfSettings().practice, sampling=SAMPLING, dtype="float32")
+    asked = rlhf.RlhfConfig(config.first, examined=config.examined, practice=practice, device="cpu")
+    found = rlhf.examination(asked, policy, config.first, [config.run / "judge"])
+    return {name: found[name] for name in FIGURES}
 
 
 # ----------------------------------------------------------------------------------------------- the claims
@@ -310,35 +316,31 @@ def mean_reward(run: Path, folder: Path) -> float:
 
 def claims(results: Mapping[str, Any]) -> list[Claim]:
     """By how much our results differ from TRL's, and how many times its time ours takes."""
-    found = results["seeds"]
+    found, before = results["seeds"], results["before"]
 
     def of(side: Side, what: str) -> dict[int, float]:
         return {int(seed): one[side][what] for seed, one in found.items()}
 
-    def less(what: str) -> dict[int, float]:
+    def less(name: str, what: str, title: str) -> Claim:
+        means = {side: fmean(of(side, what).values()) for side in SIDES}
         theirs = of("trl", what)
-        return {seed: value - theirs[seed] for seed, value in of("ours", what).items()}
-
-    seconds, start = of("trl", "seconds"), results["before"]
-    means = {side: sum(of(side, "reward").values()) / len(found) for side in SIDES}
-    return [
-        over_seeds(
-            "beside-trl-ppo-result",
-            "ppo: our held-out accuracy less that of TRL 1.12.0 from the same policy, critic, reward model "
-            f"and completions (before {100 * start['accuracy']:.1f}%, ours "
-            f"{mean_of(of('ours', 'accuracy')):.1f}%, TRL's {mean_of(of('trl', 'accuracy')):.1f}%)",
-            {seed: 100 * value for seed, value in less("accuracy").items()},
-            "above -3",
-            POINTS,
-        ),
-        over_seeds(
-            "beside-trl-ppo-reward",
-            "ppo: our mean held-out reward less TRL's, in deviations of the reward model on its pairs "
-            f"(before {start['reward']:.2f}, ours {means['ours']:.2f}, TRL's {means['trl']:.2f})",
-            less("reward"),
+        return over_seeds(
+            f"beside-trl-ppo-{name}",
+            f"ppo: {title} less that of TRL 1.12.0 from the same policy, critic, reward model and prompts "
+            f"(before {before[what]:.2f}, ours {means['ours']:.2f}, TRL's {means['trl']:.2f})",
+            {seed: value - theirs[seed] for seed, value in of("ours", what).items()},
             "above -0.1",
             UNITS,
+        )
+
+    kl = {side: fmean(of(side, "kl").values()) for side in SIDES}
+    seconds = of("trl", "seconds")
+    return [
+        noted(
+            less("reward", "proxy", "our mean held-out reward, in deviations of the ranked jokes,"),
+            f"KL from the first model: ours {kl['ours']:.1f} nats a joke, TRL's {kl['trl']:.1f}.",
         ),
+        less("utility", "gold", "people's true utility of our held-out jokes"),
         over_seeds(
             "beside-trl-ppo-time",
             "ppo: our training time as a share of TRL's, one thread each",

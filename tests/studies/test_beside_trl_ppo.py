@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,10 @@ import pytest
 import torch
 
 from practicum.errors import InputError
+from practicum.preferences.rankings import read_rankings
 from practicum.reward.model import load_reward_model
-from practicum.training.loop import LoopConfig
-from practicum.training.pretrain import ModelShape
-from studies import beside_trl, beside_trl_ppo
+from studies import beside_trl_ppo
 from studies.beside_trl_ppo import CHILD, StudyConfig, answer_of_trl, claims, order_of, ours, study
-from studies.reading import ReadingSettings
 
 RETURNS_THE_POLICY = """
 import json, shutil, sys
@@ -35,7 +34,6 @@ if order:
     told |= {"seconds": 2.0, "metrics": [{"objective/scores": 0.5}]}
 print(json.dumps(told))
 """
-SHAPE = ModelShape(hidden_size=16, intermediate_size=16, layers=1, heads=2, key_value_heads=1, head_dim=8)
 
 
 @pytest.fixture
@@ -54,41 +52,35 @@ def program(tmp_path: Path) -> Callable[[str], Path]:
 def small(run: Path, python: Path) -> StudyConfig:
     """The study of a tiny model, for one seed."""
     return StudyConfig(
-        run,
-        python,
-        seeds=(3,),
-        reading=ReadingSettings(
-            model=SHAPE,
-            vocabulary_size=300,
-            batch_texts=4,
-            loop=LoopConfig(steps=2, checkpoint_every=2, threads=1),
-        ),
-        lessons=1,
-        reward_epochs=1,
-        steps=2,
-        batch=6,
-        minibatches=3,
-    )
+        run, python, seeds=(3,), model_steps=2, rankings=12, contrast_steps=1, steps=2, batch=6,
+        minibatches=3, warmup=1, learning_rate=1e-2, kl_weight=0.25,
+        examined=10,
+    )  # fmt: skip
 
 
 @pytest.fixture
-def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little to read and to be asked."""
-    for name, count in {"texts": 60, "lessons": 40, "train": 130, "test": 10}.items():
-        monkeypatch.setitem(beside_trl.COUNTS, name, count)
+def _short(
+    monkeypatch: pytest.MonkeyPatch, small_stages: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
+    """Tiny models and short jokes."""
+    sampling = replace(beside_trl_ppo.SAMPLING, max_new_tokens=8)
+    monkeypatch.setattr(beside_trl_ppo, "SAMPLING", sampling)
+    with small_stages():
+        yield
 
 
-@pytest.mark.usefixtures("few_rows")
-def test_a_study_from_the_rows_to_the_claims(tmp_path: Path, program: Callable[[str], Path]) -> None:
+@pytest.mark.usefixtures("_short")
+def test_a_study_from_the_first_model_to_the_claims(tmp_path: Path, program: Callable[[str], Path]) -> None:
     run, python = tmp_path / "run", program(RETURNS_THE_POLICY)
     config = small(run, python)
     results = study(config)
     before, found = results["before"], results["seeds"]["3"]
 
     assert results["versions"] == {"trl": "1.12.0"}
-    assert found["trl"] == {"accuracy": before["accuracy"], "reward": before["reward"], "seconds": 2.0}
+    assert found["trl"] == {**{name: before[name] for name in beside_trl_ppo.FIGURES}, "seconds": 2.0}
+    assert before["kl"] == pytest.approx(0, abs=1e-2)
     assert found["ours"]["seconds"] > 0
-    assert found["ours"]["reward"] != before["reward"]
+    assert found["ours"]["proxy"] != before["proxy"]
     metrics = [json.loads(row) for row in (run / "seed-3" / "ours" / "metrics.jsonl").open()]
     assert [row["step"] for row in metrics] == [1, 2]
     assert (run / "seed-3" / "trl.jsonl").read_text() == '{"objective/scores": 0.5}\n'
@@ -96,12 +88,12 @@ def test_a_study_from_the_rows_to_the_claims(tmp_path: Path, program: Callable[[
     arguments, order = json.loads((run / "seed-3" / "trl.order").read_text())
     assert arguments == ["-I", str(CHILD)]
     assert order == order_of(config, run / "seed-3" / "trl", 3)
+    check_order(config, order)
+    check_judge(run)
 
     rows = {row["id"]: row for row in claims(results)}
-    assert set(rows) == {f"beside-trl-ppo-{name}" for name in ("result", "reward", "time")}
-    assert rows["beside-trl-ppo-result"]["value"] == pytest.approx(
-        100 * (found["ours"]["accuracy"] - before["accuracy"])
-    )
+    assert set(rows) == {f"beside-trl-ppo-{name}" for name in ("reward", "utility", "time")}
+    assert rows["beside-trl-ppo-reward"]["value"] == pytest.approx(found["ours"]["proxy"] - before["proxy"])
     assert rows["beside-trl-ppo-time"]["value"] == pytest.approx(50 * found["ours"]["seconds"])
 
     # What is finished is not done again.
@@ -109,43 +101,27 @@ def test_a_study_from_the_rows_to_the_claims(tmp_path: Path, program: Callable[[
     assert beside_trl_ppo.compared(config, 3) == found
 
 
-@pytest.mark.usefixtures("few_rows")
-def test_what_pays_is_the_reward_model_in_its_own_deviation(
-    tmp_path: Path, program: Callable[[str], Path]
-) -> None:
+def check_judge(run: Path) -> None:
     """The judge's rewards are the reward model's, divided, and its folder asks no reader to divide again."""
-    config = small(tmp_path / "run", program(RETURNS_THE_POLICY))
-    config.run.mkdir()
-    beside_trl.begin(config.beginning)
-    beside_trl_ppo.learn_judge(config)
-    whole, judge = (load_reward_model(config.run / name, torch.float32) for name in ("reward", "judge"))
-    pairs = beside_trl.rows_of(config.run / "all_pairs.jsonl")
-    assert len(pairs) == 60 + 40 + 130
-    held_out = {row["prompt"] for row in beside_trl.rows_of(config.run / "test.jsonl")}
-    assert held_out.isdisjoint(row["prompt"] for row in pairs)
-    asked, answers = [row["prompt"] for row in pairs], [row["chosen"] for row in pairs]
+    whole, judge = (load_reward_model(run / name, torch.float32) for name in ("reward", "judge"))
+    said = read_rankings((str(run / "rankings.jsonl"),))
+    assert len(said) == 12
+    asked = [ranking.prompt for ranking in said for _ in ranking.responses]
+    answers = [response.text for ranking in said for response in ranking.responses]
     scale = whole.calibration.deviation
     assert scale != 1
     assert judge.calibration.deviation == 1
     torch.testing.assert_close(judge.rewards(asked, answers) * scale, whole.rewards(asked, answers))
 
 
-@pytest.mark.usefixtures("few_rows")
-def test_the_order_is_our_settings_and_the_child_reads_all_of_it(
-    tmp_path: Path, program: Callable[[str], Path]
-) -> None:
-    config = small(tmp_path / "run", program(RETURNS_THE_POLICY))
-    config = replace(config, epochs=5, kl_weight=0.25)
-    config.run.mkdir()
-    beside_trl.begin(config.beginning)
-    order, own = order_of(config, tmp_path / "trl", 7), ours(config, 7)
-
+def check_order(config: StudyConfig, order: dict[str, Any]) -> None:
+    """The order is our settings, and the child reads all of it."""
+    own = ours(config, 3)
     source = CHILD.read_text(encoding="utf-8")
     assert set(re.findall(r'order\["(\w+)"\]', source)) == set(order)
-    assert json.loads(json.dumps(order)) == order
 
     completions = own.loop.steps * own.prompts_per_step * own.group_size
-    assert order["steps"] * order["batch"] == completions
+    assert order["steps"] * order["batch"] == len(order["prompts"]) == completions
     same: dict[str, Any] = {
         "seed": own.seed,
         "new_tokens": own.sampling.max_new_tokens,
@@ -202,7 +178,6 @@ def test_a_file_that_cannot_run_is_one_line(tmp_path: Path) -> None:
         ([], "trl_python is required"),
         (["--trl_python", "nowhere"], "nowhere is no file; make its environment"),
         (["--trl_python", sys.executable, "--batch", "10", "--minibatches", "4"], "batch is 10; the PPOTr"),
-        (["--trl_python", sys.executable, "--batch", "1501", "--minibatches", "1"], "at most the 1500"),
         (["--trl_python", sys.executable, "--minibatches", "0"], "minibatches"),
         (["--trl_python", sys.executable, "--learning_rate", "0"], "learning_rate"),
     ],
@@ -218,18 +193,21 @@ def test_what_trl_cannot_do_is_one_line(
 
 
 def test_claims_compare_seed_by_seed() -> None:
-    """Accuracy in points, reward in deviations, time as a share."""
+    """Reward in deviations, utility in logits, time as a share."""
+    theirs = {"proxy": 0.9, "gold": 0.5, "kl": 4.0, "seconds": 40.0}
     found = {
         str(seed): {
-            "ours": {"accuracy": 0.7 + seed / 100, "reward": 1.0 + seed / 10, "seconds": 10.0},
-            "trl": {"accuracy": 0.7, "reward": 0.9, "seconds": 40.0},
+            "ours": {"proxy": 1.0 + seed / 10, "gold": 0.4, "kl": 5.0 + seed, "seconds": 10.0},
+            "trl": theirs,
         }
         for seed in range(3)
     }
-    before = {"accuracy": 0.4, "reward": 0.1, "pairs_right": 0.8}
-    result, reward, time = claims({"before": before, "seeds": found})
-    assert result["value"] == pytest.approx(1.0)
+    before = {"proxy": 0.1, "gold": -0.5, "kl": 0.0, "accuracy": 0.8}
+    reward, utility, time = claims({"before": before, "seeds": found})
     assert reward["value"] == pytest.approx(0.2)
     assert reward["per_seed"] == pytest.approx({"0": 0.1, "1": 0.2, "2": 0.3})
+    assert "before 0.10, ours 1.10, TRL's 0.90" in reward["claim"]
+    assert "ours 6.0 nats a joke, TRL's 4.0" in reward["note"]
+    assert utility["value"] == pytest.approx(-0.1)
+    assert "before -0.50, ours 0.40, TRL's 0.50" in utility["claim"]
     assert time["value"] == pytest.approx(25.0)
-    assert "before 40.0%, ours 71.0%, TRL's 70.0%" in result["claim"]
