@@ -12,10 +12,11 @@ TRL 1.12.0 is the last release with a PPOTrainer; it needs an environment of its
     .venv-ppo/bin/pip install trl==1.12.0 torch==2.13.0 transformers==5.23.0
     python -m studies.beside_trl_ppo --trl_python .venv-ppo/bin/python --run runs/beside_trl_ppo
 
-What the two do not share: the PPOTrainer never clips the gradient, so neither side does here. It pays a
-finished answer one token behind its end, reads an answer without an end as it stands and takes 5 off (ours
-pays -5), and keeps its rate over a batch, where ours falls at every update. Our value loss is divided by the
-variance of the returns where that exceeds 1.
+What the two do not share: the PPOTrainer never clips the gradient, so neither side does here. It pays the raw
+score and ours the score less its mean, which the critics start from too. It pays a finished answer one token
+behind its end, reads an answer without an end as it stands and takes 5 off (ours pays -5), and keeps its rate
+over a batch, where ours falls at every update. Our value loss is divided by the variance of the returns where
+that exceeds 1.
 
 ```
 RUN/pretrain, RUN/sft                      the model that reads about jokes; the same after imitation
@@ -94,7 +95,7 @@ class StudyConfig(Ranged):
     trl==1.12.0 torch==2.13.0 transformers==5.23.0; then .venv-ppo/bin/python."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of both sides."""
-    model_steps: PositiveInt = 200
+    model_steps: PositiveInt = 400
     """Updates of each of the two stages of the first model."""
     rankings: PositiveInt = 1000
     """Rankings of five jokes each."""
