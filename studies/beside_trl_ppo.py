@@ -120,8 +120,6 @@ class StudyConfig(Ranged):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.trl_python.is_file():
-            raise InputError(f"trl_python: {self.trl_python} is no file; {PPO_HINT}")
         if self.batch % self.minibatches:
             raise InputError(
                 f"batch is {self.batch}; the PPOTrainer needs a multiple of minibatches {self.minibatches}"

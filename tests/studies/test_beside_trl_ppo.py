@@ -176,7 +176,7 @@ def test_a_file_that_cannot_run_is_one_line(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         ([], "trl_python is required"),
-        (["--trl_python", "nowhere"], "nowhere is no file; make its environment"),
+        (["--trl_python", "nowhere"], "nowhere is no Python that answers ([Errno 2]"),
         (["--trl_python", sys.executable, "--batch", "10", "--minibatches", "4"], "batch is 10; the PPOTr"),
         (["--trl_python", sys.executable, "--minibatches", "0"], "minibatches"),
         (["--trl_python", sys.executable, "--learning_rate", "0"], "learning_rate"),
