@@ -77,6 +77,8 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("overoptimization-*", ABOUT, [*range(20, 25), *range(30, 40)]),
     ("bias-puns-*", GOAL, [0, 1, 2]),
     ("bias-*", GOAL, [0, 1, 2]),
+    ("beside-trl-ppo-time", GOAL, [100]),
+    ("beside-trl-ppo-*", "a margin set with the study, before it was run", [100]),
     ("beside-trl-*", GOAL, [9]),
     ("real-model-*-true", GOAL, [9]),
     ("real-model-*", "a tenth of what a true reward should give, set before the study was run", [9]),
