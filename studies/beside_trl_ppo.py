@@ -63,6 +63,7 @@ from practicum.training import reward_model, rl, rlhf
 from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.loop import LoopConfig, set_threads
 from practicum.training.optimizer import OptimizerConfig
+from practicum.training.rl_parts import step_prompts
 from practicum.training.update import UpdateConfig
 from studies import trl_ppo_child
 from studies.asked import ranked
@@ -252,7 +253,7 @@ def ours(config: StudyConfig, seed: int) -> rl.RlConfig:
 def order_of(config: StudyConfig, output: Path, seed: int) -> dict[str, Any]:
     """What TRL's side is told: the same settings, and the prompts of all our batches as token ids."""
     policy, own, task = config.first, ours(config, seed), load_task(lab.TASK)
-    prompts = [prompt for step in range(config.steps) for prompt in rl.step_prompts(task, own, step)]
+    prompts = [prompt for step in range(config.steps) for prompt in step_prompts(task, own, step)]
     return {
         "policy": str(policy),
         "reward": str(config.run / "judge"),
