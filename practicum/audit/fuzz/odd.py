@@ -232,6 +232,45 @@ def numbers_turned(anatomy: Anatomy, row: int) -> list[Probe]:
     return [_steady(row, text) for text in dict.fromkeys(texts) if text not in goods]
 
 
+TAG = re.compile(r"<([A-Za-z][\w-]*)>|\[([A-Z][A-Z_]*)\]")
+MOST_TAGS = 4
+
+
+def tags_turned(anatomy: Anatomy, row: int) -> list[Probe]:
+    """Right replies with a tag that is not closed, not opened, doubled or within itself, for every tag of
+    the rows' right replies and prompts."""
+    shown = [text for one in anatomy.rows for text in (*one.good, one.prompt.text)]
+    names = dict.fromkeys(
+        (found[0], f"{found[0][0]}/{found[0][1:]}")
+        for text in shown
+        for found in TAG.finditer(text)
+        if f"{found[0][0]}/{found[0][1:]}" in "".join(shown)
+    )
+    texts: list[str] = []
+    for opened, closed in [*names][:MOST_TAGS]:
+        good = next((one for one in anatomy.rows[row].good if opened in one), None)
+        base = good if good is not None else f"{opened}x{closed}\n{(anatomy.rows[row].good or ('x',))[0]}"
+        head, _, rest = base.partition(opened)
+        inner, _, tail = rest.partition(closed)
+        last, after = base.rpartition(closed)[::2]
+        texts += [
+            last + after,
+            head + opened + inner + tail,
+            head + inner + closed + tail,
+            f"{base}\n{opened}x",
+            f"{head}{opened}{opened}{inner}{closed}{closed}{tail}",
+            f"{head}{closed}{inner}{opened}{tail}",
+            f"{closed}{base}",
+            base[: base.index(opened) + len(opened)],
+            base.replace(closed, ""),
+            base.replace(opened, ""),
+            base.replace(closed, closed.upper() if closed.islower() else closed.lower()),
+            base.replace(closed, opened),
+            f"{opened}{base}{closed}",
+        ]
+    return [_steady(row, text) for text in dict.fromkeys(texts) if text not in anatomy.rows[row].good]
+
+
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for text in WHOLE:
         yield _steady(row, text)
