@@ -17,6 +17,7 @@ from practicum.audit.fuzz.branches import FAMILY as BRANCH
 from practicum.audit.fuzz.branches import branch_probes
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
+from practicum.audit.fuzz.json_types import any_shape
 from practicum.audit.fuzz.odd import SEVERAL, numbers_turned, odd_probes, slow_probes, tags_turned
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
@@ -165,7 +166,11 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
     odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
     # Replies to all rows have the same numbers, mostly: each row takes its share.
     turned = [
-        (*tags_turned(anatomy, row)[row::count], *numbers_turned(anatomy, row)[row::count])
+        [
+            probe
+            for make in (tags_turned, any_shape, numbers_turned)
+            for probe in make(anatomy, row)[row::count]
+        ]
         for row in range(count)
     ]
     order = _in_turn([*map(_by_family, lists), *odd, *turned])

@@ -127,6 +127,8 @@ SURE = {
     "unit changed",
     "order turned",
     "day and month turned",
+    "hours and minutes turned",
+    "half a day off",
 }
 """Changes that make a wrong answer whatever `differ` says."""
 
@@ -176,6 +178,11 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
             if value
             else []
         )
+        for power in (10, 1000) if value else ():
+            found += [
+                ("another power of ten", _decimal(value * power)),
+                ("another power of ten", _decimal(value / power)),
+            ]
     return found
 
 
@@ -219,9 +226,7 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     unit = re.fullmatch(r"(-?\d[\d,.]*) ?([A-Za-z\u00b0\u00b5/^\d]+)", gold)
     if unit and not unit[2][0].isdigit():
         found += [("unit changed", f"{unit[1]} furlongs")]
-    date = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", gold)
-    if date and date[2] != date[3]:
-        found += [("day and month turned", f"{date[1]}-{date[3]}-{date[2]}")]
+    found += _wrong_dates(gold)
     if letters and len(words) > 1:
         fragment = next(
             (word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), ""
@@ -253,6 +258,25 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         found.append(
             ("many parts added", start + ", ".join([*parts, *(f"zebra{one}" for one in range(20))]) + end)
         )
+    return found
+
+
+def _wrong_dates(gold: str) -> list[tuple[str, str]]:
+    """Dates with day and month turned, and times with hours and minutes turned or half a day off."""
+    found: list[tuple[str, str]] = []
+    date = re.fullmatch(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)", gold)
+    if date and date[3] != date[4]:
+        found.append(("day and month turned", date[2].join((date[1], date[4], date[3]))))
+    date = re.fullmatch(r"(\d\d?)([-/.])(\d\d?)\2(\d{4}|\d\d)", gold)
+    if date and date[1] != date[3]:
+        found.append(("day and month turned", date[2].join((date[3], date[1], date[4]))))
+    time = re.fullmatch(r"(\d\d?):(\d\d)(:\d\d)?", gold)
+    if time:
+        hours, minutes, rest = int(time[1]), int(time[2]), time[3] or ""
+        if hours != minutes and minutes < 24:
+            found.append(("hours and minutes turned", f"{time[2]}:{time[1].zfill(2)}{rest}"))
+        if hours != 12:
+            found.append(("half a day off", f"{(hours + 12) % 24:0{len(time[1])}}:{time[2]}{rest}"))
     return found
 
 

@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.damage import damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
+from practicum.audit.fuzz.emptied import emptied
+from practicum.audit.fuzz.grids import off_the_board
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
+from practicum.audit.fuzz.json_types import mistyped
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
-from practicum.audit.fuzz.programs import wrong_programs
+from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
 from practicum.audit.fuzz.rules import unchecked_rules
 from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
 
@@ -123,7 +126,10 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield from declared(anatomy, row)
     yield from damaged(anatomy, row)
     yield from _bare_marks(anatomy, row)
+    yield from emptied(anatomy, row)
+    yield from off_the_board(row, anatomy.rows[row])
     if task == "code":
+        yield from chatty_programs(row, anatomy.rows[row])
         yield from wrong_programs(row, anatomy.rows[row])
     elif task == "form":
         yield from _broken_forms(anatomy, row)
@@ -141,6 +147,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _no_answer(anatomy, row)
         yield from _padded(anatomy, row)
         yield from _sprays(anatomy, row)
+    if task != "code":
+        yield from mistyped(anatomy, row)
     yield from unchecked_rules(anatomy, row)
 
 
