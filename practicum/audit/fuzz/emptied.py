@@ -31,6 +31,7 @@ def emptied(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for text in data.good[:2]:
         if json_of(text) is None:
             yield from _quotes(anatomy, row, text)
+            yield from _sources(anatomy, row, text)
             yield from _labels(anatomy, row, text)
 
 
@@ -54,6 +55,33 @@ def _quotes(anatomy: Anatomy, row: int, text: str) -> Iterator[Probe]:
                 else "with no more than a word quoted"
             )
             yield Probe(row, changed, "empty_part", "refused", what)
+
+
+NUMBERED = re.compile(r"^\s*\[(\d+)\]", re.MULTILINE)
+SOURCE = re.compile(
+    r"\b(?:quot\w+|cit\w+|evidence|passages?|sources?|references?|documents?|support\w*|numbers?)\b",
+    re.IGNORECASE,
+)
+CITED = re.compile(r"\[(\d+)\]")
+
+
+def _sources(anatomy: Anatomy, row: int, text: str) -> Iterator[Probe]:
+    """With the number of a source that the prompt does not have, where it numbers its sources as [1]."""
+    data = anatomy.rows[row]
+    there = {int(one) for one in NUMBERED.findall(data.prompt.text)}
+    goods = [good for one in anatomy.rows for good in one.good]
+    if not there or not SOURCE.search(data.prompt.text):
+        return
+    if (
+        not all(CITED.search(good) for good in goods)
+        or not {int(one) for one in CITED.findall(text)} <= there
+    ):
+        return
+    for number in (0, -1, max(there) + 1, 99, -max(there)):
+        if number not in there:
+            changed = CITED.sub(f"[{number}]", text)
+            yield Probe(row, changed, "no_such_source", "refused", "that cites a source which is not there")
+    yield Probe(row, CITED.sub("[]", text), "no_such_source", "refused", "that cites no source")
 
 
 def _labels(anatomy: Anatomy, row: int, text: str) -> Iterator[Probe]:

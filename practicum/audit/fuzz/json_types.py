@@ -32,6 +32,12 @@ WORDS_AROUND = re.compile(
 )
 """How prompts allow words around the JSON."""
 KEYS = re.compile(r"\b(?:keys?|fields?|propert\w+|attributes?|members?)\b", re.IGNORECASE)
+NO_OTHER_KEYS = re.compile(
+    r"\b(?:no (?:other|more|additional|extra)|only|exactly|just) (?:(?:the|these|those|this) )?(?:\w+ )?"
+    r"(?:keys?|fields?)\b|\bkeys? (?:\w+ ){0,6}(?:only|and no(?:thing| others?| more))\b",
+    re.IGNORECASE,
+)
+"""How prompts say that a JSON object has no other keys."""
 MOST = 24
 DEEP = 60
 Path = tuple[str | int, ...]
@@ -56,7 +62,9 @@ def replies(texts: Sequence[str]) -> list[Reply]:
     for text in texts:
         block = BLOCK.search(text)
         value = json_of(block[0]) if block else None
-        if block and value:
+        # A number in brackets is a reference, mostly, and no list.
+        listed = isinstance(value, list) and not any(isinstance(one, dict) for one in value)
+        if block and value and not (listed and block[0] != text.strip()):
             found.append(Reply(text[: block.start()], value, text[block.end() :]))
     return found
 
@@ -128,9 +136,26 @@ def mistyped(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             for rank, (what, new) in enumerate(_near(value, kind, data.prompt.text)):
                 if sure:
                     found.append((rank, what, reply.of(put(reply.value, path, new))))
+    for what, text in _with_another_key(data):
+        yield Probe(row, text, "json_key_added", "refused", what)
     # The likeliest confusion of each value first.
     for _, what, text in sorted(found, key=lambda one: one[0])[:MOST]:
         yield Probe(row, text, "json_type", "refused", f"whose JSON has {what}")
+
+
+def _with_another_key(data: FuzzRow) -> Iterator[tuple[str, str]]:
+    """Right JSON with one key more, where the prompt says that there is none."""
+    if NO_OTHER_KEYS.search(data.prompt.text):
+        for reply in replies(data.good[:1]):
+            if isinstance(reply.value, dict):
+                yield (
+                    "whose JSON has a key more than the prompt allows",
+                    reply.of({**reply.value, "zebra": 1}),
+                )
+                yield (
+                    "whose JSON has a key more than the prompt allows",
+                    reply.of({**reply.value, "zebra": "x"}),
+                )
 
 
 def _types_shown(anatomy: Anatomy) -> dict[str, set[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot
 from practicum.audit.fuzz.probe import Probe
@@ -268,7 +268,22 @@ def tags_turned(anatomy: Anatomy, row: int) -> list[Probe]:
             base.replace(closed, opened),
             f"{opened}{base}{closed}",
         ]
+    texts += _brackets_turned(anatomy.rows[row].good[:1])
     return [_steady(row, text) for text in dict.fromkeys(texts) if text not in anatomy.rows[row].good]
+
+
+def _brackets_turned(goods: Sequence[str]) -> Iterator[str]:
+    """With a bracket, quotation mark or code fence that is not closed, not opened, or turned."""
+    for good in goods:
+        for opened, closed in (("{", "}"), ("[", "]"), ("(", ")"), ('"', '"'), ("```", "```")):
+            first, last = good.find(opened), good.rfind(closed)
+            if 0 <= first < last:
+                head, inner, tail = good[:first], good[first + len(opened) : last], good[last + len(closed) :]
+                yield head + opened + inner + tail
+                yield head + inner + closed + tail
+                yield head + closed + inner + opened + tail
+                yield f"{good}\n{opened}"
+                yield head + opened * 2 + inner + closed * 2 + tail
 
 
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:

@@ -129,6 +129,9 @@ SURE = {
     "day and month turned",
     "hours and minutes turned",
     "half a day off",
+    "a sign for a point",
+    "values exchanged",
+    "equal at few points",
 }
 """Changes that make a wrong answer whatever `differ` says."""
 
@@ -162,7 +165,7 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
         if len(digits) > 1 and digits[::-1] != digits and digits[-1] != "0":
             found += [("order of digits", sign + digits[::-1])]
     elif re.fullmatch(r"-?\d+\.\d+", gold):
-        found += [("point dropped", gold.replace(".", ""))]
+        found += [("point dropped", gold.replace(".", "")), ("a sign for a point", gold.replace(".", "x"))]
         found += _far(value)
     elif "/" in gold:
         top, bottom = value.numerator, value.denominator
@@ -227,6 +230,7 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     if unit and not unit[2][0].isdigit():
         found += [("unit changed", f"{unit[1]} furlongs")]
     found += _wrong_dates(gold)
+    found += _wrong_signs(gold)
     if letters and len(words) > 1:
         fragment = next(
             (word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), ""
@@ -258,6 +262,28 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         found.append(
             ("many parts added", start + ", ".join([*parts, *(f"zebra{one}" for one in range(20))]) + end)
         )
+    return found
+
+
+LABELLED = re.compile(r"([A-Za-z_]\w*)(\s*[=:]\s*)(-?\d+(?:\.\d+)?)")
+FORMULA = re.compile(r"(?=.*[a-z])(?=.*[-+*^\d])[\da-z+\-*^(). ]+")
+
+
+def _wrong_signs(gold: str) -> list[tuple[str, str]]:
+    """Another sign for a point, as a pattern takes it; labelled values exchanged; and formulas that are equal
+    at the first whole numbers only."""
+    found: list[tuple[str, str]] = []
+    if re.search(r"\w\.\w", gold):
+        found.append(("a sign for a point", re.sub(r"(?<=\w)\.(?=\w)", "x", gold)))
+    labelled = [*LABELLED.finditer(gold)]
+    if len({one[1] for one in labelled}) > 1 and labelled[0][3] != labelled[-1][3]:
+        values = iter([one[3] for one in labelled[::-1]])
+        found.append(("values exchanged", LABELLED.sub(lambda one: one[1] + one[2] + next(values), gold)))
+    letters = set(re.findall(r"[a-z]+", gold))
+    if FORMULA.fullmatch(gold) and len(letters) == 1 and all(len(one) == 1 for one in letters):
+        name = letters.pop()
+        for more in (f"{name}*({name}-1)", f"{name}*({name}-1)*({name}-2)*({name}-3)"):
+            found.append(("equal at few points", f"{gold} + {more}"))
     return found
 
 
