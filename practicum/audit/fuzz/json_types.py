@@ -258,10 +258,8 @@ def in_other_order(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 def free_order(prompt: str) -> bool:
     """Whether a prompt says that the order of a list does not matter, and not that of keys."""
-    return any(
-        not KEYS.search(prompt[max(0, found.start() - 40) : found.end() + 25])
-        for found in UNORDERED.finditer(prompt)
-    )
+    clauses = re.split(r"[.;:\n](?=\s|$)", prompt)
+    return any(UNORDERED.search(one) and not KEYS.search(one) for one in clauses)
 
 
 def _lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:

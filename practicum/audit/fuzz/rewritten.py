@@ -149,7 +149,9 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         yield from _numbers(slot.filled, value, usual)
     elif len(value) == 1 and value.isascii() and value.isalpha():
         for edit in _letters(slot.filled, value, bool(CASED.search(prompt))):
-            yield replace(edit, alike=edit.alike and not literal)
+            # A bracket that only closes is usual where the choices are written so.
+            usual = not edit.text.endswith(f"{value})") or re.search(r"(?<![(\w])[A-Z]\)", prompt)
+            yield replace(edit, alike=edit.alike and not literal and bool(usual))
     else:
         yield from _lists(slot.filled, value)
         yield from _formulas(slot.filled, value)
