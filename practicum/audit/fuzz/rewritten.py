@@ -144,14 +144,21 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         return
     value, prompt, literal = slot.value.strip(), anatomy.rows[row].prompt.text, spelled_out(anatomy, row)
     yield from _sums(anatomy.rows[row], slot)
+    if anatomy.form.named and re.search(re.escape(anatomy.form.before.strip()) + r"\s*\$[A-Z]{2,}\b", prompt):
+        # A template with $LETTER is filled in with the sign left in its place, too.
+        yield Edit("template", "as the template of the prompt shows it", slot.filled(f"${value}"), sure=True)
     if number_of(value) is not None:
         usual = not literal and not SEPARATORS.search(prompt)
         yield from _numbers(slot.filled, value, usual)
     elif len(value) == 1 and value.isascii() and value.isalpha():
-        for edit in _letters(slot.filled, value, bool(CASED.search(prompt))):
+        bare = not re.search(r"[(\[]\Z", slot.text[: slot.start]) and not re.match(
+            r"[.)\]]", slot.text[slot.end :]
+        )
+        for edit in _letters(slot.filled, value, bool(CASED.search(prompt))) if bare else ():
             # A bracket that only closes is usual where the choices are written so.
-            usual = not edit.text.endswith(f"{value})") or re.search(r"(?<![(\w])[A-Z]\)", prompt)
-            yield replace(edit, alike=edit.alike and not literal and bool(usual))
+            shown = re.search(r"(?<![(\w])[A-Z]\)", prompt) is not None
+            usual = shown or not edit.what.startswith("with a bracket after")
+            yield replace(edit, alike=edit.alike and not literal and usual)
     else:
         yield from _lists(slot.filled, value)
         yield from _formulas(slot.filled, value)

@@ -23,6 +23,7 @@ from practicum.audit.fuzz.json_types import mistyped
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
+from practicum.audit.fuzz.queries import wrong_queries
 from practicum.audit.fuzz.reference import of_reference
 from practicum.audit.fuzz.rules import unchecked_rules
 from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
@@ -152,6 +153,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _sprays(anatomy, row)
     if task != "code":
         yield from mistyped(anatomy, row)
+        yield from wrong_queries(row, anatomy.rows[row])
     yield from unchecked_rules(anatomy, row)
 
 
