@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -18,11 +19,13 @@ from hypothesis import strategies as st
 from practicum.audit.fuzz.anatomy import Anatomy, learned
 from practicum.audit.fuzz.damage import damaged
 from practicum.audit.fuzz.grids import board, off_the_board
+from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_types import any_shape, in_other_order, leaves, mistyped
 from practicum.audit.fuzz.odd import tags_turned
 from practicum.audit.fuzz.payer import MOST_HUNG, Ask, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import chatty_programs
+from practicum.audit.fuzz.queries import wrong_queries
 from practicum.audit.fuzz.right import right_probes
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import wrong_values
@@ -442,6 +445,46 @@ def test_programs_that_print_all_there_is_stand_beside_the_right_one() -> None:
     assert list(chatty_programs(0, free))
     assert all("input()" not in one.text for one in chatty_programs(0, free))
     assert not list(chatty_programs(0, named))
+
+
+TABLE = [("ash", 3), ("elm", 9), ("fir", 3), ("oak", 1)]
+
+
+@given(
+    st.sampled_from(["name", "size, name", "size DESC, name", "name desc"]),
+    st.sampled_from(["", ";", " LIMIT 3"]),
+    st.sampled_from(["name", "name, size"]),
+)
+def test_queries_give_other_rows(order: str, end: str, columns: str) -> None:
+    good = f"SELECT {columns} FROM trees ORDER BY {order}{end}"
+    row = row_of(
+        f"Trees in the table trees(name, size), sorted by {order}.", "", [good], ["SELECT size FROM trees"]
+    )
+    base = sqlite3.connect(":memory:")
+    base.execute("CREATE TABLE trees (name TEXT, size INTEGER)")
+    base.executemany("INSERT INTO trees VALUES (?, ?)", TABLE)
+    right = base.execute(good).fetchall()
+    found = {
+        one.family: base.execute(one.text).fetchall()
+        for one in wrong_queries(0, row)
+        if "turned" not in one.text
+    }
+    base.close()
+    assert set(found) == {"query_repeats", "query_empty", "query_order"}
+    assert sorted(found["query_repeats"]) == sorted(right * 2)
+    assert not found["query_empty"]
+
+
+def test_each_word_that_a_prompt_gives_is_left_out_and_each_forbidden_one_used() -> None:
+    prompt = (
+        "Use the word snow at least twice and the word light at least once, without the word cold and "
+        "without the word never."
+    )
+    good = ["Snow on snow, light above.", "The light is on snow and more snow."]
+    said = {one.what for one in broken(0, row_of(prompt, "", good, ["Snow."]))}
+    assert {"that uses the word snow too seldom", "that uses the word light too seldom"} <= said
+    assert {"that uses the forbidden word cold", "that uses the forbidden word never"} <= said
+    assert "that uses the forbidden word without" not in said
 
 
 STUCK = """
