@@ -231,6 +231,9 @@ def _decorated(slot: Slot, value: str, literal: bool) -> Iterator[Edit]:
     """Marks around a value that say nothing. Bold at the end of a line is right wherever a prompt leaves the
     form of the answer to the reply; the others where a reward takes most of them."""
     plain = number_of(value) is not None or (len(value.split()) <= 3 and value.replace(" ", "").isalpha())
+    if re.search(r"[(\[*_`\"'$]\Z", slot.text[: slot.start]):
+        # What is decorated already would be so twice.
+        return
     ends = not re.search(r"[\w%$\u20ac\u00b0]", slot.text[slot.end :].partition("\n")[0])
     for what, spelled in (
         ("in bold", f"**{value}**"),
