@@ -31,6 +31,8 @@ def of_reference(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             return
         if any(sum((wanted & words(good)).values()) < 0.8 * sum(wanted.values()) for good in one.good):
             return
+    # Where replies may say it otherwise, overlap of words may be what is meant.
+    literal = all(_said(good) == _said(one.gold) for one in anatomy.rows for good in one.good)
     for text in (data.gold, *data.good[:1]):
         parts = text.split()
         for what, kept in (
@@ -41,7 +43,12 @@ def of_reference(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             ("whose words stand in the reverse order", parts[::-1]),
             ("that says its first words again and again", parts[:2] * (len(parts) // 2)),
         ):
-            yield Probe(row, " ".join(kept), "part_of_reference", "refused", what)
+            if literal or "order" not in what:
+                yield Probe(row, " ".join(kept), "part_of_reference", "refused", what)
+
+
+def _said(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _prose(text: str) -> bool:
