@@ -42,7 +42,13 @@ ORDERED = re.compile(
     r"|\b(?:sort|rank|chronolog|alphabetical|ascend|descend|sequence|first to last)\w*",
     re.IGNORECASE,
 )
-UNORDERED = re.compile(r"\b(?:any|whatever|no particular) order|order (?:does|is) not?\b", re.IGNORECASE)
+UNORDERED = re.compile(
+    r"\b(?:any|either|whatever|whichever|no particular|no fixed) order\b"
+    r"|\border\b(?: of [^.;]{0,40}?)? (?:(?:does|is|need) not|(?:does|is|need)n't|never|is (?:free|up to you"
+    r"|irrelevant))"
+    r"|\b(?:regardless|irrespective|independent(?:ly)?) of (?:the |their |its )?order\b|\bunordered\b",
+    re.IGNORECASE,
+)
 VALID = re.compile(
     r"\b(?:valid|well-formed|balanced|json|xml|html|yaml|brackets?|parenthes[ei]s|tags?)\b", re.I
 )
@@ -79,7 +85,9 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             elif kind == "reordered" and _free_order(data):
                 sure = False
             elif kind == "reordered":
-                sure = kind in shown or (anatomy.task == "answer" and "word" not in what and _ordered(data))
+                sure = _order_shown(shown, what) or (
+                    anatomy.task == "answer" and "word" not in what and _ordered(data)
+                )
             elif kind == "not_closed":
                 sure = kind in shown or bool(VALID.search(data.prompt.text) and _all_closed(data))
             elif kind == "doubled":
@@ -264,6 +272,23 @@ def kinds_shown(rows: Sequence[FuzzRow]) -> set[str]:
     }
 
 
+def _permuted(good: str, bad: str, separator: re.Pattern[str]) -> bool:
+    """Whether two texts have the same parts, more than one, in different orders."""
+    one, other = (
+        [" ".join(re.findall(r"\w+", part.casefold())) for part in split(text, separator)[0]]
+        for text in (good, bad)
+    )
+    return len(one) > 1 and one != other and sorted(one) == sorted(other)
+
+
+def _order_shown(shown: set[str], what: str) -> bool:
+    """Whether an honest wrong reply has parts of this name, or smaller ones, in another order: that lines in
+    another order are wrong says nothing of the words in a line."""
+    names = [name for name, _ in SEPARATORS]
+    least = next((place for place, name in enumerate(names) if f"{name}s " in what), len(names))
+    return any(f"{name}s reordered" in shown for name in names[least:])
+
+
 def _plain(text: str) -> str:
     return " ".join(text.split())
 
@@ -278,7 +303,11 @@ def _kind_between(good: str, bad: str) -> str:
             return "letter_case"
         closed = all(bad.count(one) == bad.count(other) for one, other in PAIRS.items())
         ordered = re.findall(r"\w+", good.casefold()) == re.findall(r"\w+", bad.casefold())
-        return "reordered" if not ordered else "" if closed else "not_closed"
+        if ordered:
+            return "" if closed else "not_closed"
+        return next(
+            (f"{name}s reordered" for name, gap in SEPARATORS if _permuted(good, bad, gap)), "words reordered"
+        )
     if not wrong - right:
         return "cut_off" if good.casefold().startswith(bad.casefold()) else "left_out"
     doubled = not right - wrong and set(wrong) == set(right)

@@ -52,6 +52,13 @@ def _first_turned(value: str) -> str:
     return value[:1].swapcase() + value[1:]
 
 
+def _not_lowest(value: str) -> str:
+    """Fractions in other than lowest terms."""
+    return re.sub(
+        r"(\d+)(\s*/\s*|\}\{)(\d+)", lambda one: f"{int(one[1]) * 2}{one[2]}{int(one[3]) * 2}", value
+    )
+
+
 Edit = Callable[[str], str]
 DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
     (
@@ -105,6 +112,11 @@ DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
         r"\b(?:without|no) (?:repeats?|repetitions?|duplicates?)\b|\beach (?:\w+ )?(?:only |exactly )?once\b",
         "with a part given twice",
         (_doubled,),
+    ),
+    (
+        r"\b(?:lowest|simplest) (?:terms|form)\b|\b(?:reduced|simplified) fractions?\b",
+        "with a fraction that is not in lowest terms",
+        (_not_lowest,),
     ),
     (
         r"\bwith (?:its|the|their) (?:definite |indefinite )?article\b",

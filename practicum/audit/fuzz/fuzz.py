@@ -17,7 +17,8 @@ from practicum.audit.fuzz.branches import FAMILY as BRANCH
 from practicum.audit.fuzz.branches import branch_probes
 from practicum.audit.fuzz.dictionary import own_words
 from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.odd import SEVERAL, numbers_turned, odd_probes, slow_probes
+from practicum.audit.fuzz.json_types import any_shape
+from practicum.audit.fuzz.odd import SEVERAL, numbers_turned, odd_probes, slow_probes, tags_turned
 from practicum.audit.fuzz.payer import HANG, QUICK, Ask, BudgetSpent, Paid, Payer
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.right import right_probes
@@ -92,6 +93,7 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         raise InputError(f"reward {payer.function.text}: it fails on every honest text: {paid[0].words}")
     levels = levels_of(payer)
     found = Fuzzed(learned(rows), levels)
+    payer.patience = 2 * HANG if found.anatomy.task == "code" else HANG
     unsteady: list[Unsteady] = []
     tried: list[Probe] = []
     payer.reserve(min(80, payer.budget // 20), 0.2)
@@ -163,7 +165,14 @@ def _first_pass(payer: Payer, anatomy: Anatomy) -> list[Probe]:
     turns = count if sum(map(len, lists)) + 85 * count > room else turns
     odd = [odd_probes(anatomy, row, row % turns, turns) for row in range(count)]
     # Replies to all rows have the same numbers, mostly: each row takes its share.
-    turned = [numbers_turned(anatomy, row)[row::count] for row in range(count)]
+    turned = [
+        [
+            probe
+            for make in (tags_turned, any_shape, numbers_turned)
+            for probe in make(anatomy, row)[row::count]
+        ]
+        for row in range(count)
+    ]
     order = _in_turn([*map(_by_family, lists), *odd, *turned])
     tried = [one for one in order if not one.slow][:room]
     batch = 16 if anatomy.task == "code" else 64
@@ -189,8 +198,9 @@ def _own_words(payer: Payer, anatomy: Anatomy, levels: Levels) -> list[Probe]:
 
 
 def _fragile(payer: Payer) -> bool:
-    """Whether texts have failed, so that a batch of many would be halved again and again."""
-    return sum(bool(one.error) for one in payer.known.values()) > 1
+    """Whether texts have failed, so that a batch of many would be halved again and again; those that hang are
+    told one by one anyway."""
+    return sum(one.error not in ("", "hang", "unasked") for one in payer.known.values()) > 1
 
 
 def _by_family(probes: Sequence[Probe]) -> list[Probe]:
@@ -605,7 +615,7 @@ def failures(payer: Payer) -> list[Finding]:
     asks = list(payer.known)
     by_way: dict[str, list[Ask]] = defaultdict(list)
     for ask in asks:
-        if payer.known[ask].error:
+        if payer.known[ask].error not in ("", "unasked"):
             by_way[payer.known[ask].error].append(ask)
     found = []
     for way, some in by_way.items():

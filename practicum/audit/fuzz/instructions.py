@@ -10,7 +10,7 @@ from typing import Any
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 
-QUOTED = r"[\"'\u201c\u2018]?([\w'-]+)[\"'\u201d\u2019]?"
+QUOTED = r"(?!(?:without|the)\b)[\"'\u201c\u2018]?([\w'-]+)[\"'\u201d\u2019]?"
 NUMBERS = {
     "one": 1,
     "two": 2,
@@ -30,6 +30,12 @@ FORBIDDEN = re.compile(rf"{NOT}\bwords? ((?:{QUOTED}(?:,? (?:and|or) |, )?)+)", 
 INCLUDED = re.compile(
     rf"(?:contain\w*|includ\w*|use|uses|using|mention\w*|with) (?:all of )?(?:the |both )?"
     rf"(?:words?|keywords?) ((?:{QUOTED}(?:,? and |, )?)+)",
+    re.IGNORECASE,
+)
+OFTEN = re.compile(
+    r"\bword [\"'\u201c\u2018]?([\w'-]+?)[\"'\u201d\u2019]? (?:at least |exactly )(twice|once|"
+    + "|".join(NUMBERS)
+    + r")\b",
     re.IGNORECASE,
 )
 LETTER = re.compile(rf"{NOT}\bletter [\"']?([a-zA-Z])\b", re.IGNORECASE)
@@ -87,6 +93,14 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
                     f"leaves out the word {word}",
                     re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE),
                 )
+    for found in OFTEN.finditer(prompt):
+        word, often = found[1], {"once": 1, "twice": 2, **NUMBERS}[found[2].casefold()]
+        places = [*re.finditer(rf"\b{re.escape(word)}\b", good, re.IGNORECASE)]
+        if 1 <= often <= len(places) and word not in forbidden:
+            kept = good
+            for place in places[often - 1 :][::-1]:
+                kept = f"{kept[: place.start()]}thing{kept[place.end() :]}"
+            yield f"uses the word {word} too seldom", kept
     for found in LETTER.finditer(prompt):
         if found[1].casefold() not in good.casefold():
             yield f"uses the letter {found[1]}", _added(good, found[1].lower() * 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from practicum.audit.fuzz.probe import Probe
@@ -68,6 +69,9 @@ def _leaves(value: Any) -> Iterator[str]:
 
 def _changes(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
+        for one, other in pairwise(value):
+            if type(value[one]) is type(value[other]) and value[one] != value[other]:
+                yield "two values exchanged", {**value, one: value[other], other: value[one]}
         for key in value:
             yield "a part left out", {name: one for name, one in value.items() if name != key}
             for what, changed in _changes(value[key]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot
 from practicum.audit.fuzz.probe import Probe
@@ -230,6 +230,60 @@ def numbers_turned(anatomy: Anatomy, row: int) -> list[Probe]:
         for text, found in places
     ]
     return [_steady(row, text) for text in dict.fromkeys(texts) if text not in goods]
+
+
+TAG = re.compile(r"<([A-Za-z][\w-]*)>|\[([A-Z][A-Z_]*)\]")
+MOST_TAGS = 4
+
+
+def tags_turned(anatomy: Anatomy, row: int) -> list[Probe]:
+    """Right replies with a tag that is not closed, not opened, doubled or within itself, for every tag of
+    the rows' right replies and prompts."""
+    shown = [text for one in anatomy.rows for text in (*one.good, one.prompt.text)]
+    names = dict.fromkeys(
+        (found[0], f"{found[0][0]}/{found[0][1:]}")
+        for text in shown
+        for found in TAG.finditer(text)
+        if f"{found[0][0]}/{found[0][1:]}" in "".join(shown)
+    )
+    texts: list[str] = []
+    for opened, closed in [*names][:MOST_TAGS]:
+        good = next((one for one in anatomy.rows[row].good if opened in one), None)
+        base = good if good is not None else f"{opened}x{closed}\n{(anatomy.rows[row].good or ('x',))[0]}"
+        head, _, rest = base.partition(opened)
+        inner, _, tail = rest.partition(closed)
+        last, after = base.rpartition(closed)[::2]
+        texts += [
+            last + after,
+            head + opened + inner + tail,
+            head + inner + closed + tail,
+            f"{base}\n{opened}x",
+            f"{head}{opened}{opened}{inner}{closed}{closed}{tail}",
+            f"{head}{closed}{inner}{opened}{tail}",
+            f"{closed}{base}",
+            base[: base.index(opened) + len(opened)],
+            base.replace(closed, ""),
+            base.replace(opened, ""),
+            base.replace(closed, closed.upper() if closed.islower() else closed.lower()),
+            base.replace(closed, opened),
+            f"{opened}{base}{closed}",
+        ]
+    texts += _brackets_turned(anatomy.rows[row].good[:1])
+    return [_steady(row, text) for text in dict.fromkeys(texts) if text not in anatomy.rows[row].good]
+
+
+def _brackets_turned(goods: Sequence[str]) -> Iterator[str]:
+    """With a bracket, quotation mark or code fence that is not closed, not opened, or turned."""
+    for good in goods:
+        for opened, closed in (("{", "}"), ("[", "]"), ("(", ")"), ('"', '"'), ("```", "```")):
+            first, last = good.find(opened), good.rfind(closed)
+            if 0 <= first < last:
+                head, inner, tail = good[:first], good[first + len(opened) : last], good[last + len(closed) :]
+                yield head + opened + inner + tail
+                yield head + inner + closed + tail
+                yield head + closed + inner + opened + tail
+                yield f"{good}\n{opened}"
+                yield head + opened * 2 + inner + closed * 2 + tail
 
 
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:

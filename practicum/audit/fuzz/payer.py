@@ -28,6 +28,10 @@ QUICK = 2.0
 """Seconds that a text suspected to hang is given at first."""
 HANG = 6.0
 """Seconds after which a text that is alone in its batch hangs, where others take far less."""
+MOST_HUNG = 4
+"""Texts that hang which are waited for: with that many, the fault is shown, and time is for other faults."""
+FEW = 8
+"""Texts of a batch where many hang: what is in a batch with one of them is not asked."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Ask:
 class Paid:
     """What a reward said: a number, nothing (it does not judge), or how it failed.
 
-    error: empty, crash, hang, count (a batch of another length) or value (no finite number).
+    error: empty, crash, hang, count (a batch of another length), value (no finite number) or unasked (others
+    of its batch hung).
     """
 
     value: float | None
@@ -79,6 +84,8 @@ class Payer:
         self.known: dict[Ask, Paid] = {}
         self.reserved_calls, self.reserved_seconds = 0, 0.0
         self.only_together: list[tuple[Ask, ...]] = []
+        self.patience, self.quick, self.most = HANG, QUICK, BATCH
+        self.hung: list[Ask] = []
 
     def check(self) -> None:
         """Raise InputError where the function needs a column that the rows do not have."""
@@ -111,8 +118,12 @@ class Payer:
     ) -> list[Paid]:
         """What each is paid if it is asked now, whatever is known; `seed` is the process's hash seed."""
         found: list[Paid] = []
-        for start in range(0, len(asks), batch):
-            found += self._batch(asks[start : start + batch], seed, limit)
+        while len(found) < len(asks):
+            # Where texts hang, most time goes to waiting for the next one.
+            many = len(self.hung) >= MOST_HUNG
+            most = min(limit, self.quick if many else 2 * self.quick) if self.hung else limit
+            some = asks[len(found) : len(found) + min(batch, FEW if many else self.most)]
+            found += self._batch(some, seed, most)
         return found
 
     def reserve(self, calls: int, share: float) -> None:
@@ -137,25 +148,55 @@ class Payer:
         if "error" not in reply:
             return [_paid(result) for result in reply["rows"]]
         if len(asks) == 1:
-            return [_failed(reply)]
+            failed = _failed(reply)
+            return [self._noted(asks[0], failed) if limit > self.quick else failed]
+        if reply["error"] == "time limit":
+            before = len(self.hung)
+            paid = self._one_by_one(asks, seed)
+            self.most = self.most if len(self.hung) > before else max(1, len(asks) // 4)
+            return paid
         half = len(asks) // 2
-        shorter = max(QUICK, limit / 2)
-        parts = [*self._batch(asks[:half], seed, shorter), *self._batch(asks[half:], seed, shorter)]
-        if not any(one.error for one in parts) and reply["error"] != "time limit":
+        parts = [*self._batch(asks[:half], seed, limit), *self._batch(asks[half:], seed, limit)]
+        if not any(one.error for one in parts):
             self.only_together.append(tuple(asks))
         return parts
+
+    def _one_by_one(self, asks: Sequence[Ask], seed: str) -> list[Paid]:
+        """The texts of a batch that ran out of time, each alone: to halve it would wait for one text many
+        times. The first that hangs is given longer; what hangs is known at once, since the time may end."""
+        paid: list[Paid] = []
+        for ask in asks:
+            if len(self.hung) >= MOST_HUNG:
+                paid.append(Paid(None, "unasked", "other texts hung"))
+                continue
+            if not self.left:
+                raise self._spent()
+            one = _paid_alone(self._call([ask], seed, self.quick))
+            if one.error == "hang" and not self.hung and self.left:
+                one = _paid_alone(self._call([ask], seed, self.patience))
+                # What takes longer than a moment and ends is slow: others may be as slow.
+                self.quick = self.quick if one.error == "hang" else self.patience
+            paid.append(self._noted(ask, one))
+        return paid
+
+    def _noted(self, ask: Ask, paid: Paid) -> Paid:
+        """The payment, known from now on where it is a hang."""
+        if paid.error == "hang":
+            self.hung.append(ask)
+            self.known[ask] = paid
+        return paid
 
     def reached(self, ask: Ask) -> frozenset[str]:
         """Pay one text, and say which instructions of the function's own code it reaches; none where it
         fails. Raises BudgetSpent."""
         if self.left < 1:
             raise self._spent()
-        reply = self._call([ask], "0", TIME_LIMIT, reached=True)
+        reply = self._call([ask], "0", self.patience, reached=True)
         if _ran_out(reply):
             # To be watched takes time: what hangs then may not hang.
             self.pay([ask], 1)
             return frozenset()
-        self.known[ask] = _failed(reply) if "error" in reply else _paid(reply["rows"][0])
+        self.known[ask] = _paid_alone(reply)
         return frozenset(reply.get("reached", ()))
 
     def constants(self) -> list[str | int | float]:
@@ -223,6 +264,11 @@ def _hash_seed(seed: str) -> Iterator[None]:
             del os.environ["PYTHONHASHSEED"]
         else:
             os.environ["PYTHONHASHSEED"] = before
+
+
+def _paid_alone(reply: dict[str, Any]) -> Paid:
+    """What the only text of a call is paid, or how the call failed."""
+    return _failed(reply) if "error" in reply else _paid(reply["rows"][0])
 
 
 def _paid(result: dict[str, Any]) -> Paid:

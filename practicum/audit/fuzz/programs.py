@@ -160,6 +160,44 @@ def wrong_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
         yield probe(f"{stub}while True:\n        pass", "code_timeout", "whose program never ends", slow=True)
 
 
+PRINTS = re.compile(r"\b(?:print\w*|outputs?|writes? (?:it )?to|standard output|stdout)\b", re.IGNORECASE)
+ALONE = re.compile(r"\b(?:nothing else|nothing but|only|just|exactly|no other)\b", re.IGNORECASE)
+
+
+def chatty_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
+    """Programs that print a great deal, the right result among it: everything that may be wanted, or the
+    right lines among others where the prompt asks for these alone."""
+    prompt = data.prompt.text
+    found = next((BLOCK.search(text) for text in data.good if BLOCK.search(text)), None)
+    if found is None or name_of(data) or "print" not in found[2] or not PRINTS.search(prompt):
+        return
+
+    def probe(program: str, what: str) -> Probe:
+        return Probe(
+            row, f"{found[1]}{program}\n{found[3]}", "prints_more", "refused", f"whose program prints {what}"
+        )
+
+    wants = [str(one) for one in constants(data)]
+    everything = "all numbers"
+    yield probe("for one in range(-100, 1000):\n    print(one)", everything)
+    yield probe("print(*range(-100, 1000))", everything)
+    if wants:
+        for gap in ("\\n", " "):
+            yield probe(f"print({', '.join(map(repr, wants))}, sep='{gap}')", "results of several inputs")
+    if not ALONE.search(prompt):
+        return
+    right, more = found[2].rstrip("\n"), "more than the right result"
+    for before, after in (
+        ("", "\nprint('done')"),
+        ("print('debug')\n", ""),
+        ("print('result:', end=' ')\n", ""),
+        ("print(0)\nprint('debug')\n", "\nprint('done')"),
+        ("", "\nprint(-987654321)"),
+    ):
+        yield probe(before + right + after, more)
+    yield probe(f"for _ in range(3):\n    print('line', _)\n{right}", more)
+
+
 def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
     """Right programs with comments, blank lines or a docstring more."""
     for text in data.good[:2]:

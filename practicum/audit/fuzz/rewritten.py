@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot
 from practicum.audit.fuzz.probe import Probe
@@ -40,6 +42,18 @@ SEPARATED = (
     ("with narrow no-break spaces between thousands", "\u202f"),
     ("with underscores between thousands", "_"),
 )
+LETTER_BY_LETTER = re.compile(
+    r"\b(?:exact\w*|verbatim|letter by letter|characters?|byte\w*|unicode|ascii|cop(?:y|ied)|repeat"
+    r"|echo|spell\w*|apostrophes?|punctuation|accents?|diacritic\w*|quot\w*)\b",
+    re.IGNORECASE,
+)
+"""How prompts may mean the very characters of a value."""
+SUMS = re.compile(
+    r"\b(?:expressions?|formula|sum that|calculation|arithmetic)\b[^.]*\+"
+    r"|\+[^.]*\b(?:expressions?|formula)\b",
+    re.IGNORECASE,
+)
+"""How prompts allow an answer that has to be reckoned out."""
 LABEL = re.compile(r"[^\W\d_]\w*\s?[:=]\Z")
 """A word with its sign at the end of what stands before an answer."""
 MOST_TEXTS = 2
@@ -129,12 +143,22 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
     if slot is None or anatomy.task != "answer":
         return
     value, prompt, literal = slot.value.strip(), anatomy.rows[row].prompt.text, spelled_out(anatomy, row)
+    yield from _sums(anatomy.rows[row], slot)
+    if anatomy.form.named and re.search(re.escape(anatomy.form.before.strip()) + r"\s*\$[A-Z]{2,}\b", prompt):
+        # A template with $LETTER is filled in with the sign left in its place, too.
+        yield Edit("template", "as the template of the prompt shows it", slot.filled(f"${value}"), sure=True)
     if number_of(value) is not None:
         usual = not literal and not SEPARATORS.search(prompt)
         yield from _numbers(slot.filled, value, usual)
     elif len(value) == 1 and value.isascii() and value.isalpha():
-        for edit in _letters(slot.filled, value, bool(CASED.search(prompt))):
-            yield replace(edit, alike=edit.alike and not literal)
+        bare = not re.search(r"[(\[]\Z", slot.text[: slot.start]) and not re.match(
+            r"[.)\]]", slot.text[slot.end :]
+        )
+        for edit in _letters(slot.filled, value, bool(CASED.search(prompt))) if bare else ():
+            # A bracket that only closes is usual where the choices are written so.
+            shown = re.search(r"(?<![(\w])[A-Z]\)", prompt) is not None
+            usual = shown or not edit.what.startswith("with a bracket after")
+            yield replace(edit, alike=edit.alike and not literal and usual)
     else:
         yield from _lists(slot.filled, value)
         yield from _formulas(slot.filled, value)
@@ -147,15 +171,69 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         yield Edit("period", f"with a period after {kind}", slot.filled(f"{value}."), alike=False)
     if value.startswith("-") and number_of(value) is not None:
         yield Edit("typography", "with a typographic minus", slot.filled(f"\u2212{value[1:]}"), alike=False)
-    if "'" in value:
-        curly = slot.filled(value.replace("'", "\u2019"))
-        yield Edit("typography", "with a curly apostrophe", curly, alike=False)
+    yield from _typed(slot.filled, value, prompt)
+
+
+def _typed(filled: Filled, value: str, prompt: str) -> Iterator[Edit]:
+    """The same letters as another keyboard gives them: accents as signs of their own (NFD), curly marks."""
+    sure = not LETTER_BY_LETTER.search(prompt)
+    split = unicodedata.normalize("NFD", value)
+    if split != value and unicodedata.normalize("NFC", value) == value:
+        yield Edit(
+            "typography", "with its accents as signs of their own", filled(split), sure=sure, alike=False
+        )
+    if re.search(r"\w'\w", value):
+        curly = filled(re.sub(r"(?<=\w)'(?=\w)", "\u2019", value))
+        yield Edit("typography", "with a curly apostrophe", curly, sure=sure, alike=False)
+    if "\u2019" in value:
+        straight = filled(value.replace("\u2019", "'"))
+        yield Edit("typography", "with a straight apostrophe", straight, sure=sure, alike=False)
+    if " " in value.strip():
+        hard = filled(value.replace(" ", "\u00a0"))
+        yield Edit("typography", "with no-break spaces", hard, alike=False)
+
+
+def _sums(data: FuzzRow, slot: Slot) -> Iterator[Edit]:
+    """Sums of decimals that give the value exactly and not in floats, where the prompt allows expressions."""
+    value = number_of(slot.value.strip())
+    if value is None or value <= 0 or not SUMS.search(data.prompt.text):
+        return
+    tenths = value * 10
+    if tenths.denominator not in (1, 10) or not re.search(
+        r"\d\.\d", f"{slot.value} {data.gold} {data.prompt.text}"
+    ):
+        return
+    parts = [
+        (Fraction(first, 10), value - Fraction(first, 10))
+        for first in range(1, min(int(tenths), 60))
+        if float(Fraction(first, 10)) + float(value - Fraction(first, 10)) != float(value)
+    ]
+    for first, second in parts[:2]:
+        yield Edit(
+            "decimal_sum",
+            "as a sum of decimals",
+            slot.filled(f"{_short(first)} + {_short(second)}"),
+            sure=True,
+        )
+    if re.search(r"[-\u2212]|minus|difference|subtract", data.prompt.text):
+        plain = _short(value)
+        for more in (Fraction(1, 10), Fraction(3, 10), Fraction(7, 10)):
+            if float(value) + float(more) - float(more) != float(value):
+                added = f"{plain} + {_short(more)} - {_short(more)}"
+                yield Edit("decimal_sum", "as a sum of decimals", slot.filled(added), sure=True)
+
+
+def _short(value: Fraction) -> str:
+    return f"{float(value):.4f}".rstrip("0").rstrip(".")
 
 
 def _decorated(slot: Slot, value: str, literal: bool) -> Iterator[Edit]:
     """Marks around a value that say nothing. Bold at the end of a line is right wherever a prompt leaves the
     form of the answer to the reply; the others where a reward takes most of them."""
     plain = number_of(value) is not None or (len(value.split()) <= 3 and value.replace(" ", "").isalpha())
+    if re.search(r"[(\[*_`\"'$]\Z", slot.text[: slot.start]):
+        # What is decorated already would be so twice.
+        return
     ends = not re.search(r"[\w%$\u20ac\u00b0]", slot.text[slot.end :].partition("\n")[0])
     for what, spelled in (
         ("in bold", f"**{value}**"),

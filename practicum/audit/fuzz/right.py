@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import LIMITS, Anatomy, Slot
+from practicum.audit.fuzz.json_types import among_words, in_other_order
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
 from practicum.audit.fuzz.rewritten import rewritten
@@ -48,6 +49,8 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
         found += _inside_tags(anatomy, row)
     if anatomy.task != "code":
         found += rewritten(anatomy, row)
+        found += in_other_order(anatomy, row)
+        found += among_words(anatomy, row)
     unique = {one.text: one for one in reversed(found)}
     return list(reversed(unique.values()))
 

@@ -127,6 +127,11 @@ SURE = {
     "unit changed",
     "order turned",
     "day and month turned",
+    "hours and minutes turned",
+    "half a day off",
+    "a sign for a point",
+    "values exchanged",
+    "equal at few points",
 }
 """Changes that make a wrong answer whatever `differ` says."""
 
@@ -160,7 +165,7 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
         if len(digits) > 1 and digits[::-1] != digits and digits[-1] != "0":
             found += [("order of digits", sign + digits[::-1])]
     elif re.fullmatch(r"-?\d+\.\d+", gold):
-        found += [("point dropped", gold.replace(".", ""))]
+        found += [("point dropped", gold.replace(".", "")), ("a sign for a point", gold.replace(".", "x"))]
         found += _far(value)
     elif "/" in gold:
         top, bottom = value.numerator, value.denominator
@@ -176,6 +181,11 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
             if value
             else []
         )
+        for power in (10, 1000) if value else ():
+            found += [
+                ("another power of ten", _decimal(value * power)),
+                ("another power of ten", _decimal(value / power)),
+            ]
     return found
 
 
@@ -219,9 +229,8 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     unit = re.fullmatch(r"(-?\d[\d,.]*) ?([A-Za-z\u00b0\u00b5/^\d]+)", gold)
     if unit and not unit[2][0].isdigit():
         found += [("unit changed", f"{unit[1]} furlongs")]
-    date = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", gold)
-    if date and date[2] != date[3]:
-        found += [("day and month turned", f"{date[1]}-{date[3]}-{date[2]}")]
+    found += _wrong_dates(gold)
+    found += _wrong_signs(gold)
     if letters and len(words) > 1:
         fragment = next(
             (word for word in words if word.casefold() in {"the", "of", "a", "an", "in", "and"}), ""
@@ -253,6 +262,47 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
         found.append(
             ("many parts added", start + ", ".join([*parts, *(f"zebra{one}" for one in range(20))]) + end)
         )
+    return found
+
+
+LABELLED = re.compile(r"([A-Za-z_]\w*)(\s*[=:]\s*)(-?\d+(?:\.\d+)?)")
+FORMULA = re.compile(r"(?=.*[a-z])(?=.*[-+*^\d])[\da-z+\-*^(). ]+")
+
+
+def _wrong_signs(gold: str) -> list[tuple[str, str]]:
+    """Another sign for a point, as a pattern takes it; labelled values exchanged; and formulas that are equal
+    at the first whole numbers only."""
+    found: list[tuple[str, str]] = []
+    if re.search(r"\w\.\w", gold):
+        found.append(("a sign for a point", re.sub(r"(?<=\w)\.(?=\w)", "x", gold)))
+    labelled = [*LABELLED.finditer(gold)]
+    if len({one[1] for one in labelled}) > 1 and labelled[0][3] != labelled[-1][3]:
+        values = iter([one[3] for one in labelled[::-1]])
+        found.append(("values exchanged", LABELLED.sub(lambda one: one[1] + one[2] + next(values), gold)))
+    letters = set(re.findall(r"[a-z]+", gold))
+    if FORMULA.fullmatch(gold) and len(letters) == 1 and all(len(one) == 1 for one in letters):
+        name = letters.pop()
+        for more in (f"{name}*({name}-1)", f"{name}*({name}-1)*({name}-2)*({name}-3)"):
+            found.append(("equal at few points", f"{gold} + {more}"))
+    return found
+
+
+def _wrong_dates(gold: str) -> list[tuple[str, str]]:
+    """Dates with day and month turned, and times with hours and minutes turned or half a day off."""
+    found: list[tuple[str, str]] = []
+    date = re.fullmatch(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)", gold)
+    if date and date[3] != date[4]:
+        found.append(("day and month turned", date[2].join((date[1], date[4], date[3]))))
+    date = re.fullmatch(r"(\d\d?)([-/.])(\d\d?)\2(\d{4}|\d\d)", gold)
+    if date and date[1] != date[3]:
+        found.append(("day and month turned", date[2].join((date[3], date[1], date[4]))))
+    time = re.fullmatch(r"(\d\d?):(\d\d)(:\d\d)?", gold)
+    if time:
+        hours, minutes, rest = int(time[1]), int(time[2]), time[3] or ""
+        if hours != minutes and minutes < 24:
+            found.append(("hours and minutes turned", f"{time[2]}:{time[1].zfill(2)}{rest}"))
+        if hours != 12:
+            found.append(("half a day off", f"{(hours + 12) % 24:0{len(time[1])}}:{time[2]}{rest}"))
     return found
 
 

@@ -15,11 +15,16 @@ from collections.abc import Iterator
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.damage import damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
+from practicum.audit.fuzz.emptied import emptied
+from practicum.audit.fuzz.grids import off_the_board
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
+from practicum.audit.fuzz.json_types import mistyped
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
-from practicum.audit.fuzz.programs import wrong_programs
+from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
+from practicum.audit.fuzz.queries import wrong_queries
+from practicum.audit.fuzz.reference import of_reference
 from practicum.audit.fuzz.rules import unchecked_rules
 from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
 
@@ -85,6 +90,7 @@ PADDING = (
     ("step_words", "Step 1: read.\nStep 2: think.\nStep 3: check.\nStep 4: answer."),
     ("second_thoughts", "Wait, let me check that again. Hmm, actually, let me verify. " * 6),
     ("too_long", "It is worth looking at this with care before coming to an end. " * 25),
+    ("too_long", "It is worth looking at this with care before coming to an end. " * 190),
     ("formatting", "# Heading\n\n* **one**\n* **two**\n* **three**\n\n| a | b |\n| - | - |"),
     ("formatting", "```python\nprint('x')\n```\n" * 4),
     ("formatting", "\U0001f600 \u2728 $x = y$ \\textbf{bold} [source](https://example.org)"),
@@ -123,7 +129,11 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield from declared(anatomy, row)
     yield from damaged(anatomy, row)
     yield from _bare_marks(anatomy, row)
+    yield from emptied(anatomy, row)
+    yield from off_the_board(row, anatomy.rows[row])
+    yield from of_reference(anatomy, row)
     if task == "code":
+        yield from chatty_programs(row, anatomy.rows[row])
         yield from wrong_programs(row, anatomy.rows[row])
     elif task == "form":
         yield from _broken_forms(anatomy, row)
@@ -141,6 +151,9 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _no_answer(anatomy, row)
         yield from _padded(anatomy, row)
         yield from _sprays(anatomy, row)
+    if task != "code":
+        yield from mistyped(anatomy, row)
+        yield from wrong_queries(row, anatomy.rows[row])
     yield from unchecked_rules(anatomy, row)
 
 
@@ -379,7 +392,12 @@ def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         anatomy.rows[row].prompt.text,
         re.IGNORECASE,
     )
-    if len(parts) > 1 and parts != parts[::-1] and ordered and gold.count(",") == len(parts) - 1:
+    placed = gold[:1] == "(" and re.search(
+        r"\b(?:coordinates?|points?|vectors?|intervals?|ordered pairs?)\b|\(x, ?y(?:, ?z)?\)",
+        anatomy.rows[row].prompt.text,
+        re.IGNORECASE,
+    )
+    if len(parts) > 1 and parts != parts[::-1] and (ordered or placed) and gold.count(",") == len(parts) - 1:
         opened, closed = (gold[0], gold[-1]) if gold[0] in "[({" else ("", "")
         turned = opened + ", ".join(reversed(parts)) + closed
         yield _refused(row, slots[0].filled(turned), "order_unchecked", "with the parts in the wrong order")
