@@ -333,7 +333,7 @@ def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, file: Path, ending: s
     time.sleep(0.2)
     assert _lives(worker)
     process.send_signal(ending)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode != 0
     limit = time.monotonic() + 10
     while _lives(worker) and time.monotonic() < limit:

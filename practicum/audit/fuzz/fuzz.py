@@ -349,9 +349,13 @@ def _inconsistent(
     }
     kept = []
     for one in failing:
-        alike = {other.what for other in tried if one.group and other.group == one.group}
+        alike = {
+            other.what
+            for other in tried
+            if one.group and other.group == one.group and (not other.hint or other.what in tolerated)
+        }
         most = len(alike & tolerated) >= max(2, len(alike) / 2)
-        if not one.elsewhere or one.what in tolerated or most:
+        if not one.elsewhere or one.what in tolerated or (most and not one.hint):
             kept.append(one)
     return kept
 

@@ -16,6 +16,7 @@ class Probe:
     alone: one row is proof enough, since the text is wrong (or right) whatever the task is.
     elsewhere: it counts only where the reward pays the same edit (`what`) of another honest text.
     group: edits that are alike; where a reward pays most of a group, a refused one of it counts too.
+    hint: paid, it shows that the reward tolerates its group; refused, it shows nothing.
     contrast: it counts only where the reward refuses most of what is as wrong as it.
     slow: it may hang, so it is asked by itself.
     """
@@ -30,4 +31,5 @@ class Probe:
     base: str = ""
     elsewhere: bool = False
     group: str = ""
+    hint: bool = False
     contrast: bool = False

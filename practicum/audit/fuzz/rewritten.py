@@ -65,6 +65,7 @@ class Edit:
     """A rewriting: its family, what it does to a right text, the new text, and whether it is right by itself.
 
     alike: the reward that pays most edits of the family must pay them all.
+    hint: paid, it shows that the reward tolerates the like; refused, it shows nothing.
     """
 
     family: str
@@ -72,6 +73,7 @@ class Edit:
     text: str
     alike: bool = True
     sure: bool = False
+    hint: bool = False
 
 
 def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -90,6 +92,7 @@ def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     base=text,
                     elsewhere=not edit.sure,
                     group=edit.family if edit.alike else "",
+                    hint=edit.hint,
                 )
 
 
@@ -158,7 +161,7 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
             # A bracket that only closes is usual where the choices are written so.
             shown = re.search(r"(?<![(\w])[A-Z]\)", prompt) is not None
             usual = shown or not edit.what.startswith("with a bracket after")
-            yield replace(edit, alike=edit.alike and not literal and usual)
+            yield replace(edit, alike=edit.alike and not literal, hint=not usual)
     else:
         yield from _lists(slot.filled, value)
         yield from _formulas(slot.filled, value)
