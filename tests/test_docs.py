@@ -74,7 +74,7 @@ SMALL = {
     "play": "--sampling.max_new_tokens=8",
     "export": "",
     "dashboard": "--list",
-    "apply cloud": "--seeds=1 --trials=2 --agent.iterations=1 --data.generator.days=5",
+    "apply cloud": "--seeds=1 --trials=2 --agent.iterations=1 --data.generator.days=5 --forecaster.steps=20",
     "apply portfolio": "--seeds=1 --windows=1 --agent.iterations=1",
     "audit overoptimization": (
         "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
@@ -153,8 +153,8 @@ def test_the_commands_of_a_page_run(
             # Models that a command makes on its way cannot be made small by flags.
             makes_models = arguments[0] == "demo" or arguments[:2] == ["audit", "overoptimization"]
             # The human half is run where the demo itself is what the page is about.
-            whole = arguments[0] != "demo" or page.parent.name == "equations-demo"
-            half = [] if whole else ["--no_human_feedback"]
+            whole = page.parent.name == "equations-demo" and "--seed" not in arguments
+            half = ["--no_human_feedback"] if arguments[0] == "demo" and not whole else []
             with small_stages() if makes_models else nullcontext():
                 code = run_small([*arguments, *half], untrained_model)
             output = capsys.readouterr()
