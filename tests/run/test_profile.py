@@ -77,9 +77,9 @@ def test_practice_prints_a_table_that_adds_up_and_writes_a_trace(
     save_model(trainee.decoder, trainee.tokenizer, tmp_path / "model")
     config = RlConfig(
         model=tmp_path / "model",
-        prompts_per_step=4,
-        group_size=2,
-        sampling=SamplingConfig(max_new_tokens=6),
+        prompts_per_step=32,
+        group_size=8,
+        sampling=SamplingConfig(max_new_tokens=40),
         loop=LoopConfig(steps=3, threads=threads),
         profile=True,
     )
@@ -93,9 +93,9 @@ def test_practice_prints_a_table_that_adds_up_and_writes_a_trace(
     assert shown["sample"] > 0
     assert sum(shown[part] for part in PARTS) == pytest.approx(shown["step"], abs=0.5)
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
-    # The table is of the inside of a step. Whatever else the machine does may fall between the two clocks.
+    # The table is of the inside of a step; what else a busy machine does may fall between the two clocks.
     whole = 500 * (rows[1]["seconds"] + rows[2]["seconds"])
-    assert 0.5 * whole < shown["step"] < whole + 0.1
+    assert whole - max(2, 0.05 * whole) < shown["step"] < whole + 0.1
     events = json.loads((tmp_path / "run/trace.json").read_text())["traceEvents"]
     complete = [event for event in events if event["ph"] == "X"]
     assert {"sample", "verify", "optimizer", "step 1", "step 3"} <= {event["name"] for event in complete}
