@@ -21,6 +21,7 @@ from typing import Any, Literal
 from practicum.bench.command import cells, run
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
+from practicum.run.environment import source_commit
 from studies.common import run_main
 
 ROOT = Path(__file__).parents[1]
@@ -162,6 +163,8 @@ def write_all(config: BenchStudyConfig, root: Path = ROOT) -> None:
     unknown = sorted(set(config.names) - PARTS.keys())
     if unknown:
         raise InputError(f"names: unknown bench {unknown[0]!r}; there are {', '.join(PARTS)}")
+    # Of the beginning: a record changes the tree, and no later bench is measured with other code for that.
+    commit = source_commit() or "unknown"
     for key in config.names if config.record else ():
         part = PARTS[key]
         settings = ["--threads", str(part.threads), "--pairs", str(config.pairs)]
@@ -172,7 +175,7 @@ def write_all(config: BenchStudyConfig, root: Path = ROOT) -> None:
         if part.name == "ppo-step" and config.trl_python is not None:
             settings += ["--trl_python", str(config.trl_python)]
         started = time.perf_counter()
-        result = rounded(run(part.name, settings))
+        result = {**rounded(run(part.name, settings)), "commit": commit}
         print(f"bench: {key} took {time.perf_counter() - started:.0f} s", file=sys.stderr)
         atomic_write(source, to_json(in_order({**read_record(source), key: result}), indent=2) + "\n")
     page = root / "docs" / "bench.md"

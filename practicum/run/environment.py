@@ -26,7 +26,7 @@ def environment(command: str, seed: int | None) -> dict[str, Any]:
         "seed": seed,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "practicum": __version__,
-        "commit": _commit(),
+        "commit": source_commit(),
         "python": platform.python_version(),
         "torch": metadata.version("torch"),
         "platform": platform.platform(),
@@ -60,7 +60,7 @@ def energy_counter() -> float | None:
     return sum(joules) if joules else None
 
 
-def _commit() -> str | None:
+def source_commit() -> str | None:
     """The commit of the source tree, `+changes` appended when it was edited since; None when installed."""
     root = Path(practicum.__file__).resolve().parents[1]
     if not (root / ".git").exists():

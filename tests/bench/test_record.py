@@ -180,6 +180,21 @@ def test_recording_writes_the_result_and_keeps_the_others(tmp_path: Path) -> Non
     assert read_record(docs / "bench.json") == {"sampler": RESULT}
 
 
+def test_a_record_does_not_count_as_a_change_of_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    shutil.copy(ROOT / "docs" / "bench.md", docs / "bench.md")
+    commits = iter(["abc", "abc+changes", "abc+changes"])
+    monkeypatch.setattr("studies.bench.source_commit", lambda: next(commits))
+    monkeypatch.setattr(
+        "studies.bench.run", lambda name, settings: {**RESULT, "name": name, "commit": next(commits)}
+    )
+    write_all(BenchStudyConfig(record=True, names=("sampler", "sft")), tmp_path)
+    assert {result["commit"] for result in read_record(docs / "bench.json").values()} == {"abc"}
+
+
 def test_bad_settings_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--recrod"]) == 2
     assert "--record" in capsys.readouterr().err

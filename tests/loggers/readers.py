@@ -38,7 +38,7 @@ def wandb(folder: Path, key: str) -> Curves:
     from wandb.proto.wandb_internal_pb2 import Record
 
     curves: Curves = defaultdict(dict)
-    for path in sorted((folder / "wandb").glob(f"offline-run-*-{key}/run-{key}.wandb")):
+    for path in sorted((folder / "wandb").glob(f"offline-run-*-{key}*/run-{key}.wandb")):
         for data in leveldb_records(path.read_bytes()[7:], 7):
             record: Any = Record()
             record.ParseFromString(data)
