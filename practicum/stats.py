@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binomtest
-from scipy.stats import t as students_t
 
 from practicum.errors import InputError
+from practicum.quantiles import beta_above, beta_below, normal_below, students_t_above
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -33,8 +32,10 @@ class Estimate:
 
 def wilson(successes: int, trials: int) -> list[float]:
     """95% interval [low, high] of a share of independent trials (Wilson 1927)."""
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return [float(interval.low), float(interval.high)]
+    share, z = successes / trials, normal_below(0.975)
+    middle = (successes + z**2 / 2) / (trials + z**2)
+    reach = z / (trials + z**2) * math.sqrt(trials * share * (1 - share) + z**2 / 4)
+    return [0.0 if successes == 0 else middle - reach, 1.0 if successes == trials else middle + reach]
 
 
 def exact_share(successes: int, trials: int, level: float = 0.95) -> Estimate:
@@ -44,8 +45,8 @@ def exact_share(successes: int, trials: int, level: float = 0.95) -> Estimate:
     """
     if trials < 1:
         raise InputError("a share needs at least one trial, got 0")
-    interval = binomtest(successes, trials).proportion_ci(level, method="exact")
-    return Estimate(successes / trials, float(interval.low), float(interval.high), trials)
+    share = successes / trials
+    return Estimate(share, *_exact_bounds(share, trials, level), trials)
 
 
 def clustered_share(hits_N: Floats, cluster_N: Integers, level: float = 0.95) -> Estimate:
@@ -101,7 +102,7 @@ def student_mean(values_N: Sequence[float], level: float = 0.95) -> Estimate:
         raise InputError("a mean needs at least one value, got 0")
     value, reach = float(exact_N.mean()), math.inf
     if count > 1:
-        reach = float(students_t.isf((1 - level) / 2, count - 1) * exact_N.std(ddof=1) / math.sqrt(count))
+        reach = students_t_above((1 - level) / 2, count - 1) * float(exact_N.std(ddof=1)) / math.sqrt(count)
     return Estimate(value, value - reach, value + reach, count)
 
 
@@ -153,8 +154,8 @@ def _at_effective_size(sizes_C: Floats, sums_C: Floats, effective: float, level:
     independent = things**2 / float((sizes_C**2).sum())
     tail = (1 - level) / 2
     if things > 1:
-        few = students_t.isf(tail, max(1.0, independent - 1))
-        effective *= float(students_t.isf(tail, things - 1) / few) ** 2
+        few = students_t_above(tail, max(1.0, independent - 1))
+        effective *= (students_t_above(tail, things - 1) / few) ** 2
     share = float(sums_C.sum()) / things
     low, high = _exact_bounds(share, max(1.0, min(effective, things)), level)
     return Estimate(share, low, high, len(sizes_C))
@@ -163,8 +164,8 @@ def _at_effective_size(sizes_C: Floats, sums_C: Floats, effective: float, level:
 def _exact_bounds(share: float, trials: float, level: float) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share of `trials`, which need not be whole."""
     tail, hits = (1 - level) / 2, share * trials
-    low = 0.0 if share == 0 else float(beta.ppf(tail, hits, trials - hits + 1))
-    high = 1.0 if share == 1 else float(beta.isf(tail, hits + 1, trials - hits))
+    low = 0.0 if share == 0 else beta_below(tail, hits, trials - hits + 1)
+    high = 1.0 if share == 1 else beta_above(tail, hits + 1, trials - hits)
     return low, high
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as students_t
 
+from practicum.quantiles import students_t_above, students_t_tail
 from practicum.stats import Estimate, Floats
 
 DRAWS = 2000
@@ -160,8 +160,8 @@ def paired_difference(one: Answers, other: Answers, level: float = 0.95) -> Diff
     if variance == 0:
         return Difference(value, value, value, 1.0 if value == 0 else 0.0)
     error = float(np.sqrt(variance))
-    reach = float(students_t.isf((1 - level) / 2, freedom)) * error
-    p = float(2 * students_t.sf(abs(value) / error, freedom))
+    reach = students_t_above((1 - level) / 2, freedom) * error
+    p = 2 * students_t_tail(abs(value) / error, freedom)
     return Difference(value, value - reach, value + reach, p)
 
 

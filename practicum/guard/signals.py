@@ -13,9 +13,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import ceil
 
 import numpy as np
-from scipy.stats import rankdata
 
 from practicum.errors import InputError
+from practicum.quantiles import average_ranks
 from practicum.stats import Floats
 
 DIRECTIONS: Mapping[str, int] = {
@@ -77,7 +77,7 @@ def rank_correlation(proxy_N: Floats, reference_N: Floats) -> float:
         raise InputError(
             f"a correlation needs 3 pairs or more, got {len(proxy_N)} and {len(reference_N)} rewards"
         )
-    first, second = rankdata(proxy_N), rankdata(reference_N)
+    first, second = average_ranks(proxy_N), average_ranks(reference_N)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
     # Pearson's of the ranks, which is what `spearmanr` computes beside a p-value, in another order of sums.

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+
+from practicum.quantiles import beta_below
 
 BEST = 0.75
 
@@ -78,7 +79,7 @@ class Tally:
         hits, prompts = _sums(self.last, name)
         if hits <= 0:
             return 0.0
-        return float(beta.ppf(1 - confidence, hits, prompts - hits + 1))
+        return beta_below(1 - confidence, hits, prompts - hits + 1)
 
     def risen(self, name: str, confidence: float) -> float:
         """The same where the last steps come after the first ones and the kind is more frequent than then;

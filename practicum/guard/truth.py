@@ -13,8 +13,6 @@ from math import sqrt
 from statistics import fmean, variance
 from typing import Any, TypeAlias
 
-from scipy.stats import norm
-
 from practicum.errors import InputError
 from practicum.exact.extraction import extract_answer
 from practicum.exact.gold import judge_gold, plain_answer
@@ -22,6 +20,7 @@ from practicum.exact.gold_numbers import read_number
 from practicum.exact.verdict import Outcome
 from practicum.guard.observer import Paid
 from practicum.guard.stated import gold_of, words_and_numbers
+from practicum.quantiles import normal_below
 from practicum.types import Prompt
 
 Truth: TypeAlias = Callable[[Sequence[Prompt], Sequence[str]], Sequence[float | None]]
@@ -67,7 +66,7 @@ def parted(looks: Sequence[Look], confidence: float, span: float) -> str:
     if len(looks) < 2 * LOOKS or span <= 0:
         return ""
     first, last = looks[:LOOKS], looks[-LOOKS:]
-    z = float(norm.ppf(confidence))
+    z = normal_below(confidence)
     risen, error = _change(first, last, "reward")
     gained, doubt = _change(first, last, "truth")
     room = 1 - fmean(one.truth for one in first)

@@ -14,7 +14,6 @@ from math import comb, sqrt
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import t as students_t
 from tokenizers import Tokenizer
 
 from practicum.config import completed
@@ -23,6 +22,7 @@ from practicum.files import atomic_write, to_json
 from practicum.model.device import told_device
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
+from practicum.quantiles import students_t_above
 from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.reward.config import FunctionsConfig
 from practicum.reward.function import close, with_functions
@@ -200,7 +200,7 @@ def mean_reward(prompts: Sequence[Prompt], batch: ScoredRollout) -> dict[str, An
         return {"mean": mean, "ci95": None}
     freedom = len(sums) - 1
     error = sqrt(sum(one**2 for one in sums.values()) * len(sums) / freedom) / len(rewards)
-    reach = float(students_t.isf(0.025, freedom)) * error
+    reach = students_t_above(0.025, freedom) * error
     return {"mean": mean, "ci95": [mean - reach, mean + reach]}
 
 
