@@ -203,7 +203,7 @@ class RMSNorm(nn.Module):
 
     def __init__(self, size: int, eps: float, offset: float = 0.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(size) - offset)
+        self.weight = nn.Parameter(torch.full((size,), 1.0 - offset))
         self.eps, self.offset = eps, offset
 
     def forward(self, values: Tensor, dtype: torch.dtype) -> Tensor:
@@ -363,13 +363,20 @@ class DecoderLayer(nn.Module):
         return residual + (values if multiplier == 1 else values.float() * multiplier)
 
 
+class Embedding(nn.Embedding):
+    """One whose weights are not drawn: `initialise` or a checkpoint gives them."""
+
+    def reset_parameters(self) -> None:
+        """Nothing. PyTorch's draws on the meta device load its compiler, which takes a second."""
+
+
 class Backbone(nn.Module):
     """Embedding, layers and final norm: everything below the output head."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(DecoderLayer(config, layer) for layer in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jinja2 import TemplateError
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -44,6 +44,28 @@ FILES = (
     "merges.txt",
 )
 FOLDERS = ("chat_templates", "additional_chat_templates")
+# What the files of a tokenizer that was trained here say, besides its vocabulary, its length and a template.
+OWN_ROLES = {"pad_token": PAD, "eos_token": EOS, "unk_token": UNKNOWN}
+OWN_SETTINGS = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "clean_up_tokenization_spaces": False,
+    "padding_side": "left",
+}
+_WHOLE = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+_FIRST, _SECOND = ({"Sequence": {"id": name, "type_id": index}} for index, name in enumerate("AB"))
+OWN_PARTS = {
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [{"id": n, "content": name, **_WHOLE} for n, name in enumerate((PAD, EOS, UNKNOWN))],
+    "normalizer": None,
+    "post_processor": {
+        "type": "TemplateProcessing",
+        "single": [_FIRST],
+        "pair": [_FIRST, _SECOND],
+        "special_tokens": {},
+    },
+    "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+}
 # How a chat template fails that asks too much of the machine, or for what the sandbox does not have.
 RESOURCES = (RecursionError, MemoryError, AttributeError)
 
@@ -100,8 +122,6 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     Truncation and padding stored in tokenizer.json are off, as they are whenever transformers is called
     without them. Code in the folder is never run. Raises InputError when a file is missing or malformed.
     """
-    from transformers import AutoTokenizer
-
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise InputError(
@@ -109,23 +129,60 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         )
     files = _read_files(folder)
     try:
-        loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found = _made_here(files) or _by_transformers(folder)
     # The Rust side raises plain Exception for a malformed file, there is nothing narrower to catch.
     except Exception as error:
         said = " ".join(str(error).split())
         raise InputError(f"{path}: not a tokenizer of the `tokenizers` library ({said:.200})") from error
-    if not loaded.is_fast:
+    if found is None:
         raise InputError(f"{path}: transformers makes no tokenizer of the `tokenizers` library of it")
-    tokenizer: Tokenizer = loaded.backend_tokenizer
+    tokenizer, names, template = found
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    template = loaded.chat_template
     if isinstance(template, dict):
         template = template.get("default")
-    names = {name: str(token) for name, token in loaded.special_tokens_map.items()}
     set_chat(tokenizer, Chat(template, names) if template else None)
     tokenizer.origin = Origin(files, names.get("eos_token", ""))  # type: ignore[attr-defined]
     return tokenizer
+
+
+Found: TypeAlias = tuple[Tokenizer, dict[str, str], Any]
+"""A tokenizer, its special tokens by their roles, and its chat template, if any."""
+
+
+def _by_transformers(folder: Path) -> Found | None:
+    """What `AutoTokenizer` makes of a folder; None where that is none of the `tokenizers` library."""
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not loaded.is_fast:
+        return None
+    names = {name: str(token) for name, token in loaded.special_tokens_map.items()}
+    return loaded.backend_tokenizer, names, loaded.chat_template
+
+
+def _made_here(files: Mapping[str, bytes]) -> Found | None:
+    """The tokenizer of files that `save_tokenizer` wrote of one that `train_tokenizer` made; None for others.
+
+    transformers adds nothing to such files, and takes seconds to import. A file that differs in anything that
+    could matter to it counts as another's.
+    """
+    if files.keys() != {"tokenizer.json", "tokenizer_config.json"}:
+        return None
+    stored, settings = (json.loads(files[name]) for name in ("tokenizer.json", "tokenizer_config.json"))
+    names = {role: settings.get(role) for role in OWN_ROLES}
+    model = stored.get("model")
+    if (
+        settings.keys() - {*OWN_SETTINGS, *OWN_ROLES, "model_max_length", "chat_template"}
+        or {key: settings.get(key) for key in OWN_SETTINGS} != OWN_SETTINGS
+        or names != OWN_ROLES
+        or not isinstance(settings.get("chat_template", ""), str)
+        or {key: stored.get(key) for key in OWN_PARTS} != OWN_PARTS
+        or not isinstance(model, dict)
+        or (model.get("type"), model.get("unk_token"), model.get("byte_fallback")) != ("BPE", UNKNOWN, True)
+    ):
+        return None
+    return Tokenizer.from_buffer(files["tokenizer.json"]), names, settings.get("chat_template")
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, settings: Mapping[str, Any]) -> None:

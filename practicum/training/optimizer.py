@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from practicum.errors import InputError
 from practicum.ranges import (
@@ -60,6 +61,8 @@ class OptimizerConfig(Ranged, section="optimizer"):
 IN_A_LAYER = re.compile(r"\.\d+\.")
 # Jordan's quintic: each step moves every singular value towards 1, quickest where it is small.
 MUON_STEPS, MUON_COEFFICIENTS = 5, (3.4445, -4.775, 2.0315)
+EPSILON = 1e-8
+"""What AdamW adds to the root of the squared gradient's mean."""
 
 
 class HasParameters(Protocol):
@@ -98,16 +101,9 @@ class Optimizer:
             for name, part in sorted(self.named.items())
             if config.algorithm == "muon" and part.dim() == 2 and IN_A_LAYER.search(name)
         }
-        rest = [part for name, part in self.named.items() if name not in muon]
-        self.adamw = torch.optim.AdamW(
-            [
-                {"params": [part for part in rest if part.dim() >= 2], "weight_decay": config.weight_decay},
-                {"params": [part for part in rest if part.dim() < 2], "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            fused=True,
-        )
+        self.rest = [name for name in self.named if name not in muon]
+        # PyTorch's AdamW as a function: its class takes a second to load a compiler that nothing here uses.
+        self.moments: dict[str, dict[str, Tensor]] = {}
         self.momenta = {name: torch.zeros_like(part) for name, part in muon.items()}
         self.device = next(iter(self.named.values())).device
         shares = torch.get_num_threads() if self.device.type == "cpu" else 1
@@ -126,10 +122,10 @@ class Optimizer:
         rate = self.config.learning_rate * warmup_cosine(
             index, self.steps, self.config.warmup_steps, self.config.final_share
         )
-        for group in self.adamw.param_groups:
-            group["lr"] = rate
         side_by_side([partial(self._muon, names, rate) for names in self.batches], self.device)
-        self.adamw.step()
+        matrices = [name for name in self.rest if self.named[name].dim() >= 2]
+        self._adamw(matrices, rate, self.config.weight_decay)
+        self._adamw([name for name in self.rest if self.named[name].dim() < 2], rate, 0.0)
         for part in self.named.values():
             part.grad = None
         return {"learning_rate": rate, "gradient_norm": norm}
@@ -153,18 +149,46 @@ class Optimizer:
             part = self.named[name]
             part.mul_(1 - rate * self.config.weight_decay).add_(update, alpha=-rate * size)
 
+    @torch.no_grad()
+    def _adamw(self, names: list[str], rate: float, weight_decay: float) -> None:
+        """One step of AdamW on those of the parameters that have a gradient."""
+        names = [name for name in names if self.named[name].grad is not None]
+        for name in names:
+            if name not in self.moments:
+                part = self.named[name]
+                mean, square = torch.zeros_like(part), torch.zeros_like(part)
+                step = torch.zeros((), dtype=torch.float32, device=part.device)
+                self.moments[name] = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
+        moments = [self.moments[name] for name in names]
+        adamw(
+            [self.named[name] for name in names],
+            [part.grad for part in map(self.named.__getitem__, names) if part.grad is not None],
+            [each["exp_avg"] for each in moments],
+            [each["exp_avg_sq"] for each in moments],
+            [],
+            [each["step"] for each in moments],
+            fused=True,
+            amsgrad=False,
+            beta1=self.config.beta1,
+            beta2=self.config.beta2,
+            lr=rate,
+            weight_decay=weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+
     def tensors(self) -> dict[str, Tensor]:
         """The whole optimizer state by parameter name, for a checkpoint."""
         moments = {
             f"optimizer.{key}.{name}": value
-            for name, parameter in self.named.items()
-            for key, value in self.adamw.state.get(parameter, {}).items()
+            for name in self.named
+            for key, value in self.moments.get(name, {}).items()
         }
         return moments | {f"optimizer.momentum_buffer.{name}": value for name, value in self.momenta.items()}
 
     def forget(self) -> None:
         """Stand as a new optimizer does, whose moments begin with its first step."""
-        self.adamw.state.clear()
+        self.moments.clear()
         for part in self.named.values():
             part.grad = None
         for running in self.momenta.values():
@@ -175,10 +199,11 @@ class Optimizer:
         for name, running in self.momenta.items():
             running.copy_(tensors[f"optimizer.momentum_buffer.{name}"])
         for name, parameter in self.named.items():
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                stored = tensors.get(f"optimizer.{key}.{name}")
-                if stored is not None:
-                    self.adamw.state[parameter][key] = stored.to(parameter.device, copy=True)
+            if f"optimizer.step.{name}" in tensors:
+                self.moments[name] = {
+                    key: tensors[f"optimizer.{key}.{name}"].to(parameter.device, copy=True)
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:

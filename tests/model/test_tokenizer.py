@@ -3,7 +3,10 @@ from __future__ import annotations
 import itertools
 import json
 import string
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +15,12 @@ from hypothesis import strategies as st
 from practicum.errors import InputError
 from practicum.model.tokenizer import (
     UNKNOWN,
+    _made_here,
+    _read_files,
+    chat_of,
     encode_batch,
     load_tokenizer,
+    save_tokenizer,
     special_id,
     token_count,
     train_tokenizer,
@@ -118,3 +125,97 @@ def test_batches_keep_their_order(tmp_path: Path) -> None:
     assert encode_batch(TOKENIZER, texts) == [encode_batch(TOKENIZER, [text])[0] for text in texts]
     TOKENIZER.save(str(tmp_path / "tokenizer.json"))
     assert encode_batch(load_tokenizer(tmp_path), texts) == encode_batch(TOKENIZER, texts)
+
+
+SETTINGS: dict[str, Any] = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "model_max_length": 512,
+    "clean_up_tokenization_spaces": False,
+    "padding_side": "left",
+    "pad_token": "<pad>",
+    "eos_token": "<eos>",
+    "unk_token": "<unk>",
+}
+CHAT = "{% for message in messages %}{{ message.content }} = {% endfor %}"
+
+
+def as_transformers_has_it(folder: Path) -> tuple[str, dict[str, str], str | None]:
+    """The whole tokenizer as text, its special tokens and its template."""
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(folder)
+    backend = loaded.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return (
+        backend.to_str(),
+        {name: str(one) for name, one in loaded.special_tokens_map.items()},
+        loaded.chat_template,
+    )
+
+
+@pytest.mark.parametrize("size", [340, 400, 700])
+@pytest.mark.parametrize("chat", [None, CHAT])
+def test_own_tokenizers_are_transformers_without_transformers(
+    size: int, chat: str | None, tmp_path: Path
+) -> None:
+    made = train_tokenizer([f"{word} of the {word}, x = 12 or y = 345" for word in WORDS] * 20, size)
+    save_tokenizer(made, tmp_path, SETTINGS | ({"chat_template": chat} if chat else {}))
+    found = _made_here(_read_files(tmp_path))
+    assert found is not None
+    text, names, template = as_transformers_has_it(tmp_path)
+    assert (found[0].to_str(), found[1], found[2]) == (text, names, template)
+    loaded = load_tokenizer(tmp_path)
+    assert loaded.to_str() == text
+    assert (chat_of(loaded) is None) == (chat is None)
+
+
+CHANGES: dict[str, tuple[str, Any]] = {
+    "a bos token": ("tokenizer_config.json", {"bos_token": "<eos>"}),
+    "another end": ("tokenizer_config.json", {"eos_token": "<pad>"}),
+    "a new token": ("tokenizer_config.json", {"additional_special_tokens": ["<new>"]}),
+    "another class": ("tokenizer_config.json", {"tokenizer_class": "LlamaTokenizerFast"}),
+    "a prefix": ("tokenizer_config.json", {"add_prefix_space": True}),
+    "templates by name": (
+        "tokenizer_config.json",
+        {"chat_template": [{"name": "default", "template": CHAT}]},
+    ),
+    "truncation": (
+        "tokenizer.json",
+        {"truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}},
+    ),
+    "a normalizer": ("tokenizer.json", {"normalizer": {"type": "Lowercase"}}),
+    "no post-processor": ("tokenizer.json", {"post_processor": None}),
+    "a template file": ("chat_template.jinja", CHAT),
+    "added tokens": ("special_tokens_map.json", {"bos_token": "<eos>"}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_folder_that_was_changed_is_read_by_transformers(name: str, tmp_path: Path) -> None:
+    save_tokenizer(TOKENIZER, tmp_path, SETTINGS)
+    place, change = CHANGES[name]
+    path = tmp_path / place
+    if isinstance(change, str):
+        path.write_text(change, encoding="utf-8")
+    else:
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        path.write_text(json.dumps(before | change), encoding="utf-8")
+    assert _made_here(_read_files(tmp_path)) is None
+    assert load_tokenizer(tmp_path).to_str() == as_transformers_has_it(tmp_path)[0]
+
+
+def test_a_run_on_an_own_model_loads_neither_transformers_nor_a_compiler(
+    untrained_model: Path, tmp_path: Path
+) -> None:
+    words = (
+        f"rl --model {untrained_model} --run {tmp_path / 'run'} --prompts_per_step 4 --group_size 2 "
+        "--algorithm ppo --sampling.max_new_tokens 8 --loop.steps 1 --loop.threads 1 --loop.allow_dead --json"
+    )
+    code = (
+        "import sys; from practicum import cli\n"
+        f"assert cli.main({words.split()!r}) == 0\n"
+        "print({'transformers', 'torch._dynamo', 'scipy.stats'} & sys.modules.keys(), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "set()"

@@ -56,7 +56,7 @@ PLAIN_MODULES = {
     modules.Linear,
     LoraLinear,
     modules.RMSNorm,
-    nn.Embedding,
+    modules.Embedding,
     nn.ModuleList,
 }
 
