@@ -74,7 +74,10 @@ SMALL = {
     "play": "--sampling.max_new_tokens=8",
     "export": "",
     "dashboard": "--list",
-    "apply cloud": "--seeds=1 --trials=2 --agent.iterations=1 --data.generator.days=5 --forecaster.steps=20",
+    "apply cloud": (
+        "--seeds=1 --trials=2 --agent.iterations=1 --data.generator.days=2 --data.episode_minutes=480 "
+        "--forecaster.steps=20"
+    ),
     "apply portfolio": "--seeds=1 --windows=1 --agent.iterations=1",
     "audit overoptimization": (
         "--model_steps=4 --seeds=1 --rankings=20 --members=1 --steps=8 --checkpoint_every=1 --examined=8 "
