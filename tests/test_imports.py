@@ -20,6 +20,7 @@ LAYERS = {
     "ranges": 1,
     "types": 1,
     "config": 1,
+    "quantiles": 1,
     "stats": 1,
     "files": 1,
     "loading": 1,
