@@ -334,17 +334,22 @@ KINDS = {
     "95% interval, stationary bootstrap": "days and seeds",
     "mean over splits": "splits",
     "95% intervals, bootstrap": "bootstrap",
+    "95% interval, normal, clustered by problem": "problems",
+    "95% interval over seeds and problems": "seeds and problems",
     "least and greatest of the seeds": "seeds",
+    "least and greatest of the repeats": "repeats",
     "least and greatest change": "seeds, both intervals",
     "least to greatest": "pairs",
     "census": "census",
 }
 LEGEND = (
     "Intervals: *t*, 95% of the mean by Student's t over seeds; *exact*, 95% of a share (Clopper and "
-    "Pearson); *bootstrap*, 95% over people or headlines; *days and seeds*, 95% by bootstrap of blocks of "
-    "days and of seeds; *splits*, the mean of the splits' limits; *seeds*, the least and the greatest seed; "
-    "*pairs*, the least and the greatest of runs in alternation; *census*, all that the claim is about was "
-    "counted. *Stale*: the code has changed since, as the claim's details say."
+    "Pearson); *bootstrap*, 95% over people, headlines, pairs of runs or seeds; *days and seeds*, 95% by "
+    "bootstrap of blocks of days and of seeds; *problems*, 95% with a problem's answers of all seeds as one "
+    "cluster; *seeds and problems*, 95% by t over both; *splits*, the mean of the splits' limits; *seeds*, "
+    "the least and the greatest seed; *repeats*, the least and the greatest repeat; *pairs*, the least and "
+    "the greatest of runs in alternation; *census*, all that the claim is about was counted. *Stale*: the "
+    "code has changed since, as the claim's details say."
 )
 
 

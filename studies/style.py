@@ -355,8 +355,8 @@ def way_claims(results: Mapping[str, Any], seeds: Mapping[int, Any], way: str) -
             noted(
                 beyond(
                     f"style-by-{way}-null",
-                    f"Explanations: beginners' true utility after {title} minus after the same with shuffled "
-                    "rankings",
+                    f"Explanations: beginners' true utility after {title} on rankings minus after {title} on "
+                    "shuffled ones",
                     of("gold", way),
                     of("gold", f"{way}-null"),
                 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -18,6 +19,7 @@ from studies.claim import claim
 from studies.judged import RULE, judged, verdict_of
 from studies.origins import with_origin
 from studies.results import (
+    KINDS,
     STUDIES,
     Results,
     fill,
@@ -231,3 +233,16 @@ def test_a_folder_that_names_no_study_is_refused_in_one_line(tmp_path: Path) -> 
         ) as told:
             measure(tmp_path)
         assert "\n" not in str(told.value)
+
+
+def test_every_kind_of_interval_of_a_study_has_a_short_name() -> None:
+    said = set()
+    for path in (Path(__file__).parents[2] / "studies").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = node.value if isinstance(node, ast.Constant) else None
+            # A docstring is a sentence, a kind is not.
+            if isinstance(text, str) and "." not in text and re.match(r"95% i|least (and|to) g|census", text):
+                said.add(text)
+    assert len(said) > 10
+    for text in said:
+        assert any(text.startswith(start) for start in KINDS), text
