@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from practicum.errors import InputError
-from practicum.quantiles import beta_above, beta_below, normal_below, students_t_above
+from practicum.quantiles import beta_above, beta_below, students_t_above
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -28,14 +28,6 @@ class Estimate:
     def json(self) -> dict[str, float]:
         """Plain values."""
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
-
-
-def wilson(successes: int, trials: int) -> list[float]:
-    """95% interval [low, high] of a share of independent trials (Wilson 1927)."""
-    share, z = successes / trials, normal_below(0.975)
-    middle = (successes + z**2 / 2) / (trials + z**2)
-    reach = z / (trials + z**2) * math.sqrt(trials * share * (1 - share) + z**2 / 4)
-    return [0.0 if successes == 0 else middle - reach, 1.0 if successes == trials else middle + reach]
 
 
 def exact_share(successes: int, trials: int, level: float = 0.95) -> Estimate:

@@ -11,26 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
-from practicum.stats import clustered_error, clustered_share, exact_share, share_by_problem, wilson
+from practicum.stats import clustered_error, clustered_share, exact_share, share_by_problem
 from practicum.tasks.equations.task import EquationsConfig, EquationsTask
 from practicum.tasks.jokes.task import JokesTask
 
 SIMULATIONS = 600
 LEAST = 0.93
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    [
-        # (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with z = 1.959964, by hand.
-        (81, 263, 0.2553, 0.3662),
-        (0, 10, 0.0, 0.2775),
-        (10, 10, 0.7225, 1.0),
-        (500, 1000, 0.4691, 0.5309),
-    ],
-)
-def test_wilson_gives_textbook_intervals(successes: int, trials: int, low: float, high: float) -> None:
-    assert wilson(successes, trials) == pytest.approx([low, high], abs=1e-4)
 
 
 def real_clusters() -> dict[str, list[str]]:

@@ -125,15 +125,22 @@ def settings_of(entry: Entry) -> type[Bench]:
     return found
 
 
+INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 BF16", "amx_bf16": "AMX"}
+"""What decides the speed of products, by the flags of Linux; names are the processor's makers'."""
+
+
 def machine() -> str:
-    """Processor and number of cores."""
-    model = platform.processor() or platform.machine()
+    """Processor, what it multiplies with, and number of cores."""
+    model, flags = platform.processor() or platform.machine(), ""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
+            elif line.startswith("flags"):
+                flags = line.partition(":")[2]
                 break
-    return f"{model}, {os.cpu_count()} cores"
+    known = [name for flag, name in INSTRUCTIONS.items() if flag in flags.split()]
+    return ", ".join([model, *known, f"{os.cpu_count()} cores"])
 
 
 def versions() -> dict[str, str]:
