@@ -16,7 +16,7 @@ from practicum.model.checkpoint import load_decoder_config, load_model, save_mod
 from practicum.model.decoder import Decoder, initialise
 from practicum.model.families import FAMILIES, read_config
 from practicum.model.lora import LoraConfig, add_adapters, merge_adapters
-from practicum.model.native import load
+from practicum.model.native import load, say_passed_over
 from practicum.model.native.sampler import native_decoding
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import KernelScorer, PaddedScorer, make_rows, make_scorer
@@ -274,16 +274,27 @@ def test_adapters_change_nothing_at_first_and_keep_the_biases(case: str, base: P
 
 @BOTH
 @EVERY
-def test_kernels_run_wherever_they_cover_a_decoder(case: str, shape: str, base: Path) -> None:
+def test_kernels_run_wherever_they_cover_a_decoder_and_else_it_is_said(
+    case: str, shape: str, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_passed_over.cache_clear()
     decoder = ours(case, shape, base)
+    capsys.readouterr()
+    passed_over = []
     in_part, exact_gelu = decoder.config.rotary_share != 1, decoder.config.activation == "gelu"
     if native_decoding(torch.float32, decoder.device):
         chosen = make_sampler(decoder, SamplingConfig(dtype="float32"))
         covered = not (in_part or exact_gelu or decoder.config.mlp_bias)
         assert isinstance(chosen, NativeSampler if covered else TorchSampler)
+        passed_over += [] if covered else ["sampling"]
     if load("train") is not None:
-        scorer = make_scorer(decoder, torch.float32)
+        for _ in range(2):
+            scorer = make_scorer(decoder, torch.float32)
         assert isinstance(scorer, PaddedScorer if in_part or exact_gelu else KernelScorer)
+        passed_over += ["training"] if in_part or exact_gelu else []
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(", so ")[1].split()[0] for line in said] == passed_over
+    assert all(line.startswith("practicum: the kernels do not know ") for line in said)
 
 
 def test_dynamic_scaling_past_the_limit_is_that_of_one_pass_of_transformers(base: Path) -> None:

@@ -16,6 +16,7 @@ from practicum.model.checkpoint import load_model, save_model
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.heads import Critic
 from practicum.model.lora import LoraConfig, adapters, add_adapters
+from practicum.model.native import load, say_passed_over
 from practicum.model.native.scorer import pack_weights
 from practicum.model.policy import ModelSpec, Policy, load_policy
 from practicum.model.sampling import SamplingConfig, filter_logits
@@ -147,14 +148,22 @@ def test_what_kernels_and_adapters_do_not_know_is_declined_and_left_as_it_is(kin
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_a_decoder_with_a_module_of_another_kind_is_declined_too() -> None:
+@pytest.mark.skipif(load("train") is None, reason="kernels are off or cannot be built here")
+def test_a_decoder_with_a_module_of_another_kind_is_declined_too_and_it_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     class Own(Decoder):
         pass
 
+    say_passed_over.cache_clear()
     decoder = tiny_decoder()
     assert pack_weights(Own(decoder.config), torch.float32) is None
     decoder.model.norm = torch.nn.LayerNorm(32)  # type: ignore[assignment]
-    assert pack_weights(decoder, torch.float32) is None
+    for _ in range(2):
+        assert pack_weights(decoder, torch.float32) is None
+    own, norm = capsys.readouterr().err.splitlines()
+    assert "the model's modules Own, so training runs in PyTorch" in own
+    assert "the model's modules LayerNorm, so training runs in PyTorch" in norm
 
 
 def test_a_critic_refuses_a_policy_whose_weights_it_could_not_keep() -> None:

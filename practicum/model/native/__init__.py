@@ -52,6 +52,13 @@ def load(name: str) -> ctypes.CDLL | None:
     return None
 
 
+@lru_cache(maxsize=64)
+def say_passed_over(kernels: str, reason: str) -> None:
+    """Say on stderr that these kernels do not know a decoder, and why: once for each reason."""
+    if os.environ.get("PRACTICUM_NATIVE", "1") != "0":
+        print(f"practicum: {reason}, so {kernels} runs in PyTorch, several times slower", file=sys.stderr)
+
+
 @lru_cache(maxsize=1)
 def _say_no_compiler() -> None:
     named = os.environ.get("CXX", "g++")

@@ -17,7 +17,7 @@ from torch.nn import functional
 from practicum.errors import InputError
 from practicum.model.decoder import NORMS, Decoder, DecoderConfig, rotary_tables
 from practicum.model.lora import merged_weights
-from practicum.model.native import load
+from practicum.model.native import load, say_passed_over
 from practicum.model.sampling import SamplingConfig
 
 LANES = 16
@@ -72,18 +72,30 @@ ACTIVATIONS = ("silu", "gelu_pytorch_tanh")
 def native_decoding(dtype: torch.dtype, device: torch.device, config: DecoderConfig | None = None) -> bool:
     """Whether the C++ decoder was built here and computes in `dtype` on `device`, for such a decoder.
 
-    It knows no biases of the feed-forward block, no exact GELU and no heads that are rotated in part.
+    It knows no biases of the feed-forward block, no exact GELU and no heads that are rotated in part; that it
+    does not know a decoder is said once on stderr.
     """
-    if config is not None and (
-        config.mlp_bias or config.activation not in ACTIVATIONS or config.rotary_share != 1
-    ):
-        return False
     library = load("decode") if device.type == "cpu" else None
     if library is None:
+        return False
+    reason = _unknown(config) if config is not None else None
+    if reason is not None:
+        say_passed_over("sampling", reason)
         return False
     library.decode_supports.restype = ctypes.c_int64
     bit = {torch.float32: 1, torch.bfloat16: 2}.get(dtype, 0)
     return bool(library.decode_supports() & bit)
+
+
+def _unknown(config: DecoderConfig) -> str | None:
+    """What of such a decoder the C++ decoder does not know, or None where it knows all of it."""
+    if config.mlp_bias:
+        return "the kernels do not know biases of the feed-forward block"
+    if config.activation not in ACTIVATIONS:
+        return f"the kernels do not know the activation {config.activation}"
+    if config.rotary_share != 1:
+        return "the kernels do not know heads that are rotated in part"
+    return None
 
 
 def attention_scale(config: DecoderConfig) -> float:

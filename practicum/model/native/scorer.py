@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from practicum.model import decoder as modules
 from practicum.model.decoder import NORMS, Decoder, DecoderConfig, Linear, rotary_tables
 from practicum.model.lora import LoraLinear, merged_weights
-from practicum.model.native import load
+from practicum.model.native import load, say_passed_over
 from practicum.model.native.sampler import attention_scale
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
@@ -116,22 +116,19 @@ class PackedWeights:
 
 
 def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None:
-    """Cast and lay out the weights, or None where the kernels do not apply.
+    """Cast and lay out the weights, or None where the kernels do not apply, which is said once on stderr.
 
     They apply on a CPU with a compiler, to decoders made of `decoder.py`'s own modules and `lora.py`'s
     adapters and nothing else (it would be passed over), with an even hidden and intermediate size, without
     exact GELU and without heads that are rotated in part.
     """
-    # First of all, since no other model need have the attributes that the rest reads.
-    plain = {type(module) for module in decoder.modules()} <= PLAIN_MODULES
-    if not plain or not isinstance(decoder, Decoder):
+    reason = _unknown(decoder, dtype)
+    if not _on_cpu(decoder) or load("train") is None:
+        return None
+    if reason is not None or not isinstance(decoder, Decoder):
+        say_passed_over("training", str(reason))
         return None
     config = decoder.config
-    even = config.hidden_size % 2 == 0 and config.intermediate_size % 2 == 0
-    on_cpu = decoder.device.type == "cpu" and dtype in NAMES
-    known = config.activation in GATES and config.rotary_share == 1
-    if not even or not known or not on_cpu or load("train") is None:
-        return None
     work.add(weight_casts=1)
     named = merged_weights(decoder)
     layers = [
@@ -146,6 +143,27 @@ def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None
         masters += [part for part in _layer_masters(config, layer) if part is not None]
     masters.append(decoder.model.norm.weight)
     return PackedWeights(config, dtype, layers, output, panels, decoder.output_weight, masters)
+
+
+def _on_cpu(decoder: nn.Module) -> bool:
+    return all(parameter.device.type == "cpu" for parameter in decoder.parameters())
+
+
+def _unknown(decoder: nn.Module, dtype: torch.dtype) -> str | None:
+    """What of this model the kernels do not know, or None where they know all of it."""
+    # First of all, since no other model need have the attributes that the rest reads.
+    other = {type(module) for module in decoder.modules()} - PLAIN_MODULES
+    if other or not isinstance(decoder, Decoder):
+        names = sorted(module.__name__ for module in other or {type(decoder)})
+        return f"the kernels do not know the model's modules {', '.join(names)}"
+    config = decoder.config
+    if config.hidden_size % 2 or config.intermediate_size % 2:
+        return "the kernels do not know odd hidden or intermediate sizes"
+    if config.activation not in GATES:
+        return f"the kernels do not know the activation {config.activation}"
+    if config.rotary_share != 1:
+        return "the kernels do not know heads that are rotated in part"
+    return None if dtype in NAMES else f"the kernels do not compute in {str(dtype).removeprefix('torch.')}"
 
 
 def _pack_layer(
