@@ -391,6 +391,9 @@ class ValueReader(Cursor, ABC):
         self.bars = 1
         inside = self.sum()
         self.expect("|")
+        if isinstance(inside, Group) and inside.opening == "{" and len(inside.members) == 1:
+            # "|{-3}|": braces that TeX does not show.
+            (inside,) = inside.members
         return Apply("abs", (inside,))
 
     def _floor(self) -> Tree:

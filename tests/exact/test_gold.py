@@ -258,3 +258,13 @@ def _text(tree: object, turned: bool = False) -> str:
 @given(st.text(max_size=60), st.sampled_from(["18", "x + 1", "1, 2", "True"]))
 def test_no_text_breaks_it(text: str, gold: str) -> None:
     judge_gold(gold, text)
+
+
+@pytest.mark.parametrize(
+    "shape", ["{%s}", "|{%s}|", r"\left|{%s}\right|", "2*{%s}", "{{%s}}", "(%s)", "|{{%s}}|"]
+)
+@given(value=st.integers(-30, 30))
+def test_braces_that_tex_does_not_show_change_nothing(shape: str, value: int) -> None:
+    shown = shape.replace("{", "(").replace("}", ")")
+    assert judge_gold(shape % value, shown % value).verdict == "correct"
+    assert judge_gold(shape % value, shown % value + " + 1").verdict == "wrong"
