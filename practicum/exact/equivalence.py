@@ -308,7 +308,7 @@ class _Comparison:
             return True
         if isinstance(gold, Number) and isinstance(given, Number) and {gold.base, given.base} != {10}:
             return _same_in_base(gold, given)
-        if isinstance(gold, Apply) and isinstance(given, Apply) and gold.operation == given.operation == ":":
+        if isinstance(gold, Apply) and isinstance(given, Apply) and _are_ratios(gold, given):
             return all(map(self.value, gold.arguments, given.arguments))
         letters = sorted(names(gold) | names(given))
         if any(name in ("∞", "ℝ", "∅", "ℤ") for tree in (gold, given) for name in _symbols(tree)):
@@ -445,6 +445,13 @@ def _turned(tree: Relation) -> Relation:
     """The chain read from its end: "c ≥ b > a" for "a < b ≤ c"."""
     signs = (realline.TURNED.get(sign, sign) for sign in reversed(tree.signs))
     return Relation(tree.sides[::-1], tuple(signs))
+
+
+def _are_ratios(gold: Apply, given: Apply) -> bool:
+    """Whether both are a : b; or one is, and the other is a / b, with two numbers."""
+    operations = {gold.operation, given.operation}
+    numbers = all(isinstance(one, Number) for tree in (gold, given) for one in tree.arguments)
+    return operations == {":"} or (operations == {":", "/"} and numbers)
 
 
 def _are_families(gold: Tree, given: Tree) -> bool:
