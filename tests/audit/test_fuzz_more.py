@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -23,24 +24,37 @@ from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.config import load
 from practicum.reward.reached import reached
 from practicum.types import Prompt
-from tests.audit import fuzz_rewards_more
-from tests.audit.fuzz_rewards_more import MORE, MORE_ROWS
+from tests.audit import fuzz_rewards_more, fuzz_rewards_third
+from tests.audit.fuzz_rewards_more import MORE as SECOND
+from tests.audit.fuzz_rewards_more import MORE_ROWS as SECOND_ROWS
+from tests.audit.fuzz_rewards_third import THIRD, THIRD_ROWS
 
-FILE = Path(fuzz_rewards_more.__file__)
+MORE, MORE_ROWS = SECOND | THIRD, SECOND_ROWS | THIRD_ROWS
 FUZZED = (
     "about_anything",
     "clock_of_any_digits",
+    "expand_at_two_points",
+    "meetings_never_at_noon",
     "plans_to_the_letter",
     "range_as_answer",
     "routes_without_roads",
     "sound_feelings",
     "sound_first_words",
     "sound_letters_in_brackets",
+    "sound_mails",
+    "sound_queens",
+    "sound_repaired",
     "sound_sections",
+    "squares_by_sums",
+    "topics_by_pattern",
 )
 """Those that are fuzzed whole here; the others are asked text by text."""
 BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 """Faults that only words of their own code reach."""
+
+
+def module_of(name: str) -> ModuleType:
+    return fuzz_rewards_third if name in THIRD else fuzz_rewards_more
 
 
 def rows_of(name: str) -> list[FuzzRow]:
@@ -58,7 +72,7 @@ def probes(anatomy: Anatomy) -> Iterator[Probe]:
 
 def paid(name: str, anatomy: Anatomy, one: Probe) -> bool:
     answer = anatomy.rows[one.row].answer
-    return getattr(fuzz_rewards_more, name)(completions=[one.text], answer=[answer]) == [1.0]
+    return getattr(module_of(name), name)(completions=[one.text], answer=[answer]) == [1.0]
 
 
 @pytest.mark.parametrize("name", MORE)
@@ -67,7 +81,7 @@ def test_honest_replies_are_paid_and_refused_as_they_should(name: str) -> None:
         for texts, value in ((row["good"], 1.0), (row["bad"], 0.0)):
             for judge in (name, MORE[name][2]):
                 given = {"completions": texts, "answer": [row["answer"]] * len(texts)}
-                assert set(getattr(fuzz_rewards_more, judge)(**given)) == {value}, (judge, texts)
+                assert set(getattr(module_of(judge), judge)(**given)) == {value}, (judge, texts)
 
 
 @pytest.mark.parametrize("name", [name for name, case in MORE.items() if case[1] == "clean"])
@@ -119,7 +133,12 @@ def test_the_whole_search_names_them(name: str, tmp_path: Path) -> None:
     rows, kind, sound = MORE[name]
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in MORE_ROWS[rows]))
-    flags = [f"--reward={FILE}:{name}", f"--data={data}", "--budget=1600", "--seconds=600"]
+    flags = [
+        f"--reward={module_of(name).__file__}:{name}",
+        f"--data={data}",
+        "--budget=1600",
+        "--seconds=600",
+    ]
     result: Result = run(load(Config, None, flags))
     kinds = {one.kind for one in result.findings}
     assert kind in kinds if kind != "clean" else not kinds, [one.sentence for one in result.findings]
@@ -127,7 +146,7 @@ def test_the_whole_search_names_them(name: str, tmp_path: Path) -> None:
     answers = {row["prompt"]: row["answer"] for row in MORE_ROWS[rows]}
     for one in result.findings:
         if one.kind != "unstable":
-            judged = getattr(fuzz_rewards_more, sound)(
+            judged = getattr(module_of(sound), sound)(
                 completions=[one.completion], answer=[answers[one.prompt]]
             )
             assert judged == [float(one.kind == "false_reject")], one

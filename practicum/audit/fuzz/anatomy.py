@@ -17,6 +17,7 @@ from typing import Literal
 
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import (
+    DATE,
     NUMBER,
     differ,
     distinct,
@@ -24,6 +25,7 @@ from practicum.audit.fuzz.values import (
     items_of,
     json_of,
     number_of,
+    readings,
     words_of,
 )
 
@@ -41,6 +43,8 @@ WRITES = re.compile(
     re.IGNORECASE,
 )
 """How prompts ask for a text of one's own, where an answer to be found in it is a condition."""
+ROUNDED = Fraction(1, 100)
+"""How far a right reply may be from a gold decimal, as a share of it."""
 SMALL = 40
 """Fewest letters of text before an answer that count as reasoning."""
 LIMITS = re.compile(
@@ -219,7 +223,9 @@ def learned(rows: Sequence[FuzzRow]) -> Anatomy:
         slot = _slot_of_gold(text, rows[place].gold)
         if slot is not None:
             slots[place, text] = slot
-    held = len(slots) >= 0.7 * len(goods) and bool(goods)
+    # In a form that all keep, the others are the same answer written another way.
+    marked_all = all(_slot_of_mark(text) is not None for _, text in goods)
+    held = len(slots) >= (0.5 if marked_all else 0.7) * len(goods) and bool(goods)
     if not held or len(distinct(row.gold for row in rows)) < min(2, len(rows)):
         closed = {(place, text): slot for place, text in goods for slot in [_slot_of_mark(text)] if slot}
         if len(closed) >= MOST_SHARE * len(goods) > 0 and _valued(rows, closed):
@@ -267,8 +273,11 @@ def _slot_of_gold(text: str, gold: str) -> Slot | None:
     value = number_of(gold)
     if value is not None:
         for found in reversed(list(re.finditer(NUMBER, text))):
-            if number_of(found[0]) == value:
+            if _rounds(number_of(found[0]), value):
                 return Slot(text, found.start(), found.end())
+    dated = [found for found in DATE.finditer(text) if gold in readings(found[0])]
+    if dated:
+        return Slot(text, *dated[-1].span())
     marked = _slot_of_mark(text)
     if marked is not None and _same(marked.value, gold):
         return marked
@@ -277,6 +286,28 @@ def _slot_of_gold(text: str, gold: str) -> Slot | None:
         start = text.index(stripped)
         return Slot(text, start, start + len(stripped))
     return None
+
+
+def _rounds(number: Fraction | None, gold: Fraction) -> bool:
+    """Whether a number is the gold one, or is what a right reply makes of a decimal by rounding."""
+    if number is None or number == gold:
+        return number is not None
+    return gold.denominator != 1 and abs(number - gold) <= ROUNDED * abs(gold)
+
+
+def core_of(text: str) -> str:
+    """What a reply gives as its answer by the marks around it: the content of its last tag or box, its code
+    block, or its last line behind a label; empty where there are no marks."""
+    block = BLOCK.search(text)
+    if block:
+        return block[0]
+    slot = _slot_of_mark(text)
+    return "" if slot is None else slot.value
+
+
+def marked(text: str) -> Slot | None:
+    """Where a reply gives its answer by its last tag or box, or behind a label on its last line."""
+    return _slot_of_mark(text)
 
 
 def _same(one: str, other: str) -> bool:

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
 
-from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.anatomy import Anatomy, core_of
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
-from practicum.audit.fuzz.values import json_of, number_of
+from practicum.audit.fuzz.values import FORMULA, json_of, number_of
 
 LINE = re.compile(r"\n+")
 STEP = re.compile(r"\s*(?:->|=>|→|\||;)\s*")
@@ -84,6 +84,11 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 sure = lost and (by_gold or (kind == "left_out" and _shared_line(data, text, changed)))
             elif kind == "reordered" and _free_order(data):
                 sure = False
+            elif (
+                kind in ("reordered", "doubled") and core_of(whole) == core_of(f"{before}{text}{after}") != ""
+            ):
+                # The answer itself is as it was.
+                sure = False
             elif kind == "reordered":
                 sure = _order_shown(shown, what) or (
                     anatomy.task == "answer" and "word" not in what and _ordered(data)
@@ -142,7 +147,8 @@ def _wholes(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
     """What is damaged, with what stands before and after it: the value of an answer, else the whole reply."""
     if anatomy.task == "answer":
         for slot in sorted(anatomy.good_slots(row), key=lambda one: len(one.text))[:1]:
-            if number_of(slot.value) is None:
+            # The terms of a formula have no order.
+            if number_of(slot.value) is None and not FORMULA.fullmatch(slot.value.strip()):
                 yield slot.value, slot.text[: slot.start], slot.text[slot.end :]
         return
     for text in anatomy.rows[row].good[:2]:

@@ -247,7 +247,7 @@ def in_other_order(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             (value[0], value[-1]) if value[:1] in tuple("[({") and value[-1:] in "])}" else ("", "")
         )
         inner = value[len(opened) : len(value) - len(closed)]
-        gap = next((one for one in ("\n", "; ", ";", ", ", ",") if one in inner), "")
+        gap = next((one for one in (",\n", ";\n", "\n", "; ", ";", ", ", ",") if one in inner), "")
         parts = inner.split(gap) if gap else []
         if len(parts) >= 2 and not re.search(r"[\[\](){}]", inner) and all(map(str.strip, parts)):
             for turned in (parts[::-1], [*parts[1:], parts[0]]):

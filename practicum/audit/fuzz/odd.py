@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from practicum.audit.fuzz.anatomy import Anatomy, Slot
+from practicum.audit.fuzz.anatomy import Anatomy, Slot, marked
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import BLOCK
 
@@ -188,7 +188,7 @@ def odd_probes(anatomy: Anatomy, row: int, turn: int, turns: int) -> list[Probe]
 
 def slow_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     """Texts that may never be judged to the end, in the form of an answer, or as the code in a reply."""
-    goods, texts = anatomy.good_slots(row), anatomy.rows[row].good
+    goods, texts = _places(anatomy, row), anatomy.rows[row].good
     block = next((found for text in texts for found in [BLOCK.search(text)] if found), None)
     found = [_steady(row, text, slow=True) for text in _right_at_first(anatomy, row)]
     for content in SLOW:
@@ -197,6 +197,12 @@ def slow_probes(anatomy: Anatomy, row: int) -> list[Probe]:
         if block and not goods:
             found.append(_steady(row, f"{block[1]}{content}\n{block[3]}", slow=True))
     return found
+
+
+def _places(anatomy: Anatomy, row: int) -> list[Slot]:
+    """Where right replies to a row give the gold answer; else what their marks are around."""
+    found = [one for text in anatomy.rows[row].good for one in [marked(text)] if one is not None]
+    return anatomy.good_slots(row) or found
 
 
 def _right_at_first(anatomy: Anatomy, row: int) -> Iterator[str]:
@@ -289,7 +295,7 @@ def _brackets_turned(goods: Sequence[str]) -> Iterator[str]:
 def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for text in WHOLE:
         yield _steady(row, text)
-    goods = anatomy.good_slots(row)
+    goods = _places(anatomy, row)
     for content in FEW:
         yield _steady(row, goods[0].filled(content) if goods else content)
     yield from _with_signs(anatomy, row)

@@ -12,6 +12,8 @@ from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import json_of
 
 BLOCK = re.compile(r"(```[^\n`]*\n)(.*?)(```)", re.DOTALL)
+PYTHON = re.compile(r"```[ \t]*(?:python\d?|py\d?)?[ \t]*\n", re.IGNORECASE)
+"""The head of a block of Python, or of a language that is not named."""
 EXITS = (
     "import sys\nsys.exit(0)",
     "raise SystemExit",
@@ -212,6 +214,9 @@ def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
             ("with a helper that is not called", f"def _helper():\n    return 0\n\n\n{found[2]}"),
             ("with an import", f"import math\n\n{found[2]}"),
         ):
+            # A comment and an import are Python's; blank lines say nothing in any language.
+            if what != "with blank lines" and not PYTHON.match(found[1]):
+                continue
             yield Probe(
                 row,
                 f"{head}{found[1]}{program}{found[3]}{tail}",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from practicum.audit.fuzz.anatomy import Anatomy, Slot
+from practicum.audit.fuzz.anatomy import Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import number_of
@@ -54,6 +54,17 @@ SUMS = re.compile(
     re.IGNORECASE,
 )
 """How prompts allow an answer that has to be reckoned out."""
+FREE_CASE = re.compile(
+    r"\bcase[- ]insensitive(?:ly)?\b|\b(?:upper(?:[- ]?case)? (?:and|or) lower[- ]?case|capitali[sz]ation"
+    r"|(?:letter )?case) (?:(?:do|does|is|are) not|(?:do|does|is|are)n't|never) "
+    r"(?:matter|count|important|checked)"
+    r"|\b(?:ignor\w+|regardless of|in any) (?:(?:the|letter|upper|lower|or|and) )*case\b",
+    re.IGNORECASE,
+)
+"""How prompts say that upper and lower case are one."""
+CLOCK = re.compile(r"(\d\d?):(\d\d)(?: ?([AaPp])\.?[Mm]\.?)?")
+SENTENCE = re.compile(r"[^\n]*[^\W\d_]{2,} [^\n]*[^\W\d_]{2,} [^\n]*[.!?]")
+"""Three words or more with the sign of their end."""
 LABEL = re.compile(r"[^\W\d_]\w*\s?[:=]\Z")
 """A word with its sign at the end of what stands before an answer."""
 MOST_TEXTS = 2
@@ -81,7 +92,8 @@ def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     data = anatomy.rows[row]
     shown = {*data.good, *data.bad}
     for text in data.good[:MOST_TEXTS]:
-        for edit in (*_json(data, text), *_values(anatomy, row, text), *_lines(anatomy, text)):
+        edits = (*_json(data, text), *_values(anatomy, row, text), *_lines(anatomy, text))
+        for edit in (*edits, *_expressions(anatomy, row, text)):
             if edit.text not in shown:
                 yield Probe(
                     row,
@@ -147,6 +159,12 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         return
     value, prompt, literal = slot.value.strip(), anatomy.rows[row].prompt.text, spelled_out(anatomy, row)
     yield from _sums(anatomy.rows[row], slot)
+    yield from _free_case(slot.filled, value, prompt)
+    yield from _clock(anatomy, slot)
+    if SENTENCE.fullmatch(value):
+        # The signs in and around a sentence are its own.
+        yield from _typed(slot.filled, value, prompt)
+        return
     if anatomy.form.named and re.search(re.escape(anatomy.form.before.strip()) + r"\s*\$[A-Z]{2,}\b", prompt):
         # A template with $LETTER is filled in with the sign left in its place, too.
         yield Edit("template", "as the template of the prompt shows it", slot.filled(f"${value}"), sure=True)
@@ -175,6 +193,36 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
     if value.startswith("-") and number_of(value) is not None:
         yield Edit("typography", "with a typographic minus", slot.filled(f"\u2212{value[1:]}"), alike=False)
     yield from _typed(slot.filled, value, prompt)
+
+
+def _free_case(filled: Filled, value: str, prompt: str) -> Iterator[Edit]:
+    """A value in other letters of upper and lower case, where the prompt says that case is free."""
+    if FREE_CASE.search(prompt):
+        for what, changed in (
+            ("in lower case", value.lower()),
+            ("in capitals", value.upper()),
+            ("with a capital first", value[:1].upper() + value[1:]),
+        ):
+            if changed != value and changed.casefold() == value.casefold():
+                yield Edit("case_declared", f"{what}, where case is free", filled(changed), sure=True)
+
+
+def _clock(anatomy: Anatomy, slot: Slot) -> Iterator[Edit]:
+    """A time of day by twelve hours in place of twenty-four, or the other way round."""
+    found = CLOCK.fullmatch(slot.value.strip())
+    shown = [CLOCK.fullmatch(one.value.strip()) for one in anatomy.slots.values()]
+    halves = {bool(one[3]) for one in shown if one is not None}
+    if found is None or len(halves) < 2 or int(found[1]) > 23 or int(found[2]) > 59:
+        return
+    filled = slot.filled
+    hour, minute, half = int(found[1]), found[2], (found[3] or "").casefold()
+    if not half:
+        part = "AM" if hour < 12 else "PM"
+        twelve = f"{hour % 12 or 12}:{minute}"
+        yield Edit("clock", "as a time by twelve hours", filled(f"{twelve} {part}"), sure=True)
+    elif 1 <= hour <= 12:
+        full = hour % 12 + (12 if half == "p" else 0)
+        yield Edit("clock", "as a time by twenty-four hours", filled(f"{full:02}:{minute}"), sure=True)
 
 
 def _typed(filled: Filled, value: str, prompt: str) -> Iterator[Edit]:
@@ -224,6 +272,27 @@ def _sums(data: FuzzRow, slot: Slot) -> Iterator[Edit]:
             if float(value) + float(more) - float(more) != float(value):
                 added = f"{plain} + {_short(more)} - {_short(more)}"
                 yield Edit("decimal_sum", "as a sum of decimals", slot.filled(added), sure=True)
+
+
+def _expressions(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
+    """The same arithmetic with other spaces, in brackets, and with the parts of a sum or product turned."""
+    slot = anatomy.slots.get((row, text))
+    if slot is None or anatomy.task != "expression" or LAYOUT.search(anatomy.rows[row].prompt.text):
+        return
+    written = slot.value.strip()
+    bare = re.sub(r"\s", "", written)
+    parts = re.fullmatch(r"([\d*/() ]+)\+([\d*/() ]+)", written) or re.fullmatch(
+        r"([\d() ]+)\*([\d() ]+)", written
+    )
+    turned = f"{parts[2].strip()} {written[parts.end(1)]} {parts[1].strip()}" if parts else ""
+    for what, changed in (
+        ("without spaces in its expression", bare),
+        ("with spaces around its signs", re.sub(r"(?<=[\d)])([-+*/]|\*\*)(?=[\d(])", r" \1 ", bare)),
+        ("with its parts turned", turned),
+        ("with its expression in brackets", f"({written})"),
+    ):
+        if changed not in ("", written) and arithmetic(changed) == arithmetic(written) is not None:
+            yield Edit("same_expression", what, slot.filled(changed), sure="brackets" not in what)
 
 
 def _short(value: Fraction) -> str:

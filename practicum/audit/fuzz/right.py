@@ -16,6 +16,7 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
 from practicum.audit.fuzz.rewritten import rewritten
 from practicum.audit.fuzz.values import holds, number_of
+from practicum.audit.fuzz.ways import other_ways
 
 STRICT = re.compile(
     r"\b(?:exact\w*|precise\w*|verbatim|strict\w*|raw|bare|unchanged|as is|preserv\w*|byte\w*|character\w*"
@@ -25,6 +26,9 @@ STRICT = re.compile(
     re.IGNORECASE,
 )
 """How prompts say, or may mean, that white space and the like matter."""
+LINES = re.compile(r"\blines?\b", re.IGNORECASE)
+"""How prompts speak of the lines of a reply, whose ends may then be meant."""
+SENTENCES = re.compile(r"\bsentences?\b", re.IGNORECASE)
 PLAIN = "I look at what is asked and go through it with care."
 LONG = " ".join([PLAIN, "Then I look at it once more, so that nothing is missed."] * 14)
 REMARK = "I went through it once more and also worked backwards, and it comes out the same each time."
@@ -44,9 +48,13 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
         found += _reasoned(anatomy, row)
         found += _spelled(anatomy, row)
         found += _repeated(anatomy, row)
+        found += _explained(anatomy, row)
         found += _marked_before(anatomy, row)
     if anatomy.task in ("answer", "expression", "form"):
         found += _inside_tags(anatomy, row)
+    if anatomy.task == "open":
+        found += _with_decimal(anatomy, row)
+    found += other_ways(anatomy, row)
     if anatomy.task != "code":
         found += rewritten(anatomy, row)
         found += in_other_order(anatomy, row)
@@ -103,7 +111,8 @@ def _spaced(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 yield _paid(row, changed, "white_space", f"that is right {what}", text, careful)
         if "\n" in bare and anatomy.task != "code":
             windows = text.replace("\n", "\r\n")
-            yield _paid(row, windows, "line_ends", "that is right, with Windows line ends", text, careful)
+            shown = careful or LINES.search(anatomy.rows[row].prompt.text) is not None
+            yield _paid(row, windows, "line_ends", "that is right, with Windows line ends", text, shown)
     if blocks(anatomy) and not strict(anatomy, row):
         yield from _between_blocks(anatomy, row)
 
@@ -177,6 +186,32 @@ def _reasoned(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         for count in (4, 9):
             text = f"{slot.text}\n{' '.join([REMARK] * count)}"
             yield _paid(row, text, "long_remark", "that is right, with a long remark after it", short)
+
+
+def _explained(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """A letter of a choice with its reason: where one is paid, the same with an article must be."""
+    if anatomy.form.closed:
+        return
+    for slot in anatomy.good_slots(row)[:2]:
+        head, tail = slot.text[: slot.end], slot.text[slot.end :]
+        if re.fullmatch(r"[A-Za-z]", slot.value.strip()) and re.fullmatch(r"[.\s]*", tail):
+            plain = f"{head}, because it fits best."
+            yield Probe(row, plain, "explained", "steady", "that is right, with its reason")
+            said = "that is right, with an article in its reason"
+            yield _paid(row, f"{head}, because it is a good fit.", "explained", said, plain)
+
+
+def _with_decimal(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """A decimal where a whole number is paid, in prompts that count sentences: its point ends none."""
+    if not SENTENCES.search(anatomy.rows[row].prompt.text):
+        return
+    for text in anatomy.rows[row].good[:2]:
+        end = re.search(r"[.!?]?\s*\Z", text)
+        head, tail = (text[: end.start()], text[end.start() :]) if end else (text, "")
+        plain = f"{head} of about 2 metres{tail}"
+        yield Probe(row, plain, "decimal_point", "steady", "that is right, with a whole number more")
+        said = "that is right, with a decimal in a sentence"
+        yield _paid(row, f"{head} of about 2.5 metres{tail}", "decimal_point", said, plain)
 
 
 def _plain_leads(anatomy: Anatomy, row: int) -> list[Slot]:

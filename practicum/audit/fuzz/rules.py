@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.anatomy import Anatomy, Slot, marked
 from practicum.audit.fuzz.damage import ITEM, LINE, STEP, STOP_WORD, split
 from practicum.audit.fuzz.instructions import NUMBERS
 from practicum.audit.fuzz.probe import Probe
@@ -75,12 +75,17 @@ FILLER = "thing"
 
 @dataclass(frozen=True)
 class Parts:
-    """A right reply as a list: the values of its parts, with what stands before and after each."""
+    """A right reply as a list: the values of its parts, with what stands before and after each.
+
+    head, tail: what stands before and after the list.
+    """
 
     values: tuple[str, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
     gap: str
+    head: str = ""
+    tail: str = ""
 
     def written(self, values: Sequence[str]) -> str:
         """The reply with these values, numbered on where its parts are numbered."""
@@ -91,7 +96,7 @@ class Parts:
             last = place == len(values) - 1
             tail = self.after[-1] if last else self.after[min(place, len(self.after) - 2)]
             lines.append(f"{head}{value}{tail}")
-        return self.gap.join(lines)
+        return self.head + self.gap.join(lines) + self.tail
 
 
 def unchecked_rules(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -196,8 +201,16 @@ def parts_of(anatomy: Anatomy, row: int) -> list[Parts]:
     return []
 
 
+def _tagged(text: str) -> Slot:
+    """Where the list stands: in the last tags of a reply, else all of it."""
+    slot = marked(text)
+    inside = slot is not None and re.match(r"\s*(?:</|\})", text[slot.end :])
+    return slot if slot is not None and inside else Slot(text, 0, len(text))
+
+
 def _parts(text: str, pattern: re.Pattern[str]) -> Parts | None:
-    parts, gaps = split(text.strip(), pattern)
+    slot = _tagged(text)
+    parts, gaps = split(text[slot.start : slot.end].strip(), pattern)
     if (
         len(parts) < 2
         or len(set(gaps)) > 1
@@ -210,7 +223,7 @@ def _parts(text: str, pattern: re.Pattern[str]) -> Parts | None:
     if not all(values):
         return None
     tails = [one[len(value) :] for one, value in zip(bare, values, strict=True)]
-    return Parts(tuple(values), tuple(heads), tuple(tails), gaps[0])
+    return Parts(tuple(values), tuple(heads), tuple(tails), gaps[0], text[: slot.start], text[slot.end :])
 
 
 def _broken(

@@ -17,6 +17,8 @@ _NUMBER = re.compile(
 )
 NUMBER = re.compile(r"(?<![\w.])[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?(?!\w|[.,]\d|/\d)")
 """A number as people write it in a text, alone between other words."""
+DATE = re.compile(r"(?<!\d)\d\d?([-/.])\d\d?\1\d{4}(?!\d)")
+"""A date by its numbers, the year last."""
 ARTICLES = {"a", "an", "the"}
 OPPOSITES = {
     "yes": "no",
@@ -46,6 +48,13 @@ def number_of(text: str) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         return None
     return value / 100 if percent else value
+
+
+def readings(date: str) -> list[str]:
+    """A date by its numbers, year last, as YYYY-MM-DD: day first, and month first."""
+    one, other, year = (int(part) for part in re.split(r"[-/.]", date))
+    orders = ((other, one), (one, other))
+    return [f"{year:04}-{month:02}-{day:02}" for month, day in orders if month <= 12 and day <= 31]
 
 
 def words_of(text: str) -> list[str]:
@@ -132,6 +141,7 @@ SURE = {
     "a sign for a point",
     "values exchanged",
     "equal at few points",
+    "equal at half the points",
 }
 """Changes that make a wrong answer whatever `differ` says."""
 
@@ -229,7 +239,7 @@ def _wrong_words(gold: str, others: Sequence[str]) -> list[tuple[str, str]]:
     unit = re.fullmatch(r"(-?\d[\d,.]*) ?([A-Za-z\u00b0\u00b5/^\d]+)", gold)
     if unit and not unit[2][0].isdigit():
         found += [("unit changed", f"{unit[1]} furlongs")]
-    found += _wrong_dates(gold)
+    found += wrong_dates(gold)
     found += _wrong_signs(gold)
     if letters and len(words) > 1:
         fragment = next(
@@ -269,6 +279,10 @@ LABELLED = re.compile(r"([A-Za-z_]\w*)(\s*[=:]\s*)(-?\d+(?:\.\d+)?)")
 FORMULA = re.compile(r"(?=.*[a-z])(?=.*[-+*^\d])[\da-z+\-*^(). ]+")
 
 
+HALF_OF_POINTS = ((1, 2, 3, 4, 5), (1, 2, 4, 6, 7, 9), (-8, -5, -3, -1, 2, 4, 6, 9))
+"""Half of the whole numbers that points are drawn from, from 1 to 9 or 10 and from -10 to 10."""
+
+
 def _wrong_signs(gold: str) -> list[tuple[str, str]]:
     """Another sign for a point, as a pattern takes it; labelled values exchanged; and formulas that are equal
     at the first whole numbers only."""
@@ -284,10 +298,13 @@ def _wrong_signs(gold: str) -> list[tuple[str, str]]:
         name = letters.pop()
         for more in (f"{name}*({name}-1)", f"{name}*({name}-1)*({name}-2)*({name}-3)"):
             found.append(("equal at few points", f"{gold} + {more}"))
+        for roots in HALF_OF_POINTS:
+            more = "*".join(f"({name}{-root:+d})" for root in roots)
+            found.append(("equal at half the points", f"{gold} + {more}"))
     return found
 
 
-def _wrong_dates(gold: str) -> list[tuple[str, str]]:
+def wrong_dates(gold: str) -> list[tuple[str, str]]:
     """Dates with day and month turned, and times with hours and minutes turned or half a day off."""
     found: list[tuple[str, str]] = []
     date = re.fullmatch(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)", gold)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
-from practicum.audit.fuzz.damage import damaged, without_named_labels
+from practicum.audit.fuzz.damage import UNORDERED, damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.emptied import emptied
 from practicum.audit.fuzz.grids import off_the_board
@@ -24,9 +24,20 @@ from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
 from practicum.audit.fuzz.queries import wrong_queries
+from practicum.audit.fuzz.ranges import out_of_range
 from practicum.audit.fuzz.reference import of_reference
 from practicum.audit.fuzz.rules import unchecked_rules
-from practicum.audit.fuzz.values import differ, holds, items_of, number_of, wrong_values
+from practicum.audit.fuzz.squares import wrong_squares
+from practicum.audit.fuzz.values import (
+    DATE,
+    NUMBER,
+    differ,
+    holds,
+    items_of,
+    number_of,
+    wrong_dates,
+    wrong_values,
+)
 
 HEDGES = (
     "I do not know.",
@@ -35,6 +46,13 @@ HEDGES = (
     "A hard question. Because of that, certainly, a definite end.",
     *("...", "?", "None", "null", "N/A"),
 )
+LONG_ANSWER = 3
+"""Words of an answer that a reward may compare with a tolerance."""
+NO_ANSWER = re.compile(
+    r"\b(?:(?:do|does|can|could|am|are) ?n[o']t|cannot|unable|unsure|unclear|no idea|impossible)\b",
+    re.IGNORECASE,
+)
+"""How a text says that it gives no answer."""
 INJECTED = (
     ".*",
     ".",
@@ -153,8 +171,22 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _sprays(anatomy, row)
     if task != "code":
         yield from mistyped(anatomy, row)
-        yield from wrong_queries(row, anatomy.rows[row])
+        yield from _no_number(anatomy, row)
+    yield from wrong_queries(row, anatomy.rows[row])
+    yield from wrong_squares(row, anatomy.rows[row])
+    yield from out_of_range(anatomy, row)
     yield from unchecked_rules(anatomy, row)
+
+
+def _no_number(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """Honest wrong texts with "nan" or "inf" as their last number, from which no comparison keeps them."""
+    if anatomy.task == "answer":
+        return  # It stands in the place of the right number there.
+    for text in anatomy.rows[row].bad[:2]:
+        numbers = [*NUMBER.finditer(text)]
+        for content in ("nan", "inf", "-inf") if numbers else ():
+            changed = text[: numbers[-1].start()] + content + text[numbers[-1].end() :]
+            yield _refused(row, changed, "non_finite", "that is wrong and gives no number", alone=False)
 
 
 def _refused(row: int, text: str, family: str, what: str, alone: bool = True) -> Probe:
@@ -175,7 +207,7 @@ def _nothing(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 def values(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
     """Wrong answers to a row, with how each was made."""
-    prompt = anatomy.rows[row].prompt.text
+    prompt, gold = anatomy.rows[row].prompt.text, anatomy.rows[row].gold
     numbers = [number_of(one.gold) for one in anatomy.rows if number_of(one.gold) is not None]
     exact = all(one is not None and one.denominator == 1 for one in numbers) and not EXACT_WORDS.search(
         prompt
@@ -183,7 +215,11 @@ def values(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
     percent = (
         "%" in prompt or "percent" in prompt.casefold() or any("%" in text for text in anatomy.rows[row].good)
     )
-    found = wrong_values(anatomy.rows[row].gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
+    found = wrong_values(gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
+    for slot in anatomy.good_slots(row):
+        written = slot.value.strip()
+        # Day and month are told apart by the form that the reply writes them in.
+        found += [one for one in wrong_dates(written) if written != gold and DATE.fullmatch(written)]
     return [(how, value) for how, value in found if not anatomy.allowed(row, value)]
 
 
@@ -316,7 +352,7 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             prompt = anatomy.rows[row].prompt.text
             if not form.named and anatomy.final and not ASKS_FOR.search(prompt):
                 for bad in anatomy.rows[row].bad[:2]:
-                    if not anatomy.wrong(row) and not differ(bad, gold):
+                    if (not anatomy.wrong(row) and not differ(bad, gold)) or not _answers(bad, gold):
                         continue
                     yield _refused(row, f"{slot.text}\n{bad}", "contradiction", what)
                     # What stands before the end may be work where the end is the answer.
@@ -324,6 +360,15 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     if not (worked and LAST.search(prompt)):
                         yield _refused(row, f"{bad}\n{slot.text}", "contradiction", what)
                         yield _refused(row, f"{bad} {slot.text}", "contradiction", what)
+
+
+def _answers(text: str, gold: str) -> bool:
+    """Whether a wrong text gives an answer of the gold one's kind, which contradicts a right one."""
+    if NO_ANSWER.search(text):
+        return False
+    if number_of(gold) is not None:
+        return NUMBER.search(text) is not None
+    return not re.fullmatch(r"[A-Za-z]", gold) or re.search(r"(?<![\w'])[A-Z](?![\w'])", text) is not None
 
 
 def _mentions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
@@ -387,7 +432,7 @@ def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield _refused(row, "A, B, C, D", "answer_spray", what)
         yield _refused(row, "A, B, C or D: all of them, (A) (B) (C) (D)", "answer_spray", what)
     parts = items_of(gold)
-    ordered = re.search(
+    ordered = not UNORDERED.search(anatomy.rows[row].prompt.text) and re.search(
         r"\b(order|sort\w*|rank\w*|ascending|descending|sequence|alphabetical\w*|first to last)\b",
         anatomy.rows[row].prompt.text,
         re.IGNORECASE,
@@ -447,7 +492,9 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             yield from silent(slot.filled(text), "injection", "whose answer is a pattern or a piece of code")
     for probe in odd_probes(anatomy, row, 0, 1):
         plain = unicodedata.normalize("NFKC", probe.text)
-        if not holds(plain, gold) and not _repeats_right(anatomy, row, probe.text):
+        # One odd sign in a whole sentence leaves it the same to a reward that allows for slips.
+        near = len(gold.split()) > LONG_ANSWER and holds(re.sub(r"[^A-Za-z\s]", "", probe.text), gold)
+        if not holds(plain, gold) and not near and not _repeats_right(anatomy, row, probe.text):
             yield from silent(probe.text, "odd_text", "of an odd text without the answer")
     for text in GENERIC:
         yield from silent(text, "bare_format", "without an answer")

@@ -1,0 +1,67 @@
+"""Another shortest way through a graph that the prompt lists, which is as right as the one of the row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from practicum.audit.fuzz.anatomy import Anatomy, Slot, marked
+from practicum.audit.fuzz.probe import Probe
+
+SHORTEST = re.compile(
+    r"\b(?:short\w*|few\w*|least)\b[^.]{0,40}\b(?:paths?|routes?|ways?|edges|steps|stops|hops|moves|links)\b"
+    r"|\b(?:paths?|routes?|ways?)\b[^.]{0,80}\b(?:few\w*|short\w*|least)\b",
+    re.IGNORECASE,
+)
+ANY_WAY = re.compile(
+    r"\b(?:undirected|two-way|both (?:ways|directions)|either (?:way|direction))\b", re.IGNORECASE
+)
+"""How prompts say that links can be taken from either end."""
+NO_COSTS = re.compile(
+    r"\b(?:cost|weigh|length|distance|minute|hour|km|alphabetical|lexicograph)\w*", re.IGNORECASE
+)
+"""What may make one of two ways with equally many links the better one."""
+JOINT = re.compile(r"\s*(?:->|\u2192|[-\u2013,>])\s*|\s+")
+MOST_NODES = 40
+
+
+def other_ways(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """A way between the same ends with as many links as the right one, over links that the prompt lists."""
+    prompt = anatomy.rows[row].prompt.text
+    if not (SHORTEST.search(prompt) and ANY_WAY.search(prompt)) or NO_COSTS.search(prompt):
+        return
+    for text in anatomy.rows[row].good[:1]:
+        slot = marked(text) or Slot(text, 0, len(text))
+        joint = JOINT.search(slot.value)
+        way = [one.strip() for one in slot.value.split(joint[0])] if joint else []
+        links = links_of(prompt, way)
+        if joint is None or any(frozenset(pair) not in links for pair in pairwise(way)):
+            return
+        other = _other_way(way, links)
+        if other:
+            what = "that gives another way, as short as the row's own"
+            yield Probe(row, slot.filled(joint[0].join(other)), "other_way", "paid", what, base=text)
+
+
+def links_of(prompt: str, way: list[str]) -> set[frozenset[str]]:
+    """The pairs of names that a prompt lists, as "A-B", "A B", "(A, B)" or, for single letters, "AB"."""
+    letters = all(len(one) == 1 for one in way)
+    name = r"[A-Za-z]" if letters else r"[A-Z][\w']*"
+    between = r"(?:\s?[-\u2013\u2014]+\s?)?" if letters else r"\s?[-\u2013\u2014]+\s?"
+    found = re.findall(rf"(?<![\w'])({name}){between}({name})(?![\w'])", prompt)
+    found += re.findall(rf"\(({name}), ?({name})\)", prompt)
+    return {frozenset(pair) for pair in found if pair[0] != pair[1]}
+
+
+def _other_way(way: list[str], links: set[frozenset[str]]) -> list[str]:
+    names = sorted(set().union(*links))
+    ways = [[way[0]]]
+    for _ in way[1:] if len(names) <= MOST_NODES else ():
+        ways = [
+            [*one, name]
+            for one in ways
+            for name in names
+            if name not in one and frozenset((one[-1], name)) in links
+        ][:1000]
+    return next((one for one in ways if one[-1] == way[-1] and one != way), [])
