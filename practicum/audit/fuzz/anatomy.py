@@ -419,7 +419,7 @@ def _valued(rows: Sequence[FuzzRow], slots: Mapping[tuple[int, str], Slot]) -> b
 
 def _arithmetic(text: str) -> Fraction | None:
     """The value of an expression of numbers, + - * / ** and brackets; None for anything else, or large."""
-    if not re.fullmatch(r"[0-9+\-*/(). ]{1,100}", text.strip()):
+    if not re.fullmatch(r"[0-9+\-*/(). ]{1,100}", text.strip()) or DATE.fullmatch(text.strip()):
         return None
     try:
         return _value(ast.parse(text.strip(), mode="eval").body)
