@@ -24,16 +24,21 @@ from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.config import load
 from practicum.reward.reached import reached
 from practicum.types import Prompt
-from tests.audit import fuzz_rewards_more, fuzz_rewards_third
+from tests.audit import fuzz_rewards_fourth, fuzz_rewards_more, fuzz_rewards_third
+from tests.audit.fuzz_rewards_fourth import FOURTH, FOURTH_ROWS
 from tests.audit.fuzz_rewards_more import MORE as SECOND
 from tests.audit.fuzz_rewards_more import MORE_ROWS as SECOND_ROWS
 from tests.audit.fuzz_rewards_third import THIRD, THIRD_ROWS
 
-MORE, MORE_ROWS = SECOND | THIRD, SECOND_ROWS | THIRD_ROWS
+MORE, MORE_ROWS = SECOND | THIRD | FOURTH, SECOND_ROWS | THIRD_ROWS | FOURTH_ROWS
 FUZZED = (
     "about_anything",
     "clock_of_any_digits",
     "expand_at_two_points",
+    "fields_in_order_at_times",
+    "lasting_in_plural",
+    "links_by_their_end",
+    "machines_without_end",
     "meetings_never_at_noon",
     "plans_to_the_letter",
     "range_as_answer",
@@ -54,6 +59,8 @@ BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 
 
 def module_of(name: str) -> ModuleType:
+    if name in FOURTH:
+        return fuzz_rewards_fourth
     return fuzz_rewards_third if name in THIRD else fuzz_rewards_more
 
 

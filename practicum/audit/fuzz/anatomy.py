@@ -311,7 +311,9 @@ def marked(text: str) -> Slot | None:
 
 
 def _same(one: str, other: str) -> bool:
-    return "".join(words_of(one)) == "".join(words_of(other))
+    first, second = ("".join(words_of(text)) for text in (one, other))
+    # A sign of times may be left out before pi.
+    return first == second or ("pi" in first and first.replace("*", "") == second.replace("*", ""))
 
 
 def _inside_word(text: str, start: int, end: int) -> bool:

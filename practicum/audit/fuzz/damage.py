@@ -90,7 +90,9 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 # The answer itself is as it was.
                 sure = False
             elif kind == "reordered":
-                sure = _order_shown(shown, what) or (
+                # Words in another order may be as right in a text of one's own.
+                free = anatomy.task == "open" and "word" in what and not _ordered(data)
+                sure = (_order_shown(shown, what) and not free) or (
                     anatomy.task == "answer" and "word" not in what and _ordered(data)
                 )
             elif kind == "not_closed":

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
 from practicum.audit.fuzz.anatomy import Anatomy
 from practicum.audit.fuzz.probe import Probe
-from practicum.audit.fuzz.values import items_of
+from practicum.audit.fuzz.values import items_of, json_of
 
 MATTER = r"(?:\w+ ){0,2}(?:matters?|counts?|is significant|are significant|is important|are important)\b"
 DENIED = re.compile(
     r"\b(?:not|n't|never|ignor\w+|regardless|irrelevant|insensitive|optional|whatever|any)\b", re.I
 )
 """What turns a declaration into its opposite, in it or at most `NEAR` letters before, in its sentence."""
+SORTED_KEYS = re.compile(
+    r"\bkeys?\b[^.;]{0,30}\b(?:alphabetical\w*|sorted|ascending|order of)\b"
+    r"|\bsort(?:ed)? (?:by )?(?:the |its )?keys?\b",
+    re.I,
+)
 NEAR = 25
 LONGEST = 300
 
@@ -64,7 +70,8 @@ DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
     (
         rf"\bcase[- ]sensitive|\b(?:case|capitali[sz]ation|capitals) {MATTER}"
         r"|\b(?:exact|same|correct|proper|right) (?:letter |upper and lower )?(?:case|capitali[sz]ation)\b"
-        rf"|\bupper[- ]?(?:case)? and lower[- ]?case(?: letters)? {MATTER}",
+        rf"|\bupper[- ]?(?:case)? and lower[- ]?case(?: letters)? {MATTER}"
+        rf"|\b(?:capital|large|upper) (?:letters )?and (?:small|lower)(?: letters)? {MATTER}",
         "in other letters of upper or lower case",
         (str.swapcase, str.lower, str.upper, _first_turned),
     ),
@@ -131,6 +138,7 @@ def declared(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     data = anatomy.rows[row]
     if anatomy.task == "code":
         return
+    yield from _keys_in_order(anatomy, row)
     for pattern, what, edits in DECLARATIONS:
         if not _says(data.prompt.text, pattern):
             continue
@@ -142,6 +150,25 @@ def declared(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     yield Probe(
                         row, whole, "declared_ignored", "refused", f"{what}, which its prompt rules out"
                     )
+
+
+def _keys_in_order(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """Right JSON with its keys turned, where the prompt wants them sorted."""
+    data = anatomy.rows[row]
+    if not SORTED_KEYS.search(data.prompt.text):
+        return
+    what = "with its keys in another order, which its prompt rules out"
+    for text in data.good[:2]:
+        found = re.search(r"\{.*\}", text, re.DOTALL)
+        value = json_of(found[0]) if found else None
+        if found is None or not isinstance(value, dict) or len(value) < 2:
+            continue
+        keys = list(value)
+        for order in (keys[::-1], [keys[1], keys[0], *keys[2:]]):
+            for spaces in (None, 1):
+                written = json.dumps({key: value[key] for key in order}, indent=spaces, ensure_ascii=False)
+                changed = text[: found.start()] + written + text[found.end() :]
+                yield Probe(row, changed, "keys_unordered", "refused", what)
 
 
 def _says(prompt: str, pattern: str) -> bool:

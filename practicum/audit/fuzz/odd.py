@@ -171,6 +171,10 @@ IN_FIELD = (
     "\u4e09",  # three in Chinese: numeric, a letter
 )
 """Signs of each class that Python calls a digit or a number, for all numbers in a reply."""
+INSTRUCTION = re.compile(r"\s*(?:\d+[.:)]?\s+)?[A-Z]{2,6}(?:[ ,]+[\w#-]+){0,3}\s*")
+JUMP = re.compile(r"\b(?:J[A-Z]{1,3}|GOTO|GO TO|BR[A-Z]*|B[A-Z]{2}|LOOP|REPEAT|JUMP\w*)\s+(?:\w+,? )?\Z")
+"""An instruction that goes to another line, at the end of what stands before its number."""
+MOST_LOOPS = 8
 OUT_OF_RANGE = ("0", "99", "-1", "1.5", "9" * 5000, "", "x", "1_0", "1e9", "1/0", "None")
 """What a number in a reply is not expected to be."""
 PATTERN = re.compile(r"\\[dwsDWSb]|\[[^\]\s]+\]|\(\?|[\w)\]][+*]\$?\s*$")
@@ -191,6 +195,7 @@ def slow_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     goods, texts = _places(anatomy, row), anatomy.rows[row].good
     block = next((found for text in texts for found in [BLOCK.search(text)] if found), None)
     found = [_steady(row, text, slow=True) for text in _right_at_first(anatomy, row)]
+    found += [_steady(place, text, slow=True) for place, text in _turned_back(anatomy)]
     for content in SLOW:
         text = goods[0].filled(content) if goods else content
         found.append(_steady(row, text, slow=True))
@@ -203,6 +208,23 @@ def _places(anatomy: Anatomy, row: int) -> list[Slot]:
     """Where right replies to a row give the gold answer; else what their marks are around."""
     found = [one for text in anatomy.rows[row].good for one in [marked(text)] if one is not None]
     return anatomy.good_slots(row) or found
+
+
+def _turned_back(anatomy: Anatomy) -> Iterator[tuple[int, str]]:
+    """Programs for a machine of the prompt's own, in capitals line by line, whose numbers lead back to the
+    first or second line."""
+    count = 0
+    for place, data in enumerate(anatomy.rows):
+        for text in data.good:
+            if not all(INSTRUCTION.fullmatch(line) for line in text.strip().splitlines()):
+                continue
+            numbers = [*NUMBERS.finditer(text)]
+            jumps = [one for one in numbers if JUMP.search(text[: one.start()])] or numbers[-1:]
+            for found in jumps[:2]:
+                for line in ("1", "2"):
+                    if line != found[0] and count < MOST_LOOPS:
+                        count += 1
+                        yield place, text[: found.start()] + line + text[found.end() :]
 
 
 def _right_at_first(anatomy: Anatomy, row: int) -> Iterator[str]:

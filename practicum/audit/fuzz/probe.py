@@ -33,3 +33,19 @@ class Probe:
     group: str = ""
     hint: bool = False
     contrast: bool = False
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A rewriting: its family, what it does to a right text, the new text, and whether it is right by itself.
+
+    alike: the reward that pays most edits of the family must pay them all.
+    hint: paid, it shows that the reward tolerates the like; refused, it shows nothing.
+    """
+
+    family: str
+    what: str
+    text: str
+    alike: bool = True
+    sure: bool = False
+    hint: bool = False

@@ -14,6 +14,8 @@ from practicum.audit.fuzz.values import json_of
 BLOCK = re.compile(r"(```[^\n`]*\n)(.*?)(```)", re.DOTALL)
 PYTHON = re.compile(r"```[ \t]*(?:python\d?|py\d?)?[ \t]*\n", re.IGNORECASE)
 """The head of a block of Python, or of a language that is not named."""
+PROGRAM = re.compile(r"(?m)^\s*(?:def|class|import|from|for|while|if|print\(|return)\b|=")
+"""What a program has that the output of one has not."""
 EXITS = (
     "import sys\nsys.exit(0)",
     "raise SystemExit",
@@ -200,6 +202,13 @@ def chatty_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
     yield probe(f"for _ in range(3):\n    print('line', _)\n{right}", more)
 
 
+def is_python(head: str, code: str) -> bool:
+    """Whether a block is a Python program, by its head or, where that names no language, by its words."""
+    if not PYTHON.match(head):
+        return False
+    return re.search(r"\w", head) is not None or PROGRAM.search(code) is not None
+
+
 def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
     """Right programs with comments, blank lines or a docstring more."""
     for text in data.good[:2]:
@@ -215,7 +224,13 @@ def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
             ("with an import", f"import math\n\n{found[2]}"),
         ):
             # A comment and an import are Python's; blank lines say nothing in any language.
-            if what != "with blank lines" and not PYTHON.match(found[1]):
+            if what != "with blank lines" and not is_python(found[1], found[2]):
+                continue
+            if (
+                what == "with blank lines"
+                and not re.search(r"[\w]", found[1])
+                and not is_python(*found.groups()[:2])
+            ):
                 continue
             yield Probe(
                 row,

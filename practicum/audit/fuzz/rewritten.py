@@ -11,20 +11,15 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
-from practicum.audit.fuzz.anatomy import Anatomy, Slot, arithmetic
-from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.anatomy import Anatomy, Slot
+from practicum.audit.fuzz.probe import Edit, Probe
 from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.spellings import LAYOUT, spelled_otherwise
 from practicum.audit.fuzz.values import number_of
 
-LAYOUT = re.compile(
-    r"\b(?:compact|minif\w*|one line|single line|order\w*|sort\w*|indent\w*|exact\w*|spaces?|white ?-?space"
-    r"|canonical)\b",
-    re.IGNORECASE,
-)
-"""How prompts speak of the layout of JSON."""
 CASED = re.compile(r"\b(?:case|capital\w*|upper\w*|lower\w*|exact\w*|verbatim)\b", re.IGNORECASE)
 BARE = re.compile(
     r"\b(?:only|just|nothing|bare|plain\w*|raw|single|without|no|not|exact\w*|format\w*|digits?|letters?|characters?"
@@ -48,21 +43,24 @@ LETTER_BY_LETTER = re.compile(
     re.IGNORECASE,
 )
 """How prompts may mean the very characters of a value."""
+BY_CODE_POINT = re.compile(
+    r"\b(?:exact\w*|verbatim|letter by letter|byte\w*|code ?points?|unicode|ascii|nf[ck]?[cd]|cop(?:y|ied)"
+    r"|repeat|echo)\b",
+    re.IGNORECASE,
+)
+"""How prompts may mean the very code points of a value."""
+SAME_ZEROS = re.compile(
+    r"\d[^.;]{0,40}\bare (?:all )?(?:the same|equal|equivalent)\b"
+    r"|\btrailing zeros? (?:are|is|do|does|may|can)\b",
+    re.IGNORECASE,
+)
+"""How prompts say that zeros behind a decimal point are free."""
 SUMS = re.compile(
     r"\b(?:expressions?|formula|sum that|calculation|arithmetic)\b[^.]*\+"
     r"|\+[^.]*\b(?:expressions?|formula)\b",
     re.IGNORECASE,
 )
 """How prompts allow an answer that has to be reckoned out."""
-FREE_CASE = re.compile(
-    r"\bcase[- ]insensitive(?:ly)?\b|\b(?:upper(?:[- ]?case)? (?:and|or) lower[- ]?case|capitali[sz]ation"
-    r"|(?:letter )?case) (?:(?:do|does|is|are) not|(?:do|does|is|are)n't|never) "
-    r"(?:matter|count|important|checked)"
-    r"|\b(?:ignor\w+|regardless of|in any) (?:(?:the|letter|upper|lower|or|and) )*case\b",
-    re.IGNORECASE,
-)
-"""How prompts say that upper and lower case are one."""
-CLOCK = re.compile(r"(\d\d?):(\d\d)(?: ?([AaPp])\.?[Mm]\.?)?")
 SENTENCE = re.compile(r"[^\n]*[^\W\d_]{2,} [^\n]*[^\W\d_]{2,} [^\n]*[.!?]")
 """Three words or more with the sign of their end."""
 LABEL = re.compile(r"[^\W\d_]\w*\s?[:=]\Z")
@@ -71,29 +69,15 @@ MOST_TEXTS = 2
 Filled = Callable[[str], str]
 
 
-@dataclass(frozen=True)
-class Edit:
-    """A rewriting: its family, what it does to a right text, the new text, and whether it is right by itself.
-
-    alike: the reward that pays most edits of the family must pay them all.
-    hint: paid, it shows that the reward tolerates the like; refused, it shows nothing.
-    """
-
-    family: str
-    what: str
-    text: str
-    alike: bool = True
-    sure: bool = False
-    hint: bool = False
-
-
 def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """The rewritings of the first honest right replies to a row."""
     data = anatomy.rows[row]
     shown = {*data.good, *data.bad}
     for text in data.good[:MOST_TEXTS]:
-        edits = (*_json(data, text), *_values(anatomy, row, text), *_lines(anatomy, text))
-        for edit in (*edits, *_expressions(anatomy, row, text)):
+        edits: tuple[Edit, ...] = ()
+        if anatomy.task != "code":
+            edits = (*_json(data, text), *_values(anatomy, row, text), *_lines(anatomy, text))
+        for edit in (*edits, *spelled_otherwise(anatomy, row, text)):
             if edit.text not in shown:
                 yield Probe(
                     row,
@@ -159,8 +143,6 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         return
     value, prompt, literal = slot.value.strip(), anatomy.rows[row].prompt.text, spelled_out(anatomy, row)
     yield from _sums(anatomy.rows[row], slot)
-    yield from _free_case(slot.filled, value, prompt)
-    yield from _clock(anatomy, slot)
     if SENTENCE.fullmatch(value):
         # The signs in and around a sentence are its own.
         yield from _typed(slot.filled, value, prompt)
@@ -170,7 +152,9 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         yield Edit("template", "as the template of the prompt shows it", slot.filled(f"${value}"), sure=True)
     if number_of(value) is not None:
         usual = not literal and not SEPARATORS.search(prompt)
-        yield from _numbers(slot.filled, value, usual)
+        for edit in _numbers(slot.filled, value, usual):
+            free = edit.family == "zeros" and SAME_ZEROS.search(prompt) is not None
+            yield replace(edit, sure=edit.sure or free)
     elif len(value) == 1 and value.isascii() and value.isalpha():
         bare = not re.search(r"[(\[]\Z", slot.text[: slot.start]) and not re.match(
             r"[.)\]]", slot.text[slot.end :]
@@ -195,43 +179,15 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
     yield from _typed(slot.filled, value, prompt)
 
 
-def _free_case(filled: Filled, value: str, prompt: str) -> Iterator[Edit]:
-    """A value in other letters of upper and lower case, where the prompt says that case is free."""
-    if FREE_CASE.search(prompt):
-        for what, changed in (
-            ("in lower case", value.lower()),
-            ("in capitals", value.upper()),
-            ("with a capital first", value[:1].upper() + value[1:]),
-        ):
-            if changed != value and changed.casefold() == value.casefold():
-                yield Edit("case_declared", f"{what}, where case is free", filled(changed), sure=True)
-
-
-def _clock(anatomy: Anatomy, slot: Slot) -> Iterator[Edit]:
-    """A time of day by twelve hours in place of twenty-four, or the other way round."""
-    found = CLOCK.fullmatch(slot.value.strip())
-    shown = [CLOCK.fullmatch(one.value.strip()) for one in anatomy.slots.values()]
-    halves = {bool(one[3]) for one in shown if one is not None}
-    if found is None or len(halves) < 2 or int(found[1]) > 23 or int(found[2]) > 59:
-        return
-    filled = slot.filled
-    hour, minute, half = int(found[1]), found[2], (found[3] or "").casefold()
-    if not half:
-        part = "AM" if hour < 12 else "PM"
-        twelve = f"{hour % 12 or 12}:{minute}"
-        yield Edit("clock", "as a time by twelve hours", filled(f"{twelve} {part}"), sure=True)
-    elif 1 <= hour <= 12:
-        full = hour % 12 + (12 if half == "p" else 0)
-        yield Edit("clock", "as a time by twenty-four hours", filled(f"{full:02}:{minute}"), sure=True)
-
-
 def _typed(filled: Filled, value: str, prompt: str) -> Iterator[Edit]:
     """The same letters as another keyboard gives them: accents as signs of their own (NFD), curly marks."""
     sure = not LETTER_BY_LETTER.search(prompt)
+    # NFC and NFD are one text by Unicode's own rule, whatever a prompt says of accents.
+    same = not BY_CODE_POINT.search(prompt)
     split = unicodedata.normalize("NFD", value)
     if split != value and unicodedata.normalize("NFC", value) == value:
         yield Edit(
-            "typography", "with its accents as signs of their own", filled(split), sure=sure, alike=False
+            "typography", "with its accents as signs of their own", filled(split), sure=same, alike=False
         )
     if re.search(r"\w'\w", value):
         curly = filled(re.sub(r"(?<=\w)'(?=\w)", "\u2019", value))
@@ -272,27 +228,6 @@ def _sums(data: FuzzRow, slot: Slot) -> Iterator[Edit]:
             if float(value) + float(more) - float(more) != float(value):
                 added = f"{plain} + {_short(more)} - {_short(more)}"
                 yield Edit("decimal_sum", "as a sum of decimals", slot.filled(added), sure=True)
-
-
-def _expressions(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
-    """The same arithmetic with other spaces, in brackets, and with the parts of a sum or product turned."""
-    slot = anatomy.slots.get((row, text))
-    if slot is None or anatomy.task != "expression" or LAYOUT.search(anatomy.rows[row].prompt.text):
-        return
-    written = slot.value.strip()
-    bare = re.sub(r"\s", "", written)
-    parts = re.fullmatch(r"([\d*/() ]+)\+([\d*/() ]+)", written) or re.fullmatch(
-        r"([\d() ]+)\*([\d() ]+)", written
-    )
-    turned = f"{parts[2].strip()} {written[parts.end(1)]} {parts[1].strip()}" if parts else ""
-    for what, changed in (
-        ("without spaces in its expression", bare),
-        ("with spaces around its signs", re.sub(r"(?<=[\d)])([-+*/]|\*\*)(?=[\d(])", r" \1 ", bare)),
-        ("with its parts turned", turned),
-        ("with its expression in brackets", f"({written})"),
-    ):
-        if changed not in ("", written) and arithmetic(changed) == arithmetic(written) is not None:
-            yield Edit("same_expression", what, slot.filled(changed), sure="brackets" not in what)
 
 
 def _short(value: Fraction) -> str:
@@ -338,6 +273,8 @@ def _numbers(filled: Filled, value: str, usual: bool) -> Iterator[Edit]:
     elif re.fullmatch(r"\d+\.\d+", bare):
         yield Edit("zeros", "with one more zero", filled(f"{value}0"))
         yield Edit("zeros", "with two more zeros", filled(f"{value}00"))
+        if re.fullmatch(r"\d+\.0+", bare):
+            yield Edit("zeros", "without its decimals of zero", filled(value.partition(".")[0]))
         if value.endswith("0"):
             yield Edit("zeros", "without the last zero", filled(value[:-1].rstrip(".")))
         if bare.startswith("0."):

@@ -55,8 +55,8 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     if anatomy.task == "open":
         found += _with_decimal(anatomy, row)
     found += other_ways(anatomy, row)
+    found += rewritten(anatomy, row)
     if anatomy.task != "code":
-        found += rewritten(anatomy, row)
         found += in_other_order(anatomy, row)
         found += among_words(anatomy, row)
     unique = {one.text: one for one in reversed(found)}

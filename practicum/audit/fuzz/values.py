@@ -59,7 +59,7 @@ def readings(date: str) -> list[str]:
 
 def words_of(text: str) -> list[str]:
     """Words and signs that carry meaning, without case, articles and punctuation at their ends."""
-    flat = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
+    flat = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-").replace("\u03c0", " pi ")
     return [word for word in re.findall(r"[^\W_]+|[-+*/^<>=]", flat) if word not in ARTICLES]
 
 

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
 from practicum.audit.fuzz.damage import UNORDERED, damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
+from practicum.audit.fuzz.edits import greedy_edits
 from practicum.audit.fuzz.emptied import emptied
 from practicum.audit.fuzz.grids import off_the_board
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
 from practicum.audit.fuzz.json_types import mistyped
+from practicum.audit.fuzz.links import wrong_links
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
@@ -175,6 +177,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield from wrong_queries(row, anatomy.rows[row])
     yield from wrong_squares(row, anatomy.rows[row])
     yield from out_of_range(anatomy, row)
+    yield from wrong_links(row, anatomy.rows[row])
+    yield from greedy_edits(row, anatomy.rows[row])
     yield from unchecked_rules(anatomy, row)
 
 
@@ -215,6 +219,9 @@ def values(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
     percent = (
         "%" in prompt or "percent" in prompt.casefold() or any("%" in text for text in anatomy.rows[row].good)
     )
+    if any(re.match(r"\s?%", slot.text[slot.end :]) for slot in anatomy.good_slots(row)):
+        # The sign stays behind the value: 0.25% is not 25%.
+        percent = False
     found = wrong_values(gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
     for slot in anatomy.good_slots(row):
         written = slot.value.strip()
