@@ -15,7 +15,7 @@ from functools import reduce
 from practicum.audit.fuzz.anatomy import Anatomy, core_of
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
-from practicum.audit.fuzz.values import FORMULA, json_of, number_of
+from practicum.audit.fuzz.values import is_formula, json_of, number_of
 
 LINE = re.compile(r"\n+")
 STEP = re.compile(r"\s*(?:->|=>|→|\||;)\s*")
@@ -150,7 +150,7 @@ def _wholes(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
     if anatomy.task == "answer":
         for slot in sorted(anatomy.good_slots(row), key=lambda one: len(one.text))[:1]:
             # The terms of a formula have no order.
-            if number_of(slot.value) is None and not FORMULA.fullmatch(slot.value.strip()):
+            if number_of(slot.value) is None and not is_formula(slot.value.strip()):
                 yield slot.value, slot.text[: slot.start], slot.text[slot.end :]
         return
     for text in anatomy.rows[row].good[:2]:

@@ -11,6 +11,12 @@ from practicum.audit.fuzz.rows import FuzzRow
 BLOCK = re.compile(r"(<{5,7} ?SEARCH[^\n]*\n)(.*?)(\n={5,7}\n)(.*?)(\n>{5,7} ?REPLACE)", re.DOTALL)
 
 
+NOTHING_ELSE = re.compile(
+    r"\b(?:nothing else|only|minimal\w*|smallest|just|(?:do not|don't|without) chang\w+)\b", re.IGNORECASE
+)
+"""How prompts say that an edit changes what is asked for and no more."""
+
+
 def greedy_edits(row: int, data: FuzzRow) -> Iterator[Probe]:
     """The first right edit of a row that also deletes the lines behind it, keeps the old line beside the new
     one, or adds a line."""
@@ -21,10 +27,12 @@ def greedy_edits(row: int, data: FuzzRow) -> Iterator[Probe]:
         found = blocks[0]
         old, new = found[2], found[4]
         behind = _behind(old, data.prompt.text)
-        changes = [("that keeps the old lines beside the new ones", old, f"{old}\n{new}")]
+        changes = []
         if behind:
             changes += [("that deletes lines it was not asked to change", f"{old}\n{behind}", new)]
-        changes += [("that adds a line it was not asked for", old, f"{new}\nunasked = True")]
+        if NOTHING_ELSE.search(data.prompt.text):
+            changes += [("that keeps the old lines beside the new ones", old, f"{old}\n{new}")]
+            changes += [("that adds a line it was not asked for", old, f"{new}\nunasked = True")]
         for what, search, replace in changes:
             edit = f"{found[1]}{search}{found[3]}{replace}{found[5]}"
             changed = text[: found.start()] + edit + text[found.end() :]

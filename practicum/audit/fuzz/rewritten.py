@@ -50,7 +50,7 @@ BY_CODE_POINT = re.compile(
 )
 """How prompts may mean the very code points of a value."""
 SAME_ZEROS = re.compile(
-    r"\d[^.;]{0,40}\bare (?:all )?(?:the same|equal|equivalent)\b"
+    r"\d\.0+\b[^;]{0,30}\b(?:are|is) (?:all )?(?:the same|equal|equivalent|one)\b"
     r"|\btrailing zeros? (?:are|is|do|does|may|can)\b",
     re.IGNORECASE,
 )

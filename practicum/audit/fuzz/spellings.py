@@ -174,6 +174,8 @@ def _elements(text: str, prompt: str) -> Iterator[Edit]:
     found = EMPTY_ELEMENT.search(text)
     if found is None or not XML.search(prompt) or LAYOUT.search(prompt):
         return
+    # What the prompt spells out may be meant as it stands.
+    sure = f"<{found[1]} " not in prompt
     pairs = ATTRIBUTE.findall(found[2])
 
     def element(pairs: list[tuple[str, str]], quote: str = '"', end: str = "/>") -> str:
@@ -181,8 +183,8 @@ def _elements(text: str, prompt: str) -> Iterator[Edit]:
         return text[: found.start()] + f"<{found[1]}{inside}{end}" + text[found.end() :]
 
     if len(pairs) > 1:
-        yield Edit("xml", "with its attributes in another order", element(pairs[::-1]), sure=True)
-    yield Edit("xml", "with its attributes in single quotes", element(pairs, "'"), sure=True)
+        yield Edit("xml", "with its attributes in another order", element(pairs[::-1]), sure=sure)
+    yield Edit("xml", "with its attributes in single quotes", element(pairs, "'"), sure=sure)
     yield Edit("xml", "with an end tag of its own", element(pairs, end=f"></{found[1]}>"), alike=False)
 
 

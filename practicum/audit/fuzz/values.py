@@ -279,6 +279,12 @@ LABELLED = re.compile(r"([A-Za-z_]\w*)(\s*[=:]\s*)(-?\d+(?:\.\d+)?)")
 FORMULA = re.compile(r"(?=.*[a-z])(?=.*[-+*^\d])[\da-z+\-*^(). ]+")
 
 
+def is_formula(text: str) -> bool:
+    """Whether a text is a polynomial in single letters, with a sign between its terms."""
+    letters = re.findall(r"[a-z]+", text)
+    return bool(FORMULA.fullmatch(text) and re.search(r"[\w)] ?[-+*^]", text)) and max(map(len, letters)) == 1
+
+
 HALF_OF_POINTS = ((1, 2, 3, 4, 5), (1, 2, 4, 6, 7, 9), (-8, -5, -3, -1, 2, 4, 6, 9))
 """Half of the whole numbers that points are drawn from, from 1 to 9 or 10 and from -10 to 10."""
 
@@ -294,7 +300,7 @@ def _wrong_signs(gold: str) -> list[tuple[str, str]]:
         values = iter([one[3] for one in labelled[::-1]])
         found.append(("values exchanged", LABELLED.sub(lambda one: one[1] + one[2] + next(values), gold)))
     letters = set(re.findall(r"[a-z]+", gold))
-    if FORMULA.fullmatch(gold) and len(letters) == 1 and all(len(one) == 1 for one in letters):
+    if is_formula(gold) and len(letters) == 1:
         name = letters.pop()
         for more in (f"{name}*({name}-1)", f"{name}*({name}-1)*({name}-2)*({name}-3)"):
             found.append(("equal at few points", f"{gold} + {more}"))
