@@ -183,7 +183,8 @@ NOTE = (
     "first measured, 7 were named. Of 34 faulty and 21 clean ones by another hand, never seen by the author, "
     "19 were named and 4 accused at first, 30 and 1 after two more rounds led by remarks on kinds. Of 20 "
     "faulty and 10 clean ones of kinds in neither collection, 10 were named and 1 accused when first met; of "
-    "as many by a third hand, of kinds in none of these, 8 and 4; by a fourth, of other kinds again, 8 and 2."
+    "as many by a third hand, of kinds in none of these, 8 and 4; by a fourth, of others again, 8 and 2; "
+    "of 12 and 18 by a fifth, 4 and 4."
 )
 
 

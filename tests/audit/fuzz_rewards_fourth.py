@@ -142,7 +142,54 @@ def _bill(question: str, gold: str, off: str, other: str) -> dict[str, Any]:
     )
 
 
+def _boxed(question: str, gold: str, good: list[str], bad: list[str]) -> dict[str, Any]:
+    return _row(
+        f"{question} The result in \\boxed{{}}, as a fraction (a/b or \\frac{{a}}{{b}}) or a decimal, exact.",
+        gold,
+        good,
+        bad,
+    )
+
+
+def _chosen(question: str, gold: str, good: list[str], off: str) -> dict[str, Any]:
+    return _row(
+        f"{question} The letter alone in \\boxed{{}}, plain, in parentheses or in \\text{{}}.",
+        gold,
+        good,
+        [f"\\boxed{{{off}}}", f"It is {gold}."],
+    )
+
+
+def _cited(passages: int, gold: list[int], bad: list[str]) -> dict[str, Any]:
+    said = "".join(f"[{one}]" for one in gold)
+    return _row(
+        f"There are {passages} passages, [1] to [{passages}]. Say something, then name all that state the answer {gold}, each once. The last line is 'Sources: ' and the numbers, as in 'Sources: [1], [2]'.",
+        json.dumps(gold),
+        [f"I read them.\nSources: {said.replace('][', '], [')}", f"Sources: {said}"],
+        [f"Sources: {one}" for one in bad],
+    )
+
+
+def _called(request: str, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    call = {"name": name, "arguments": fields}
+    spaced = json.dumps(call, indent=1)
+    return _row(
+        f'{request} Reply only with <tool_call>{{"name": ..., "arguments": {{...}}}}</tool_call>.',
+        json.dumps(call),
+        [f"<tool_call>{json.dumps(call)}</tool_call>", f"<tool_call>\n{spaced}\n</tool_call>"],
+        [json.dumps(call), f"Sure! <tool_call>{json.dumps(call)}</tool_call>"],
+    )
+
+
 FOURTH_ROWS: dict[str, Rows] = {
+    "boxed": [
+        _boxed("What is 1/4 + 1/4?", "1/2", ["\\boxed{\\frac{1}{2}}", "Two quarters. \\boxed{0.5}"], ["\\boxed{\\frac{1}{4}}", "1/2"]),
+        _boxed("What is 2/3 - 1?", "-1/3", ["\\boxed{-\\frac{1}{3}}", "\\boxed{-1/3}"], ["\\boxed{1/3}", "\\boxed{-0.33}"]),
+        _boxed("What is the probability of 5 or 6?", "1/3", ["\\boxed{\\frac{2}{6}} = \\boxed{\\frac{1}{3}}", "\\boxed{1/3}"], ["\\boxed{\\frac{2}{6}} or \\boxed{\\frac{1}{2}}", "\\boxed{3}"]),
+    ],
+    "chosen": [_chosen("Liquid at 20 C? A) iron B) mercury C) tin", "B", ["\\boxed{B}", "It melts early. \\boxed{(B)}"], "A"), _chosen("The derivative of x^3? A) 3x^2 B) x^2", "A", ["I bring it down. \\boxed{A}", "$\\boxed{\\text{A}}$"], "B")],
+    "cited": [_cited(3, [1, 3], ["[1]", "[1], [2], [3]"]), _cited(4, [1, 2, 4], ["[1-4]", "1, 2, 4"]), _cited(2, [2], ["[1]", "[2], [2]"])],
+    "called": [_called("Wake me in 20 minutes.", "set_timer", {"minutes": 20, "loud": True}), _called("All lights off.", "lights_off", {"room": None}), _called("Turn 2.5 miles into km.", "convert", {"value": 2.5, "to": "km"})],
     "elements": [_element("book", {"title": "Emma", "year": "1815"}), _element("city", {"name": "Graz", "code": "8010"}), _element("atom", {"number": "26", "name": "iron"})],
     "essays": [_essay("bread", 2, ["Flour and water.", "The oven is hot."], ["Flour.", "Water.", "Fire."]), _essay("rain", 3, ["It drips.", "It pours.", "It stops."], ["It drips.", "It pours."])],
     "percents": [_percent("What percentage of 80 is 20?", "25", "20", "4"), _percent("What percentage of 50 is 3?", "6", "3", "5"), _percent("How many percent of 64 are 48?", "75", "48", "16")],
@@ -391,6 +438,73 @@ def _amount(text):
 
 sound_bills = each(lambda text, gold: _amount(text) == Decimal(gold))
 bills_as_text = each(lambda text, gold: _dollars(text) == gold)
+
+
+def _fraction(text):
+    found = re.fullmatch(r"(-?)\\[dt]?frac\{(-?[0-9]{1,6})\}\{([0-9]{1,6})\}", text.strip())
+    plain = f"{found[1]}{found[2]}/{found[3]}".replace("--", "") if found else text.strip()
+    try:
+        return (
+            Fraction(plain.replace(" ", ""))
+            if re.fullmatch(r"-?[0-9]{1,6}(?:\.[0-9]{1,6}| */ *[0-9]{1,6})?", plain)
+            else None
+        )
+    except ZeroDivisionError:
+        return None
+
+
+def _boxes(text, inside):
+    found = re.findall(rf"\\boxed\{{({inside})\}}", text)
+    return found if len(found) == text.count("\\boxed") else []
+
+
+sound_boxed = each(
+    lambda text, gold: {_fraction(one) for one in _boxes(text, r"(?:[^{}]|\{[^{}]*\})*")} == {Fraction(gold)}
+)
+sound_chosen = each(
+    lambda text, gold: (
+        {re.sub(r"[^A-C]", "", one) for one in _boxes(text, r" *(?:[A-C]|\([A-C]\)|\\text\{[A-C]\}) *")}
+        == {gold}
+    )
+)
+
+
+def _sources(text, gold):
+    found = re.fullmatch(
+        r"Sources:\s*(\[[0-9]{1,2}\](?:\s*,?\s*\[[0-9]{1,2}\])*)\.?",
+        text.rstrip().split("\n")[-1].strip(),
+        re.ASCII,
+    )
+    return (
+        bool(found)
+        and text.count("Sources:") == 1
+        and sorted(map(int, re.findall("[0-9]+", found[1]))) == json.loads(gold)
+    )
+
+
+def _call(text, gold):
+    inside = re.fullmatch(r"<tool_call>(.*)</tool_call>", text.strip(), re.DOTALL)
+    try:
+        found = (
+            json.loads(
+                inside[1],
+                object_pairs_hook=lambda pairs: {
+                    "pairs": sorted([key, json.dumps(value)] for key, value in pairs)
+                },
+            )
+            if inside
+            else None
+        )
+    except (ValueError, RecursionError):
+        return False
+    wanted = json.loads(
+        gold,
+        object_pairs_hook=lambda pairs: {"pairs": sorted([key, json.dumps(value)] for key, value in pairs)},
+    )
+    return json.dumps(found) == json.dumps(wanted)
+
+
+sound_cited, sound_called = each(_sources), each(_call)
 
 
 FOURTH: dict[str, tuple[str, str, str]] = {

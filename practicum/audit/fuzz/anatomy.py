@@ -43,6 +43,7 @@ WRITES = re.compile(
     re.IGNORECASE,
 )
 """How prompts ask for a text of one's own, where an answer to be found in it is a condition."""
+BALANCED = r"(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*?"
 ROUNDED = Fraction(1, 100)
 """How far a right reply may be from a gold decimal, as a share of it."""
 SMALL = 40
@@ -105,7 +106,9 @@ class Form:
     def pattern(self) -> re.Pattern[str]:
         """What finds the answers in this form."""
         end = re.escape(self.after) if self.after else r"(?=\n|$)"
-        return re.compile(re.escape(self.before) + r"\s*(.*?)\s*" + end, re.DOTALL if self.after else 0)
+        # A brace within the answer, as in "\boxed{\frac{1}{2}}", does not end it.
+        inside = BALANCED if self.before.endswith("{") and self.after.startswith("}") else r".*?"
+        return re.compile(re.escape(self.before) + rf"\s*({inside})\s*" + end, re.DOTALL if self.after else 0)
 
     def values(self, text: str) -> list[str]:
         """All answers that a text gives in this form."""

@@ -270,13 +270,17 @@ def _lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:
             yield from _lists(one, (*path, key))
 
 
+TAGS = re.compile(r"</?[\w:-]+>|```\w*")
+"""Marks around JSON that are no words."""
+
+
 def among_words(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """Right JSON among words with brackets of their own, where words are allowed or shown."""
     data = anatomy.rows[row]
     every = [reply for one in anatomy.rows for reply in replies(one.good)]
     allowed = bool(WORDS_AROUND.search(data.prompt.text))
-    before = sum(bool(re.search(r"[a-z]{2}", one.before)) for one in every)
-    after = sum(bool(re.search(r"[a-z]{2}", one.after)) for one in every)
+    before = sum(bool(re.search(r"[a-z]{2}", TAGS.sub("", one.before))) for one in every)
+    after = sum(bool(re.search(r"[a-z]{2}", TAGS.sub("", one.after))) for one in every)
     for text in data.good[:2]:
         for reply in replies([text]):
             names = ", ".join(reply.value) if isinstance(reply.value, dict) else "name, place"

@@ -156,7 +156,7 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
             free = edit.family == "zeros" and SAME_ZEROS.search(prompt) is not None
             yield replace(edit, sure=edit.sure or free)
     elif len(value) == 1 and value.isascii() and value.isalpha():
-        bare = not re.search(r"[(\[]\Z", slot.text[: slot.start]) and not re.match(
+        bare = not re.search(r"(?:\\text\w*\{|[(\[])\Z", slot.text[: slot.start]) and not re.match(
             r"[.)\]]", slot.text[slot.end :]
         )
         for edit in _letters(slot.filled, value, bool(CASED.search(prompt))) if bare else ():
@@ -165,7 +165,8 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
             usual = shown or not edit.what.startswith("with a bracket after")
             yield replace(edit, alike=edit.alike and not literal, hint=not usual)
     else:
-        yield from _lists(slot.filled, value)
+        in_line = re.search(r"\blines?\b", prompt, re.IGNORECASE) is not None
+        yield from (edit for edit in _lists(slot.filled, value) if not (in_line and "line" in edit.what))
         yield from _formulas(slot.filled, value)
     # What stands in a closed form, as a box, is meant bare.
     yield from _decorated(slot, value, literal or anatomy.form.closed or bool(BARE.search(prompt)))

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic
+from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic, core_of
 from practicum.audit.fuzz.damage import UNORDERED, damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.edits import greedy_edits
@@ -361,6 +361,9 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 for bad in anatomy.rows[row].bad[:2]:
                     if (not anatomy.wrong(row) and not differ(bad, gold)) or not _answers(bad, gold):
                         continue
+                    # Where it has the right answer, its form is what is wrong.
+                    if holds(bad, gold) or re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", bad):
+                        continue
                     yield _refused(row, f"{slot.text}\n{bad}", "contradiction", what)
                     # What stands before the end may be work where the end is the answer.
                     worked = any(anatomy.reasons(place) for place in range(len(anatomy.rows)))
@@ -513,6 +516,8 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from silent(prompt, "prompt_echo", "that repeats the prompt")
     for slot in anatomy.reasons(row)[:1]:
         lead = anatomy.lead(slot).strip()
+        if form.values(lead):
+            continue  # An answer stands there already.
         yield from silent(lead, "truncated", "that ends before the answer")
         yield from silent(slot.text[: slot.start].rstrip(), "truncated", "that ends before the answer")
     for text in TO_THE_JUDGE:
@@ -534,6 +539,8 @@ def _bare_marks(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         signs = re.sub(r"[^\W_]+", "", text).strip()
         # Marks of which there are few, or that are most of the reply, say too little.
         for bare in (marks, re.sub(r"\n+", "\n", marks), signs):
+            if core_of(bare) and re.sub(r"\s", "", core_of(bare)) == re.sub(r"\s", "", core_of(text)):
+                continue  # The answer is of such marks itself.
             if len(bare) >= 2 and 2 * len(bare) < len(text) and not holds(bare, data.gold):
                 yield _refused(row, bare, "bare_marks", what, anatomy.task in ("answer", "expression"))
 
