@@ -326,7 +326,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
         theirs = of("trl", what)
         return over_seeds(
             f"beside-trl-ppo-{name}",
-            f"ppo: {title} less that of TRL 1.12.0 from the same policy, critic, reward model and prompts "
+            f"ppo: {title} less TRL 1.12.0's, from one policy, critic and reward model "
             f"(before {before[what]:.2f}, ours {means['ours']:.2f}, TRL's {means['trl']:.2f})",
             {seed: value - theirs[seed] for seed, value in of("ours", what).items()},
             "above -0.1",
@@ -337,7 +337,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
     seconds = of("trl", "seconds")
     return [
         noted(
-            less("reward", "proxy", "our mean held-out reward, in deviations of the ranked jokes,"),
+            less("reward", "proxy", "our held-out reward, in deviations of the ranked jokes,"),
             f"KL from the first model: ours {kl['ours']:.1f} nats a joke, TRL's {kl['trl']:.1f}.",
         ),
         less("utility", "gold", "people's true utility of our held-out jokes"),
