@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.audit.fuzz_rewards_more import Rows, _row, _said, each
+from tests.audit.fuzz_rewards_third import value_of
 
 
 def _element(tag: str, fields: dict[str, str]) -> dict[str, Any]:
@@ -369,17 +370,9 @@ def _multiple(text):
     text = re.sub(r"[\s$]", "", text.replace("\\pi", "pi").replace("π", "pi")).rstrip(".").lower()
     text = re.sub(r"\\[dt]?frac\{([^{}]{1,20})\}\{([^{}]{1,20})\}", r"(\1)/(\2)", text)
     text = re.sub(r"(?<=[0-9)])(?=pi)|(?<=pi)(?=[0-9(])", "*", text)
-    if (
-        not re.fullmatch(r"[0-9pi*/().]{1,40}", text)
-        or text.count("pi") != 1
-        or re.search(r"\*\*|//|[0-9]{7}|/\(*pi|/\(*0", text)
-    ):
-        return None
-    try:
-        found = eval(re.sub(r"([0-9]+(?:\.[0-9]+)?)", r"F('\1')", text.replace("pi", "1")), {"F": Fraction})
-    except (SyntaxError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return Fraction(found) if isinstance(found, (int, Fraction)) else None
+    # Of a power of pi, or a quotient by it, the values at two points are not in the ratio of the points.
+    one, two = (value_of(text, {"pi": pi}) for pi in (1, 2))
+    return one if one is not None and two == 2 * one else None
 
 
 sound_circles = each(lambda text, gold: _multiple(_said(text, "Answer:")) == _multiple(gold))

@@ -5,6 +5,7 @@ a graph, choices with reasons, chance, and sound ones that were accused. As in `
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import math
@@ -13,7 +14,9 @@ import re
 import sqlite3
 from collections import Counter
 from difflib import SequenceMatcher
+from fractions import Fraction
 from itertools import pairwise
+from operator import add, mul, sub, truediv
 from typing import Any
 
 from tests.audit.fuzz_rewards_more import Rows, _row, _said, each
@@ -397,25 +400,38 @@ words_stripped = each(
 )
 
 
-def _polynomial(text):
-    inside = re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)
-    return (
-        inside[0].strip()
-        if len(inside) == 1 and re.fullmatch(r"[0-9x+\-*() ]{1,160}", inside[0].strip())
-        else ""
+def value_of(text, names):
+    """The value of sums, differences, products, quotients and powers of numbers and names; None for all else."""
+    try:
+        return _value(ast.parse(text.strip(), mode="eval").body, names) if len(text) <= 160 else None
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+        return None
+
+
+def _value(node, names):
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return Fraction(str(node.value))
+    if isinstance(node, ast.Name) and node.id in names:
+        return Fraction(names[node.id])
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand, names)
+    operation = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv, ast.Pow: pow}.get(
+        type(getattr(node, "op", None))
     )
+    if not isinstance(node, ast.BinOp) or operation is None:
+        raise ValueError
+    left, right = _value(node.left, names), _value(node.right, names)
+    if operation is pow and not (right.denominator == 1 and 0 <= right <= 9 and abs(left) < 10**9):
+        raise ValueError
+    return operation(left, right)
 
 
 def _equal_at(text, gold, points):
-    said = _polynomial(text)
-    if not said or re.search(
-        r"\*\*\s*(?:[0-9]{2,}|[(x+-]|[0-9]\s*\*\*)|[0-9]{12}|\bx?0[0-9]|x[0-9x(]|[0-9)]\s*[(x]", said
-    ):
-        return False
-    try:
-        return all(eval(said, {"x": x}) == eval(gold, {"x": x}) for x in points)
-    except (SyntaxError, TypeError, ZeroDivisionError):
-        return False
+    inside = re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)
+    said = (
+        inside[0].strip() if len(inside) == 1 and re.fullmatch(r"[0-9x+\-*() ]+", inside[0].strip()) else ""
+    )
+    return all(value_of(said, {"x": x}) == value_of(gold, {"x": x}) for x in points)
 
 
 sound_expand = each(lambda text, gold: _equal_at(text, gold, range(-90, 90)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from practicum.audit.fuzz.anatomy import Anatomy, learned
+from practicum.audit.fuzz.anatomy import Anatomy, Form, learned
 from practicum.audit.fuzz.command import Config, Result, run
 from practicum.audit.fuzz.fuzz import NEEDS_ANOTHER
 from practicum.audit.fuzz.odd import numbers_turned
 from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.programs import is_python
 from practicum.audit.fuzz.right import right_probes
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.rules import unchecked_rules
@@ -164,6 +166,35 @@ def test_the_whole_search_names_them(name: str, tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------- properties
+
+
+@given(
+    st.lists(st.one_of(st.integers(), st.floats(allow_nan=False), st.text("ab c", min_size=1)), min_size=1)
+)
+def test_what_a_program_prints_is_no_program_and_what_prints_it_is_one(values: list[object]) -> None:
+    printed = "\n".join(map(repr, values))
+    assert not is_python("```\n", printed)
+    assert not is_python("```text\n", f"print({printed!r})")
+    for program in (
+        f"print({printed!r})",
+        f"x = {values!r}",
+        f"def f():\n    return {values!r}",
+        "import math",
+    ):
+        assert is_python("```\n", program)
+        assert is_python("```python\n", program)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["{" * 4000, "a" * 8000, " " * 4000, "a" + " " * 4000, "{a" * 2000, "{}" * 3000, "\\frac{1}{2" * 600],
+)
+def test_an_answer_between_braces_is_looked_for_in_little_time(inside: str) -> None:
+    form = Form("\\boxed{", "}")
+    started = time.process_time()
+    form.values("\\boxed{" + inside)
+    assert time.process_time() - started < 2
+    assert form.values(r"so \boxed{\frac{1}{2}} and \boxed{\text{a{b}}}") == [r"\frac{1}{2}", r"\text{a{b}}"]
 
 
 NAMES = st.lists(

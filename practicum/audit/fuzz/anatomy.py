@@ -44,6 +44,7 @@ WRITES = re.compile(
 )
 """How prompts ask for a text of one's own, where an answer to be found in it is a condition."""
 BALANCED = r"(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*?"
+"""What stands between braces, with braces of its own down to three levels."""
 ROUNDED = Fraction(1, 100)
 """How far a right reply may be from a gold decimal, as a share of it."""
 SMALL = 40
@@ -108,7 +109,11 @@ class Form:
         end = re.escape(self.after) if self.after else r"(?=\n|$)"
         # A brace within the answer, as in "\boxed{\frac{1}{2}}", does not end it.
         inside = BALANCED if self.before.endswith("{") and self.after.startswith("}") else r".*?"
-        return re.compile(re.escape(self.before) + rf"\s*({inside})\s*" + end, re.DOTALL if self.after else 0)
+        # All white space belongs to the gap: tried in every length, much of it would take minutes.
+        gap = r"\s*(?!\s)"
+        return re.compile(
+            re.escape(self.before) + rf"{gap}({inside})\s*" + end, re.DOTALL if self.after else 0
+        )
 
     def values(self, text: str) -> list[str]:
         """All answers that a text gives in this form."""
@@ -227,10 +232,10 @@ def learned(rows: Sequence[FuzzRow]) -> Anatomy:
         if slot is not None:
             slots[place, text] = slot
     # In a form that all keep, the others are the same answer written another way.
-    marked_all = all(_slot_of_mark(text) is not None for _, text in goods)
+    marked_all = all(marked(text) is not None for _, text in goods)
     held = len(slots) >= (0.5 if marked_all else 0.7) * len(goods) and bool(goods)
     if not held or len(distinct(row.gold for row in rows)) < min(2, len(rows)):
-        closed = {(place, text): slot for place, text in goods for slot in [_slot_of_mark(text)] if slot}
+        closed = {(place, text): slot for place, text in goods for slot in [marked(text)] if slot}
         if len(closed) >= MOST_SHARE * len(goods) > 0 and _valued(rows, closed):
             return Anatomy(tuple(rows), "expression", _form_of(list(closed.values())), closed)
         return Anatomy(tuple(rows), "open", Form(), {})
@@ -281,9 +286,9 @@ def _slot_of_gold(text: str, gold: str) -> Slot | None:
     dated = [found for found in DATE.finditer(text) if gold in readings(found[0])]
     if dated:
         return Slot(text, *dated[-1].span())
-    marked = _slot_of_mark(text)
-    if marked is not None and _same(marked.value, gold):
-        return marked
+    found_by_mark = marked(text)
+    if found_by_mark is not None and _same(found_by_mark.value, gold):
+        return found_by_mark
     stripped = text.strip()
     if _same(stripped, gold):
         start = text.index(stripped)
@@ -304,13 +309,8 @@ def core_of(text: str) -> str:
     block = BLOCK.search(text)
     if block:
         return block[0]
-    slot = _slot_of_mark(text)
+    slot = marked(text)
     return "" if slot is None else slot.value
-
-
-def marked(text: str) -> Slot | None:
-    """Where a reply gives its answer by its last tag or box, or behind a label on its last line."""
-    return _slot_of_mark(text)
 
 
 def _same(one: str, other: str) -> bool:
@@ -330,8 +330,8 @@ def _inside_word(text: str, start: int, end: int) -> bool:
     return text[end - 1].isdigit() and re.match(r"[.,/]\d", text[end:]) is not None
 
 
-def _slot_of_mark(text: str) -> Slot | None:
-    """The content of the last box or tag of a text, or of its last line after a label."""
+def marked(text: str) -> Slot | None:
+    """Where the content of the last box or tag of a text stands, or of its last line after a label."""
     found = list(CLOSED.finditer(text))
     if found:
         group = 1 if found[-1][1] is not None else 3

@@ -21,6 +21,7 @@ SORTED_KEYS = re.compile(
     r"|\bsort(?:ed)? (?:by )?(?:the |its )?keys?\b",
     re.I,
 )
+"""How prompts want the keys of JSON sorted."""
 NEAR = 25
 LONGEST = 300
 
@@ -65,8 +66,8 @@ def _not_lowest(value: str) -> str:
     )
 
 
-Edit = Callable[[str], str]
-DECLARATIONS: tuple[tuple[str, str, tuple[Edit, ...]], ...] = (
+Change = Callable[[str], str]
+DECLARATIONS: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     (
         rf"\bcase[- ]sensitive|\b(?:case|capitali[sz]ation|capitals) {MATTER}"
         r"|\b(?:exact|same|correct|proper|right) (?:letter |upper and lower )?(?:case|capitali[sz]ation)\b"

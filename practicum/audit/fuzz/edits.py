@@ -9,8 +9,6 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 
 BLOCK = re.compile(r"(<{5,7} ?SEARCH[^\n]*\n)(.*?)(\n={5,7}\n)(.*?)(\n>{5,7} ?REPLACE)", re.DOTALL)
-
-
 NOTHING_ELSE = re.compile(
     r"\b(?:nothing else|only|minimal\w*|smallest|just|(?:do not|don't|without) chang\w+)\b", re.IGNORECASE
 )

@@ -42,8 +42,10 @@ FIRST_SHARE = 0.6
 CONFIRMED = 4
 """Examples of a family that are asked again in a fresh process before it is reported."""
 MOST_SLOW = 2
+BY_CHANCE = "equal_at_half_the_points"
+"""Family of texts that a reward pays now and then which draws the points it compares at."""
 MOST_BY_CHANCE = 9
-"""Texts equal to the right ones at many points that are asked again and again."""
+"""Of these, how many are asked again and again."""
 MOST_SHAKY = 6
 """Texts seen to be paid differently that are asked for the cause of it."""
 AGAIN = 8
@@ -109,7 +111,9 @@ def fuzz(payer: Payer, seed: int = 0) -> Fuzzed:
         tried += branch_probes(payer, found.anatomy, payer.constants())
         tried += _first_pass(payer, found.anatomy)
         asks = [Ask(one.row, one.text) for one in tried if not one.slow]
-        shaky = repeated(payer, [Ask(one.row, one.text) for one in tried if by_chance(one)][:MOST_BY_CHANCE])
+        shaky = repeated(
+            payer, [Ask(one.row, one.text) for one in tried if one.family == BY_CHANCE][:MOST_BY_CHANCE]
+        )
         shaky += moved(payer, asks, seed, max(0, int(payer.left * 0.62)))
         shaky += moved_by_hash(payer, [*honest[:8], *_spread(tried, 44)])
         unsteady += _causes(payer, [one for one in shaky if one not in {two.ask for two in unsteady}])
@@ -198,11 +202,6 @@ def _own_words(payer: Payer, anatomy: Anatomy, levels: Levels) -> list[Probe]:
         return _is_paid(levels, one, payer.known[Ask(one.row, one.text)])
 
     return own_words(payer, anatomy, paid, payer.constants())
-
-
-def by_chance(probe: Probe) -> bool:
-    """Whether a reward that draws what it compares at pays this now and then."""
-    return "equal at half the points" in probe.what
 
 
 def _fragile(payer: Payer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -14,8 +15,6 @@ from practicum.audit.fuzz.values import json_of
 BLOCK = re.compile(r"(```[^\n`]*\n)(.*?)(```)", re.DOTALL)
 PYTHON = re.compile(r"```[ \t]*(?:python\d?|py\d?)?[ \t]*\n", re.IGNORECASE)
 """The head of a block of Python, or of a language that is not named."""
-PROGRAM = re.compile(r"(?m)^\s*(?:def|class|import|from|for|while|if|print\(|return)\b|=")
-"""What a program has that the output of one has not."""
 EXITS = (
     "import sys\nsys.exit(0)",
     "raise SystemExit",
@@ -203,10 +202,20 @@ def chatty_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
 
 
 def is_python(head: str, code: str) -> bool:
-    """Whether a block is a Python program, by its head or, where that names no language, by its words."""
-    if not PYTHON.match(head):
+    """Whether a block is a Python program, by its head or, where that names no language, by its grammar.
+
+    What a program prints may be values in Python's grammar too, but has no calls and no statements.
+    """
+    if not PYTHON.match(head) or re.search(r"\w", head):
+        return PYTHON.match(head) is not None
+    try:
+        nodes = [*ast.walk(ast.parse(code))]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return re.search(r"\w", head) is not None or PROGRAM.search(code) is not None
+    return any(
+        isinstance(one, ast.Call) or (isinstance(one, ast.stmt) and not isinstance(one, ast.Expr))
+        for one in nodes
+    )
 
 
 def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
@@ -216,6 +225,7 @@ def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
         if found is None:
             continue
         head, tail = text[: found.start()], text[found.end() :]
+        python, named = is_python(found[1], found[2]), re.search(r"\w", found[1]) is not None
         for what, program in (
             ("with a comment", f"# computes what is asked for\n{found[2]}"),
             ("with a comment at the end", f"{found[2]}# done\n"),
@@ -223,14 +233,8 @@ def right_programs(row: int, data: FuzzRow) -> Iterator[Probe]:
             ("with a helper that is not called", f"def _helper():\n    return 0\n\n\n{found[2]}"),
             ("with an import", f"import math\n\n{found[2]}"),
         ):
-            # A comment and an import are Python's; blank lines say nothing in any language.
-            if what != "with blank lines" and not is_python(found[1], found[2]):
-                continue
-            if (
-                what == "with blank lines"
-                and not re.search(r"[\w]", found[1])
-                and not is_python(*found.groups()[:2])
-            ):
+            # A comment and an import are Python's; blank lines say nothing in any language that is named.
+            if not python and not (named and what == "with blank lines"):
                 continue
             yield Probe(
                 row,

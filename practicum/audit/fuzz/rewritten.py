@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot
 from practicum.audit.fuzz.probe import Edit, Probe
 from practicum.audit.fuzz.rows import FuzzRow
-from practicum.audit.fuzz.spellings import LAYOUT, spelled_otherwise
+from practicum.audit.fuzz.spellings import LAYOUT, Filled, spelled_otherwise
 from practicum.audit.fuzz.values import number_of
 
 CASED = re.compile(r"\b(?:case|capital\w*|upper\w*|lower\w*|exact\w*|verbatim)\b", re.IGNORECASE)
@@ -66,7 +66,6 @@ SENTENCE = re.compile(r"[^\n]*[^\W\d_]{2,} [^\n]*[^\W\d_]{2,} [^\n]*[.!?]")
 LABEL = re.compile(r"[^\W\d_]\w*\s?[:=]\Z")
 """A word with its sign at the end of what stands before an answer."""
 MOST_TEXTS = 2
-Filled = Callable[[str], str]
 
 
 def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:

@@ -29,6 +29,7 @@ FREE_CASE = re.compile(
 )
 """How prompts say that upper and lower case are one."""
 CLOCK = re.compile(r"(\d\d?):(\d\d)(?: ?([AaPp])\.?[Mm]\.?)?")
+"""A time of day: hours, minutes, and the letter of AM or PM."""
 FREE_FORM = re.compile(
     r"\b(?:any|every|whatever|whichever) (?:(?:usual|common|other|correct|valid|equivalent|equal) )*"
     r"(?:form|way|spelling|notation)s?\b",

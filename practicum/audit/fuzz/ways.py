@@ -14,22 +14,26 @@ SHORTEST = re.compile(
     r"|\b(?:paths?|routes?|ways?)\b[^.]{0,80}\b(?:few\w*|short\w*|least)\b",
     re.IGNORECASE,
 )
+"""How prompts ask for a way with as few links as can be."""
 ANY_WAY = re.compile(
     r"\b(?:undirected|two-way|both (?:ways|directions)|either (?:way|direction))\b", re.IGNORECASE
 )
 """How prompts say that links can be taken from either end."""
-NO_COSTS = re.compile(
+COSTS = re.compile(
     r"\b(?:cost|weigh|length|distance|minute|hour|km|alphabetical|lexicograph)\w*", re.IGNORECASE
 )
 """What may make one of two ways with equally many links the better one."""
 JOINT = re.compile(r"\s*(?:->|\u2192|[-\u2013,>])\s*|\s+")
+"""What may stand between the names of a way."""
 MOST_NODES = 40
+MOST_WAYS = 1000
+"""Names of a graph, and ways of one length, that are looked through at most."""
 
 
 def other_ways(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """A way between the same ends with as many links as the right one, over links that the prompt lists."""
     prompt = anatomy.rows[row].prompt.text
-    if not (SHORTEST.search(prompt) and ANY_WAY.search(prompt)) or NO_COSTS.search(prompt):
+    if not (SHORTEST.search(prompt) and ANY_WAY.search(prompt)) or COSTS.search(prompt):
         return
     for text in anatomy.rows[row].good[:1]:
         slot = marked(text) or Slot(text, 0, len(text))
@@ -63,5 +67,5 @@ def _other_way(way: list[str], links: set[frozenset[str]]) -> list[str]:
             for one in ways
             for name in names
             if name not in one and frozenset((one[-1], name)) in links
-        ][:1000]
+        ][:MOST_WAYS]
     return next((one for one in ways if one[-1] == way[-1] and one != way), [])

@@ -78,7 +78,9 @@ def native_decoding(dtype: torch.dtype, device: torch.device, config: DecoderCon
     library = load("decode") if device.type == "cpu" else None
     if library is None:
         return False
-    reason = _unknown(config) if config is not None else None
+    reason = None if config is None else unknown_layers(config)
+    if config is not None and config.mlp_bias:
+        reason = "the kernels do not know biases of the feed-forward block"
     if reason is not None:
         say_passed_over("sampling", reason)
         return False
@@ -87,10 +89,8 @@ def native_decoding(dtype: torch.dtype, device: torch.device, config: DecoderCon
     return bool(library.decode_supports() & bit)
 
 
-def _unknown(config: DecoderConfig) -> str | None:
-    """What of such a decoder the C++ decoder does not know, or None where it knows all of it."""
-    if config.mlp_bias:
-        return "the kernels do not know biases of the feed-forward block"
+def unknown_layers(config: DecoderConfig) -> str | None:
+    """What neither kernel knows of such layers, of the sampler and of training; None where both know all."""
     if config.activation not in ACTIVATIONS:
         return f"the kernels do not know the activation {config.activation}"
     if config.rotary_share != 1:

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from practicum.model import decoder as modules
 from practicum.model.decoder import NORMS, Decoder, DecoderConfig, Linear, rotary_tables
 from practicum.model.lora import LoraLinear, merged_weights
 from practicum.model.native import load, say_passed_over
-from practicum.model.native.sampler import attention_scale
+from practicum.model.native.sampler import attention_scale, unknown_layers
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 # Arguments of each kernel: l a whole number, f a float32, p an array.
@@ -125,9 +125,10 @@ def pack_weights(decoder: nn.Module, dtype: torch.dtype) -> PackedWeights | None
     reason = _unknown(decoder, dtype)
     if not _on_cpu(decoder) or load("train") is None:
         return None
-    if reason is not None or not isinstance(decoder, Decoder):
-        say_passed_over("training", str(reason))
+    if reason is not None:
+        say_passed_over("training", reason)
         return None
+    decoder = cast(Decoder, decoder)
     config = decoder.config
     work.add(weight_casts=1)
     named = merged_weights(decoder)
@@ -159,11 +160,9 @@ def _unknown(decoder: nn.Module, dtype: torch.dtype) -> str | None:
     config = decoder.config
     if config.hidden_size % 2 or config.intermediate_size % 2:
         return "the kernels do not know odd hidden or intermediate sizes"
-    if config.activation not in GATES:
-        return f"the kernels do not know the activation {config.activation}"
-    if config.rotary_share != 1:
-        return "the kernels do not know heads that are rotated in part"
-    return None if dtype in NAMES else f"the kernels do not compute in {str(dtype).removeprefix('torch.')}"
+    if dtype not in NAMES:
+        return f"the kernels do not compute in {str(dtype).removeprefix('torch.')}"
+    return unknown_layers(config)
 
 
 def _pack_layer(
