@@ -380,6 +380,10 @@ BOTH_SIDES = {
 """Families of numbers next to the gold one, with what stands above and below it."""
 SMALL_NUMBER = 20
 """Numbers up to this differ from the next by more than any sensible tolerance."""
+FLOAT_INTEGERS = 2**53
+"""Whole numbers beyond this are one float with their neighbours: no tolerance that anyone chose."""
+TO_THE_DIGIT = re.compile(r"\b(?:exact\w*|(?:all|every|each) digits?|no rounding)\b", re.IGNORECASE)
+"""How prompts rule a tolerance out."""
 
 
 def _beyond_tolerance(payer: Payer, failing: Sequence[Probe]) -> list[Probe]:
@@ -389,7 +393,9 @@ def _beyond_tolerance(payer: Payer, failing: Sequence[Probe]) -> list[Probe]:
     for one in failing:
         gold = number_of(payer.rows[one.row].gold)
         there = " ".join(other.what for other in failing if other.row == one.row)
-        if gold is None or abs(gold) <= SMALL_NUMBER or not all(side in there for side in sides):
+        meant = gold is not None and SMALL_NUMBER < abs(gold) <= FLOAT_INTEGERS
+        meant = meant and not TO_THE_DIGIT.search(payer.rows[one.row].prompt.text)
+        if not meant or not all(side in there for side in sides):
             kept.append(one)
     return kept
 

@@ -26,7 +26,7 @@ NUMBERS = {
 COUNT = r"(\d{1,4}|" + "|".join(NUMBERS) + ")"
 WORDS = rf"((?:the )?words? (?:{QUOTED}(?:, | and | or |, and |, or )?)+)"
 NOT = r"(?:do not|don't|never|without|avoid|must not|not to|no)\b[^.;]{0,30}?"
-FORBIDDEN = re.compile(rf"{NOT}\bwords? ((?:{QUOTED}(?:,? (?:and|or) |, )?)+)", re.IGNORECASE)
+FORBIDDEN = re.compile(rf"{NOT}\bwords?:? ((?:{QUOTED}(?:,? (?:and|or) |, )?)+)", re.IGNORECASE)
 INCLUDED = re.compile(
     rf"(?:contain\w*|includ\w*|use|uses|using|mention\w*|with) (?:all of )?(?:the |both )?"
     rf"(?:words?|keywords?) ((?:{QUOTED}(?:,? and |, )?)+)",
@@ -84,7 +84,7 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
     forbidden = [word for found in FORBIDDEN.finditer(prompt) for word in _listed(found[1])]
     for word in forbidden:
         if not any(re.search(rf"\b{re.escape(word)}\b", one, re.IGNORECASE) for one in data.good):
-            yield f"uses the forbidden word {word}", _added(good, word)
+            yield f"uses the forbidden word {word}", added(good, word)
             yield f"uses the forbidden word {word}", f"{word} {good}"
     for found in INCLUDED.finditer(prompt):
         for word in _listed(found[1]):
@@ -103,7 +103,7 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
             yield f"uses the word {word} too seldom", kept
     for found in LETTER.finditer(prompt):
         if found[1].casefold() not in good.casefold():
-            yield f"uses the letter {found[1]}", _added(good, found[1].lower() * 2)
+            yield f"uses the letter {found[1]}", added(good, found[1].lower() * 2)
     if re.search(r"\b(no|without|avoid|not use( any)?) commas\b", prompt, re.IGNORECASE) and "," not in good:
         yield "uses commas", good.replace(" ", ", ", 2)
     for found in re.finditer(
@@ -125,33 +125,35 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
 def _by_length(prompt: str, good: str) -> Iterator[tuple[str, str]]:
     words = good.split()
     for found in AT_LEAST.finditer(prompt):
-        if _number(found[1]) > 2 and len(words) >= _number(found[1]):
+        if number_named(found[1]) > 2 and len(words) >= number_named(found[1]):
             yield "has too few words", words[0]
-            yield "has too few words", " ".join(words[: max(1, _number(found[1]) // 2)])
-            fewer = _number(found[1]) - 1 if "than" not in found[0].casefold().split("at least")[0] else 1
+            yield "has too few words", " ".join(words[: max(1, number_named(found[1]) // 2)])
+            fewer = (
+                number_named(found[1]) - 1 if "than" not in found[0].casefold().split("at least")[0] else 1
+            )
             yield "has too few words", " ".join(["so"] * max(1, fewer))
     ranged = RANGE.search(prompt)
-    most = [_number(found[1]) for found in AT_MOST.finditer(prompt)] + (
-        [_number(ranged[2])] if ranged else []
+    most = [number_named(found[1]) for found in AT_MOST.finditer(prompt)] + (
+        [number_named(ranged[2])] if ranged else []
     )
     for count in most:
         if 0 < len(words) <= count:
             yield "has too many words", " ".join(words * (2 * count // len(words) + 2))
-    if ranged and _number(ranged[1]) > 2:
+    if ranged and number_named(ranged[1]) > 2:
         yield "has too few words", words[0]
     for found in EXACTLY.finditer(prompt):
-        if len(words) == _number(found[1]):
+        if len(words) == number_named(found[1]):
             yield "has too many words", f"{good} {good}"
             yield "has too few words", words[0]
     for found in SENTENCES.finditer(prompt):
-        if len(re.findall(r"[.!?](?:\s|$)", good)) == _number(found[1]):
+        if len(re.findall(r"[.!?](?:\s|$)", good)) == number_named(found[1]):
             yield "has too many sentences", f"{good} {good}"
 
 
 def _by_letters(prompt: str, good: str) -> Iterator[tuple[str, str]]:
     """Rules for characters: how many, the first and the last, digits."""
     for found in CHARACTERS.finditer(prompt):
-        most = _number(found[1])
+        most = number_named(found[1])
         if 0 < len(good) <= most:
             yield "has too many characters", (f"{good} " * (most // len(good) + 2)).strip()
     first = re.search(
@@ -175,13 +177,13 @@ def _by_letters(prompt: str, good: str) -> Iterator[tuple[str, str]]:
             yield "ends with another sign", good[:-1] + ("." if sign != "." else "!")
     digits = r"\b(?:no|without(?: any)?|not use(?: any)?) (?:digits|numerals)\b"
     if re.search(digits, prompt, re.IGNORECASE) and not re.search(r"\d", good):
-        yield "uses digits", _added(good, "7")
+        yield "uses digits", added(good, "7")
 
 
 def _by_count(prompt: str, good: str) -> Iterator[tuple[str, str]]:
     """Rules for the number of lines, items, steps and paragraphs."""
     for found in PARTS.finditer(prompt):
-        count, name = _number(found[1]), found[2].casefold()
+        count, name = number_named(found[1]), found[2].casefold()
         gap = "\n\n" if name.startswith(("paragraph", "verse", "stanza")) else "\n"
         parts = [part for part in re.split(r"\n\s*\n" if gap == "\n\n" else r"\n+", good) if part.strip()]
         if count < 2 or len(parts) != count:
@@ -212,7 +214,9 @@ def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
         yield "is no list", ", ".join(re.sub(r"^\s*[-*] ", "", line) for line in good.splitlines())
         lines = [line for line in good.splitlines() if line.strip()]
         if re.search(rf"\b{COUNT} \w+", prompt, re.IGNORECASE) and len(lines) > 1:
-            counts = {_number(found[1]) for found in re.finditer(rf"\b{COUNT} \w+", prompt, re.IGNORECASE)}
+            counts = {
+                number_named(found[1]) for found in re.finditer(rf"\b{COUNT} \w+", prompt, re.IGNORECASE)
+            }
             if len(lines) in counts:
                 yield "has too few items", lines[0]
                 yield "has too many items", "\n".join(lines * 3)
@@ -246,7 +250,7 @@ def _by_columns(data: FuzzRow) -> Iterator[tuple[str, str]]:
             if re.search(r"forbid|not_|avoid|exclu|without|never|ban", name):
                 for word in words:
                     if not any(word.casefold() in one.casefold() for one in data.good):
-                        yield f"uses the forbidden word {word}", _added(good, word)
+                        yield f"uses the forbidden word {word}", added(good, word)
             elif re.search(r"includ|exist|requir|contain|must", name):
                 for word in words:
                     if all(word.casefold() in one.casefold() for one in data.good):
@@ -282,15 +286,16 @@ def _listed(text: str) -> list[str]:
     return [word for word in kept if word][:4]
 
 
-def _added(good: str, word: str) -> str:
+def added(good: str, word: str) -> str:
     """A text with one more word, before its last sign."""
     end = re.search(r"[.!?\"']*\s*$", good)
     start = end.start() if end else len(good)
     return f"{good[:start]} {word}{good[start:]}"
 
 
-def _number(text: str) -> int:
-    return NUMBERS.get(text.casefold(), 0) or int(text) if text.isdigit() or text.casefold() in NUMBERS else 0
+def number_named(text: str) -> int:
+    """The number that a word or digits say; 0 where they say none."""
+    return int(text) if text.isdigit() else NUMBERS.get(text.casefold(), 0)
 
 
 def _is_json(text: str) -> bool:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from practicum.audit.fuzz.aliases import other_names
 from practicum.audit.fuzz.anatomy import LIMITS, Anatomy, Slot
 from practicum.audit.fuzz.json_types import among_words, in_other_order
+from practicum.audit.fuzz.limits import at_the_limit
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
 from practicum.audit.fuzz.rewritten import rewritten
@@ -54,6 +56,9 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
         found += _inside_tags(anatomy, row)
     if anatomy.task == "open":
         found += _with_decimal(anatomy, row)
+    if anatomy.task in ("open", "form"):
+        found += at_the_limit(row, data)
+    found += other_names(anatomy, row)
     found += other_ways(anatomy, row)
     found += rewritten(anatomy, row)
     if anatomy.task != "code":

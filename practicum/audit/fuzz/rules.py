@@ -191,8 +191,9 @@ def _other_ends(prompt: str, goods: Sequence[str]) -> Iterator[tuple[str, str]]:
 def parts_of(anatomy: Anatomy, row: int) -> list[Parts]:
     """The right replies to a row as lists; none where one of any row is no list of the same kind."""
     spaced = all(SPACED.search(one.prompt.text) for one in anatomy.rows)
+    slot_of = _labelled if _one_label(anatomy) else _tagged
     for pattern in (LINE, STEP, ITEM, *([SPACE] if spaced else [])):
-        lists = [[_parts(text, pattern) for text in one.good] for one in anatomy.rows]
+        lists = [[_parts(slot_of(text), pattern) for text in one.good] for one in anatomy.rows]
         if all(one is not None for some in lists for one in some) and lists[row]:
             found = [one for one in lists[row] if one is not None]
             marks = [re.match(r"[^\W_]+ ?:", value) for one in found for value in one.values]
@@ -208,9 +209,24 @@ def _tagged(text: str) -> Slot:
     return slot if slot is not None and inside else Slot(text, 0, len(text))
 
 
-def _parts(text: str, pattern: re.Pattern[str]) -> Parts | None:
-    slot = _tagged(text)
-    parts, gaps = split(text[slot.start : slot.end].strip(), pattern)
+def _labelled(text: str) -> Slot:
+    """Where the list stands: behind the label of the last line."""
+    return marked(text) or Slot(text, 0, len(text))
+
+
+def _one_label(anatomy: Anatomy) -> bool:
+    """Whether the last lines of all right replies begin with one label, as "List:", with no tags about."""
+    labels = set()
+    for text in (text for row in anatomy.rows for text in row.good):
+        slot = marked(text)
+        line = text[: slot.start].rpartition("\n")[2].strip() if slot else ""
+        labels.add(line if re.fullmatch(r"[A-Za-z][\w ]*:", line) else "")
+    return len(labels) == 1 and "" not in labels
+
+
+def _parts(slot: Slot, pattern: re.Pattern[str]) -> Parts | None:
+    text = slot.text
+    parts, gaps = split(slot.value.strip(), pattern)
     if (
         len(parts) < 2
         or len(set(gaps)) > 1

@@ -30,6 +30,7 @@ from practicum.audit.fuzz.ranges import out_of_range
 from practicum.audit.fuzz.reference import of_reference
 from practicum.audit.fuzz.rules import unchecked_rules
 from practicum.audit.fuzz.squares import wrong_squares
+from practicum.audit.fuzz.thinking import done_in_thinking
 from practicum.audit.fuzz.values import (
     DATE,
     NUMBER,
@@ -173,6 +174,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _sprays(anatomy, row)
     if task != "code":
         yield from mistyped(anatomy, row)
+        yield from done_in_thinking(anatomy, row)
         yield from _no_number(anatomy, row)
     yield from wrong_queries(row, anatomy.rows[row])
     yield from wrong_squares(row, anatomy.rows[row])
