@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from practicum.config import asked_help, help_text, load, nearest
 from practicum.errors import InputError
 from practicum.files import to_json
-from practicum.run.environment import environment
+from practicum.run.environment import environment, processor
 
 if TYPE_CHECKING:
     from practicum.bench.settings import Bench
@@ -102,7 +101,7 @@ def run(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
         "threads": bench.threads,
         "pairs": bench.pairs,
         "quick": bench.quick,
-        "machine": machine(),
+        "machine": f"{processor()}, {os.cpu_count()} cores",
         "date": record["started"][:10],
         "commit": record["commit"] or "unknown",
         "command": " ".join(["practicum bench", name, *settings]),
@@ -123,24 +122,6 @@ def settings_of(entry: Entry) -> type[Bench]:
 
     found: type[Bench] = getattr(settings, entry.settings)
     return found
-
-
-INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 BF16", "amx_bf16": "AMX"}
-"""What decides the speed of products, by the flags of Linux; names are the processor's makers'."""
-
-
-def machine() -> str:
-    """Processor, what it multiplies with, and number of cores."""
-    model, flags = platform.processor() or platform.machine(), ""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-            elif line.startswith("flags"):
-                flags = line.partition(":")[2]
-                break
-    known = [name for flag, name in INSTRUCTIONS.items() if flag in flags.split()]
-    return ", ".join([model, *known, f"{os.cpu_count()} cores"])
 
 
 def versions() -> dict[str, str]:

@@ -35,17 +35,27 @@ def environment(command: str, seed: int | None) -> dict[str, Any]:
     }
 
 
+INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 BF16", "amx_bf16": "AMX"}
+"""What decides the speed of products, by the flags of Linux; names are the processor's makers'."""
+
+
 def machine() -> str:
-    """What this runs on, in a line: cores, whether they multiply bfloat16, system and versions."""
-    names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.partition(": ")[2] for line in names if line.startswith("model name")), "")
-    bfloat16 = any("avx512_bf16" in line or "amx_bf16" in line for line in names)
-    parts = [
-        f"{os.cpu_count()} cores of {name or platform.processor() or platform.machine()}",
-        "bfloat16 in hardware" if bfloat16 else "no bfloat16 in hardware",
-        f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}",
-    ]
-    return ", ".join(parts)
+    """What this runs on, in a line: cores, processor and what it multiplies with, system and versions."""
+    system = f"{platform.system()}, Python {platform.python_version()}, PyTorch {metadata.version('torch')}"
+    return f"{os.cpu_count()} cores of {processor()}, {system}"
+
+
+def processor() -> str:
+    """The processor's name and the instruction sets that decide its speed, as far as they are told."""
+    name, flags = platform.processor() or platform.machine(), ""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+            elif line.startswith("flags"):
+                flags = line.partition(":")[2]
+                break
+    return ", ".join([name, *(said for flag, said in INSTRUCTIONS.items() if flag in flags.split())])
 
 
 def energy_counter() -> float | None:

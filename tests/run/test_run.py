@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import torch
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.files import atomic_write
+from practicum.run.environment import machine, processor
 from practicum.run.folder import Run
 from practicum.run.progress import Progress, progress
 
@@ -323,3 +325,12 @@ def test_a_run_in_a_clone_names_its_commit_and_whether_it_was_edited(tmp_path: P
     assert commit() == head.stdout.strip()
     (clone / "practicum" / "new.py").write_text("")
     assert commit() == f"{head.stdout.strip()}+changes"
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="needs Linux's /proc/cpuinfo")
+def test_a_machine_is_named_with_what_it_multiplies_with() -> None:
+    flags = re.search(r"(?m)^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    said = machine()
+    assert said.startswith(f"{os.cpu_count()} cores of {processor()}, ")
+    for flag, name in (("avx2", "AVX2"), ("avx512_bf16", "AVX-512 BF16"), ("amx_bf16", "AMX")):
+        assert (flags is not None and flag in flags[1].split()) == (name in processor().split(", "))
