@@ -483,8 +483,10 @@ class MathsReader(TokenReader):
     def _exclude(self) -> None:
         if self.answer.exclusions and self.joined_by == "or":
             raise ParseError("x ≠ 1 or x ≠ 3 excludes nothing: write 'and'")
+        # "x = 2 or x = -2, but x ≠ 2" takes back a number that was named.
+        taken_back = self.joined_by == "but" and bool(self.answer.values)
         # Behind "x ≠ 0", "x = 1" claims a number and does not exclude one more.
-        self._listed(self.answer.exclusions, ("≠",))
+        self._listed(self.answer.rejected if taken_back else self.answer.exclusions, ("≠",))
         if self.kind() in ("=", "≠", *RELATIONS):
             raise self.unexpected()
 

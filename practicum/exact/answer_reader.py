@@ -15,7 +15,7 @@ TURNED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 EQUALS = frozenset(("=", "∈", "⇒", "←"))
 PAUSES = frozenset((",", ";", ".", "\n"))
 STOPS = frozenset((";", ".", "\n"))
-SET_LABELS = frozenset(("S", "L", "X", "M", "IL"))
+SET_LABELS = frozenset(("S", "L", "X", "M", "V", "IL"))
 SUM_LABELS = frozenset(("S", "Sigma", "sigma", "Σ"))
 REMARK_MATHS = frozenset(
     ("=", *RELATIONS, "≠", "number", "-", "name", "superscript", "^", "+", "*", "sqrt", "∞", "ℝ", "∈", "|")

@@ -201,7 +201,9 @@ class RemarkReader(SentenceReader):
         grounds = self.answer.says_none or self._behind_because(start)
         if grounds and (self.tried(self._not_equal) or self.tried(self._range_as_reason)):
             return True
-        if self.reasoning and (self.tried(self._true_constants) or self.tried(self.auxiliary)):
+        if self.reasoning and any(
+            self.tried(rule) for rule in (self._true_constants, self._unequal_constants, self.auxiliary)
+        ):
             return True
         if self.answer.says_none and self.tried(self._complex_ones):
             return True
@@ -480,6 +482,16 @@ class RemarkReader(SentenceReader):
         found, begin = self._true_relations(), self.index
         is_true = len(self.answer.equalities) > before
         return found and is_true and begin == self.index and self.next.kind in ("end", ")", "word", *PAUSES)
+
+    def _unequal_constants(self) -> bool:
+        """ "2 + 6 ≠ 4" as a reason: it must be true, and says nothing of the unknown."""
+        begin = self.index
+        left = self.value(stop_at_gap=False)
+        if not self.take("≠"):
+            return False
+        right = self.value(stop_at_gap=False)
+        self.answer.equalities.append((left, "≠", right))
+        return not self._holds_name(begin) and self.next.kind in ("end", ")", *PAUSES)
 
     def explanation(self) -> bool:
         """ "Explanation: ..." of words only from the vocabulary, up to the end of the line."""

@@ -333,7 +333,8 @@ class SentenceReader(MathsReader):
         self.joined_by = "," if self.joined_by not in ("but",) else "but"
         self.group = len(self.answer.values)
         return any(
-            self.tried(rule) for rule in (self.none, self.every, self.about, self.comparison, self.item)
+            self.tried(rule)
+            for rule in (self.none, self.every, self.about, self.comparison, self.item, self.named)
         )
 
     def part(self) -> bool:

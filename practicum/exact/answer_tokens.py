@@ -215,12 +215,13 @@ def _append_letter(tokens: list[Token], found: str, at: int, after: str) -> None
     """A single letter is a name, unless it stands as a word: "a half", "I get", "1 y 3", "1 e 3", "1 o 3"."""
     following = re.match(r"\s+([^\W\d_]+)", after)
     is_article = found in ("a", "A") and following and following[1].lower() in _ARTICLE_BEFORE
-    if is_article or (found == "a" and tokens and tokens[-1].text == "n'y"):  # il n'y a pas
-        tokens.append(Token("word", "a", at))
+    # il n'y a pas; tutti i numeri
+    if is_article or (tokens and (tokens[-1].text, found) in (("n'y", "a"), ("tutti", "i"))):
+        tokens.append(Token("word", found.lower(), at))
     elif (
         found == "I"
         and following
-        and following[1].lower() in ("get", "got", "have", "find", "found", "obtain")
+        and following[1].lower() in ("get", "got", "have", "find", "found", "obtain", "hope")
     ):
         tokens.append(Token("word", "i", at))
     elif (

@@ -201,6 +201,8 @@ class Reader(RemarkReader):
         rules: list[Callable[[], bool]] = []
         if self.is_note:
             rules.append(self.condition)
+        if self.next.kind == "(" and self.index and self.tokens[self.index - 1].kind in (".", "\n"):
+            rules.append(self.note)
         if self.answer.says_none:
             rules += (self.check, self.explanation, self.none, self.reason_clause)
         if self.next.kind == "word":

@@ -288,7 +288,7 @@ def _clause(before: str) -> str:
 
 _CLOSINGS = re.compile(
     r"(?:please )?let me know (?:if|whether) you (?:have|need|want|would like)[^.\n]*[.!]?|"
-    r"(?:i )?hope (?:this|that|it) helps[.!]?|"
+    r"(?:i )?hope (?:this|that|it) (?:helps|is correct|is right)[.!]?|"
     r"feel free to [^.\n]*[.!]?|is there anything else[^.\n?]*\?|would you like[^.\n?]*\?|"
     r"do you (?:want|need)[^.\n?]*\?|"
     r"if you have (?:any )?(?:other |more |further )?questions[^.\n]*[.!]?|"

@@ -129,7 +129,9 @@ class ValueReader(Cursor, ABC):
         if kind == "|":
             return self.bars == 0 and self.kind(1) not in ("end",) and self.kind(-1) != "|"
         if kind == "number":
-            return self.kind(-1) in (")", "}", "!") and not part.spaced
+            # A space between two factorials is no more than that; between other numbers it may be a list.
+            factorials = self.kind(-1) == self.kind(1) == "!"
+            return self.kind(-1) in (")", "}", "!") and (factorials or not part.spaced)
         return kind in _BEGINS
 
     def _closes_answer(self) -> bool:

@@ -147,6 +147,8 @@ SO = Phrases(
 )  # fmt: skip
 BECAUSE = Phrases(
     "(because|since|as|given that|due to|owing to|seeing that|the reason is that|reason is that|reason)",
+    "(da|weil|denn|car|puisque|parce que|porque|ya que|pues|puesto que|dado que|pois|já que|perché|poiché)",
+    "(так как|поскольку|потому что|因为|因為|由于|由於)",
 )
 
 # -- in front of an answer ---------------------------------------------------------------------------------
@@ -197,11 +199,13 @@ DETERMINERS = Phrases(
 ADJECTIVES = Phrases(
     "real|distinct|different|unique|single|valid|exact|final|correct|only|double|repeated|actual|true|"
     "required|complete|equal|coincident|simple|full|general|resulting|genuine|real-valued|"
-    "identical|numerical|right|proper|allowed|admissible|same|acceptable|triple|reelle|reellen|reelles|réelle|"
+    "identical|numerical|right|proper|allowed|admissible|same|acceptable|triple|"
+    "única|único|unica|unico|einzige|seule|seul|единственное|единственный|reelle|reellen|reelles|réelle|"
     "réelles|reales|real|reais|reali|реальные|действительные|вещественные",
     "(of|with) multiplicity two",
 )  # fmt: skip
-ONE_OF_A_KIND = frozenset(["unique", "single", "double", "repeated", "triple", "only"])
+_THE_ONLY = ["única", "único", "unica", "unico", "einzige", "seule", "seul", "единственное", "единственный"]
+ONE_OF_A_KIND = frozenset(["unique", "single", "double", "repeated", "triple", "only", *_THE_ONLY])
 """Adjectives with which a noun in the singular names all: "a single solution, x = 2"."""
 COINCIDING = frozenset(["equal", "coincident", "identical", "same", "repeated", "coinciding"])
 """Adjectives with which two roots are one number."""
@@ -264,6 +268,7 @@ NARROWING = frozenset(
         "coincident",
         "identical",
         "only",
+        *_THE_ONLY,
     ]
 )
 """Adjectives of which "none" would leave others: "unique solution: none"."""
@@ -298,6 +303,7 @@ COPULAS = Phrases(
     "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
     "to be", "in", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны",
+    "(puede|pode|può|kann|может) (ser|essere|быть)?|peut être",
     "at|when|where",
     "(为|是|は|은|는|です)",
 )  # fmt: skip
@@ -328,7 +334,7 @@ HOLDS = Phrases(
     "(both|all|each|it|this|that|they|which|these)? (do|does|indeed)? (work|works|check|checks) (out)?",
     f"(both|all|it|they|each|this|these|which)? (satisfy|satisfies|solve|solves|fulfill|fulfills) "
     f"({_EQUATION}|it)",
-    "(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good)",
+    "(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good|nonzero)",
     f"(both|all|they|it|these|this) (is|are) (both|all)? (valid|correct|real|distinct|{_NOUN_PHRASE})",
     f"(and)? (both|all) (of)? (them|these|values|solutions|roots)? (are valid|work|check|check out|are "
     f"correct|"
@@ -350,6 +356,9 @@ HOLDS = Phrases(
     f"(make|makes) {_EQUATION} true", "in simplest form", "in exact form", "exactly", "in total",
     "simplified", "(is|are) (the|its)? (complete)? (solution set|set of solutions|solution)",
     "lösungen|soluciones|решения", "です|である|。", "✓",
+    "(raíz|solución|raiz|raízes) (doble|dupla|duplas)|(racine|solution) double|(radice|soluzione) doppia",
+    "(doppelte|zweifache) (lösung|nullstelle)|(двойной|кратный) корень|重根|二重根",
+    "i hope it is correct",
 )  # fmt: skip
 FAILS = Phrases(
     "(is|are|being|was|were) (an|a|the|both|all|just|only)? (extraneous|rejected|invalid|excluded|discarded|"
@@ -387,6 +396,34 @@ FAILS = Phrases(
     "acceptable|defined|permitted|a real solution|satisfying the equation)",
     "outside (of)? (the)? domain", "out of (the)? domain", "undefined",
     "(division by (zero|0)|zero denominator)",
+    # German
+    "(ist|sind)? (eine|nur eine)? (scheinlösung|scheinlösungen) (ist|sind)?",
+    "(ist|sind)? (keine|nicht) (lösung|lösungen|zulässig|definiert|erlaubt) (ist|sind)?",
+    "(liegt|ist)? nicht (im|in der) (definitionsbereich|definitionsmenge) (liegt|ist)?",
+    "(entfällt|entfallen|scheidet aus|ausgeschlossen)", "die probe nicht (besteht|erfüllt)",
+    # French
+    "est (une)? valeur interdite", "(est|sont) (exclue|exclues|exclu|rejetée|rejetées|à rejeter)",
+    "ne (vérifie|vérifient|satisfait|satisfont) pas l'équation",
+    "ne (convient|conviennent) pas", "n'est pas (une)? (solution|valable|valide|acceptable|définie)",
+    # Spanish
+    "no (es|son) (una)? (válida|válidas|válido|solución|soluciones|aceptable|admisible)",
+    "no (cumple|cumplen|satisface|satisfacen|verifica|verifican) (la ecuación)?",
+    "(es|son) (una|soluciones|raíces)? (solución|raíz)? (extraña|extrañas|espuria|falsa)",
+    "se (descarta|descartan|rechaza|rechazan)", "no pertenece al dominio",
+    # Portuguese
+    "não (é|são) (uma)? (válida|válidas|solução|soluções|aceitável|raiz)",
+    "não (satisfaz|satisfazem|verifica|serve|convém) (a equação)?", "não pertence ao domínio",
+    "(é|são) (uma)? (raiz|solução)? (estranha|estranhas|descartada|rejeitada)",
+    # Italian
+    "non (è|sono) (una)? (accettabile|accettabili|valida|valide|soluzione|soluzioni)",
+    "non (soddisfa|soddisfano|verifica) (l'equazione)?", "non (appartiene al|è nel) dominio",
+    "(è|sono) (una)? (soluzione)? (estranea|estranee|spuria|da scartare|da escludere)",
+    # Russian
+    "(это)? посторонний корень", "не (подходит|подходят)", "не (является|являются) (решением|корнем|корнями)",
+    "не (удовлетворяет|удовлетворяют) (уравнению|одз)", "не входит в одз", "не (принадлежит|лежит в) одз",
+    # Chinese and Japanese
+    "(是增根|为增根|為增根|增根|舍去|捨去|应舍去|應捨去|不合题意|不合題意|不是解|不是根|不满足|不滿足)",
+    "(は不適|は解ではない|は不適である|は無縁解|は無縁根)",
 )  # fmt: skip
 REJECTS = Phrases(
     "(and|we|but|by|after|while|i|you)? (then|must|can|should|also)? "
@@ -554,8 +591,17 @@ EVERY = Phrases(
     "~x|values of ~x)"
     .replace("{E}", _EQUATION),
     f"(it|{_EQUATION})? holds for (all|every|any) (real)? (~x|number|numbers|value of ~x|values of ~x)",
-    "anything", "alle reellen zahlen", "tous les réels", "todos los números reales", "todos los reales",
-    "todos os números reais", "tutti i numeri reali", "все действительные числа", "любое число",
+    "anything",
+    "alle reellen zahlen (sind (lösung|lösungen))?", "jede reelle zahl (ist (eine)? lösung)?",
+    "tous les (nombres)? réels (sont (des)? (solution|solutions))?",
+    "tout (nombre)? réel (est (une)? solution)?",
+    "todos los (números)? reales (son (solución|soluciones))?",
+    "(cualquier|todo) número real (es (una)? solución)?",
+    "todos os (números)? reais (são (solução|soluções))?", "(qualquer|todo) número real (é (uma)? solução)?",
+    "tutti i (numeri)? reali (sono (soluzione|soluzioni))?",
+    "(qualsiasi|qualunque|ogni) numero reale (è (una)? soluzione)?",
+    "все действительные числа",
+    "(любое|всякое) (действительное|вещественное)? число (является решением)?",
     "(全体实数|一切实数|所有实数|全体実数|任意实数|すべての実数)",
 )  # fmt: skip
 EVERY_KIND = Phrases(
@@ -649,11 +695,16 @@ AUXILIARY = Phrases(
 )  # fmt: skip
 REMARK_SUBJECTS = Phrases(
     "(the|its|a|with|negative|positive)? (discriminant|delta|disc)",
-    f"{_EQUATION} (has|is|becomes|reduces|simplifies|leads)?", "(a|the|real)? (square|squares)", "(the)? "
-    "(absolute value|"
+    f"{_EQUATION} (has|is|becomes|reduces|simplifies|leads)?", "(a|the|real)? (square|squares)",
+    "(the|a|an)? (absolute value|"
     "absolute values|square root|square roots|principal root|left side|left hand side|right side|right "
     "hand side|"
     "denominator|denominators|parabola|graph|graphs|lines|radicand|domain|lhs|rhs|sides|numerator|fraction)",
+    "(der betrag|die diskriminante|das quadrat|eine quadratzahl|die wurzel|der nenner)",
+    "(la valeur absolue|le discriminant|un carré|une racine carrée)",
+    "(el valor absoluto|el discriminante|un cuadrado|una raíz cuadrada)",
+    "(o módulo|o discriminante|um quadrado|il valore assoluto|il discriminante|un quadrato)",
+    "(дискриминант|модуль|квадрат)",
     "(both|all|the|its|any|every|each)? (only)? (two)? (candidate|candidates|possible solutions|potential "
     "solutions|roots|"
     "sides|solutions|squares)",
@@ -816,6 +867,51 @@ REMARK_WORDS = frozenset(
         "allowed",
         "permitted",
         "defined",
+        "with",
+        "numerator",
+        "numerators",
+        "als",
+        "ein",
+        "einer",
+        "eines",
+        "es",
+        "essere",
+        "est",
+        "ist",
+        "jamais",
+        "kleiner",
+        "mai",
+        "n'est",
+        "negativ",
+        "negativa",
+        "negativo",
+        "nie",
+        "non",
+        "nul",
+        "null",
+        "nunca",
+        "não",
+        "négatif",
+        "négative",
+        "pode",
+        "positif",
+        "positive",
+        "puede",
+        "può",
+        "ser",
+        "toujours",
+        "wird",
+        "zahl",
+        "è",
+        "é",
+        "быть",
+        "меньше",
+        "может",
+        "не",
+        "нуля",
+        "отрицателен",
+        "отрицательный",
+        "отрицательным",
     ]
 )
 

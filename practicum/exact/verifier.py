@@ -441,7 +441,14 @@ def _holds(left: Value, relation: str, right: Value) -> bool:
     if left.choices or right.choices:
         return False
     order = compare(_value_of(left.forms[0], (), left.text), _value_of(right.forms[0], (), right.text))
-    return {"=": order == 0, "<": order < 0, ">": order > 0, "≤": order <= 0, "≥": order >= 0}[relation]
+    return {
+        "=": order == 0,
+        "≠": order != 0,
+        "<": order < 0,
+        ">": order > 0,
+        "≤": order <= 0,
+        "≥": order >= 0,
+    }[relation]
 
 
 def _is_among(one: _Member, others: list[_Member]) -> bool:

@@ -20,7 +20,7 @@ from practicum.exact.verdict import Outcome
 from practicum.exact.verifier import verify, verify_completion, verify_in_general
 
 DATA = Path(__file__).parent / "data"
-FILES = ("verifier_answers.jsonl", "more_answers.jsonl")
+FILES = ("verifier_answers.jsonl", "more_answers.jsonl", "third_answers.jsonl")
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:
@@ -51,6 +51,100 @@ def test_right_answers_are_read(name: str) -> None:
     right = [row for row in rows(name) if row["verdict"] == "correct"]
     lost = [row for row in right if judged(row) != "correct"]
     assert len(lost) <= 0.01 * len(right), lost
+
+
+# -- rejections, reasons and all numbers in the languages that are read
+
+REJECTED = (
+    (
+        "da x = {} eine Scheinlösung ist",
+        "da x = {} keine Lösung ist",
+        "weil {} nicht im Definitionsbereich liegt",
+    ),
+    ("car {} ne vérifie pas l'équation", "car x = {} est une valeur interdite", "car {} n'est pas solution"),
+    ("porque x = {} no es válida", "ya que {} no satisface la ecuación", "x = {} se descarta"),
+    ("pois x = {} não satisfaz a equação", "porque {} não é solução", "x = {} é estranha"),
+    ("perché {} non è accettabile", "x = {} non soddisfa l'equazione", "poiché x = {} è estranea"),
+    ("так как x = {} посторонний корень", "x = {} не подходит", "поскольку {} не является решением"),
+    ("x = {} 是增根", "x = {} 舍去", "x = {} 不合题意"),
+    ("but x ≠ {}", "because {} is rejected since 1 ≠ 2", "x = {} is extraneous"),
+)
+AFFIRMED = (
+    "da x = {} eine Lösung ist",
+    "car {} est solution",
+    "porque x = {} es válida",
+    "так как {} подходит",
+)
+
+
+@pytest.mark.parametrize("phrase", [one for language in REJECTED for one in language])
+@pytest.mark.parametrize("gap", [", ", "; ", ". "])
+def test_a_rejected_number_is_not_claimed_in_any_language(phrase: str, gap: str) -> None:
+    if gap != ", " and not phrase.startswith(("x", "but")):
+        return
+    text = f"x = 2{gap}{phrase.format(-1)}"
+    assert verify("sqrt(x+2)=x", text).verdict == "correct", text
+    assert verify("x^2-x-2=0", text).verdict == "wrong", text
+    assert verify("x+1=0", text).verdict == "wrong", text
+    if not phrase.startswith("but"):
+        # Taken back before it is claimed: the reader may not take the words for decoration.
+        assert verify("sqrt(x+2)=x", f"x = 2{gap}{phrase.format(2)}").verdict == "wrong"
+
+
+@pytest.mark.parametrize("phrase", AFFIRMED)
+def test_a_number_that_is_affirmed_in_passing_is_not_skipped(phrase: str) -> None:
+    assert verify("sqrt(x+2)=x", f"x = 2, {phrase.format(-1)}").verdict == "wrong"
+
+
+REASONS = (
+    "No solution, because an absolute value cannot be negative",
+    "No solution: the absolute value is never negative",
+    "Keine Lösung, da der Betrag nie negativ ist",
+    "Pas de solution, car la valeur absolue n'est jamais négative",
+    "No hay solución, porque el valor absoluto nunca es negativo",
+    "Nessuna soluzione, perché il valore assoluto non può essere negativo",
+    "Нет решений, так как модуль не может быть отрицательным",
+)
+
+
+@pytest.mark.parametrize("text", REASONS)
+def test_a_reason_for_no_solution_is_read_and_changes_nothing(text: str) -> None:
+    assert verify("|x|=-2", text).verdict == "correct"
+    assert verify("|x|=2", text).verdict == "wrong"
+    assert verify("|x|=-2", f"{text}, x = 2").verdict == "wrong"
+    assert verify("|x|=-2", f"{text}, perhaps").verdict == "wrong"
+
+
+ALL = (
+    "alle reellen Zahlen sind Lösungen",
+    "jede reelle Zahl ist Lösung",
+    "tous les nombres réels sont solutions : S = ℝ",
+    "tout réel est solution",
+    "todos los números reales son soluciones",
+    "x puede ser cualquier número real",
+    "todos os números reais são soluções",
+    "qualquer número real é solução",
+    "tutti i numeri reali",
+    "ogni numero reale è soluzione",
+    "любое действительное число является решением",
+)
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_all_numbers_are_said_in_any_language(text: str) -> None:
+    assert verify("3(x+2)=3x+6", text).verdict == "correct"
+    assert verify("x/x=1", text).verdict == "wrong"
+    assert verify("x=3", text).verdict == "wrong"
+    for denial in ("no ", "nicht ", "pas ", "não ", "non ", "не "):
+        assert verify("3(x+2)=3x+6", denial + text).verdict == "wrong", denial
+
+
+@pytest.mark.parametrize("before", ["Final Answer: The final answer is ", "The final answer is ", "Answer: "])
+@pytest.mark.parametrize("behind", ["", ".", ". I hope it is correct."])
+def test_the_words_around_minervas_answers_are_read(before: str, behind: str) -> None:
+    assert verify("x^2-4=0", f"{before}$x = \\pm 2${behind}").verdict == "correct"
+    assert verify("x^2-4=0", f"{before}$x = 2${behind}").verdict == "wrong"
+    assert verify("x^2-4=0", f"{before}$x = \\pm 2${behind} I hope").verdict == "wrong"
 
 
 # -- every set in every format
