@@ -20,9 +20,11 @@ from practicum.errors import InputError
 from practicum.exact.command import command, judge_lines
 from practicum.exact.gold_answers import is_readable, judge_answer, judge_completion
 
+DATA = Path(__file__).parent / "data"
 CASES = [
     json.loads(line)
-    for line in (Path(__file__).parent / "data" / "gold_cases.jsonl").read_text(encoding="utf-8").splitlines()
+    for name in ("gold_cases.jsonl", "gold_third.jsonl")
+    for line in (DATA / name).read_text(encoding="utf-8").splitlines()
 ]
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"
 
