@@ -84,6 +84,11 @@ _PLURAL = re.compile(r"\b(answer|solution|root|value|zero)\(s\)", re.IGNORECASE)
 _SOLUTION_SET = re.compile(r"\bS\.? ?S\.?(?=\s*[=:]\s*\\?\{)")
 _PRIMED = re.compile(r"(?<![\w'])([A-Za-z])('{1,2})(?=\s*=)")
 _QUOTED = re.compile(r"^[ \t]*>[ \t]+(?=[A-Za-z]\w*[ \t]*=)", re.MULTILINE)
+_NOTE = re.compile("\uff08(?=[^\uff08\uff09()]*[=\u2260\u3040-\u30ff\u3400-\u9fff])")
+_CHEERS = re.compile(
+    "[\U0001f389\U0001f38a\u2728\U0001f44d\U0001f642\U0001f60a\U0001f600\U0001f603\U0001f604\U0001f4af\u2b50"
+    "\U0001f31f\U0001f525\U0001f44f\U0001f64c\U0001f3af\U0001f4dd\U0001f4cc\U0001f4a1\U0001f449]\ufe0f?"
+)
 _PROVED = re.compile(r"[\s.,;]+\(?q\.?\s?e\.?\s?d\.?\)?\s*\Z", re.IGNORECASE)
 
 
@@ -100,6 +105,9 @@ def without_wrappings(text: str) -> str:
         text = _PLURAL.sub(r"\1s", text)
     if "S" in text:
         text = _SOLUTION_SET.sub("S", text)
+    if not text.isascii():
+        # A full-width bracket with a sentence or an equation in it is a note, and no factor.
+        text = _CHEERS.sub("", _NOTE.sub(" (", text))
     if "''" in text:
         text = _PRIMED.sub(lambda found: f"{found[1]}_{len(found[2])}", text)
     if ">" in text:

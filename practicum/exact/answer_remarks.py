@@ -132,6 +132,8 @@ class RemarkReader(SentenceReader):
         """ "for x >= 5", "where x ≠ 0": must hold for every number named; not judged with a parameter."""
         if not self.say(phrases.CONDITIONS):
             return False
+        if self.words[self.index - 1] == "domain":
+            self.take(":")
         if self.parametric:
             return self._condition_on_parameter()
         if not (self.answer.values or self.beside_numbers) or self.answer.says_none:
@@ -171,7 +173,8 @@ class RemarkReader(SentenceReader):
     def because(self) -> bool:
         """ "because the discriminant is 4", "since x ≥ 0", "as x = 2 is extraneous"."""
         if not self.say(phrases.BECAUSE):
-            return False
+            # "with x = -2 rejected as extraneous"
+            return self.next.text == "with" and self.take("word") and self.tried(self._rejected_equation)
         self.take(":")
         before, self.reasoning = self.reasoning, True
         try:
@@ -248,6 +251,17 @@ class RemarkReader(SentenceReader):
     def _range_as_reason(self) -> bool:
         """ "since x ≥ 5": holds for the numbers it is said of."""
         ranges, self.answer.ranges = self.answer.ranges, []
+        if self.kind() == "name" and phrases.MUST_BE.match(self.words, self.index + 1):
+            self.index += 1 + phrases.MUST_BE.match(self.words, self.index + 1)
+            if self.kind() not in RELATIONS:
+                return False
+            relation = self.next.kind
+            self.index += 1
+            self._bounded(relation, self.value().forms[0])
+            if self.answer.values or self.beside_numbers:
+                self.answer.conditions += self.answer.ranges
+            self.answer.ranges = ranges
+            return True
         signed = self.kind() == "name" and self.kind(1) == "word"
         found = self._signed() if signed else self._relation_chain()
         if self.answer.values or self.beside_numbers:
@@ -399,6 +413,9 @@ class RemarkReader(SentenceReader):
             relations += 1
         if not (relations and holds):
             return False
+        if self.kind() in RELATIONS:  # x^2 = -4 < 0
+            self.index += 1
+            self.value()
         text = "".join(token.text for token in self.tokens[begin : self.index])
         start = self.index
         if self.kind() in (",", ";", ".", "\n", ":"):

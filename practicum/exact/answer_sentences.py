@@ -57,7 +57,7 @@ class SentenceReader(MathsReader):
 
     def equation_without(self) -> bool:
         """ "x^2 = -1 has no real solutions" as the last claim; the equation may name no number itself."""
-        if self.answer.values or self.answer.premises:
+        if self.answer.values or self.answer.premises or self.beside_numbers:
             return False
         begin = self.index
         self.value()
@@ -433,7 +433,7 @@ class SentenceReader(MathsReader):
             return self.index > start
         if self.say(phrases.HOLDS):
             about_numbers = set(self.words[start : self.index]) & phrases.OF_NUMBERS
-            return self.kind() != ":" and not (self.answer.says_none and about_numbers)
+            return self.kind() not in (":", "=") and not (self.answer.says_none and about_numbers)
         start = self.index
         if self.say(phrases.WHICH_IS) and self.tried(self._sign):
             self.answer.conditions.append(self.answer.ranges.pop())
@@ -479,6 +479,23 @@ class SentenceReader(MathsReader):
         self.take(":", "=")
         self.say(phrases.COPULAS)
         self._listed(self.answer.rejected)
+        self._reasons_of_failure()
+        return True
+
+    def rejected_candidate(self) -> bool:
+        """ "the candidate x = 4 is rejected", "the other value, x = -1, fails"."""
+        if not self.say(phrases.ONE_CANDIDATE):
+            return False
+        self.take(",", ":")
+        if self.kind() == "name" and self._is_label(self.next.text):
+            self.index += 1
+            if not self.take("="):
+                return False
+        value = self.value()
+        self.take(",")
+        if not self.say(phrases.FAILS):
+            return False
+        self.answer.rejected.append(value)
         self._reasons_of_failure()
         return True
 

@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     r"""
     (?P<newline>\n|\\\\)
   | (?P<space>[^\S\n]+|[$"]|~(?![0-9.])|\\(?:[,;:!>\ ]|q?quad(?![A-Za-z])))
+  | (?P<recurring>[0-9]*\.[0-9]*?(?P<period>[0-9]{1,6})(?P=period){2,}\.\.\.(?=\s*=))
   | (?P<dots>\.\.+|\.\s+\.)
   | (?P<repeating>[0-9]*\.[0-9]*\([0-9]+\))
   | (?P<scientific>(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)[eE][+-]?[0-9]+(?![0-9A-Za-z.]))
@@ -48,6 +49,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_RECURRING = re.compile(r"([0-9]*\.[0-9]*?)([0-9]{1,6})\2{2,}\.\.\.")
+"""0.333... = 1/3: a period that is written three times or more. Alone, the dots leave the number open."""
 _SPELLINGS = {
     "**": "^", "<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠", "=/=": "≠", "<>": "≠", "√": "sqrt", "∛": "cbrt",
     "∜": "root4", ":=": "=", "==": "=", "≡": "=", "∨": "or", "∧": "and", "&": ",", "->": "⇒", "<->": "⇒",
@@ -116,6 +119,8 @@ def tokenize_answer(text: str, names: frozenset[str]) -> list[Token]:
 def _append(tokens: list[Token], kind: str, found: str, at: int, names: frozenset[str]) -> None:
     if kind == "dots":
         raise ParseError("an ellipsis leaves the answer open")
+    if kind == "recurring":
+        kind, found = "repeating", _RECURRING.sub(r"\1(\2)", found)
     if kind == "newline":
         tokens.append(Token("\n", "\n", at))
     elif kind == "number":

@@ -210,6 +210,7 @@ class Reader(RemarkReader):
                 *(self.check, self.explanation, self.only, self.none, self.interval_in_words, self.every),
                 *(
                     self.rejection,
+                    self.rejected_candidate,
                     self.candidates,
                     self.part,
                     self.accepted,
@@ -311,8 +312,8 @@ class Reader(RemarkReader):
             if self.next.kind == ":" and self.tried(self._checked):
                 continue
             if self.answer.says_none:
-                self.take(",", ":", "-")
-                if not (self.tried(self.because) or self.tried(self.reason)):
+                again = [self.none] if self.take(",", ":", "-") else []
+                if not any(self.tried(rule) for rule in (self.because, self.reason, *again)):
                     self.index = start
                     return
                 continue

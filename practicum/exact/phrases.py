@@ -108,7 +108,10 @@ class Phrases:
 # -- numbers in words --------------------------------------------------------------------------------------
 
 _UP_TO_TWELVE = "zero one two three four five six seven eight nine ten eleven twelve"
-NUMBERS = {word: value for value, word in enumerate(_UP_TO_TWELVE.split())}
+NUMBERS = {word: value for value, word in enumerate(_UP_TO_TWELVE.split())} | {
+    "zwei": 2, "deux": 2, "dos": 2, "duas": 2, "dois": 2, "два": 2, "две": 2, "twee": 2, "dwa": 2,
+    "drei": 3, "trois": 3, "tres": 3, "três": 3, "три": 3, "drie": 3, "trzy": 3,
+}  # fmt: skip
 PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
     "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
@@ -130,7 +133,7 @@ SPELLED = {
 
 # -- joining -----------------------------------------------------------------------------------------------
 
-OR = Phrases("(or|oder|ou|o|или|або|of|或|或者|または|もしくは|又は|또는)")
+OR = Phrases("(or|oder|lub|albo|ou|o|или|або|of|或|或者|または|もしくは|又は|또는)")
 AND = Phrases("(and|as well as|along with|together with|und|et|y|e|и|en|и|和|与|與|及|以及|と|および|및|와)")
 BUT = Phrases("(but|however|whereas|while|yet)")
 SO = Phrases(
@@ -182,6 +185,8 @@ LEADS = Phrases(
     "(true|satisfied|holds|valid) (only|exactly|precisely)? (for|when|if|at|by)",
     f"(only)? (satisfies|solves) {_EQUATION}",
     "(答|答案|答案是|答案为|解|答え|答えは|解は|方程的解为|方程的解是|方程的解|解为|解是|原方程的解为|원래|답|답은|해는)",
+    f"{_EQUATION} (factors|factorises|factorizes|can be factored|can be written) (as|into)",
+    "(decision|conclusion|verdict)",
     "die gleichung hat", "l'équation a", "la ecuación tiene", "a equação tem", "l'equazione ha",
     "уравнение имеет",
 )  # fmt: skip
@@ -191,7 +196,7 @@ CASE = Phrases("case|part|step|option")
 # -- nouns -------------------------------------------------------------------------------------------------
 
 DETERMINERS = Phrases(
-    "the|its|my|our|your|these|those|all|both|only|a|an|die|der|das|les|la|le|l|las|los|el|os|as|o|i|gli|le",
+    "the|its|my|our|your|these|those|all|both|only|a|an|die|der|das|de|het|les|la|le|l|las|los|el|os|as|o|i|gli|le",
     "(the|its) (only|two|three|four)", "all (of)? (the|its|our|these)", "both (of)? (the|its|these)",
     "(exactly|precisely|only|just)", "the complete|the full|the entire",
     "the one and only", "(the|its)? only possible", "all (the)? possible", "these two|these three",
@@ -214,6 +219,10 @@ CANDIDATES = Phrases(
     "(the|both|two|our|all)? (possible|potential|candidate) "
     "(real)? (solutions|roots|answers|zeros|solution|root|answer)",
 )  # fmt: skip
+ONE_CANDIDATE = Phrases(
+    "(the)? (other|second|first|remaining|possible|potential)? (candidate|value|possibility|one)",
+    "(the)? (candidate|possible|potential|other) (solution|root|value)",
+)
 ACCEPTS = Phrases(
     "(the)? (valid|accepted|acceptable|admissible|kept|genuine|good|correct|true)",
     "(we|i|and|so)? (accept|accepting|keep|keeping) (only)?",
@@ -281,7 +290,7 @@ NOUNS = Phrases(
     "value of the unknown",
     "(lösung|lösungen|lösungsmenge|antwort|ergebnis|solución|soluciones|respuesta|resultado|solução|soluções|"
     "resposta|soluzione|soluzioni|risposta|réponse|résultat|resultat|raíces|raízes|racines|radici|"
-    "wurzeln|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
+    "wurzeln|rozwiązanie|rozwiązania|rozwiązaniem|rozwiązaniami|pierwiastek|pierwiastki|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
 )  # fmt: skip
 OF = Phrases(
     f"(of|to|for|in) {_EQUATION}", "(of|for|to) ~x", "(in|over|for|within) ~r", "over the (reals|real "
@@ -302,7 +311,7 @@ COPULAS = Phrases(
     "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)",
     "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
-    "to be", "in", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны",
+    "to be", "in", "jest|są", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны",
     "(puede|pode|può|kann|может) (ser|essere|быть)?|peut être",
     "at|when|where",
     "(为|是|は|은|는|です)",
@@ -359,6 +368,8 @@ HOLDS = Phrases(
     "(raíz|solución|raiz|raízes) (doble|dupla|duplas)|(racine|solution) double|(radice|soluzione) doppia",
     "(doppelte|zweifache) (lösung|nullstelle)|(двойной|кратный) корень|重根|二重根",
     "i hope it is correct",
+    "(both|all)? (irrational|rational|integer|integers|nonzero)", "(the)? golden ratio",
+    "(an|a) (integer|whole number)|whole numbers|重解",
 )  # fmt: skip
 FAILS = Phrases(
     "(is|are|being|was|were) (an|a|the|both|all|just|only)? (extraneous|rejected|invalid|excluded|discarded|"
@@ -396,6 +407,8 @@ FAILS = Phrases(
     "acceptable|defined|permitted|a real solution|satisfying the equation)",
     "outside (of)? (the)? domain", "out of (the)? domain", "undefined",
     "(division by (zero|0)|zero denominator)",
+    "(rejected|discarded|excluded|dismissed|ruled out)? as (an)? (extraneous|invalid|spurious|inadmissible) "
+    "(root|solution|value)?",
     # German
     "(ist|sind)? (eine|nur eine)? (scheinlösung|scheinlösungen) (ist|sind)?",
     "(ist|sind)? (keine|nicht) (lösung|lösungen|zulässig|definiert|erlaubt) (ist|sind)?",
@@ -436,6 +449,9 @@ REJECTS = Phrases(
     "(root|roots|solution|solutions|"
     "value|values|candidate|candidates|ones)? (is|are|at)?",
     "extraneous|rejected|excluded|discarded", "not", "and not", "but not",
+    "(scheinlösung|scheinlösungen)", "(solution|racine) (étrangère|parasite|rejetée)",
+    "(solución|raíz) (extraña|espuria)", "(solução|raiz) estranha", "(soluzione|radice) (estranea|spuria)",
+    "посторонний корень|增根|無縁解|無縁根",
 )  # fmt: skip
 
 # -- no solution -------------------------------------------------------------------------------------------
@@ -560,7 +576,7 @@ NO_SOLUTION_UNSPACED = re.compile(
     r"(?:です)?|空集合|不能|해없음|실근없음)(?:です|である)?"
 )
 LEAD_UNSPACED = re.compile(
-    r"(?:(?:所以|因此|故|综上|よって|したがって)?(?:最终|最終)?(?:此|该|原|这个|這個)?(?:方程|方程式)?(?:的|の)?"
+    r"(?:(?:所以|因此|故|综上|よって|したがって)?(?:最终|最終|正)?(?:此|该|原|这个|這個)?(?:方程|方程式)?(?:的|の)?"
     r"(?:所有|全部)?(?:实数|實數|実数)?(?:解|根|解集|答案|答え|两个解|两根|答|解答)(?:分别)?(?:为|為|是|は|はそれぞれ)?)"
 )
 
@@ -600,7 +616,12 @@ EVERY = Phrases(
     "todos os (números)? reais (são (solução|soluções))?", "(qualquer|todo) número real (é (uma)? solução)?",
     "tutti i (numeri)? reali (sono (soluzione|soluzioni))?",
     "(qualsiasi|qualunque|ogni) numero reale (è (una)? soluzione)?",
-    "все действительные числа",
+    "все действительные числа", "любым (действительным|вещественным)? числом", "любым",
+    "(unendlich viele|une infinité de|infinitas|infinite|бесконечно много|nieskończenie wiele|oneindig veel) "
+    "(lösungen|solutions|soluciones|soluções|soluzioni|решений|rozwiązań|oplossingen)",
+    "toute valeur réelle (de ~x)? (est solution|convient)?",
+    "(alle|toutes les|tous les|todos los|todos os|tutti gli|tutte le|все|wszystkie) "
+    "(valeurs|valores|werte|wartości|valori|значения)? (de|von|di)? ~x",
     "(любое|всякое) (действительное|вещественное)? число (является решением)?",
     "(全体实数|一切实数|所有实数|全体実数|任意实数|すべての実数)",
 )  # fmt: skip
@@ -621,6 +642,7 @@ NUMBER_NOUNS = Phrases(
     "reals",
 )
 EXCEPT = Phrases(
+    "(excepto|salvo|menos|sauf|excepté|außer|ausser|ohne|exceto|tranne|eccetto|кроме|oprócz|behalve)",
     "(except|excepting|excluding|besides|but|but not|but for|other than|apart from|aside "
     "from|without|different from|"
     "different than|distinct from|not equal to|save|minus|not including|that (is|are) not|which (is|are) "
@@ -656,6 +678,7 @@ MORE_THAN = {
 }  # fmt: skip
 INTERVALS = Phrases("(the)? (closed|open|half-open|half open)? interval (from)?", "(the)? (union|set)")
 WHICH_IS = Phrases("(which|that|and)? (is|are|must be)")
+MUST_BE = Phrases("(must|has to|needs to) be")
 SUCH_THAT = Phrases("(such|so) that|satisfying|with|for which|where|that satisfies|which satisfies")
 PART_NOUNS = Phrases("solution|root|zero|answer|value")
 SOURCES = Phrases("(found|obtained)? (from|by solving|solving)")
@@ -920,7 +943,8 @@ PARAMETER_WORDS = Phrases("all|every|any|real|the|values|of|value|and")
 NEVER = Phrases(
     "is never (true|satisfied|possible)|never holds|is always (true|positive|nonnegative|false)",
     "is (false|impossible|a contradiction)|cannot (happen|hold|be true)|always|never",
-    "(has|have) no (real)? (solution|solutions|roots|root)",
+    "(has|have|gives|give|yields|yield) no (real)? (solution|solutions|roots|root|values|value)",
+    "(gives|yields) (nothing|no) (real|new)?",
 )
 
 # -- doubt and denial --------------------------------------------------------------------------------------

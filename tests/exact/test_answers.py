@@ -139,6 +139,43 @@ def test_all_numbers_are_said_in_any_language(text: str) -> None:
         assert verify("3(x+2)=3x+6", denial + text).verdict == "wrong", denial
 
 
+@pytest.mark.parametrize("word", ["excepto", "sauf", "außer", "exceto", "tranne", "кроме", "except"])
+def test_what_is_left_out_is_said_in_any_language(word: str) -> None:
+    for every in ("todos los números reales", "tous les réels", "alle reellen Zahlen", "alle x"):
+        assert verify("x/x=1", f"{every} {word} 0").verdict == "correct"
+        assert verify("x/x=1", f"{every} {word} 1").verdict == "wrong"
+        assert verify("3(x+2)=3x+6", f"{every} {word} 0").verdict == "wrong"
+
+
+TAKEN_BACK = (
+    "x = 3, but x ≠ -2",
+    "x = 3, with x = -2 rejected as extraneous",
+    "x = 3; the other candidate, x = -2, fails",
+    "x = 3. The candidate x = -2 is rejected because √4 ≠ -2.",
+    "x = 3 (x = -2 is rejected since 2 ≠ -2)",
+    "x = 3 because x must be ≥ 0",
+    "x = 3（x = -2 舍去）",
+    "x = 3 or x = -2, but x ≠ -2, so x = 3",
+)
+
+
+@pytest.mark.parametrize("text", TAKEN_BACK)
+def test_what_is_taken_back_is_not_claimed(text: str) -> None:
+    assert verify("sqrt(x+6)=x", text).verdict == "correct"
+    assert verify("x^2-x-6=0", text).verdict == "wrong"
+    assert verify("x+2=0", text).verdict == "wrong"
+
+
+@given(st.integers(0, 99), st.integers(1, 99))
+def test_a_recurring_decimal_is_its_fraction_only_where_that_is_said(whole: int, period: int) -> None:
+    digits = str(period)
+    value = Fraction(whole) + Fraction(period, 10 ** len(digits) - 1)
+    equation, written = f"{value.denominator}x={value.numerator}", f"{whole}.{digits * 3}..."
+    assert verify(equation, f"x = {written} = {value}").verdict == "correct"
+    assert verify(equation, f"x = {written}").verdict == "wrong"
+    assert verify(equation, f"x = {written} = {value + 1}").verdict == "wrong"
+
+
 @pytest.mark.parametrize("before", ["Final Answer: The final answer is ", "The final answer is ", "Answer: "])
 @pytest.mark.parametrize("behind", ["", ".", ". I hope it is correct."])
 def test_the_words_around_minervas_answers_are_read(before: str, behind: str) -> None:
