@@ -89,6 +89,13 @@ _CHEERS = re.compile(
     "[\U0001f389\U0001f38a\u2728\U0001f44d\U0001f642\U0001f60a\U0001f600\U0001f603\U0001f604\U0001f4af\u2b50"
     "\U0001f31f\U0001f525\U0001f44f\U0001f64c\U0001f3af\U0001f4dd\U0001f4cc\U0001f4a1\U0001f449]\ufe0f?"
 )
+_NEAR_COMMA = re.compile(r"(\u2248\s*[-\u2212]?[0-9]+),([0-9]+)(?![0-9,])")
+_ONE_SOLUTION = re.compile(
+    r"\b(?:lösung|antwort|solution|réponse|solución|respuesta|solução|resposta|soluzione|risposta|oplossing)\s+"
+    r"(?:ist|lautet|est|es|é|è)\b|\brozwiązaniem jest\b",
+    re.IGNORECASE,
+)
+_COMMA = re.compile(r"(?<![0-9,;])([0-9]+),([0-9]+)(?![0-9,])")
 _PROVED = re.compile(r"[\s.,;]+\(?q\.?\s?e\.?\s?d\.?\)?\s*\Z", re.IGNORECASE)
 
 
@@ -106,8 +113,12 @@ def without_wrappings(text: str) -> str:
     if "S" in text:
         text = _SOLUTION_SET.sub("S", text)
     if not text.isascii():
+        # Where a decimal comma is usual: behind "about", and where one solution is named in such a language.
+        text = _NEAR_COMMA.sub(r"\1.\2", text)
         # A full-width bracket with a sentence or an equation in it is a note, and no factor.
         text = _CHEERS.sub("", _NOTE.sub(" (", text))
+    if "," in text and len(_COMMA.findall(text)) == 1 and _ONE_SOLUTION.search(text):
+        text = _COMMA.sub(r"\1.\2", text)
     if "''" in text:
         text = _PRIMED.sub(lambda found: f"{found[1]}_{len(found[2])}", text)
     if ">" in text:

@@ -154,8 +154,18 @@ class MathsReader(TokenReader):
             choices = max(choices, more.choices)
         self._add(Value(tuple(forms), choices, first.text))
         self._decimals(2**choices)
+        if phrases.OR.match(self.words, self.index + (self.kind() == ",")):
+            self.tried(self.as_decimal)
         self._verdict()
         return True
+
+    def as_decimal(self) -> bool:
+        """ ", or 0.375 as a decimal" behind an exact number."""
+        self.take(",")
+        if not self.say(phrases.OR):
+            return False
+        self.answer.estimates.append(self.value())
+        return self.say(phrases.AS_DECIMAL)
 
     def _listing(self, named: Value) -> bool:
         """ "= 1, 3" behind "2 ± 1": what a ± names, one by one; each such list must be the same numbers."""

@@ -21,8 +21,14 @@ class RemarkReader(SentenceReader):
         inner = self._part(end)
         inner.joined_by, inner.is_note = self.joined_by, True
         inner.beside_numbers = bool(self.answer.values)
+        if self.answer.values and inner.tried(inner.as_decimal) and inner.kind() == "end":
+            self._merge(inner.answer)
+            self.index = end + 1
+            return True
         adds = inner.say(phrases.OR) or inner.say(phrases.AND)
         restated = inner.take("=")
+        if not adds and inner.say(phrases.SO):
+            inner.take(",", ":")
         inner.answer.says_none = says_none = self.answer.says_none
         if not adds and self._note_on_last(inner):
             self.index = end + 1
@@ -91,6 +97,9 @@ class RemarkReader(SentenceReader):
         """Numbers in a note say the one before again: they must be equal to it."""
         if self.answer.says_none:
             self.answer.beside_none += said.values
+            return
+        if len(said.values) > 1 and self.answer.values and self.answer.values[-1].choices:
+            self.answer.listings.append((self.answer.values[-1], said.values))
             return
         if len(said.values) != 1 or not (self.answer.values or self.answer.sums):
             raise ParseError("numbers in brackets behind an answer may be part of it or not")
@@ -172,7 +181,8 @@ class RemarkReader(SentenceReader):
 
     def because(self) -> bool:
         """ "because the discriminant is 4", "since x ≥ 0", "as x = 2 is extraneous"."""
-        if not self.say(phrases.BECAUSE):
+        place = (self.is_note or self.answer.exclusions) and self.next.text == "where"
+        if not (self.say(phrases.BECAUSE) or (place and self.take("word"))):
             # "with x = -2 rejected as extraneous"
             return self.next.text == "with" and self.take("word") and self.tried(self._rejected_equation)
         self.take(":")
@@ -210,6 +220,8 @@ class RemarkReader(SentenceReader):
             return True
         if self.answer.says_none and self.tried(self._complex_ones):
             return True
+        if self.say(phrases.OTHER_COMPLEX):
+            return self.beside_numbers or bool(self.answer.values)
         if self.say(phrases.COMPLEX_ROOTS):
             self.answer.counts.append(0)
             return True
@@ -290,7 +302,8 @@ class RemarkReader(SentenceReader):
         return self._listed(self.answer.beside_none)
 
     def _behind_because(self, start: int) -> bool:
-        return start > 0 and self.words[start - 1] in phrases.BECAUSE.words
+        before = self.words[start - 1] if start else ""
+        return before in phrases.BECAUSE.words or (before == "where" and self.reasoning)
 
     def _remark_maths(self) -> bool:
         """Numbers and relations within a remark."""

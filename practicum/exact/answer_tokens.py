@@ -69,7 +69,7 @@ _ARTICLE_BEFORE = word_set(
     """half third quarter fourth fifth solution root real double unique valid single repeated square
     contradiction negative zero value set number sum multiplicity perfect true correct genuine triple
     complex division constant factor total algebraic equação solução soma nonnegative nonpositive positive
-    candidate smaller larger first second"""
+    candidate smaller larger first second decimal"""
 )
 _ENDS_VALUE = frozenset(("number", "vulgar", "fraction", ")", "}", "]", "name", "superscript", "|", "|)"))
 

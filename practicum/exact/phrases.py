@@ -133,8 +133,13 @@ SPELLED = {
 
 # -- joining -----------------------------------------------------------------------------------------------
 
-OR = Phrases("(or|oder|lub|albo|ou|o|или|або|of|或|或者|または|もしくは|又は|또는)")
-AND = Phrases("(and|as well as|along with|together with|und|et|y|e|и|en|и|和|与|與|及|以及|と|および|및|와)")
+OR = Phrases(
+    "(or|oder|oppure|lub|albo|veya|eller|vagy|hoặc|ou|o|или|або|of|或|或者|または|もしくは|又は|또는)"
+)
+AND = Phrases(
+    "och|og|ve|và|și",
+    "(and|as well as|along with|together with|und|et|y|e|и|en|и|和|与|與|及|以及|と|および|및|와)",
+)
 BUT = Phrases("(but|however|whereas|while|yet)")
 SO = Phrases(
     "(so|thus|hence|therefore|consequently|accordingly|meaning|implying|which implies|this implies) that?",
@@ -290,7 +295,8 @@ NOUNS = Phrases(
     "value of the unknown",
     "(lösung|lösungen|lösungsmenge|antwort|ergebnis|solución|soluciones|respuesta|resultado|solução|soluções|"
     "resposta|soluzione|soluzioni|risposta|réponse|résultat|resultat|raíces|raízes|racines|radici|"
-    "wurzeln|rozwiązanie|rozwiązania|rozwiązaniem|rozwiązaniami|pierwiastek|pierwiastki|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
+    "wurzeln|rozwiązanie|rozwiązania|rozwiązaniem|rozwiązaniami|pierwiastek|pierwiastki|"
+    "đáp số|đáp án|nghiệm|ответ|решение|решения|корни|корень|nullstellen|oplossing|oplossingen|antwoord)",
 )  # fmt: skip
 OF = Phrases(
     f"(of|to|for|in) {_EQUATION}", "(of|for|to) ~x", "(in|over|for|within) ~r", "over the (reals|real "
@@ -311,7 +317,7 @@ COPULAS = Phrases(
     "(takes|take|has|have|can take|may take|can only take|can have) (on)? (only)? (the)? (value|values)",
     "has (value|values)", "consists of",
     "belongs to|lies in|is in|are in|is an element of|is one of|is either", "(is|are) found to be",
-    "to be", "in", "jest|są", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны",
+    "to be", "in", "jest|są|là", "ist|sind|lautet|lauten|est|sont|es|son|é|são|è|sono|является|равен|равны",
     "(puede|pode|può|kann|может) (ser|essere|быть)?|peut être",
     "at|when|where",
     "(为|是|は|은|는|です)",
@@ -369,7 +375,7 @@ HOLDS = Phrases(
     "(doppelte|zweifache) (lösung|nullstelle)|(двойной|кратный) корень|重根|二重根",
     "i hope it is correct",
     "(both|all)? (irrational|rational|integer|integers|nonzero)", "(the)? golden ratio",
-    "(an|a) (integer|whole number)|whole numbers|重解",
+    "(an|a) (integer|whole number)|whole numbers|重解", "doble|doppelt|zweifach|doppia|dupla",
 )  # fmt: skip
 FAILS = Phrases(
     "(is|are|being|was|were) (an|a|the|both|all|just|only)? (extraneous|rejected|invalid|excluded|discarded|"
@@ -697,7 +703,9 @@ ABOUT = Phrases(
     "(about|approximately|approx|roughly|around|nearly|circa|ca|almost|≈) "
     "(equal to)?", "(in|as)? decimal (form)?", "(in|as) decimals", "numerically",
 )  # fmt: skip
+AS_DECIMAL = Phrases("(in|as)? (a)? decimal (form|notation)?", "(in|as) decimals")
 CHECKS = Phrases(
+    "which (checks|works) (out)?",
     "(check|checks|checking|verify|verifying|verification|proof|test|testing|substitute|substituting|substitution|"
     "plug in|plugging in|probe|vérification|comprobación|verifica|проверка)",
 )
@@ -742,6 +750,10 @@ COMPLEX_ONES = Phrases(
 COMPLEX_ROOTS = Phrases(
     "(the|its|both|all)? (the)? (two)? (roots|solutions|zeros) (are|is) (all|both)? (purely)? "
     "(complex|imaginary|nonreal|not real) (numbers|conjugates)?"
+)
+OTHER_COMPLEX = Phrases(
+    "(the|its)? (other|remaining) (two|three|four)? (cube)? (root|roots|solution|solutions|zeros|ones) "
+    "(is|are) (all|both)? (purely)? (complex|imaginary|nonreal|not real)"
 )
 FREE_SUBJECTS = frozenset(["discriminant", "delta", "disc", "domain", "radicand"])
 """Subjects of remarks that may stand anywhere; others need "because" or "no solution" before them."""
@@ -891,6 +903,7 @@ REMARK_WORDS = frozenset(
         "permitted",
         "defined",
         "with",
+        "identical",
         "numerator",
         "numerators",
         "als",

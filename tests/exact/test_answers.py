@@ -166,6 +166,21 @@ def test_what_is_taken_back_is_not_claimed(text: str) -> None:
     assert verify("x+2=0", text).verdict == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("x = 13/2 (or 6.5 in decimal form)", "x = 13/2 (or 7.5 in decimal form)"),
+        ("13/2, or 6.5 as a decimal", "13/2, or 7 as a decimal"),
+        ("Die Lösung ist x = 6,5.", "Die Lösung ist x = 6,4."),
+        ("x = 13/2 ≈ 6,5", "x = 13/2 ≈ 6,9"),
+        ("x = 6.5 (the other two roots are complex)", "the other two roots are complex"),
+    ],
+)
+def test_a_number_said_again_as_a_decimal_must_be_the_same(right: str, wrong: str) -> None:
+    assert verify("2x=13", right).verdict == "correct"
+    assert verify("2x=13", wrong).verdict == "wrong"
+
+
 @given(st.integers(0, 99), st.integers(1, 99))
 def test_a_recurring_decimal_is_its_fraction_only_where_that_is_said(whole: int, period: int) -> None:
     digits = str(period)
