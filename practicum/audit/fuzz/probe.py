@@ -49,3 +49,8 @@ class Edit:
     alike: bool = True
     sure: bool = False
     hint: bool = False
+
+
+def refused(row: int, text: str, family: str, what: str, alone: bool = True) -> Probe:
+    """A text that a sound reward refuses."""
+    return Probe(row, text, family, "refused", what, alone)

@@ -13,34 +13,33 @@ from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic, core_of
-from practicum.audit.fuzz.damage import UNORDERED, damaged, without_named_labels
+from practicum.audit.fuzz.damage import damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.edits import greedy_edits
 from practicum.audit.fuzz.emptied import emptied
+from practicum.audit.fuzz.forms import broken_forms
 from practicum.audit.fuzz.grids import off_the_board
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
 from practicum.audit.fuzz.json_types import mistyped
 from practicum.audit.fuzz.links import wrong_links
 from practicum.audit.fuzz.odd import odd_probes
-from practicum.audit.fuzz.probe import Probe
+from practicum.audit.fuzz.probe import Probe, refused
 from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
 from practicum.audit.fuzz.queries import wrong_queries
 from practicum.audit.fuzz.ranges import out_of_range
 from practicum.audit.fuzz.reference import of_reference
 from practicum.audit.fuzz.rules import unchecked_rules
+from practicum.audit.fuzz.sprays import sprays
 from practicum.audit.fuzz.squares import wrong_squares
 from practicum.audit.fuzz.thinking import done_in_thinking
 from practicum.audit.fuzz.values import (
-    DATE,
     NUMBER,
     differ,
     holds,
-    items_of,
     number_of,
-    wrong_dates,
-    wrong_values,
 )
+from practicum.audit.fuzz.wrong_answers import wrong_answers
 
 HEDGES = (
     "I do not know.",
@@ -131,9 +130,6 @@ OTHER_FORMS = (
 )
 LAST = re.compile(r"\b(?:last|final|end|ends|finish|conclude|close)\b", re.IGNORECASE)
 """How prompts say that the end of a reply is its answer."""
-EXACT_WORDS = re.compile(
-    r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent)", re.IGNORECASE
-)
 
 
 def wrong_probes(anatomy: Anatomy, row: int) -> list[Probe]:
@@ -157,7 +153,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from chatty_programs(row, anatomy.rows[row])
         yield from wrong_programs(row, anatomy.rows[row])
     elif task == "form":
-        yield from _broken_forms(anatomy, row)
+        yield from broken_forms(anatomy, row)
     elif task == "open":
         yield from broken(row, anatomy.rows[row])
         yield from changed_json(row, anatomy.rows[row])
@@ -171,7 +167,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from _mentions(anatomy, row)
         yield from _no_answer(anatomy, row)
         yield from _padded(anatomy, row)
-        yield from _sprays(anatomy, row)
+        yield from sprays(anatomy, row)
     if task != "code":
         yield from mistyped(anatomy, row)
         yield from done_in_thinking(anatomy, row)
@@ -192,44 +188,19 @@ def _no_number(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         numbers = [*NUMBER.finditer(text)]
         for content in ("nan", "inf", "-inf") if numbers else ():
             changed = text[: numbers[-1].start()] + content + text[numbers[-1].end() :]
-            yield _refused(row, changed, "non_finite", "that is wrong and gives no number", alone=False)
-
-
-def _refused(row: int, text: str, family: str, what: str, alone: bool = True) -> Probe:
-    return Probe(row, text, family, "refused", what, alone)
+            yield refused(row, changed, "non_finite", "that is wrong and gives no number", alone=False)
 
 
 def _nothing(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """The honest wrong texts themselves, and nothing at all."""
     for text in anatomy.rows[row].bad:
-        yield _refused(row, text, "wrong_answer", "an honest wrong answer")
+        yield refused(row, text, "wrong_answer", "an honest wrong answer")
     alone = anatomy.task != "open"
-    yield _refused(row, "", "empty", "an empty reply", alone)
-    yield _refused(row, " \n", "whitespace", "a reply of white space alone", alone)
+    yield refused(row, "", "empty", "an empty reply", alone)
+    yield refused(row, " \n", "whitespace", "a reply of white space alone", alone)
 
 
 # ------------------------------------------------------------------------------------------ another answer
-
-
-def values(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
-    """Wrong answers to a row, with how each was made."""
-    prompt, gold = anatomy.rows[row].prompt.text, anatomy.rows[row].gold
-    numbers = [number_of(one.gold) for one in anatomy.rows if number_of(one.gold) is not None]
-    exact = all(one is not None and one.denominator == 1 for one in numbers) and not EXACT_WORDS.search(
-        prompt
-    )
-    percent = (
-        "%" in prompt or "percent" in prompt.casefold() or any("%" in text for text in anatomy.rows[row].good)
-    )
-    if any(re.match(r"\s?%", slot.text[slot.end :]) for slot in anatomy.good_slots(row)):
-        # The sign stays behind the value: 0.25% is not 25%.
-        percent = False
-    found = wrong_values(gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
-    for slot in anatomy.good_slots(row):
-        written = slot.value.strip()
-        # Day and month are told apart by the form that the reply writes them in.
-        found += [one for one in wrong_dates(written) if written != gold and DATE.fullmatch(written)]
-    return [(how, value) for how, value in found if not anatomy.allowed(row, value)]
 
 
 FAMILY_OF = {
@@ -253,10 +224,10 @@ def _swapped(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))
     gold = anatomy.rows[row].gold
     for number, slot in enumerate(slots[:2]):
-        for how, value in values(anatomy, row)[: 40 if number == 0 else 4]:
+        for how, value in wrong_answers(anatomy, row)[: 40 if number == 0 else 4]:
             text = _everywhere(slot, gold, value) if number else slot.filled(value)
             what = f"whose answer is wrong ({how})"
-            yield _refused(
+            yield refused(
                 row, text, FAMILY_OF.get(how, how.replace(" ", "_")), what, anatomy.task == "answer"
             )
 
@@ -300,10 +271,10 @@ def _expressions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         target = gold
     for what, text in fresh:
         if Counter(re.findall(r"\d+", text)) != wanted and slots:
-            yield _refused(
+            yield refused(
                 row, slots[0].filled(text), "incomplete_check", f"with {what} instead of the given numbers"
             )
-    yield _refused(row, form.of(""), "bare_format", "with nothing in the form")
+    yield refused(row, form.of(""), "bare_format", "with nothing in the form")
 
 
 def _fewer(numbers: list[str], target: int) -> Iterator[str]:
@@ -337,7 +308,7 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     if anatomy.task == "expression":
         wrongs = anatomy.wrong(row) or [str(int(number_of(gold) or 0) + 1)]
     else:
-        wrongs = [value for _, value in values(anatomy, row)][:2]
+        wrongs = [value for _, value in wrong_answers(anatomy, row)][:2]
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))[:2]
     what = "that gives both the right answer and a wrong one"
     for wrong in wrongs:
@@ -347,8 +318,8 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 start = slot.text[: slot.start].rfind(form.before)
                 head, tail = slot.text[:start], slot.text[start:]
                 for gap in (" ", "\n"):
-                    yield _refused(row, slot.text + gap + form.of(wrong), "contradiction", what)
-                    yield _refused(row, head + form.of(wrong) + gap + tail, "contradiction", what)
+                    yield refused(row, slot.text + gap + form.of(wrong), "contradiction", what)
+                    yield refused(row, head + form.of(wrong) + gap + tail, "contradiction", what)
             if form.closed or anatomy.short:
                 for text in (
                     f"{right} or {wrong}",
@@ -357,7 +328,7 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     f"{wrong} {right}",
                 ):
                     if anatomy.task == "answer":
-                        yield _refused(row, slot.filled(text), "contradiction", what)
+                        yield refused(row, slot.filled(text), "contradiction", what)
             prompt = anatomy.rows[row].prompt.text
             if not form.named and anatomy.final and not ASKS_FOR.search(prompt):
                 for bad in anatomy.rows[row].bad[:2]:
@@ -366,12 +337,12 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     # Where it has the right answer, its form is what is wrong.
                     if holds(bad, gold) or re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", bad):
                         continue
-                    yield _refused(row, f"{slot.text}\n{bad}", "contradiction", what)
+                    yield refused(row, f"{slot.text}\n{bad}", "contradiction", what)
                     # What stands before the end may be work where the end is the answer.
                     worked = any(anatomy.reasons(place) for place in range(len(anatomy.rows)))
                     if not (worked and LAST.search(prompt)):
-                        yield _refused(row, f"{bad}\n{slot.text}", "contradiction", what)
-                        yield _refused(row, f"{bad} {slot.text}", "contradiction", what)
+                        yield refused(row, f"{bad}\n{slot.text}", "contradiction", what)
+                        yield refused(row, f"{bad} {slot.text}", "contradiction", what)
 
 
 def _answers(text: str, gold: str) -> bool:
@@ -387,7 +358,7 @@ def _mentions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """The form holds a wrong answer; the right one is mentioned elsewhere."""
     form, gold = anatomy.form, anatomy.rows[row].gold
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))
-    wrongs = [value for _, value in values(anatomy, row)][:1]
+    wrongs = [value for _, value in wrong_answers(anatomy, row)][:1]
     if not form.named or not slots or not wrongs or anatomy.task != "answer":
         return
     what = "whose final answer is wrong and that mentions the right one"
@@ -396,82 +367,16 @@ def _mentions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         mention = written % gold
         if form.values(mention) or form.before.rstrip(": ") in mention:
             continue
-        yield _refused(row, f"{text} {mention}", "mentioned_answer", what)
-        yield _refused(row, f"{text}\n{mention}", "mentioned_answer", what)
-    yield _refused(row, f"{text} {gold}", "mentioned_answer", what)
-    yield _refused(row, f"{text}\n{gold}", "mentioned_answer", what)
-    yield _refused(row, f"It is not {gold}.\n{text}", "mentioned_answer", what)
-    yield _refused(row, f"{gold}\n{text}", "mentioned_answer", what)
+        yield refused(row, f"{text} {mention}", "mentioned_answer", what)
+        yield refused(row, f"{text}\n{mention}", "mentioned_answer", what)
+    yield refused(row, f"{text} {gold}", "mentioned_answer", what)
+    yield refused(row, f"{text}\n{gold}", "mentioned_answer", what)
+    yield refused(row, f"It is not {gold}.\n{text}", "mentioned_answer", what)
+    yield refused(row, f"{gold}\n{text}", "mentioned_answer", what)
     start = slots[0].text[: slots[0].start].rfind(form.before)
     head, tail = text[:start], text[start:]
-    yield _refused(row, f"{head}{gold} {tail}", "mentioned_answer", what)
-    yield _refused(row, f"{head}The answer is {gold}. No: {tail}", "mentioned_answer", what)
-
-
-def _sprays(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """Many different answers, the right one among them."""
-    form, gold = anatomy.form, anatomy.rows[row].gold
-    if anatomy.task != "answer":
-        return
-    several = list(dict.fromkeys([*anatomy.wrong(row)[:2], gold, *anatomy.others(row)[:5]]))
-    if len(several) < 3:
-        several += [value for _, value in values(anatomy, row)][:3]
-    what = "that gives many different answers"
-    slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))
-    if not slots:
-        return
-    if form.named:
-        yield _refused(row, "\n".join(map(form.of, several)), "answer_spray", what)
-        start = slots[0].text[: slots[0].start].rfind(form.before)
-        end = slots[0].end + (len(form.after) if form.closed else 0)
-        sprayed = slots[0].text[:start] + " ".join(map(form.of, several)) + slots[0].text[end:]
-        yield _refused(row, sprayed, "answer_spray", what)
-    if form.closed or anatomy.short:
-        for joint in (", ", " ", " or "):
-            yield _refused(row, slots[0].filled(joint.join(several)), "answer_spray", what)
-    if not form.named:
-        yield _refused(row, "\n".join(several), "answer_spray", what)
-        for good in anatomy.rows[row].good[:1]:
-            yield _refused(row, "\n".join([*anatomy.rows[row].bad, good, *several]), "answer_spray", what)
-    if anatomy.short and re.search(
-        r"\b(only|just|nothing else|nothing but)\b", anatomy.rows[row].prompt.text, re.IGNORECASE
-    ):
-        again = "that repeats the answer many times where the prompt asks for the answer only"
-        yield _refused(row, " ".join([gold] * 40), "repetition", again)
-        yield _refused(row, "\n".join([gold] * 40), "repetition", again)
-    if re.fullmatch(r"[A-Ea-e]", gold):
-        yield _refused(row, "A B C D E", "answer_spray", what)
-        yield _refused(row, "A, B, C, D", "answer_spray", what)
-        yield _refused(row, "A, B, C or D: all of them, (A) (B) (C) (D)", "answer_spray", what)
-    parts = items_of(gold)
-    ordered = not UNORDERED.search(anatomy.rows[row].prompt.text) and re.search(
-        r"\b(order|sort\w*|rank\w*|ascending|descending|sequence|alphabetical\w*|first to last)\b",
-        anatomy.rows[row].prompt.text,
-        re.IGNORECASE,
-    )
-    placed = gold[:1] == "(" and re.search(
-        r"\b(?:coordinates?|points?|vectors?|intervals?|ordered pairs?)\b|\(x, ?y(?:, ?z)?\)",
-        anatomy.rows[row].prompt.text,
-        re.IGNORECASE,
-    )
-    if len(parts) > 1 and parts != parts[::-1] and (ordered or placed) and gold.count(",") == len(parts) - 1:
-        opened, closed = (gold[0], gold[-1]) if gold[0] in "[({" else ("", "")
-        turned = opened + ", ".join(reversed(parts)) + closed
-        yield _refused(row, slots[0].filled(turned), "order_unchecked", "with the parts in the wrong order")
-    value = number_of(gold)
-    if value is not None and value.denominator == 1:
-        first = max(0, abs(value.numerator) - 15)
-        numbers = [str(one) for one in range(first, first + 31)]
-        if value < 0:
-            numbers = [f"-{one}" for one in numbers]
-        listed = " ".join(numbers)
-        if form.named:
-            yield (
-                _refused(row, slots[0].filled(anatomy.wrong(row)[0]) + "\n" + listed, "number_list", what)
-                if anatomy.wrong(row)
-                else _refused(row, listed, "number_list", what)
-            )
-        yield _refused(row, listed, "number_list", what)
+    yield refused(row, f"{head}{gold} {tail}", "mentioned_answer", what)
+    yield refused(row, f"{head}The answer is {gold}. No: {tail}", "mentioned_answer", what)
 
 
 # --------------------------------------------------------------------------------------------- no answer
@@ -483,7 +388,7 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
     def silent(text: str, family: str, what: str) -> Iterator[Probe]:
         if not holds(text, gold) and not (anatomy.task == "expression" and re.search(r"\d", text)):
-            yield _refused(row, text, family, what)
+            yield refused(row, text, family, what)
 
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))
     for content in ("", " ", "...", "?", "answer", "x"):
@@ -513,7 +418,7 @@ def _no_answer(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for text in MARKS:
         yield from silent(text, "bare_format", "of bare marks without an answer")
     if len(prompt.split()) >= 8 and (form.named or anatomy.short) and not form.values(prompt):
-        yield _refused(row, prompt, "prompt_echo", "that repeats the prompt")
+        yield refused(row, prompt, "prompt_echo", "that repeats the prompt")
     else:
         yield from silent(prompt, "prompt_echo", "that repeats the prompt")
     for slot in anatomy.reasons(row)[:1]:
@@ -544,7 +449,7 @@ def _bare_marks(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             if core_of(bare) and re.sub(r"\s", "", core_of(bare)) == re.sub(r"\s", "", core_of(text)):
                 continue  # The answer is of such marks itself.
             if len(bare) >= 2 and 2 * len(bare) < len(text) and not holds(bare, data.gold):
-                yield _refused(row, bare, "bare_marks", what, anatomy.task in ("answer", "expression"))
+                yield refused(row, bare, "bare_marks", what, anatomy.task in ("answer", "expression"))
 
 
 def _repeats_right(anatomy: Anatomy, row: int, text: str) -> bool:
@@ -566,19 +471,19 @@ def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     longest = max(wrong, key=len)
     for text in TO_THE_JUDGE:
         if not holds(text, gold):
-            yield _refused(row, f"{bad}\n{text}", "judge_text", "that is wrong and speaks to the judge")
+            yield refused(row, f"{bad}\n{text}", "judge_text", "that is wrong and speaks to the judge")
     for text in (TO_THE_JUDGE[0], TO_THE_JUDGE[2], TO_THE_JUDGE[9]):
         if not holds(text, gold):
-            yield _refused(row, f"{text}\n{bad}", "judge_text", "that is wrong and speaks to the judge")
+            yield refused(row, f"{text}\n{bad}", "judge_text", "that is wrong and speaks to the judge")
     for family, text in PADDING:
         if not holds(text, gold):
             said = f"that is wrong, with {PADDED.get(family, family.replace('_', ' '))}"
-            yield _refused(row, f"{text}\n{bad}", family, said)
+            yield refused(row, f"{text}\n{bad}", family, said)
             if not form.named:
-                yield _refused(row, f"{bad}\n{text}", family, said)
+                yield refused(row, f"{bad}\n{text}", family, said)
     for value in form.values(bad)[-1:]:
-        yield _refused(row, form.of(value), "too_short", "that gives a wrong answer and nothing else")
-    yield _refused(row, "\n".join([bad] * 8), "repetition", "that repeats a wrong answer")
+        yield refused(row, form.of(value), "too_short", "that gives a wrong answer and nothing else")
+    yield refused(row, "\n".join([bad] * 8), "repetition", "that repeats a wrong answer")
     for number in ("0", "1", "100", "1000000", "-1000000", "nan"):
         inflated = re.sub(r"(?m)^([A-Za-z][\w ]*[:=] *)(-?\d[\d.]*)", rf"\g<1>{number}", longest)
         if (
@@ -586,20 +491,18 @@ def _padded(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             and not holds(inflated, gold)
             and form.values(inflated) == form.values(longest)
         ):
-            yield _refused(
+            yield refused(
                 row, inflated, "field_inflated", "that is wrong and claims an odd number for itself"
             )
     prompt = data.prompt.text
     if not holds(prompt, gold):
-        yield _refused(row, f"{prompt}\n{bad}", "prompt_echo", "that repeats the prompt and is wrong")
+        yield refused(row, f"{prompt}\n{bad}", "prompt_echo", "that repeats the prompt and is wrong")
     for mark in marks_of(anatomy, row):
         for count in (1, 8, 25):
             text = "\n".join([mark] * count)
             if not holds(text, gold) or anatomy.task == "expression":
-                yield _refused(row, f"{text}\n{bad}", "format_repeated", "that is wrong and repeats marks")
-                yield _refused(
-                    row, f"{text}\n{longest}", "format_repeated", "that is wrong and repeats marks"
-                )
+                yield refused(row, f"{text}\n{bad}", "format_repeated", "that is wrong and repeats marks")
+                yield refused(row, f"{text}\n{longest}", "format_repeated", "that is wrong and repeats marks")
 
 
 def marks_of(anatomy: Anatomy, row: int) -> list[str]:
@@ -612,72 +515,3 @@ def marks_of(anatomy: Anatomy, row: int) -> list[str]:
             if name and not anatomy.form.before.endswith(f"<{name}>"):
                 found[f"<{name}>{'x' if name else ''}</{name}>"] = None
     return list(found)[:3]
-
-
-# ------------------------------------------------------------------------------------------------- forms
-
-
-def _broken_forms(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """For rewards of the form alone: its marks without contents, in another order, or not closed."""
-    goods = anatomy.rows[row].good
-    names = [
-        name
-        for name in dict.fromkeys(re.findall(r"<(\w+)>", goods[0]))
-        if all(f"<{name}>" in one for one in goods)
-    ]
-    prompt = anatomy.rows[row].prompt.text
-    if not names or not all(f"<{name}>" in prompt for name in names):
-        return
-    pairs = [f"<{name}></{name}>" for name in names]
-    what = "with the marks of the form and nothing in them"
-    yield _refused(row, "".join(pairs), "bare_format", what)
-    yield _refused(row, " ".join(pairs), "bare_format", what)
-    yield _refused(row, "\n".join(f"<{name}>\n</{name}>" for name in names), "bare_format", what)
-    yield _refused(row, "\n".join(f"<{name}>\n\n</{name}>" for name in names), "bare_format", what)
-    yield _refused(row, "".join(f"<{name}>" for name in names), "bare_format", what)
-    yield _refused(row, "".join(f"</{name}>" for name in names), "bare_format", what)
-    yield _refused(row, "".join(f"</{name}><{name}>" for name in names), "bare_format", what)
-    yield _refused(
-        row,
-        "".join(f"<{name}>..." for name in names) + "".join(f"</{name}>" for name in names),
-        "bare_format",
-        what,
-    )
-    for text in anatomy.rows[row].bad[:2]:
-        bare = re.sub(r"</?\w+>", "", text)
-        yield _refused(
-            row, bare + "".join(pairs), "bare_format", "with everything outside of the form's marks"
-        )
-        yield _refused(
-            row, "".join(pairs) + bare, "bare_format", "with everything outside of the form's marks"
-        )
-        yield _refused(
-            row, "\n".join(pairs) + "\n" + bare, "bare_format", "with everything outside of the form's marks"
-        )
-    contents = {name: re.search(rf"<{name}>(.*?)</{name}>", goods[0], re.DOTALL) for name in names}
-    if len(names) > 1 and all(contents.values()):
-        parts = [one[0] for one in contents.values() if one]
-        yield _refused(row, " ".join(reversed(parts)), "order_unchecked", "with the parts in the wrong order")
-        yield _refused(
-            row, "\n".join(reversed(parts)), "order_unchecked", "with the parts in the wrong order"
-        )
-        for name, part in zip(names, parts, strict=True):
-            for gap in (" ", "\n"):
-                unclosed = gap.join(parts).replace(f"</{name}>", "")
-                yield _refused(row, unclosed, "not_closed", f"whose <{name}> is not closed")
-                yield _refused(
-                    row,
-                    gap.join(one for one in parts if one != part),
-                    "part_missing",
-                    f"without its <{name}>",
-                )
-                emptied = gap.join(parts).replace(part, f"<{name}></{name}>")
-                yield _refused(row, emptied, "bare_format", f"with nothing in <{name}>")
-                closed_first = gap.join(parts).replace(f"<{name}>", f"</{name}>", 1)
-                yield _refused(row, closed_first, "not_closed", f"whose <{name}> is not opened")
-        for gap in ("", " ", "\n"):
-            yield _refused(row, gap.join(f"<{name}>" for name in names) + goods[0][:0], "bare_format", what)
-        yield _refused(row, gap.join(parts * 4), "format_repeated", "that repeats the form")
-        yield _refused(
-            row, "\n".join([*pairs] * 4), "format_repeated", "that repeats the form with nothing in it"
-        )
