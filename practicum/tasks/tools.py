@@ -12,6 +12,7 @@ from typing import Any
 from practicum.data.chats import reworded
 from practicum.errors import InputError
 from practicum.exact.expression import constant, parse_expression
+from practicum.tasks.python import PythonTask
 from practicum.types import Prompt, Score
 
 _CALL = re.compile(r"<calc>(.*?)</calc>\s*$", re.DOTALL)
@@ -45,13 +46,18 @@ def call_in(turn: str) -> str | None:
 
 
 class WithCalculator:
-    """A task whose policy may calculate. Prompts say so; the last turn is judged by the task itself."""
+    """A task whose policy may calculate. Prompts say so; the last turn is judged by the task itself.
+
+    The task may be plain: prompts may be texts, scores numbers or true and false. It judges its own prompts,
+    without the hint.
+    """
 
     reply_role = "user"
 
     def __init__(self, task: Any, hint: str = HINT) -> None:
-        self.task, self.hint = task, hint
-        self.name = f"{task.name} with a calculator"
+        name = getattr(task, "name", type(task).__name__)
+        self.task, self.hint = PythonTask(task, name), hint
+        self.name = f"{name} with a calculator"
 
     def __getattr__(self, name: str) -> Any:
         if name == "task" or name.startswith("__"):
@@ -67,7 +73,8 @@ class WithCalculator:
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """The task's scores of the last turns; one that is a call left unanswered is no answer."""
-        scores: list[Score] = self.task.score(prompts, texts)
+        own = [reworded(prompt, lambda question: question.removeprefix(self.hint)) for prompt in prompts]
+        scores = self.task.score(own, texts)
         return [
             Score(0.0, False, False, "unparseable", "a calculation is no answer") if call_in(text) else score
             for score, text in zip(scores, texts, strict=True)

@@ -90,6 +90,23 @@ def test_a_task_with_a_calculator_answers_calls_and_judges_answers() -> None:
     assert task.behaviours(prompt, "a") == {"short": True}
 
 
+def test_the_page_s_own_class_gets_a_calculator() -> None:
+    """The two blocks of docs/tasks.md, run as they stand there."""
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        if "class Sums" in block:
+            exec(block, names)
+    task = names["SumsWithCalculator"]()
+    prompt, other = task.prompts("test", 2, 0)
+    assert prompt.text.startswith("You may calculate")
+    assert prompt.text.endswith("200+1=")
+    scores = task.score([prompt, prompt, other], ["201", "<calc>200+1</calc>", "201"])
+    assert [score.value for score in scores] == [1.0, 0.0, 0.0]
+    assert [score.solved for score in scores] == [True, False, False]
+
+
 # ------------------------------------------------------------------------------------------------ game
 
 
