@@ -135,7 +135,8 @@ def _train(
         stage = _imported(name, module, extra)
     config_class = getattr(stage, config_name)
     if options.help:
-        every = RUN_OPTIONS + (BRANCH_OPTION if name in BRANCHING else "")
+        every = RUN_OPTIONS + (LOG_OPTION if name != "compare" else "")
+        every += BRANCH_OPTION if name in BRANCHING else ""
         every += DRY_OPTION if name in DRY else ""
         return _print_help(name, config_class, every, options.help)
     if options.resume and options.run is None:
@@ -435,8 +436,10 @@ for every training command:
   --config FILE.toml  settings from a file; flags win over it
   --run DIR           the run's folder (default: runs/ and the command's name and time)
   --resume            continue the run in --run DIR, bit for bit; more --loop.steps extend it
-  --log NAME          send metrics to tensorboard, trackio, wandb or mlflow too (several: --log A,B)
   --json              print the summary as one JSON object on stdout; logs stay on stderr"""
+
+LOG_OPTION = """
+  --log NAME          send metrics to tensorboard, trackio, wandb or mlflow too (several: --log A,B)"""
 
 BRANCH_OPTION = """
   --branch RUN@STEP   begin at a checkpoint of another run, with its settings or others"""
