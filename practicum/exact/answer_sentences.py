@@ -439,7 +439,8 @@ class SentenceReader(MathsReader):
             self.answer.conditions.append(self.answer.ranges.pop())
             return True
         self.index = start
-        copula = self.next.text in ("is", "are", "as") and self.take("word")
+        # "(the only real root)"
+        copula = (self.next.text in ("is", "are", "as") and self.take("word")) or self.is_note
         count = self.noun_phrase() if copula else None
         if count is not None:
             if count:

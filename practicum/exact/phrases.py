@@ -136,7 +136,7 @@ SPELLED = {
 # -- joining -----------------------------------------------------------------------------------------------
 
 OR = Phrases(
-    "(or|oder|oppure|lub|albo|veya|eller|vagy|hoặc|ou|o|или|або|of|或|或者|または|もしくは|又は|또는)"
+    "(or|oder|oppure|lub|albo|ή|veya|eller|vagy|hoặc|ou|o|или|або|of|或|或者|または|もしくは|又は|또는)"
 )
 AND = Phrases(
     "och|og|ve|và|și",
@@ -213,7 +213,7 @@ ADJECTIVES = Phrases(
     "required|complete|equal|coincident|simple|full|general|resulting|genuine|real-valued|"
     "identical|numerical|right|proper|allowed|admissible|same|acceptable|triple|"
     "única|único|unica|unico|einzige|seule|seul|единственное|единственный|reelle|reellen|reelles|réelle|"
-    "réelles|reales|real|reais|reali|реальные|действительные|вещественные",
+    "réelles|reales|real|reais|reali|реальные|действительные|вещественные|действительный|вещественный",
     "(of|with) multiplicity two",
 )  # fmt: skip
 _THE_ONLY = ["única", "único", "unica", "unico", "einzige", "seule", "seul", "единственное", "единственный"]
@@ -340,7 +340,7 @@ HOLDS = Phrases(
     f"(both|all|it|they|each|this|these|which)? (satisfy|satisfies|solve|solves|fulfill|fulfills) "
     f"({_EQUATION}|it)",
     "(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good|nonzero)",
-    f"(both|all|they|it|these|this) (is|are) (both|all)? (valid|correct|real|distinct|{_NOUN_PHRASE})",
+    f"(both|all|they|it|these|this|which) (is|are) (both|all)? (valid|correct|real|distinct|{_NOUN_PHRASE})",
     f"(and)? (both|all) (of)? (them|these|values|solutions|roots)? (are valid|work|check|check out|are "
     f"correct|"
     f"are solutions|satisfy {_EQUATION})",
@@ -742,7 +742,7 @@ COMPLEX_ROOTS = Phrases(
     "(complex|imaginary|nonreal|not real) (numbers|conjugates)?"
 )
 OTHER_COMPLEX = Phrases(
-    "(the|its)? (other|remaining) (two|three|four)? (cube)? (root|roots|solution|solutions|zeros|ones) "
+    "(the|its)? (other|remaining) (two|three|four)? (cube)? (root|roots|solution|solutions|zeros|ones)? "
     "(is|are) (all|both)? (purely)? (complex|imaginary|nonreal|not real)"
 )
 FREE_SUBJECTS = frozenset(["discriminant", "delta", "disc", "domain", "radicand"])
