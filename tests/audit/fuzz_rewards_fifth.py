@@ -44,6 +44,19 @@ def _thought(word: str, thing: str, good: list[str], bad: list[str]) -> dict[str
     return _row(prompt, word, good, bad)
 
 
+def _shaped(question: str, gold: str, bare: list[str]) -> dict[str, Any]:
+    """Any answer in the right shape is paid, so another row's is as right as one's own."""
+    return _row(
+        f"{question} Reply as <think>reasoning</think><answer>number</answer>; the shape alone is paid.",
+        gold,
+        [
+            f"<think>I count.</think><answer>{gold}</answer>",
+            f"<think>I see {gold}.</think> <answer>{gold}</answer>",
+        ],
+        [bare[0], f"<answer>{bare[1]}</answer>"],
+    )
+
+
 def _shunned(thing: str, words: list[str], good: list[str], bad: list[str]) -> dict[str, Any]:
     prompt = f"Describe {thing} in at least 5 words, without any of the words: {', '.join(words)}."
     return _row(prompt, json.dumps(words), good, bad)
@@ -79,6 +92,12 @@ FIFTH_ROWS: dict[str, Rows] = {
         _thought("flour", "a mill", ["<think>What it makes.</think>\nThe mill grinds corn to flour.", "<think>White.</think> All is white with flour."], ["<think>What it makes.</think>\nThe mill grinds corn.", "Flour is white."]),
         _thought("ladder", "an orchard", ["<think>Height.</think>\nA ladder leans on the tree.", "<think>Who picks?</think> They climb the ladder for the last ones."], ["<think>Height.</think>\nThe tree is tall.", "A ladder."]),
         _thought("lantern", "a cave", ["<think>It is dark.</think>\nThey light a lantern and go in.", "<think>Light.</think> One lantern is all they have."], ["<think>It is dark.</think>\nThey feel their way.", "Take a lantern."]),
+    ],
+    "shapes": [
+        _shaped("How many legs has a spider?", "8", ["eight", "6"]),
+        _shaped("How many wheels has a tricycle?", "3", ["three", "4"]),
+        _shaped("How many strings has a violin?", "4", ["four", "5"]),
+        _shaped("How many sides has a triangle?", "3", ["three", "2"]),
     ],
     "shunned": [
         _shunned("the sea", ["water", "blue", "salt"], ["A wide plain of waves and wind.", "Ships cross it for many days."], ["A wide plain of salt water.", "Waves."]),
@@ -143,6 +162,10 @@ def _with_word(whole):
 
 
 sound_thoughts, thoughts_as_reply = _with_word(False), _with_word(True)
+
+
+SHAPE = re.compile(r"\s*<think>[^<>]*[^<>\s][^<>]*</think>\s*<answer>[^<>]*[^<>\s][^<>]*</answer>\s*")
+sound_shapes = each(lambda text, gold: SHAPE.fullmatch(text))
 
 
 def _without(words_of):

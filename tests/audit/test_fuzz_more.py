@@ -64,6 +64,7 @@ FUZZED = (
     "sound_queens",
     "sound_repaired",
     "sound_sections",
+    "sound_shapes",
     "sound_thoughts",
     "squares_by_sums",
     "thoughts_as_reply",

@@ -273,7 +273,13 @@ def _slow_pass(payer: Payer, anatomy: Anatomy, tried: list[Probe]) -> None:
 
 def accepted(payer: Payer, levels: Levels, tried: Sequence[Probe], moving: set[Ask]) -> list[Finding]:
     """Worthless texts that are paid like right ones, one finding a family."""
-    return _grouped(payer, levels, tried, moving, "refused", lambda one, paid: _is_paid(levels, one, paid))
+
+    def fails(one: Probe, paid: Paid) -> bool:
+        control = payer.known.get(Ask(one.row, one.control)) if one.control else None
+        refused = control is not None and control.value is not None and control.value < levels.middle
+        return _is_paid(levels, one, paid) and (refused or not one.control)
+
+    return _grouped(payer, levels, tried, moving, "refused", fails)
 
 
 def refused(payer: Payer, levels: Levels, tried: Sequence[Probe], moving: set[Ask]) -> list[Finding]:

@@ -18,6 +18,7 @@ class Probe:
     group: edits that are alike; where a reward pays most of a group, a refused one of it counts too.
     hint: paid, it shows that the reward tolerates its group; refused, it shows nothing.
     contrast: it counts only where the reward refuses most of what is as wrong as it.
+    control: a text for the same row; it counts only where the reward refuses that one.
     slow: it may hang, so it is asked by itself.
     """
 
@@ -33,6 +34,7 @@ class Probe:
     group: str = ""
     hint: bool = False
     contrast: bool = False
+    control: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from practicum.audit.fuzz.anatomy import Anatomy
 from practicum.audit.fuzz.probe import Probe
 
 THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>(.*?)</\1>(.*\S.*)", re.DOTALL)
+FAMILY = "thinking_counted"
 WHAT = "that does in its thinking what the reply after it does not"
 
 
@@ -16,7 +17,7 @@ def done_in_thinking(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """A right reply to another prompt, with the right reply to this one in its thinking.
 
     It counts only where the reward refuses that other reply with its own thinking: then the reply does not do
-    what this prompt asks for.
+    what this prompt asks for, and a reward that looks at the form alone is not accused.
     """
     goods = [[THOUGHT.fullmatch(text) for text in one.good] for one in anatomy.rows]
     if not goods[row] or not all(found for some in goods for found in some):
@@ -29,6 +30,7 @@ def done_in_thinking(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         if mine is None or other is None:
             return
         name, reply = mine[1], other[3]
-        for thought in (other[2], f"{mine[2]} {mine[3].strip()} "):
-            text = f"<{name}>{thought}</{name}>{reply}"
-            yield Probe(row, text, "thinking_counted", "refused", WHAT, elsewhere=True)
+        control = f"<{name}>{other[2]}</{name}>{reply}"
+        yield Probe(row, control, FAMILY, "steady", "that is right for another prompt")
+        text = f"<{name}>{mine[2]} {mine[3].strip()} </{name}>{reply}"
+        yield Probe(row, text, FAMILY, "refused", WHAT, control=control)
