@@ -44,7 +44,7 @@ def _thought(word: str, thing: str, good: list[str], bad: list[str]) -> dict[str
     return _row(prompt, word, good, bad)
 
 
-def _shaped(question: str, gold: str, bare: list[str]) -> dict[str, Any]:
+def _shaped(question: str, gold: str) -> dict[str, Any]:
     """Any answer in the right shape is paid, so another row's is as right as one's own."""
     return _row(
         f"{question} Reply as <think>reasoning</think><answer>number</answer>; the shape alone is paid.",
@@ -53,7 +53,7 @@ def _shaped(question: str, gold: str, bare: list[str]) -> dict[str, Any]:
             f"<think>I count.</think><answer>{gold}</answer>",
             f"<think>I see {gold}.</think> <answer>{gold}</answer>",
         ],
-        [bare[0], f"<answer>{bare[1]}</answer>"],
+        [f"It has {gold}.", f"<answer>{gold}</answer>"],
     )
 
 
@@ -94,10 +94,10 @@ FIFTH_ROWS: dict[str, Rows] = {
         _thought("lantern", "a cave", ["<think>It is dark.</think>\nThey light a lantern and go in.", "<think>Light.</think> One lantern is all they have."], ["<think>It is dark.</think>\nThey feel their way.", "Take a lantern."]),
     ],
     "shapes": [
-        _shaped("How many legs has a spider?", "8", ["eight", "6"]),
-        _shaped("How many wheels has a tricycle?", "3", ["three", "4"]),
-        _shaped("How many strings has a violin?", "4", ["four", "5"]),
-        _shaped("How many sides has a triangle?", "3", ["three", "2"]),
+        _shaped("How many legs has a spider?", "8"),
+        _shaped("How many wheels has a tricycle?", "3"),
+        _shaped("How many strings has a violin?", "4"),
+        _shaped("How many sides has a triangle?", "3"),
     ],
     "shunned": [
         _shunned("the sea", ["water", "blue", "salt"], ["A wide plain of waves and wind.", "Ships cross it for many days."], ["A wide plain of salt water.", "Waves."]),

@@ -40,7 +40,7 @@ def own_words(
 
     `is_paid` says it of a probe that was asked. Raises BudgetSpent.
     """
-    words = candidates(constants, anatomy)
+    words = [one for one in candidates(constants, anatomy) if not _in_shape(anatomy, one)]
     if not words:
         return []
     room = min(int(payer.budget * SHARE), payer.left)
@@ -66,6 +66,13 @@ def own_words(
         ):
             found += [one for one in paid if not _may_hold(anatomy, one)]
     return found
+
+
+def _in_shape(anatomy: Anatomy, word: str) -> bool:
+    """Whether a word has the tags of a right text, where any content in these is paid."""
+    tags = re.findall(r"</?\w+>", word)
+    shapes = [re.findall(r"</?\w+>", text) for row in anatomy.rows for text in row.good]
+    return anatomy.task == "form" and bool(tags) and tags in shapes
 
 
 def candidates(constants: Sequence[str | int | float], anatomy: Anatomy) -> list[str]:
