@@ -75,9 +75,8 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
     found = results["newcomer"]
     before, after = (fmean(one["reward"][end] for one in found.values()) for end in (0, 1))
     text = (
-        "Newcomer: from pip install of the wheel, in a fresh clone with an empty HOME, to the first reward "
-        "curve on rows and a reward of one's own, by docs/start.md alone "
-        f"(mean reward {before:.2f} to {after:.2f})"
+        "Newcomer, from pip install in a fresh clone with an empty HOME to the first reward curve on own "
+        f"rows and reward, by docs/start.md (mean reward {before:.2f} to {after:.2f})"
     )
     seconds = {int(number): one["seconds"] for number, one in found.items()}
     made = claim("newcomer-seconds", text, seconds, "s", "at most 600")
