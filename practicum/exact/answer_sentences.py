@@ -439,9 +439,12 @@ class SentenceReader(MathsReader):
             self.answer.conditions.append(self.answer.ranges.pop())
             return True
         self.index = start
-        # "(the only real root)"
+        # "(the only real root)"; "(possible value)" is a doubt
         copula = (self.next.text in ("is", "are", "as") and self.take("word")) or self.is_note
         count = self.noun_phrase() if copula else None
+        said = self.words[start : self.index]
+        if "possible" in said and "only" not in said:
+            return False
         if count is not None:
             if count:
                 self.answer.counts.append(count)

@@ -339,7 +339,7 @@ HOLDS = Phrases(
     "(both|all|each|it|this|that|they|which|these)? (do|does|indeed)? (work|works|check|checks) (out)?",
     f"(both|all|it|they|each|this|these|which)? (satisfy|satisfies|solve|solves|fulfill|fulfills) "
     f"({_EQUATION}|it)",
-    "(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good|nonzero)",
+    "(both|all) (are)? (valid|ok|okay|correct|verified|fine|real|accepted|acceptable|distinct|good)",
     f"(both|all|they|it|these|this|which) (is|are) (both|all)? (valid|correct|real|distinct|{_NOUN_PHRASE})",
     f"(and)? (both|all) (of)? (them|these|values|solutions|roots)? (are valid|work|check|check out|are "
     f"correct|"
@@ -363,9 +363,7 @@ HOLDS = Phrases(
     "lösungen|soluciones|решения", "です|である|。", "✓",
     "(raíz|solución|raiz|raízes) (doble|dupla|duplas)|(racine|solution) double|(radice|soluzione) doppia",
     "(doppelte|zweifache) (lösung|nullstelle)|(двойной|кратный) корень|重根|二重根",
-    "i hope it is correct",
-    "(both|all)? (irrational|rational|integer|integers|nonzero)", "(the)? golden ratio",
-    "(an|a) (integer|whole number)|whole numbers|重解", "doble|doppelt|zweifach|doppia|dupla",
+    "i hope it is correct", "重解", "doble|doppelt|zweifach|doppia|dupla",
 )  # fmt: skip
 FAILS = Phrases(
     "(is|are|being|was|were) (an|a|the|both|all|just|only)? (extraneous|rejected|invalid|excluded|discarded|"

@@ -96,6 +96,19 @@ def test_a_number_that_is_affirmed_in_passing_is_not_skipped(phrase: str) -> Non
     assert verify("sqrt(x+2)=x", f"x = 2, {phrase.format(-1)}").verdict == "wrong"
 
 
+@pytest.mark.parametrize(
+    "remark",
+    [
+        *("possible value", "possible values", "another value", "candidate", "possible solution"),
+        *("an integer", "nonzero", "both nonzero", "irrational", "golden ratio"),
+    ],
+)
+def test_a_remark_that_doubts_or_that_nobody_checks_makes_an_answer_unreadable(remark: str) -> None:
+    for text in (f"x = 0 ({remark})", f"x = 0, {remark}", f"x = 0. ({remark})"):
+        assert verify("x=0", text).outcome == Outcome.UNPARSEABLE, text
+    assert verify("x=0", "x = 0 (the only possible value)").verdict == "correct"
+
+
 REASONS = (
     "No solution, because an absolute value cannot be negative",
     "No solution: the absolute value is never negative",
