@@ -163,6 +163,8 @@ def answers(queues: Sequence[Queue]) -> Iterator[tuple[int, Call, dict[str, Any]
                 for worker in queue.workers:
                     if queue.calls and worker not in busy:
                         call = queue.calls.popleft()
+                        # Before it is asked: an interrupt in between would leave its answer to the next call.
+                        busy[worker] = number, call, 0.0
                         worker.ask(call)
                         busy[worker] = number, call, time.monotonic() + call.limit + GRACE
             if not busy:

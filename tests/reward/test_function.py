@@ -314,15 +314,20 @@ def _lives(pid: int) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_PDEATHSIG")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
-def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, file: Path, ending: signal.Signals) -> None:
+def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, ending: signal.Signals) -> None:
+    path, noted = tmp_path / "hangs.py", tmp_path / "called"
+    path.write_text(
+        "import pathlib, time\ndef score(prompt, completion):\n"
+        f"    pathlib.Path({str(noted)!r}).touch()\n    time.sleep(1000)\n"
+    )
     script = textwrap.dedent(
         f"""
         from practicum.reward.config import FunctionsConfig
         from practicum.reward.function import FunctionReward
         from practicum.types import Prompt
-        reward = FunctionReward(FunctionsConfig(functions=({f"{file}:plain"!r},), time_limit=100))
+        reward = FunctionReward(FunctionsConfig(functions=({f"{path}:score"!r},), time_limit=100))
         print(reward.functions[0].workers[0].process.pid, flush=True)
-        reward.score([Prompt("p")], ["hang"])
+        reward.score([Prompt("p")], ["text"])
         """
     )
     process = subprocess.Popen(
@@ -330,7 +335,11 @@ def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, file: Path, ending: s
     )
     assert process.stdout is not None
     worker = int(process.stdout.readline())
-    time.sleep(0.2)
+    limit = time.monotonic() + 60
+    # Python loses an interrupt that comes during an import, and the first call imports.
+    while not noted.exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert noted.exists()
     assert _lives(worker)
     process.send_signal(ending)
     process.communicate(timeout=60)
