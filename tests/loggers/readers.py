@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,13 +36,9 @@ def trackio(folder: Path, key: str) -> Curves:
 
 
 def wandb(folder: Path, key: str) -> Curves:
-    from wandb.proto.wandb_internal_pb2 import Record
-
     curves: Curves = defaultdict(dict)
     for path in sorted((folder / "wandb").glob(f"offline-run-*-{key}*/run-{key}.wandb")):
-        for data in leveldb_records(path.read_bytes()[7:], 7):
-            record: Any = Record()
-            record.ParseFromString(data)
+        for record in finished_records(path):
             if record.WhichOneof("record_type") != "history":
                 continue
             row = {
@@ -55,6 +52,22 @@ def wandb(folder: Path, key: str) -> Curves:
     return dict(curves)
 
 
+def finished_records(path: Path) -> list[Any]:
+    """The records of a run of W&B to its end: its service may still write when `finish` returns."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    last = time.monotonic() + 30
+    while True:
+        records = []
+        for data in leveldb_records(path.read_bytes()[7:], 7):
+            record: Any = Record()
+            record.ParseFromString(data)
+            records.append(record)
+        if time.monotonic() > last or any(one.WhichOneof("record_type") == "exit" for one in records):
+            return records
+        time.sleep(0.05)
+
+
 def leveldb_records(data: bytes, before: int) -> Iterator[bytes]:
     """The records of a log in LevelDB's format, whose blocks have 32 KiB; `before`: bytes of a header."""
     place, whole = 0, b""
@@ -64,6 +77,8 @@ def leveldb_records(data: bytes, before: int) -> Iterator[bytes]:
             place += left
             continue
         _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        if place + 7 + length > len(data):  # still being written
+            return
         whole += data[place + 7 : place + 7 + length]
         place += 7 + length
         # Full, first, middle, last.
