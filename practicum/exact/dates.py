@@ -38,6 +38,20 @@ def read_date(text: str) -> Date | None:
     return None
 
 
+_CLOCK = re.compile(
+    r"(?:[a-z]+ ){0,6}(?P<hour>\d{1,2}):(?P<minute>\d{2})(?: ?(?P<half>[ap])\.?m\.?)?(?: o'?clock)?"
+)
+
+
+def read_clock(text: str) -> int | None:
+    """The minutes since midnight of "15:45", "3:45 p.m."; None where it is no time of day."""
+    found = _CLOCK.fullmatch(" ".join(text.lower().split()).rstrip("."))
+    if found is None or int(found["minute"]) > 59 or int(found["hour"]) > (12 if found["half"] else 23):
+        return None
+    hour = int(found["hour"]) % 12 + 12 * (found["half"] == "p") if found["half"] else int(found["hour"])
+    return 60 * hour + int(found["minute"])
+
+
 def _month(written: str) -> int:
     """The number of a month by its name, its first three letters or its number; 0 for none."""
     if written.isdigit():

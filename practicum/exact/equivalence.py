@@ -394,7 +394,8 @@ def _plain(tree: Tree) -> Tree:
         is_set = is_region(body) or (isinstance(body, Group) and body.opening == "{")
         if isinstance(name, Symbol) and is_set:
             return _plain(body)
-    if isinstance(tree, Apply) and any(isinstance(one, Matrix) for one in walk(tree)):
+    transposed = isinstance(tree, Apply) and tree.operation == "^" and tree.arguments[1] == Symbol("T")
+    if isinstance(tree, Apply) and (transposed or any(isinstance(one, Matrix) for one in walk(tree))):
         return spread(tree)
     return tree
 

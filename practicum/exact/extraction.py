@@ -26,7 +26,7 @@ _LABEL = re.compile(
     r"\b(?:answers?|ans|antwort|antworten|réponse|respuesta|resposta|risposta|ответ)\b"
     r"(?:[ \t]*\((?:final|exact|solve|sum|s)\))?"
     r"(?:[ \t]+(?:to|for|of)[ \t]+(?:the|this)[ \t]+(?:equation|problem|question|quadratic))?"
-    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are)(?:\b|(?=[0-9]|(?-i:[A-Z]\b)))"
+    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are|lautet|ist|est|es|è|é)(?:\b|(?=[0-9]|(?-i:[A-Z]\b)))"
     r"[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
     r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)"
     r"|(?:^|\n)[ \t]*(?:\#{1,6}[ \t]+\**|\*\*[ \t]*)(?:(?:the|my|our)[ \t]+)?(?:final[ \t]+)?"
@@ -35,7 +35,8 @@ _LABEL = re.compile(
 )
 _BEFORE_LABEL = word_set(
     """so thus therefore hence and the my our your final correct finally short complete exact overall
-    conclusion in simplified is here here's this numerical full step"""
+    conclusion in simplified is here here's this numerical full step die meine
+    la le ma mi el il los las les"""
 )
 _MOST_BEFORE = 60
 BOX = re.compile(r"\\(?:boxed|fbox|framebox|boxd)\s*(?=\{)")

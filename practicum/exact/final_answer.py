@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from practicum.exact.expression import LimitError, ParseError, word_set
 from practicum.exact.extraction import (
@@ -22,17 +23,20 @@ from practicum.exact.extraction import (
     without_boxes,
     without_fences,
 )
+from practicum.exact.gold_numbers import check_words_before
 from practicum.exact.other_answers import check_before, check_behind, check_gives_up, check_lines
 
 MAX_TEXT = 12_000
 """Characters of a text that are searched, from its end."""
+MOST_INTRODUCED = 200
+"""Characters before an answer in bold that are read."""
 MAX_FOUND = 12
 """Most boxes or tags that are compared with each other."""
 
 Same = Callable[[str, str], bool]
 """Whether two texts say the same answer."""
 
-_TAG = re.compile(r"<(answer|final_answer)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(answer|final_answer)>", re.IGNORECASE)
 _DOUBTS = word_set(
     """not no never none neither nor cannot wrong incorrect incorrectly false untrue invalid mistake mistaken
     mistakenly error erroneous erroneously oops sorry wait hmm maybe perhaps possibly probably presumably
@@ -57,6 +61,10 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\A(?:\*\*|__)\s+(?=\S)(.*?)(?:\s*\*\*(?=\.?\Z)|\Z)", re.DOTALL)
+_HEADING = re.compile(r"(?:\*\*|__)\s*\n\s*\Z")
+"""The end of a bold heading before a box."""
+_STATED = re.compile(r"\b(?:the|my|our) (?:final |correct )?answers? (?:is|are)\s*:", re.IGNORECASE)
+_BOLD_END = re.compile(r"(?P<clause>[^*.,;:!?\n]*)(?<!\*)\*\*(?P<bold>[^*\n]+)\*\*[.!]?\s*\Z")
 _SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _STRAY_LETTER = re.compile(r"(?<![^\W_])[b-zB-HJ-Z]\s+(?=[A-Z][a-z])")
 """A letter before a new sentence: the rest of something else, as in "x We get"."""
@@ -78,8 +86,8 @@ def final_answers(text: str, same: Same, is_solution: bool = False) -> list[str]
         visible = tagged
     if BOX.search(visible):
         return _boxed(visible, same)
-    label = last_label(visible)
-    if label is not None:
+    label = last_label(visible) or _stated(visible)
+    if label:
         return _labelled(visible, label, same)
     return _whole(without_fences(visible).strip(), is_solution or tagged is not None, same)
 
@@ -91,21 +99,67 @@ def has_doubt(text: str, words: frozenset[str] = _DOUBTS) -> bool:
 
 
 def _tagged(text: str, same: Same) -> str | None:
-    found = list(_TAG.finditer(text)) if "<" in text else []
+    found = _tags(text)
     if not found:
-        opened = re.search(r"<(?:answer|final_answer)>", text, re.IGNORECASE)
+        opened = _TAG.search(text)
         return text[opened.end() :] if opened else None
     if len(found) > MAX_FOUND:
         raise ParseError(f"{len(found)} answers in tags")
-    last = found[-1]
-    _check_agree([one[2] for one in found], same)
-    rest = text[last.end() :]
+    _check_agree([one.inside for one in found], same)
+    last = found[-1].inside
+    rest = text[found[-1].end :]
     if not claims_nothing(rest) and (has_doubt(rest, _RETRACTIONS) or BOX.search(rest) or last_label(rest)):
         raise ParseError("more follows the answer that may take it back")
-    if not BOX.search(last[2]) and last_label(last[2]) is None:
-        check_before(text[: found[0].start()], last[2].strip(), same)
-        check_behind(rest, last[2].strip(), same)
-    return last[2]
+    if not BOX.search(last) and last_label(last) is None:
+        check_before(text[: found[0].start], last.strip(), same)
+        check_behind(rest, last.strip(), same)
+    return last
+
+
+class _Tagged(NamedTuple):
+    """What stands in a pair of tags, and where the pair starts and ends."""
+
+    start: int
+    inside: str
+    end: int
+
+
+def _tags(text: str) -> list[_Tagged]:
+    """The pairs of tags around answers, none within another; in time linear in the text."""
+    found: list[_Tagged] = []
+    unclosed = set[str]()
+    for opened in _TAG.finditer(text):
+        name = opened[1].lower()
+        if name in unclosed or (found and opened.start() < found[-1].end):
+            continue
+        closing = re.compile(f"</{name}>", re.IGNORECASE).search(text, opened.end())
+        if closing is None:
+            unclosed.add(name)
+            continue
+        found.append(_Tagged(opened.start(), text[opened.end() : closing.start()], closing.end()))
+    return found
+
+
+def _stated(text: str) -> int:
+    """Where "the answer is:" ends, in a sentence that doubts nothing before it; 0 where there is none."""
+    found = list(_STATED.finditer(text))
+    if not found or has_doubt(_sentence_before(text[: found[-1].start()]), _RETRACTIONS):
+        return 0
+    return found[-1].end()
+
+
+def _bold_end(text: str) -> list[str]:
+    """What stands in bold at the end of a text, behind words that only introduce it; nothing else is bold."""
+    if text.count("**") != 2 or has_doubt(text, _RETRACTIONS):
+        return []
+    found = _BOLD_END.search(text, max(0, text.index("**") - MOST_INTRODUCED))
+    if found is None:
+        return []
+    try:
+        check_words_before(found["clause"].split(), False)
+    except ParseError:
+        return []
+    return [] if re.search(r"[^\w\s'’]", found["clause"]) else [found["bold"]]
 
 
 def _check_agree(texts: list[str], same: Same) -> None:
@@ -124,7 +178,7 @@ def _boxed(text: str, same: Same) -> list[str]:
     if not contents[-1]:
         raise ParseError("the box is empty")
     start, end = groups[-1]
-    before, behind = _sentence_before(text[:start]), text[end:]
+    before, behind = _HEADING.sub("", _sentence_before(text[:start])), text[end:]
     if has_doubt(_last_clause(before)):
         raise ParseError("the words before the box deny or doubt it")
     beside = _BESIDE_BOX.match(behind)
@@ -242,7 +296,7 @@ def _whole(text: str, takes_last_line: bool, same: Same) -> list[str]:
         found += _only_maths(text)
     if takes_last_line and len(sentences) > 1 and not has_doubt(last, _RETRACTIONS):
         found += [last, *_only_maths(last)]
-    return found
+    return [*found, *_bold_end(text)]
 
 
 def _only_maths(sentence: str) -> list[str]:

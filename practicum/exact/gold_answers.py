@@ -13,11 +13,12 @@ from functools import lru_cache
 from math import gcd
 
 from practicum.errors import InputError
-from practicum.exact.dates import read_date
+from practicum.exact.dates import read_clock, read_date
 from practicum.exact.equivalence import same
 from practicum.exact.expression import LimitError, ParseError
 from practicum.exact.extraction import BOX, end_of_box, without_boxes
 from practicum.exact.final_answer import MAX_TEXT, final_answers, has_doubt
+from practicum.exact.gold_layout import plain_layout, without_bold, without_remarks
 from practicum.exact.gold_numbers import NO_CENTS, read_number
 from practicum.exact.gold_words import (
     SAID_IN_WORDS,
@@ -28,6 +29,7 @@ from practicum.exact.gold_words import (
     mixed_measure,
     names_a_measure,
     plain_words,
+    said_at_last,
     spelled_value,
     yes_or_no,
 )
@@ -45,11 +47,12 @@ _STYLE = re.compile(
 )
 _GAP = re.compile(r"(?<!\w)\s+|\s+(?!\w)|(?<=\s)\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
-_MARKS = re.compile(r"(?<![\w*])\*\*(?=\S)|(?<=\S)\*\*(?![\w*(])|(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
+_MARKS = re.compile(r"(?<!\w)__|__(?!\w)|`+|\\\(|\\\)|\\\[|\\\]")
 _STARRED = re.compile(r"\A([*_])(?!\1|\s)((?:(?!\1).)+)(?<!\s)\1(?=[.。]?\Z)")
 """A whole answer in one pair of stars or underscores, with none of the same in it."""
 _CHOICE = re.compile(
-    r"(?:(?:the )?(?:correct |right |best )?(?:option|choice|answer|statement)(?: choice)?(?: is)?:?\s*)?"
+    r"(?:(?:the )?(?:correct |right |best )?(?:option|choice|answer|statement"
+    r"|вариант|opci[oó]n|opção|variante|antwort)(?: choice)?(?: is)?:?\s*)?"
     r"(?P<open>[(\[]?)(?P<letter>[A-Ja-j])(?P<mark>[)\].:]*)(?:\s+(?P<rest>\S.*))?",
     re.DOTALL | re.IGNORECASE,
 )
@@ -87,7 +90,7 @@ def _judged(gold: str, answer: str, question: str, is_solution: bool) -> Verdict
     if _canonical(answer[:MAX_TEXT]) == _canonical(wanted) and len(answer) <= MAX_TEXT:
         return Verdict(Outcome.CORRECT, f"{_short(wanted)}: the gold answer")
     try:
-        readings = final_answers(answer, _say_the_same, is_solution)
+        readings = final_answers(plain_layout(answer), _say_the_same, is_solution)
     except LimitError as error:
         return Verdict(Outcome.OVER_LIMITS, str(error))
     except ParseError as error:
@@ -132,7 +135,7 @@ def is_readable(gold: str) -> bool:
 
 def tidy(text: str) -> str:
     """An answer without marks of emphasis, quotes and a full stop at its end."""
-    text = _MARKS.sub(lambda found: " " if found[0].startswith("\\") else "", text).strip()
+    text = _MARKS.sub(lambda found: " " if found[0].startswith("\\") else "", without_bold(text)).strip()
     text = _STARRED.sub(r"\2", text)
     text = re.sub(r"\A[\s\"'“”]+(?=\S)|(?<=\S)[\s\"“”✓✔✅]+\Z", "", text).strip()
     text = re.sub(r"(?<!\\)\\\Z", "", text).rstrip()  # what is left of a LaTeX space
@@ -162,7 +165,7 @@ def _say_the_same(one: str, other: str) -> bool:
 
 
 def _judge_text(gold: str, text: str, question: str) -> Verdict:
-    text = NO_CENTS.sub("", tidy(text))
+    text = NO_CENTS.sub("", without_remarks(tidy(text)))
     if not text:
         return Verdict(Outcome.UNPARSEABLE, "the answer is empty")
     if len(text) > MAX_ANSWER:
@@ -233,8 +236,12 @@ def _judge_words(gold: str, text: str) -> Verdict | None:
     date = read_date(_bare(gold))
     if date is not None:
         return _right(gold, text) if read_date(_bare(text)) == date else _wrong(gold, text)
+    if read_clock(_bare(gold)) is not None and read_clock(_bare(gold)) == read_clock(_bare(text)):
+        return _right(gold, text)
     wanted, given = meaning_of(gold), meaning_of(text)
     if wanted == given and (wanted in SAID_IN_WORDS or _SOME_WORDS.fullmatch(wanted)):
+        return _right(gold, text)
+    if _SOME_WORDS.fullmatch(wanted) and wanted not in YES_OR_NO and said_at_last(given) == wanted:
         return _right(gold, text)
     if wanted in YES_OR_NO:
         said = yes_or_no(given)

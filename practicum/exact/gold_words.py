@@ -35,6 +35,14 @@ _ALL_BUT = re.compile(r"(?P<all>.+?)(?: x)?,? (?:except(?: for)?|but|other than|
 _MIXED_MEASURE = re.compile(
     r"(?P<count>\d{1,9}) ?(?P<unit>[a-z]+),?(?: and)? (?P<parts>\d{1,9}(?:\.\d{1,9})?) ?(?P<part>[a-z]+)"
 )
+_SUBJECT = re.compile(
+    r"\A(?:domain|range|image|(?:solution|answer)(?: set)?|set of (?:all )?solutions)"
+    r"(?: of [a-z]\([a-z]\))? (?:is|are) "
+)
+_SENTENCE = re.compile(
+    r"(?:[^\W\d_]+ ){1,6}(?:is|are|was|were|lives? in|lies? in)(?: (?:an?|the|called|named))?"
+    r" (?P<said>[^\W\d_][^,.;:]*)"
+)
 SAID_IN_WORDS = frozenset(("∅", "ℝ", "ℤ", "∞ many"))
 YES_OR_NO = word_set("yes no true false")
 _CLAUSE = re.compile(
@@ -55,7 +63,10 @@ def plain_words(text: str) -> str:
 
 def meaning_of(text: str) -> str:
     """What words say: one of several ways to say none, all, infinitely many; else the words."""
-    words = plain_words(text)
+    words = _SUBJECT.sub("", plain_words(text))
+    clauses = [one for one in re.split(r"[;.]\s+", words) if one]
+    if len(clauses) == 2 and all(meaning_of(one) == "∅" for one in clauses):
+        return "∅"
     if words in _NOTHING or _NO_SOLUTION.fullmatch(words) or text.strip("$ ") in (r"\{\}", "{}"):
         return "∅"
     if _EVERYTHING.fullmatch(words):
@@ -63,6 +74,14 @@ def meaning_of(text: str) -> str:
     if _INTEGERS.fullmatch(words):
         return "ℤ"
     return "∞ many" if _INFINITE.fullmatch(words) else words
+
+
+def said_at_last(words: str) -> str:
+    """The words that a plain sentence ends in: "graph is an ellipse"; "" for anything else."""
+    found = _SENTENCE.fullmatch(words)
+    if found is None or has_doubt(words) or re.search(r"\b(?:or|and|if|than|like)\b", words):
+        return ""
+    return found["said"]
 
 
 def yes_or_no(words: str) -> str:

@@ -28,6 +28,8 @@ def unlabelled(tree: Tree, same: Same) -> Labelled | None:
     if not set(tree.signs) <= {"=", "≈", "∈"}:
         return None
     sides = list(tree.sides)
+    if tree.signs == ("∈",) and _is_tuple_of_letters(sides[0]):
+        return Labelled(None, sides[1])
     label = sides.pop(0) if _is_label(sides[0]) and len(sides) > 1 else None
     if label is not None and (function := _derived(label)):
         label = Symbol(f"{function}'")
@@ -64,6 +66,12 @@ def _is_label(tree: Tree) -> bool:
         and 0 < len(letters) == len(set(letters))
         and not any(isinstance(one, Number) for one in parts)
     )
+
+
+def _is_tuple_of_letters(tree: Tree) -> bool:
+    """Whether a tree is the "(a, b)" of "(a, b) ∈ {(1, 2)}"."""
+    letters = tree.members if isinstance(tree, Group) and tree.opening == "(" else ()
+    return len(set(letters)) == len(letters) > 1 and all(isinstance(one, Symbol) for one in letters)
 
 
 def _derived(tree: Tree) -> str:

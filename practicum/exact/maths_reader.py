@@ -18,7 +18,7 @@ from practicum.exact.expression import LimitError, ParseError, word_set
 from practicum.exact.gold_numbers import check_words_after, check_words_before
 from practicum.exact.maths_tokens import tokenize
 from practicum.exact.maths_trees import Apply, Group, Quantity, Relation, Symbol, Tree, Words
-from practicum.exact.maths_values import ORDINALS, SUPERSCRIPTS, ValueReader, measured
+from practicum.exact.maths_values import AFTER_INTERVAL, ORDINALS, SUPERSCRIPTS, ValueReader, measured
 from practicum.exact.measures import measure
 
 MAX_TOKENS = 700
@@ -63,7 +63,7 @@ class Reader(ValueReader):
                     raise ParseError("and/or leaves the answer open")
                 joint = self.next.kind if joint in ("", ",", ";", "\n", "gap", "&") else joint
                 self.index += 1
-            if self.next.kind in closing:
+            if self.next.kind in closing and not (joint and self.kind() == "["):
                 if joint and joint not in ("\n", "gap"):
                     raise ParseError(f"nothing follows {joint!r}")
                 break
@@ -142,6 +142,8 @@ class Reader(ValueReader):
             tree = _with_last(tree, lambda value: Quantity(value, money))
         if self.kind() in ("end", "⇒", *_SEPARATORS, *"])}|:") or self.kind() in ("}}", "⟩"):
             return tree
+        if self.kind() == "[" and self.kind(1) in AFTER_INTERVAL:
+            return tree
         if self.kind() == "(" and self.next.spaced and (noted := self.tried(self._note)) is not None:
             return Relation((tree, noted), ("=",))
         if self.next.text in ORDINALS and not self.next.spaced and self.kind(1) in ("end", *_SEPARATORS):
@@ -215,6 +217,8 @@ class Reader(ValueReader):
                 sides[-1] = Symbol(_NUMBER_SETS.get(side.name, side.name))
             if kind == "≡":
                 self._modulus(sides, signs)
+                if signs == ["≡"] and label is not None:  # f(x) ≡ 0
+                    signs = ["="]
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _label(self) -> Tree:
@@ -223,7 +227,7 @@ class Reader(ValueReader):
         while self.kind() in ("name", "(", ")", "^", "{", "}", "-", "number", "°", ",", "'", "_", "word"):
             text += self.next.text
             self.index += 1
-        if self.kind() not in ("=", "∈") or not re.fullmatch(
+        if self.kind() not in ("=", "∈", "≡") or not re.fullmatch(
             r"(?:[A-Za-z]\w*(?:_\{?\w+\}?)?'{0,3}(?:\^\{?-1\}?)?|\([a-z]°[a-z]\))\((?:[A-Za-z][\w,]*|-?\d+)\)",
             text,
         ):

@@ -80,7 +80,9 @@ _BLACKBOARD = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
 _PROSE = re.compile(
     r"\\(?:text|textrm|textbf|textit|textsf|texttt|textnormal|textsc|mbox|hbox)\s*\{([^{}]*)\}"
 )
-_ROMAN = re.compile(r"\\(?:mathrm|rm|operatorname\*?|mathop|mathsf|mathtt)\s*\{([^{}]*)\}")
+_ROMAN = re.compile(
+    r"\\(?:mathrm|rm|operatorname\*?|mathop|mathsf|mathtt)\s*\{((?:[^{}]|(?<=\^)\{-?\d\})*)\}"
+)
 _STYLED = re.compile(
     r"\\(?:mathbf|mathit|mathnormal|boldsymbol|bm|underline|uline|emph|ensuremath|displaystyle|pmb|vec"
     r"|overrightarrow|mathscr|mathcal|underbrace|overbrace|mathord|boxed|fbox|cancel|mathbin|mathrel"

@@ -32,7 +32,7 @@ MAX_TERMS = 200
 MAX_CELLS = 64
 _CLOSES = {
     "(": (")", "]"),
-    "[": ("]", ")"),
+    "[": ("]", ")", "["),
     "{": ("}",),
     "{{": ("}}", "}"),
     "⟨": ("⟩",),
@@ -42,6 +42,7 @@ _BEGINS = frozenset(
     ("name", "function", "(", "[", "{", "{{", "root", "cbrt", "frac", "binom", "vulgar", "⌊", "⌈", "begin",
      "∞", "ℝ", "ℤ", "ℕ", "ℚ", "ℂ", "∅", "repeating", "⟨")
 )  # fmt: skip
+AFTER_INTERVAL = frozenset(("end", ",", ";", "\n", "∪", "∩", "∖", ")", "}", "}}", "and", "or"))
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _INVERSE = {
@@ -56,6 +57,10 @@ _INVERSE = {
 _UNIT_LETTERS = frozenset("mgshlLdWVJNCFAKt")
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 ORDINALS = word_set("st nd rd th")
+_DIRECTION = re.compile(
+    r"(?<=\w) (?:long|tall|high|wide|deep|away|apart|in (?:all|total|length|height|width))\Z"
+)
+"""What a sentence says behind a unit, and no part of it."""
 
 
 class ValueReader(Cursor, ABC):
@@ -125,6 +130,8 @@ class ValueReader(Cursor, ABC):
         if kind == "(" and part.spaced and _is_number(left) and self._closes_answer():
             return False
         if kind == "[" and self.bars == 0 and isinstance(left, Group):
+            return False
+        if kind == "[" and self.kind(1) in AFTER_INTERVAL:  # ]0, 2[
             return False
         if kind == "|":
             return self.bars == 0 and self.kind(1) not in ("end",) and self.kind(-1) != "|"
@@ -346,6 +353,8 @@ class ValueReader(Cursor, ABC):
         inside = self._inside(opening, _CLOSES[opening])
         closing = self.next.kind
         self.expect(*_CLOSES[opening])
+        # ]0, 2[ is (0, 2)
+        opening, closing = "(" if opening == "]" else opening, ")" if closing == "[" else closing
         several = isinstance(inside, Group) and not inside.opening
         members = inside.members if isinstance(inside, Group) and several else (inside,)
         if opening in ("{", "{{"):
@@ -588,6 +597,7 @@ def _is_number(tree: Tree) -> bool:
 
 def measured(value: Tree, unit: str, money: str = "") -> Tree:
     """A value with the unit behind it, or with the money sign before it. Raises ParseError for two units."""
+    unit = _DIRECTION.sub("", unit)
     bare = unit.strip(" .").removeprefix("°").strip()
     if bare.lower() in ("percent", "per cent", "%"):
         return Apply("%", (value,))

@@ -25,10 +25,14 @@ def spread(tree: Tree) -> Tree:
     matrices = [one for one in arguments if isinstance(one, Matrix)]
     if tree.operation == "abs" and matrices:
         return _determinant(matrices[0])
+    if tree.operation == "^" and tree.arguments[1] == Symbol("T"):
+        base = arguments[0]
+        if isinstance(base, Matrix):
+            return Matrix(tuple(zip(*base.rows, strict=True)))
+        if isinstance(base, Group) and base.opening in ("(", "[") and base.closing in (")", "]"):
+            return Matrix(tuple((one,) for one in base.members))
     if not matrices:
         return tree
-    if tree.operation == "^" and isinstance(tree.arguments[1], Symbol) and tree.arguments[1].name == "T":
-        return Matrix(tuple(zip(*matrices[0].rows, strict=True)))
     if (
         tree.operation in ("*", "/", "neg")
         and len(matrices) == 1

@@ -15,7 +15,7 @@ MAX_MEMBERS = 128
 def members_of(tree: Tree) -> list[Tree]:
     """The members of a list or set, each ± as two; a value is its own only member."""
     if isinstance(tree, Group):
-        if tree.opening in ("(", "[", "⟨", "]"):
+        if tree.opening in ("(", "[", "⟨"):
             return list(tree.members)
         found = [value for member in tree.members for value in values_of(member)]
         if len(found) > MAX_MEMBERS:

@@ -203,14 +203,14 @@ def _such(tree: Apply, points: list[Tree]) -> list[bool]:
 
 def _group_cells(tree: Group, points: list[Tree], joint: str) -> list[bool]:
     size = 2 * len(points) + 1
-    if tree.opening in ("(", "[", "]") and len(tree.members) == 2:
+    if tree.opening in ("(", "[") and len(tree.members) == 2:
         low, high = (_place(end, points) for end in tree.members)
         if low > high or (low == high and (tree.opening, tree.closing) != ("[", "]")):
             raise NotASetError
         first = low if tree.opening == "[" else low + 1
         last = high if tree.closing == "]" else high - 1
         return [first <= cell <= last for cell in range(size)]
-    if tree.opening in ("(", "[", "]", "⟨"):
+    if tree.opening in ("(", "[", "⟨"):
         raise NotASetError
     members = [
         _cells(one, points, joint) if _is_set(one) else [cell == _place(one, points) for cell in range(size)]

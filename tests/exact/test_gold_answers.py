@@ -23,7 +23,7 @@ from practicum.exact.gold_answers import is_readable, judge_answer, judge_comple
 DATA = Path(__file__).parent / "data"
 CASES = [
     json.loads(line)
-    for name in ("gold_cases.jsonl", "gold_third.jsonl")
+    for name in ("gold_cases.jsonl", "gold_third.jsonl", "gold_fourth.jsonl", "gold_layout.jsonl")
     for line in (DATA / name).read_text(encoding="utf-8").splitlines()
 ]
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"
@@ -109,6 +109,34 @@ def test_an_interval_is_its_inequality(low: int, size: int, left: str, right: st
         assert not is_right(interval, answer)
     flipped = f"{low} {'<' if left == '≤' else '≤'} x {right} {high}"
     assert not is_right(interval, flipped)
+
+
+BRACKETS = [left + right for left in "([" for right in ")]"]
+
+
+@pytest.mark.parametrize("gold", BRACKETS)
+@pytest.mark.parametrize("answer", BRACKETS)
+@pytest.mark.parametrize("form", ["{}0,2{}", "$x \\in \\left{}0 ; 2\\right{}$", "{}0, 2{} \\cup {}3, 5{}"])
+def test_a_bracket_turned_outwards_leaves_its_end_out(gold: str, answer: str, form: str) -> None:
+    """ISO 31-11 writes ]0, 2[ for (0, 2)."""
+    turned = answer.replace("(", "]").replace(")", "[")
+    wanted = "{}0, 2{}" if form.count("{}") == 2 else form
+    ends = [*gold, *gold][: form.count("{}")]
+    assert is_right(wanted.format(*ends), form.format(*[*turned, *turned][: len(ends)])) == (gold == answer)
+
+
+@given(
+    st.lists(st.sampled_from(["(x-1)", "x", "(2x+3)", "(x^2+1)"]), min_size=2, max_size=4, unique=True),
+    st.data(),
+)
+def test_two_stars_are_a_power_also_in_bold(factors: list[str], data: st.DataObject) -> None:
+    powers = data.draw(st.lists(st.integers(2, 4), min_size=len(factors), max_size=len(factors)))
+    others = data.draw(st.permutations(powers))
+    gold = "".join(f"{one}^{power}" for one, power in zip(factors, powers, strict=True))
+    starred = "*".join(f"{one}**{power}" for one, power in zip(factors, others, strict=True))
+    starred = starred.replace("2x", "2*x").replace("x^2", "x**2")
+    for answer in (starred, f"**{starred}**", f"The answer is **{starred}**."):
+        assert is_right(gold, answer) == (list(others) == powers)
 
 
 @settings(max_examples=60, deadline=None)
@@ -409,6 +437,14 @@ BOMBS = [
         "5! " * 600,
     ),
     *("one " * 500, "A, " * 600 + "B", "P(" * 200 + "1, 2" + ")" * 200, "2!" * 400, "{a \\choose " * 150),
+    *(
+        "** " * 4000,
+        "x " * 6000 + "**5**",
+        "the answer is: " * 800,
+        ": \n- a\n" * 1500,
+        "\\\\a" * 4000,
+        '{"a":' * 2000,
+    ),
     *("|" * 500 + "x| < 2", "2 hours " * 200 + "3 minutes", "all real numbers except " + "1, " * 500 + "2"),
 ]
 
