@@ -71,30 +71,56 @@ def _starts(lengths: Tensor) -> Tensor:
 
 
 def micro_batches(
-    lengths: Sequence[int], max_tokens: int, *, packed: bool = False, workers: int = 1
+    lengths: Sequence[int],
+    max_tokens: int,
+    *,
+    packed: bool = False,
+    workers: int = 1,
+    alike: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """Row numbers cut into micro-batches, each at most `max_tokens` with its padding, a longer row alone.
 
-    Packed rows have no padding: the longest row left goes to the micro-batch with the fewest tokens, and
-    there are as many micro-batches as `max_tokens` asks for, rounded up to serve all workers alike. Otherwise
+    Packed rows have no padding: the longest rows left go to the micro-batch with the fewest tokens, and
+    there are as many micro-batches as `max_tokens` asks for, rounded up to serve all workers alike. Rows with
+    one number in `alike` begin alike and stay together, up to half of what a worker has to do. Otherwise
     rows are sorted by length, and a micro-batch is closed before more than MOST_PADDING of it is padding.
     """
     order = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
-    return _even(lengths, order[::-1], max_tokens, workers) if packed else _padded(lengths, order, max_tokens)
+    return _even(lengths, alike, max_tokens, workers) if packed else _padded(lengths, order, max_tokens)
 
 
-def _even(lengths: Sequence[int], order: list[int], max_tokens: int, workers: int) -> list[list[int]]:
+def _even(
+    lengths: Sequence[int], alike: Sequence[int] | None, max_tokens: int, workers: int
+) -> list[list[int]]:
     rounds = max(1, -(-sum(lengths) // (max_tokens * workers)))
     while True:
-        batches: list[list[int]] = [[] for _ in range(min(len(order), rounds * workers))]
+        most = sum(lengths) // (2 * rounds * workers) if alike is not None else 0
+        bundles = _bundles(lengths, range(len(lengths)) if alike is None else alike, most)
+        batches: list[list[int]] = [[] for _ in range(min(len(bundles), rounds * workers))]
         loads = [0] * len(batches)
-        for row in order:
+        for bundle in sorted(bundles, key=lambda one: (-sum(lengths[row] for row in one), -one[0])):
             least = loads.index(min(loads))
-            batches[least].append(row)
-            loads[least] += lengths[row]
+            batches[least] += bundle
+            loads[least] += sum(lengths[row] for row in bundle)
         if all(load <= max_tokens or len(batch) == 1 for load, batch in zip(loads, batches, strict=True)):
             return batches
         rounds += 1
+
+
+def _bundles(lengths: Sequence[int], alike: Sequence[int], most: int) -> list[list[int]]:
+    """Rows with one number together, in bundles of at most `most` tokens, a longer row alone."""
+    bundles: list[list[int]] = []
+    open_at: dict[int, int] = {}
+    loads: list[int] = []
+    for row, number in enumerate(alike):
+        at = open_at.get(number)
+        if at is None or loads[at] + lengths[row] > most:
+            open_at[number] = at = len(bundles)
+            bundles.append([])
+            loads.append(0)
+        bundles[at].append(row)
+        loads[at] += lengths[row]
+    return bundles
 
 
 def _padded(lengths: Sequence[int], order: list[int], max_tokens: int) -> list[list[int]]:
@@ -153,8 +179,13 @@ class Scorer(Protocol):
         """Whether rows go through without padding."""
         ...
 
-    def cut(self, lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-        """Row numbers in micro-batches of at most `max_tokens`, a longer row alone (`micro_batches`)."""
+    def cut(
+        self, lengths: Sequence[int], max_tokens: int, alike: Sequence[int] | None = None
+    ) -> list[list[int]]:
+        """Row numbers in micro-batches of at most `max_tokens`, a longer row alone (`micro_batches`).
+
+        Rows with one number in `alike` have one prompt, or begin alike for another reason.
+        """
         ...
 
     def hidden(self, rows: Rows) -> Tensor:
@@ -194,7 +225,9 @@ class PaddedScorer:
 
     packed = False
 
-    def cut(self, lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    def cut(
+        self, lengths: Sequence[int], max_tokens: int, alike: Sequence[int] | None = None
+    ) -> list[list[int]]:
         """Rows of similar length together."""
         return micro_batches(lengths, max_tokens)
 
@@ -235,9 +268,12 @@ class KernelScorer:
 
     packed = True
 
-    def cut(self, lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-        """As many tokens in each as in the others, and work for every thread."""
-        return micro_batches(lengths, max_tokens, packed=True, workers=torch.get_num_threads())
+    def cut(
+        self, lengths: Sequence[int], max_tokens: int, alike: Sequence[int] | None = None
+    ) -> list[list[int]]:
+        """As many tokens in each as in the others, work for every thread, rows that begin alike together."""
+        workers = torch.get_num_threads()
+        return micro_batches(lengths, max_tokens, packed=True, workers=workers, alike=alike)
 
     def hidden(self, rows: Rows) -> Tensor:
         """As `Scorer.hidden`."""

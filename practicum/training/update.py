@@ -122,7 +122,7 @@ def score_tokens(
     """Log-probabilities and values (zeros without a head), float32 [B, T], of a rollout's tokens."""
     logprobs_BT, values_BT = torch.zeros_like(rollout.logprobs_BT), torch.zeros_like(rollout.logprobs_BT)
     scorer = make_scorer(policy, settings.dtype)
-    batches = scorer.cut(rollout_lengths(rollout), settings.micro_batch_tokens)
+    batches = scorer.cut(rollout_lengths(rollout), settings.micro_batch_tokens, rollout.group_B.tolist())
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
@@ -153,7 +153,8 @@ def reference_logprobs(
         return score_tokens(reference, rollout, settings)[0]
     logprobs_BT = torch.zeros_like(rollout.logprobs_BT)
     both = [(one, make_scorer(one, dtype)) for one in (policy, reference)]
-    batches = both[0][1].cut(rollout_lengths(rollout), settings.micro_batch_tokens)
+    lengths, alike = rollout_lengths(rollout), rollout.group_B.tolist()
+    batches = both[0][1].cut(lengths, settings.micro_batch_tokens, alike)
 
     @torch.no_grad()
     def score(batch: Sequence[int]) -> None:
@@ -227,7 +228,8 @@ def _one_update(
     scorer = make_scorer(trainee.decoder, step.dtype)
     values = value_reader(trainee, step.dtype) if experience.values_BT is not None else None
     readers = Readers(scorer, values)
-    cuts = scorer.cut(kept_lengths, step.config.micro_batch_tokens) if kept else []
+    alike = rollout.group_B[kept].tolist()
+    cuts = scorer.cut(kept_lengths, step.config.micro_batch_tokens, alike) if kept else []
 
     def loss(cut: Sequence[int]) -> tuple[Tensor, Report]:
         return policy_loss(readers, experience, [kept[place] for place in cut], weights_BT, step)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from practicum.model.decoder import Decoder, DecoderConfig, initialise
 from practicum.model.native import load
 from practicum.model.native.scorer import pack_weights, packed_hidden, packed_logprobs, work
+from practicum.model.native.sharing import shared_beginnings
 
 pytestmark = pytest.mark.skipif(load("train") is None, reason="no compiler, or kernels are off")
 
@@ -70,11 +71,18 @@ def a_decoder(config: DecoderConfig) -> Decoder:
 class Case:
     """Random sequences, some of their positions as targets, and a loss over log-probability and entropy."""
 
-    def __init__(self, config: DecoderConfig, lengths: Sequence[int], share: float = 0.6) -> None:
+    def __init__(
+        self, config: DecoderConfig, lengths: Sequence[int], share: float = 0.6, alike: bool = False
+    ) -> None:
         generator = torch.Generator().manual_seed(2)
         self.decoder = a_decoder(config)
         size = config.vocab_size
         self.sequences = [torch.randint(0, size, (length,), generator=generator) for length in lengths]
+        if alike:  # a tree: each sequence begins as one before it does, up to some place
+            for number, ids in enumerate(self.sequences[1:], start=1):
+                other = self.sequences[int(torch.randint(0, number, (), generator=generator))]
+                same = min(len(ids), len(other), int(torch.randint(0, 60, (), generator=generator)))
+                ids[:same] = other[:same]
         self.starts = torch.tensor([0, *lengths]).cumsum(0)
         whole = sum(lengths)
         self.places = (torch.rand(whole, generator=generator) <= share).nonzero().squeeze(1)
@@ -108,8 +116,9 @@ def error(found: Tensor, expected: Tensor) -> float:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("share", [0.6, 1.0])
-def test_in_float32_everything_is_as_in_pytorch(shape: str, share: float) -> None:
-    case = Case(SHAPES[shape], [5, 1, 17, 64, 33, 70], share)
+@pytest.mark.parametrize("alike", [False, True])
+def test_in_float32_everything_is_as_in_pytorch(shape: str, share: float, alike: bool) -> None:
+    case = Case(SHAPES[shape], [5, 1, 17, 64, 33, 70], share, alike)
     found, expected = case.in_kernels(torch.float32, 0.8), case.in_pytorch(torch.float32, 0.8)
     for one, other in zip(found[:3], expected[:3], strict=True):
         assert (one - other).abs().max() < 2e-5 * max(1.0, float(other.abs().max()))
@@ -119,8 +128,9 @@ def test_in_float32_everything_is_as_in_pytorch(shape: str, share: float) -> Non
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_in_bfloat16_the_kernels_are_no_further_from_float32_than_pytorch_is(shape: str) -> None:
-    case = Case(SHAPES[shape], [5, 1, 17, 64, 33, 70])
+@pytest.mark.parametrize("alike", [False, True])
+def test_in_bfloat16_the_kernels_are_no_further_from_float32_than_pytorch_is(shape: str, alike: bool) -> None:
+    case = Case(SHAPES[shape], [5, 1, 17, 64, 33, 70], alike=alike)
     exact = case.in_pytorch(torch.float32)
     found, pytorch = case.in_kernels(torch.bfloat16), case.in_pytorch(torch.bfloat16)
     for one, other, true in zip(found[:3], pytorch[:3], exact[:3], strict=True):
@@ -174,8 +184,9 @@ def test_a_logit_far_above_the_rest_leaves_no_entropy_and_no_nan() -> None:
         assert (found - expected).abs().max() < 1e-2
 
 
-def test_the_same_pass_gives_the_same_bits() -> None:
-    case = Case(SHAPES["demo"], [90, 31, 8])
+@pytest.mark.parametrize("alike", [False, True])
+def test_the_same_pass_gives_the_same_bits(alike: bool) -> None:
+    case = Case(SHAPES["demo"], [90, 31, 8], alike=alike)
     first, second = (case.in_kernels(torch.bfloat16) for _ in range(2))
     assert all(torch.equal(first[3][name], second[3][name]) for name in first[3])
 
@@ -215,6 +226,34 @@ def test_work_is_counted() -> None:
     case.in_kernels(torch.float32)
     done = work.counts - before
     assert done == {"weight_casts": 1, "forward_passes": 1, "tokens": 61, "targets": len(case.places)}
+
+
+def test_what_sequences_begin_with_is_computed_once() -> None:
+    case = Case(SHAPES["demo"], [40] * 8)
+    for ids in case.sequences[1:]:
+        ids[:30] = case.sequences[0][:30]
+    before = work.counts.copy()
+    case.in_kernels(torch.float32)
+    assert (work.counts - before)["shared_tokens"] == 7 * 30
+
+
+TOKENS = st.lists(st.integers(0, 2), max_size=12)
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=6))
+def test_tokens_are_shared_exactly_where_sequences_have_been_equal(sequences: list[list[int]]) -> None:
+    ids = torch.tensor([token for one in sequences for token in one], dtype=torch.int64)
+    starts = torch.tensor([0, *(len(one) for one in sequences)]).cumsum(0)
+    beginnings = [tuple(one[: place + 1]) for one in sequences for place in range(len(one))]
+    shared = shared_beginnings(ids, starts)
+    if shared is None:
+        assert len(set(beginnings)) > 0.95 * len(beginnings) or not beginnings
+        return
+    assert len(shared.first_U) == len(set(beginnings))
+    numbers = shared.place_N.tolist()
+    assert len(set(zip(numbers, beginnings, strict=True))) == len(set(beginnings)) == len(set(numbers))
+    for number, first in enumerate(shared.first_U.tolist()):
+        assert numbers.index(number) == first
 
 
 def test_scoring_keeps_no_activations() -> None:

@@ -570,6 +570,25 @@ def test_packed_micro_batches_are_even_and_serve_every_worker(
     assert max(loads) - min(loads) <= max(lengths)
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 300), st.integers(0, 5)), min_size=1, max_size=80),
+    st.integers(1, 5000),
+    st.integers(1, 3),
+)
+def test_rows_that_begin_alike_stay_together_and_serve_every_worker(
+    rows: list[tuple[int, int]], bound: int, workers: int
+) -> None:
+    lengths, alike = [length for length, _ in rows], [number for _, number in rows]
+    batches = micro_batches(lengths, bound, packed=True, workers=workers, alike=alike)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    loads = [sum(lengths[row] for row in batch) for batch in batches]
+    assert all(load <= bound or len(batch) == 1 for load, batch in zip(loads, batches, strict=True))
+    share = sum(lengths) / len(batches)
+    assert max(loads) - min(loads) <= max(max(lengths), share / 2)
+    if len(set(alike)) == 1 and workers == 1 and sum(lengths) <= bound:
+        assert len(batches) == 1
+
+
 def test_an_update_reads_each_kept_token_once_and_casts_the_weights_once(make_trainee: Any) -> None:
     trainee = make_trainee(scale=2.0)
     batch = made_up_batch(trainee)

@@ -1,9 +1,10 @@
 """The scorer's pass through a decoder, written out: packed sequences, C++ kernels, a backward pass by hand.
 
-Sequences lie end to end without padding, and each token attends within its own sequence. Matrix products are
-PyTorch's; what lies between them (normalisation, rotary attention, SwiGLU, log-probabilities) are kernels of
-`native/train.cpp`. Only the last layer's attention reads tokens that no loss counts: everything behind it
-runs on target positions alone. `decoder.py` computes the same numbers, and runs where kernels do not apply.
+Sequences lie end to end without padding, and each token attends within its own sequence. What several begin
+with is computed once (`sharing.py`), but for attention. Matrix products are PyTorch's; what lies between them
+(normalisation, rotary attention, SwiGLU, log-probabilities) are kernels of `native/train.cpp`. Only the last
+layer's attention reads tokens that no loss counts: everything behind it runs on target positions alone.
+`decoder.py` computes the same numbers, and runs where kernels do not apply.
 
 Suffixes: N packed tokens, M target positions, D hidden width, V vocabulary.
 """
@@ -25,6 +26,7 @@ from practicum.model.decoder import NORMS, Decoder, DecoderConfig, Linear, rotar
 from practicum.model.lora import LoraLinear, merged_weights
 from practicum.model.native import load, say_passed_over
 from practicum.model.native.sampler import attention_scale, unknown_layers
+from practicum.model.native.sharing import Shared, shared_beginnings
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 # Arguments of each kernel: l a whole number, f a float32, p an array.
@@ -235,20 +237,38 @@ def _map_gradients(maps: list[Linear], slope_NO: Tensor, values_NI: Tensor) -> l
     return found
 
 
+@dataclass(frozen=True)
+class Packing:
+    """What attention knows of the sequences: where they begin, rotary tables, and which tokens are shared."""
+
+    starts: Tensor
+    tables: dict[str, tuple[Tensor, ...]]
+    shared: Shared | None = None
+
+
 def packed_hidden(weights: PackedWeights, ids_N: Tensor, starts: Tensor, targets_M: Tensor) -> Tensor:
     """Final hidden states float32 [M, D] at the packed positions `targets_M` (int64, rising).
 
     ids_N: int64, sequences end to end. starts: int64 [sequences + 1], where each begins; the last is N.
     """
-    work.add(forward_passes=1, tokens=len(ids_N), targets=len(targets_M))
+    shared = shared_beginnings(ids_N, starts)
+    computed = len(ids_N) if shared is None else len(shared.first_U)
+    work.add(forward_passes=1, tokens=len(ids_N), targets=len(targets_M), shared_tokens=len(ids_N) - computed)
     longest = int(starts.diff().max()) if len(starts) > 1 else 0
     half = weights.config.head_dim // 2
     tables = {
         name: tuple(table[:, :half].contiguous() for table in pair)
         for name, pair in rotary_tables(weights.config, torch.arange(longest)).items()
     }
-    arguments = (weights, ids_N, starts, targets_M, tables, *weights.masters)
-    hidden: Tensor = _Hidden.apply(*arguments)  # type: ignore[no-untyped-call]
+    if shared is None:
+        return _hidden(weights, ids_N, Packing(starts, tables), targets_M)
+    # One hidden state may predict several targets.
+    targets, number_M = torch.unique(shared.place_N[targets_M], return_inverse=True)
+    return _hidden(weights, shared.gather(ids_N), Packing(starts, tables, shared), targets)[number_M]
+
+
+def _hidden(weights: PackedWeights, ids_U: Tensor, packing: Packing, targets_M: Tensor) -> Tensor:
+    hidden: Tensor = _Hidden.apply(weights, ids_U, packing, targets_M, *weights.masters)  # type: ignore[no-untyped-call]
     return hidden
 
 
@@ -297,10 +317,10 @@ class _Hidden(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weights: PackedWeights, ids_N: Tensor, starts: Tensor, targets_M: Tensor, *rest: Any
+        ctx: Any, weights: PackedWeights, ids_N: Tensor, packing: Packing, targets_M: Tensor, *rest: Any
     ) -> Any:
         config, dtype = weights.config, weights.dtype
-        tables, embedding, final_norm = rest[0], rest[1], rest[-1]
+        embedding, final_norm = rest[0], rest[-1]
         keep = any(ctx.needs_input_grad)
         residual_ND = embedding.detach()[ids_N]
         if config.embedding_multiplier != 1:
@@ -311,7 +331,7 @@ class _Hidden(torch.autograd.Function):
         for number, layer in enumerate(weights.layers):
             chosen = targets_M if number == len(weights.layers) - 1 and not whole else None
             state, residual_ND, delta_ND = _layer_forward(
-                config, dtype, layer, residual_ND, delta_ND, starts, tables, chosen
+                config, dtype, layer, residual_ND, delta_ND, packing, chosen
             )
             if keep:
                 states.append(state)
@@ -322,12 +342,12 @@ class _Hidden(torch.autograd.Function):
         )
         if keep:
             ctx.states, ctx.final = states, (residual_MD, scale_M)
-            ctx.fixed = (weights, ids_N, starts, targets_M, tables, final_weight, whole)
+            ctx.fixed = (weights, ids_N, packing, targets_M, final_weight, whole)
         return hidden_MD
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> Any:
-        weights, ids_N, starts, targets_M, tables, final_norm, whole = ctx.fixed
+        weights, ids_N, packing, targets_M, final_norm, whole = ctx.fixed
         config, dtype = weights.config, weights.dtype
         residual_MD, scale_M = ctx.final
         slope = torch.zeros_like(residual_MD)
@@ -349,12 +369,11 @@ class _Hidden(torch.autograd.Function):
                 ctx.states.pop(),
                 slope,
                 rounded,
-                starts,
-                tables,
+                packing,
                 chosen,
             )
             found = gradients + found
-        wanted = ctx.needs_input_grad[5:]
+        wanted = ctx.needs_input_grad[4:]
         embedding: Tensor | None = None
         if wanted[0]:
             embedding = torch.zeros((config.vocab_size, config.hidden_size))
@@ -362,7 +381,7 @@ class _Hidden(torch.autograd.Function):
                 slope = slope * config.embedding_multiplier
             _call("scatter_rows", torch.float32, len(ids_N), config.hidden_size, ids_N, slope, embedding)
         every = [embedding, *found, final_gradient]
-        return (None,) * 5 + tuple(part if want else None for part, want in zip(every, wanted, strict=True))
+        return (None,) * 4 + tuple(part if want else None for part, want in zip(every, wanted, strict=True))
 
 
 def _layer_forward(
@@ -371,8 +390,7 @@ def _layer_forward(
     layer: PackedLayer,
     residual_ND: Tensor,
     delta_ND: Tensor | None,
-    starts: Tensor,
-    tables: dict[str, tuple[Tensor, Tensor]],
+    packing: Packing,
     chosen_M: Tensor | None,
 ) -> tuple[_LayerState, Tensor, Tensor]:
     """The layer's state, the residual stream before its feed-forward block, and what that block adds."""
@@ -381,9 +399,12 @@ def _layer_forward(
     before, normed, before_scale = _add_norm(config, dtype, residual_ND, delta_ND, norm)
     qkv = _linear(normed, layer.qkv, qkv_bias)
     qkv, query_norm, key_norm = _norm_queries_and_keys(config, dtype, layer, qkv)
-    mixed = torch.empty((len(qkv), config.num_attention_heads * config.head_dim), dtype=dtype)
-    logsum = torch.empty((len(qkv), config.num_attention_heads))
-    _call("attention", dtype, *_attention_shape(config, layer, starts, tables), qkv, mixed, logsum)
+    shared = packing.shared
+    attending = qkv if shared is None else shared.spread(qkv)
+    mixed = torch.empty((len(attending), config.num_attention_heads * config.head_dim), dtype=dtype)
+    logsum = torch.empty((len(attending), config.num_attention_heads))
+    _call("attention", dtype, *_attention_shape(config, layer, packing), attending, mixed, logsum)
+    mixed = mixed if shared is None else shared.gather(mixed)
     mixed_targets = mixed if chosen_M is None else mixed[chosen_M]
     stream = before if chosen_M is None else before[chosen_M]
     attended, after_norm = _norm_after(config, dtype, _linear(mixed_targets, layer.out, out_bias), after)
@@ -443,12 +464,11 @@ def _norm_queries_and_keys(
     return torch.cat([*normed, qkv[:, values_start:]], dim=1), norms[0], norms[1]
 
 
-def _attention_shape(
-    config: DecoderConfig, layer: PackedLayer, starts: Tensor, tables: dict[str, tuple[Tensor, Tensor]]
-) -> tuple[Any, ...]:
+def _attention_shape(config: DecoderConfig, layer: PackedLayer, packing: Packing) -> tuple[Any, ...]:
     heads = (config.num_attention_heads, config.num_key_value_heads, config.head_dim)
     scores = (attention_scale(config), config.attention_soft_cap or 0.0, layer.window)
-    return (len(starts) - 1, starts, *heads, *scores, *tables.get(layer.rotary, (None, None)))
+    tables = packing.tables.get(layer.rotary, (None, None))
+    return (len(packing.starts) - 1, packing.starts, *heads, *scores, *tables)
 
 
 def _layer_backward(
@@ -458,8 +478,7 @@ def _layer_backward(
     state: _LayerState,
     slope: Tensor,
     rounded: Tensor,
-    starts: Tensor,
-    tables: dict[str, tuple[Tensor, Tensor]],
+    packing: Packing,
     chosen_M: Tensor | None,
 ) -> tuple[list[Tensor | None], Tensor, Tensor]:
     """Gradients in the order of `_layer_masters`, and that of the layer's input in float32 and in `dtype`.
@@ -491,9 +510,7 @@ def _layer_backward(
         dmixed = dmixed.new_zeros(state.mixed.shape).index_copy_(0, chosen_M, dmixed)
         slope = slope.new_zeros(state.normed.shape).index_copy_(0, chosen_M, slope)
         rounded = torch.empty_like(slope, dtype=dtype)
-    dqkv = torch.empty_like(state.qkv)
-    shape = _attention_shape(config, layer, starts, tables)
-    _call("attention_backward", dtype, *shape, state.qkv, state.mixed, state.logsum, dmixed, dqkv)
+    dqkv = _attention_backward(config, dtype, layer, state, packing, dmixed)
     if config.query_key_norm:
         dqkv = _queries_and_keys_backward(config, dtype, state, dqkv, norms[4:])
     dqkv_weight = _map_gradients(layer.maps[:3], dqkv, state.normed)
@@ -502,6 +519,24 @@ def _layer_backward(
     gradients = [*dqkv_weight, *dout, *dgate_up, *ddown]
     gradients += [part for part in [*norms, *biases] if part is not None]
     return gradients, slope, rounded
+
+
+def _attention_backward(
+    config: DecoderConfig,
+    dtype: torch.dtype,
+    layer: PackedLayer,
+    state: _LayerState,
+    packing: Packing,
+    dmixed: Tensor,
+) -> Tensor:
+    """The gradient of query, key and value; a shared token has it from every sequence that attends to it."""
+    shared, qkv, mixed = packing.shared, state.qkv, state.mixed
+    if shared is not None:
+        qkv, mixed, dmixed = shared.spread(qkv), shared.spread(mixed), shared.gather_backward(dmixed)
+    dqkv = torch.empty_like(qkv)
+    shape = _attention_shape(config, layer, packing)
+    _call("attention_backward", dtype, *shape, qkv, mixed, state.logsum, dmixed, dqkv)
+    return dqkv if shared is None else shared.spread_backward(dqkv)
 
 
 def _norm_after_backward(
