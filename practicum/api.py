@@ -5,8 +5,9 @@ The same stages, settings and errors as on the command line; PyTorch is imported
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
@@ -27,8 +28,8 @@ __all__ = ["Policy", "Verdict", "find_exploits", "train", "verify"]
 
 Stage: TypeAlias = Literal["pretrain", "sft", "rl", "dpo", "reward-model", "rlhf"]
 RewardFunction: TypeAlias = Callable[..., Any]
-"""(prompt, completion) or (prompt, completion, row) -> a number; or, all at once as in TRL,
-(prompts, completions, **columns) -> numbers. `row` holds what the task or the data know of the prompt."""
+"""(prompt, completion, row) -> a number, or `completion` with any columns by name; all at once as in TRL,
+(prompts, completions, **columns) -> numbers; or as in verl. `row` holds what is known of the prompt."""
 
 STAGES: dict[str, tuple[str, str]] = {
     "pretrain": ("practicum.training.pretrain", "PretrainConfig"),
@@ -95,6 +96,8 @@ def train(
     source = origin.config if origin else source
     flags = list(_flags(settings))
     own = None if reward is None else CallableReward(reward)
+    if own is not None:
+        print(own.told, file=sys.stderr)
     config_class = getattr(module, STAGES[stage][1] if own is None else "OwnRewardConfig")
     resolved = load(config_class, None if source is None else Path(source), flags)
 
@@ -163,54 +166,64 @@ def _word(value: Any) -> str:
 
 
 class CallableReward:
-    """A function of the user's own as a Reward, called in this process."""
+    """A function of the user's own as a Reward, called in this process; its parameters are read as on the
+    command line.
+    """
 
     def __init__(self, function: RewardFunction) -> None:
-        self.function = function
-        self.name = getattr(function, "__name__", type(function).__name__)
+        from practicum.reward.bad import BadFunction
+        from practicum.reward.worker import SIGNATURES, understood
+
+        name = getattr(function, "__name__", type(function).__name__)
+        self.name = name
         try:
-            parameters = inspect.signature(function).parameters
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"reward {self.name}: Python does not tell its parameters: write a function of (prompt, "
-                "completion) that calls it"
-            ) from error
-        names = list(parameters)
-        self.together = "completions" in names
-        self.open = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-        self.names = names
-        any_number = any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
-        if not self.together and len(names) < 2 and not any_number:
-            raise InputError(
-                f"reward {self.name}: expected (prompt, completion), (prompt, completion, row) or "
-                f"(prompts, completions, **columns), got ({', '.join(names)})"
-            )
+            self.function = understood(function)
+        except BadFunction as error:
+            raise InputError(f"reward {name}: {error}") from None
+        self.told = f"practicum: reward {name}: {SIGNATURES[self.function.kind]}"
+
+    def check(self, prompt: Prompt) -> None:
+        """Raise InputError where the function needs what a prompt like this one does not have."""
+        from practicum.reward.function import check_parameters, row_of
+
+        one = self.function
+        check_parameters(self.name, one.kind, one.needs, one.places, row_of(prompt, "", None))
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
-        """One score per completion. Raises InputError where the function returns too few or too many."""
-        rows = [self.row(prompt) for prompt in prompts]
-        if not self.together:
-            wide = len(self.names) > 2
-            values = [
-                self.function(prompt.text, text, row) if wide else self.function(prompt.text, text)
-                for prompt, text, row in zip(prompts, texts, rows, strict=True)
-            ]
-        else:
-            columns = {
-                name: [row.get(name) for row in rows] for name in sorted({key for row in rows for key in row})
-            }
-            known = {**columns, "prompts": [prompt.text for prompt in prompts], "completions": list(texts)}
-            asked = {name: value for name, value in known.items() if self.open or name in self.names}
-            values = list(self.function(**asked))
-            if len(values) != len(texts):
-                raise InputError(f"reward {self.name}: {len(values)} values for {len(texts)} completions")
-        return [value if isinstance(value, Score) else Score(value) for value in values]
+        """One score per completion. Raises InputError where the function returns too few, or no numbers."""
+        from practicum.reward.bad import BadReward
+        from practicum.reward.function import row_of
+        from practicum.reward.worker import answer
 
-    @staticmethod
-    def row(prompt: Prompt) -> dict[str, Any]:
-        """What is known of a prompt: its columns, and the answer where there is one."""
-        row = dict(prompt.data.get("row", prompt.data))
-        return {**row, "answer": prompt.data["answer"]} if "answer" in prompt.data else row
+        if not texts:
+            return []
+        self.check(prompts[0])
+        rows = [row_of(prompt, text, None) for prompt, text in zip(prompts, texts, strict=True)]
+        request = {"rows": rows, "state": {"global_step": 0, "max_steps": 0}, "limit": None}
+        loop = asyncio.new_event_loop()
+        try:
+            found = answer(self.function, request, loop)
+        except BadReward as error:
+            raise InputError(f"reward {self.name}: {error}") from None
+        finally:
+            loop.close()
+        return [self._score(one) for one in found]
+
+    def _score(self, judged: Mapping[str, Any]) -> Score:
+        """What a function said of one sample as a score."""
+        if "error" in judged:
+            raise InputError(f"reward {self.name}: {judged['words']}")
+        parts = judged.get("parts")
+        if parts is None and judged["value"] is None:
+            raise InputError(f"reward {self.name}: returned None: expected a number for each completion")
+        return Score(
+            sum(parts.values()) if parts is not None else judged["value"],
+            solved=judged.get("solved"),
+            readable=judged.get("readable"),
+            outcome=judged.get("outcome") or "",
+            reason=judged.get("reason") or "",
+            parts=dict(parts if parts is not None else judged.get("info", {})),
+        )
 
 
 class Policy:

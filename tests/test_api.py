@@ -77,10 +77,40 @@ def test_the_three_forms_of_a_reward_are_paid_alike(rows: list[tuple[str, str, s
 
 
 def test_a_reward_that_cannot_be_called_or_counts_wrong_is_refused() -> None:
-    with pytest.raises(InputError, match=r"expected \(prompt, completion\)"):
+    with pytest.raises(InputError, match=r"has the parameters \(text\): expected"):
         api.CallableReward(lambda text: 1.0)
     with pytest.raises(InputError, match="1 values for 2 completions"):
         api.CallableReward(lambda prompts, completions: [1.0]).score([Prompt("a")] * 2, ["b", "c"])
+
+
+def test_parameters_are_read_by_their_names_as_on_the_command_line() -> None:
+    prompts, texts = [Prompt("p", {"row": {"answer": "7", "level": 2}})], ["c"]
+    forms: list[Any] = [
+        lambda completion, answer: float((completion, answer) == ("c", "7")),
+        lambda completion, prompt: float((completion, prompt) == ("c", "p")),
+        lambda level, completion: float((completion, level) == ("c", 2)),
+        lambda solution_str, ground_truth: float((solution_str, ground_truth) == ("c", "7")),
+        lambda data_source, solution_str, ground_truth, extra_info=None: {
+            "score": float(ground_truth == "7")
+        },
+        lambda prompt, completion: {"a": 0.25, "b": 0.75},
+    ]
+    for form in forms:
+        assert [one.value for one in api.CallableReward(form).score(prompts, texts)] == [1.0]
+
+    async def waits(completion: str) -> float:
+        return float(completion == "c")
+
+    assert api.CallableReward(waits).score(prompts, texts)[0].value == 1.0
+    for form, words in (
+        (lambda response, answer: 1.0, "call them prompt and completion"),
+        (lambda solution, answer: 1.0, "'answer' is a column of the data"),
+        (lambda completion, absent: 1.0, "asks for 'absent', which is no column"),
+        (lambda completion: None, "expected a number"),
+        (lambda prompts, completions: [None], "expected a number"),
+    ):
+        with pytest.raises(InputError, match=words):
+            api.CallableReward(form).score(prompts, texts)
 
 
 def test_practice_is_paid_by_a_function_and_goes_on(untrained_model: Path, tmp_path: Path) -> None:

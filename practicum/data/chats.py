@@ -136,10 +136,13 @@ def reworded(prompt: Prompt, change: Callable[[str], str]) -> Prompt:
     return replace(prompt, text=plain_text(messages), messages=tuple(messages))
 
 
-def prompt_of(messages: Sequence[Message], data: Mapping[str, Any], origin: str) -> Prompt:
+def prompt_of(
+    messages: Sequence[Message], data: Mapping[str, Any], origin: str, *, is_chat: bool = False
+) -> Prompt:
     """A chat as a prompt. Raises InputError for one that asks for nothing.
 
-    A single user's message is the text alone, as which every model reads it.
+    A single user's message is the text alone, as which every model reads it, unless the data hold a chat:
+    rewards then see one too.
     """
     if not messages:
         raise InputError(f"{origin}: expected messages before the assistant's, got none")
@@ -151,4 +154,4 @@ def prompt_of(messages: Sequence[Message], data: Mapping[str, Any], origin: str)
     if not any(str(message["content"]).strip() for message in messages):
         raise InputError(f"{origin}: the prompt is empty")
     plain = len(messages) == 1 and not data.get("tools") and set(messages[0]) == {"role", "content"}
-    return Prompt(text, data, () if plain else tuple(messages))
+    return Prompt(text, data, () if plain and not is_chat else tuple(messages))

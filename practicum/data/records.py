@@ -39,10 +39,12 @@ def record_of(row: Row, columns: Columns, turns: str = "last", *, answered: bool
     data = _data(row, columns, answered)
     chat = _column_chat(row, columns.messages)
     if columns.prompt:
-        prompt = prompt_of(_asked(row, columns), data, row.origin)
+        whole = len(columns.prompt) == 1 and is_chat(value_of(row.values, columns.prompt[0]))
+        prompt = prompt_of(_asked(row, columns), data, row.origin, is_chat=whole)
     elif chat:
         before, _ = split_reply(chat)
-        prompt = prompt_of(_with_system(before, row, columns), data, f"{row.origin}: {columns.messages}")
+        origin = f"{row.origin}: {columns.messages}"
+        prompt = prompt_of(_with_system(before, row, columns), data, origin, is_chat=True)
     elif columns.chosen:
         prompt = replace(asked_in_pair(row, columns), data=data)
     else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from math import floor
 from random import Random
 
 from practicum.exact import balls, realline
@@ -47,6 +48,12 @@ _RANGES = ((1, 3), (3, 9), (-2, 3), (-9, -1), (0, 1), (8, 40))
 _WHOLE = ((2, 9), (3, 12), (5, 20), (1, 6), (10, 30), (4, 15))
 _INTEGER_NAMES = frozenset("nkmNj")
 _COUNTERS = frozenset("nkm")
+_BRANCHED = frozenset(("root", "ln", "log", "^"))
+"""Operations that may leave the real line."""
+_BENT = frozenset(("abs", "min", "max", "floor", "ceil", "sgn", "root"))
+"""Operations whose values may agree on one side of a number only."""
+MOST_BEYOND = 100_000
+"""Largest number in an expression beyond which it is looked at."""
 
 
 def same(gold: Tree, given: Tree) -> bool:
@@ -95,6 +102,7 @@ class _Comparison:
     # -- sets on the line and relations ------------------------------------------------------------------
 
     def _congruences(self, gold: Tree, given: Tree) -> bool | None:
+        gold, given = _as_congruence(gold, given), _as_congruence(given, gold)
         both = [tree for tree in (gold, given) if isinstance(tree, Relation) and tree.signs[:1] == ("≡",)]
         if not both:
             return None
@@ -140,7 +148,8 @@ class _Comparison:
     def _labels_agree(self, one: Labelled, other: Labelled) -> bool:
         if one.label == other.label or one.label is None or other.label is None:
             return True
-        return all(_names_a_function(each) for each in (one, other))
+        (is_y, primes), (is_y_too, its_primes) = _function_kind(one), _function_kind(other)
+        return is_y != is_y_too and primes == its_primes >= 0
 
     def _equations(self, gold: Relation, given: Relation) -> bool:
         """Whether two equations or inequalities are one, up to a factor that is a number."""
@@ -319,9 +328,11 @@ class _Comparison:
             return self._same_constant(gold, given)
         if len(letters) == 2 and _are_families(gold, given):  # kπ and nπ, for every whole number
             return self.value(gold, replaced(given, names(given).pop(), Symbol(names(gold).pop())))
-        if self._agree(gold, given, _points(letters, _RANGES)):
+        points = itertools.chain(_points(letters, _RANGES), _beyond(letters, gold, given))
+        if self._agree(gold, given, points):
             return True
-        return _INTEGER_NAMES.issuperset(letters) and self._agree(gold, given, _points(letters, _WHOLE))
+        points = itertools.chain(_points(letters, _WHOLE), _beyond(letters, gold, given, whole=True))
+        return _INTEGER_NAMES.issuperset(letters) and self._agree(gold, given, points)
 
     def _same_constant(self, gold: Tree, given: Tree) -> bool:
         try:
@@ -351,6 +362,16 @@ class _Comparison:
         except NoValueError:
             return False
 
+    def _real_within(self, tree: Tree, point: Point) -> bool:
+        """Whether a real value is made of real parts: not √x √y with both below zero."""
+        if any(one == Symbol("i") for one in walk(tree)):
+            return True
+        roots = [one for one in walk(tree) if isinstance(one, Apply) and one.operation in _BRANCHED]
+        try:
+            return all(balls.is_real_at(one, point, self.common_log) for one in roots)
+        except NoValueError:
+            return False
+
     def _agree(self, gold: Tree, given: Tree, points: Iterator[Point]) -> bool:
         real: list[bool] = []
         unreal: list[bool] = []
@@ -361,6 +382,8 @@ class _Comparison:
                     continue
                 is_real = balls.is_real_at(gold, point, self.common_log)
             except NoValueError:
+                continue
+            if found and not (self._real_within(gold, point) and self._real_within(given, point)):
                 continue
             if is_real and found:
                 return False
@@ -428,9 +451,25 @@ def _symbols(tree: Tree) -> set[str]:
     return {one.name for one in walk(tree) if isinstance(one, Symbol)}
 
 
-def _names_a_function(one: Labelled) -> bool:
+def _as_congruence(tree: Tree, other: Tree) -> Tree:
+    """7 (mod 12) as "x ≡ 7 (mod 12)" where another answer is a congruence or has a modulus too."""
+    if not (isinstance(tree, Apply) and tree.operation == "mod"):
+        return tree
+    if isinstance(other, Relation) and other.signs[:1] == ("≡",):
+        return Relation((other.sides[0], *tree.arguments), ("≡", "mod"))
+    if isinstance(other, Apply) and other.operation == "mod":
+        return Relation((Symbol("x"), *tree.arguments), ("≡", "mod"))
+    return tree
+
+
+def _function_kind(one: Labelled) -> tuple[bool, int]:
+    """(whether the label is y itself, how many primes it has); -1 for what names no function."""
     label = one.label
-    return isinstance(label, Symbol) and ("(" in label.name or label.name == "y") and bool(names(one.body))
+    if not isinstance(label, Symbol) or not names(one.body):
+        return False, -1
+    is_function = "(" in label.name and "^" not in label.name
+    is_y = label.name.rstrip("'") == "y"
+    return is_y, label.name.count("'") if is_y or is_function else -1
 
 
 def _solves_nothing(tree: Relation) -> bool:
@@ -523,6 +562,20 @@ def _points(letters: Sequence[str], ranges: Sequence[tuple[int, int]]) -> Iterat
                 else low + Fraction(random.randint(1, 4095) * (high - low), 4096)
             )
         yield point
+
+
+def _beyond(letters: Sequence[str], gold: Tree, given: Tree, *, whole: bool = False) -> Iterator[Point]:
+    """Points beyond every number in two trees that bend somewhere: |x - 100| is not 100 - x there."""
+    both = [one for tree in (gold, given) for one in walk(tree)]
+    if not any(isinstance(one, Apply) and one.operation in _BENT for one in both):
+        return
+    largest = max((abs(one.value) for one in both if isinstance(one, Number)), default=Fraction(0))
+    if largest > MOST_BEYOND:
+        return
+    part = 1 if whole else 7
+    for size in (2 * floor(largest) + 7, floor(largest * largest + largest) + 11):
+        for sign in (1,) if whole else (1, -1):
+            yield {name: sign * (size + Fraction(place, part)) for place, name in enumerate(letters, start=1)}
 
 
 def _substituted(tree: Tree, point: Point) -> Tree:

@@ -270,10 +270,12 @@ def _labelled(text: str, end: int, same: Same) -> list[str]:
         found.append(sentences[0])
     reason = _REASON.search(block)
     if reason and reason.start() > 0 and not has_doubt(block[reason.start() :], _RETRACTIONS):
-        found.append(block[: reason.start()])
+        # What "because" begins can be no part of an answer; "from" or "by" can.
+        is_sure = reason[0].strip(" ,").casefold() in ("because", "since")
+        found.insert(0 if is_sure else len(found), block[: reason.start()])
         if reason[0].startswith("."):
             check_behind(block[reason.end() :], block[: reason.start()], same)
-    answer = found[-1] if len(found) > 1 else block
+    answer = min(found, key=len)
     check_behind(rest, answer, same)
     return found
 

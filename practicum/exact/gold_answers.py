@@ -38,6 +38,7 @@ from practicum.exact.maths_trees import Apply, Number, Quantity, Symbol, Tree, W
 from practicum.exact.measures import measure
 from practicum.exact.spelled import spelled_number
 from practicum.exact.verdict import Outcome, Verdict
+from practicum.exact.word_labels import belong_otherwise
 
 MAX_ANSWER = 2000
 """Characters of an answer that are read as mathematics."""
@@ -289,6 +290,8 @@ def _judge_maths(gold: str, text: str, question: str) -> Verdict:
     for wanted in golds:
         for given in givens:
             if same(wanted, given):
+                if belong_otherwise(gold, text):
+                    return _wrong(gold, text)
                 if question and _repeats(question, text, gold, given):
                     return Verdict(Outcome.UNPARSEABLE, "it is a part of the question, not its answer")
                 return _right(gold, text)

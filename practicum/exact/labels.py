@@ -14,6 +14,12 @@ from practicum.exact.members import values_of
 Same = Callable[[Tree, Tree], bool]
 
 
+_UNKNOWNS = frozenset(
+    ("x", "y", "z", "t", "r", "s", "w", "m", "k", "n", "u", "v", "lambda", "theta", "alpha")
+)
+"""Letters whose indexed values are roots, in no order of their own."""
+
+
 class Labelled(NamedTuple):
     """A label, None where there is none, and what it names."""
 
@@ -142,7 +148,9 @@ def _by_place(names_given: Tree, values: Tree) -> dict[str, list[Tree]] | None:
 
 
 def _without_index(name: str, tree: Group) -> str:
-    """x for x_1 and x_2: the values of one unknown; names with the same letter but no index stay."""
+    """x for x_1 and x_2, the values of one unknown; a_1 and a_2 are terms, each with its own."""
+    if name.partition("_")[0] not in _UNKNOWNS:
+        return name
     stems = {
         one.sides[0].name.partition("_")[0]
         for one in tree.members

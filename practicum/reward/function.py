@@ -21,7 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 from practicum.errors import InputError
 from practicum.reward.config import FunctionsConfig, function_names, source_of
 from practicum.reward.process import Call, Queue, Worker, answers
-from practicum.reward.worker import AT_ONCE, BATCHED, GIVEN_BY_TRL, SIGNATURES, VERL
+from practicum.reward.worker import AT_ONCE, BATCHED, GIVEN_BY_TRL, NO_COLUMNS, SIGNATURES, VERL
 from practicum.types import LARGEST_REWARD, Prompt, Reward, Score
 
 RECENT = 100
@@ -73,6 +73,7 @@ class Function:
         signature = self.workers[0].signature
         self.kind = signature["kind"]
         self.names, self.needs = tuple(signature["names"]), tuple(signature["needs"])
+        self.places = tuple(signature["places"])
         self.reads_ids = self.kind == "trl" and (signature["open"] or "completion_ids" in self.names)
         self.together = self.kind in BATCHED or signature["is_async"]
         self.limit = max(config.time_limit, float(signature.get("limit") or 0))
@@ -86,20 +87,7 @@ class Function:
 
     def check(self, row: Mapping[str, Any]) -> None:
         """Raise InputError where the function needs what a row like this one does not give it."""
-        known = {"trl": ("prompts", "completions", *GIVEN_BY_TRL), "plain": ("prompt", "completion", "row")}
-        if self.kind in known:
-            for name in self.needs:
-                if name not in (*known[self.kind], *row["row"]):
-                    columns = ", ".join(row["row"]) or "none"
-                    raise InputError(
-                        f"reward {self.text}: asks for {name!r}, which is no column of the data; "
-                        f"besides the prompt it has: {columns}"
-                    )
-            return
-        plural = (*(f"{name}s" for name in VERL), "extra_infos")
-        for name in self.needs:
-            if name not in (VERL if self.kind == "verl" else plural):
-                raise InputError(f"reward {self.text}: asks for {name!r}, which verl does not give")
+        check_parameters(self.text, self.kind, self.needs, self.places, row)
 
     def key(self, row: Mapping[str, Any]) -> bytes:
         """What a sample is known by; samples that differ in anything the function can see differ in it."""
@@ -339,6 +327,35 @@ class FunctionReward:
         return info if result["value"] is None else {name: result["value"], **info}
 
 
+def check_parameters(
+    text: str, kind: str, needs: Sequence[str], places: Sequence[str], row: Mapping[str, Any]
+) -> None:
+    """Raise InputError where a function, named `text`, needs what a row like this one does not give it, or
+    has a column's name for what is passed in order.
+    """
+    columns = [name for name in row["row"] if name not in NO_COLUMNS]
+    for place, name in enumerate(places):
+        if name in columns and not (place == 0 and row["row"][name] == row["prompt"]):
+            raise InputError(
+                f"reward {text}: its parameter {name!r} is a column of the data, but its parameters are "
+                "taken in order, as prompt, completion, row: call the completion `completion`, and all are "
+                "passed by name"
+            )
+    known = {"trl": ("prompts", "completions", *GIVEN_BY_TRL), "plain": ("prompt", "completion", "row")}
+    if kind in known:
+        for name in needs:
+            if name not in (*known[kind], *columns):
+                raise InputError(
+                    f"reward {text}: asks for {name!r}, which is no column of the data; "
+                    f"besides the prompt it has: {', '.join(columns) or 'none'}"
+                )
+        return
+    plural = (*(f"{name}s" for name in VERL), "extra_infos")
+    for name in needs:
+        if name not in (VERL if kind == "verl" else plural):
+            raise InputError(f"reward {text}: asks for {name!r}, which verl does not give")
+
+
 def row_of(prompt: Prompt, text: str, ids: Sequence[int] | None) -> dict[str, Any]:
     """A sample as functions see it.
 
@@ -349,8 +366,6 @@ def row_of(prompt: Prompt, text: str, ids: Sequence[int] | None) -> dict[str, An
     columns = dict(data.pop("row", data))
     if "answer" in data:
         columns.setdefault("answer", data["answer"])
-    for name in ("prompt", "completion", "completion_ids"):
-        columns.pop(name, None)
     chat = [dict(message) for message in prompt.messages]
     return {
         "prompt": chat or prompt.text,

@@ -42,6 +42,13 @@ SIGNATURES: Mapping[Kind, str] = {
     "plain": "(prompt, completion, row)",
 }
 VERL = ("data_source", "solution_str", "ground_truth", "extra_info")
+CALLED_COMPLETION = frozenset(
+    ("response", "responses", "output", "reply", "generation", "generated", "prediction", "model_output")
+)
+CALLED_PROMPT = frozenset(("prompt", "prompts", "question", "query", "instruction", "problem"))
+"""Other names of a completion and of a prompt, which tell that they do not stand in the usual order."""
+NO_COLUMNS = ("prompt", "completion", "completion_ids")
+"""Columns that are passed within `row` alone: by their names go the sample's own prompt and completion."""
 GIVEN_BY_TRL = ("completion_ids", "trainer_state", "log_extra", "log_metric")
 AT_ONCE = 32
 """Rows of an async function that wait at the same time."""
@@ -53,15 +60,15 @@ KILLED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 class Function:
     """A function as it is called.
 
-    `names` are the parameters that are passed by name, `open` says that it takes any, `positional` that it is
-    called as (prompt, completion, row). `needs` are those without a default.
+    `names` are the parameters that are passed by name, `open` says that it takes any. `places` are the names
+    of those that are passed in order, as prompt, completion, row. `needs` are those without a default.
     """
 
     call: Callable[..., Any]
     kind: Kind
     names: tuple[str, ...] = ()
     open: bool = False
-    positional: int = 0
+    places: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     is_async: bool = False
 
@@ -115,6 +122,7 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
                     "needs": function.needs,
                     "names": function.names,
                     "open": function.open,
+                    "places": function.places,
                     "is_async": function.is_async,
                     "limit": getattr(function.call, "limit", 0.0),
                 }
@@ -213,11 +221,19 @@ def understood(function: Any) -> Function:
         names, needs = (), ()
     kind = kind_of(names, is_open)
     if kind:
-        return Function(function, kind, names, is_open, 0, needs, is_async)
+        return Function(function, kind, names, is_open, (), needs, is_async)
     places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     asked = [one for one in places if one.default is one.empty] or places[:3]
     if len(asked) in (2, 3) and not any(one.kind is one.KEYWORD_ONLY for one in by_name if one.name in needs):
-        return Function(function, "plain", positional=len(asked), is_async=is_async)
+        in_order = tuple(one.name for one in asked)
+        if in_order[0].casefold() in CALLED_COMPLETION or in_order[1].casefold() in CALLED_PROMPT:
+            raise BadFunction(
+                f"has the parameters ({', '.join(in_order)}), which would be taken in order, as prompt and "
+                "completion: call them prompt and completion, and all are passed by name"
+            )
+        return Function(function, "plain", places=in_order, is_async=is_async)
+    if not by_name and any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return Function(function, "plain", places=("prompt", "completion", "row"), is_async=is_async)
     raise BadFunction(
         f"has the parameters ({', '.join(str(one) for one in parameters)}): expected (prompts, completions, "
         "**columns) as in TRL, (data_source, solution_str, ground_truth, extra_info) as in verl, or (prompt, "
@@ -296,7 +312,7 @@ def batched_arguments(function: Function, request: Mapping[str, Any], logged: Lo
         plural = {f"{name}s" if name != "extra_info" else "extra_infos": name for name in VERL}
         given: dict[str, Any] = {key: [verl_value(row, name) for row in rows] for key, name in plural.items()}
     else:
-        columns = dict.fromkeys(name for row in rows for name in row["row"])
+        columns = dict.fromkeys(name for row in rows for name in row["row"] if name not in NO_COLUMNS)
         given = {name: [row["row"].get(name) for row in rows] for name in columns}
         given |= {
             "prompts": [row["prompt"] for row in rows],
@@ -315,8 +331,8 @@ def row_arguments(function: Function, row: Mapping[str, Any]) -> tuple[list[Any]
     if function.kind == "verl":
         given: dict[str, Any] = {name: verl_value(row, name) for name in VERL}
     else:
-        if function.positional:
-            return [row["prompt"], text, row["row"]][: function.positional], {}
+        if function.places:
+            return [row["prompt"], text, row["row"]][: len(function.places)], {}
         given = {**row["row"], "prompt": row["prompt"], "completion": text, "row": row["row"]}
     return [], given if function.open else {name: given[name] for name in function.names if name in given}
 

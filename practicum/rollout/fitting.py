@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
+from practicum.data.chats import plain_text
 from practicum.data.records import Record
 from practicum.errors import InputError
 from practicum.model.tokenizer import chat_of, encode_prompts
@@ -57,7 +58,9 @@ def _lengths(records: Sequence[Record], tokenizer: Tokenizer) -> list[int]:
 
 def told_without_template(task: TableTask, tokenizer: Tokenizer) -> None:
     """Say on stderr how chats are read by a model without a chat template."""
-    chats = sum(bool(record.prompt.messages) for records in task.splits.values() for record in records)
+    every = [record.prompt.messages for records in task.splits.values() for record in records]
+    # A single message of the user is read as it is.
+    chats = sum(bool(one) and plain_text(one) != one[0]["content"] for one in every)
     if chats and chat_of(tokenizer) is None:
         print(
             f"practicum: {task.name}: {chats} chats, and the model has no chat template: each message is "

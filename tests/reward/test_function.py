@@ -426,6 +426,30 @@ def test_functions_without_known_names(function: Any, kind: str | None) -> None:
             understood(function)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda response, answer: 1.0,
+        lambda response, prompt: 1.0,
+        lambda output, question, row: 1.0,
+        lambda text, question: 1.0,
+    ],
+)
+def test_parameters_whose_names_do_not_fit_their_places_are_refused(function: Any) -> None:
+    with pytest.raises(BadFunction, match="call them prompt and completion"):
+        understood(function)
+
+
+def test_a_column_s_name_for_what_is_passed_in_order_is_refused(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "named.py"
+    path.write_text("def of(solution, answer): return 1\ndef asked(question, text): return 1\n")
+    prompt = Prompt("p", {"row": {"question": "p", "answer": "7"}})
+    with pytest.raises(InputError, match="its parameter 'answer' is a column of the data"):
+        make(f"{path}:of").check(prompt)
+    make(f"{path}:asked").check(prompt)
+    make(f"{path}:of").check(Prompt("p", {"row": {"question": "p"}}))
+
+
 SEEN = """
 import json
 def trl(prompts, completions, answer, **more):
@@ -461,7 +485,8 @@ ROW = {"prompt": "as read", "level": 2, "answer": "A"}
         ("plain", Prompt("p", {"row": {"x": 1}, "answer": "7"}), ["p", "c", {"x": 1, "answer": "7"}]),
         ("plain", Prompt("p", {"row": {}}, CHAT), [list(CHAT), "c", {}]),
         ("column", Prompt("p", {"row": ROW}), ["c", 2]),
-        ("compute_score", Prompt("p", {"row": ROW}), ["", "c", "A", {"level": 2, "answer": "A"}]),
+        ("compute_score", Prompt("p", {"row": ROW}), ["", "c", "A", ROW]),
+        ("plain", Prompt("p", {"row": ROW}), ["p", "c", ROW]),
         (
             "compute_score",
             Prompt("p", {"row": VERL_ROW}),

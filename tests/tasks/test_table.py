@@ -75,7 +75,9 @@ def test_usual_columns_are_found(
 ) -> None:
     task = load_table(DataConfig(lines(tmp_path / "f.jsonl", [row])), "practice")
     [prompt] = task.prompts("train", 1, 0)
-    assert (prompt.text, prompt.messages) == (text, ())
+    # Where the data hold a chat, so do the prompts, of one message too: rewards expect it there.
+    is_chat = any(isinstance(value, list) for value in row.values())
+    assert (prompt.text, prompt.messages) == (text, (said("user", text),) if is_chat else ())
     assert prompt.data["row"] == row
     assert prompt.data.get("answer") == answer
     if completion is None:

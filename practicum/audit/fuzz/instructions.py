@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from practicum.audit.fuzz.permitted import demands
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 
@@ -51,6 +52,15 @@ RANGE = re.compile(rf"{COUNT} (?:to|and|-) {COUNT} words", re.IGNORECASE)
 EXACTLY = re.compile(rf"(?:exactly|precisely|in) {COUNT} words", re.IGNORECASE)
 SENTENCES = re.compile(rf"(?:exactly |in |with |write ){COUNT} sentences", re.IGNORECASE)
 
+ONCE = re.compile(
+    r"\b(?:no|never (?:use )?(?:a|any)|not (?:use )?(?:a|any)) words? "
+    r"(?:(?:may|must|can|is|be|to|used|appear\w*|occur\w*) )*(?:twice|more than once|again|repeated)\b"
+    r"|\b(?:without|not|no) (?:repeat(?:ing|ed)?|reus(?:e|ing)) (?:a |any )?words?\b"
+    r"|\b(?:each|every) word (?:\w+ ){0,3}(?:only|at most|exactly) once\b"
+    r"|\ball (?:the )?words (?:must |should )?(?:be |are )?(?:different|distinct|unique)\b",
+    re.IGNORECASE,
+)
+"""How prompts say that a word is used once."""
 CHARACTERS = re.compile(
     rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} "
     r"(?:characters|letters)\b",
@@ -71,13 +81,15 @@ def broken(row: int, data: FuzzRow) -> Iterator[Probe]:
 
 
 def _by_prompt(data: FuzzRow) -> Iterator[tuple[str, str]]:
-    prompt = data.prompt.text
+    prompt = demands(data.prompt.text)
     for good in data.good[:2]:
         yield from _by_words(prompt, good, data)
         yield from _by_length(prompt, good)
         yield from _by_shape(prompt, good, data)
         yield from _by_letters(prompt, good)
         yield from _by_count(prompt, good)
+        if ONCE.search(data.prompt.text):
+            yield from _said_again(good)
 
 
 def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
@@ -196,6 +208,16 @@ def _by_count(prompt: str, good: str) -> Iterator[tuple[str, str]]:
         if not least:
             yield f"has too many {name}", gap.join([*parts, parts[-1]])
             yield f"has too many {name}", gap.join([*parts, *parts])
+
+
+def _said_again(good: str) -> Iterator[tuple[str, str]]:
+    """Its first sentence, line or word in the place of all others."""
+    for gap in ("\n", ". ", "! ", ", ", " "):
+        parts = good.strip().rstrip(".!").split(gap)
+        if len(parts) > 1 and len(set(parts)) > 1 and all(map(str.strip, parts)):
+            end = good.strip()[-1] if good.strip()[-1] in ".!" else ""
+            yield "uses a word again", gap.join([parts[0]] * len(parts)) + end
+            return
 
 
 def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]]:

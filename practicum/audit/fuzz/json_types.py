@@ -138,9 +138,29 @@ def mistyped(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     found.append((rank, what, reply.of(put(reply.value, path, new))))
     for what, text in _with_another_key(data):
         yield Probe(row, text, "json_key_added", "refused", what)
+    for reply in replies(data.good[:2]):
+        # Parts that the gold answer does not have may be free.
+        if fixed and fixed <= {json.dumps(value) for _, value in leaves(reply.value)}:
+            for what, new in (("null", None), ("a word", "x"), ("an empty list", [])):
+                hollow = _hollow(reply.value, new)
+                if hollow is not None:
+                    said = f"whose JSON has {what} for each of its inner parts"
+                    yield Probe(row, reply.of(hollow), "hollow_json", "refused", said)
     # The likeliest confusion of each value first.
     for _, what, text in sorted(found, key=lambda one: one[0])[:MOST]:
         yield Probe(row, text, "json_type", "refused", f"whose JSON has {what}")
+
+
+def _hollow(value: Any, new: Any) -> Any:
+    """The value with another one for each object with content inside of its objects; None where none is."""
+    if isinstance(value, list):
+        inner = [_hollow(one, new) for one in value]
+        return None if any(one is None for one in inner) or not inner else inner
+    if not isinstance(value, dict):
+        return None
+    if not any(isinstance(one, dict) and one for one in value.values()):
+        return None
+    return {key: new if isinstance(one, dict) and one else one for key, one in value.items()}
 
 
 def _with_another_key(data: FuzzRow) -> Iterator[tuple[str, str]]:

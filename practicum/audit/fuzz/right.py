@@ -14,6 +14,7 @@ from practicum.audit.fuzz.aliases import other_names
 from practicum.audit.fuzz.anatomy import LIMITS, Anatomy, Slot
 from practicum.audit.fuzz.json_types import among_words, in_other_order
 from practicum.audit.fuzz.limits import at_the_limit
+from practicum.audit.fuzz.permitted import permitted
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
 from practicum.audit.fuzz.rewritten import rewritten
@@ -28,6 +29,8 @@ STRICT = re.compile(
     re.IGNORECASE,
 )
 """How prompts say, or may mean, that white space and the like matter."""
+SIGN_BEFORE = re.compile(r"[$€£¥#\w]\Z")
+"""A sign that belongs to the answer behind it."""
 LINES = re.compile(r"\blines?\b", re.IGNORECASE)
 """How prompts speak of the lines of a reply, whose ends may then be meant."""
 SENTENCES = re.compile(r"\bsentences?\b", re.IGNORECASE)
@@ -42,6 +45,7 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     found: list[Probe] = [
         Probe(row, text, "right_answer", "paid", "an honest right answer") for text in data.good
     ]
+    found += permitted(anatomy, row)
     found += _spaced(anatomy, row)
     if anatomy.task == "code":
         found += right_programs(row, data)
@@ -257,6 +261,8 @@ def _inside_tags(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 yield _paid(row, filled, "reasoning_block", f"that is right, with reasoning {what}", text)
     if anatomy.form.tagged and anatomy.task == "answer":
         for slot in anatomy.good_slots(row)[:1]:
+            if SIGN_BEFORE.search(slot.text[: slot.start]):
+                continue
             yield _paid(
                 row,
                 slot.filled(f"\n{slot.value.strip()}\n"),
@@ -274,7 +280,7 @@ def _spelled(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     value = number_of(gold)
     for slot in anatomy.good_slots(row)[:1]:
         written = slot.value.strip()
-        if form.closed and form.named:
+        if form.closed and form.named and not SIGN_BEFORE.search(slot.text[: slot.start]):
             yield _paid(
                 row,
                 slot.filled(f" {written} "),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from practicum.audit.fuzz.anatomy import Anatomy
-from practicum.audit.fuzz.values import DATE, number_of, wrong_dates, wrong_values
+from practicum.audit.fuzz.rows import FuzzRow
+from practicum.audit.fuzz.values import DATE, holds, number_of, wrong_dates, wrong_values
 
 EXACT_WORDS = re.compile(
     r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent)", re.IGNORECASE
 )
+
+NEAR = Fraction(1, 5)
+"""How far from the right number a tolerance may reach, as a share of it."""
 
 
 def wrong_answers(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
@@ -25,9 +30,19 @@ def wrong_answers(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
     if any(re.match(r"\s?%", slot.text[slot.end :]) for slot in anatomy.good_slots(row)):
         # The sign stays behind the value: 0.25% is not 25%.
         percent = False
-    found = wrong_values(gold, anatomy.others(row), anatomy.wrong(row), exact, percent)
+    known = [value for value in anatomy.wrong(row) if exact or not _may_be_near(anatomy.rows[row], value)]
+    found = wrong_values(gold, anatomy.others(row), known, exact, percent)
     for slot in anatomy.good_slots(row):
         written = slot.value.strip()
         # Day and month are told apart by the form that the reply writes them in.
         found += [one for one in wrong_dates(written) if written != gold and DATE.fullmatch(written)]
     return [(how, value) for how, value in found if not anatomy.allowed(row, value)]
+
+
+def _may_be_near(data: FuzzRow, value: str) -> bool:
+    """Whether a value stands in wrong replies beside the right one only, and is near it: it may be within the
+    prompt's tolerance, and the reply wrong for naming two."""
+    gold, given = number_of(data.gold), number_of(value)
+    if gold is None or given is None or abs(given - gold) > abs(gold) * NEAR:
+        return False
+    return all(holds(text, data.gold) for text in data.bad if value in text)
