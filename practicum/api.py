@@ -31,6 +31,9 @@ RewardFunction: TypeAlias = Callable[..., Any]
 """(prompt, completion, row) -> a number, or `completion` with any columns by name; all at once as in TRL,
 (prompts, completions, **columns) -> numbers; or as in verl. `row` holds what is known of the prompt."""
 
+Asked: TypeAlias = str | Prompt | Sequence[Mapping[str, Any]]
+"""A prompt: a text, or a chat as a list of messages with "role" and "content"."""
+
 STAGES: dict[str, tuple[str, str]] = {
     "pretrain": ("practicum.training.pretrain", "PretrainConfig"),
     "sft": ("practicum.training.sft", "SftConfig"),
@@ -81,6 +84,9 @@ def train(
         raise InputError(f"branch begins a new run with the settings of another: drop {other}")
     if isinstance(task, (str, Path, Mapping)):
         settings["task"], task = task, None
+    data = settings.get("data")
+    if isinstance(data, (list, tuple)) and any(isinstance(one, Mapping) for one in data):
+        raise InputError("data is a list of rows: write them to a .jsonl file and give its path")
     if reward is not None and not callable(reward):
         settings["reward"], reward = _named_rewards(reward), None
     _check_own(stage, task, reward)
@@ -261,13 +267,14 @@ class Policy:
         return cls(*load_policy(Path(path), chosen_device(device)))
 
     def sample(
-        self, prompts: str | Sequence[str], count: int = 1, *, seed: int = 0, **sampling: Any
+        self, prompts: str | Sequence[Asked], count: int = 1, *, seed: int = 0, **sampling: Any
     ) -> list[list[str]]:
         """`count` completions of each prompt, in the order of the prompts.
 
-        Prompts go through the model's chat template where it has one. `sampling`: temperature, top_p, top_k,
-        max_new_tokens. Equal weights, prompts and seed give equal texts. Raises InputError for a prompt that
-        leaves no room in the model's positions, a setting that sampling has not, and a count below 1.
+        A prompt is a text or a chat (a list of messages), and goes through the model's chat template where it
+        has one. `sampling`: temperature, top_p, top_k, max_new_tokens. Equal weights, prompts and seed give
+        equal texts. Raises InputError for a prompt that leaves no room in the model's positions, a setting
+        that sampling has not, and a count below 1.
         """
         from dataclasses import fields
 
@@ -286,8 +293,7 @@ class Policy:
                     f"unknown setting of sampling {name!r}{nearest(name, known)}; there are "
                     f"{', '.join(known)}"
                 )
-        asked = [prompts] if isinstance(prompts, str) else list(prompts)
-        ids = encode_prompts(self.tokenizer, asked)
+        ids = encode_prompts(self.tokenizer, _asked([prompts] if isinstance(prompts, str) else prompts))
         sampler = make_sampler(self.weights, SamplingConfig(**sampling))
         groups = sampler.sample(ids, count, scattered(seed))
         return [
@@ -296,7 +302,7 @@ class Policy:
         ]
 
     def logprobs(
-        self, prompts: Sequence[str], completions: Sequence[str], *, ended: bool = True
+        self, prompts: Sequence[Asked], completions: Sequence[str], *, ended: bool = True
     ) -> list[list[float]]:
         """Log-probability, in nats, of each token of each completion after its prompt.
 
@@ -314,7 +320,7 @@ class Policy:
                 f"{len(prompts)} prompts but {len(completions)} completions: give as many of both"
             )
         spec = self.weights.spec
-        asked = encode_prompts(self.tokenizer, list(prompts))
+        asked = encode_prompts(self.tokenizer, _asked(prompts))
         end = [spec.eos_id] if ended else []
         written = [[*ids, *end] for ids in encode_batch(self.tokenizer, list(completions))]
         for number, (prompt, answer) in enumerate(zip(asked, written, strict=True)):
@@ -346,6 +352,22 @@ class Policy:
         with writing(target):
             target.mkdir(parents=True, exist_ok=True)
             save_model(self.weights, self.tokenizer, target)
+
+
+def _asked(prompts: Sequence[Asked]) -> list[str | Prompt]:
+    """Prompts of any form. Raises InputError that names the first that is none."""
+    from practicum.data.chats import is_chat, messages_of, prompt_of
+
+    found: list[str | Prompt] = []
+    for number, prompt in enumerate(prompts, start=1):
+        if isinstance(prompt, (str, Prompt)):
+            found.append(prompt)
+        elif is_chat(prompt):
+            name = f"prompt {number}"
+            found.append(prompt_of(messages_of(prompt, name), {}, name, is_chat=True))
+        else:
+            raise InputError(f"prompt {number} is {prompt!r:.60}: expected a text or a list of messages")
+    return found
 
 
 def find_exploits(

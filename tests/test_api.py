@@ -79,7 +79,7 @@ def test_the_three_forms_of_a_reward_are_paid_alike(rows: list[tuple[str, str, s
 def test_a_reward_that_cannot_be_called_or_counts_wrong_is_refused() -> None:
     with pytest.raises(InputError, match=r"has the parameters \(text\): expected"):
         api.CallableReward(lambda text: 1.0)
-    with pytest.raises(InputError, match="1 values for 2 completions"):
+    with pytest.raises(InputError, match="1 rewards for 2 completions"):
         api.CallableReward(lambda prompts, completions: [1.0]).score([Prompt("a")] * 2, ["b", "c"])
 
 
@@ -111,6 +111,20 @@ def test_parameters_are_read_by_their_names_as_on_the_command_line() -> None:
     ):
         with pytest.raises(InputError, match=words):
             api.CallableReward(form).score(prompts, texts)
+
+
+def test_prompts_may_be_chats_and_what_is_none_is_named(untrained_model: Path) -> None:
+    policy = pr.Policy.load(untrained_model)
+    chat = [{"role": "user", "content": "1 +"}]
+    settings = {"max_new_tokens": 3, "seed": 2}
+    assert policy.sample([chat], **settings) == policy.sample(["1 +"], **settings)
+    assert policy.logprobs([chat], ["2"]) == policy.logprobs(["1 +"], ["2"])
+    with pytest.raises(InputError, match="prompt 2 is 7: expected a text or a list of messages"):
+        policy.sample(["1", 7])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="answer is 2: expected a text"):
+        pr.verify("x^2=4", 2)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"data is a list of rows: write them"):
+        pr.train("rl", model="m", data=[{"prompt": "p"}])
 
 
 def test_practice_is_paid_by_a_function_and_goes_on(untrained_model: Path, tmp_path: Path) -> None:
@@ -156,7 +170,7 @@ def test_a_dry_run_a_task_of_ones_own_and_what_is_refused(untrained_model: Path,
         ("rl", {"model": untrained_model, "task": 5}, "needs an object with prompts and score"),
         ("sft", {"model": untrained_model, "task": 5}, "needs an object with demonstrations"),
         ("rl", {"model": untrained_model, "task": "joks"}, "unknown task 'joks'"),
-        ("rl", {"model": untrained_model, "reward": max}, "reward max: Python does not tell"),
+        ("rl", {"model": untrained_model, "reward": max}, "reward max: has no signature"),
         ("rl", {"model": untrained_model, "reward": [max, min]}, "expected one function"),
         ("rl", {"model": untrained_model, "reward": 3}, "expected one function"),
         ("rl", {"model": untrained_model, "dry_run": True, "resume": True}, "drop resume"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -94,6 +96,19 @@ def value_of(values: Mapping[str, Any], name: str) -> Any:
 def has_column(values: Mapping[str, Any], name: str) -> bool:
     """Whether a row has a column, or anything under a name with dots."""
     return bool(name) and (name in values or value_of(values, name) is not None)
+
+
+def tools_of(row: Row, columns: Columns) -> list[Any]:
+    """The tools that a row's chat template shows, [] for none. Raises InputError for anything but a list."""
+    tools = value_of(row.values, columns.tools) if columns.tools else None
+    if not tools:
+        return []
+    if isinstance(tools, str):
+        with suppress(ValueError):
+            tools = json.loads(tools)
+    if not isinstance(tools, list):
+        raise InputError(f"{row.origin}: {columns.tools}: expected a list of tools, got {tools!r:.60}")
+    return tools
 
 
 def _named_prompt(given: Sequence[str], rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:

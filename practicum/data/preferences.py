@@ -21,7 +21,7 @@ from practicum.data.chats import (
     prompt_of,
     turns_of,
 )
-from practicum.data.columns import Columns, has_column, value_of
+from practicum.data.columns import Columns, has_column, tools_of, value_of
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.types import Prompt, Ranking, Response
@@ -49,6 +49,20 @@ class Labelled:
 
 def ranking_of(row: Row, columns: Columns) -> Ranking:
     """A row of any form as a ranking. Raises InputError that names the row and what is wrong with it."""
+    found = _ranking_of(row, columns)
+    return replace(found, prompt=_with_tools(found.prompt, row, columns))
+
+
+def _with_tools(prompt: Prompt, row: Row, columns: Columns) -> Prompt:
+    """The prompt with the tools of the row, as a chat, which the template renders with them."""
+    tools = tools_of(row, columns)
+    if not tools:
+        return prompt
+    messages = prompt.messages or ({"role": "user", "content": prompt.text},)
+    return replace(prompt, data={**prompt.data, "tools": tools}, messages=messages)
+
+
+def _ranking_of(row: Row, columns: Columns) -> Ranking:
     values = row.values
     if has_column(values, columns.chosen):
         return _pair(row, columns)
@@ -73,6 +87,7 @@ def label_of(row: Row, columns: Columns) -> Labelled:
     if prompt is None:
         raise InputError(f"{row.origin}: a label needs a column of the prompt: name it with --data.prompt")
     side = _side(row, columns.completion)
+    prompt = _with_tools(prompt, row, columns)
     return Labelled(prompt, side if isinstance(side, str) else _continuation(side), said in YES)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from practicum.data.cells import as_written
 from practicum.data.chats import Message, checked_text, is_chat, messages_of, prompt_of, split_reply
-from practicum.data.columns import Columns, value_of
+from practicum.data.columns import Columns, tools_of, value_of
 from practicum.data.preferences import asked_in_pair
 from practicum.data.rows import Row
 from practicum.errors import InputError
@@ -31,8 +30,11 @@ class Record:
     split: str
 
 
-def record_of(row: Row, columns: Columns, turns: str = "last", *, answered: bool = True) -> Record:
-    """A row read by its columns; `answered` says that a column of answers must hold one in every row.
+def record_of(
+    row: Row, columns: Columns, turns: str = "last", *, answered: bool = True, shows: bool = False
+) -> Record:
+    """A row read by its columns; `answered` says that a column of answers must hold one in every row,
+    `shows` that every row must have something to imitate.
 
     Raises InputError that names the row and the column.
     """
@@ -49,7 +51,16 @@ def record_of(row: Row, columns: Columns, turns: str = "last", *, answered: bool
         prompt = replace(asked_in_pair(row, columns), data=data)
     else:
         raise InputError(f"{row.origin}: column {columns.messages!r} is empty: expected messages")
-    return Record(prompt, tuple(_demonstrations(row, columns, prompt, chat, turns)), row.origin, row.split)
+    shown = _demonstrations(row, columns, prompt, chat, turns) if shows or _shows_text(row, columns) else []
+    return Record(prompt, tuple(shown), row.origin, row.split)
+
+
+def _shows_text(row: Row, columns: Columns) -> bool:
+    """Whether what a row shows can be imitated: not an answer that is a list, or true or false."""
+    if columns.completion or columns.messages or not columns.solution:
+        return True
+    value = value_of(row.values, columns.solution)
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _data(row: Row, columns: Columns, answered: bool) -> dict[str, Any]:
@@ -65,19 +76,9 @@ def _data(row: Row, columns: Columns, answered: bool) -> dict[str, Any]:
             )
         if not empty:
             data["answer"] = final_answer(value)
-    if columns.tools and (tools := value_of(row.values, columns.tools)):
-        tools = _json_text(tools) if isinstance(tools, str) else tools
-        if not isinstance(tools, list):
-            raise InputError(f"{row.origin}: {columns.tools}: expected a list of tools, got {tools!r:.60}")
+    if tools := tools_of(row, columns):
         data["tools"] = tools
     return data
-
-
-def _json_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def final_answer(value: Any) -> Any:

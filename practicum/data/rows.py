@@ -151,10 +151,14 @@ def _csv(data: bytes, name: Path, delimiter: str = ",") -> Iterator[tuple[str, M
         line = data[: error.start].count(b"\n") + 1
         raise InputError(f"{name}:{line}: no UTF-8 text: write the file as UTF-8") from error
     csv.field_size_limit(sys.maxsize)
+    first = text.partition("\n")[0]
+    if delimiter == "," and "," not in first and ";" in first:
+        print(f"practicum: {name}: its columns are separated by semicolons", file=sys.stderr)
+        delimiter = ";"
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 1
     try:
-        header = next(reader, [])
+        header = [cell.strip() for cell in next(reader, [])]
         _check_header(header, name)
         number = reader.line_num + 1
         for cells in reader:

@@ -118,6 +118,9 @@ def verify(equation: str, answer: str, ask: str = "solve") -> Verdict:
     """
     if ask not in ("solve", "sum"):
         raise InputError(f"ask is {ask!r}: expected 'solve' or 'sum'")
+    for name, text in (("equation", equation), ("answer", answer)):
+        if not isinstance(text, str):
+            raise InputError(f"{name} is {text!r:.60}: expected a text")
     given = quick.read_answer(answer) if ask == "solve" else None
     if given is None:
         return verify_in_general(equation, answer, ask)

@@ -174,6 +174,7 @@ def _conversations(
         chat.render(
             [*_messages(prompt), {"role": "assistant", "content": completion}],
             add_generation_prompt=False,
+            tools=prompt.data.get("tools") if isinstance(prompt, Prompt) else None,
         )
         for prompt, completion in zip(prompts, completions, strict=True)
     ]

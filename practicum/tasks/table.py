@@ -159,7 +159,8 @@ def load_table(config: DataConfig, use: Use) -> TableTask:
     print(f"practicum: {name}: {len(rows)} rows; {columns.told(USED[use])}", file=sys.stderr)
     # What is imitated is judged by nothing, so that a gold answer matters only where the user names it.
     answered = use != "imitation" or bool(config.answer)
-    records = [record_of(row, columns, config.turns, answered=answered) for row in rows]
+    shows = use == "imitation"
+    records = [record_of(row, columns, config.turns, answered=answered, shows=shows) for row in rows]
     splits = splits_of(records, config, use)
     if config.test is not None:
         splits["test"] = _test_file(config, config.test, answered)

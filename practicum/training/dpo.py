@@ -124,7 +124,7 @@ class DpoConfig(Ranged):
 
     def without_effect(self) -> Mapping[str, str]:
         """What the loss or the data leave without effect."""
-        rows = ("messages", "tools", "answer", "turns", "longest_prompt")
+        rows = ("messages", "answer", "turns", "longest_prompt")
         idle = {
             f"data.{name}": "preferences are read by prompt, chosen and rejected: drop it" for name in rows
         }

@@ -177,7 +177,7 @@ class RewardModelConfig(RewardModelSettings):
 
     def without_effect(self) -> Mapping[str, str]:
         """What averaging, plain rankings or a test split leave without effect."""
-        rows = ("messages", "tools", "answer", "completion", "label", "turns", "longest_prompt")
+        rows = ("messages", "answer", "completion", "label", "turns", "longest_prompt")
         idle = {f"data.{name}": "rankings are read by prompt, chosen and rejected: drop it" for name in rows}
         if self.data.test is not None or self.data.test_share:
             idle["held_out"] = "data.test and data.test_share name what is held out: drop one of them"

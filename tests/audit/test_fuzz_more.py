@@ -26,28 +26,39 @@ from practicum.audit.fuzz.wrong import wrong_probes
 from practicum.config import load
 from practicum.reward.reached import reached
 from practicum.types import Prompt
-from tests.audit import fuzz_rewards_fifth, fuzz_rewards_fourth, fuzz_rewards_more, fuzz_rewards_third
+from tests.audit import (
+    fuzz_rewards_fifth,
+    fuzz_rewards_fourth,
+    fuzz_rewards_more,
+    fuzz_rewards_sixth,
+    fuzz_rewards_third,
+)
 from tests.audit.fuzz_rewards_fifth import FIFTH, FIFTH_ROWS
 from tests.audit.fuzz_rewards_fourth import FOURTH, FOURTH_ROWS
 from tests.audit.fuzz_rewards_more import MORE as SECOND
 from tests.audit.fuzz_rewards_more import MORE_ROWS as SECOND_ROWS
+from tests.audit.fuzz_rewards_sixth import SIXTH, SIXTH_ROWS
 from tests.audit.fuzz_rewards_third import THIRD, THIRD_ROWS
 
-MORE = SECOND | THIRD | FOURTH | FIFTH
-MORE_ROWS = SECOND_ROWS | THIRD_ROWS | FOURTH_ROWS | FIFTH_ROWS
+MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH
+MORE_ROWS = SECOND_ROWS | THIRD_ROWS | FOURTH_ROWS | FIFTH_ROWS | SIXTH_ROWS
 FUZZED = (
     "about_anything",
+    "boxes_in_one_piece",
     "briefs_below",
     "clock_of_any_digits",
     "entities_by_half",
     "expand_at_two_points",
     "fields_in_order_at_times",
     "lasting_in_plural",
+    "letters_by_two_breaks",
     "links_by_their_end",
     "machines_without_end",
     "meetings_never_at_noon",
     "members_twice",
     "plans_to_the_letter",
+    "steps_without_objects",
+    "prices_as_text",
     "products_as_floats",
     "range_as_answer",
     "routes_without_roads",
@@ -61,24 +72,31 @@ FUZZED = (
     "sound_first_words",
     "sound_letters_in_brackets",
     "sound_mails",
+    "sound_notes",
     "sound_queens",
     "sound_repaired",
     "sound_sections",
     "sound_shapes",
     "sound_thoughts",
+    "sound_values",
     "squares_by_sums",
     "thoughts_as_reply",
     "topics_by_pattern",
+    "verses_of_one_word",
 )
 """Those that are fuzzed whole here; the others are asked text by text."""
 BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 """Faults that only words of their own code reach."""
 
 
-assert len(MORE_ROWS) == sum(map(len, (SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS))), "a name twice"
+assert len(MORE_ROWS) == sum(map(len, (SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS, SIXTH_ROWS))), (
+    "a name twice"
+)
 
 
 def module_of(name: str) -> ModuleType:
+    if name in SIXTH:
+        return fuzz_rewards_sixth
     if name in FIFTH:
         return fuzz_rewards_fifth
     if name in FOURTH:

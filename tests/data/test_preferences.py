@@ -171,6 +171,29 @@ def test_labels_of_kto_are_read_and_are_no_comparison(label: Any, desirable: boo
         label_of(Row("f.jsonl:7", plain | {"label": "maybe"}), find_columns([row], DataConfig()))
 
 
+def test_tools_of_a_row_reach_the_template_beside_its_chat() -> None:
+    tools = [{"type": "function", "function": {"name": "add", "parameters": {}}}]
+    pair = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    in_chat = {
+        "prompt": [said("user", "p")],
+        "chosen": [said("assistant", "a")],
+        "rejected": [said("assistant", "b")],
+    }
+    for values in (pair, in_chat):
+        for given_as in (tools, json.dumps(tools)):
+            prompt = read(values | {"tools": given_as}).prompt
+            assert (prompt.text, prompt.data, list(prompt.messages)) == (
+                "p",
+                {"tools": tools},
+                [said("user", "p")],
+            )
+        assert read(values | {"tools": None}).prompt == read(values).prompt
+    row = Row("f.jsonl:7", {"prompt": "p", "completion": "c", "label": True, "tools": tools})
+    assert label_of(row, find_columns([row], DataConfig())).prompt.data == {"tools": tools}
+    with pytest.raises(InputError, match=r"f\.jsonl:7: tools: expected a list of tools, got 'add'"):
+        read(pair | {"tools": "add"})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -106,6 +106,13 @@ def test_tables_of_text_are_alike_as_csv_and_tsv(tmp_path: Path, rows: list[dict
         assert values(tmp_path / name) == rows, name
 
 
+def test_semicolons_between_columns_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt; answer\nWhat, then?;4\n")
+    assert values(path) == [{"prompt": "What, then?", "answer": "4"}]
+    assert "rows.csv: its columns are separated by semicolons" in capsys.readouterr().err
+
+
 def test_standard_input_is_read_by_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"prompt": "a", "answer": "1"}, {"prompt": "b", "answer": "2"}]
     for write in (as_jsonl, as_json, as_csv, as_parquet):

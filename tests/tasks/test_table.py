@@ -87,6 +87,17 @@ def test_usual_columns_are_found(
         assert [one.completion for one in task.lessons()] == [completion]
 
 
+@pytest.mark.parametrize("answer", [["a", "b"], True, {"a": 1}])
+def test_an_answer_of_any_type_reaches_rewards_and_is_not_imitated(tmp_path: Path, answer: Any) -> None:
+    path = lines(tmp_path / "f.jsonl", [{"question": "q", "answer": answer}])
+    for column, known in (("", answer), ("none", None)):
+        [prompt] = load_table(DataConfig(path, answer=column), "practice").prompts("train", 1, 0)
+        assert prompt.data.get("answer") == known
+        assert prompt.data["row"] == {"question": "q", "answer": answer}
+    with pytest.raises(InputError, match=r"f.jsonl:1: answer: expected a text"):
+        load_table(DataConfig(path), "imitation")
+
+
 @pytest.mark.parametrize(("turns", "asked"), [("last", [4]), ("all", [2, 4])])
 def test_the_assistant_s_turns_are_learned(tmp_path: Path, turns: Any, asked: list[int]) -> None:
     path = lines(tmp_path / "f.jsonl", [{"messages": CHAT}])

@@ -34,6 +34,10 @@ SIGN_BEFORE = re.compile(r"[$€£¥#\w]\Z")
 LINES = re.compile(r"\blines?\b", re.IGNORECASE)
 """How prompts speak of the lines of a reply, whose ends may then be meant."""
 SENTENCES = re.compile(r"\bsentences?\b", re.IGNORECASE)
+NO_OTHER_STOPS = re.compile(
+    r"\b(?:no|without) (?:other |more |further )?(?:full stops?|periods|dots|digits|numbers)\b", re.IGNORECASE
+)
+"""How prompts rule a decimal out."""
 PLAIN = "I look at what is asked and go through it with care."
 LONG = " ".join([PLAIN, "Then I look at it once more, so that nothing is missed."] * 14)
 REMARK = "I went through it once more and also worked backwards, and it comes out the same each time."
@@ -212,7 +216,8 @@ def _explained(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 def _with_decimal(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """A decimal where a whole number is paid, in prompts that count sentences: its point ends none."""
-    if not SENTENCES.search(anatomy.rows[row].prompt.text):
+    prompt = anatomy.rows[row].prompt.text
+    if not SENTENCES.search(prompt) or NO_OTHER_STOPS.search(prompt):
         return
     for text in anatomy.rows[row].good[:2]:
         end = re.search(r"[.!?]?\s*\Z", text)
