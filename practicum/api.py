@@ -9,7 +9,9 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -178,6 +180,7 @@ class CallableReward:
 
     def __init__(self, function: RewardFunction) -> None:
         from practicum.reward.bad import BadFunction
+        from practicum.reward.function import Progress
         from practicum.reward.worker import SIGNATURES, understood
 
         name = getattr(function, "__name__", type(function).__name__)
@@ -186,6 +189,7 @@ class CallableReward:
             self.function = understood(function)
         except BadFunction as error:
             raise InputError(f"reward {name}: {error}") from None
+        self.progress = Progress()
         self.told = f"practicum: reward {name}: {SIGNATURES[self.function.kind]}"
 
     def check(self, prompt: Prompt) -> None:
@@ -196,34 +200,55 @@ class CallableReward:
         check_parameters(self.name, one.kind, one.needs, one.places, row_of(prompt, "", None))
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        """As `score_tokens`, where the tokens are not known."""
+        return self.score_tokens(prompts, texts, [None] * len(texts))
+
+    def score_tokens(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], ids: Sequence[Sequence[int] | None]
+    ) -> list[Score]:
         """One score per completion. Raises InputError where the function returns too few, or no numbers."""
         from practicum.reward.bad import BadReward
         from practicum.reward.function import row_of
-        from practicum.reward.worker import answer
 
         if not texts:
             return []
         self.check(prompts[0])
-        rows = [row_of(prompt, text, None) for prompt, text in zip(prompts, texts, strict=True)]
-        request = {"rows": rows, "state": {"global_step": 0, "max_steps": 0}, "limit": None}
-        loop = asyncio.new_event_loop()
+        rows = [row_of(*one) for one in zip(prompts, texts, ids, strict=True)]
+        request = {"rows": rows, "state": asdict(self.progress), "limit": None}
         try:
-            found = answer(self.function, request, loop)
+            found = self._called(request)
         except BadReward as error:
             raise InputError(f"reward {self.name}: {error}") from None
-        finally:
-            loop.close()
         return [self._score(one) for one in found]
 
+    def _called(self, request: Mapping[str, Any]) -> list[Any]:
+        """What the function says; on a thread of its own where an event loop runs, as in a notebook."""
+        from practicum.reward.worker import answer
+
+        def call() -> list[Any]:
+            loop = asyncio.new_event_loop()
+            try:
+                return answer(self.function, request, loop)
+            finally:
+                loop.close()
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return call()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(call).result()
+
     def _score(self, judged: Mapping[str, Any]) -> Score:
-        """What a function said of one sample as a score."""
+        """What a function said of one sample as a score; nothing, as TRL's None, is 0 without a part."""
+        if judged.get("error") == "KeyboardInterrupt":
+            raise KeyboardInterrupt
         if "error" in judged:
             raise InputError(f"reward {self.name}: {judged['words']}")
         parts = judged.get("parts")
-        if parts is None and judged["value"] is None:
-            raise InputError(f"reward {self.name}: returned None: expected a number for each completion")
+        value = sum(parts.values()) if parts is not None else judged["value"]
         return Score(
-            sum(parts.values()) if parts is not None else judged["value"],
+            0.0 if value is None else value,
             solved=judged.get("solved"),
             readable=judged.get("readable"),
             outcome=judged.get("outcome") or "",
@@ -364,7 +389,7 @@ def _asked(prompts: Sequence[Asked]) -> list[str | Prompt]:
             found.append(prompt)
         elif is_chat(prompt):
             name = f"prompt {number}"
-            found.append(prompt_of(messages_of(prompt, name), {}, name, is_chat=True))
+            found.append(prompt_of(messages_of(prompt, name), {}, name, keeps_chat=True))
         else:
             raise InputError(f"prompt {number} is {prompt!r:.60}: expected a text or a list of messages")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import json
 import subprocess
@@ -19,6 +20,7 @@ from practicum import api
 from practicum.config import read_toml
 from practicum.errors import InputError
 from practicum.model.tokenizer import encode_batch
+from practicum.reward.function import tell_progress
 from practicum.types import Prompt, Score
 from tests.tiny import LetterTask
 
@@ -102,12 +104,22 @@ def test_parameters_are_read_by_their_names_as_on_the_command_line() -> None:
         return float(completion == "c")
 
     assert api.CallableReward(waits).score(prompts, texts)[0].value == 1.0
+
+    async def in_a_notebook() -> list[Score]:
+        return api.CallableReward(waits).score(prompts, texts)
+
+    assert asyncio.run(in_a_notebook())[0].value == 1.0
+    assert api.CallableReward(lambda prompts, completions: [None]).score(prompts, texts) == [Score(0.0)]
+    by_default = api.CallableReward(lambda p, c, row=None: float(row["level"]))
+    assert by_default.score(prompts, texts)[0].value == 2.0
+    timed = api.CallableReward(lambda completions, trainer_state, completion_ids: [trainer_state.global_step])
+    tell_progress(timed, 3, 9)
+    assert timed.score_tokens(prompts, texts, [[5]])[0].value == 3.0
     for form, words in (
         (lambda response, answer: 1.0, "call them prompt and completion"),
         (lambda solution, answer: 1.0, "'answer' is a column of the data"),
         (lambda completion, absent: 1.0, "asks for 'absent', which is no column"),
         (lambda completion: None, "expected a number"),
-        (lambda prompts, completions: [None], "expected a number"),
     ):
         with pytest.raises(InputError, match=words):
             api.CallableReward(form).score(prompts, texts)

@@ -137,7 +137,7 @@ def reworded(prompt: Prompt, change: Callable[[str], str]) -> Prompt:
 
 
 def prompt_of(
-    messages: Sequence[Message], data: Mapping[str, Any], origin: str, *, is_chat: bool = False
+    messages: Sequence[Message], data: Mapping[str, Any], origin: str, *, keeps_chat: bool = False
 ) -> Prompt:
     """A chat as a prompt. Raises InputError for one that asks for nothing.
 
@@ -154,4 +154,4 @@ def prompt_of(
     if not any(str(message["content"]).strip() for message in messages):
         raise InputError(f"{origin}: the prompt is empty")
     plain = len(messages) == 1 and not data.get("tools") and set(messages[0]) == {"role", "content"}
-    return Prompt(text, data, () if plain and not is_chat else tuple(messages))
+    return Prompt(text, data, () if plain and not keeps_chat else tuple(messages))

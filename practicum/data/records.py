@@ -42,11 +42,11 @@ def record_of(
     chat = _column_chat(row, columns.messages)
     if columns.prompt:
         whole = len(columns.prompt) == 1 and is_chat(value_of(row.values, columns.prompt[0]))
-        prompt = prompt_of(_asked(row, columns), data, row.origin, is_chat=whole)
+        prompt = prompt_of(_asked(row, columns), data, row.origin, keeps_chat=whole)
     elif chat:
         before, _ = split_reply(chat)
         origin = f"{row.origin}: {columns.messages}"
-        prompt = prompt_of(_with_system(before, row, columns), data, origin, is_chat=True)
+        prompt = prompt_of(_with_system(before, row, columns), data, origin, keeps_chat=True)
     elif columns.chosen:
         prompt = replace(asked_in_pair(row, columns), data=data)
     else:

@@ -151,7 +151,8 @@ def _csv(data: bytes, name: Path, delimiter: str = ",") -> Iterator[tuple[str, M
         line = data[: error.start].count(b"\n") + 1
         raise InputError(f"{name}:{line}: no UTF-8 text: write the file as UTF-8") from error
     csv.field_size_limit(sys.maxsize)
-    first = text.partition("\n")[0]
+    # Signs within quotation marks separate nothing.
+    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
     if delimiter == "," and "," not in first and ";" in first:
         print(f"practicum: {name}: its columns are separated by semicolons", file=sys.stderr)
         delimiter = ";"

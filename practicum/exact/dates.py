@@ -39,7 +39,8 @@ def read_date(text: str) -> Date | None:
 
 
 _CLOCK = re.compile(
-    r"(?:[a-z]+ ){0,6}(?P<hour>\d{1,2}):(?P<minute>\d{2})(?: ?(?P<half>[ap])\.?m\.?)?(?: o'?clock)?"
+    r"(?:it is |it's |at |(?:the |its )?[a-z]+ (?:leaves|arrives|starts|begins|ends|opens|closes) at )?"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?: ?(?P<half>[ap])\.?m\.?)?(?: o'?clock)?"
 )
 
 

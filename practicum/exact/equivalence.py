@@ -52,7 +52,7 @@ _BRANCHED = frozenset(("root", "ln", "log", "^"))
 """Operations that may leave the real line."""
 _BENT = frozenset(("abs", "min", "max", "floor", "ceil", "sgn", "root"))
 """Operations whose values may agree on one side of a number only."""
-MOST_BEYOND = 100_000
+MOST_BEYOND = 10**12
 """Largest number in an expression beyond which it is looked at."""
 
 
@@ -209,6 +209,7 @@ class _Comparison:
     def _named(self, gold: Tree, given: Tree) -> bool | None:
         """Compare numbers that belong to names: x = 1, y = 2; None where the gold answer has no names."""
         one, other = by_name(gold, self.same), by_name(given, self.same)
+        one, other = _merged(one, given), _merged(other, gold)
         if one is not None and other is not None:
             return sorted(one) == sorted(other) and all(
                 self._same_sets(one[name], other[name]) for name in one
@@ -364,8 +365,6 @@ class _Comparison:
 
     def _real_within(self, tree: Tree, point: Point) -> bool:
         """Whether a real value is made of real parts: not √x √y with both below zero."""
-        if any(one == Symbol("i") for one in walk(tree)):
-            return True
         roots = [one for one in walk(tree) if isinstance(one, Apply) and one.operation in _BRANCHED]
         try:
             return all(balls.is_real_at(one, point, self.common_log) for one in roots)
@@ -375,6 +374,12 @@ class _Comparison:
     def _agree(self, gold: Tree, given: Tree, points: Iterator[Point]) -> bool:
         real: list[bool] = []
         unreal: list[bool] = []
+        # √x √y is √(xy) where both are real; but |x| is not e^(ln x).
+        imaginary = any(one == Symbol("i") for tree in (gold, given) for one in walk(tree))
+        has_roots = not imaginary and any(
+            isinstance(one, Apply) and one.operation in ("root", "ln", "log") and names(one)
+            for one in walk(gold)
+        )
         for point in points:
             try:
                 found = balls.differ(gold, given, point, self.common_log)
@@ -383,7 +388,7 @@ class _Comparison:
                 is_real = balls.is_real_at(gold, point, self.common_log)
             except NoValueError:
                 continue
-            if found and not (self._real_within(gold, point) and self._real_within(given, point)):
+            if found and has_roots and not self._real_within(given, point):
                 continue
             if is_real and found:
                 return False
@@ -449,6 +454,18 @@ def _is_condition(tree: Tree) -> bool:
 
 def _symbols(tree: Tree) -> set[str]:
     return {one.name for one in walk(tree) if isinstance(one, Symbol)}
+
+
+def _merged(named: dict[str, list[Tree]] | None, other: Tree) -> dict[str, list[Tree]] | None:
+    """Values of a_1 and a_2 as those of a, where another answer calls them so."""
+    stems = {name.partition("_")[0] for name in named or ()}
+    indexed = all(name.partition("_")[2].isdigit() for name in named or ())
+    if named is None or len(named) < 2 or len(stems) != 1 or not indexed:
+        return named
+    stem = stems.pop()
+    if Symbol(stem) not in walk(other):
+        return named
+    return {stem: [value for values in named.values() for value in values]}
 
 
 def _as_congruence(tree: Tree, other: Tree) -> Tree:
@@ -562,6 +579,11 @@ def _points(letters: Sequence[str], ranges: Sequence[tuple[int, int]]) -> Iterat
                 else low + Fraction(random.randint(1, 4095) * (high - low), 4096)
             )
         yield point
+    if ranges is _RANGES and len(letters) > 1:
+        yield {name: Fraction((-1) ** place * (11 * place + 2), 7) for place, name in enumerate(letters)}
+        yield {name: Fraction((-1) ** place * -(17 * place + 5), 9) for place, name in enumerate(letters)}
+    if ranges is _RANGES:
+        yield {name: Fraction(-(2 * place + 5), 2 * place + 11) for place, name in enumerate(letters)}
 
 
 def _beyond(letters: Sequence[str], gold: Tree, given: Tree, *, whole: bool = False) -> Iterator[Point]:
@@ -569,13 +591,26 @@ def _beyond(letters: Sequence[str], gold: Tree, given: Tree, *, whole: bool = Fa
     both = [one for tree in (gold, given) for one in walk(tree)]
     if not any(isinstance(one, Apply) and one.operation in _BENT for one in both):
         return
-    largest = max((abs(one.value) for one in both if isinstance(one, Number)), default=Fraction(0))
+    values = {abs(value) for one in both if not names(one) and (value := _known_value(one))}
+    largest, smallest = max(values, default=Fraction(1)), min(values, default=Fraction(1))
+    largest = max(largest, largest / smallest)
     if largest > MOST_BEYOND:
         return
     part = 1 if whole else 7
-    for size in (2 * floor(largest) + 7, floor(largest * largest + largest) + 11):
-        for sign in (1,) if whole else (1, -1):
-            yield {name: sign * (size + Fraction(place, part)) for place, name in enumerate(letters, start=1)}
+    for size in (2 * floor(largest) + 7, 5 * floor(largest) + 11):
+        for signs in ((1, 1),) if whole else ((1, 1), (-1, -1), (1, -1), (-1, 1)):
+            yield {
+                name: signs[place % 2] * (size + Fraction(place, part))
+                for place, name in enumerate(letters, start=1)
+            }
+
+
+def _known_value(tree: Tree) -> Fraction | None:
+    """The rational value of a tree without letters, None where it has none that is short."""
+    try:
+        return balls.exact(tree) if isinstance(tree, Number | Apply) else None
+    except (NoValueError, LimitError):
+        return None
 
 
 def _substituted(tree: Tree, point: Point) -> Tree:

@@ -26,7 +26,8 @@ _LABEL = re.compile(
     r"\b(?:answers?|ans|antwort|antworten|réponse|respuesta|resposta|risposta|ответ)\b"
     r"(?:[ \t]*\((?:final|exact|solve|sum|s)\))?"
     r"(?:[ \t]+(?:to|for|of)[ \t]+(?:the|this)[ \t]+(?:equation|problem|question|quadratic))?"
-    r"[ \t]*[*_`\"']{0,3}[ \t]*(?::|：|=(?!=)|(?:is|are|lautet|ist|est|es|è|é)(?:\b|(?=[0-9]|(?-i:[A-Z]\b)))"
+    r"[ \t]*(?:[*_`\"']{1,3}[ \t]*)?(?::|：|=(?!=)"
+    r"|(?:is|are|lautet|ist|est|es|è|é)(?:\b|(?=[0-9]|(?-i:[A-Z]\b)))"
     r"[ \t]*:?(?![ \t]*(?:not|wrong|incorrect)\b))"
     r"|(?:答案|答え|答|解答)(?:是|为|は)?[：:]|(?:^|\n)####(?!#)"
     r"|(?:^|\n)[ \t]*(?:\#{1,6}[ \t]+\**|\*\*[ \t]*)(?:(?:the|my|our)[ \t]+)?(?:final[ \t]+)?"
@@ -366,4 +367,4 @@ def without_fences(text: str) -> str:
         text = re.sub(r"^[ \t]*```[a-z]*[ \t]*$", "", text, flags=re.MULTILINE | re.IGNORECASE)
     if "\\" in text or "$$" in text:
         text = re.sub(r"\$\$|\\[\[\]()]", " ", text)
-    return re.sub(r"\n[ \t]*(?=\n)|\A\s+|\s+\Z", "", text)
+    return re.sub(r"\n[ \t]*(?=\n)", "", text).strip()

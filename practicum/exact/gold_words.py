@@ -40,9 +40,11 @@ _SUBJECT = re.compile(
     r"(?: of [a-z]\([a-z]\))? (?:is|are) "
 )
 _SENTENCE = re.compile(
-    r"(?:[^\W\d_]+ ){1,6}(?:is|are|was|were|lives? in|lies? in)(?: (?:an?|the|called|named))?"
+    r"(?:final |correct |right )?(?:answer|result|solution|graph|curve|shape|figure|conic|function|sequence"
+    r"|series|set|capital|winner|person|city|country) (?:is|was)(?: (?:an?|the|called|named))?"
     r" (?P<said>[^\W\d_][^,.;:]*)"
 )
+"""A sentence whose subject can only be what was asked for; the first article is gone."""
 SAID_IN_WORDS = frozenset(("∅", "ℝ", "ℤ", "∞ many"))
 YES_OR_NO = word_set("yes no true false")
 _CLAUSE = re.compile(
@@ -79,9 +81,8 @@ def meaning_of(text: str) -> str:
 def said_at_last(words: str) -> str:
     """The words that a plain sentence ends in: "graph is an ellipse"; "" for anything else."""
     found = _SENTENCE.fullmatch(words)
-    if found is None or has_doubt(words) or re.search(r"\b(?:or|and|if|than|like)\b", words):
-        return ""
-    return found["said"]
+    is_plain = not has_doubt(words) and not re.search(r"\b(?:or|and|if|than|like)\b", words)
+    return found["said"] if found is not None and is_plain else ""
 
 
 def yes_or_no(words: str) -> str:

@@ -34,7 +34,7 @@ def unlabelled(tree: Tree, same: Same) -> Labelled | None:
     if not set(tree.signs) <= {"=", "≈", "∈"}:
         return None
     sides = list(tree.sides)
-    if tree.signs == ("∈",) and _is_tuple_of_letters(sides[0]):
+    if tree.signs == ("∈",) and _holds_pairs_of(sides[0], sides[1]):
         return Labelled(None, sides[1])
     label = sides.pop(0) if _is_label(sides[0]) and len(sides) > 1 else None
     if label is not None and (function := _derived(label)):
@@ -74,10 +74,16 @@ def _is_label(tree: Tree) -> bool:
     )
 
 
-def _is_tuple_of_letters(tree: Tree) -> bool:
-    """Whether a tree is the "(a, b)" of "(a, b) ∈ {(1, 2)}"."""
+def _holds_pairs_of(tree: Tree, values: Tree) -> bool:
+    """Whether two trees are the sides of "(a, b) ∈ {(1, 2)}"."""
     letters = tree.members if isinstance(tree, Group) and tree.opening == "(" else ()
-    return len(set(letters)) == len(letters) > 1 and all(isinstance(one, Symbol) for one in letters)
+    if len(set(letters)) < max(2, len(letters)) or not all(isinstance(one, Symbol) for one in letters):
+        return False
+    return (
+        isinstance(values, Group)
+        and values.opening == "{"
+        and all(isinstance(one, Group) and len(one.members) == len(letters) for one in values.members)
+    )
 
 
 def _derived(tree: Tree) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from practicum.exact.expression import word_set
 
@@ -17,7 +18,7 @@ _PLAIN = word_set(
 """Words that tell no number from another."""
 
 
-def numbers_by_word(text: str) -> dict[frozenset[str], str] | None:
+def numbers_by_word(text: str) -> dict[frozenset[str], Fraction] | None:
     """The words of each part of a list, but for those that several parts have, and the part's one number.
 
     None where a part has no number, several, or no word of its own, and for fewer than two parts.
@@ -26,26 +27,33 @@ def numbers_by_word(text: str) -> dict[frozenset[str], str] | None:
     if len(parts) < 2 or re.search(r"\\|[\[\](){}^]", "".join(parts).replace(r"\,", "").replace("\\$", "")):
         return None
     numbers = [_NUMBER.findall(one) for one in parts]
-    words = [{word.casefold() for word in _WORD.findall(one)} - _PLAIN for one in parts]
+    words = [_told(one) for one in parts]
     if any(len(one) != 1 for one in numbers):
         return None
     own = [frozenset(one - set().union(*(other for other in words if other is not one))) for one in words]
     if not all(own):
         return None
-    return {said: one[0].replace(",", "").replace("−", "-") for said, one in zip(own, numbers, strict=True)}
+    try:
+        values = [Fraction(one[0].replace(",", "").replace("−", "-")) for one in numbers]
+    except (ValueError, ZeroDivisionError):
+        return None
+    return dict(zip(own, values, strict=True))
+
+
+def _told(part: str) -> set[str]:
+    """The words of a part that tell something, in the singular."""
+    words = {word.casefold() for word in _WORD.findall(part)} - _PLAIN
+    return {word.removesuffix("s") for word in words}
 
 
 def belong_otherwise(gold: str, text: str) -> bool:
-    """Whether an answer gives the numbers of a gold list to other words of it: 5 boys and 3 girls."""
+    """Whether an answer gives a number of a gold list to another word of it: 5 boys and 3 girls."""
     wanted, given = numbers_by_word(gold), numbers_by_word(text)
     if wanted is None or given is None:
         return False
     for said, number in given.items():
         meant = [one for one in wanted if one & said]
-        if len(meant) == 1 and _value(wanted[meant[0]]) != _value(number):
+        others = [value for one, value in wanted.items() if one not in meant]
+        if len(meant) == 1 and wanted[meant[0]] != number and number in others:
             return True
     return False
-
-
-def _value(number: str) -> str:
-    return re.sub(r"\.0*\Z|(\.\d*?)0+\Z", r"\1", number)

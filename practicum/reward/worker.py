@@ -201,8 +201,8 @@ def functions_of(module: ModuleType) -> list[str]:
 def understood(function: Any) -> Function:
     """How a function wants to be called, from the names of its parameters.
 
-    `completions`, or `**` alone, is TRL's; `solution_str` verl's; `completion`, or two or three parameters of
-    any name, (prompt, completion, row). Raises BadFunction for anything else.
+    `completions`, or `**` alone, is TRL's; `solution_str` verl's; `completion`, or two or three parameters
+    whose names do not say otherwise, (prompt, completion, row). Raises BadFunction for anything else.
     """
     if isinstance(function, type):
         raise BadFunction(f"{function.__name__} is a class: give a function, or an instance of it")
@@ -224,6 +224,8 @@ def understood(function: Any) -> Function:
         return Function(function, kind, names, is_open, (), needs, is_async)
     places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     asked = [one for one in places if one.default is one.empty] or places[:3]
+    if len(asked) == 2 and [one.name for one in places[2:3]] == ["row"]:
+        asked = places[:3]
     if len(asked) in (2, 3) and not any(one.kind is one.KEYWORD_ONLY for one in by_name if one.name in needs):
         in_order = tuple(one.name for one in asked)
         if in_order[0].casefold() in CALLED_COMPLETION or in_order[1].casefold() in CALLED_PROMPT:

@@ -163,7 +163,7 @@ def load_table(config: DataConfig, use: Use) -> TableTask:
     records = [record_of(row, columns, config.turns, answered=answered, shows=shows) for row in rows]
     splits = splits_of(records, config, use)
     if config.test is not None:
-        splits["test"] = _test_file(config, config.test, answered)
+        splits["test"] = _test_file(config, config.test, answered, shows)
     tell_shared(name, splits)
     return TableTask(name, splits)
 
@@ -178,14 +178,14 @@ def check_columns(columns: Columns, rows: Sequence[Row], use: Use) -> None:
         raise InputError(f"{file}: no column to imitate among {names}: name it with --data.completion")
 
 
-def _test_file(config: DataConfig, path: Path, answered: bool) -> list[Record]:
+def _test_file(config: DataConfig, path: Path, answered: bool, shows: bool) -> list[Record]:
     rows = read_rows(path)
     others = sorted({row.split for row in rows} - {"", "test"})
     if others:
         raise InputError(f"data.test: {path} has {others[0]} rows too: name the file of its test rows alone")
     columns = find_columns(rows, replace(config, file=path, test=None))
     check_columns(columns, rows, "examination")
-    return [record_of(row, columns, config.turns, answered=answered) for row in rows]
+    return [record_of(row, columns, config.turns, answered=answered, shows=shows) for row in rows]
 
 
 def splits_of(records: Sequence[Record], config: DataConfig, use: Use) -> dict[str, list[Record]]:

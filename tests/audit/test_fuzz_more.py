@@ -17,6 +17,7 @@ from practicum.audit.fuzz.anatomy import Anatomy, Form, learned
 from practicum.audit.fuzz.command import Config, Result, run
 from practicum.audit.fuzz.fuzz import NEEDS_ANOTHER
 from practicum.audit.fuzz.odd import numbers_turned
+from practicum.audit.fuzz.permitted import demands, permitted
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import is_python
 from practicum.audit.fuzz.right import right_probes
@@ -304,3 +305,40 @@ def test_a_bracket_is_not_expected_behind_a_label_that_the_prompt_spells_out(lab
     added = [one for one in right_probes(anatomy, 0) if one.family == "choice_brackets"]
     assert added
     assert all(one.elsewhere and not one.group for one in added)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Write exactly 5 words about the weather in May.",
+        "Your reply must use exactly 5 words and may be in any style.",
+        "Reply without commas so that a machine can read it.",
+        "Write a fine poem of exactly 2 lines.",
+        "No line may end with a full stop.",
+        "It is not allowed to use commas.",
+    ],
+)
+def test_a_clause_that_demands_is_kept_whatever_else_it_allows(prompt: str) -> None:
+    assert demands(prompt) == prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left"),
+    [
+        ("Write 2 lines; a line may end with a full stop.", "Write 2 lines; ."),
+        ("Reply in one word, the case of letters does not matter.", "Reply in one word, ."),
+        ("Reply in upper or lower case, with 3 words.", "Reply in , with 3 words."),
+    ],
+)
+def test_a_clause_that_only_allows_is_left_out(prompt: str, left: str) -> None:
+    assert demands(prompt).replace("  ", " ") == left
+
+
+def test_what_is_forbidden_to_be_repeated_is_not_taken_for_allowed() -> None:
+    for rule in ("You may not box it more than once.", "More than once is fine, but only one box counts."):
+        row = FuzzRow(
+            Prompt(f"What is 5 + 5? Put it in \\boxed{{}}. {rule}", data={"answer": "10"}),
+            ("\\boxed{10}", "So: \\boxed{10}"),
+            ("\\boxed{11}",),
+        )
+        assert not [one for one in permitted(learned([row, row]), 0) if one.text.count("boxed") > 1]

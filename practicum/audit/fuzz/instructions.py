@@ -11,7 +11,8 @@ from practicum.audit.fuzz.permitted import demands
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.rows import FuzzRow
 
-QUOTED = r"(?!(?:without|the)\b)[\"'\u201c\u2018]?([\w'-]+)[\"'\u201d\u2019]?"
+NO_WORD = "without|the|may|must|can|could|should|is|are|be|that|which|of|in|twice|more|longer|shorter"
+QUOTED = rf"(?!(?:{NO_WORD})\b)[\"'\u201c\u2018]?([\w'-]+)[\"'\u201d\u2019]?"
 NUMBERS = {
     "one": 1,
     "two": 2,

@@ -12,17 +12,20 @@ from collections.abc import Iterator, Sequence
 from practicum.audit.fuzz.anatomy import Anatomy
 from practicum.audit.fuzz.probe import Probe
 
-_ALLOWS = re.compile(
-    r"\b(?:may|can|could|might|allowed|optional(?:ly)?|fine|free to|no matter|(?:does|do) not matter"
-    r"|(?:doesn't|don't) matter|either way|with or without|need not|or not|alike)\b",
+_FREE = re.compile(
+    r"\b(?:(?:does|do) not matter|(?:doesn't|don't) matter|need not|needn't|with or without|either way"
+    r"|optional)\b",
     re.IGNORECASE,
 )
+"""How a clause says that something is free, with or without a "not"."""
+_ALLOWS = re.compile(r"\b(?:may|might|allowed to|free to)\b")
+"""How a clause allows something; May is a month."""
 _FORBIDS = re.compile(
-    r"\b(?:may|can|could|must)(?: ?not|n't)\b"
-    r"|\b(?:cannot|only|never|at most|up to|no more than|fewer than|less than)\b",
+    r"\b(?:not|no|nothing|never|without|cannot|must|should|needs? to|has to|have to|exactly|only|at most"
+    r"|at least|up to|no more than|fewer than|less than)\b|n't\b",
     re.IGNORECASE,
 )
-"""How a clause with such a word forbids or limits."""
+"""How a clause demands, forbids or limits, whatever else it allows."""
 _BOTH_CASES = re.compile(
     r"\b(?:upper|lower)(?:[- ]?case)?(?: or |/| and )(?:upper|lower)[- ]?case\b", re.IGNORECASE
 )
@@ -33,6 +36,12 @@ _REPEATS = re.compile(
     r"\b(?:same|equal|agree)\b",
     re.IGNORECASE,
 )
+_NOT_AGAIN = re.compile(
+    r"\b(?:may|can|must|should|do|does|is|are) ?(?:not|never)\b|\b(?:cannot|never)\b|n't\b"
+    r"|\bonly (?:one|the (?:first|last)) (?:box|pair|tag|answer)",
+    re.IGNORECASE,
+)
+"""How a sentence that speaks of more than once forbids it."""
 _EMPTY_LINES = re.compile(
     r"\b(?:one or more|any number of|at least one|several) (?:blank|empty) lines?\b", re.IGNORECASE
 )
@@ -47,8 +56,9 @@ def demands(prompt: str) -> str:
     """The prompt without the clauses that only allow something: "a line may end with a full stop"."""
 
     def kept(found: re.Match[str]) -> str:
-        is_free = _ALLOWS.search(found[0]) and not _FORBIDS.search(found[0])
-        return " " if is_free else found[0]
+        clause = _FREE.sub(" ", found[0])
+        says_free = clause != found[0] or _ALLOWS.search(clause)
+        return " " if says_free and not _FORBIDS.search(clause) else found[0]
 
     return _CLAUSE.sub(kept, _BOTH_CASES.sub(" ", prompt))
 
@@ -65,7 +75,9 @@ def permitted(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 def _repeated(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
     """The answer in its marks once more, where the prompt allows it."""
     form = anatomy.form
-    if not form.named or anatomy.task != "answer" or not _REPEATS.search(anatomy.rows[row].prompt.text):
+    sentences = re.split(r"(?<=[.!?])\s", anatomy.rows[row].prompt.text)
+    allowed = any(_REPEATS.search(one) and not _NOT_AGAIN.search(one) for one in sentences)
+    if not form.named or anatomy.task != "answer" or not allowed:
         return
     for slot in anatomy.good_slots(row)[:2]:
         start = slot.text[: slot.start].rfind(form.before)

@@ -57,12 +57,12 @@ def shared_beginnings(ids_N: Tensor, starts: Tensor) -> Shared | None:
     place = np.full(len(ids), -1, dtype=np.int64)
     rows = np.flatnonzero(lengths)
     before = np.zeros(len(lengths), dtype=np.int64)
+    vocabulary = int(ids.max()) + 1 if len(ids) else 0
     count = depth = 0
     while len(rows) > 1:
         here = begins[rows] + depth
         # Rows with one token here and one number before it have the same beginning.
-        _, number = np.unique(np.stack([before[rows], ids[here]]), axis=1, return_inverse=True)
-        number = number.reshape(-1)
+        _, number = np.unique(before[rows] * vocabulary + ids[here], return_inverse=True)
         place[here] = before[rows] = count + number
         count += int(number.max()) + 1
         alike = np.bincount(number)[number] > 1
@@ -71,7 +71,7 @@ def shared_beginnings(ids_N: Tensor, starts: Tensor) -> Shared | None:
     alone = place < 0
     place[alone] = count + np.arange(int(alone.sum()))
     total = count + int(alone.sum())
-    if len(ids) - total < LEAST_SHARED * len(ids):
+    if len(ids) - total <= LEAST_SHARED * len(ids):
         return None
     first = np.empty(total, dtype=np.int64)
     first[place[::-1]] = np.arange(len(ids))[::-1]
