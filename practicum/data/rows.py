@@ -159,7 +159,7 @@ def _csv(data: bytes, name: Path, delimiter: str = ",") -> Iterator[tuple[str, M
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 1
     try:
-        header = [cell.strip() for cell in next(reader, [])]
+        header = [cell.strip() or cell for cell in next(reader, [])]
         _check_header(header, name)
         number = reader.line_num + 1
         for cells in reader:

@@ -108,8 +108,8 @@ def test_tables_of_text_are_alike_as_csv_and_tsv(tmp_path: Path, rows: list[dict
 
 def test_semicolons_between_columns_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text("prompt; answer\nWhat, then?;4\n")
-    assert values(path) == [{"prompt": "What, then?", "answer": "4"}]
+    path.write_text('prompt; answer;" "\nWhat, then?;4;x\n')
+    assert values(path) == [{"prompt": "What, then?", "answer": "4", " ": "x"}]
     assert "rows.csv: its columns are separated by semicolons" in capsys.readouterr().err
 
 

@@ -322,6 +322,9 @@ def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, ending: signal.Signal
     )
     script = textwrap.dedent(
         f"""
+        import signal
+        # A shell starts its background jobs with interrupts ignored, and Python leaves it so.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         from practicum.reward.config import FunctionsConfig
         from practicum.reward.function import FunctionReward
         from practicum.types import Prompt
