@@ -9,26 +9,15 @@ import json
 import re
 from fractions import Fraction
 
+from practicum.exact.expression import word_set
+
 _STARS = re.compile(r"\*\*")
 _CHOICE_BEFORE = re.compile(r"\([A-Ja-j]\)\Z")
 _ONE_BACKSLASH = re.compile(r"(?<!\\)\\(?![\\\s])")
 _TWO_BACKSLASHES = re.compile(r"(?<!\\)\\\\(?=[A-Za-z])")
 _FENCE = re.compile(r"\A\s*```[A-Za-z]*[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL)
 _ANSWER_KEYS = frozenset(("answer", "final_answer", "result"))
-_OTHER_KEYS = frozenset(
-    (
-        "reasoning",
-        "thought",
-        "thoughts",
-        "explanation",
-        "steps",
-        "work",
-        "solution",
-        "confidence",
-        "unit",
-        "units",
-    )
-)
+_OTHER_KEYS = word_set("reasoning thought thoughts explanation steps work solution confidence")
 """Keys that may stand beside an answer without another answer in them."""
 _BULLETS = re.compile(r"(?P<head>:[ \t]*\**)\n+(?P<items>(?:[ \t]*[-*•–][ \t]+\S[^\n]*(?:\n+|\Z)){2,})\Z")
 _BULLET = re.compile(r"^[ \t]*[-*•–][ \t]+", re.MULTILINE)
