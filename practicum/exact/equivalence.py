@@ -35,10 +35,11 @@ from practicum.exact.maths_trees import (
     replaced,
     walk,
 )
-from practicum.exact.matrices import rows_of, spread
+from practicum.exact.matrices import as_vector, rows_of, spread
 from practicum.exact.measures import measure
 from practicum.exact.members import members_of
 from practicum.exact.numerators import numerator
+from practicum.exact.piecewise import is_piecewise, same_pieces
 from practicum.exact.realline import NotASetError, is_region, same_region
 
 ROUNDED_FROM = 6
@@ -52,6 +53,8 @@ _BRANCHED = frozenset(("root", "ln", "log", "^"))
 """Operations that may leave the real line."""
 _BENT = frozenset(("abs", "min", "max", "floor", "ceil", "sgn", "root"))
 """Operations whose values may agree on one side of a number only."""
+_ANGLES = {(("angle", 1),), (("radian", 1),)}
+"""Degrees and radians."""
 MOST_BEYOND = 10**12
 """Largest number in an expression beyond which it is looked at."""
 
@@ -81,6 +84,9 @@ class _Comparison:
         had_ordinal = isinstance(gold, Apply) and gold.operation == "th"
         if isinstance(gold, Words) or isinstance(given, Words):
             return gold == given
+        if is_piecewise(gold) and is_piecewise(given):
+            return same_pieces(gold, given, self.same)
+        gold, given = as_vector(gold, given), as_vector(given, gold)
         for rule in (self._congruences, self._regions, self._named):
             found = rule(gold, given)
             if found is not None:
@@ -306,6 +312,8 @@ class _Comparison:
         if sizes[0] is None or sizes[1] is None:
             is_same = _singular(unit) == _singular(its_unit) or (sizes[0] is None and sizes[1] is None)
             return is_same and self.value(one, other)
+        if {size[0] for size in sizes if size} == _ANGLES:
+            return self.value(_in_radians(one, unit), _in_radians(other, its_unit))
         if sizes[0][0] != sizes[1][0]:
             return False
         if sizes[0][1] == sizes[1][1]:
@@ -543,6 +551,10 @@ def _with_unit(tree: Tree) -> tuple[Tree, str | None]:
         inner, unit = _with_unit(tree.arguments[0])
         return (Apply("neg", (inner,)), unit) if unit else (tree, None)
     return tree, None
+
+
+def _in_radians(value: Tree, unit: str) -> Tree:
+    return Apply("°", (value,)) if measure(unit) == measure("°") else value
 
 
 def _singular(unit: str) -> str:

@@ -46,7 +46,7 @@ _AGE = re.compile(r"(?<=\d)(?P<unit>[ -](?:years?|months?|weeks?|days?|hours?|mi
 
 NO_CENTS = re.compile(r"\s+and\s+(?:no|zero|0)\s+cents\b", re.IGNORECASE)
 
-_LETTERS = frozenset("mgshlLdWVJNCF")
+_LETTERS = frozenset("mgshlLdWVJNCFM")
 """Single letters that may stand behind a number as units."""
 _DOUBTS = HEDGES_AND_RETRACTIONS - {"only"} | word_set(
     """or either than over under least most circa ca close near ish odd something counting called up bit

@@ -43,6 +43,8 @@ _SENTENCE = re.compile(
     r"(?:final |correct |right )?(?:answer|result|solution|graph|curve|shape|figure|conic|function|sequence"
     r"|series|set|capital|winner|person|city|country) (?:is|was)(?: (?:an?|the|called|named))?"
     r" (?P<said>[^\W\d_][^,.;:]*)"
+    r"|(?:it|this|that|(?:the )?(?:day|date|event|meeting|birthday|holiday))"
+    r" (?:falls|fell|will fall|lands|happens|is) on(?: (?:an?|the))? (?P<day>[^\W\d_]+day)"
 )
 """A sentence whose subject can only be what was asked for; the first article is gone."""
 SAID_IN_WORDS = frozenset(("∅", "ℝ", "ℤ", "∞ many"))
@@ -82,7 +84,7 @@ def said_at_last(words: str) -> str:
     """The words that a plain sentence ends in: "graph is an ellipse"; "" for anything else."""
     found = _SENTENCE.fullmatch(words)
     is_plain = not has_doubt(words) and not re.search(r"\b(?:or|and|if|than|like)\b", words)
-    return found["said"] if found is not None and is_plain else ""
+    return (found["said"] or found["day"]) if found is not None and is_plain else ""
 
 
 def yes_or_no(words: str) -> str:

@@ -49,16 +49,20 @@ class Cursor:
         if not self.take(*kinds):
             raise ParseError(f"expected {kinds[0]!r}, found {self.next.text!r}")
 
+    def put(self, part: Part) -> None:
+        """Another token in place of the next; a rule that fails leaves no trace of it."""
+        self.parts = [*self.parts[: self.index], part, *self.parts[self.index + 1 :]]
+
     def tried(self, rule: Callable[[], _Result]) -> _Result | None:
         """What a rule reads, or None with everything as it was."""
-        index, depth, bars = self.index, self.depth, self.bars
+        parts, index, depth, bars = self.parts, self.index, self.depth, self.bars
         self.steps += 1
         if self.steps > MAX_TRIES:
             raise LimitError("the answer can be read in too many ways")
         try:
             return rule()
         except ParseError:
-            self.index, self.depth, self.bars = index, depth, bars
+            self.parts, self.index, self.depth, self.bars = parts, index, depth, bars
             return None
 
     def nested(self, rule: Callable[[], Tree]) -> Tree:

@@ -169,9 +169,9 @@ class Reader(ValueReader):
             power = self.kind(1) if part.kind == "^" else ""
             if part.kind == "word" or (part.kind == "name" and (part.prose or len(part.text) == 1)):
                 written.append(" " * bool(written and part.spaced) + part.text)
-            elif part.kind == "^" and power in ("number", "{"):
+            elif part.kind == "^" and power in ("number", "{", "{{", "-"):
                 self.index += 1
-                braces = self.take("{")
+                braces = self.take("{", "{{")
                 sign = "-" if self.take("-") else ""
                 written.append(f"^{sign}{self.next.text}")
                 self.index += int(braces)

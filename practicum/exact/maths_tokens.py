@@ -30,9 +30,9 @@ class Part(NamedTuple):
 
 
 FUNCTIONS = word_set(
-    """sin cos tan cot sec csc arcsin arccos arctan arccot asin acos atan sinh cosh tanh coth arcsinh arccosh
-    arctanh asinh acosh atanh ln log lg exp sqrt cbrt abs floor ceil ceiling min max gcd lcm det sgn sign
-    factorial binom Re Im"""
+    """sin cos cis tan cot sec csc arcsin arccos arctan arccot asin acos atan sinh cosh tanh coth arcsinh
+    arccosh arctanh asinh acosh atanh ln log lg exp sqrt cbrt abs floor ceil ceiling min max gcd lcm det sgn
+    sign factorial binom Re Im"""
 )
 _SAME_FUNCTION = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsinh": "asinh", "tg": "tan",
@@ -65,7 +65,7 @@ _SIGNS = {
     "×": "*", "÷": "/", "−": "-", "**": "^", "<=": "≤", ">=": "≥", "!=": "≠", "=<": "≤", "√": "root",
     "∛": "cbrt", ":=": "=", "==": "=", "+/-": "±", "+-": "±", "-+": "∓", "->": "⇒", "=>": "⇒", "→": "⇒",
     "∨": "or", "∧": "and", "€": "money", "£": "money", "¥": "money", "₹": "money", "º": "°", "′": "'",
-    "&&": "and", "||": "or", "∴": "⇒",
+    "&&": "and", "||": "or", "∴": "⇒", "≅": "≡",
 }  # fmt: skip
 _IGNORED = word_set(
     """, ; : ! > ( ) [ ] left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle
@@ -108,6 +108,17 @@ _FUSED = re.compile(r"\\(cdot|times|div|pm|mp|le|ge|leq|geq|ne|neq|in|cup|cap|pi
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z])|\{\s*[°º]\s*\}|°|\s*o\b(?=\s*[CF]?\s*\Z))")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{\s*([a-zA-Z]+)\*?\s*\}(?:\s*\{[lcr| @{}]*\})?")
 _HALF_DAY = re.compile(r"(?<=[\d ])([apAP])\.\s?[mM]\.?(?![\w.])")
+_DECIMAL_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{1,2}(?![0-9])|[0-9]{4,})")
+_BASE_WORDS = {
+    word: str(base)
+    for base, word in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 2)
+}
+_IN_BASE = re.compile(
+    rf"(?<![\w.,/^-])([0-9]{{1,200}})\s+\(?(?:in\s+)?base[\s-]+([0-9]{{1,2}}|{'|'.join(_BASE_WORDS)})(?!\w)\)?",
+    re.IGNORECASE,
+)
+_CASES = word_set("cases dcases rcases")
+_CONDITION = re.compile(r"(?<!\\)&|\b(?:if|for|when|otherwise|else)\b")
 _MATRICES = word_set("matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix array")
 
 _TOKEN = re.compile(
@@ -127,7 +138,7 @@ _TOKEN = re.compile(
   | (?P<word>[^\W\d_ℝℤℕℚℂ]+)
   | (?P<dots>\.\.\.+)
   | (?P<sign>\*\*|\+/-|\+-|-\+|!=|<=|>=|=<|:=|==|=>|->|\|\||&&
-        |[-+*/^=(){}\[\]|,;:<>.&!%'?"#@≠≤≥≈±∓√∛∅ℝℤℕℚℂ∞∈∉∪∩∖∨∧⇒→∴×÷−°º⌊⌋⌈⌉⟨⟩€£¥₹′])
+        |[-+*/^=(){}\[\]|,;:<>.&!%'?"#@≠≤≥≈≡≅±∓√∛∅ℝℤℕℚℂ∞∈∉∪∩∖∨∧⇒→∴×÷−°º⌊⌋⌈⌉⟨⟩€£¥₹′])
     """,
     re.VERBOSE,
 )
@@ -153,7 +164,7 @@ def _plain(text: str) -> str:
     text = _MARKED.sub(lambda found: f"⟪{found[1][::2]}⟫", text)
     if "\\" in text or "{,}" in text:
         text = LATEX_REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
-        text = LATEX_THOUSANDS.sub("", text)
+        text = _DECIMAL_COMMA.sub(".", LATEX_THOUSANDS.sub("", text))
         text = _ALIGNED.sub(" ", _DROPPED.sub(" ", text))
         text = _DEGREES.sub("°", text)
         text = _FUSED.sub(r"\\\1 ", text)
@@ -169,6 +180,7 @@ def _plain(text: str) -> str:
         text = _OVER.sub(_over, text)
     else:
         text = _DEGREES.sub("°", text)
+    text = _IN_BASE.sub(lambda found: f"{found[1]}_{_BASE_WORDS.get(found[2].lower(), found[2])}", text)
     return _SPACED_THOUSANDS.sub(lambda found: re.sub(r"[^0-9.]", "", found.group()), text)
 
 
@@ -262,7 +274,7 @@ class _Tokens:
         is_money = re.match(r"\s*[0-9.,]*[0-9]", self.text[self.place :]) is not None and (
             closing < 0
             or (inside != inside.rstrip() and self.text[closing + 1 : closing + 2].isdigit())
-            or (re.search(r"[a-z]{3}", inside) is not None and "\\" not in inside)
+            or (re.search(r"[a-z]{3}", inside) is not None and not {"\\", _OPENED} & set(inside))
         )
         if is_money:
             self._add("money", "$")
@@ -280,7 +292,7 @@ class _Tokens:
 
     def _letters(self, found: str) -> None:
         lower = found.lower()
-        if lower in ("or", "and"):
+        if lower in ("or", "and", "mod"):
             self._add(lower)
         elif self._is_element_sign(found):
             self._add("∈")
@@ -361,10 +373,18 @@ class _Tokens:
         if match is None:
             raise ParseError(f"\\{name} without a name")
         self.place = match.end()
-        if match[2] in _MATRICES:
+        if match[2] in _CASES and self._has_conditions(match):
+            self._add(match[1], "cases")
+        elif match[2] in _MATRICES:
             self._add(match[1], match[2])
         elif match[1] == "begin" and self.parts:
             self._add("\n")
+
+    def _has_conditions(self, match: re.Match[str]) -> bool:
+        """Whether the rows of an environment are values with conditions, and no system of equations."""
+        begin = match.end() if match[1] == "begin" else self.text.rfind(r"\begin", 0, match.start())
+        end = self.text.find(r"\end", begin) if match[1] == "begin" else match.start()
+        return _CONDITION.search(self.text, begin, max(begin, end)) is not None
 
     def _sign(self, found: str) -> None:
         if found in "{}" and not self.is_latex:  # a group is LaTeX's, and else a set

@@ -26,6 +26,7 @@ from practicum.exact.maths_trees import (
     Relation,
     Symbol,
     Tree,
+    Words,
 )
 
 MAX_TERMS = 200
@@ -54,9 +55,11 @@ _INVERSE = {
     "cosh": "acosh",
     "tanh": "atanh",
 }
-_UNIT_LETTERS = frozenset("mgshlLdWVJNCFAKt")
+_UNIT_LETTERS = frozenset("mgshlLdWVJNCFAKtM")
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 ORDINALS = word_set("st nd rd th")
+_CONDITION_WORDS = word_set("if for when where whenever provided that otherwise else elsewhere all other")
+_ELSE = word_set("otherwise else elsewhere")
 _DIRECTION = re.compile(
     r"(?<=\w) (?:long|tall|high|wide|deep|away|apart|in (?:all|total|length|height|width))\Z"
 )
@@ -73,6 +76,10 @@ class ValueReader(Cursor, ABC):
     @abstractmethod
     def set_expression(self) -> Tree:
         """Sums joined by ∪, ∩, ∖."""
+
+    @abstractmethod
+    def relation(self) -> Tree:
+        """Sides joined by signs."""
 
     @abstractmethod
     def unit(self) -> str:
@@ -257,7 +264,7 @@ class ValueReader(Cursor, ABC):
         if self.kind() in ("name", "number", "word"):
             written = self.next.text
             if self.kind() == "number" and len(written) > 1 and self.kind(-2) == "name":
-                self.parts[self.index] = Part("number", written[1:])  # x_12 is x_1 with a factor 2 in LaTeX
+                self.put(Part("number", written[1:]))  # x_12 is x_1 with a factor 2 in LaTeX
                 return written if self._join_digits() else written[0]
             self.index += 1
             return written
@@ -417,6 +424,8 @@ class ValueReader(Cursor, ABC):
     def _matrix(self) -> Tree:
         environment = self.next.text
         self.index += 1
+        if environment == "cases":
+            return self._pieces()
         rows: list[list[Tree]] = [[]]
         while not self.take("end" if self.next.text == environment else "no end"):
             if self.take("\n"):
@@ -435,6 +444,61 @@ class ValueReader(Cursor, ABC):
             raise ParseError("the rows of a matrix are equally long")
         matrix = Matrix(tuple(cells))
         return Apply("abs", (matrix,)) if environment == "vmatrix" else matrix
+
+    def _pieces(self) -> Tree:
+        """The rows of a function by cases: a value and the condition under which it is taken."""
+        pieces: list[Tree] = []
+        while self.next.text != "cases":
+            if self.take("\n"):
+                continue
+            pieces.append(self.set_expression())
+            while self.take(",", ";", "gap", "&"):
+                pass
+            pieces.append(self._condition())
+            if len(pieces) > MAX_CELLS:
+                raise LimitError(f"more than {MAX_CELLS} cells")
+        self.expect("end")
+        if not pieces:
+            raise ParseError("a function without cases")
+        return Apply("cases", tuple(pieces))
+
+    def _condition(self) -> Tree:
+        """Relations up to the end of a row, or its words."""
+        words: list[str] = []
+        while self.kind() == "word" and self.next.text.lower() in _CONDITION_WORDS:
+            words.append(self.next.text.lower())
+            self.index += 1
+        if words and words[-1] in _ELSE:
+            while self.take(".", ",", ";"):
+                pass
+            if self.kind() not in ("\n", "end"):
+                raise ParseError("more follows 'otherwise'")
+            return Words("otherwise")
+        found = self.tried(self._relations)
+        if found is not None:
+            return found
+        while self.kind() not in ("\n", "end"):
+            words.append(self.next.text)
+            self.index += 1
+        return Words("_".join(words))
+
+    def _relations(self) -> Tree:
+        members, joints = [self.relation()], set[str]()
+        while self.kind() in (",", "and", "or", "gap", "&"):
+            joint = "or" if self.kind() == "or" else "and"
+            while self.take(",", "and", "or", "gap", "&"):
+                pass
+            if self.kind() in ("\n", "end"):
+                break
+            joints.add(joint)
+            members.append(self.relation())
+        if self.kind() not in ("\n", "end", ".", ";", ",") or len(joints) > 1:
+            raise ParseError("no condition")
+        while self.take(".", ";", ","):
+            pass
+        if not all(isinstance(one, Relation) for one in members):
+            raise ParseError("no condition")
+        return members[0] if len(members) == 1 else Group("", "", tuple(members), joints.pop())
 
     def _root(self) -> Tree:
         is_cube = self.next.kind == "cbrt"
@@ -463,11 +527,9 @@ class ValueReader(Cursor, ABC):
         ):
             digit, rest = part.text[0], part.text[1:]
             if rest:
-                self.parts[self.index] = Part("number", rest)
+                self.put(Part("number", rest))
             else:
                 self.index += 1
-            if self.kind(-1) != "number" and rest:
-                self.parts[self.index] = Part("number", rest)
             return Number(Fraction(digit))
         if part.kind in ("{", "{{"):
             self.index += 1
@@ -518,7 +580,7 @@ class ValueReader(Cursor, ABC):
         self.expect("_")
         if self.kind() == "number" and len(self.next.text) > 1 and self.kind(1) not in ("(", "{", "name"):
             digit, rest = self.next.text[0], self.next.text[1:]
-            self.parts[self.index] = Part("number", rest, True)
+            self.put(Part("number", rest, True))
             return Number(Fraction(digit))
         return self.nested(self.atom) if self.kind() != "{{" else self.nested(self._exponent)
 
@@ -556,6 +618,9 @@ def _applied(name: str, inside: Tree, base: Tree | None) -> Tree:
         return Apply("log", (one, base if base is not None else ten))
     if name == "factorial":
         return Apply("!", (one,))
+    if name == "cis":
+        imaginary = Apply("*", (Symbol("i"), Apply("sin", (one,))))
+        return Apply("+", (Apply("cos", (one,)), imaginary))
     return Apply(name, (one,))
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from practicum.exact.maths_trees import Apply, Group, Matrix, Symbol, Tree
+from collections.abc import Sequence
+from fractions import Fraction
+
+from practicum.exact.maths_trees import Apply, Group, Matrix, Number, Symbol, Tree, walk
+
+_ONE, _NONE = Number(Fraction(1)), Number(Fraction(0))
 
 
 def rows_of(tree: Tree) -> list[list[Tree]] | None:
@@ -15,6 +20,40 @@ def rows_of(tree: Tree) -> list[list[Tree]] | None:
     if len(inner) == len(tree.members):
         return [list(one.members) for one in inner]
     return [list(tree.members)] if not inner and tree.opening in ("(", "[", "⟨") else None
+
+
+_AXES = (("i", "j", "k"), ("i_hat", "j_hat", "k_hat"))
+
+
+def as_vector(tree: Tree, other: Tree) -> Tree:
+    """2i - j + 4k as ⟨2, -1, 4⟩ where another answer is a vector with as many parts; else the tree itself."""
+    rows = rows_of(other)
+    if rows is None or not isinstance(tree, Apply) or isinstance(other, Apply):
+        return tree
+    size = len(rows[0]) if len(rows) == 1 else len(rows)
+    terms = tree.arguments if tree.operation == "+" else (tree,)
+    for axes in _AXES:
+        found = [_along(term, axes[:size]) for term in terms]
+        parts = dict(one for one in found if one is not None)
+        if size in (2, 3) and len(parts) == len(terms):
+            return Group("⟨", "⟩", tuple(parts.get(axis, _NONE) for axis in axes[:size]))
+    return tree
+
+
+def _along(term: Tree, axes: Sequence[str]) -> tuple[str, Tree] | None:
+    """The axis of a term and its factor; None where it has none of these axes, or not as a factor."""
+    if isinstance(term, Symbol):
+        return (term.name, _ONE) if term.name in axes else None
+    if not isinstance(term, Apply) or term.operation not in ("neg", "*", "/"):
+        return None
+    held = [
+        place for place, one in enumerate(term.arguments) if {Symbol(axis) for axis in axes} & set(walk(one))
+    ]
+    found = _along(term.arguments[held[0]], axes) if len(held) == 1 else None
+    if found is None or (term.operation == "/" and held != [0]):
+        return None
+    factors = tuple(found[1] if place in held else one for place, one in enumerate(term.arguments))
+    return found[0], Apply(term.operation, factors)
 
 
 def spread(tree: Tree) -> Tree:

@@ -21,6 +21,8 @@ _TABLE = {
     "angle": "° degree deg 1", "radian": "rad radian 1", "percent": "% percent 1",
     "power": "W watt 1; kW kilowatt 1000", "energy": "J joule 1; kJ kilojoule 1000", "force": "N newton 1",
     "voltage": "V volt 1", "current": "A ampere amp 1", "frequency": "Hz hertz 1; kHz 1000; MHz 1000000",
+    "amount": "mol mole 1; mmol millimole 1/1000", "pressure": "Pa pascal 1; kPa kilopascal 1000",
+    "resistance": "Ω ohm 1; kΩ kiloohm 1000", "charge": "C coulomb 1",
     "morning": "am 1", "afternoon": "pm 1", "before christ": "bc bce 1", "area": "acre 1",
     "hectare": "ha hectare 1",
 }  # fmt: skip
@@ -45,7 +47,7 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """The dimensions of a unit, with their powers, and its size; None where it is no unit of measure."""
     text = re.sub(r"(?i)\bdegrees? (?=celsius|fahrenheit)|°(?=celsius|fahrenheit)", "", unit)
     text = re.sub(r"\bper\b", "/", text.strip(" .").replace("²", "^2").replace("³", "^3").replace("*", " "))
-    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(text.lower(), text)
+    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(text.lower(), "mol/L" if text == "M" else text)
     dimensions: dict[str, int] = {}
     size = Fraction(1)
     for place, side in enumerate(text.split("/")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cmp_to_key
 
@@ -46,8 +47,19 @@ def same_region(left: Tree, right: Tree, joints: tuple[str, str]) -> bool:
     letters = [_letter(tree) for tree in (left, right)]
     if all(letters) and letters[0] != letters[1]:
         return False
+    _, (one, other) = cut([left, right], joints)
+    return one == other
+
+
+def cut(trees: Sequence[Tree], joints: Sequence[str]) -> tuple[list[Tree], list[list[bool]]]:
+    """The ends of all sets, in order, and whether each set holds the parts that they cut the line into:
+    before the first, the first itself, between it and the second, and so on.
+
+    A list of ranges is joined as its joint says: "and" or "or". Raises NotASetError where a tree is no set.
+    """
+    trees = [_without_bars(tree) for tree in trees]
     ends: list[Tree] = []
-    for tree in (left, right):
+    for tree in trees:
         _collect(tree, ends)
     if len(ends) > MAX_ENDS:
         raise LimitError(f"more than {MAX_ENDS} ends of intervals")
@@ -57,7 +69,7 @@ def same_region(left: Tree, right: Tree, joints: tuple[str, str]) -> bool:
         for end in sorted(finite, key=cmp_to_key(order)):
             if not distinct or order(distinct[-1], end):
                 distinct.append(end)
-        return _cells(left, distinct, joints[0]) == _cells(right, distinct, joints[1])
+        return distinct, [_cells(tree, distinct, joint) for tree, joint in zip(trees, joints, strict=True)]
     except NoValueError:
         raise NotASetError from None
 

@@ -23,7 +23,13 @@ from practicum.exact.gold_answers import is_readable, judge_answer, judge_comple
 DATA = Path(__file__).parent / "data"
 CASES = [
     json.loads(line)
-    for name in ("gold_cases.jsonl", "gold_third.jsonl", "gold_fourth.jsonl", "gold_layout.jsonl")
+    for name in (
+        "gold_cases.jsonl",
+        "gold_third.jsonl",
+        "gold_fourth.jsonl",
+        "gold_layout.jsonl",
+        "gold_fifth.jsonl",
+    )
     for line in (DATA / name).read_text(encoding="utf-8").splitlines()
 ]
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "math"

@@ -35,9 +35,8 @@ INCLUDED = re.compile(
     re.IGNORECASE,
 )
 OFTEN = re.compile(
-    r"\bword [\"'\u201c\u2018]?([\w'-]+?)[\"'\u201d\u2019]? (?:at least |exactly )(twice|once|"
-    + "|".join(NUMBERS)
-    + r")\b",
+    r"\bword [\"'\u201c\u2018]?([\w'-]+?)[\"'\u201d\u2019]? (at least |exactly )(twice|once"
+    rf"|(?:\d\d?|{'|'.join(NUMBERS)})(?= times?\b))",
     re.IGNORECASE,
 )
 LETTER = re.compile(rf"{NOT}\bletter [\"']?([a-zA-Z])\b", re.IGNORECASE)
@@ -62,6 +61,12 @@ ONCE = re.compile(
     re.IGNORECASE,
 )
 """How prompts say that a word is used once."""
+BEGINS = re.compile(
+    r"\b(?:start|begin)\w* with (?:the letter |(?:a |an )?(?=[\"'\u2018\u201c])|(?!a [\w(]))"
+    r"[\"'\u2018\u201c]?([A-Za-z])\b",
+    re.IGNORECASE,
+)
+"""The letter that a prompt wants first; "start with a name" has none."""
 CHARACTERS = re.compile(
     rf"(?:at most|under|fewer than|less than|no more than|up to|maximum of|within) {COUNT} "
     r"(?:characters|letters)\b",
@@ -107,13 +112,17 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
                     re.sub(re.escape(word), "thing", good, flags=re.IGNORECASE),
                 )
     for found in OFTEN.finditer(prompt):
-        word, often = found[1], {"once": 1, "twice": 2, **NUMBERS}[found[2].casefold()]
+        word, often = found[1], {"once": 1, "twice": 2}.get(found[3].casefold()) or number_named(found[3])
         places = [*re.finditer(rf"\b{re.escape(word)}\b", good, re.IGNORECASE)]
         if 1 <= often <= len(places) and word not in forbidden:
-            kept = good
-            for place in places[often - 1 :][::-1]:
-                kept = f"{kept[: place.start()]}thing{kept[place.end() :]}"
-            yield f"uses the word {word} too seldom", kept
+            # A longer word is another one: "art" in "party".
+            for other in ("thing", f"{word.lower()}xy", f"un{word.lower()}ed"):
+                kept = good
+                for place in places[often - 1 :][::-1]:
+                    kept = f"{kept[: place.start()]}{other}{kept[place.end() :]}"
+                yield f"uses the word {word} too seldom", kept
+            if found[2].strip().casefold() == "exactly":
+                yield f"uses the word {word} too often", added(added(good, word), f"and {word}")
     for found in LETTER.finditer(prompt):
         if found[1].casefold() not in good.casefold():
             yield f"uses the letter {found[1]}", added(good, found[1].lower() * 2)
@@ -169,11 +178,7 @@ def _by_letters(prompt: str, good: str) -> Iterator[tuple[str, str]]:
         most = number_named(found[1])
         if 0 < len(good) <= most:
             yield "has too many characters", (f"{good} " * (most // len(good) + 2)).strip()
-    first = re.search(
-        r"\b(?:start|begin)\w* with (?:the letter |a |an )?[\"'\u2018\u201c]?([A-Za-z])\b",
-        prompt,
-        re.IGNORECASE,
-    )
+    first = BEGINS.search(prompt)
     if first and good[:1].casefold() == first[1].casefold():
         letter = "z" if first[1].casefold() != "z" else "b"
         yield "begins with another letter", (letter.upper() if good[0].isupper() else letter) + good[1:]
@@ -228,11 +233,17 @@ def _by_shape(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
     ):
         yield "has capitals", good.upper()
         yield "has capitals", good.title()
+        yield "has a capital", good[:1].upper() + good[1:]
     if (
-        re.search(r"\b(upper ?-?case|all caps|capital letters)\b", prompt, re.IGNORECASE)
+        re.search(
+            r"\b(upper ?-?case|all caps|capital letters|all capitals|no (?:small|lower ?-?case) letters?)\b",
+            prompt,
+            re.IGNORECASE,
+        )
         and good == good.upper() != good.lower()
     ):
         yield "has no capitals", good.lower()
+        yield "has small letters behind the first of each word", good.title()
     if re.search(r"bullet|'- '|list of", prompt, re.IGNORECASE) and re.match(r"\s*[-*] ", good):
         yield "is no list", ", ".join(re.sub(r"^\s*[-*] ", "", line) for line in good.splitlines())
         lines = [line for line in good.splitlines() if line.strip()]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot, marked
+from practicum.audit.fuzz.damage import MOST_PARTS, SEPARATORS, split, without
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import BLOCK
 
@@ -177,6 +178,17 @@ JUMP = re.compile(r"\b(?:J[A-Z]{1,3}|GOTO|GO TO|BR[A-Z]*|B[A-Z]{2}|LOOP|REPEAT|J
 MOST_LOOPS = 8
 OUT_OF_RANGE = ("0", "99", "-1", "1.5", "9" * 5000, "", "x", "1_0", "1e9", "1/0", "None")
 """What a number in a reply is not expected to be."""
+OPERATORS = (
+    (" and ", " or "),
+    (" or ", " and "),
+    ("not ", ""),
+    ("+", "-"),
+    ("<", ">"),
+    ("==", "!="),
+    ("1", "2"),
+)
+"""What makes another value of an expression, and leaves it one."""
+MANY_BLOCKS = 60
 PATTERN = re.compile(r"\\[dwsDWSb]|\[[^\]\s]+\]|\(\?|[\w)\]][+*]\$?\s*$")
 """What a reply has that is a regular expression."""
 BACKTRACKING = r"(?:(?:(?:(?:(?:.+)+)+)+)+)+\b\B"
@@ -195,6 +207,7 @@ def slow_probes(anatomy: Anatomy, row: int) -> list[Probe]:
     goods, texts = _places(anatomy, row), anatomy.rows[row].good
     block = next((found for text in texts for found in [BLOCK.search(text)] if found), None)
     found = [_steady(row, text, slow=True) for text in _right_at_first(anatomy, row)]
+    found += [_steady(row, text, slow=True) for text in _blocks_repeated(texts)]
     found += [_steady(place, text, slow=True) for place, text in _turned_back(anatomy)]
     for content in SLOW:
         text = goods[0].filled(content) if goods else content
@@ -239,6 +252,21 @@ def _right_at_first(anatomy: Anatomy, row: int) -> Iterator[str]:
         if re.fullmatch(r"[\d+*/(). -]+", slot.value):
             yield slot.filled(f"{slot.value} + 0*9**9**9**9")
             yield slot.filled(f"{slot.value} + 0*(9**9**9)")
+
+
+def _blocks_repeated(goods: Sequence[str]) -> Iterator[str]:
+    """Right replies whose first block in tags, or first line, comes many times, and whose end is cut off: a
+    pattern that repeats what it may split in two ways tries all of them."""
+    for good in goods[:2]:
+        block = re.search(r"<(\w+)>.*?</\1>\s*", good, re.DOTALL) or re.search(r".+\n", good)
+        rest = good[block.end() :] if block else ""
+        if block is None:
+            continue
+        cut = rest[: rest.rfind("<")] if "<" in rest else rest[: len(rest) // 2]
+        for gap in ("", "\n", " "):
+            many = (block[0].strip() + (gap or "\n")) * MANY_BLOCKS
+            yield f"{many}{cut}" if gap else many.replace("\n", "") + cut
+        yield (block[0].strip() + "  \n ") * MANY_BLOCKS
 
 
 def numbers_turned(anatomy: Anatomy, row: int) -> list[Probe]:
@@ -335,6 +363,24 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         ):
             yield _steady(row, text)
         yield _steady(row, f"{good}\n" * 30)
+        yield from (_steady(row, text) for text in (*_shortened(good), *_signs_turned(good)))
+
+
+def _shortened(good: str) -> Iterator[str]:
+    """A right reply without one of its parts: what is nearly right may hang on chance."""
+    for name, separator in SEPARATORS:
+        parts, gaps = split(good, separator)
+        if name in ("line", "item", "phrase", "word") and 2 <= len(parts) <= MOST_PARTS:
+            for place in dict.fromkeys((len(parts) - 1, 0, len(parts) // 2)):
+                yield without(parts, gaps, place).strip()
+
+
+def _signs_turned(good: str) -> Iterator[str]:
+    """A right reply with one operator, or one digit, turned into another."""
+    for sign, other in OPERATORS:
+        places = [found.start() for found in re.finditer(re.escape(sign), good)]
+        for start in dict.fromkeys((*places[:2], *places[-1:])):
+            yield good[:start] + other + good[start + len(sign) :]
 
 
 def _with_signs(anatomy: Anatomy, row: int) -> Iterator[Probe]:

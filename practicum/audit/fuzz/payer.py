@@ -28,6 +28,8 @@ QUICK = 2.0
 """Seconds that a text suspected to hang is given at first."""
 HANG = 6.0
 """Seconds after which a text that is alone in its batch hangs, where others take far less."""
+SLOW_TEXT = 600
+"""Characters of a text that no judge needs a moment for."""
 MOST_HUNG = 4
 """Texts that hang which are waited for: with that many, the fault is shown, and time is for other faults."""
 FEW = 8
@@ -175,9 +177,19 @@ class Payer:
             if one.error == "hang" and not self.hung and self.left:
                 one = _paid_alone(self._call([ask], seed, self.patience))
                 # What takes longer than a moment and ends is slow: others may be as slow.
-                self.quick = self.quick if one.error == "hang" else self.patience
+                if one.error != "hang" and not self._hangs_longer(ask, seed):
+                    self.quick = self.patience
             paid.append(self._noted(ask, one))
         return paid
+
+    def _hangs_longer(self, ask: Ask, seed: str) -> bool:
+        """Whether a short text that was slow hangs with its middle some times over: its time grows without
+        bound, and no text is just as long as it takes to see that."""
+        third = len(ask.text) // 3
+        if not 0 < third <= SLOW_TEXT // 3 or not self.left:
+            return False
+        longer = Ask(ask.row, ask.text[:third] + ask.text[third : 2 * third] * 6 + ask.text[2 * third :])
+        return self._noted(longer, _paid_alone(self._call([longer], seed, self.patience))).error == "hang"
 
     def _noted(self, ask: Ask, paid: Paid) -> Paid:
         """The payment, known from now on where it is a hang."""

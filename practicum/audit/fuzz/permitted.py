@@ -6,10 +6,13 @@ whatever the rest of its form is.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.json_types import leaves, put, replies
 from practicum.audit.fuzz.probe import Probe
 
 _FREE = re.compile(
@@ -50,6 +53,26 @@ _CENTS = re.compile(
     re.IGNORECASE,
 )
 """How a prompt shows that 12.5 and 12.50 are one amount."""
+_SIGNATURE = re.compile(r"\b[A-Za-z_]\w*\(([^()]*=[^()]*)\)")
+"""A function as Python declares it, with values for parameters that are left out."""
+_NO_DEFAULTS = re.compile(
+    r"\b(?:leave out|omit|only|without|do not|don't|never)\b[^.;]{0,50}"
+    r"\b(?:defaults?|need\w*|required|necessary|given|asked|ask\w*|named|mentioned|stated)\b",
+    re.IGNORECASE,
+)
+"""How a prompt may forbid arguments that say the default."""
+_PUNCTUATION = re.compile(
+    r"\bpunctuation\b[^.;]{0,25}"
+    r"\b(?:free|ignored|does not (?:matter|count)|is not (?:counted|graded|checked))\b",
+    re.IGNORECASE,
+)
+"""How a prompt says that marks beside words do not count."""
+_MARKDOWN = re.compile(
+    r"\bmarkdown\b[^.;]{0,30}\b(?:if you (?:like|want|wish)|(?:is|are) (?:fine|allowed|welcome|ok\w*))\b"
+    r"|\b(?:may|can|free to|allowed to)\b[^.;]{0,30}\b(?:markdown|bold|emphasi[sz]e)\b",
+    re.IGNORECASE,
+)
+"""How a prompt allows emphasis."""
 
 
 def demands(prompt: str) -> str:
@@ -67,7 +90,14 @@ def permitted(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """Right replies in a way that the prompt allows by name."""
     data = anatomy.rows[row]
     prompt = data.prompt.text
-    for what, text, base in (*_repeated(anatomy, row), *_gaps(prompt, data.good), *_amounts(anatomy, row)):
+    for what, text, base in (
+        *_repeated(anatomy, row),
+        *_gaps(prompt, data.good),
+        *_amounts(anatomy, row),
+        *_defaults(prompt, data.good),
+        *_emphasised(anatomy, row),
+        *_punctuated(anatomy, row),
+    ):
         if text not in data.bad:
             yield Probe(row, text, "allowed_form", "paid", f"that is right, {what}", base=base)
 
@@ -105,3 +135,74 @@ def _amounts(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
         if re.fullmatch(r"\d{1,6}(?:\.\d)?", written):
             what = "with two decimals, as the prompt allows"
             yield what, slot.filled(f"{float(written):.2f}"), slot.text
+
+
+def _defaults(prompt: str, goods: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """JSON calls with an argument more that says the default of the prompt's signature."""
+    if _NO_DEFAULTS.search(prompt):
+        return
+    for signature in _SIGNATURE.finditer(prompt):
+        names, values = _declared(signature[0])
+        for good in goods[:2]:
+            for reply in replies([good]):
+                for path in sorted({path[:-1] for path, _ in leaves(reply.value) if path}):
+                    given = _at(reply.value, path)
+                    # What has a parameter's name only is an object of arguments.
+                    if isinstance(given, dict) and given and set(given) <= set(names):
+                        left = {name: value for name, value in values.items() if name not in given}
+                        for name, value in left.items():
+                            full = reply.of(put(reply.value, path, {**given, name: value}))
+                            yield f"with the default of {name} written out", full, good
+
+
+def _declared(signature: str) -> tuple[list[str], dict[str, Any]]:
+    """The parameters' names and the plain defaults of a Python signature; empty where it is none."""
+    try:
+        function = ast.parse(f"def {signature}: ...").body[0]
+    except SyntaxError:
+        return [], {}
+    assert isinstance(function, ast.FunctionDef)
+    names = [one.arg for one in (*function.args.args, *function.args.kwonlyargs)]
+    plain = function.args.defaults
+    pairs = [
+        *zip(function.args.args[len(function.args.args) - len(plain) :], plain, strict=True),
+        *zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True),
+    ]
+    return names, {
+        one.arg: value.value
+        for one, value in pairs
+        if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, float, bool))
+    }
+
+
+def _at(value: Any, path: Sequence[str | int]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _emphasised(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
+    """The line of the answer in bold, where the prompt allows Markdown."""
+    form = anatomy.form
+    if not form.named or form.closed or not _MARKDOWN.search(anatomy.rows[row].prompt.text):
+        return
+    for slot in anatomy.good_slots(row)[:2]:
+        start = slot.text.rfind("\n", 0, slot.start) + 1
+        end = slot.text.find("\n", slot.end)
+        line = slot.text[start : end if end >= 0 else len(slot.text)]
+        if line.startswith(form.before.strip()) and "*" not in line:
+            text = slot.text[:start] + f"**{line}**" + slot.text[start + len(line) :]
+            yield "with its answer's line in bold, as the prompt allows", text, slot.text
+
+
+def _punctuated(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
+    """Marks behind and around the words that a prompt names, where it says that punctuation is free."""
+    data = anatomy.rows[row]
+    if not _PUNCTUATION.search(data.prompt.text):
+        return
+    for good in data.good[:2]:
+        for found in list(re.finditer(r"(?<!\S)[^\W\d_]{3,}(?=\s)", good)):
+            if re.search(rf"(?<!\w){re.escape(found[0])}(?!\w)", data.prompt.text, re.IGNORECASE):
+                head, tail = good[: found.start()], good[found.end() :]
+                for what, word in (("a comma", f"{found[0]},"), ("quotes", f'"{found[0]}"')):
+                    yield f"with {what} at one of its words, as punctuation is free", head + word + tail, good

@@ -169,7 +169,7 @@ def _values(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         yield from _formulas(slot.filled, value)
     # What stands in a closed form, as a box, is meant bare.
     yield from _decorated(slot, value, literal or anatomy.form.closed or bool(BARE.search(prompt)))
-    if not literal:
+    if not literal and not value.endswith((".", "!", "?")) and not re.match(r"[.!?]", slot.text[slot.end :]):
         kind = (
             "a whole number" if value.isdigit() else "a number" if number_of(value) is not None else "a word"
         )

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot, marked
 from practicum.audit.fuzz.damage import ITEM, LINE, STEP, STOP_WORD, split
-from practicum.audit.fuzz.instructions import NUMBERS
+from practicum.audit.fuzz.instructions import BEGINS, NUMBERS
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.values import json_of, number_of
 
@@ -30,6 +30,16 @@ FACT = re.compile(
     r"[\"'\u201c]([\w' -]{2,40})[\"'\u201d]|\b(\d+(?:[:.,/-]\d+)*)\b|(?<=[a-z,] )([A-Z][\w'-]+)"
 )
 """What is a fact wherever a prompt has it: a quoted text, a number, a name within a sentence."""
+KINDS_OF_FACT = 4
+FORM_ALONE = re.compile(
+    r"\bonly the (?:form|format|length|layout) (?:is|counts|matters)\b|\b(?:content|topic|subject|meaning)\b"
+    r"[^.;]{0,20}\b(?:free|up to you|does not matter|is not (?:graded|checked|judged))",
+    re.IGNORECASE,
+)
+"""How prompts say that what a reply is about does not count."""
+JOINED = re.compile(
+    r"\b(?:joined|separated|linked) (?:by|with) (?:an? )?[\"'\u2018\u201c]([^\w\s]{1,2})[\"'\u2019\u201d]"
+)
 DIFFERENT = re.compile(
     r"\b(?:different|distinct|unique|once|no (?:duplicate|repeat)\w*|(?:not|never|without) repeat\w*"
     r"|no two)\b",
@@ -62,9 +72,6 @@ SORTED = re.compile(
 )
 FIRST_WORD = re.compile(r"\b(?:first word|(?:start|begin|open)\w*)\b", re.IGNORECASE)
 LAST_WORD = re.compile(r"\b(?:last word|final word|(?:end|finish|clos)(?:s|es|ing|ed)?)\b", re.IGNORECASE)
-LETTER = re.compile(
-    r"\b(?:start|begin)\w* with (?:the letter |an? )?[\"'\u2018\u201c]?([A-Za-z])\b", re.IGNORECASE
-)
 SPACED = re.compile(
     r"\b(?:separated (?:by|with)|with) (?:an? |single |one )*(?:spaces?|blanks?)\b|\bspace-sep", re.IGNORECASE
 )
@@ -129,6 +136,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str]]:
 def _unnamed(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str]]:
     """Without one of the words, names and numbers that the prompt gives and all right replies have."""
     data = anatomy.rows[row]
+    if FORM_ALONE.search(data.prompt.text):
+        return
     for place, word in enumerate(named(anatomy, row)[: len(ORDINALS)]):
         what = f"without the {ORDINALS[place]} thing that its prompt names"
         for text in data.good[:2]:
@@ -140,28 +149,38 @@ def _unnamed(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str]]:
 
 def named(anatomy: Anatomy, row: int) -> list[str]:
     """What a prompt lists or states as a fact, and all right replies to it have, in the prompt's order. What
-    those to all rows have is their form."""
-    data = anatomy.rows[row]
-    if not data.good:
-        return []
-    prompt = data.prompt.text
-    found: dict[int, str] = {}
-    for listed in NAMES.finditer(prompt):
-        for word in re.finditer(r"[^\W\d_]{3,}", listed[1]):
-            found[listed.start(1) + word.start()] = word[0]
-    for fact in FACT.finditer(prompt):
-        found[fact.start()] = fact[1] or fact[2] or fact[3]
-    texts = [text for one in anatomy.rows for text in one.good]
+    those to all rows have is their form; a kind of fact that few rows have is no demand of the task."""
+    found = dict[int, str]()
+    for kind in range(KINDS_OF_FACT):
+        facts = [_facts(anatomy, place, kind) for place in range(len(anatomy.rows))]
+        if kind == 0 or 2 * sum(map(bool, facts)) > len(facts):
+            found |= facts[row]
     kept: dict[str, str] = {}
     for _, name in sorted(found.items()):
-        form = len(anatomy.rows) > 1 and all(_has(text, name) for text in texts)
-        if (
-            not form
-            and not STOP_WORD.fullmatch(name.casefold())
-            and all(_has(one, name) for one in data.good)
-        ):
-            kept.setdefault(name.casefold(), name)
+        kept.setdefault(name.casefold(), name)
     return list(kept.values())
+
+
+def _facts(anatomy: Anatomy, row: int, kind: int) -> dict[int, str]:
+    """What is listed (kind 0), quoted, a number or a name (1 to 3), by its place in the prompt: if all right
+    replies to the row have it and those to other rows do not."""
+    data = anatomy.rows[row]
+    prompt, found = data.prompt.text, dict[int, str]()
+    if kind == 0:
+        for listed in NAMES.finditer(prompt):
+            for word in re.finditer(r"[^\W\d_]{3,}", listed[1]):
+                found[listed.start(1) + word.start()] = word[0]
+    else:
+        found = {fact.start(): fact[kind] for fact in FACT.finditer(prompt) if fact[kind]}
+    texts = [text for one in anatomy.rows for text in one.good]
+    return {
+        place: name
+        for place, name in found.items()
+        if data.good
+        and all(_has(one, name) for one in data.good)
+        and not (len(anatomy.rows) > 1 and all(_has(text, name) for text in texts))
+        and not STOP_WORD.fullmatch(name.casefold())
+    }
 
 
 def _has(text: str, word: str) -> bool:
@@ -192,13 +211,16 @@ def parts_of(anatomy: Anatomy, row: int) -> list[Parts]:
     """The right replies to a row as lists; none where one of any row is no list of the same kind."""
     spaced = all(SPACED.search(one.prompt.text) for one in anatomy.rows)
     slot_of = _labelled if _one_label(anatomy) else _tagged
-    for pattern in (LINE, STEP, ITEM, *([SPACE] if spaced else [])):
+    marks = {found[1] if found else "" for one in anatomy.rows for found in [JOINED.search(one.prompt.text)]}
+    mark = marks.pop() if len(marks) == 1 else ""
+    joined = [re.compile(rf"\s*{re.escape(mark)}\s*")] if mark else []
+    for pattern in (LINE, STEP, ITEM, *joined, *([SPACE] if spaced else [])):
         lists = [[_parts(slot_of(text), pattern) for text in one.good] for one in anatomy.rows]
         if all(one is not None for some in lists for one in some) and lists[row]:
             found = [one for one in lists[row] if one is not None]
-            marks = [re.match(r"[^\W_]+ ?:", value) for one in found for value in one.values]
+            labels = [re.match(r"[^\W_]+ ?:", value) for one in found for value in one.values]
             # Lines with labels are a form, and no list.
-            return [] if pattern is LINE and all(marks) else found
+            return [] if pattern is LINE and all(labels) else found
     return []
 
 
@@ -253,6 +275,9 @@ def _broken(
         yield "with one part in the place of another", [*values[:-1], values[0]]
         yield "with one part in the place of another", [*values[:1], values[0], *values[2:]]
         yield from _same_sum_twice(values)
+        if len(values) > 2:
+            to_and_fro = [values[place % 2] for place in range(len(values))]
+            yield "that goes to and fro between its first two parts", to_and_fro
     known = all(_has(prompt, value) for one in every for value in one)
     if known:
         yield from _unlinked(prompt, values, every)
@@ -424,7 +449,7 @@ def _other_letters(
     letter more, where it says how many each has."""
     firsts = {"".join(value[0] for value in one).casefold() for one in every}
     word = firsts.pop() if len(firsts) == 1 else ""
-    named = LETTER.search(prompt)
+    named = BEGINS.search(prompt)
     same = named and all(value[:1].casefold() == named[1].casefold() for one in every for value in one)
     if (len(word) > 1 and _has(prompt, word)) or same:
         for place, value in enumerate(values[: len(ORDINALS)]):

@@ -158,9 +158,12 @@ def _expressions(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
         r"([\d() ]+)\*([\d() ]+)", written
     )
     turned = f"{parts[2].strip()} {written[parts.end(1)]} {parts[1].strip()}" if parts else ""
+    # A fraction is one number: 1/4 + 1/8 has no sign within its terms.
+    fractions = re.fullmatch(r"\d+/\d+(?:[-+]\d+/\d+)+", bare) is not None
+    signs = r"(?<=\d)([-+])(?=\d)" if fractions else r"(?<=[\d)])([-+*/]|\*\*)(?=[\d(])"
     for what, changed in (
         ("without spaces in its expression", bare),
-        ("with spaces around its signs", re.sub(r"(?<=[\d)])([-+*/]|\*\*)(?=[\d(])", r" \1 ", bare)),
+        ("with spaces around its signs", re.sub(signs, r" \1 ", bare)),
         ("with its parts turned", turned),
         ("with its expression in brackets", f"({written})"),
     ):

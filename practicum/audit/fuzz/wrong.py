@@ -32,6 +32,7 @@ from practicum.audit.fuzz.reference import of_reference
 from practicum.audit.fuzz.rules import unchecked_rules
 from practicum.audit.fuzz.sprays import sprays
 from practicum.audit.fuzz.squares import wrong_squares
+from practicum.audit.fuzz.stated import against_the_prompt
 from practicum.audit.fuzz.thinking import done_in_thinking
 from practicum.audit.fuzz.values import (
     NUMBER,
@@ -172,6 +173,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from mistyped(anatomy, row)
         yield from done_in_thinking(anatomy, row)
         yield from _no_number(anatomy, row)
+        yield from against_the_prompt(row, anatomy.rows[row])
     yield from wrong_queries(row, anatomy.rows[row])
     yield from wrong_squares(row, anatomy.rows[row])
     yield from out_of_range(anatomy, row)

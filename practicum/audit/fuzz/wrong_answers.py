@@ -10,7 +10,9 @@ from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.values import DATE, holds, number_of, wrong_dates, wrong_values
 
 EXACT_WORDS = re.compile(
-    r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent)", re.IGNORECASE
+    r"\b(about|approximately|roughly|round|significant|estimate|decimal|nearest|percent|overlap|toleran|iou\b"
+    r"|within \d|(?:is|are) enough\b|close (?:to|enough))|±",
+    re.IGNORECASE,
 )
 
 NEAR = Fraction(1, 5)
@@ -32,6 +34,10 @@ def wrong_answers(anatomy: Anatomy, row: int) -> list[tuple[str, str]]:
         percent = False
     known = [value for value in anatomy.wrong(row) if exact or not _may_be_near(anatomy.rows[row], value)]
     found = wrong_values(gold, anatomy.others(row), known, exact, percent)
+    if EXACT_WORDS.search(prompt):
+        # What is next to the right answer may be right enough.
+        far = re.sub(r"\d+", lambda one: str(2 * int(one[0][:15]) + 7), gold)
+        found = [("far off", far) if how == "numbers changed" else (how, value) for how, value in found]
     for slot in anatomy.good_slots(row):
         written = slot.value.strip()
         # Day and month are told apart by the form that the reply writes them in.
