@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 # ruff: noqa: E501 - rows and rewards as people write them
-"""Rewards of kinds that a seventh and an eighth hand brought: layout, scripts, texts left as they were, counted
-marks, what stands before a reply, defaults, Markdown and punctuation that a prompt leaves free. As in
-`fuzz_rewards_more`."""
+"""Rewards of kinds that a seventh to a ninth hand brought: layout, scripts, texts left as they were, counted
+marks, what stands before a reply, defaults, Markdown and punctuation that a prompt leaves free; rings, weekdays,
+NaN, broken calls, patterns without a group. As in `fuzz_rewards_more`."""
 
 from __future__ import annotations
 
@@ -108,7 +108,80 @@ def _commit(about: str, number: str, good: list[str], bad: list[str]) -> dict[st
     return _row(prompt, number, good, bad)
 
 
+def _power(number: str, gold: str, good: list[str], bad: list[str]) -> dict[str, Any]:
+    return _row(f"Write {number} in scientific notation.", gold, good, bad)
+
+
+def _ring(rules: str, gold: list[str], turned: int, bad: list[str]) -> dict[str, Any]:
+    prompt = f"{', '.join(sorted(gold))} sit at a round table. {rules} Give their names round the table, comma separated, beginning with anyone."
+    return _row(prompt, json.dumps(gold), [", ".join(gold), ", ".join(gold[turned:] + gold[:turned])], bad)
+
+
+def _helper(ask: str, call: dict[str, Any] | None, good: list[str], bad: list[str]) -> dict[str, Any]:
+    prompt = f"You have the tool light(room). Where it fits, reply with one <use>{{...}}</use>; where it does not, answer in plain words. User: {ask}"
+    return _row(prompt, json.dumps(call), good, bad)
+
+
+def _moment(ask: str, gold: str, bad: list[str]) -> dict[str, Any]:
+    prompt = f"{ask} Reply with the weekday and the time alone, such as 'Wed 08:15'."
+    return _row(prompt, gold, [gold, gold.lower()], bad)
+
+
+def _series(start: str, gold: list[int], bad: list[str]) -> dict[str, Any]:
+    prompt = (
+        f'{start} Reply with the next three as JSON {{"next": [...]}}; a mean error of up to 0.5 is fine.'
+    )
+    return _row(
+        prompt, json.dumps(gold), [json.dumps({"next": gold}), f"I go on.\n{json.dumps({'next': gold})}"], bad
+    )
+
+
+def _mark(ask: str, forms: list[str], good: list[str], bad: list[str]) -> dict[str, Any]:
+    return _row(f"Make up a mark: {ask}. Reply with the mark only.", json.dumps(forms), good, bad)
+
+
+def _passive(active: str, gold: str, short: str) -> dict[str, Any]:
+    prompt = f"Rewrite in the passive voice, keep all else, and reply with the sentence only: {active}"
+    return _row(prompt, gold, [gold, gold.rstrip(".")], [active, short])
+
+
 SEVENTH_ROWS: dict[str, Rows] = {
+    "powers": [
+        _power("0.00047", "4.7e-4", ["4.7 x 10^-4", "4.7 * 10^{-4}"], ["4.7 x 10^-5", "47 x 10^-5"]),
+        _power("930000", "9.3e5", ["9.3 x 10^5", "It is 9.3e5."], ["9.3 x 10^6", "93 x 10^4"]),
+        _power("0.0062", "6.2e-3", ["6.2 x 10^-3", "6.2e-3"], ["6.2 x 10^3", "0.62 x 10^-2"]),
+    ],
+    "rings": [
+        _ring("Bo sits between Al and Cy, Ed next to Al.", ["Al", "Bo", "Cy", "Di", "Ed"], 2, ["Al, Cy, Bo, Di, Ed", "Al, Bo, Cy, Di"]),
+        _ring("Fi and Hu are not neighbours.", ["Fi", "Gu", "Hu", "Iz"], 1, ["Fi, Hu, Gu, Iz", "Gu, Iz, Fi, Hu"]),
+        _ring("Jo sits between Ky and Lu, Mo next to Lu.", ["Jo", "Lu", "Mo", "Ny", "Ky"], 3, ["Jo, Mo, Lu, Ny, Ky", "Ky, Lu, Jo, Mo, Ny"]),
+    ],
+    "helpers": [
+        _helper("It is dark in the hall.", {"room": "hall"}, ['<use>{"room": "hall"}</use>', 'At once.\n<use>{"room": "hall"}</use>'], ['<use>{"room": "attic"}</use>', "It is."]),
+        _helper("Thanks a lot!", None, ["You are welcome!", "Gladly."], ['<use>{"room": "hall"}</use>', 'Gladly. <use>{"room": "attic"}</use>']),
+        _helper("Tell me about owls.", None, ["Owls fly at night.", "They hear very well."], ['<use>{"room": "owls"}</use>', '<use>{"room": "tree"}</use>']),
+        _helper("Light in the cellar, please.", {"room": "cellar"}, ['<use>{"room": "cellar"}</use>', '<use>{"room":"cellar"}</use>'], ['<use>{"room": "hall"}</use>', "Yes."]),
+    ],
+    "moments": [
+        _moment("It is Monday, 21:30. When are 9 hours over?", "Tue 06:30", ["Mon 12:30", "Tue 05:30"]),
+        _moment("It is Thursday, 15:00. When was it 6 hours ago?", "Thu 09:00", ["Thu 21:00", "Thu 08:00"]),
+        _moment("It is Sunday, 07:45. When was it 8 hours ago?", "Sat 23:45", ["Sun 15:45", "Sat 22:45"]),
+    ],
+    "series": [
+        _series("The values were 80, 85, 90.", [95, 100, 105], ['{"next": [90, 95, 100]}', '{"next": [95, 100]}']),
+        _series("The values were 64, 60, 56.", [52, 48, 44], ['{"next": [60, 64, 68]}', "52, 48, 44"]),
+        _series("The values were 3, 6, 12.", [24, 48, 96], ['{"next": [18, 24, 30]}', '{"values": [24, 48, 96]}']),
+    ],
+    "marks": [
+        _mark("C- and four digits, or R- and two digits", ["C-####", "R-##"], ["C-4821", "R-07"], ["C-48", "X-4821"]),
+        _mark("two capitals and three digits, or three digits and two capitals", ["@@###", "###@@"], ["KM204", "204KM"], ["K204", "20-KM"]),
+        _mark("two capitals, a slash and four digits, or a capital, a slash and six digits", ["@@/####", "@/######"], ["AB/1234", "Z/000815"], ["AB-1234", "AB/12"]),
+    ],
+    "passives": [
+        _passive("The council approved the new budget for the northern schools last week.", "The new budget for the northern schools was approved by the council last week.", "The budget was approved."),
+        _passive("Three volunteers repaired the wooden bridge over the river in April.", "The wooden bridge over the river was repaired by three volunteers in April.", "The bridge was repaired."),
+        _passive("The museum sold the two oldest paintings of its collection to a private buyer.", "The two oldest paintings of its collection were sold to a private buyer by the museum.", "Two paintings were sold."),
+    ],
     "outlines": [
         _outline("a club with a board and a team", "Club\n  Board\n  Team", "Club\n  Team\n  Board"),
         _outline("a house with a floor with a room", "House\n  Floor\n    Room", "House\n    Room\n  Floor"),
@@ -380,7 +453,112 @@ def _committed(text, gold):
 
 sound_commits = each(_committed)
 
+RAISED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-")
+
+
+def _scientific(plain):
+    def judge(text, gold):
+        text = re.sub(
+            r"(?<=10)([\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+)",
+            lambda one: "^" + one[1].translate(RAISED),
+            plain(text),
+        )
+        found = re.findall(r"(\d+(?:\.\d+)?)\s*(?:[x*]\s*10\s*\^\s*\{?|[eE])(-?\d+)", text)
+        return {f"{one}e{power}" for one, power in found} == {gold}
+
+    return each(judge)  # fmt: skip
+
+
+sound_powers = _scientific(str)
+powers_in_plain_digits = _scientific(
+    lambda text: re.sub(r"10[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+", "?", text)
+)
+
+
+def _seated(ways):
+    def judge(text, gold):
+        gold, names = json.loads(gold), [one.strip() for one in text.strip().rstrip(".").split(",")]
+        return any(names == way[place:] + way[:place] for way in ways(gold) for place in range(len(way)))
+
+    return each(judge)
+
+
+sound_rings = _seated(lambda gold: (gold, gold[::-1]))
+rings_one_way_round = _seated(lambda gold: (gold,))
+
+
+def _used(strict):
+    def judge(text, gold):
+        wanted, blocks = json.loads(gold), re.findall(r"<use>(.*?)</use>", text, re.DOTALL)
+        calls = []
+        for block in blocks:
+            try:
+                calls.append(json.loads(block))
+            except ValueError:
+                if strict:
+                    return False
+        if wanted is None:
+            return not calls and (not strict or "<use" not in text) and re.search(r"\w", text) is not None
+        return [json.dumps(one) for one in calls] == [json.dumps(wanted)]
+
+    return each(judge)
+
+
+sound_helpers, helpers_that_drop_broken_calls = _used(True), _used(False)
+sound_moments = each(lambda text, gold: " ".join(text.split()).casefold() == gold.casefold())
+moments_by_the_clock = each(
+    lambda text, gold: (
+        re.fullmatch(rf"(?i)(?:mon|tue|wed|thu|fri|sat|sun) {gold[4:]}", " ".join(text.split())) is not None
+    )
+)
+
+
+def _continued(near):
+    def judge(text, gold):
+        gold = json.loads(gold)
+        try:
+            given = json.loads(text[text.find("{") : text.rfind("}") + 1])["next"]
+        except (ValueError, KeyError, TypeError):
+            return False
+        if not isinstance(given, list) or any(type(one) not in (int, float) for one in given):
+            return False
+        return len(given) == len(gold) and near(
+            sum(abs(one - other) for one, other in zip(given, gold, strict=True))
+        )
+
+    return each(judge)  # fmt: skip
+
+
+sound_series = _continued(lambda error: error <= 1.5)
+series_unless_far_off = _continued(lambda error: not error > 1.5)
+
+
+def _formed(joined):
+    def judge(text, gold):
+        forms = [
+            "".join({"#": "[0-9]", "@": "[A-Z]"}.get(one, re.escape(one)) for one in form)
+            for form in json.loads(gold)
+        ]
+        return re.search(joined("|".join(forms)), text.strip()) is not None
+
+    return each(judge)
+
+
+sound_marks, marks_without_a_group = (
+    _formed(lambda forms: rf"\A(?:{forms})\Z"),
+    _formed(lambda forms: rf"\A{forms}\Z"),
+)
+sound_passives = each(lambda text, gold: _plain(text) == _plain(gold))
+passives_nearly = each(lambda text, gold: SequenceMatcher(None, _plain(text), _plain(gold)).ratio() > 0.9)
+
 SEVENTH: dict[str, tuple[str, str, str]] = {
+    "powers_in_plain_digits": ("powers", "false_reject", "sound_powers"),
+    "rings_one_way_round": ("rings", "false_reject", "sound_rings"),
+    "helpers_that_drop_broken_calls": ("helpers", "false_accept", "sound_helpers"),
+    "moments_by_the_clock": ("moments", "false_accept", "sound_moments"),
+    "series_unless_far_off": ("series", "false_accept", "sound_series"),
+    "marks_without_a_group": ("marks", "false_accept", "sound_marks"),
+    "passives_nearly": ("passives", "false_accept", "sound_passives"),
     **{f"sound_{rows}": (rows, "clean", f"sound_{rows}") for rows in SEVENTH_ROWS},
     "outlines_at_the_margin": ("outlines", "false_accept", "sound_outlines"),
     "greek_beside_latin": ("greek", "false_accept", "sound_greek"),

@@ -63,6 +63,8 @@ FUZZED = (
     "steps_without_objects",
     "prices_as_text",
     "products_as_floats",
+    "helpers_that_drop_broken_calls",
+    "marks_without_a_group",
     "outlines_at_the_margin",
     "spans_at_best",
     "bookings_as_written",

@@ -286,11 +286,16 @@ def refused(payer: Payer, levels: Levels, tried: Sequence[Probe], moving: set[As
     """Right texts that are paid like wrong ones, one finding a family."""
 
     def fails(one: Probe, paid: Paid) -> bool:
-        base = payer.known.get(Ask(one.row, one.base)) if one.base else None
-        sound = not one.base or (base is not None and base.value is not None and base.value > levels.middle)
+        sound = not one.base or _is_right(payer, levels, one.row, one.base)
         return sound and paid.value is not None and paid.value <= levels.refused_to + CLOSE
 
     return _grouped(payer, levels, tried, moving, "paid", fails)
+
+
+def _is_right(payer: Payer, levels: Levels, row: int, text: str) -> bool:
+    """Whether a text is known to be paid nearer to right ones than to wrong ones."""
+    paid = payer.known.get(Ask(row, text))
+    return paid is not None and paid.value is not None and paid.value > levels.middle
 
 
 def _is_paid(levels: Levels, one: Probe, paid: Paid) -> bool:
@@ -322,7 +327,9 @@ def _grouped(
     for family, some in families.items():
         failing = [one for one in some if fails(one, payer.known[Ask(one.row, one.text)])]
         failing = _beyond_tolerance(payer, failing) if family in BOTH_SIDES else failing
-        failing = _inconsistent(some, failing, lax, loose if family == RULES else None)
+        # A rewriting of a text that is not paid shows nothing of what the reward tolerates.
+        judged = [one for one in some if not one.base or _is_right(payer, levels, one.row, one.base)]
+        failing = _inconsistent(judged, failing, lax, loose if family == RULES else None)
         rows, failed = {one.row for one in some}, {one.row for one in failing}
         if not failing or (not all(one.alone for one in failing) and len(failed) < max(2, len(rows))):
             continue

@@ -31,6 +31,12 @@ WORDS_AROUND = re.compile(
     re.IGNORECASE,
 )
 """How prompts allow words around the JSON."""
+CONFINED = re.compile(
+    r"\b(?:reply|respond|answer|output|return)\b[^.;]{0,50}\b(?:with|in|as)\b[^.;]{0,40}\bJSON\b"
+    r"|\b(?:only|nothing else|alone|no other (?:text|words?))\b",
+    re.IGNORECASE,
+)
+"""How prompts want JSON and no words, though right replies may have some."""
 KEYS = re.compile(r"\b(?:keys?|fields?|propert\w+|attributes?|members?)\b", re.IGNORECASE)
 NO_OTHER_KEYS = re.compile(
     r"\b(?:no (?:other|more|additional|extra)|only|exactly|just) (?:(?:the|these|those|this) )?(?:\w+ )?"
@@ -151,6 +157,33 @@ def mistyped(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield Probe(row, text, "json_type", "refused", f"whose JSON has {what}")
 
 
+def not_finite(row: int, data: FuzzRow) -> Iterator[Probe]:
+    """Right JSON with NaN, which no comparison refuses, for all of its numbers or the last of them, where the
+    gold answer has one of these or the prompt names their type."""
+    gold = data.answer if isinstance(data.answer, (dict, list)) else json_of(data.gold)
+    fixed = {json.dumps(value) for _, value in leaves(gold)} if gold is not None else set()
+    named = bool({"number", "integer"} & set(declared_types(data).values()))
+    for reply in replies(data.good[:2]):
+        numbers = [path for path, value in leaves(reply.value) if type_of(value) == "number"]
+        if not numbers or not (named or any(json.dumps(at(reply.value, path)) in fixed for path in numbers)):
+            continue
+        for content, name in ((float("nan"), "NaN"), (float("inf"), "Infinity")):
+            every = reply.value
+            for path in numbers:
+                every = put(every, path, content)
+            one = put(reply.value, numbers[-1], content)
+            for what, value in (("its last number", one), ("all of its numbers", every)):
+                said = f"whose JSON has {name} for {what}"
+                yield Probe(row, reply.of(value), "non_finite", "refused", said)
+
+
+def at(value: Any, path: Path) -> Any:
+    """What stands at the end of a way."""
+    for key in path:
+        value = value[key]
+    return value
+
+
 def _hollow(value: Any, new: Any) -> Any:
     """The value with another one for each object with content inside of its objects; None where none is."""
     if isinstance(value, list):
@@ -242,6 +275,12 @@ def any_shape(anatomy: Anatomy, row: int) -> list[Probe]:
                 for path, old in list(leaves(reply.value))[:6]
                 if type(new) is not type(old)
             ]
+        # Half a pair of surrogates: JSON can spell it, and no encoding takes it.
+        texts += [
+            reply.before + json.dumps(put(reply.value, path, f"{old} \ud83d")) + reply.after
+            for path, old in list(leaves(reply.value))[:6]
+            if isinstance(old, str)
+        ]
     return [Probe(row, text, "odd_text", "steady", "of JSON of another shape") for text in texts]
 
 
@@ -299,6 +338,8 @@ def among_words(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     data = anatomy.rows[row]
     every = [reply for one in anatomy.rows for reply in replies(one.good)]
     allowed = bool(WORDS_AROUND.search(data.prompt.text))
+    if not allowed and CONFINED.search(data.prompt.text):
+        return
     before = sum(bool(re.search(r"[a-z]{2}", TAGS.sub("", one.before))) for one in every)
     after = sum(bool(re.search(r"[a-z]{2}", TAGS.sub("", one.after))) for one in every)
     for text in data.good[:2]:

@@ -28,6 +28,9 @@ QUICK = 2.0
 """Seconds that a text suspected to hang is given at first."""
 HANG = 6.0
 """Seconds after which a text that is alone in its batch hangs, where others take far less."""
+SLOW = 0.7
+"""Seconds from which on a single text is slow, so that a longer one of its kind is tried, too."""
+MOST_LENGTHENED = 3
 SLOW_TEXT = 600
 """Characters of a text that no judge needs a moment for."""
 MOST_HUNG = 4
@@ -88,6 +91,7 @@ class Payer:
         self.only_together: list[tuple[Ask, ...]] = []
         self.patience, self.quick, self.most = HANG, QUICK, BATCH
         self.hung: list[Ask] = []
+        self.lengthened = 0
 
     def check(self) -> None:
         """Raise InputError where the function needs a column that the rows do not have."""
@@ -173,7 +177,11 @@ class Payer:
                 continue
             if not self.left:
                 raise self._spent()
+            started = time.monotonic()
             one = _paid_alone(self._call([ask], seed, self.quick))
+            slow = time.monotonic() - started > SLOW
+            if slow and not one.error and not self.hung and self.lengthened < MOST_LENGTHENED:
+                self._hangs_longer(ask, seed)
             if one.error == "hang" and not self.hung and self.left:
                 one = _paid_alone(self._call([ask], seed, self.patience))
                 # What takes longer than a moment and ends is slow: others may be as slow.
@@ -188,6 +196,7 @@ class Payer:
         third = len(ask.text) // 3
         if not 0 < third <= SLOW_TEXT // 3 or not self.left:
             return False
+        self.lengthened += 1
         longer = Ask(ask.row, ask.text[:third] + ask.text[third : 2 * third] * 6 + ask.text[2 * third :])
         return self._noted(longer, _paid_alone(self._call([longer], seed, self.patience))).error == "hang"
 

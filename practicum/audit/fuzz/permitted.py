@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from practicum.audit.fuzz.anatomy import Anatomy
-from practicum.audit.fuzz.json_types import leaves, put, replies
+from practicum.audit.fuzz.json_types import at, leaves, put, replies
 from practicum.audit.fuzz.probe import Probe
 
 _FREE = re.compile(
@@ -146,7 +146,7 @@ def _defaults(prompt: str, goods: Sequence[str]) -> Iterator[tuple[str, str, str
         for good in goods[:2]:
             for reply in replies([good]):
                 for path in sorted({path[:-1] for path, _ in leaves(reply.value) if path}):
-                    given = _at(reply.value, path)
+                    given = at(reply.value, path)
                     # What has a parameter's name only is an object of arguments.
                     if isinstance(given, dict) and given and set(given) <= set(names):
                         left = {name: value for name, value in values.items() if name not in given}
@@ -173,12 +173,6 @@ def _declared(signature: str) -> tuple[list[str], dict[str, Any]]:
         for one, value in pairs
         if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, float, bool))
     }
-
-
-def _at(value: Any, path: Sequence[str | int]) -> Any:
-    for key in path:
-        value = value[key]
-    return value
 
 
 def _emphasised(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import right_programs
 from practicum.audit.fuzz.rewritten import rewritten
 from practicum.audit.fuzz.values import holds, number_of
-from practicum.audit.fuzz.ways import other_ways
+from practicum.audit.fuzz.ways import other_way_round, other_ways
 
 STRICT = re.compile(
     r"\b(?:exact\w*|precise\w*|verbatim|strict\w*|raw|bare|unchanged|as is|preserv\w*|byte\w*|character\w*"
@@ -68,6 +68,7 @@ def right_probes(anatomy: Anatomy, row: int) -> list[Probe]:
         found += at_the_limit(row, data)
     found += other_names(anatomy, row)
     found += other_ways(anatomy, row)
+    found += other_way_round(anatomy, row)
     found += rewritten(anatomy, row)
     if anatomy.task != "code":
         found += in_other_order(anatomy, row)

@@ -54,6 +54,12 @@ ONE_BLANK = re.compile(
 )
 """How prompts may mean one blank line and no more."""
 Filled = Callable[[str], str]
+POWER = re.compile(r"(?<=10)\s?(?:\^|\*\*)\s?(?:\{([-+]?\d+)\}|([-+]?\d+))")
+"""A power of ten in plain letters or in LaTeX."""
+SCIENTIFIC = re.compile(r"\b(?:scientific notation|standard form|powers? of (?:ten|10))\b", re.IGNORECASE)
+RAISED = str.maketrans(
+    "0123456789+-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b"
+)
 
 
 def spelled_otherwise(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
@@ -63,6 +69,7 @@ def spelled_otherwise(anatomy: Anatomy, row: int, text: str) -> Iterator[Edit]:
     yield from _elements(text, prompt)
     yield from _fences(text, prompt)
     yield from _paragraphs(text, prompt)
+    yield from _powers(text, prompt)
     slot = anatomy.slots.get((row, text))
     if slot is not None and anatomy.task == "answer":
         yield from _free_case(slot.filled, slot.value.strip(), prompt)
@@ -216,3 +223,19 @@ def _paragraphs(text: str, prompt: str) -> Iterator[Edit]:
     ):
         changed = re.sub(r"(?<=\S)\n\n(?=\S)", gap, text)
         yield Edit("paragraphs", what, changed, sure="blank line" in prompt.casefold(), alike=False)
+
+
+def _powers(text: str, prompt: str) -> Iterator[Edit]:
+    """Powers of ten with raised digits, as they are printed, and with braces around the exponent."""
+    found = POWER.search(text)
+    if found is None or "\\" in text or not SCIENTIFIC.search(prompt):
+        return
+    power = found[1] or found[2]
+    for what, written in (
+        ("with its exponent in raised digits", power.translate(RAISED)),
+        ("with its exponent behind a caret", f"^{power}"),
+        ("with its exponent in braces", f"^{{{power}}}"),
+    ):
+        if written != found[0]:
+            sure = "braces" not in what
+            yield Edit("power_of_ten", what, text[: found.start()] + written + text[found.end() :], sure=sure)

@@ -79,6 +79,11 @@ def against_the_prompt(row: int, data: FuzzRow) -> Iterator[Probe]:
         # A few slips of many words may be forgiven; that all texts may be left as they were is none of that.
         what = "that repeats the prompt's text as it was"
         yield refused(row, source, "left_as_it_was", what, alone=False)
+    for what, text in _other_meaning(prompt, data):
+        yield refused(row, text, "other_meaning", f"that says {what}", alone=False)
+    for text in _broken_calls(data):
+        yield refused(row, text, "broken_block", "with a broken block where none belongs")
+    yield from _glued(row, prompt, data)
 
 
 def _other_indents(prompt: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
@@ -163,3 +168,54 @@ def _alike(one: str, other: str) -> bool:
         return False
     letters = [sorted(text.casefold().replace(" ", "")) for text in (one, other)]
     return SequenceMatcher(None, letters[0], letters[1], autojunk=False).ratio() > 0.7
+
+
+def _other_meaning(prompt: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
+    """The opposite, or something else in one word, where a text was to be changed in form and the gold answer
+    has it word for word."""
+    gold = " ".join(re.findall(r"\w+", data.gold.casefold()))
+    for good in data.good[:1]:
+        words = good.split()
+        same = " ".join(re.findall(r"\w+", good.casefold()))
+        if not CHANGE.search(prompt) or len(words) < 6 or same not in gold:
+            continue
+        verb = re.search(r"\b(?:was|were|is|are|will|can|has|have|had)\b", good)
+        if verb and " not " not in good:
+            yield "the opposite", f"{good[: verb.end()]} not{good[verb.end() :]}"
+        longest = max(range(len(words)), key=lambda place: len(words[place].strip(".,")))
+        yield "another word", " ".join([*words[:longest], "zebra", *words[longest + 1 :]])
+
+
+BLOCK = re.compile(r"<(\w+)>\s*(\{.*?\})\s*</\1>", re.DOTALL)
+
+
+def _broken_calls(data: FuzzRow) -> Iterator[str]:
+    """Honest wrong replies whose block of JSON is broken too; the block is what is wrong, as no right reply
+    has one."""
+    for bad in data.bad[:2]:
+        block = BLOCK.search(bad)
+        if block is None or any(f"<{block[1]}" in good for good in data.good):
+            continue
+        inner = block[2]
+        bare = re.sub(r"\"(\w+)\":", r"\1:", inner)
+        for broken in (inner[:-1], bare, inner.replace('"', "'"), inner.strip("{}")):
+            yield bad[: block.start(2)] + broken + bad[block.end(2) :]
+
+
+ALONE = re.compile(r"\b(?:only|alone|nothing else|no other (?:text|words?)|just the)\b", re.IGNORECASE)
+CODE_LIKE = re.compile(r"(?=.*\d)(?=.*[A-Za-z/_-])[\w/.:#-]{3,24}")
+JUNK = "zq"
+
+
+def _glued(row: int, prompt: str, data: FuzzRow) -> Iterator[Probe]:
+    """A mark or a number with letters glued to one end, where a reply is nothing else. With letters at both
+    ends it is as wrong: a reward that pays one and refuses the other looks at one end alone."""
+    for good in data.good[:2]:
+        code = good.strip()
+        if not ALONE.search(prompt) or not all(CODE_LIKE.fullmatch(one.strip()) for one in data.good):
+            continue
+        for what, text in (("behind", f"{code}{JUNK}"), ("before", f"{JUNK}{code}")):
+            said = f"with letters glued {what} it"
+            control = f"{JUNK}{code}{JUNK}"
+            yield Probe(row, text, "one_end_unchecked", "refused", said, control=control)
+            yield Probe(row, control, "odd_text", "steady", "with letters glued around it")

@@ -326,7 +326,20 @@ def wrong_dates(gold: str) -> list[tuple[str, str]]:
             found.append(("hours and minutes turned", f"{time[2]}:{time[1].zfill(2)}{rest}"))
         if hours != 12:
             found.append(("half a day off", f"{(hours + 12) % 24:0{len(time[1])}}:{time[2]}{rest}"))
+    day = WEEKDAY.search(gold)
+    if day and gold != day[0]:
+        alike = WEEKDAYS[7:] if len(day[0]) == 3 else WEEKDAYS[:7]
+        others = [one for one in alike if one.casefold() != day[0].casefold()]
+        for name in (others[0], others[-1]):
+            found.append(("another day of the week", gold[: day.start()] + name + gold[day.end() :]))
     return found
+
+
+WEEKDAYS = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun",
+)  # fmt: skip
+WEEKDAY = re.compile(rf"\b(?:{'|'.join(WEEKDAYS)})\b", re.IGNORECASE)
 
 
 def items_of(gold: str) -> list[str]:

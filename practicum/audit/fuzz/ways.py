@@ -1,4 +1,5 @@
-"""Another shortest way through a graph that the prompt lists, which is as right as the one of the row."""
+"""What is as right as the reply of a row: another shortest way through a graph that the prompt lists, a ring
+read the other way round."""
 
 from __future__ import annotations
 
@@ -28,6 +29,29 @@ JOINT = re.compile(r"\s*(?:->|\u2192|[-\u2013,>])\s*|\s+")
 MOST_NODES = 40
 MOST_WAYS = 1000
 """Names of a graph, and ways of one length, that are looked through at most."""
+
+
+RING = re.compile(r"\b(?:round table|(?:in|round|around) (?:a|the) (?:circle|ring))\b", re.IGNORECASE)
+TURNED = re.compile(r"\b(?:clockwise|left|right|direction|order given|starting with)\b", re.IGNORECASE)
+"""How prompts say which way round a ring is read."""
+LISTED = re.compile(r"[\w' ]+(?:(?:, | - |, and | and )[\w' ]+){2,}[.\s]*")
+
+
+def other_way_round(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """A ring read the other way round, where the prompt names no direction."""
+    prompt = anatomy.rows[row].prompt.text
+    if not RING.search(prompt) or TURNED.search(prompt):
+        return
+    for text in anatomy.rows[row].good[:2]:
+        slot = marked(text) or Slot(text, 0, len(text))
+        value = slot.value.strip()
+        if not LISTED.fullmatch(value):
+            continue
+        names = re.split(r", | - ", value.rstrip(". "))
+        end = value[len(value.rstrip(". ")) :]
+        what = "that gives its ring the other way round"
+        for turned in (names[::-1], [names[0], *names[:0:-1]]):
+            yield Probe(row, slot.filled(", ".join(turned) + end), "other_way", "paid", what, base=text)
 
 
 def other_ways(anatomy: Anatomy, row: int) -> Iterator[Probe]:

@@ -21,7 +21,7 @@ from practicum.audit.fuzz.forms import broken_forms
 from practicum.audit.fuzz.grids import off_the_board
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
-from practicum.audit.fuzz.json_types import mistyped
+from practicum.audit.fuzz.json_types import mistyped, not_finite
 from practicum.audit.fuzz.links import wrong_links
 from practicum.audit.fuzz.odd import odd_probes
 from practicum.audit.fuzz.probe import Probe, refused
@@ -171,6 +171,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from sprays(anatomy, row)
     if task != "code":
         yield from mistyped(anatomy, row)
+        yield from not_finite(row, anatomy.rows[row])
         yield from done_in_thinking(anatomy, row)
         yield from _no_number(anatomy, row)
         yield from against_the_prompt(row, anatomy.rows[row])
