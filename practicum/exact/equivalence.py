@@ -10,6 +10,7 @@ point are taken for identity.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import floor
@@ -53,6 +54,8 @@ _BRANCHED = frozenset(("root", "ln", "log", "^"))
 """Operations that may leave the real line."""
 _BENT = frozenset(("abs", "min", "max", "floor", "ceil", "sgn", "root"))
 """Operations whose values may agree on one side of a number only."""
+_SYMBOL = re.compile(r"[A-Za-zµμΩ]{1,3}(?:[/*^ -][\wµμΩ/*^ -]*)?")
+"""A unit as a symbol, in which case counts."""
 _ANGLES = {(("angle", 1),), (("radian", 1),)}
 """Degrees and radians."""
 MOST_BEYOND = 10**12
@@ -298,9 +301,11 @@ class _Comparison:
         if unit is None and its_unit is None:
             return self.value(one, other)
         if unit is None or its_unit is None:
+            known = unit if unit is not None else its_unit
+            if known == "M":  # moles in a litre, or millions
+                return False
             if self.value(one, other):
                 return True
-            known = unit if unit is not None else its_unit
             if known not in ("%", "°"):
                 return False
             if unit is None:
@@ -310,7 +315,11 @@ class _Comparison:
             return self.value(one, other)
         sizes = measure(unit), measure(its_unit)
         if sizes[0] is None or sizes[1] is None:
-            is_same = _singular(unit) == _singular(its_unit) or (sizes[0] is None and sizes[1] is None)
+            symbols = all(_SYMBOL.fullmatch(name) for name in (unit, its_unit))
+            both_unknown = sizes[0] is None and sizes[1] is None and not symbols
+            is_same = (
+                unit == its_unit or (not symbols and _singular(unit) == _singular(its_unit)) or both_unknown
+            )
             return is_same and self.value(one, other)
         if {size[0] for size in sizes if size} == _ANGLES:
             return self.value(_in_radians(one, unit), _in_radians(other, its_unit))

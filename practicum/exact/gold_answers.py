@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import gcd
 
 from practicum.errors import InputError
+from practicum.exact.chemistry import formula_of
 from practicum.exact.dates import read_clock, read_date
 from practicum.exact.equivalence import same
 from practicum.exact.expression import LimitError, ParseError
@@ -67,9 +68,6 @@ _ORDINALS = {
     "zeroth": 0, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
     "eighth": 8, "ninth": 9, "tenth": 10,
 }  # fmt: skip
-_UNMARKED = re.compile(r"\\(?:mathrm|text|ce|rm)(?![A-Za-z])|[_${}\s]")
-_FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*|[()\[\]]\d*)+(?:\^?\d*[+-])?")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SOME_WORDS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 
 
@@ -179,7 +177,7 @@ def _judge_text(gold: str, text: str, question: str) -> Verdict:
     chosen = _judge_choice(gold, text)
     if chosen is not None:
         return chosen
-    if (formula := _formula(gold)) and _formula(text) == formula:
+    if (formula := formula_of(gold)) and formula_of(text) == formula:
         return _right(gold, text)
     said = _judge_words(gold, text)
     if said is not None:
@@ -188,12 +186,6 @@ def _judge_text(gold: str, text: str, question: str) -> Verdict:
         return _judge_maths(gold, text, question)
     except LimitError as error:
         return Verdict(Outcome.OVER_LIMITS, str(error))
-
-
-def _formula(text: str) -> str:
-    """A chemical formula without marks of subscripts: H2O for \\mathrm{H_2O}; "" for anything else."""
-    bare = _UNMARKED.sub("", text).translate(_SUBSCRIPTS)
-    return bare if _FORMULA.fullmatch(bare) and re.search(r"[A-Z].*\d", bare) else ""
 
 
 def _right(gold: str, text: str) -> Verdict:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from practicum.exact.expression import LimitError, ParseError, word_set
 from practicum.exact.gold_numbers import check_words_after, check_words_before
 from practicum.exact.maths_tokens import tokenize
-from practicum.exact.maths_trees import Apply, Group, Quantity, Relation, Symbol, Tree, Words
+from practicum.exact.maths_trees import Apply, Group, Quantity, Relation, Symbol, Tree, Words, names
 from practicum.exact.maths_values import AFTER_INTERVAL, ORDINALS, SUPERSCRIPTS, ValueReader, measured
 from practicum.exact.measures import measure
 
@@ -174,7 +174,10 @@ class Reader(ValueReader):
                 braces = self.take("{", "{{")
                 sign = "-" if self.take("-") else ""
                 written.append(f"^{sign}{self.next.text}")
-                self.index += int(braces)
+                if braces:
+                    self.index += 1
+                    if self.kind() not in ("}", "}}"):
+                        raise ParseError("a brace that is not closed")
             elif part.kind == "superscript":
                 written.append("^" + part.text.translate(SUPERSCRIPTS))
             elif part.kind in ("/", "*", "'", "-", "°") or part.kind == "money":
@@ -185,9 +188,11 @@ class Reader(ValueReader):
                 raise ParseError(f"{part.text!r} is no part of a unit")
             self.index += 1
         text = "".join(written)
+        if re.fullmatch(r"[a-z]\^-\d", text):
+            raise ParseError("a letter to a negative power alone is a letter's")
         if " " not in text or measure(text) is None:  # "meters per second" has no second, "2 second" may
             check_words_after(text)
-        return text.lower() if len(text) > 2 else text
+        return text.lower() if len(text) > 4 else text  # MJ is no mJ
 
     # -- relations and sets ------------------------------------------------------------------------------
 
@@ -215,6 +220,9 @@ class Reader(ValueReader):
             side = sides[-1]
             if kind == "∈" and isinstance(side, Symbol):
                 sides[-1] = Symbol(_NUMBER_SETS.get(side.name, side.name))
+            is_rest = isinstance(side, Apply) and side.operation == "mod"
+            if kind == "=" and is_rest and len(sides) == 2 and names(sides[0]):  # x = 3 mod 7
+                kind = signs[-1] = "≡"
             if kind == "≡":
                 self._modulus(sides, signs)
                 if signs == ["≡"] and label is not None:  # f(x) ≡ 0

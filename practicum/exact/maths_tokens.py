@@ -108,6 +108,7 @@ _FUSED = re.compile(r"\\(cdot|times|div|pm|mp|le|ge|leq|geq|ne|neq|in|cup|cap|pi
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z])|\{\s*[°º]\s*\}|°|\s*o\b(?=\s*[CF]?\s*\Z))")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{\s*([a-zA-Z]+)\*?\s*\}(?:\s*\{[lcr| @{}]*\})?")
 _HALF_DAY = re.compile(r"(?<=[\d ])([apAP])\.\s?[mM]\.?(?![\w.])")
+_ZERO_COMMA = re.compile(r"(?<![0-9.,])0\{,\}(?=[0-9])")
 _DECIMAL_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{1,2}(?![0-9])|[0-9]{4,})")
 _BASE_WORDS = {
     word: str(base)
@@ -118,7 +119,8 @@ _IN_BASE = re.compile(
     re.IGNORECASE,
 )
 _CASES = word_set("cases dcases rcases")
-_CONDITION = re.compile(r"(?<!\\)&|\b(?:if|for|when|otherwise|else)\b")
+_CONDITION = re.compile(r"(?<!\\)&|\\q?quad|\b(?:if|for|when|otherwise|else)\b")
+_ORDER = re.compile(r"[<>≤≥]|\\(?:leq?|geq?|lt|gt|leqslant|geqslant)(?![A-Za-z])")
 _MATRICES = word_set("matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix array")
 
 _TOKEN = re.compile(
@@ -164,7 +166,7 @@ def _plain(text: str) -> str:
     text = _MARKED.sub(lambda found: f"⟪{found[1][::2]}⟫", text)
     if "\\" in text or "{,}" in text:
         text = LATEX_REPEATING.sub(lambda found: f"⟪{found[1] or found[2]}⟫", text)
-        text = _DECIMAL_COMMA.sub(".", LATEX_THOUSANDS.sub("", text))
+        text = _DECIMAL_COMMA.sub(".", LATEX_THOUSANDS.sub("", _ZERO_COMMA.sub("0.", text)))
         text = _ALIGNED.sub(" ", _DROPPED.sub(" ", text))
         text = _DEGREES.sub("°", text)
         text = _FUSED.sub(r"\\\1 ", text)
@@ -206,7 +208,7 @@ class _Tokens:
     def __init__(self, text: str, is_maths: bool, is_latex: bool, thousands: bool) -> None:
         self.text, self.is_latex, self.thousands = text, is_latex, thousands
         self.always_maths = self.maths = is_maths
-        self.prose = self.spaced = False
+        self.prose = self.spaced = self.joined = False
         self.parts: list[Part] = []
         self.place = 0
 
@@ -299,7 +301,7 @@ class _Tokens:
         elif lower in _SCALES and self.parts and self.parts[-1].kind == "number":
             self._add("*")
             self._add("number", str(_SCALES[lower]))
-        elif lower in ("min", "sec") and self._ends_a_number():
+        elif self._is_unit(found, lower):
             self._add("word", found)
         elif found in _INFINITY:
             self._add("∞")
@@ -316,6 +318,12 @@ class _Tokens:
             self._product(found)
         else:
             self._add("word", found)
+
+    def _is_unit(self, found: str, lower: str) -> bool:
+        """Whether letters that could be a function's name or a product are a unit behind a value."""
+        if found == "rad":
+            return bool(self.parts) and self.parts[-1].kind != "name"
+        return lower in ("min", "sec") and self._ends_a_number()
 
     def _ends_a_number(self) -> bool:
         """Whether letters behind a number are its unit: "150 min", and not "2 min(1, 3)"."""
@@ -355,6 +363,8 @@ class _Tokens:
             kind = _COMMANDS[name]
             if kind in ("gap", "money"):
                 self._add(kind, _MONEY.get(name, kind))
+            elif kind == "\n" and self.joined:
+                self._add("and")
             elif kind in ("or", "and", "i"):
                 self._add("name" if kind == "i" else kind, kind)
             else:
@@ -373,18 +383,22 @@ class _Tokens:
         if match is None:
             raise ParseError(f"\\{name} without a name")
         self.place = match.end()
-        if match[2] in _CASES and self._has_conditions(match):
+        inside = self._environment_of(match)
+        if match[2] in _CASES and _CONDITION.search(inside):
             self._add(match[1], "cases")
+        elif match[2] in _CASES and _ORDER.search(inside):
+            # Inequalities in one brace hold together.
+            self.joined = match[1] == "begin"
         elif match[2] in _MATRICES:
             self._add(match[1], match[2])
         elif match[1] == "begin" and self.parts:
             self._add("\n")
 
-    def _has_conditions(self, match: re.Match[str]) -> bool:
-        """Whether the rows of an environment are values with conditions, and no system of equations."""
+    def _environment_of(self, match: re.Match[str]) -> str:
+        """What stands in an environment that begins or ends at a match."""
         begin = match.end() if match[1] == "begin" else self.text.rfind(r"\begin", 0, match.start())
         end = self.text.find(r"\end", begin) if match[1] == "begin" else match.start()
-        return _CONDITION.search(self.text, begin, max(begin, end)) is not None
+        return self.text[begin : max(begin, end)]
 
     def _sign(self, found: str) -> None:
         if found in "{}" and not self.is_latex:  # a group is LaTeX's, and else a set

@@ -468,6 +468,8 @@ class ValueReader(Cursor, ABC):
         while self.kind() == "word" and self.next.text.lower() in _CONDITION_WORDS:
             words.append(self.next.text.lower())
             self.index += 1
+        if "other" in words:
+            raise ParseError("'other' beside a condition leaves open which one is meant")
         if words and words[-1] in _ELSE:
             while self.take(".", ",", ";"):
                 pass
@@ -670,6 +672,8 @@ def measured(value: Tree, unit: str, money: str = "") -> Tree:
         return Apply("°", (value,))
     if isinstance(value, Quantity) and not money:
         raise ParseError("a value has one unit")
+    if money and len(bare) == 1:
+        raise ParseError("a letter behind an amount of money may be a million")
     if isinstance(value, Group) and value.opening not in ("(", "⟨", "["):
         raise ParseError("a unit belongs to a value")
     return Quantity(value.value if isinstance(value, Quantity) else value, money or unit)

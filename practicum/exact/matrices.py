@@ -35,7 +35,9 @@ def as_vector(tree: Tree, other: Tree) -> Tree:
     for axes in _AXES:
         found = [_along(term, axes[:size]) for term in terms]
         parts = dict(one for one in found if one is not None)
-        if size in (2, 3) and len(parts) == len(terms):
+        # A term with i alone may be an imaginary number, and one with k a whole number's.
+        is_vector = "j" in parts or axes is not _AXES[0]
+        if size in (2, 3) and len(parts) == len(terms) and is_vector:
             return Group("⟨", "⟩", tuple(parts.get(axis, _NONE) for axis in axes[:size]))
     return tree
 

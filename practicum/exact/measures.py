@@ -19,13 +19,18 @@ _TABLE = {
     "euro": "€ euro eur 1", "pound": "£ gbp 1", "yen": "¥ yen jpy 1", "rupee": "₹ rupee rs inr 1",
     "temperature": "°c celsius 1", "fahrenheit": "°f fahrenheit 1", "kelvin": "K kelvin 1",
     "angle": "° degree deg 1", "radian": "rad radian 1", "percent": "% percent 1",
-    "power": "W watt 1; kW kilowatt 1000", "energy": "J joule 1; kJ kilojoule 1000", "force": "N newton 1",
-    "voltage": "V volt 1", "current": "A ampere amp 1", "frequency": "Hz hertz 1; kHz 1000; MHz 1000000",
-    "amount": "mol mole 1; mmol millimole 1/1000", "pressure": "Pa pascal 1; kPa kilopascal 1000",
-    "resistance": "Ω ohm 1; kΩ kiloohm 1000", "charge": "C coulomb 1",
+    "power": "W watt 1; kilowatt 1000", "energy": "J joule 1; kilojoule 1000", "force": "N newton 1",
+    "voltage": "V volt 1", "current": "A ampere amp 1", "frequency": "Hz hertz 1",
+    "amount": "mol mole 1; millimole 1/1000", "pressure": "Pa pascal 1; kilopascal 1000",
+    "resistance": "Ω ohm 1; kiloohm 1000", "charge": "C coulomb 1",
     "morning": "am 1", "afternoon": "pm 1", "before christ": "bc bce 1", "area": "acre 1",
     "hectare": "ha hectare 1",
 }  # fmt: skip
+
+
+_MOLAR = {"M": "mol/L", "molar": "mol/L", "mM": "mmol/L", "µM": "µmol/L", "nM": "nmol/L"}
+_WITH_PREFIX = ("m", "g", "s", "L", "W", "J", "N", "V", "A", "Hz", "Pa", "Ω", "mol", "C")
+_PREFIXES = {"G": 9, "M": 6, "k": 3, "c": -2, "m": -3, "µ": -6, "μ": -6, "n": -9, "p": -12}
 
 
 def _units() -> dict[str, tuple[str, Fraction]]:
@@ -35,6 +40,10 @@ def _units() -> dict[str, tuple[str, Fraction]]:
             *spellings, factor = unit.split()
             for spelling in spellings:
                 found[spelling] = (dimension, Fraction(factor))
+    for unit in _WITH_PREFIX:
+        dimension, size = found[unit]
+        for prefix, power in _PREFIXES.items():
+            found.setdefault(prefix + unit, (dimension, size * Fraction(10) ** power))
     return found
 
 
@@ -47,13 +56,15 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """The dimensions of a unit, with their powers, and its size; None where it is no unit of measure."""
     text = re.sub(r"(?i)\bdegrees? (?=celsius|fahrenheit)|°(?=celsius|fahrenheit)", "", unit)
     text = re.sub(r"\bper\b", "/", text.strip(" .").replace("²", "^2").replace("³", "^3").replace("*", " "))
-    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(text.lower(), "mol/L" if text == "M" else text)
+    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(
+        text.lower(), "mol/L" if text in ("M", "molar") else text
+    )
     dimensions: dict[str, int] = {}
     size = Fraction(1)
     for place, side in enumerate(text.split("/")):
         power_ahead = 1
         words = side.split()
-        if not words:
+        if not words and (place or "/" not in text):
             return None
         for word in words:
             if word.lower() in _WORDS_OF_POWER:
@@ -81,12 +92,13 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
 
 
 def _known(word: str) -> tuple[str, Fraction] | None:
+    mixed = word[:1].islower() and not word.islower()  # mM is no mm
     for one in (
         word,
-        word.lower(),
+        word if mixed else word.lower(),
         word.rstrip("."),
-        word.lower().removesuffix("s"),
-        word.lower().removesuffix("es"),
+        word if mixed else word.lower().removesuffix("s"),
+        word if mixed else word.lower().removesuffix("es"),
     ):
         if one in _UNITS and (len(one) > 1 or one == word):
             return _UNITS[one]

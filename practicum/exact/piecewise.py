@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from practicum.exact.maths_trees import Apply, Tree, Words, names, replaced
@@ -52,23 +52,26 @@ def _same_on_the_line(golds: list[Piece], givens: list[Piece], same: Same) -> bo
         raise NotASetError
     points, found = cut(conditions, ["and"] * len(conditions))
     held = iter(found)
-    size = 2 * len(points) + 1
-    cells = [[True] * size if one.condition == OTHERWISE else next(held) for one in pieces]
+    cells = [None if one.condition == OTHERWISE else next(held) for one in pieces]
     (letter,) = letters
-    for cell in range(size):
-        values = []
-        for side, first in ((golds, 0), (givens, len(golds))):
-            taken = (one.value for place, one in enumerate(side, first) if cells[place][cell])
-            values.append(next(taken, None))
+    for cell in range(2 * len(points) + 1):
+        sides = [_taken(golds, cells[: len(golds)], cell), _taken(givens, cells[len(golds) :], cell)]
         if cell % 2:
-            point = points[cell // 2]
-            values = [None if one is None else replaced(one, letter, point) for one in values]
-        one, other = values
-        if (one is None) != (other is None):
+            sides = [[replaced(one, letter, points[cell // 2]) for one in side] for side in sides]
+        if bool(sides[0]) != bool(sides[1]):
             return False
-        if one is not None and other is not None and not same(one, other):
+        # Cases that overlap must agree where they do.
+        values = [*sides[0], *sides[1]]
+        if not all(same(values[0], one) for one in values[1:]):
             return False
     return True
+
+
+def _taken(pieces: Sequence[Piece], cells: Sequence[list[bool] | None], cell: int) -> list[Tree]:
+    """The values that a function has on a part of the line; those of "otherwise" where no other is taken."""
+    rows = list(zip(pieces, cells, strict=True))
+    taken = [one.value for one, held in rows if held is not None and held[cell]]
+    return taken or [one.value for one, held in rows if held is None]
 
 
 def _same_one_by_one(golds: list[Piece], givens: list[Piece], same: Same) -> bool:

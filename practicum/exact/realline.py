@@ -12,7 +12,7 @@ from practicum.exact.maths_trees import Apply, Group, Number, Relation, Symbol, 
 
 INFINITE = Symbol("∞")
 MINUS_INFINITE = Apply("neg", (INFINITE,))
-MAX_ENDS = 24
+MAX_ENDS = 48
 _ORDERS = frozenset("<>≤≥")
 TURNED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from practicum.audit.fuzz.anatomy import Anatomy, Form, learned
 from practicum.audit.fuzz.command import Config, Result, run
 from practicum.audit.fuzz.fuzz import NEEDS_ANOTHER
-from practicum.audit.fuzz.odd import numbers_turned
+from practicum.audit.fuzz.odd import numbers_turned, odd_probes, slow_probes
 from practicum.audit.fuzz.permitted import demands, permitted
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import is_python
@@ -353,3 +353,72 @@ def test_what_is_forbidden_to_be_repeated_is_not_taken_for_allowed() -> None:
             ("\\boxed{11}",),
         )
         assert not [one for one in permitted(learned([row, row]), 0) if one.text.count("boxed") > 1]
+
+
+NOTHING_OF_THE_KIND = {
+    "begins all of its lines": ("Return nested JSON and no words.", ['{\n  "a": {\n    "b": 1\n  }\n}']),
+    "the other way round": (
+        "Bob, Ann, Cy and Di sit in a circle. List them in alphabetical order.",
+        ["Ann, Bob, Cy, Di"],
+    ),
+    "in bold, as the prompt allows": (
+        "You may not use markdown. The last line is 'Answer: N'. What is 3+4?",
+        ["Answer: 7", "I add.\nAnswer: 7"],
+    ),
+    "as punctuation is free": (
+        "Punctuation is not ignored. The second word is apple.",
+        ["The apple is red now."],
+    ),
+    "written out": (
+        "Example call: get_weather(city='Paris', unit='C'). Call it for Oslo in the usual unit, as JSON.",
+        ['{"city": "Oslo"}'],
+    ),
+    "in raised digits": ("Write 320000 in standard form, as a x 10^b.", ["3.2 x 10^5"]),
+    "has words": ("Name a war of 1950; nothing before 1901 counts.", ["Korean War", "It is the Korean War."]),
+    "of what is counted": (
+        "Write exactly two sentences with one or more emojis.",
+        ["It is hot \U0001f600. It rains \U0001f600."],
+    ),
+    "is in English": ("What is the only Greek letter that stands for wavelength?", ["\u03bb"]),
+    '"confidence": NaN': (
+        "Give JSON with the answer and a confidence (a number, which is not graded). 3+4?",
+        ['{"answer": 7, "confidence": 0.5}', '{"answer": 7, "confidence": 1}'],
+    ),
+    "as it was": ("Simplify if possible: x^2 + 5x + 1", ["x^2+5x+1"]),
+    "glued": ("Give a code; only it is read. A suffix such as -x may follow.", ["AB-12"]),
+    "too seldom": ("Use the word run in any form exactly twice.", ["I run and we run."]),
+    "begins with another letter": ("Lines that start with a name count.", ["A knight is Bo.\nBo: knight"]),
+}  # fmt: skip
+"""What a probe says -> a prompt that asks for nothing of the kind, and right replies to it."""
+
+
+@pytest.mark.parametrize("said", NOTHING_OF_THE_KIND)
+def test_a_prompt_that_asks_for_nothing_of_the_kind_has_no_such_probe(said: str) -> None:
+    prompt, good = NOTHING_OF_THE_KIND[said]
+    answer = '{"answer": 7}' if "confidence" in said else good[0]
+    rows = (FuzzRow(Prompt(prompt, data={"answer": answer}), tuple(good), ("No.",)),)
+    assert not [one for one in probes(learned(rows)) if said in one.what or said in one.text]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "good"),
+    [
+        ("Use f(a: int = 1, /, b: int = 2). Reply with JSON.", '{"a": 1}'),
+        ('Use f(a: str = "\ud83d").', '{"a": "x"}'),
+        ("Use f(a: int = " + "-" * 20000 + "1).", '{"a": 1}'),
+        ("The age is an integer.", f'{{"age": {"9" * 400}}}'),
+        ("They sit at a round table.", "we sat " + "and we sat " * 40 + "!"),
+        ("f(" + "=" * 20000, "y"),
+        ("\u201c" * 20000 + " fix it", "y"),
+        ("Say something.", " " * 20000),
+        ("Say something.", "a\n" * 20000),
+        ("", ""),
+    ],
+)
+def test_odd_prompts_and_replies_take_no_time_and_no_tool_down(prompt: str, good: str) -> None:
+    rows = (FuzzRow(Prompt(prompt, data={"answer": good}), (good,) if good else (), ()),)
+    started = time.process_time()
+    anatomy = learned(rows)
+    made = [*probes(anatomy), *odd_probes(anatomy, 0, 0, 1), *slow_probes(anatomy, 0)]
+    assert made
+    assert time.process_time() - started < 20, "a fraction of a second, alone"

@@ -114,7 +114,8 @@ def _by_words(prompt: str, good: str, data: FuzzRow) -> Iterator[tuple[str, str]
     for found in OFTEN.finditer(prompt):
         word, often = found[1], {"once": 1, "twice": 2}.get(found[3].casefold()) or number_named(found[3])
         places = [*re.finditer(rf"\b{re.escape(word)}\b", good, re.IGNORECASE)]
-        if 1 <= often <= len(places) and word not in forbidden:
+        free = re.search(r"\b(?:any|other|inflected) forms?\b|\bpart of\b", prompt, re.IGNORECASE)
+        if 1 <= often <= len(places) and word not in forbidden and not free:
             # A longer word is another one: "art" in "party".
             for other in ("thing", f"{word.lower()}xy", f"un{word.lower()}ed"):
                 kept = good

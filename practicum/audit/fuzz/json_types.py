@@ -45,6 +45,8 @@ NO_OTHER_KEYS = re.compile(
 )
 """How prompts say that a JSON object has no other keys."""
 MOST = 24
+MOST_WHOLE = 10**15
+"""Whole numbers that a float still tells from their neighbours' halves."""
 DEEP = 60
 Path = tuple[str | int, ...]
 
@@ -158,14 +160,16 @@ def mistyped(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 
 def not_finite(row: int, data: FuzzRow) -> Iterator[Probe]:
-    """Right JSON with NaN, which no comparison refuses, for all of its numbers or the last of them, where the
-    gold answer has one of these or the prompt names their type."""
+    """Right JSON with NaN, which no comparison refuses, for all numbers that the gold answer has, or one."""
     gold = data.answer if isinstance(data.answer, (dict, list)) else json_of(data.gold)
     fixed = {json.dumps(value) for _, value in leaves(gold)} if gold is not None else set()
-    named = bool({"number", "integer"} & set(declared_types(data).values()))
     for reply in replies(data.good[:2]):
-        numbers = [path for path, value in leaves(reply.value) if type_of(value) == "number"]
-        if not numbers or not (named or any(json.dumps(at(reply.value, path)) in fixed for path in numbers)):
+        numbers = [
+            path
+            for path, value in leaves(reply.value)
+            if type_of(value) == "number" and json.dumps(value) in fixed
+        ]
+        if not numbers:
             continue
         for content, name in ((float("nan"), "NaN"), (float("inf"), "Infinity")):
             every = reply.value
@@ -229,7 +233,7 @@ def _near(value: Any, declared: str, prompt: str) -> Iterator[tuple[str, Any]]:
         yield "true or false for a number", bool(value)
         if declared:
             yield "a text for a number", str(value)
-        if declared == "integer":
+        if declared == "integer" and abs(value) < MOST_WHOLE:
             yield "a fraction for a whole number", value + 0.5
             if NO_POINT.search(prompt):
                 yield "a decimal for a whole number", float(value)

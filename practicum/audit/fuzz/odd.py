@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot, marked
-from practicum.audit.fuzz.damage import MOST_PARTS, SEPARATORS, split, without
+from practicum.audit.fuzz.damage import LONGEST, MOST_PARTS, SEPARATORS, split, without
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import BLOCK
 
@@ -368,6 +368,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
 
 def _shortened(good: str) -> Iterator[str]:
     """A right reply without one of its parts: what is nearly right may hang on chance."""
+    if len(good) > LONGEST:
+        return
     for name, separator in SEPARATORS:
         parts, gaps = split(good, separator)
         if name in ("line", "item", "phrase", "word") and 2 <= len(parts) <= MOST_PARTS:

@@ -53,23 +53,23 @@ _CENTS = re.compile(
     re.IGNORECASE,
 )
 """How a prompt shows that 12.5 and 12.50 are one amount."""
-_SIGNATURE = re.compile(r"\b[A-Za-z_]\w*\(([^()]*=[^()]*)\)")
+_SIGNATURE = re.compile(r"\b[A-Za-z_]\w{0,60}\([^()]{0,300}\)")
 """A function as Python declares it, with values for parameters that are left out."""
 _NO_DEFAULTS = re.compile(
-    r"\b(?:leave out|omit|only|without|do not|don't|never)\b[^.;]{0,50}"
+    r"\b(?:leave out|omit|only|just|without|do not|don't|never)\b[^.;]{0,50}"
     r"\b(?:defaults?|need\w*|required|necessary|given|asked|ask\w*|named|mentioned|stated)\b",
     re.IGNORECASE,
 )
 """How a prompt may forbid arguments that say the default."""
 _PUNCTUATION = re.compile(
-    r"\bpunctuation\b[^.;]{0,25}"
-    r"\b(?:free|ignored|does not (?:matter|count)|is not (?:counted|graded|checked))\b",
+    r"(?<!without )\bpunctuation (?:marks? )?"
+    r"(?:is (?:free|ignored|up to you)|does not (?:matter|count)|is not (?:counted|graded|checked))\b",
     re.IGNORECASE,
 )
 """How a prompt says that marks beside words do not count."""
 _MARKDOWN = re.compile(
     r"\bmarkdown\b[^.;]{0,30}\b(?:if you (?:like|want|wish)|(?:is|are) (?:fine|allowed|welcome|ok\w*))\b"
-    r"|\b(?:may|can|free to|allowed to)\b[^.;]{0,30}\b(?:markdown|bold|emphasi[sz]e)\b",
+    r"|\b(?:may|can|free to|allowed to)\b(?![^.;]{0,30}\b(?:not|no|never)\b)[^.;]{0,30}\b(?:markdown|bold)\b",
     re.IGNORECASE,
 )
 """How a prompt allows emphasis."""
@@ -159,16 +159,20 @@ def _declared(signature: str) -> tuple[list[str], dict[str, Any]]:
     """The parameters' names and the plain defaults of a Python signature; empty where it is none."""
     try:
         function = ast.parse(f"def {signature}: ...").body[0]
-    except SyntaxError:
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return [], {}
     assert isinstance(function, ast.FunctionDef)
-    names = [one.arg for one in (*function.args.args, *function.args.kwonlyargs)]
-    plain = function.args.defaults
+    plain = [*function.args.posonlyargs, *function.args.args]
+    defaults = function.args.defaults
     pairs = [
-        *zip(function.args.args[len(function.args.args) - len(plain) :], plain, strict=True),
+        *zip(plain[len(plain) - len(defaults) :], defaults, strict=True),
         *zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True),
     ]
-    return names, {
+    every = [*plain, *function.args.kwonlyargs]
+    if not all(one.annotation for one in every):
+        # A call that is shown as an example has no types.
+        return [], {}
+    return [one.arg for one in every], {
         one.arg: value.value
         for one, value in pairs
         if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, float, bool))

@@ -31,6 +31,8 @@ FACT = re.compile(
 )
 """What is a fact wherever a prompt has it: a quoted text, a number, a name within a sentence."""
 KINDS_OF_FACT = 4
+LONGEST_PROMPT = 4000
+"""Letters of a prompt that are looked through for facts."""
 FORM_ALONE = re.compile(
     r"\bonly the (?:form|format|length|layout) (?:is|counts|matters)\b|\b(?:content|topic|subject|meaning)\b"
     r"[^.;]{0,20}\b(?:free|up to you|does not matter|is not (?:graded|checked|judged))",
@@ -165,7 +167,7 @@ def _facts(anatomy: Anatomy, row: int, kind: int) -> dict[int, str]:
     """What is listed (kind 0), quoted, a number or a name (1 to 3), by its place in the prompt: if all right
     replies to the row have it and those to other rows do not."""
     data = anatomy.rows[row]
-    prompt, found = data.prompt.text, dict[int, str]()
+    prompt, found = data.prompt.text[:LONGEST_PROMPT], dict[int, str]()
     if kind == 0:
         for listed in NAMES.finditer(prompt):
             for word in re.finditer(r"[^\W\d_]{3,}", listed[1]):

@@ -228,7 +228,10 @@ def _paragraphs(text: str, prompt: str) -> Iterator[Edit]:
 def _powers(text: str, prompt: str) -> Iterator[Edit]:
     """Powers of ten with raised digits, as they are printed, and with braces around the exponent."""
     found = POWER.search(text)
-    if found is None or "\\" in text or not SCIENTIFIC.search(prompt):
+    spelled = (
+        re.search(r"\^|\bcaret\b|\bexactly\b|\bcopy\b|\bpython\b", prompt, re.IGNORECASE) or "**" in text
+    )
+    if found is None or spelled or re.search(r"[\\{`\"]\s*\w*\s*:|\\", text) or not SCIENTIFIC.search(prompt):
         return
     power = found[1] or found[2]
     for what, written in (

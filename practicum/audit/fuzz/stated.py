@@ -16,7 +16,9 @@ from practicum.audit.fuzz.permitted import demands
 from practicum.audit.fuzz.probe import Probe, refused
 from practicum.audit.fuzz.rows import FuzzRow
 
-INDENTED = re.compile(r"\b(?:indent\w*|nest(?:ed|ing))\b", re.IGNORECASE)
+INDENTED = re.compile(
+    r"\b(?:indent(?:ed|ation|s)?|outline)\b(?!.*\b(?:JSON|HTML|XML|Python|code)\b)", re.IGNORECASE | re.DOTALL
+)
 SCRIPTS = (
     "cyrillic", "greek", "hangul", "hiragana", "katakana", "kanji", "hanzi", "hebrew", "arabic", "devanagari",
     "thai", "georgian", "armenian", "russian", "ukrainian", "bulgarian", "japanese", "korean", "chinese",
@@ -24,7 +26,8 @@ SCRIPTS = (
 )  # fmt: skip
 """Scripts, and languages that have one of their own."""
 IN_SCRIPT = re.compile(
-    rf"\b(?:{'|'.join(SCRIPTS)})\b[^.;:]{{0,25}}\bonly\b|\bonly\b[^.;:]{{0,25}}\b(?:{'|'.join(SCRIPTS)})\b",
+    rf"\bin (?:\w+ )?(?:{'|'.join(SCRIPTS)})\b[^.;:]{{0,20}}\bonly\b"
+    rf"|\bonly in (?:\w+ )?(?:{'|'.join(SCRIPTS)})\b",
     re.IGNORECASE,
 )
 MOSTLY = 0.6
@@ -33,12 +36,14 @@ IN_ENGLISH = "In plain English I would say that what was asked for here is simpl
 NOTHING_BEFORE = re.compile(
     r"\b(?:nothing|no (?:other )?(?:text|words?|preamble|introduction|comments?)) (?:else )?"
     r"(?:may |must |can )?(?:(?:stand|come|be|appear)s? )?(?:before|in front of)\b"
+    r"(?= (?:it|that|this|them|the|your)\b|[.,;])"
     r"|\bwithout (?:any )?preamble\b",
     re.IGNORECASE,
 )
 NOTHING_AFTER = re.compile(
     r"\b(?:nothing|no (?:other )?(?:text|words?|comments?)) (?:else )?"
-    r"(?:may |must |can )?(?:(?:stand|come|be|appear|follow)s? )?(?:after|behind|follows?)\b",
+    r"(?:may |must |can )?(?:(?:stand|come|be|appear)s? )?(?:after|behind)\b"
+    r"(?= (?:it|that|this|them|the|your)\b|[.,;])",
     re.IGNORECASE,
 )
 CHANGE = re.compile(
@@ -48,6 +53,11 @@ CHANGE = re.compile(
     re.IGNORECASE,
 )
 """How prompts ask for a text of theirs in another form."""
+UNLESS = re.compile(
+    r"\bif (?:possible|needed|necessary|there (?:is|are) any)\b|\bwhere needed\b", re.IGNORECASE
+)
+"""How prompts say that there may be nothing to change."""
+ORDER = re.compile(r"\b(?:reverse|sort|reorder|rearrange)\b", re.IGNORECASE)
 LONGEST_SOURCE = 1500
 MARKS = (
     (re.compile(r"\[[^\[\]\n]+\]"), "[another one]", r"\b(?:brackets?|placeholders?)\b"),
@@ -111,7 +121,7 @@ def _other_script(prompt: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
     for good in data.good[:2]:
         letters = [one for one in good if one.isalpha()]
         own = [one for one in letters if not unicodedata.name(one, "").startswith("LATIN")]
-        if letters and len(own) > MOSTLY * len(letters):
+        if len(letters) > 2 and len(own) > MOSTLY * len(letters):
             yield "is in English for the most part", IN_ENGLISH + good
             yield "is in English for the most part", f"{good} {IN_ENGLISH.strip(' :')}."
 
@@ -129,11 +139,11 @@ def _counted(prompt: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
     """One mark too many or too few, where a prompt says exactly how many there are."""
     for pattern, more, names in MARKS:
         named = re.search(
-            rf"\bexactly {COUNT} (?:[\w-]+ ){{0,2}}?(?:{names})|\bexactly {COUNT}\b[^.;:]{{0,40}}(?:{names})",
+            rf"\bexactly {COUNT} (?:(?!with |and |or |of )[\w-]+ )?(?:{names})",
             prompt,
             re.IGNORECASE,
         )
-        wanted = number_named(named[1] or named[2]) if named else 0
+        wanted = number_named(named[1]) if named else 0
         if wanted < 1 or not data.good or any(len(pattern.findall(one)) != wanted for one in data.good):
             continue
         for good in data.good[:2]:
@@ -149,13 +159,22 @@ def _unchanged(prompt: str, data: FuzzRow) -> Iterator[str]:
     """Texts of a prompt that asks for another form of them, where right replies are nearly such a text."""
     if not CHANGE.search(prompt) or not data.good:
         return
-    quoted = [found[1] for found in re.finditer(r"[\"\u201c]([^\"\u201d\n]{8,})[\"\u201d]", prompt)]
+    if UNLESS.search(prompt):
+        return
+    quoted = [found[1] for found in re.finditer(r"[\"\u201c]([^\"\u201c\u201d\n]{8,400})[\"\u201d]", prompt)]
     parts = [*quoted, prompt.rpartition(": ")[2], *prompt.split("\n")[1:], prompt.partition(": ")[2]]
     known = {_bare(good) for good in data.good} | {_bare(data.gold)}
     for part in dict.fromkeys(one.strip() for one in parts):
         near = len(part) >= 8 and len(part) <= LONGEST_SOURCE
+        same = any(sorted(_letters(part)) == sorted(_letters(good)) for good in data.good)
+        if same and not ORDER.search(prompt):
+            continue
         if near and _bare(part) not in known and all(_alike(part, good) for good in data.good[:2]):
             yield part
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\s.]", "", text.casefold())
 
 
 def _bare(text: str) -> str:
@@ -202,7 +221,11 @@ def _broken_calls(data: FuzzRow) -> Iterator[str]:
             yield bad[: block.start(2)] + broken + bad[block.end(2) :]
 
 
-ALONE = re.compile(r"\b(?:only|alone|nothing else|no other (?:text|words?)|just the)\b", re.IGNORECASE)
+ALONE = re.compile(
+    r"\b(?:reply|respond|answer|output|return|give)\b[^.;]{0,40}\b(?:only|alone|nothing else)\b",
+    re.IGNORECASE,
+)
+MORE_ALLOWED = re.compile(r"\b(?:suffix|prefix|may)\b", re.IGNORECASE)
 CODE_LIKE = re.compile(r"(?=.*\d)(?=.*[A-Za-z/_-])[\w/.:#-]{3,24}")
 JUNK = "zq"
 
@@ -212,7 +235,11 @@ def _glued(row: int, prompt: str, data: FuzzRow) -> Iterator[Probe]:
     ends it is as wrong: a reward that pays one and refuses the other looks at one end alone."""
     for good in data.good[:2]:
         code = good.strip()
-        if not ALONE.search(prompt) or not all(CODE_LIKE.fullmatch(one.strip()) for one in data.good):
+        if (
+            not ALONE.search(prompt)
+            or MORE_ALLOWED.search(data.prompt.text)
+            or not all(CODE_LIKE.fullmatch(one.strip()) for one in data.good)
+        ):
             continue
         for what, text in (("behind", f"{code}{JUNK}"), ("before", f"{JUNK}{code}")):
             said = f"with letters glued {what} it"

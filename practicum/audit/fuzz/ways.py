@@ -32,26 +32,35 @@ MOST_WAYS = 1000
 
 
 RING = re.compile(r"\b(?:round table|(?:in|round|around) (?:a|the) (?:circle|ring))\b", re.IGNORECASE)
-TURNED = re.compile(r"\b(?:clockwise|left|right|direction|order given|starting with)\b", re.IGNORECASE)
+TURNED = re.compile(
+    r"\b(?:clockwise|left|right|direction|order given|starting with|alphabetical\w*|passed|sorted)\b",
+    re.IGNORECASE,
+)
 """How prompts say which way round a ring is read."""
-LISTED = re.compile(r"[\w' ]+(?:(?:, | - |, and | and )[\w' ]+){2,}[.\s]*")
 
 
 def other_way_round(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """A ring read the other way round, where the prompt names no direction."""
+    """A ring read the other way round, where the prompt names no direction and the right replies to the row
+    begin with different ones of it."""
     prompt = anatomy.rows[row].prompt.text
     if not RING.search(prompt) or TURNED.search(prompt):
         return
-    for text in anatomy.rows[row].good[:2]:
-        slot = marked(text) or Slot(text, 0, len(text))
+    slots = [marked(text) or Slot(text, 0, len(text)) for text in anatomy.rows[row].good]
+    rings = [slot.value.strip().rstrip(". ").split(", ") for slot in slots]
+    turned = [names for names in rings[1:] if names != rings[0] and sorted(names) == sorted(rings[0])]
+    if not any(_follows(names, rings[0]) for names in turned) or len(rings[0]) < 4:
+        return
+    for text, slot, names in list(zip(anatomy.rows[row].good, slots, rings, strict=True))[:2]:
         value = slot.value.strip()
-        if not LISTED.fullmatch(value):
-            continue
-        names = re.split(r", | - ", value.rstrip(". "))
         end = value[len(value.rstrip(". ")) :]
         what = "that gives its ring the other way round"
-        for turned in (names[::-1], [names[0], *names[:0:-1]]):
-            yield Probe(row, slot.filled(", ".join(turned) + end), "other_way", "paid", what, base=text)
+        for other in (names[::-1], [names[0], *names[:0:-1]]):
+            yield Probe(row, slot.filled(", ".join(other) + end), "other_way", "paid", what, base=text)
+
+
+def _follows(names: list[str], ring: list[str]) -> bool:
+    """Whether names are a ring from another place on."""
+    return any(names == ring[place:] + ring[:place] for place in range(1, len(ring)))
 
 
 def other_ways(anatomy: Anatomy, row: int) -> Iterator[Probe]:
