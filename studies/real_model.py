@@ -273,7 +273,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
                     f"real-model-{part.replace('_', '-')}-{way}",
                     f"{part}: {told[way]}",
                     gains[way],
-                    "above 0" if way == "true" else "not above 5",
+                    "above 0" if way == "true" else "at most 5",
                     "percentage points",
                 ),
             }
