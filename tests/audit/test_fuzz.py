@@ -64,7 +64,7 @@ def answered(*flags: str) -> Result | str:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_faults_are_named_and_sound_rewards_are_not(name: str, tmp_path: Path) -> None:
-    result = fuzzed(name, tmp_path, "--budget=1600", "--seconds=600")
+    result = fuzzed(name, tmp_path, "--budget=1600", "--seconds=36000")
     kind = CASES[name][1]
     kinds = {one.kind for one in result.findings}
     assert kind in kinds if kind != "clean" else not kinds, [one.sentence for one in result.findings]
@@ -77,7 +77,7 @@ def test_programs_that_solve_nothing_are_named(
 ) -> None:
     # Each program that hangs is waited for.
     monkeypatch.setattr("practicum.audit.fuzz.fuzz.MOST_SLOW", 1)
-    result = fuzzed(name, tmp_path, "--budget=260", "--seconds=600")
+    result = fuzzed(name, tmp_path, "--budget=260", "--seconds=36000")
     assert "false_accept" in {one.kind for one in result.findings}
 
 
@@ -249,7 +249,7 @@ def test_the_page_shows_prompt_and_honest_reply_beside_each_finding_and_how_many
 
 def test_one_fault_is_one_finding(tmp_path: Path) -> None:
     """The gold number anywhere in the reply is paid, which a dozen kinds of text show."""
-    found = fuzzed("anywhere", tmp_path, "--budget=1600", "--seconds=600").findings
+    found = fuzzed("anywhere", tmp_path, "--budget=1600", "--seconds=36000").findings
     assert [one.kind for one in found] == ["false_accept"]
     assert len(found[0].evidence) >= 4
 
@@ -470,7 +470,7 @@ def test_exact_match_in_any_form_is_not_accused(
         f"--reward={file}:reward",
         f"--data={rows_file(tmp_path, rows)}",
         "--budget=1200",
-        "--seconds=600",
+        "--seconds=36000",
     ]
     found = run(load(Config, None, flags)).findings
     assert not found, [(one.sentence, one.completion) for one in found]

@@ -196,7 +196,7 @@ def test_the_whole_search_names_them(name: str, tmp_path: Path) -> None:
         f"--reward={module_of(name).__file__}:{name}",
         f"--data={data}",
         "--budget=1600",
-        "--seconds=600",
+        "--seconds=36000",
     ]
     result: Result = run(load(Config, None, flags))
     kinds = {one.kind for one in result.findings}
