@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from practicum.exact.expression import word_set
+from practicum.exact.maths_values import SUBSCRIPTS
 
 _ELEMENTS = word_set(
     """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb
@@ -13,7 +14,6 @@ _ELEMENTS = word_set(
     Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"""
 )
 _SUBSCRIPT = re.compile(r"(?<=[A-Za-z)\]])_(?:\{(\d{1,3})\}|(\d))(?!\d)")
-_RAISED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _STYLED = re.compile(r"\\(?:mathrm|text|ce|rm)\s*\{((?:[^{}]|\{\d{1,3}\})*)\}")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?\d{0,3}|[()\[\]]\d{0,3})+")
 
@@ -21,10 +21,10 @@ _FORMULA = re.compile(r"(?:[A-Z][a-z]?\d{0,3}|[()\[\]]\d{0,3})+")
 def formula_of(text: str) -> str:
     r"""A chemical formula without marks of subscripts: H2O for \mathrm{H_2O}; "" for anything else.
 
-    It has only elements in it, and more than one, or a number.
+    It has a number, and nothing but elements and brackets beside.
     """
     bare = text.strip().strip("$").strip()
-    bare = _STYLED.sub(r"\1", bare).translate(_RAISED)
+    bare = _STYLED.sub(r"\1", bare).translate(SUBSCRIPTS)
     bare = _SUBSCRIPT.sub(lambda found: found[1] or found[2], bare)
     if not _FORMULA.fullmatch(bare) or not re.search(r"\d", bare):
         return ""

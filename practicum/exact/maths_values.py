@@ -45,7 +45,7 @@ _BEGINS = frozenset(
 )  # fmt: skip
 AFTER_INTERVAL = frozenset(("end", ",", ";", "\n", "∪", "∩", "∖", ")", "}", "}}", "and", "or"))
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _INVERSE = {
     "sin": "asin",
     "cos": "acos",
@@ -249,7 +249,7 @@ class ValueReader(Cursor, ABC):
         raise ParseError(f"a subscript {written!r} follows no name")
 
     def _subscript_text(self) -> str:
-        text = self.next.text.translate(_SUBSCRIPTS)
+        text = self.next.text.translate(SUBSCRIPTS)
         self.index += 1
         if text != "_":
             return text

@@ -28,7 +28,7 @@ _AXES = (("i", "j", "k"), ("i_hat", "j_hat", "k_hat"))
 def as_vector(tree: Tree, other: Tree) -> Tree:
     """2i - j + 4k as ⟨2, -1, 4⟩ where another answer is a vector with as many parts; else the tree itself."""
     rows = rows_of(other)
-    if rows is None or not isinstance(tree, Apply) or isinstance(other, Apply):
+    if rows is None or not isinstance(tree, Apply):
         return tree
     size = len(rows[0]) if len(rows) == 1 else len(rows)
     terms = tree.arguments if tree.operation == "+" else (tree,)

@@ -28,9 +28,11 @@ _TABLE = {
 }  # fmt: skip
 
 
-_MOLAR = {"M": "mol/L", "molar": "mol/L", "mM": "mmol/L", "µM": "µmol/L", "nM": "nmol/L"}
+_MOLAR = {"M": "mol/L", "molar": "mol/L", "mM": "mmol/L", "µM": "µmol/L", "μM": "μmol/L", "nM": "nmol/L"}
+"""Moles in a litre, of which each prefix makes a unit."""
 _WITH_PREFIX = ("m", "g", "s", "L", "W", "J", "N", "V", "A", "Hz", "Pa", "Ω", "mol", "C")
 _PREFIXES = {"G": 9, "M": 6, "k": 3, "c": -2, "m": -3, "µ": -6, "μ": -6, "n": -9, "p": -12}
+"""Powers of ten; the micro sign and the Greek letter are two characters."""
 
 
 def _units() -> dict[str, tuple[str, Fraction]]:
@@ -47,7 +49,8 @@ def _units() -> dict[str, tuple[str, Fraction]]:
     return found
 
 
-_UNITS = _units()
+UNITS = _units()
+"""Spelling -> its dimension and its size there."""
 _POWER = re.compile(r"\^?(-?[0-9])$")
 _WORDS_OF_POWER = {"square": 2, "sq": 2, "cubic": 3}
 
@@ -56,9 +59,7 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """The dimensions of a unit, with their powers, and its size; None where it is no unit of measure."""
     text = re.sub(r"(?i)\bdegrees? (?=celsius|fahrenheit)|°(?=celsius|fahrenheit)", "", unit)
     text = re.sub(r"\bper\b", "/", text.strip(" .").replace("²", "^2").replace("³", "^3").replace("*", " "))
-    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(
-        text.lower(), "mol/L" if text in ("M", "molar") else text
-    )
+    text = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h"}.get(text.lower(), _MOLAR.get(text, text))
     dimensions: dict[str, int] = {}
     size = Fraction(1)
     for place, side in enumerate(text.split("/")):
@@ -87,7 +88,7 @@ def measure(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     liters = dimensions.pop("volume", 0)  # a liter is a cubic decimeter
     if liters:
         dimensions["length"] = dimensions.get("length", 0) + 3 * liters
-        size /= 1000**liters
+        size /= Fraction(1000) ** liters
     return tuple(sorted((name, power) for name, power in dimensions.items() if power)), size
 
 
@@ -100,6 +101,6 @@ def _known(word: str) -> tuple[str, Fraction] | None:
         word if mixed else word.lower().removesuffix("s"),
         word if mixed else word.lower().removesuffix("es"),
     ):
-        if one in _UNITS and (len(one) > 1 or one == word):
-            return _UNITS[one]
+        if one in UNITS and (len(one) > 1 or one == word):
+            return UNITS[one]
     return None

@@ -17,6 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from practicum.errors import InputError
+from practicum.exact import measures
 from practicum.exact.command import command, judge_lines
 from practicum.exact.gold_answers import is_readable, judge_answer, judge_completion
 
@@ -46,6 +47,17 @@ def test_each_case_is_judged_as_by_hand(case: dict[str, Any]) -> None:
     lost = [answer for answer in case["right"] if not is_right(gold, answer)]
     paid = [answer for answer in case["wrong"] if is_right(gold, answer)]
     assert (lost, paid) == ([], [])
+
+
+@given(
+    st.lists(st.sampled_from(sorted(measures.UNITS)), min_size=2, max_size=2),
+    st.sampled_from(("", "^2", "^3")),
+)
+def test_the_size_of_every_unit_over_every_unit_is_exact(units: list[str], power: str) -> None:
+    found = measures.measure(f"{units[0]}/{units[1]}{power}")
+    assert found is None or isinstance(found[1], Fraction)
+    for gold, answer in (units, units[::-1]):
+        judge_answer(f"5 {gold}/{answer}{power}", f"7 {answer}/{gold}{power}")
 
 
 fractions = st.fractions(-500, 500, max_denominator=60)

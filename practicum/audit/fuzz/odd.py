@@ -259,13 +259,12 @@ def _blocks_repeated(goods: Sequence[str]) -> Iterator[str]:
     pattern that repeats what it may split in two ways tries all of them."""
     for good in goods[:2]:
         block = re.search(r"<(\w+)>.*?</\1>\s*", good, re.DOTALL) or re.search(r".+\n", good)
-        rest = good[block.end() :] if block else ""
         if block is None:
             continue
+        rest = good[block.end() :]
         cut = rest[: rest.rfind("<")] if "<" in rest else rest[: len(rest) // 2]
         for gap in ("", "\n", " "):
-            many = (block[0].strip() + (gap or "\n")) * MANY_BLOCKS
-            yield f"{many}{cut}" if gap else many.replace("\n", "") + cut
+            yield (block[0].strip() + gap) * MANY_BLOCKS + cut
         yield (block[0].strip() + "  \n ") * MANY_BLOCKS
 
 

@@ -58,7 +58,9 @@ UNLESS = re.compile(
 )
 """How prompts say that there may be nothing to change."""
 ORDER = re.compile(r"\b(?:reverse|sort|reorder|rearrange)\b", re.IGNORECASE)
+"""How prompts ask for the same parts in another order."""
 LONGEST_SOURCE = 1500
+"""Letters of a text that was to be changed."""
 MARKS = (
     (re.compile(r"\[[^\[\]\n]+\]"), "[another one]", r"\b(?:brackets?|placeholders?)\b"),
     (re.compile(r"<[^<>\n/]+>(?!.*</)"), "<another one>", r"\bplaceholders?\b"),
@@ -72,6 +74,15 @@ MARKS = (
     (re.compile(r"https?://\S+"), "https://example.org/another", r"\b(?:links?|urls?)\b"),
 )
 """What may be counted: how it is written, one more of it, and what prompts call it."""
+BLOCK = re.compile(r"<(\w+)>\s*(\{.*?\})\s*</\1>", re.DOTALL)
+ALONE = re.compile(
+    r"\b(?:reply|respond|answer|output|return|give)\b[^.;]{0,40}\b(?:only|alone|nothing else)\b",
+    re.IGNORECASE,
+)
+"""How prompts want a reply that is nothing else."""
+MORE_ALLOWED = re.compile(r"\b(?:suffix|prefix|may)\b", re.IGNORECASE)
+CODE_LIKE = re.compile(r"(?=.*\d)(?=.*[A-Za-z/_-])[\w/.:#-]{3,24}")
+JUNK = "zq"
 
 
 def against_the_prompt(row: int, data: FuzzRow) -> Iterator[Probe]:
@@ -157,19 +168,16 @@ def _counted(prompt: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
 
 def _unchanged(prompt: str, data: FuzzRow) -> Iterator[str]:
     """Texts of a prompt that asks for another form of them, where right replies are nearly such a text."""
-    if not CHANGE.search(prompt) or not data.good:
-        return
-    if UNLESS.search(prompt):
+    if not CHANGE.search(prompt) or UNLESS.search(prompt) or not data.good:
         return
     quoted = [found[1] for found in re.finditer(r"[\"\u201c]([^\"\u201c\u201d\n]{8,400})[\"\u201d]", prompt)]
     parts = [*quoted, prompt.rpartition(": ")[2], *prompt.split("\n")[1:], prompt.partition(": ")[2]]
     known = {_bare(good) for good in data.good} | {_bare(data.gold)}
     for part in dict.fromkeys(one.strip() for one in parts):
-        near = len(part) >= 8 and len(part) <= LONGEST_SOURCE
-        same = any(sorted(_letters(part)) == sorted(_letters(good)) for good in data.good)
-        if same and not ORDER.search(prompt):
+        if not 8 <= len(part) <= LONGEST_SOURCE or _bare(part) in known:
             continue
-        if near and _bare(part) not in known and all(_alike(part, good) for good in data.good[:2]):
+        same = any(sorted(_letters(part)) == sorted(_letters(good)) for good in data.good)
+        if all(_alike(part, good) for good in data.good[:2]) and (ORDER.search(prompt) or not same):
             yield part
 
 
@@ -205,9 +213,6 @@ def _other_meaning(prompt: str, data: FuzzRow) -> Iterator[tuple[str, str]]:
         yield "another word", " ".join([*words[:longest], "zebra", *words[longest + 1 :]])
 
 
-BLOCK = re.compile(r"<(\w+)>\s*(\{.*?\})\s*</\1>", re.DOTALL)
-
-
 def _broken_calls(data: FuzzRow) -> Iterator[str]:
     """Honest wrong replies whose block of JSON is broken too; the block is what is wrong, as no right reply
     has one."""
@@ -219,15 +224,6 @@ def _broken_calls(data: FuzzRow) -> Iterator[str]:
         bare = re.sub(r"\"(\w+)\":", r"\1:", inner)
         for broken in (inner[:-1], bare, inner.replace('"', "'"), inner.strip("{}")):
             yield bad[: block.start(2)] + broken + bad[block.end(2) :]
-
-
-ALONE = re.compile(
-    r"\b(?:reply|respond|answer|output|return|give)\b[^.;]{0,40}\b(?:only|alone|nothing else)\b",
-    re.IGNORECASE,
-)
-MORE_ALLOWED = re.compile(r"\b(?:suffix|prefix|may)\b", re.IGNORECASE)
-CODE_LIKE = re.compile(r"(?=.*\d)(?=.*[A-Za-z/_-])[\w/.:#-]{3,24}")
-JUNK = "zq"
 
 
 def _glued(row: int, prompt: str, data: FuzzRow) -> Iterator[Probe]:
