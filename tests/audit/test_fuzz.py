@@ -21,7 +21,7 @@ from practicum.audit.fuzz.command import Config, Result, audit, run
 from practicum.audit.fuzz.damage import damaged
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.findings import Finding
-from practicum.audit.fuzz.fuzz import merged
+from practicum.audit.fuzz.merged import merged
 from practicum.audit.fuzz.page import section
 from practicum.audit.fuzz.patterns import examples
 from practicum.audit.fuzz.probe import Probe

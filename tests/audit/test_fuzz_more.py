@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from practicum.audit.fuzz.anatomy import Anatomy, Form, learned
 from practicum.audit.fuzz.command import Config, Result, run
-from practicum.audit.fuzz.fuzz import NEEDS_ANOTHER
+from practicum.audit.fuzz.decided import NEEDS_ANOTHER
 from practicum.audit.fuzz.odd import numbers_turned, odd_probes, slow_probes
 from practicum.audit.fuzz.permitted import demands, permitted
 from practicum.audit.fuzz.probe import Probe
