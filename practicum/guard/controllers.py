@@ -25,16 +25,27 @@ MOST_PRICE = 5.0
 
 
 @dataclass(frozen=True)
+class KLPenalty:
+    """What training computes with: beta times an estimate of the KL, in the reward or in the loss."""
+
+    beta: float = 0.0
+    estimator: KLEstimator = "k1"
+    placement: Placement = "reward"
+
+
+@dataclass(frozen=True)
 class KLConfig(Ranged, section="update.kl"):
     """KL penalty to the reference policy (the model that practice started from)."""
 
     weight: Common[NonNegativeFloat | None] = None
     """Beta; 0 loads no reference. none: what the paper of the algorithm has in its objective, which is 0 but
-    for grpo (k3 in the loss, 0.04)."""
-    estimator: KLEstimator = "k1"
-    """Only k1 in the reward and k2 in the loss have the gradient of the KL."""
-    placement: Placement = "reward"
-    """Subtracted from the reward, or added to the loss."""
+    for grpo (0.04)."""
+    estimator: KLEstimator | None = None
+    """Only k1 in the reward and k2 in the loss have the gradient of the KL. none: the algorithm's own, k3 for
+    grpo, k2 for reinforce_pp_baseline, k1 for all others."""
+    placement: Placement | None = None
+    """Subtracted from the reward, or added to the loss. none: the algorithm's own, the loss for grpo and
+    reinforce_pp_baseline, the reward for all others."""
     target: NonNegativeFloat = 0.0
     """If above 0, the weight is adapted each step towards this KL, in nats per completion."""
     hold: bool = False
@@ -50,10 +61,13 @@ class KLConfig(Ranged, section="update.kl"):
         if self.hold and not self.target:
             raise InputError("update.kl.hold: there is no KL to hold: give --update.kl.target, in nats")
 
-    @property
-    def beta(self) -> float:
-        """The weight as a number."""
-        return self.weight or 0.0
+    def over(self, own: KLPenalty) -> KLPenalty:
+        """The penalty of an algorithm that has its own, where these settings say nothing else."""
+        return KLPenalty(
+            own.beta if self.weight is None else self.weight,
+            self.estimator or own.estimator,
+            self.placement or own.placement,
+        )
 
 
 class KLController(Quiet):

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
@@ -330,7 +331,7 @@ def encoded(spec: ModelSpec, tokenizer: Tokenizer, said: Said, config: DpoConfig
             "model takes, or read alike: left out",
             file=sys.stderr,
         )
-    labels, more = mismatched(sequences, lengths, judged, spec.max_positions) if judged else ([], [])
+    labels, more = mismatched(sequences, lengths, judged, spec.max_positions, config.seed)
     sequences, lengths = sequences + [ids for ids, _ in more], lengths + [length for _, length in more]
     return Preferences(sequences, lengths, pairs, labels, torch.zeros(len(sequences)))
 
@@ -352,14 +353,18 @@ def mismatched(
     lengths: Sequence[int],
     judged: Sequence[tuple[int, bool, float]],
     limit: int,
+    seed: int,
 ) -> tuple[list[Label], list[tuple[list[int], int]]]:
     """Labels, and the new sequences that they name: each prompt before another's answer, cut at `limit`.
 
-    Which answer goes with which prompt is fixed, so that the reference reads each once.
+    Which answer goes with which prompt is drawn once, so that the reference reads each once. Drawn, since the
+    next prompt's answer in the order of the data may always be its good one, and the KL is over good and bad.
     """
     labels, more = [], []
     prompts = [tuple(sequences[row][: lengths[row]]) for row, _, _ in judged]
-    others = next_of_another(prompts)
+    order = Random(seed).sample(range(len(judged)), len(judged))
+    found = next_of_another([prompts[place] for place in order])
+    others = {place: order[other] for place, other in zip(order, found, strict=True)}
     for place, (row, good, weight) in enumerate(judged):
         other = judged[others[place]][0]
         prompt = list(prompts[place])

@@ -162,7 +162,7 @@ def step_of(config: RlConfig, parts: Parts, adjusted: Adjustments) -> Step:
         config.update,
         config.sampling,
         compute_dtype(config.dtype, parts.policy.device),
-        kl if adjusted.kl_weight is None else replace(kl, weight=adjusted.kl_weight),
+        kl if adjusted.kl_weight is None else replace(kl, beta=adjusted.kl_weight),
         parts.algorithm,
         config.ppo.value_weight,
         config.ppo.value_clip,
@@ -175,7 +175,8 @@ def give_credit(
     """The algorithm's advantages; reference log-probabilities and values are each computed once."""
     settings = ScoreSettings(step.sampling, step.config.micro_batch_tokens, step.dtype)
     reference_logprobs_BT = values_BT = gap_BT = None
-    if step.config.importance_cap:
+    # The ratio of a whole answer is clipped closer to 1 than samplers and learners round alike in bfloat16.
+    if step.config.importance_cap or parts.algorithm.ratio == "sequence":
         batch, gap_BT = rescored(trainee, batch, settings)
     if parts.reference is not None:
         with span("reference"):

@@ -26,11 +26,16 @@ from practicum.types import Prompt, Score
 
 
 def describe_gap(gap_BT: Tensor, mask_BT: Tensor, cap: float) -> dict[str, float]:
-    """How far the sampler's log-probabilities are from the learner's, and the weights that mend it."""
+    """How far the sampler's log-probabilities are from the learner's, and the weights that mend it, up to
+    `cap`; 0 where nothing is weighed."""
     gap, weights = gap_BT[mask_BT], gap_BT[mask_BT].exp()
-    return {
+    apart = {
         "sampling/sampling_logp_difference/mean": float(gap.abs().mean()),
         "sampling/sampling_logp_difference/max": float(gap.abs().max()),
+    }
+    if not cap:
+        return apart
+    return apart | {
         "sampling/importance_sampling_ratio/min": float(weights.clamp_max(cap).min()),
         "sampling/importance_sampling_ratio/mean": float(weights.clamp_max(cap).mean()),
         "sampling/importance_sampling_ratio/max": float(weights.clamp_max(cap).max()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -178,8 +178,9 @@ def make_observers(
     algorithm = ALGORITHMS[config.algorithm]
     if limit := algorithm.most_completions(algorithm.settings(config)):
         observers.append(CompletionLimit(limit, config.prompts_per_step * config.group_size))
-    if config.kl.target or (guarded and config.guard.action == "hold"):
-        observers.append(KLController(config.kl, config.guard.held_kl))
+    kl = config.update.kl
+    if kl.target or (guarded and config.guard.action == "hold"):
+        observers.append(KLController(replace(kl, weight=config.kl.beta), config.guard.held_kl))
     if config.reward.budgets:
         most = most_multipliers(config.reward, learned=bool(config.reward_model))
         observers.append(BudgetController(config.reward.budgets, config.reward.budget_rate, most))

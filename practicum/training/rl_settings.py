@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.guard.controllers import (
-    KLConfig,
+    KLPenalty,
 )
 from practicum.guard.counted import COUNTING, WatchConfig
 from practicum.guard.guard import GuardConfig
@@ -104,9 +104,6 @@ class PracticeSettings(Ranged):
         for name in ("clip_low", "clip_high"):
             if getattr(chosen, name) is None:
                 idle[f"update.{name}"] = f"the loss of {self.algorithm} has no such bound: drop it"
-        if self.kl is not self.update.kl:
-            why = f"{self.algorithm} brings a KL of its own: give --update.kl.weight with it for another"
-            idle |= dict.fromkeys(("update.kl.estimator", "update.kl.placement"), why)
         if not self.reward.functions:
             idle["guard.fuzz"] = "no function pays: give one with --reward"
         if not self.guard.countable(self.own_reward or bool(self.reward.functions)):
@@ -118,10 +115,9 @@ class PracticeSettings(Ranged):
         return idle
 
     @property
-    def kl(self) -> KLConfig:
-        """The pull to the reference: of the settings where they give a weight, else the algorithm's own."""
-        own = ALGORITHMS[self.algorithm].kl
-        return own if self.update.kl.weight is None and own.beta else self.update.kl
+    def kl(self) -> KLPenalty:
+        """The pull to the reference: what the settings give of it, the rest as the algorithm has it."""
+        return self.update.kl.over(ALGORITHMS[self.algorithm].kl)
 
     def __post_init__(self) -> None:
         super().__post_init__()

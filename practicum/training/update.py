@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLConfig, KLPenalty
 from practicum.model.heads import Critic
 from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig, filter_logits
@@ -90,7 +90,7 @@ class Step:
     config: UpdateConfig
     sampling: SamplingConfig
     dtype: torch.dtype
-    pull: KLConfig | None = None
+    pull: KLPenalty | None = None
     algorithm: Algorithm = GROUP
     value_weight: float = 0.0
     value_clip: float = 0.2
@@ -111,9 +111,9 @@ class Step:
         return self.config.aggregation or self.algorithm.aggregation
 
     @property
-    def kl(self) -> KLConfig:
+    def kl(self) -> KLPenalty:
         """The pull to the reference in this step."""
-        return self.pull or self.config.kl
+        return self.pull or self.config.kl.over(self.algorithm.kl)
 
 
 def score_tokens(
@@ -285,7 +285,7 @@ def token_losses(
         row = (order[0].diff(prepend=order[0][:1]) != 0).cumsum(0)
         compared = old + mean_over_rows(logprobs - old, row)
     losses, clipped = step.algorithm.loss(compared, old, experience.advantages_BT[order], *step.clip)
-    if experience.sampler_gap_BT is not None:
+    if experience.sampler_gap_BT is not None and step.config.importance_cap:
         losses = losses * experience.sampler_gap_BT[order].exp().clamp_max(step.config.importance_cap)
     return losses, clipped
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLPenalty
 from practicum.model.tokenizer import encode_batch
 from practicum.reward.shaping import load_potential, shaped_tokens, shaping, shaping_rewards
 from practicum.rollout.collect import ScoredRollout, to_rollout
@@ -115,12 +115,12 @@ def test_returns_fall_by_the_potential_and_advantages_of_a_true_critic_stay(toke
     batch = batch_of(tokenizer, ["a\nbc\nd", "xyz\n"])
     config = ppo.PpoConfig(whiten_advantages=False)
     values_BT = torch.randn(batch.rollout.mask_BT.shape) * batch.rollout.mask_BT
-    signals = Signals(KLConfig(), None, values_BT)
+    signals = Signals(KLPenalty(), None, values_BT)
     plain = ppo.credit(batch, signals, config)
     shaped_BT = shaped_tokens(batch, tokenizer, lines)
     potential_BT = -shaped_BT.flip(1).cumsum(1).flip(1)
     batch = ScoredRollout(**{**vars(batch), "shaped_BT": shaped_BT})
-    shaped = ppo.credit(batch, Signals(KLConfig(), None, values_BT - potential_BT.float()), config)
+    shaped = ppo.credit(batch, Signals(KLPenalty(), None, values_BT - potential_BT.float()), config)
     assert plain.returns_BT is not None
     assert shaped.returns_BT is not None
     torch.testing.assert_close(shaped.returns_BT, plain.returns_BT - potential_BT.float())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from practicum.errors import InputError
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLConfig, KLPenalty
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
 from practicum.model.sampling import SamplingConfig
@@ -261,5 +261,5 @@ def test_the_reward_of_ppo_comes_with_the_last_chosen_token(tokenizer: Tokenizer
     rollout = to_rollout([[5]], torch.tensor([0]), [completion], [""])
     scored = ScoredRollout(rollout, [Prompt("1")], [Score(3.0)], torch.tensor([3.0]), torch.tensor([True]))
     config = ppo.PpoConfig(discount=0.5, gae_lambda=1.0, whiten_advantages=False)
-    found = ppo.credit(scored, Signals(KLConfig(), None, torch.zeros(1, 6)), config).advantages_BT
+    found = ppo.credit(scored, Signals(KLPenalty(), None, torch.zeros(1, 6)), config).advantages_BT
     assert found.tolist() == [[0.75, 1.5, 0.0, 0.0, 3.0, 0.0]]

@@ -22,7 +22,7 @@ from torch import Tensor
 from practicum import cli
 from practicum.config import settings_without_effect
 from practicum.errors import InputError
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLConfig, KLPenalty
 from practicum.guard.counted import WatchConfig
 from practicum.guard.observer import Adjustments
 from practicum.model.sampling import SamplingConfig
@@ -227,7 +227,7 @@ def test_a_kl_in_the_reward_is_taken_off_before_answers_are_compared(name: str) 
     batch = batch_of()
     reference_BT = shaken(batch, 0.3, seed=4)
     penalty_B = ((batch.rollout.logprobs_BT - reference_BT) * batch.rollout.mask_BT).sum(1)
-    kl = KLConfig(0.1, "k1", "reward")
+    kl = KLPenalty(0.1, "k1", "reward")
     found = ALGORITHMS[name].credit(batch, Signals(kl, reference_BT), SETTINGS.get(name))
     if name == "reinforce_pp":
         # The KL to come is charged token by token, so the first token bears all of it.
@@ -242,11 +242,39 @@ def test_a_kl_in_the_reward_is_taken_off_before_answers_are_compared(name: str) 
         )
         return
     charged = replace(batch, reward_B=batch.reward_B - 0.1 * penalty_B.double())
-    expected = torch.tensor(paper_advantages(name, charged))[:, None] * batch.rollout.mask_BT
+    if name in STANDARDISED:
+        # The penalty is compared within the group, and not divided by the deviation.
+        penalties = by_group(replace(batch, reward_B=penalty_B), lambda r, all_: r - mean(all_))
+        advantages = [
+            plain - 0.1 * penalty
+            for plain, penalty in zip(paper_advantages(name, batch), penalties, strict=True)
+        ]
+    else:
+        advantages = paper_advantages(name, charged)
+    expected = torch.tensor(advantages)[:, None] * batch.rollout.mask_BT
     torch.testing.assert_close(found.advantages_BT.double(), expected.double(), atol=1e-4, rtol=1e-4)
 
 
+STANDARDISED = ("group", "grpo", "gspo", "cispo", "sapo")
 SETTINGS = {name: one.settings(RlConfig(Path("m"))) for name, one in ALGORITHMS.items()}
+
+
+@pytest.mark.parametrize("name", [*STANDARDISED, "rloo", "dr_grpo", "dapo", "gfpo", "reinforce"])
+@given(beta=st.floats(1e-6, 1.0))
+@settings(max_examples=20, deadline=None)
+def test_what_a_kl_in_the_reward_pushes_is_proportional_to_its_weight(name: str, beta: float) -> None:
+    """Also where all answers to a prompt were paid the same, as in the last group of this batch."""
+    batch = batch_of()
+    reference_BT = shaken(batch, 0.3, seed=4)
+
+    def advantages(weight: float) -> Tensor:
+        signals = Signals(KLPenalty(weight, "k1", "reward"), reference_BT, None, LONGEST)
+        return ALGORITHMS[name].credit(batch, signals, SETTINGS.get(name)).advantages_BT.double()
+
+    plain = advantages(0.0)
+    assert torch.allclose(
+        (advantages(beta) - plain) / beta, advantages(1.0) - plain, rtol=1e-3, atol=2e-6 / beta
+    )
 
 
 def test_max_rl_has_the_gradient_of_the_first_terms_of_log_p() -> None:
@@ -269,7 +297,7 @@ def test_max_rl_has_the_gradient_of_the_first_terms_of_log_p() -> None:
 def test_max_rl_takes_no_fines() -> None:
     batch = batch_of()
     with pytest.raises(InputError, match="an answer was paid -1"):
-        ALGORITHMS["max_rl"].credit(replace(batch, reward_B=batch.reward_B - 1), Signals(KLConfig()), None)
+        ALGORITHMS["max_rl"].credit(replace(batch, reward_B=batch.reward_B - 1), Signals(KLPenalty()), None)
 
 
 @pytest.mark.parametrize(
@@ -285,11 +313,14 @@ def test_dapo_prices_length_before_it_compares_and_keeps_what_differed_before() 
     config = DapoConfig(overlong_share=0.25)
     kept = ALGORITHMS["dapo"].keep(batch, config)  # type: ignore[misc]
     assert kept.tolist() == [False] * 4 + [True] * 4
-    found = ALGORITHMS["dapo"].credit(batch, Signals(KLConfig(), None, None, LONGEST), config)
-    # Of 9 tokens the last 2 are priced: 9 costs 1, 8 costs a half, 7 nothing.
-    expected = by_group(replace(batch, reward_B=torch.tensor([0.0, 1, 0.5, 1, -1, 0, 1, 0])), grpo_rule)
+    found = ALGORITHMS["dapo"].credit(batch, Signals(KLPenalty(), None, None, LONGEST), config)
+    # Of 9 tokens the last 2 are priced: 9 costs a half of what a right answer gains, 8 a quarter, 7 nothing.
+    expected = by_group(replace(batch, reward_B=torch.tensor([0.5, 1, 0.75, 1, -0.5, 0, 1, 0])), grpo_rule)
     torch.testing.assert_close(found.advantages_BT[:, 0], torch.tensor(expected), atol=1e-5, rtol=1e-5)
-    free = ALGORITHMS["dapo"].credit(batch, Signals(KLConfig(), None, None, LONGEST), DapoConfig(0.0))
+    # As the paper pays, from -1 to 1, with a price of up to 1.
+    paid = by_group(replace(batch, reward_B=torch.tensor([0.0, 1, 0.5, 1, -2, -1, 1, -1])), grpo_rule)
+    torch.testing.assert_close(found.advantages_BT[:, 0], torch.tensor(paid), atol=1e-3, rtol=1e-3)
+    free = ALGORITHMS["dapo"].credit(batch, Signals(KLPenalty(), None, None, LONGEST), DapoConfig(0.0))
     assert not free.advantages_BT[:4].any()
 
 
@@ -309,7 +340,7 @@ def test_gfpo_keeps_the_shortest_or_the_most_efficient() -> None:
         False,
     ]
     kept = rows_of(batch, keep(batch, GfpoConfig(2)))
-    found = ALGORITHMS["gfpo"].credit(kept, Signals(KLConfig()), GfpoConfig(2))
+    found = ALGORITHMS["gfpo"].credit(kept, Signals(KLPenalty()), GfpoConfig(2))
     expected = by_group(kept, grpo_rule)
     torch.testing.assert_close(found.advantages_BT[:, 0], torch.tensor(expected), atol=1e-5, rtol=1e-5)
 
@@ -363,7 +394,7 @@ def test_distillation_has_the_gradient_of_the_reverse_kl_in_expectation() -> Non
         batch = made_up([0.0], [1], 1)
         batch = replace(batch, rollout=replace(batch.rollout, logprobs_BT=now.detach()))
         experience = ALGORITHMS["distill"].credit(
-            batch, Signals(KLConfig(), wise[token].float()[None, None]), None
+            batch, Signals(KLPenalty(), wise[token].float()[None, None]), None
         )
         place = places(batch.rollout.mask_BT)
         step = Step(UpdateConfig(), SamplingConfig(), torch.float32, None, ALGORITHMS["distill"])
@@ -533,12 +564,19 @@ def test_importance_weights_are_truncated_and_the_gap_is_logged(tokenizer: Token
     uncorrected = practise(parts, trainee, replace(config, update=UpdateConfig()), 0).metrics
     assert uncorrected["ratio_error"] > 0.01
     assert not any(name.startswith("sampling/") for name in uncorrected)
+    # Gspo's bounds are closer than any rounding, so it always compares the learner with itself.
+    parts = replace(parts, algorithm=ALGORITHMS["gspo"])
+    whole = practise(parts, trainee, replace(config, algorithm="gspo", update=UpdateConfig()), 0).metrics
+    assert whole["sampling/sampling_logp_difference/mean"] > 1e-3
+    assert "sampling/truncated" not in whole
+    assert whole["ratio_error"] < 1e-4
+    assert whole["clip_fraction"] == 0
 
 
 def test_a_tokens_loss_is_weighed_by_the_truncated_ratio() -> None:
     batch = batch_of()
     algorithm = ALGORITHMS["group"]
-    experience = algorithm.credit(batch, Signals(KLConfig()), SETTINGS["group"])
+    experience = algorithm.credit(batch, Signals(KLPenalty()), SETTINGS["group"])
     order = places(batch.rollout.mask_BT)
     gap_BT = shaken(batch, 0.6) - batch.rollout.logprobs_BT
     step = Step(UpdateConfig(importance_cap=1.5), SamplingConfig(), torch.float32, None, algorithm)
@@ -580,11 +618,33 @@ def test_what_an_algorithm_is_not_defined_for_is_refused(given: dict[str, Any], 
 
 
 def test_grpo_brings_its_kl_unless_another_is_given() -> None:
-    assert RlConfig(Path("m"), algorithm="grpo").kl == KLConfig(0.04, "k3", "loss")
+    assert RlConfig(Path("m"), algorithm="grpo").kl == KLPenalty(0.04, "k3", "loss")
     own = RlConfig(Path("m"), algorithm="grpo", update=UpdateConfig(kl=KLConfig(0.0)))
     assert own.kl.beta == 0
     assert not own.measures_kl
     assert not RlConfig(Path("m")).measures_kl
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("weight", [None, 0.2])
+@pytest.mark.parametrize("estimator", [None, "k2"])
+@pytest.mark.parametrize("placement", [None, "loss"])
+def test_what_is_given_of_a_kl_changes_that_alone(
+    name: Name, weight: float | None, estimator: Any, placement: Any
+) -> None:
+    """A weight of one's own for grpo leaves its KL k3 in the loss."""
+    own = ALGORITHMS[name].kl
+    given = KLConfig(weight, estimator, placement)
+    expected = KLPenalty(
+        own.beta if weight is None else weight, estimator or own.estimator, placement or own.placement
+    )
+    if expected.beta and expected.placement not in ALGORITHMS[name].pulls:
+        with pytest.raises(InputError, match=f"{name} has no place for a KL in the {expected.placement}"):
+            RlConfig(Path("m"), algorithm=name, reference=Path("t"), update=UpdateConfig(kl=given))
+        return
+    config = RlConfig(Path("m"), algorithm=name, reference=Path("t"), update=UpdateConfig(kl=given))
+    assert config.kl == expected
+    assert Step(config.update, config.sampling, torch.float32, None, ALGORITHMS[name]).kl == expected
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -594,8 +654,8 @@ def test_how_a_kl_is_estimated_is_told_where_none_pulls(name: Name, paid: tuple[
     reference = Path("t")
     plain = RlConfig(Path("m"), algorithm=name, reward_model=paid, guard=guard, reference=reference)
     keys = {"update.kl.estimator", "update.kl.placement"}
-    # Grpo's own KL pulls in its own way, which only a weight of one's own replaces.
-    assert keys <= set(settings_without_effect(plain))
+    # What grpo has of its own can be changed in part.
+    assert bool(keys & set(settings_without_effect(plain))) == (not ALGORITHMS[name].kl.beta)
     pulls = ALGORITHMS[name].pulls
     if pulls:
         weighted = replace(plain, update=UpdateConfig(kl=KLConfig(0.1, placement=pulls[0])))

@@ -216,6 +216,26 @@ def test_ktos_labels_come_from_pairs_with_answers_to_other_prompts_beside_them(u
         )
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_ktos_estimate_of_the_kl_rests_on_good_and_bad_answers(untrained_model: Path, seed: int) -> None:
+    """Whatever the order of the data: here, as in files of pairs, each prompt's good answer comes first."""
+    policy, tokenizer = load_policy(untrained_model, torch.device("cpu"))
+    rankings = [
+        Ranking(Prompt(f"{n} + 1 ="), (Response(f"{n + 1}"), Response(f"{n} no")), (1, 2), "ann")
+        for n in range(60)
+    ]
+    config = DpoConfig(untrained_model, "kto", seed=seed)
+    data = dpo.encoded(policy.spec, tokenizer, Said(rankings), config)
+
+    def reply(row: int) -> tuple[int, ...]:
+        return tuple(data.sequences[row][data.prompt_lengths[row] :])
+
+    told = {reply(label.answer): label.good for label in data.labels}
+    beside = [told[reply(label.mismatched)] for label in data.labels]
+    assert len(beside) == 120
+    assert 0.3 < sum(beside) / len(beside) < 0.7
+
+
 @given(prompts=st.lists(st.integers(0, 3), min_size=1, max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_the_answer_beside_a_label_is_of_another_prompt_where_there_is_one(prompts: list[int]) -> None:

@@ -23,6 +23,7 @@ from practicum.errors import InputError
 from practicum.guard.controllers import (
     KLConfig,
     KLController,
+    KLPenalty,
     ShareController,
     adapted_kl_weight,
     adapted_multiplier,
@@ -162,20 +163,20 @@ def test_complaint_10_the_score_stands_on_the_end_token_and_a_cut_answer_gets_th
     assert paid.reward_B.tolist() == [3.0, -5.0]
     config = PpoConfig(whiten_advantages=False, gae_lambda=0.0, discount=1.0)
     values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
-    credited = ppo.credit(paid, Signals(KLConfig(), None, values_BT), config).advantages_BT
+    credited = ppo.credit(paid, Signals(KLPenalty(), None, values_BT), config).advantages_BT
     assert credited.tolist() == [[0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, -5.0]]
     assert int(batch.rollout.completion_ids_BT[0, 2]) == EOS
 
 
 def test_complaint_11_the_default_kl_is_k1_in_the_reward_and_its_weight_is_never_ignored() -> None:
     """trl#4967: k3 in the loss has a biased gradient; slime#397: kl_coef does nothing under GRPO."""
-    assert (KLConfig().estimator, KLConfig().placement) == ("k1", "reward")
+    assert (KLPenalty().estimator, KLPenalty().placement) == ("k1", "reward")
     batch = batch_of([FINISHED, CUT], [1.0, 0.0])
     reference_BT = batch.rollout.logprobs_BT - 0.5 * batch.rollout.mask_BT
     batch = replace(batch, rollout=replace(batch.rollout, group_B=torch.tensor([0, 0])))
     given = [
         grpo.credit(
-            batch, Signals(KLConfig(weight), reference_BT), grpo.GrpoConfig("group_mean")
+            batch, Signals(KLPenalty(weight), reference_BT), grpo.GrpoConfig("group_mean")
         ).advantages_BT
         for weight in (0.0, 0.5)
     ]
@@ -184,7 +185,7 @@ def test_complaint_11_the_default_kl_is_k1_in_the_reward_and_its_weight_is_never
     values_BT = torch.zeros_like(reference_BT)
     per_token = ppo.credit(
         batch,
-        Signals(KLConfig(0.5), reference_BT, values_BT),
+        Signals(KLPenalty(0.5), reference_BT, values_BT),
         PpoConfig(whiten_advantages=False, gae_lambda=0.0),
     )
     assert per_token.advantages_BT[0].tolist() == pytest.approx([-0.25, -0.25, 0.75, 0.0])
@@ -436,7 +437,7 @@ def test_whitened_rewards_have_unit_variance_and_keep_their_mean(make_trainee: A
     batch = batch_of([FINISHED, CUT, FINISHED], [4.0, -2.0, 1.0])
     values_BT = torch.zeros_like(batch.rollout.logprobs_BT)
     config = PpoConfig(whiten_advantages=False, whiten_rewards=True, gae_lambda=0.0)
-    rewards = ppo.credit(batch, Signals(KLConfig(), None, values_BT), config).advantages_BT[
+    rewards = ppo.credit(batch, Signals(KLPenalty(), None, values_BT), config).advantages_BT[
         batch.rollout.mask_BT
     ]
     assert float(rewards.var(unbiased=False)) == pytest.approx(1.0, abs=1e-3)

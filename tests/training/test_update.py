@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLConfig, KLPenalty
 from practicum.model.native.scorer import work
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import (
@@ -119,7 +119,7 @@ def reordered(batch: ScoredRollout) -> ScoredRollout:
 
 
 def credit(
-    algorithm: str, trainee: Trainee, batch: ScoredRollout, kl: KLConfig, reference: Any
+    algorithm: str, trainee: Trainee, batch: ScoredRollout, kl: KLPenalty, reference: Any
 ) -> Experience:
     reference_logprobs_BT = None
     if reference is not None:
@@ -188,7 +188,7 @@ def test_micro_batches_padding_and_order_do_not_change_the_gradient(case: str, m
     batch = made_up_batch(trainee)
 
     def gradient(batch: ScoredRollout, micro_batch_tokens: int) -> dict[str, Tensor]:
-        experience = credit(algorithm, trainee, batch, config.kl, reference)
+        experience = credit(algorithm, trainee, batch, config.kl.over(KLPenalty()), reference)
         return one_update(trainee, experience, replace(config, micro_batch_tokens=micro_batch_tokens))
 
     expected = gradient(batch, 100000)
@@ -204,7 +204,7 @@ def test_skipping_rows_without_an_advantage_keeps_the_gradient(case: str, make_t
     trainee = make_trainee(scale=2.0)
     reference = make_trainee(seed=1, scale=2.0).decoder if with_reference else None
     batch = made_up_batch(trainee)
-    experience = credit(algorithm, trainee, batch, config.kl, reference)
+    experience = credit(algorithm, trainee, batch, config.kl.over(KLPenalty()), reference)
     tied = ~experience.row_matters_B if not with_reference else experience.advantages_BT.eq(0).all(1)
     assert tied[8:12].all()
     everything = replace(experience, row_matters_B=torch.ones(24, dtype=torch.bool))
@@ -229,7 +229,7 @@ def test_the_gradient_is_that_of_the_objective_written_out_row_by_row(make_train
             total = total - torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.28) * advantage)
     torch.autograd.backward(total / rollout.mask_BT.sum())
     expected = gradients(trainee)
-    experience = credit("grpo", trainee, batch, KLConfig(), None)
+    experience = credit("grpo", trainee, batch, KLPenalty(), None)
     assert_same_gradient(one_update(trainee, experience, UpdateConfig(micro_batch_tokens=100)), expected)
 
 
@@ -311,7 +311,7 @@ def test_before_the_first_update_every_importance_ratio_is_one(
     batch = practised(trainee, letter_task, sampling)
     lengths = set(batch.rollout.mask_BT.sum(1).tolist())
     assert len(lengths) > 1
-    everything = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    everything = grpo.credit(batch, Signals(KLPenalty(), None), grpo.GrpoConfig())
     everything = replace(everything, row_matters_B=torch.ones(96, dtype=torch.bool))
     computed = torch.float32 if dtype == "float32" else torch.bfloat16
     metrics = _one_update(
@@ -328,7 +328,7 @@ def test_before_the_first_update_every_importance_ratio_is_one(
 def test_another_truncation_on_the_scorers_side_would_show(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(scale=3.0)
     batch = practised(trainee, letter_task, replace(SAMPLING, temperature=0.7, top_p=0.9))
-    experience = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    experience = grpo.credit(batch, Signals(KLPenalty(), None), grpo.GrpoConfig())
     experience = replace(experience, row_matters_B=torch.ones(96, dtype=torch.bool))
     metrics = _one_update(
         trainee,
@@ -345,7 +345,7 @@ def test_a_truncated_distribution_has_a_finite_gradient_with_an_entropy_bonus(
     trainee = make_trainee(scale=3.0)
     sampling = replace(SAMPLING, temperature=0.7, top_k=5, top_p=0.9)
     batch = practised(trainee, letter_task, sampling)
-    experience = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    experience = grpo.credit(batch, Signals(KLPenalty(), None), grpo.GrpoConfig())
     config = UpdateConfig(entropy_weight=0.1)
     metrics = _one_update(
         trainee,
@@ -371,7 +371,7 @@ def test_the_entropy_bonus_pulls_on_every_token_also_where_the_reward_does_not(m
         total = total + torch.distributions.Categorical(logits=logits).entropy().sum()
     torch.autograd.backward(-0.5 * total / rollout.mask_BT.sum())
     expected = gradients(trainee)
-    experience = credit("grpo", trainee, batch, KLConfig(), None)
+    experience = credit("grpo", trainee, batch, KLPenalty(), None)
     assert_same_gradient(one_update(trainee, experience, UpdateConfig(entropy_weight=0.5)), expected)
 
 
@@ -431,12 +431,12 @@ def test_the_reward_of_ppo_sits_on_the_last_chosen_token_whether_finished_or_cut
     values_BT = torch.zeros(4, 4)
     # With lambda 0 and no values an advantage is its own token's reward.
     config = ppo.PpoConfig(gae_lambda=0.0, whiten_advantages=False)
-    experience = ppo.credit(batch, Signals(KLConfig(), None, values_BT), config)
+    experience = ppo.credit(batch, Signals(KLPenalty(), None, values_BT), config)
     expected = torch.tensor([[0.0, 1, 0, 0], [0, 0, 0, 2], [3, 0, 0, 0], [0, 0, 0, 4]])
     assert torch.equal(experience.advantages_BT, expected)
     assert batch.rollout.completion_ids_BT[0, 1] == EOS
     monte_carlo = ppo.credit(
-        batch, Signals(KLConfig(), None, values_BT), ppo.PpoConfig(whiten_advantages=False)
+        batch, Signals(KLPenalty(), None, values_BT), ppo.PpoConfig(whiten_advantages=False)
     )
     assert torch.equal(monte_carlo.advantages_BT, batch.reward_B[:, None] * mask_BT)
     assert monte_carlo.returns_BT is not None
@@ -447,7 +447,7 @@ def test_large_returns_do_not_enlarge_the_value_loss_and_small_ones_do_not_shrin
     make_trainee: Any,
 ) -> None:
     trainee = make_trainee(value=True)
-    experience = credit("ppo", trainee, made_up_batch(trainee), KLConfig(), None)
+    experience = credit("ppo", trainee, made_up_batch(trainee), KLPenalty(), None)
     assert experience.returns_BT is not None
     chosen = experience.returns_BT[experience.rollout.mask_BT]
     assert float(chosen.var(unbiased=False)) < 1
@@ -459,7 +459,7 @@ def test_large_returns_do_not_enlarge_the_value_loss_and_small_ones_do_not_shrin
 
 def test_whitened_advantages_are_zero_on_padding() -> None:
     batch = by_hand([2, 4, 1, 4], [1.0, 0.0, 1.0, 0.0], [True, False, True, False])
-    experience = ppo.credit(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), ppo.PpoConfig())
+    experience = ppo.credit(batch, Signals(KLPenalty(), None, torch.zeros(4, 4)), ppo.PpoConfig())
     inside = experience.advantages_BT[batch.rollout.mask_BT]
     assert float(inside.mean()) == pytest.approx(0.0, abs=1e-6)
     assert experience.advantages_BT[~batch.rollout.mask_BT].eq(0).all()
@@ -469,11 +469,11 @@ def test_the_kl_penalty_in_the_reward_is_paid_per_token_by_ppo_and_per_row_by_gr
     batch = by_hand([2, 4, 1, 4], [1.0, 0.0, 1.0, 0.0], [True, False, True, False])
     mask_BT = batch.rollout.mask_BT
     reference_BT = torch.full((4, 4), -3.0) - torch.arange(4.0)
-    kl = KLConfig(0.1, "k1", "reward")
+    kl = KLPenalty(0.1, "k1", "reward")
     penalty_BT = 0.1 * kl_estimate(batch.rollout.logprobs_BT, reference_BT, "k1") * mask_BT
     config = ppo.PpoConfig(gae_lambda=0.0, whiten_advantages=False)
     found = ppo.credit(batch, Signals(kl, reference_BT, torch.zeros(4, 4)), config).advantages_BT
-    plain = ppo.credit(batch, Signals(KLConfig(), None, torch.zeros(4, 4)), config).advantages_BT
+    plain = ppo.credit(batch, Signals(KLPenalty(), None, torch.zeros(4, 4)), config).advantages_BT
     assert torch.allclose(found, plain - penalty_BT)
     rows = grpo.credit(batch, Signals(kl, reference_BT), grpo.GrpoConfig("group_mean"))
     net_B = batch.reward_B - penalty_BT.sum(1)
@@ -484,9 +484,9 @@ def test_the_kl_penalty_in_the_reward_is_paid_per_token_by_ppo_and_per_row_by_gr
 def test_a_tied_group_is_skipped_unless_a_reference_pulls_on_it() -> None:
     batch = by_hand([2, 4, 1, 4], [1.0, 1.0, 1.0, 0.0], [True, False, True, False])
     reference_BT = torch.full((4, 4), -3.0)
-    alone = grpo.credit(batch, Signals(KLConfig(), None), grpo.GrpoConfig())
+    alone = grpo.credit(batch, Signals(KLPenalty(), None), grpo.GrpoConfig())
     assert alone.row_matters_B.tolist() == [False, False, True, True]
-    pulled = grpo.credit(batch, Signals(KLConfig(0.1, "k2", "loss"), reference_BT), grpo.GrpoConfig())
+    pulled = grpo.credit(batch, Signals(KLPenalty(0.1, "k2", "loss"), reference_BT), grpo.GrpoConfig())
     assert pulled.row_matters_B.all()
 
 
@@ -495,7 +495,7 @@ def test_a_tied_group_is_skipped_unless_a_reference_pulls_on_it() -> None:
 
 def test_minibatches_share_out_every_row_once_and_keep_groups_together(make_trainee: Any) -> None:
     batch = made_up_batch(make_trainee())
-    experience = credit("grpo", make_trainee(), batch, KLConfig(), None)
+    experience = credit("grpo", make_trainee(), batch, KLPenalty(), None)
     for parts in (1, 2, 4, 6):
         pieces = split_groups(experience, parts, torch.Generator().manual_seed(parts))
         assert len(pieces) == parts
@@ -508,7 +508,7 @@ def test_minibatches_share_out_every_row_once_and_keep_groups_together(make_trai
 def test_update_policy_reports_the_ratio_before_the_first_update(make_trainee: Any, letter_task: Any) -> None:
     trainee = make_trainee(value=True, surprised=True, scale=3.0)
     batch = practised(trainee, letter_task, SAMPLING)
-    experience = credit("ppo", trainee, batch, KLConfig(), None)
+    experience = credit("ppo", trainee, batch, KLPenalty(), None)
     before = {name: part.detach().clone() for name, part in trainee.optimizer.named.items()}
     config = UpdateConfig(epochs=2, minibatches=3)
     metrics = update_policy(
@@ -527,7 +527,7 @@ def test_a_batch_of_tied_groups_moves_nothing(make_trainee: Any) -> None:
     trainee = make_trainee()
     batch = made_up_batch(trainee)
     batch = replace(batch, reward_B=torch.ones(24))
-    experience = credit("grpo", trainee, batch, KLConfig(), None)
+    experience = credit("grpo", trainee, batch, KLPenalty(), None)
     before = {name: part.detach().clone() for name, part in trainee.optimizer.named.items()}
     metrics = update_policy(
         trainee,
@@ -592,7 +592,7 @@ def test_rows_that_begin_alike_stay_together_and_serve_every_worker(
 def test_an_update_reads_each_kept_token_once_and_casts_the_weights_once(make_trainee: Any) -> None:
     trainee = make_trainee(scale=2.0)
     batch = made_up_batch(trainee)
-    experience = credit("grpo", trainee, batch, KLConfig(), None)
+    experience = credit("grpo", trainee, batch, KLPenalty(), None)
     kept = experience.row_matters_B
     lengths = torch.tensor(rollout_lengths(batch.rollout))
     cuts = make_scorer(trainee.decoder, torch.float32).cut(lengths[kept].tolist(), 50)
@@ -687,7 +687,7 @@ def test_groups_paid_alike_are_those_that_take_no_part(
     reward_B = torch.tensor(values, dtype=torch.float64).repeat_interleave(4)
     reward_B[[4, 12, 20]] += 1.0
     batch = replace(batch, reward_B=reward_B)
-    pulls = KLConfig(0.1, "k2", placement) if placement else KLConfig()
+    pulls = KLPenalty(0.1, "k2", placement) if placement else KLPenalty()
     # A reference that agrees with the policy on every token: the KL is 0 and separates no answers.
     reference = batch.rollout.logprobs_BT if placement else None
     experience = grpo.credit(batch, Signals(pulls, reference), grpo.GrpoConfig(kind))

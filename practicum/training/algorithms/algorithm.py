@@ -9,15 +9,21 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from practicum.guard.controllers import KLConfig, Placement
+from practicum.guard.controllers import KLPenalty, Placement
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.objectives import Aggregation, clipped_policy_loss, kl_estimate
+from practicum.training.objectives import (
+    AdvantageKind,
+    Aggregation,
+    clipped_policy_loss,
+    group_advantages,
+    kl_estimate,
+)
 from practicum.types import Rollout
 
 PolicyLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
 """Log-probabilities now and when sampled, advantages (all [M]), clip_low and clip_high -> the tokens' losses
 and which of them were clipped, both [M]."""
-NO_KL = KLConfig(weight=0.0)
+NO_KL = KLPenalty()
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,8 @@ class Experience:
 
     values_BT and returns_BT are present when a value head is trained, reference_logprobs_BT when there is a
     reference. `row_matters_B`: bool, False where a row's gradient is known to be zero and it is skipped.
-    sampler_gap_BT: how much likelier the learner finds a token than the sampler did, in nats, where the
-    update corrects for it.
+    sampler_gap_BT: how much likelier the learner finds a token than the sampler did, in nats, where answers
+    were scored again by the learner.
     """
 
     rollout: Rollout
@@ -48,7 +54,7 @@ class Signals:
     a completion.
     """
 
-    kl: KLConfig
+    kl: KLPenalty
     reference_logprobs_BT: Tensor | None = None
     values_BT: Tensor | None = None
     longest: int = 0
@@ -78,7 +84,7 @@ class Algorithm:
     aggregation: Aggregation = "token_mean"
     clip_low: float | None = 0.2
     clip_high: float | None = 0.28
-    kl: KLConfig = NO_KL
+    kl: KLPenalty = NO_KL
     pulls: tuple[Placement, ...] = ("reward", "loss")
     keep: Callable[[ScoredRollout, Any], Tensor] | None = None
     most_rounds: Callable[[Any], int] = lambda settings: 1
@@ -93,20 +99,30 @@ class Algorithm:
         return getattr(config, self.section or self.name, None)
 
 
-def answer_credit(
-    batch: ScoredRollout, signals: Signals, advantages: Callable[[Tensor, Tensor], Tensor]
-) -> Experience:
-    """Give every token of a completion the completion's advantage, from the rewards [B] and groups [B].
+def group_credit(batch: ScoredRollout, signals: Signals, kind: AdvantageKind) -> Experience:
+    """Give every token of a completion the completion's advantage within its group.
 
-    A KL in the reward is taken off the whole completion's reward.
+    A KL in the reward is taken off the whole completion's reward. Under `group_standardised` it is compared
+    within the group and not divided by the deviation: a group whose answers were paid the same would push
+    as hard on the noise of its KL as on a reward, whatever beta is.
     """
+    group_B, penalty_B = batch.rollout.group_B, reward_penalty(batch, signals)
+    if penalty_B is not None and kind != "group_standardised":
+        advantage_B = group_advantages(batch.reward_B - penalty_B, group_B, kind)
+    else:
+        advantage_B = group_advantages(batch.reward_B, group_B, kind)
+        if penalty_B is not None:
+            advantage_B = advantage_B - group_advantages(penalty_B, group_B, "group_mean")
+    return credited(batch, signals, advantage_B[:, None] * batch.rollout.mask_BT)
+
+
+def reward_penalty(batch: ScoredRollout, signals: Signals) -> Tensor | None:
+    """What a KL in the reward takes off each completion, [B]; None where there is none."""
     rollout, kl, reference_logprobs_BT = batch.rollout, signals.kl, signals.reference_logprobs_BT
-    reward_B = batch.reward_B
-    if reference_logprobs_BT is not None and kl.placement == "reward":
-        penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
-        reward_B = reward_B - kl.beta * penalty_BT.sum(1)
-    advantage_B = advantages(reward_B, rollout.group_B)
-    return credited(batch, signals, advantage_B[:, None] * rollout.mask_BT)
+    if reference_logprobs_BT is None or kl.placement != "reward" or not kl.beta:
+        return None
+    penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
+    return kl.beta * penalty_BT.sum(1)
 
 
 def credited(batch: ScoredRollout, signals: Signals, advantages_BT: Tensor) -> Experience:

@@ -5,16 +5,14 @@ bound and no KL. Source: MiniMax 2025 (MiniMax-M1, 2506.13585, eq. 4 and 5). The
 bound; ratios up to 5 are those of Khatri et al. 2025 (ScaleRL, 2510.13786), which TRL's documentation names.
 """
 
-from functools import partial
-
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
-from practicum.training.objectives import cispo_loss, group_advantages
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, group_credit
+from practicum.training.objectives import cispo_loss
 
 
 def credit(batch: ScoredRollout, signals: Signals, config: None) -> Experience:
     """Give every token GRPO's advantage of its completion."""
-    return answer_credit(batch, signals, partial(group_advantages, kind="group_standardised"))
+    return group_credit(batch, signals, "group_standardised")
 
 
 ALGORITHM = Algorithm(

@@ -3,21 +3,21 @@
 A as in GRPO, of rewards less the overlong penalty; clip 0.2 below and 0.28 above; the mean over all tokens;
 no KL. Prompts whose answers were all paid the same are dropped and others are sampled in their place, until
 the batch is full. Source: Yu et al. 2025 (2503.14476, eq. 8 to 13). The paper samples as often as it takes;
-here `dapo.most_rounds` bounds it in a
-step, and `dapo.most_completions` in a run, for comparisons at one budget.
+here `dapo.most_rounds` bounds it in a step, and `dapo.most_completions` in a run, for comparisons at one
+budget. The paper's overlong filtering (section 3.4), which leaves cut answers out of the loss, is not here:
+the price of length takes its place, as it does in the paper's last version.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 from torch import Tensor
 
-from practicum.ranges import NonNegativeInt, PositiveInt, Ranged, Share
+from practicum.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt, Ranged, Share
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
-from practicum.training.objectives import group_advantages, soft_overlong_penalty, untied
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, group_credit
+from practicum.training.objectives import soft_overlong_penalty, untied
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,11 @@ class DapoConfig(Ranged, section="dapo"):
     """How DAPO fills its batch and prices length."""
 
     overlong_share: Share = 0.2
-    """The last share of sampling.max_new_tokens, over which the price of length rises from 0 to 1; 0 for no
-    price (4,096 of 20,480 in the paper)."""
+    """The last share of sampling.max_new_tokens, over which the price of length rises from 0 to its most; 0
+    for no price (4,096 of 20,480 in the paper)."""
+    overlong_price: NonNegativeFloat = 0.5
+    """The most that length costs. The paper takes 1 off rewards of -1 and 1, half of what is between right
+    and wrong; 0.5 is that of rewards from 0 to 1."""
     most_rounds: PositiveInt = 5
     """Times that prompts are sampled in a step, at most, until enough of them have answers that differ."""
     most_completions: NonNegativeInt = 0
@@ -45,8 +48,8 @@ def credit(batch: ScoredRollout, signals: Signals, config: DapoConfig) -> Experi
     if buffer:
         lengths_B = batch.rollout.mask_BT.sum(1)
         penalty_B = soft_overlong_penalty(lengths_B, signals.longest, buffer)
-        batch = replace(batch, reward_B=batch.reward_B + penalty_B)
-    return answer_credit(batch, signals, partial(group_advantages, kind="group_standardised"))
+        batch = replace(batch, reward_B=batch.reward_B + config.overlong_price * penalty_B)
+    return group_credit(batch, signals, "group_standardised")
 
 
 ALGORITHM = Algorithm(

@@ -3,7 +3,7 @@
 Kept are answers that solve their problem; where the task does not say which do, the best-paid answers to a
 prompt, unless all are paid alike. The loss is their negative log-likelihood, the mean over tokens. Sources:
 Anthony et al. 2017 (1705.08439); Zelikman et al. 2022 (STaR, 2203.14465); best of K: Dong et al. 2023 (RAFT,
-2304.06767). Those papers imitate from the first model again in each round; here training goes on.
+2304.06767). STaR imitates from the first model again in each round; here, as in RAFT, training goes on.
 """
 
 from __future__ import annotations

@@ -1,23 +1,22 @@
 """GFPO: sample more, learn from the shortest answers only (or from those with most reward a token).
 
 Of each group the `gfpo.keep` best by `gfpo.by` are learned from; A = (r - mean) / deviation, both over those
-that were kept. The loss is DAPO's. Source: Shrivastava et al. 2025 (2508.09726). The rest of a group
+that were kept. The loss is DAPO's. Source: Shrivastava et al. 2025 (2508.09726, eq. 2). The rest of a group
 has no advantage; here it is left out of the mean over tokens too, which the paper divides by the whole
-group's tokens: the direction is the same.
+group's tokens: the direction is the same. The paper's KL and entropy terms (0.001 each) are off by default.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 from torch import Tensor
 
 from practicum.ranges import PositiveInt, Ranged
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
-from practicum.training.objectives import best_of_groups, group_advantages
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, group_credit
+from practicum.training.objectives import best_of_groups
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def keep(batch: ScoredRollout, config: GfpoConfig) -> Tensor:
 
 def credit(batch: ScoredRollout, signals: Signals, config: GfpoConfig) -> Experience:
     """Give every token GRPO's advantage of its completion among those that were kept."""
-    return answer_credit(batch, signals, partial(group_advantages, kind="group_standardised"))
+    return group_credit(batch, signals, "group_standardised")
 
 
 ALGORITHM = Algorithm(

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from practicum.guard.controllers import KLConfig
+from practicum.guard.controllers import KLPenalty
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
-from practicum.training.objectives import AdvantageKind, group_advantages
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, group_credit
+from practicum.training.objectives import AdvantageKind
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class GrpoConfig:
 
 def credit(batch: ScoredRollout, signals: Signals, config: GrpoConfig) -> Experience:
     """Give every token of a completion the completion's advantage within its group."""
-    return answer_credit(
-        batch, signals, lambda reward_B, group_B: group_advantages(reward_B, group_B, config.advantage)
-    )
+    return group_credit(batch, signals, config.advantage)
 
 
 ALGORITHM = Algorithm(
@@ -38,7 +36,7 @@ ALGORITHM = Algorithm(
     credit=credit,
     aggregation="sequence_mean",
     clip_high=0.2,
-    kl=KLConfig(0.04, "k3", "loss"),
+    kl=KLPenalty(0.04, "k3", "loss"),
     changes="(reward - mean) / deviation of the group; answers weigh alike; KL (k3, 0.04) in the loss",
     costs="a forward pass of the reference",
     source="Shao et al. 2024, 2402.03300",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from practicum.errors import InputError
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, credited
 from practicum.training.objectives import max_rl_advantages
 
 
@@ -23,7 +23,8 @@ def credit(batch: ScoredRollout, signals: Signals, config: None) -> Experience:
     Raises InputError for a reward below 0, of which no likelihood can be made.
     """
     _check(batch.reward_B)
-    return answer_credit(batch, signals, max_rl_advantages)
+    advantage_B = max_rl_advantages(batch.reward_B, batch.rollout.group_B)
+    return credited(batch, signals, advantage_B[:, None] * batch.rollout.mask_BT)
 
 
 def _check(reward_B: Tensor) -> None:

@@ -7,13 +7,15 @@ with a baseline of 0. It is unbiased, and noisier than all that follow: compare 
 from __future__ import annotations
 
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, credited, reward_penalty
 from practicum.training.objectives import reinforce_loss
 
 
 def credit(batch: ScoredRollout, signals: Signals, config: None) -> Experience:
     """Give every token its completion's reward."""
-    return answer_credit(batch, signals, lambda reward_B, group_B: reward_B.float())
+    penalty_B = reward_penalty(batch, signals)
+    reward_B = batch.reward_B if penalty_B is None else batch.reward_B - penalty_B
+    return credited(batch, signals, reward_B.float()[:, None] * batch.rollout.mask_BT)
 
 
 ALGORITHM = Algorithm(

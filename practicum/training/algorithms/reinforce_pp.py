@@ -3,14 +3,15 @@
 Global baseline: A_t = r - beta * (KL of this and later tokens, k1), then all tokens of the batch are brought
 to mean 0 and deviation 1. Group baseline: r - mean of the group first, then the same. PPO's clipped loss, the
 mean over an answer's tokens, then over answers. Source: Hu et al. 2025 (2501.03262, REINFORCE++ and
-REINFORCE++ with baseline). A KL is off unless `--update.kl.weight` is given; with the group baseline the
-paper has it in the loss by k2 (`--update.kl.placement loss --update.kl.estimator k2`).
+REINFORCE++ with baseline, eq. 8). A KL is off unless `--update.kl.weight` is given; with the group baseline
+it is then k2 in the loss, as in the paper.
 """
 
 from __future__ import annotations
 
+from practicum.guard.controllers import KLPenalty
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, credited
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, credited, reward_penalty
 from practicum.training.objectives import group_advantages, kl_estimate, whiten
 
 
@@ -27,11 +28,8 @@ def credit_global(batch: ScoredRollout, signals: Signals, config: None) -> Exper
 
 def credit_group(batch: ScoredRollout, signals: Signals, config: None) -> Experience:
     """Give every token the reward less the group's mean, standardised over the batch's tokens."""
-    rollout, kl, reference_logprobs_BT = batch.rollout, signals.kl, signals.reference_logprobs_BT
-    reward_B = batch.reward_B
-    if reference_logprobs_BT is not None and kl.placement == "reward":
-        penalty_BT = kl_estimate(rollout.logprobs_BT, reference_logprobs_BT, kl.estimator) * rollout.mask_BT
-        reward_B = reward_B - kl.beta * penalty_BT.sum(1)
+    rollout, penalty_B = batch.rollout, reward_penalty(batch, signals)
+    reward_B = batch.reward_B if penalty_B is None else batch.reward_B - penalty_B
     centred_B = group_advantages(reward_B, rollout.group_B, "group_mean")
     return credited(batch, signals, whiten(centred_B[:, None] * rollout.mask_BT, rollout.mask_BT))
 
@@ -53,6 +51,7 @@ GROUP = Algorithm(
     credit=credit_group,
     aggregation="sequence_mean",
     clip_high=0.2,
+    kl=KLPenalty(0.0, "k2", "loss"),
     changes="reward - mean of the group, standardised over the batch's tokens",
     source="Hu et al. 2025, 2501.03262",
 )

@@ -7,16 +7,14 @@ et al. 2024 (2402.14740). TRL's RLOOTrainer clips the ratio of the whole answer 
 
 from __future__ import annotations
 
-from functools import partial
-
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
-from practicum.training.objectives import group_advantages, reinforce_loss
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, group_credit
+from practicum.training.objectives import reinforce_loss
 
 
 def credit(batch: ScoredRollout, signals: Signals, config: None) -> Experience:
     """Give every token its completion's reward less the mean of the others'."""
-    return answer_credit(batch, signals, partial(group_advantages, kind="leave_one_out"))
+    return group_credit(batch, signals, "leave_one_out")
 
 
 ALGORITHM = Algorithm(

@@ -4,16 +4,14 @@ loss -(4 / tau) sigmoid(tau (ratio - 1)) A with tau 1 for A > 0 and 1.05 otherwi
 tokens, then over answers; A as in GRPO; no KL. Source: Gao et al. 2025 (2511.20347, eq. 5 and 6).
 """
 
-from functools import partial
-
 from practicum.rollout.collect import ScoredRollout
-from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, answer_credit
-from practicum.training.objectives import group_advantages, sapo_loss
+from practicum.training.algorithms.algorithm import Algorithm, Experience, Signals, group_credit
+from practicum.training.objectives import sapo_loss
 
 
 def credit(batch: ScoredRollout, signals: Signals, config: None) -> Experience:
     """Give every token GRPO's advantage of its completion."""
-    return answer_credit(batch, signals, partial(group_advantages, kind="group_standardised"))
+    return group_credit(batch, signals, "group_standardised")
 
 
 ALGORITHM = Algorithm(
