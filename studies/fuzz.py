@@ -27,6 +27,7 @@ from studies.claim import share
 from studies.common import note_machine, record, study_main
 from studies.judged import Claim
 
+OF_A_ROW = ("prompt", "answer", "good", "bad")
 KINDS = ("false_accept", "false_reject", "unstable")
 COLUMNS = ("prompt", "answer", "good", "bad")
 
@@ -127,8 +128,9 @@ def holds(module: Any, finding: Mapping[str, Any], kind: str) -> bool:
     if finding["kind"] == "unstable":
         return kind == "unstable"
     row = next(one for one in module.EXAMPLES if one["prompt"] == finding["prompt"])
+    columns = {name: [value] for name, value in row.items() if name not in OF_A_ROW}
     paid = module.reward(
-        prompts=[row["prompt"]], completions=[finding["completion"]], answer=[row["answer"]]
+        prompts=[row["prompt"]], completions=[finding["completion"]], answer=[row["answer"]], **columns
     )[0]
     fair = module.truth(row["prompt"], finding["completion"], row["answer"])
     if finding["kind"] == "false_accept":

@@ -28,6 +28,7 @@ from practicum.config import load
 from practicum.reward.reached import reached
 from practicum.types import Prompt
 from tests.audit import (
+    fuzz_rewards_eighth,
     fuzz_rewards_fifth,
     fuzz_rewards_fourth,
     fuzz_rewards_more,
@@ -35,6 +36,7 @@ from tests.audit import (
     fuzz_rewards_sixth,
     fuzz_rewards_third,
 )
+from tests.audit.fuzz_rewards_eighth import EIGHTH, EIGHTH_ROWS
 from tests.audit.fuzz_rewards_fifth import FIFTH, FIFTH_ROWS
 from tests.audit.fuzz_rewards_fourth import FOURTH, FOURTH_ROWS
 from tests.audit.fuzz_rewards_more import MORE as SECOND
@@ -43,9 +45,23 @@ from tests.audit.fuzz_rewards_seventh import SEVENTH, SEVENTH_ROWS
 from tests.audit.fuzz_rewards_sixth import SIXTH, SIXTH_ROWS
 from tests.audit.fuzz_rewards_third import THIRD, THIRD_ROWS
 
-MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH
-MORE_ROWS = SECOND_ROWS | THIRD_ROWS | FOURTH_ROWS | FIFTH_ROWS | SIXTH_ROWS | SEVENTH_ROWS
+MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH
+MORE_ROWS = SECOND_ROWS | THIRD_ROWS | FOURTH_ROWS | FIFTH_ROWS | SIXTH_ROWS | SEVENTH_ROWS | EIGHTH_ROWS
+MODULES = (
+    fuzz_rewards_more,
+    fuzz_rewards_third,
+    fuzz_rewards_fourth,
+    fuzz_rewards_fifth,
+    fuzz_rewards_sixth,
+    fuzz_rewards_seventh,
+    fuzz_rewards_eighth,
+)
 FUZZED = (
+    "replied_at_first",
+    "looked_up_anywhere",
+    "voted_by_a_set",
+    "sound_fees",
+    "sound_poured",
     "about_anything",
     "boxes_in_one_piece",
     "briefs_below",
@@ -100,20 +116,12 @@ BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 """Faults that only words of their own code reach."""
 
 
-ALL_ROWS = (SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS, SIXTH_ROWS, SEVENTH_ROWS)
+ALL_ROWS = (SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS, SIXTH_ROWS, SEVENTH_ROWS, EIGHTH_ROWS)
 assert len(MORE_ROWS) == sum(map(len, ALL_ROWS)), "a name twice"
 
 
 def module_of(name: str) -> ModuleType:
-    if name in SEVENTH:
-        return fuzz_rewards_seventh
-    if name in SIXTH:
-        return fuzz_rewards_sixth
-    if name in FIFTH:
-        return fuzz_rewards_fifth
-    if name in FOURTH:
-        return fuzz_rewards_fourth
-    return fuzz_rewards_third if name in THIRD else fuzz_rewards_more
+    return next(one for one in MODULES if hasattr(one, name))
 
 
 def rows_of(name: str) -> list[FuzzRow]:

@@ -72,8 +72,14 @@ class Slot:
         return self.text[self.start : self.end]
 
     def filled(self, value: str) -> str:
-        """The text with another answer in its place."""
-        return self.text[: self.start] + value + self.text[self.end :]
+        """The text with another answer in its place, and on the other lines that vote for it."""
+        head, label = self.text[: self.start], self.text[: self.start].rpartition("\n")[2]
+        if re.search(r"\d\W*$", label) and "\n" in head:
+            # "Attempt 3: x" stands below "Attempt 2: x".
+            line = re.sub(r"\d+", r"\\d+", re.escape(label))
+            vote = re.compile(rf"^({line}){re.escape(self.value)}(?=[ \t]*$)", re.MULTILINE)
+            head = vote.sub(lambda one: one[1] + value, head)
+        return head + value + self.text[self.end :]
 
 
 @dataclass(frozen=True)
@@ -274,11 +280,14 @@ def _slot_of_gold(text: str, gold: str) -> Slot | None:
         return None
     flat, wanted = text.casefold(), gold.casefold()
     places = [one.start() for one in re.finditer(re.escape(wanted), flat)] if len(flat) == len(text) else []
+    value, last = number_of(gold), marked(text)
     for start in reversed(places):
         end = start + len(gold)
         if not _inside_word(text, start, end):
+            if last is not None and value is not None and end <= last.start:
+                # The number of the work, unrounded, stands before the answer, which is rounded.
+                return last if _rounds(number_of(last.value), value) else Slot(text, start, end)
             return Slot(text, start, end)
-    value = number_of(gold)
     if value is not None:
         for found in reversed(list(re.finditer(NUMBER, text))):
             if _rounds(number_of(found[0]), value):
@@ -286,9 +295,8 @@ def _slot_of_gold(text: str, gold: str) -> Slot | None:
     dated = [found for found in DATE.finditer(text) if gold in readings(found[0])]
     if dated:
         return Slot(text, *dated[-1].span())
-    found_by_mark = marked(text)
-    if found_by_mark is not None and _same(found_by_mark.value, gold):
-        return found_by_mark
+    if last is not None and _same(last.value, gold):
+        return last
     stripped = text.strip()
     if _same(stripped, gold):
         start = text.index(stripped)

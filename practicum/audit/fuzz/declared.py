@@ -11,7 +11,9 @@ from practicum.audit.fuzz.anatomy import Anatomy
 from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.values import items_of, json_of
 
-MATTER = r"(?:\w+ ){0,2}(?:matters?|counts?|is significant|are significant|is important|are important)\b"
+MATTER = (
+    r"(?:\w+ ){0,2}(?:matters?|counts?(?! as\b)|is significant|are significant|is important|are important)\b"
+)
 DENIED = re.compile(
     r"\b(?:not|n't|never|ignor\w+|regardless|irrelevant|insensitive|optional|whatever|any)\b", re.I
 )

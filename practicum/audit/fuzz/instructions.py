@@ -309,11 +309,18 @@ def _word_lists(spec: Any, name: str) -> Iterator[tuple[str, list[str]]]:
                     yield from _word_lists(one, f"{name} {' '.join(heads)}".casefold())
 
 
+OTHER_CLAUSE = {
+    *("and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"),
+    *("avoid", "use", "do", "not", "never", "word", "words"),
+}
+"""Words that end a list of words, or join two of it."""
+
+
 def _listed(text: str) -> list[str]:
     words = re.findall(r"[\w'-]+", text)
     kept = []
     for word in words:
-        if word.casefold() in {"and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"}:
+        if word.casefold() in OTHER_CLAUSE:
             if word.casefold() not in {"and", "or"}:
                 break
             continue

@@ -20,6 +20,7 @@ NAMES = {
     "integer": "integer", "int": "integer", "whole number": "integer",
     "number": "number", "float": "number", "decimal": "number",
     "boolean": "boolean", "bool": "boolean", "true or false": "boolean", "true/false": "boolean",
+    "date": "date", "calendar date": "date", "ISO date": "date",
 }  # fmt: skip
 """How prompts and schemas call the types of JSON."""
 NULLABLE = re.compile(r"\b(?:null|none|nullable|optional|missing|unknown)\b", re.IGNORECASE)
@@ -241,6 +242,12 @@ def _near(value: Any, declared: str, prompt: str) -> Iterator[tuple[str, Any]]:
         yield "a number for true or false", int(value)
         if declared:
             yield "a text for true or false", str(value).lower()
+    elif kind == "string" and declared == "date":
+        yield "a word for a date", "soon"
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            yield "a day that is in no calendar", f"{value[:4]}-02-30"
+            yield "a month that is in no calendar", f"{value[:4]}-13-01"
+        yield "a number for a text", 7
     elif kind == "string" and (declared or not value.replace(".", "", 1).isdigit()):
         yield "a number for a text", 7
         yield "true for a text", True

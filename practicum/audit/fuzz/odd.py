@@ -11,6 +11,7 @@ from practicum.audit.fuzz.probe import Probe
 from practicum.audit.fuzz.programs import BLOCK
 
 SEVERAL = "several"
+MOST_TIES = 3
 """Family of texts that give more than one reply."""
 
 FEW = (
@@ -411,6 +412,29 @@ def _several(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         " ".join(anatomy.rows[(row + 1) % len(anatomy.rows)].good[:1] + data.good[:1]),
     ):
         yield Probe(row, text, SEVERAL, "steady", "of several replies at once")
+    for text in _tied(anatomy, row):
+        yield Probe(row, text, SEVERAL, "steady", "whose votes are tied")
+
+
+VOTE = re.compile(r"^(.*?[:=] *)(\S.*?) *$", re.MULTILINE)
+"""A line with a label and a value."""
+
+
+def _tied(anatomy: Anatomy, row: int) -> Iterator[str]:
+    """A right reply whose lines vote for one value, as "Attempt 2: x", with a value of its own for each."""
+    golds = [one.gold for one in anatomy.rows]
+    others = list(dict.fromkeys([*golds[row:], *golds[:row]]))
+    for text in anatomy.rows[row].good[:1]:
+        votes = [found for found in VOTE.finditer(text) if found[2] in others]
+        if len(votes) < 2 or len(others) < len(votes):
+            continue
+        for turn in range(min(len(votes), MOST_TIES)):
+            values = [*others[turn : len(votes)], *others[:turn]]
+            changed, end = "", 0
+            for found, value in zip(votes, values, strict=False):
+                changed += text[end : found.start(2)] + value
+                end = found.end(2)
+            yield changed + text[end:]
 
 
 def _steady(row: int, text: str, slow: bool = False) -> Probe:

@@ -15,10 +15,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from practicum.audit.fuzz.anatomy import Anatomy, Slot
+from practicum.audit.fuzz.json_types import leaves
 from practicum.audit.fuzz.probe import Edit, Probe
 from practicum.audit.fuzz.rows import FuzzRow
 from practicum.audit.fuzz.spellings import LAYOUT, Filled, spelled_otherwise
-from practicum.audit.fuzz.values import number_of
+from practicum.audit.fuzz.values import json_of, number_of
 
 CASED = re.compile(r"\b(?:case|capital\w*|upper\w*|lower\w*|exact\w*|verbatim)\b", re.IGNORECASE)
 BARE = re.compile(
@@ -75,7 +76,11 @@ def rewritten(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     for text in data.good[:MOST_TEXTS]:
         edits: tuple[Edit, ...] = ()
         if anatomy.task != "code":
-            edits = (*_json(data, text), *_values(anatomy, row, text), *_lines(anatomy, text))
+            values = list(_values(anatomy, row, text))
+            if json_of(text) is not None:
+                # A value of JSON written another way may leave no JSON, or one of another type.
+                values = [edit for edit in values if _types(edit.text) == _types(text)]
+            edits = (*_json(data, text), *values, *_lines(anatomy, text))
         for edit in (*edits, *spelled_otherwise(anatomy, row, text)):
             if edit.text not in shown:
                 yield Probe(
@@ -114,6 +119,11 @@ def _json(data: FuzzRow, text: str) -> Iterator[Edit]:
         if value and json.loads(written) == value and text.count(":") == written.count(":"):
             sure = isinstance(value, dict) and ("several lines" not in what or "\n" in text)
             yield Edit("json_layout", what, before + written + after, sure=sure)
+
+
+def _types(text: str) -> list[type]:
+    """The types of the plain values of a text that is JSON; none where it is not."""
+    return [type(value) for _, value in leaves(json_of(text))]
 
 
 def _turned(value: object) -> object:

@@ -34,7 +34,8 @@ KINDS_OF_FACT = 4
 LONGEST_PROMPT = 4000
 """Letters of a prompt that are looked through for facts."""
 FORM_ALONE = re.compile(
-    r"\bonly the (?:form|format|length|layout) (?:is|counts|matters)\b|\b(?:content|topic|subject|meaning)\b"
+    r"\bonly the (?:form|format|length|layout) (?:is|counts|matters)\b"
+    r"|\b(?:content|topic|subject|meaning|wording|everything else|the rest)\b"
     r"[^.;]{0,20}\b(?:free|up to you|does not matter|is not (?:graded|checked|judged))",
     re.IGNORECASE,
 )
@@ -43,7 +44,8 @@ JOINED = re.compile(
     r"\b(?:joined|separated|linked) (?:by|with) (?:an? )?[\"'\u2018\u201c]([^\w\s]{1,2})[\"'\u2019\u201d]"
 )
 DIFFERENT = re.compile(
-    r"\b(?:different|distinct|unique|once|no (?:duplicate|repeat)\w*|(?:not|never|without) repeat\w*"
+    r"\b(?:different|distinct|unique|(?<!counts )(?<!count )once|no (?:duplicate|repeat)\w*"
+    r"|(?:not|never|without) repeat\w*"
     r"|no two)\b",
     re.IGNORECASE,
 )
@@ -280,13 +282,16 @@ def _broken(
         if len(values) > 2:
             to_and_fro = [values[place % 2] for place in range(len(values))]
             yield "that goes to and fro between its first two parts", to_and_fro
+    same = {tuple(sorted(map(str.casefold, one))) for one in every}
+    if len(same) == 1 and len(every) > 1 and len(set(values)) > 2:
+        yield "that says one of its parts again and again", [values[0]] * len(values)
+        yield "that says two of its parts again and again", [values[0], values[-1]] * len(values)
     known = all(_has(prompt, value) for one in every for value in one)
     if known:
         yield from _unlinked(prompt, values, every)
         if ALLOWED.search(prompt):
             yield "with a part that its prompt does not give", [*values[:-1], _foreign(values[-1])]
             yield "with a part that its prompt does not give", [values[0], _foreign(values[1]), *values[2:]]
-        same = {tuple(sorted(one)) for one in every}
         several = len(every) > 1 or anatomy.task == "answer"
         if len(same) == 1 and several and (ALL_OF.search(prompt) or len(set(every)) > 1):
             yield from _incomplete(values)
@@ -298,6 +303,8 @@ def _broken(
             yield "without its first part", values[1:]
             yield "without its last part", values[:-1]
     elif WAY.search(prompt) and all(len(one) > 2 for one in every):
+        # A move that may come again, as right replies show, may do so in vain.
+        again = any(len(set(one)) < len(one) for one in every)
         ends = {(one[0], one[-1]) for one in every}
         if len(ends) == 1 and all(_has(prompt, end) for end in ends.pop()):
             inner = len(values) // 2
@@ -305,7 +312,8 @@ def _broken(
             yield "with a part between its ends left out", [*values[:inner], *values[inner + 1 :]]
             yield "without its first part", values[1:]
             yield "without its last part", values[:-1]
-            yield "with a part between its ends twice", _twice(values, inner)
+            if not again:
+                yield "with a part between its ends twice", _twice(values, inner)
             yield "with a part that fits nowhere", [*values[:inner], "zebra", *values[inner + 1 :]]
     yield from _other_letters(prompt, values, every)
     if SORTED.search(prompt) and all(_in_order(one) for one in every):

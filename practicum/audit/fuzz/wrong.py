@@ -18,6 +18,7 @@ from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.edits import greedy_edits
 from practicum.audit.fuzz.emptied import emptied
 from practicum.audit.fuzz.forms import broken_forms
+from practicum.audit.fuzz.gold_parts import changed_parts
 from practicum.audit.fuzz.grids import off_the_board
 from practicum.audit.fuzz.instructions import broken
 from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
@@ -40,6 +41,7 @@ from practicum.audit.fuzz.values import (
     holds,
     number_of,
 )
+from practicum.audit.fuzz.windows import behind_long_text
 from practicum.audit.fuzz.wrong_answers import wrong_answers
 
 HEDGES = (
@@ -175,6 +177,8 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from done_in_thinking(anatomy, row)
         yield from _no_number(anatomy, row)
         yield from against_the_prompt(row, anatomy.rows[row])
+        yield from changed_parts(anatomy, row)
+        yield from behind_long_text(anatomy, row)
     yield from wrong_queries(row, anatomy.rows[row])
     yield from wrong_squares(row, anatomy.rows[row])
     yield from out_of_range(anatomy, row)
