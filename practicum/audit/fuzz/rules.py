@@ -7,6 +7,7 @@ breaks one counts only where the reward refuses what breaks most of the others: 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -283,7 +284,9 @@ def _broken(
             to_and_fro = [values[place % 2] for place in range(len(values))]
             yield "that goes to and fro between its first two parts", to_and_fro
     same = {tuple(sorted(map(str.casefold, one))) for one in every}
-    if len(same) == 1 and len(every) > 1 and len(set(values)) > 2:
+    gold = anatomy.rows[row].gold or json.dumps(anatomy.rows[row].answer, ensure_ascii=False)
+    listed = all(_has(gold, value) for value in values)
+    if listed and len(same) == 1 and len(every) > 1 and len(set(values)) > 2:
         yield "that says one of its parts again and again", [values[0]] * len(values)
         yield "that says two of its parts again and again", [values[0], values[-1]] * len(values)
     known = all(_has(prompt, value) for one in every for value in one)

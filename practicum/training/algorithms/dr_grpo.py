@@ -1,7 +1,7 @@
 """Dr. GRPO: GRPO without its two biases, the division by the deviation and that by an answer's length.
 
-A_i = r_i - mean(r) within the group; a token weighs 1 / (answers * sampling.max_new_tokens). No KL. Source: Liu et al.
-2025 (2503.20783, section 3.2).
+A_i = r_i - mean(r) within the group; a token weighs 1 / (answers * sampling.max_new_tokens). No KL. Source:
+Liu et al. 2025 (2503.20783, section 3.2).
 """
 
 from __future__ import annotations
