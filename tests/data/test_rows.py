@@ -106,11 +106,54 @@ def test_tables_of_text_are_alike_as_csv_and_tsv(tmp_path: Path, rows: list[dict
         assert values(tmp_path / name) == rows, name
 
 
-def test_semicolons_between_columns_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_other_separators_than_commas_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sign: str, name: str
+) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text('prompt; answer;" "\nWhat, then?;4;x\n')
+    path.write_text(
+        sign.join(["prompt", " answer", '" "']) + "\n" + sign.join(["What, then?", "4", "x"]) + "\n"
+    )
     assert values(path) == [{"prompt": "What, then?", "answer": "4", " ": "x"}]
-    assert "rows.csv: its columns are separated by semicolons" in capsys.readouterr().err
+    assert f"rows.csv: its columns are separated by {name}" in capsys.readouterr().err
+
+
+arguments = st.dictionaries(
+    st.sampled_from(["city", "a", "b"]), st.integers(-9, 9) | texts, min_size=1, max_size=2
+)
+
+
+@on_disk
+@given(calls=st.lists(arguments, min_size=1, max_size=4))
+def test_what_arrow_puts_into_messages_and_tools_is_taken_out(
+    tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    """A column of Arrow has every field of all its rows, null where a row has none."""
+    kinds = {name: {type(call[name]) for call in calls if name in call} for name in ("city", "a", "b")}
+    # A column of Arrow has one type a field.
+    calls = [
+        {name: str(value) if len(kinds[name]) > 1 else value for name, value in call.items()}
+        for call in calls
+    ]
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": call}}]},
+            ],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": call}}}],
+            "score": None,
+        }
+        for call in calls
+    ]
+    (tmp_path / "r.parquet").write_bytes(as_parquet(rows))
+    found = values(tmp_path / "r.parquet")
+    assert [row["tools"] for row in found] == [row["tools"] for row in rows]
+    assert [row["messages"] for row in found] == [row["messages"] for row in rows]
+    assert [row["score"] for row in found] == [None] * len(rows)
+    kept = [{"messages": [{"role": "user", "content": None, "arguments": {"a": None}}]}]
+    (tmp_path / "r.jsonl").write_bytes(as_jsonl(kept))
+    assert values(tmp_path / "r.jsonl") == kept, "a null that somebody wrote stays"
 
 
 def test_standard_input_is_read_by_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +179,7 @@ def test_a_saved_folder_of_datasets_is_read(tmp_path: Path, splits: bool) -> Non
     assert [row.split for row in found] == (["train"] * 5 + ["test"] * 2 if splits else [""] * 5)
 
 
-@pytest.mark.parametrize("name", ["dataset_info.json", "dataset_infos.json"])
+@pytest.mark.parametrize("name", ["dataset_info.json", "dataset_infos.json", "meta.json", "._rows.jsonl"])
 @pytest.mark.parametrize("data", ["train.json", "data/test.jsonl", "rows.csv"])
 def test_what_describes_a_folder_is_no_row_of_it(tmp_path: Path, name: str, data: str) -> None:
     for folder in (tmp_path, tmp_path / "data"):
@@ -157,6 +200,68 @@ def test_a_folder_of_files_has_the_splits_that_they_name(tmp_path: Path) -> None
         ("test", "b"),
         ("train", "a"),
     ]
+
+
+def write_all(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(as_jsonl([{"prompt": name}]))
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        *(("eval.jsonl", "test"), ("training.jsonl", "train"), ("testing.jsonl", "test")),
+        *(("test_run/train.jsonl", "train"), ("test/rows.jsonl", "test"), ("test_run/rows.jsonl", "")),
+        *(("test/train/a.jsonl", "train"), ("latest.jsonl", "")),
+    ],
+)
+def test_a_files_own_name_says_its_split_before_its_folders_do(tmp_path: Path, name: str, split: str) -> None:
+    write_all(tmp_path, [name])
+    [row] = read_rows(tmp_path)
+    assert row.split == split
+    assert reading.files_by_split(tmp_path, [row]) == f"{split or 'no split named'}: {name}"
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "second"),
+    [
+        (["main/train-0.jsonl", "socratic/train-0.jsonl"], "main/train-0.jsonl", "socratic/train-0.jsonl"),
+        (["train_sft.jsonl", "test.jsonl", "train_prefs.jsonl"], "train_prefs.jsonl", "train_sft.jsonl"),
+    ],
+)
+def test_files_of_several_sets_are_not_mixed(
+    tmp_path: Path, names: list[str], first: str, second: str
+) -> None:
+    write_all(tmp_path, names)
+    with pytest.raises(InputError, match=f"{first} and {second} are train rows of different sets: name the"):
+        read_rows(tmp_path)
+
+
+def test_pieces_of_one_split_are_one_set(tmp_path: Path) -> None:
+    names = [
+        "data/train-00000-of-00002.jsonl",
+        "data/train-00001-of-00002.jsonl",
+        "train_part3.jsonl",
+        "a.jsonl",
+    ]
+    write_all(tmp_path, [*names, ".cache/b.jsonl", "b.jsonl"])
+    assert sorted(row.values["prompt"] for row in read_rows(tmp_path)) == sorted([*names, "b.jsonl"])
+
+
+def test_an_object_of_json_is_a_row_unless_it_only_holds_rows(tmp_path: Path) -> None:
+    path, rows = tmp_path / "r.json", [{"question": "a"}, {"question": "b"}]
+    for held, found in (
+        ({"question": "q", "examples": rows}, [("", {"question": "q", "examples": rows})]),
+        ({"version": "1", "data": rows}, [("", row) for row in rows]),
+        ({"train": rows[:1], "test": rows[1:]}, [("train", rows[0]), ("test", rows[1])]),
+    ):
+        path.write_text(json.dumps(held))
+        assert [(row.split, row.values) for row in read_rows(path)] == found
+    assert [row.origin for row in read_rows(path)] == [f"{path}: train row 1", f"{path}: test row 1"]
+    path.write_text(json.dumps({"data": rows, "rows": rows}))
+    with pytest.raises(InputError, match=r"r\.json: holds rows under data and rows: leave the array"):
+        read_rows(path)
 
 
 @pytest.mark.parametrize(
