@@ -140,7 +140,24 @@ def sequences_of(
     A sequence longer than the model's positions loses what stands before its last token. Raises InputError
     where `reading` asks for a chat template that the tokenizer lacks, or that refuses the messages.
     """
-    limit, completion_ids = policy.spec.max_positions, encode_batch(tokenizer, completions)
+    limit = policy.spec.max_positions
+    whole, lengths = whole_sequences(policy, tokenizer, prompts, completions, reading)
+    sequences = [
+        _up_to_the_score(ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]], reading.pad_id)
+        for ids in whole
+    ]
+    return sequences, lengths
+
+
+def whole_sequences(
+    policy: Policy,
+    tokenizer: Tokenizer,
+    prompts: Sequence[str | Prompt],
+    completions: Sequence[str],
+    reading: Reading = OWN_READING,
+) -> tuple[list[list[int]], list[int]]:
+    """As `sequences_of`, however long, with what the tokenizer puts behind the token that is scored."""
+    completion_ids = encode_batch(tokenizer, completions)
     if reading.format == "completion":
         eos = policy.spec.eos_id
         whole = [
@@ -154,11 +171,7 @@ def sequences_of(
         texts = [prompt + completion for prompt, completion in zip(asked, completions, strict=True)]
         texts = [text if text.endswith(reading.end) else text + reading.end for text in texts]
         whole = encode_texts(tokenizer, texts)
-    sequences = [
-        _up_to_the_score(ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]], reading.pad_id)
-        for ids in whole
-    ]
-    return sequences, [len(ids) for ids in completion_ids]
+    return whole, [len(ids) for ids in completion_ids]
 
 
 def _conversations(

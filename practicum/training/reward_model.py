@@ -70,6 +70,7 @@ from practicum.reward.model import (
     load_reward_model,
     save_reward_model,
     sequences_of,
+    whole_sequences,
 )
 from practicum.run.folder import Run
 from practicum.training.defaults import defaults_for
@@ -177,7 +178,7 @@ class RewardModelConfig(RewardModelSettings):
 
     def without_effect(self) -> Mapping[str, str]:
         """What averaging, plain rankings or a test split leave without effect."""
-        rows = ("messages", "answer", "completion", "label", "turns", "longest_prompt")
+        rows = ("answer", "completion", "label", "turns", "longest_prompt")
         idle = {f"data.{name}": "rankings are read by prompt, chosen and rejected: drop it" for name in rows}
         if self.data.test is not None or self.data.test_share:
             idle["held_out"] = "data.test and data.test_share name what is held out: drop one of them"
@@ -219,6 +220,7 @@ def train(config: RewardModelConfig, run_path: Path, *, resume: bool = False) ->
     labels = with_null_labels(rankings, config.control, config.seed)
     taught, _, _ = read(by_prompt(labels, weights), examined=by_prompt(examined, weights))
     tell(alike)
+    tell_cut([*learned, *held_out], policy, tokenizer)
     items = as_pairs(taught) if config.batching == "pairs" else taught
     run = Run.open(run_path, config, "reward-model", resume=resume, device=described(device))
     set_threads(config.threads)
@@ -324,6 +326,25 @@ def tell(alike: Alike) -> None:
         print(f"practicum: {alike.sentence()}: left out", file=sys.stderr)
 
 
+def tell_cut(
+    items: Sequence[Judged], policy: Policy, tokenizer: Tokenizer, reading: Reading = OWN_READING
+) -> None:
+    """Say on stderr how many answers are judged without their ends, which the model has no positions for."""
+    prompts = [item.prompt for item in items for _ in item.responses]
+    texts = [response.text for item in items for response in item.responses]
+    whole, _ = whole_sequences(policy, tokenizer, prompts, texts, reading)
+    limit = policy.spec.max_positions
+    cut = [place for place, ids in enumerate(whole) if len(ids) > limit]
+    if cut:
+        first = prompts[cut[0]]
+        print(
+            f"practicum: {len(cut)} of {len(texts)} answers are, with their prompts, longer than the {limit} "
+            f"tokens that the model takes (the first is {first.origin or repr(first.text[:40])} with "
+            f"{len(whole[cut[0]])}): they are learned without their ends",
+            file=sys.stderr,
+        )
+
+
 def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
     """Write RUN/model, whose weights are the mean of those of `config.average`, and return the summary.
 
@@ -343,6 +364,7 @@ def average(config: RewardModelConfig, run_path: Path, *, resume: bool = False) 
     judged, test = by_prompt(rankings, weights), by_prompt(examined, weights)
     learned, held_out, alike = divided(judged, first.decoder, first.tokenizer, config, first.reading, test)
     tell(alike)
+    tell_cut([*learned, *held_out], first.decoder, first.tokenizer, first.reading)
     run = Run.open(run_path, config, "reward-model", resume=resume, device=described(device))
     set_threads(config.threads)
     with torch.no_grad():
