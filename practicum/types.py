@@ -30,12 +30,14 @@ class Prompt:
     `text` is exactly what the policy reads; `data` is the task's own record (for equations: equation,
     ask, family, level, variable), plain JSON values only. `messages` are the prompt as a chat ("role" and
     "content", of a system, of many turns), where it is one: a chat template then renders them in place of
-    `text`, and `data["tools"]` with them.
+    `text`, and `data["tools"]` with them. `origin` is where the prompt was read, file and row and field, for
+    complaints about it; prompts are equal wherever they stand.
     """
 
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Mapping[str, Any], ...] = ()
+    origin: str = field(default="", compare=False)
 
     @property
     def problem(self) -> str:
@@ -139,7 +141,8 @@ class Response:
 
     `id` is unique among the responses of its prompt. `model`, `checkpoint` and `sampling` say what wrote it;
     `attributes` hold what is known about it (style, length class, a simulated rater's gold utility), plain
-    JSON values only.
+    JSON values only. `message` is the assistant's message where it holds more than a text, as a
+    `Demonstration`'s does.
     """
 
     text: str
@@ -148,6 +151,7 @@ class Response:
     checkpoint: str = ""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    message: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         """Plain values; fields that say nothing are left out."""
@@ -292,7 +296,7 @@ def _response(item: Any, origin: str) -> Response:
         return Response(item)
     fields = _Fields(item, origin)
     texts = {name: fields.take(name, str) for name in ("id", "model", "checkpoint")}
-    tables = {name: fields.take(name, dict) for name in ("sampling", "attributes")}
+    tables = {name: fields.take(name, dict) for name in ("sampling", "attributes", "message")}
     return Response(text=fields.take("text", str, required=True), **texts, **tables)
 
 

@@ -5,37 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from practicum.data.chats import opened
 from practicum.data.config import DataConfig
+from practicum.data.names import QUESTION_PARTS, TOGETHER, USUAL
 from practicum.data.rows import Row
 from practicum.errors import InputError
 
 NONE = "none"
-USUAL: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("prompt", "question", "problem", "instruction", "query", "input"),
-    "messages": ("messages", "conversations", "conversation", "dialogue", "dialog", "chat"),
-    "system": ("system", "system_prompt"),
-    "tools": ("tools", "functions"),
-    "answer": (
-        *("answer", "final_answer", "ground_truth", "reward_model.ground_truth", "gold", "gold_answer"),
-        *("target", "expected_answer", "expected", "reference_answer", "reference", "solution"),
-    ),
-    "completion": ("completion", "response", "output", "demonstration"),
-    "solution": ("solution", "answer"),
-    "chosen": ("chosen", "chosen_response", "preferred"),
-    "rejected": ("rejected", "rejected_response", "dispreferred"),
-    "label": ("label", "desirable"),
-}
-"""The field's names for each role, the likeliest first; capitals do not matter."""
-TOGETHER = (
-    ("body", "question"),
-    ("instruction", "input"),
-    ("instruction", "context"),
-    ("context", "question"),
-)
-"""Columns that are one prompt only together: SVAMP, Alpaca, Dolly, reading comprehension."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +31,8 @@ class Columns:
     chosen: str = ""
     rejected: str = ""
     label: str = ""
+    named: frozenset[str] = frozenset()
+    """The roles whose columns the settings name, which win over columns that were found."""
 
     def told(self, roles: Iterable[str]) -> str:
         """The roles and their columns in words, those without a column left out."""
@@ -66,19 +47,30 @@ class Columns:
 def find_columns(rows: Sequence[Row], config: DataConfig) -> Columns:
     """The columns that the settings name, and for the other roles those with the usual names.
 
-    Raises InputError for a named column that no row has.
+    A named column of chats is the prompt too, whatever the other columns are called. Raises InputError for a
+    named column that no row has.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     found: dict[str, Any] = {}
-    for field in fields(Columns):
-        given = getattr(config, field.name, "")
-        if field.name == "prompt":
+    for role in USUAL:
+        given = getattr(config, role, "")
+        if role == "prompt":
             found["prompt"] = _named_prompt(given, rows, names) if given else _usual_prompt(names)
         elif given:
-            found[field.name] = "" if given == NONE else _known(given, rows, names, field.name)
+            found[role] = "" if given == NONE else _known(given, rows, names, role)
         else:
-            found[field.name] = _usual(field.name, rows, names)
-    return Columns(**found)
+            found[role] = _usual(role, rows, names)
+    named = frozenset(role for role in USUAL if getattr(config, role, ""))
+    if "messages" in named and found["messages"] and "prompt" not in named:
+        found["prompt"] = ()
+    return Columns(**found, named=named)
+
+
+def unread_parts(rows: Sequence[Row], columns: Columns) -> list[str]:
+    """Columns that look like a part of the question and are none of those that are read."""
+    read = {*columns.prompt, *(getattr(columns, role) for role in USUAL if role != "prompt")}
+    names = dict.fromkeys(name for row in rows for name, value in row.values.items() if value)
+    return [name for name in names if name.lower() in QUESTION_PARTS and name not in read]
 
 
 def value_of(values: Mapping[str, Any], name: str) -> Any:
@@ -108,7 +100,7 @@ def tools_of(row: Row, columns: Columns) -> list[Any]:
             tools = json.loads(tools)
     if not isinstance(tools, list):
         raise InputError(f"{row.origin}: {columns.tools}: expected a list of tools, got {tools!r:.60}")
-    return tools
+    return [opened(tool) for tool in tools]
 
 
 def _named_prompt(given: Sequence[str], rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:
@@ -136,6 +128,6 @@ def _usual(role: str, rows: Sequence[Row], names: Sequence[str]) -> str:
     for name in USUAL[role]:
         if name in lower:
             return lower[name]
-        if "." in name and value_of(rows[0].values, name) is not None:
+        if "." in name and any(value_of(row.values, name) is not None for row in rows):
             return name
     return ""

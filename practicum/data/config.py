@@ -33,14 +33,14 @@ class DataConfig(Ranged, section="data"):
     Guessed: prompt, question, problem, instruction, query, input."""
     messages: str = ""
     """Column of whole chats, as messages or ShareGPT's conversations; the prompt is what comes before the
-    assistant's last message."""
+    assistant's last message. Where it is named, and prompt is not, no other column is the prompt."""
     system: str = ""
     """Column of a system message that precedes the prompt."""
     tools: str = ""
     """Column of the tools that the chat template shows."""
     answer: str = ""
-    """Column of the gold answer, which rewards read as `prompt.data["answer"]`; of a text with `####` (GSM8K)
-    it is what follows."""
+    """Column of the gold answer, which rewards read as `prompt.data["answer"]`; of a text whose last line has
+    `####` (GSM8K) it is what follows."""
     completion: str = ""
     """Column of what sft imitates; without one it is the assistant's last message, the solution or the
     answer."""
@@ -51,7 +51,8 @@ class DataConfig(Ranged, section="data"):
     label: str = ""
     """Column of KTO's labels: whether the completion is desirable."""
     turns: Literal["last", "all"] = "last"
-    """Which of the assistant's turns sft learns: the last one, or all, each after what precedes it."""
+    """Which of the assistant's turns in a chat sft learns: the last one, or all, each after what precedes
+    it. Of a completion of several messages all are learned."""
     longest_prompt: CountOrNone = 0
     """Most tokens of a prompt; longer ones are counted and left out. 0: what the model takes."""
 

@@ -1,7 +1,9 @@
 """Rows in which people compare answers: chosen and rejected, several answers with ranks or scores, labels.
 
-The prompt may stand in a column of its own or only in what chosen and rejected share (TRL's implicit prompt),
-as text or as messages, of a system and of many turns. hh-rlhf's texts of Human and Assistant are chats.
+The prompt may stand in a column of its own, in one of chats, or only in what chosen and rejected share (TRL's
+implicit prompt), as text or as messages, of a system and of many turns. hh-rlhf's texts of Human and
+Assistant are chats. What is compared is one answer with another: chats that differ before their last turn
+answer different prompts there.
 """
 
 from __future__ import annotations
@@ -9,19 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
 
+from practicum.data.asked import answer_text, asked_at, asked_of, chat_of_row, with_system
 from practicum.data.chats import (
     Message,
+    beyond_text,
     checked_text,
     is_chat,
     messages_of,
-    plain_text,
     prompt_of,
+    split_reply,
     turns_of,
+    whole_chat,
 )
-from practicum.data.columns import Columns, has_column, tools_of, value_of
+from practicum.data.columns import Columns, has_column, tools_of, unread_parts, value_of
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.types import Prompt, Ranking, Response
@@ -31,7 +36,9 @@ ANSWERS = ("responses", "completions", "answers", "candidates", "generations")
 TEXTS = ("text", "response", "answer", "content", "completion", "output")
 RANKS = ("ranks", "rank", "ranking", "rankings")
 SCORES = ("scores", "score", "overall_score", "ratings", "rating", "rewards", "reward")
-YES, NO = (True, 1, "true", "1", "yes", "desirable"), (False, 0, "false", "0", "no", "undesirable")
+YES = (True, 1, "true", "1", "1.0", "yes", "desirable")
+NO = (False, 0, "false", "0", "0.0", "no", "undesirable")
+"""What labels say; a column of pandas with a missing label has the others as 1.0 and 0.0."""
 
 
 class NoPreferenceError(InputError):
@@ -40,11 +47,15 @@ class NoPreferenceError(InputError):
 
 @dataclass(frozen=True)
 class Labelled:
-    """One completion and whether it is desirable: a row of KTO (Ethayarajh et al. 2024, 2402.01306)."""
+    """One completion and whether it is desirable: a row of KTO (Ethayarajh et al. 2024, 2402.01306).
+
+    `message` is the completion's where it holds more than a text, as a `Demonstration`'s is.
+    """
 
     prompt: Prompt
     completion: str
     desirable: bool
+    message: Message = field(default_factory=dict)
 
 
 def ranking_of(row: Row, columns: Columns) -> Ranking:
@@ -74,6 +85,11 @@ def _ranking_of(row: Row, columns: Columns) -> Ranking:
             f"{row.origin}: column {columns.label!r} labels single completions (KTO) and compares none: a "
             "reward model needs chosen and rejected, or several responses with ranks"
         )
+    if "responses" not in values and "ranks" not in values:
+        raise InputError(
+            f"{row.origin}: nothing is compared in columns {', '.join(values)}: name those of two answers "
+            "with --data.chosen and --data.rejected, or write rows with a prompt, responses and ranks"
+        )
     return Ranking.from_json(dict(values), row.origin)
 
 
@@ -81,14 +97,33 @@ def label_of(row: Row, columns: Columns) -> Labelled:
     """A row of KTO: prompt, completion and a label. Raises InputError that names the row."""
     value = value_of(row.values, columns.label)
     said = value.strip().lower() if isinstance(value, str) else value
-    if not isinstance(said, (bool, int, str)) or said not in (*YES, *NO):
+    if not isinstance(said, (bool, int, float, str)) or said not in (*YES, *NO):
         raise InputError(f"{row.origin}: {columns.label}: expected true or false, got {value!r:.40}")
-    prompt = _asked(row, columns)
-    if prompt is None:
+    prompt, answer = _labelled_answer(row, columns)
+    return Labelled(_with_tools(prompt, row, columns), answer.text, said in YES, answer.message)
+
+
+def _labelled_answer(row: Row, columns: Columns) -> tuple[Prompt, Response]:
+    """The prompt and the completion that a row labels, or those of its chat."""
+    origin = f"{row.origin}: {columns.completion or columns.messages}"
+    chat = chat_of_row(row, columns)
+    asked = asked_of(row, columns) or split_reply(chat)[0]
+    if not columns.completion and not chat:
+        raise InputError(f"{row.origin}: a label needs a completion: name its column with --data.completion")
+    if not asked:
         raise InputError(f"{row.origin}: a label needs a column of the prompt: name it with --data.prompt")
-    side = _side(row, columns.completion)
-    prompt = _with_tools(prompt, row, columns)
-    return Labelled(prompt, side if isinstance(side, str) else _continuation(side), said in YES)
+    if columns.completion:
+        side = _side(row, columns.completion)
+        if isinstance(side, str):
+            prompt = prompt_of(with_system(asked, row, columns), {}, asked_at(row, columns))
+            return prompt, Response(answer_text(side, row, columns))
+        if len(side) > 1 and side[0]["role"] == "assistant":
+            raise InputError(f"{origin}: expected one message of assistant, got {len(side)} messages")
+        chat = whole_chat(asked, side, origin)
+    before, reply = split_reply(chat)
+    if reply is None:
+        raise InputError(f"{origin}: expected the assistant's message at the end")
+    return prompt_of(with_system(before, row, columns), {}, origin), _response(reply)
 
 
 # ------------------------------------------------------------------------------------- chosen and rejected
@@ -96,11 +131,25 @@ def label_of(row: Row, columns: Columns) -> Labelled:
 
 def asked_in_pair(row: Row, columns: Columns) -> Prompt:
     """The prompt of a row with chosen and rejected, equal or not. Raises InputError as `ranking_of`."""
-    return _parts(row, columns)[0]
+    return _parts(row, columns).prompt
+
+
+class Parts(NamedTuple):
+    """A pair's prompt and answers; `turns` counts the messages behind answers that differ before the end."""
+
+    prompt: Prompt
+    chosen: Response
+    rejected: Response
+    turns: int = 0
 
 
 def _pair(row: Row, columns: Columns) -> Ranking:
-    prompt, chosen, rejected = _parts(row, columns)
+    prompt, chosen, rejected, turns = _parts(row, columns)
+    if turns:
+        raise NoPreferenceError(
+            f"{row.origin}: {turns} messages follow the answers in which chosen and rejected begin to "
+            "differ, so that their last answers are to different prompts"
+        )
     if chosen == rejected:
         raise NoPreferenceError(
             f"{row.origin}: chosen and rejected are the same text: leave the row out, it is no preference"
@@ -108,33 +157,45 @@ def _pair(row: Row, columns: Columns) -> Ranking:
     _check_scores(row)
     rater, name = (_optional_text(row, field) for field in ("rater", "ranking_id"))
     if name and " " not in name:
-        name = f"{name} {hashlib.sha256(json.dumps([chosen, rejected]).encode()).hexdigest()[:16]}"
-    return Ranking(prompt, (Response(chosen), Response(rejected)), (1, 2), rater, id=name)
+        texts = json.dumps([chosen.text, rejected.text]).encode()
+        name = f"{name} {hashlib.sha256(texts).hexdigest()[:16]}"
+    return Ranking(prompt, (chosen, rejected), (1, 2), rater, id=name)
 
 
-def _parts(row: Row, columns: Columns) -> tuple[Prompt, str, str]:
+def _parts(row: Row, columns: Columns) -> Parts:
     """The prompt of a pair and its two answers."""
-    origin = row.origin
     chosen, rejected = _side(row, columns.chosen), _side(row, columns.rejected or "rejected")
     if isinstance(chosen, str) != isinstance(rejected, str):
-        raise InputError(f"{origin}: chosen and rejected must both be texts or both be messages")
-    prompt = _asked(row, columns)
-    if prompt is None and isinstance(chosen, str) and isinstance(rejected, str):
+        raise InputError(f"{row.origin}: chosen and rejected must both be texts or both be messages")
+    if columns.prompt and value_of(row.values, columns.prompt[0]) is None and len(columns.prompt) == 1:
+        raise InputError(f"{row.origin}: field {columns.prompt[0]!r} is missing: expected the prompt")
+    asked = asked_of(row, columns)
+    if not asked and isinstance(chosen, str) and isinstance(rejected, str):
         first, second = turns_of(chosen), turns_of(rejected)
         if first and second:
             chosen, rejected = first, second
+    if not asked and not (_holds_question(chosen) and _holds_question(rejected)):
+        asked = with_system(split_reply(chat_of_row(row, columns))[0], row, columns)
     if isinstance(chosen, str) and isinstance(rejected, str):
-        return _of_texts(prompt, chosen, rejected, origin)
+        if not asked:
+            return _of_texts(chosen, rejected, row, columns)
+        answers = [Response(answer_text(text, row, columns)) for text in (chosen, rejected)]
+        return Parts(prompt_of(asked, {}, asked_at(row, columns)), answers[0], answers[1])
     assert not isinstance(chosen, str)
     assert not isinstance(rejected, str)
-    return _of_chats(prompt, chosen, rejected, origin)
+    return _of_chats(asked, chosen, rejected, row, columns)
+
+
+def _holds_question(side: Side) -> bool:
+    """Whether an answer is a whole chat, which begins with somebody else's message."""
+    return not isinstance(side, str) and side[0]["role"] != "assistant"
 
 
 def _side(row: Row, name: str) -> Side:
     """A column's text or messages."""
     value = value_of(row.values, name)
     if value is None:
-        raise InputError(f"{row.origin}: field {name!r} is missing: preferences have chosen and rejected")
+        raise InputError(f"{row.origin}: field {name!r} is missing: expected a text or messages")
     if is_chat(value):
         return messages_of(value, f"{row.origin}: {name}")
     if isinstance(value, str):
@@ -142,80 +203,65 @@ def _side(row: Row, name: str) -> Side:
     raise InputError(f"{row.origin}: {name}: expected a text or one message or several, got {value!r:.60}")
 
 
-def _asked(row: Row, columns: Columns) -> Prompt | None:
-    """The prompt of its own column, with the system message of another; None where there is no column."""
-    if not columns.prompt:
-        return None
-    if len(columns.prompt) == 1:
-        name = columns.prompt[0]
-        if value_of(row.values, name) is None:
-            raise InputError(f"{row.origin}: field {name!r} is missing: expected the prompt")
-        side = _side(row, name)
-    else:
-        parts = [_side(row, name) for name in columns.prompt if value_of(row.values, name) is not None]
-        side = "\n".join(part for part in parts if isinstance(part, str) and part)
-    system = value_of(row.values, columns.system) if columns.system else None
-    if isinstance(side, str):
-        if not system:
-            return Prompt(side)
-        side = ({"role": "user", "content": side},)
-    if system and side[0]["role"] != "system":
-        side = ({"role": "system", "content": str(system)}, *side)
-    return prompt_of(side, {}, f"{row.origin}: {columns.prompt[0]}")
+def _of_texts(chosen: str, rejected: str, row: Row, columns: Columns) -> Parts:
+    """Two texts without what both begin with: TRL's implicit prompt, of whole words.
 
-
-def _of_texts(prompt: Prompt | None, chosen: str, rejected: str, origin: str) -> tuple[Prompt, str, str]:
-    """Two texts as they are, or without what both begin with: TRL's implicit prompt.
-
-    A space before the answers is left to them. Raises InputError for two that share no prompt.
+    A space before the answers is left to them. Raises InputError for two that share no prompt, and beside
+    a column that looks like one.
     """
-    if prompt is not None:
-        return prompt, chosen, rejected
+    if unread := unread_parts([row], columns):
+        raise InputError(
+            f"{row.origin}: no column is known to be the prompt, and {unread[0]!r} looks like it: name it "
+            f"with --data.prompt {unread[0]}"
+        )
     shortest = min(len(chosen), len(rejected))
     same = next((place for place in range(shortest) if chosen[place] != rejected[place]), shortest)
+    ends = [text[same : same + 1].isalnum() for text in (chosen, rejected)]
+    # Answers 3 and 35 begin alike, and "3" is no part of the prompt.
+    while same and any(ends) and chosen[same - 1].isalnum() and chosen != rejected:
+        same -= 1
     if 0 < same < shortest and chosen[same - 1] == " ":
         same -= 1
     if not chosen[:same].strip():
         raise InputError(
-            f"{origin}: chosen and rejected begin with no prompt that they share, and no column holds "
+            f"{row.origin}: chosen and rejected begin with no prompt that they share, and no column holds "
             "one: name it with --data.prompt"
         )
-    return Prompt(chosen[:same]), chosen[same:], rejected[same:]
+    asked = with_system(({"role": "user", "content": chosen[:same]},), row, columns)
+    return Parts(
+        prompt_of(asked, {}, asked_at(row, columns)), Response(chosen[same:]), Response(rejected[same:])
+    )
 
 
 def _of_chats(
-    prompt: Prompt | None, chosen: tuple[Message, ...], rejected: tuple[Message, ...], origin: str
-) -> tuple[Prompt, str, str]:
+    asked: Sequence[Message],
+    chosen: tuple[Message, ...],
+    rejected: tuple[Message, ...],
+    row: Row,
+    columns: Columns,
+) -> Parts:
     """Prompt and replies of two chats: what they share, behind the prompt of a column they do not repeat."""
-    most = min(len(chosen), len(rejected)) - 1
-    same = next((place for place in range(most) if chosen[place] != rejected[place]), most)
-    shared = list(chosen[:same])
-    if prompt is not None:
-        own = prompt.messages or ({"role": "user", "content": prompt.text},)
-        # A prompt beside whole chats repeats what they hold; before replies alone it is the prompt.
-        repeats = any(message["role"] == "user" for message in shared)
-        if not repeats or (prompt.messages and tuple(shared[: len(own)]) != own):
-            shared = [*own, *shared]
-    for name, rest in (("chosen", chosen[same:]), ("rejected", rejected[same:])):
+    origin = row.origin
+    first, second = (
+        with_system(whole_chat(asked, side, f"{origin}: {name}"), row, columns)
+        for name, side in (("chosen", chosen), ("rejected", rejected))
+    )
+    most = min(len(first), len(second)) - 1
+    same = next((place for place in range(most) if first[place] != second[place]), most)
+    for name, rest in (("chosen", first[same:]), ("rejected", second[same:])):
         if rest[0]["role"] != "assistant":
             kind = NoPreferenceError if same else InputError
             raise kind(
                 f"{origin}: {name}: expected a message of assistant where the two begin to differ, got one "
                 f"of {rest[0]['role']}: they answer different prompts"
             )
-    return (
-        prompt_of(shared, {}, f"{origin}: chosen"),
-        _continuation(chosen[same:]),
-        _continuation(rejected[same:]),
-    )
+    prompt = prompt_of(first[:same], {}, f"{origin}: chosen")
+    turns = len(first) + len(second) - 2 * (same + 1)
+    return Parts(prompt, _response(first[same]), _response(second[same]), turns)
 
 
-def _continuation(messages: Sequence[Message]) -> str:
-    """The reply, and where turns follow it, these under their roles."""
-    first, *others = messages
-    if not others:
-        return str(first["content"])
-    return f"{first['content']}\n\n{plain_text(others).removesuffix('Assistant:' + chr(10)).rstrip()}"
+def _response(reply: Message) -> Response:
+    return Response(str(reply["content"]), message=beyond_text(reply))
 
 
 def _check_scores(row: Row) -> None:
@@ -231,7 +277,12 @@ def _check_scores(row: Row) -> None:
 
 
 def _optional_text(row: Row, name: str) -> str:
-    value = row.values.get(name) or ""
+    value = row.values.get(name)
+    if value is None:
+        return ""
+    # Raters are often numbered; an id of ours never is.
+    if name == "rater" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         raise InputError(f"{row.origin}: {name}: expected a text, got {value!r:.60}")
     return value
@@ -244,6 +295,8 @@ def _ranked_list(row: Row, columns: Columns, name: str) -> Ranking:
     """Several answers with ranks (1 is best) or scores (more is better), beside them or inside each."""
     values, origin = row.values, row.origin
     answers = values[name]
+    if len(answers) < 2:
+        raise NoPreferenceError(f"{origin}: {name}: expected at least two answers, got {len(answers)}")
     ranks = _numbers(values, answers, RANKS)
     if ranks is None:
         scores = _numbers(values, answers, SCORES)
@@ -257,8 +310,7 @@ def _ranked_list(row: Row, columns: Columns, name: str) -> Ranking:
         _answer(item, f"{origin}: {name}[{index}]") if isinstance(item, Mapping) else item
         for index, item in enumerate(answers)
     ]
-    prompt = _asked(row, columns)
-    assert prompt is not None
+    prompt = prompt_of(asked_of(row, columns), {}, asked_at(row, columns))
     kept = {key: values[key] for key in ("rater", "prompt_id", "id") if isinstance(values.get(key), str)}
     record = {"prompt": prompt.text, "responses": responses, "ranks": ranks, **kept}
     return replace(Ranking.from_json(record, origin), prompt=prompt)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from practicum.data.cells import as_written
-from practicum.data.chats import Message, checked_text, is_chat, messages_of, prompt_of, split_reply
+from practicum.data.asked import answer_text, asked_at, asked_of, chat_of_row, text_of, with_system
+from practicum.data.chats import (
+    Message,
+    beyond_text,
+    is_chat,
+    messages_of,
+    prompt_of,
+    split_reply,
+    whole_chat,
+)
 from practicum.data.columns import Columns, tools_of, value_of
 from practicum.data.preferences import asked_in_pair
 from practicum.data.rows import Row
 from practicum.errors import InputError
 from practicum.types import Demonstration, Prompt
 
-BEYOND_TEXT = {"tool_calls", "reasoning_content", "thinking"}
-"""Fields of a message that only a chat template can write."""
 FINAL_ANSWER = "####"
-"""What precedes the final answer in GSM8K."""
+"""How GSM8K begins the last line of a solution, the answer behind it. Above other lines it is a heading."""
+THOUSANDS = re.compile(r"[^\d,(\[{]*\d{1,3}(?:,\d{3})+(?:\.\d+)?[^\d,)\]}]*")
+"""One number with commas between its thousands, and what may stand around it, as in `$1,234 a year`."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +48,24 @@ def record_of(
     Raises InputError that names the row and the column.
     """
     data = _data(row, columns, answered)
-    chat = _column_chat(row, columns.messages)
-    if columns.prompt:
+    chat = chat_of_row(row, columns)
+    asked = asked_of(row, columns)
+    if asked:
         whole = len(columns.prompt) == 1 and is_chat(value_of(row.values, columns.prompt[0]))
-        prompt = prompt_of(_asked(row, columns), data, row.origin, keeps_chat=whole)
+        prompt = prompt_of(asked, data, asked_at(row, columns), keeps_chat=whole)
     elif chat:
-        before, _ = split_reply(chat)
-        origin = f"{row.origin}: {columns.messages}"
-        prompt = prompt_of(_with_system(before, row, columns), data, origin, keeps_chat=True)
+        asked = with_system(split_reply(chat)[0], row, columns)
+        prompt = prompt_of(asked, data, asked_at(row, columns), keeps_chat=True)
     elif columns.chosen:
         prompt = replace(asked_in_pair(row, columns), data=data)
+        asked = prompt.messages or ({"role": "user", "content": prompt.text},)
     else:
         raise InputError(f"{row.origin}: column {columns.messages!r} is empty: expected messages")
-    shown = _demonstrations(row, columns, prompt, chat, turns) if shows or _shows_text(row, columns) else []
+    shown: list[Demonstration] = []
+    if shows and columns.completion and _chat_shows(row, columns, chat):
+        columns = replace(columns, completion="")
+    if shows or _shows_text(row, columns):
+        shown = _demonstrations(row, columns, prompt, asked, chat, turns)
     return Record(prompt, tuple(shown), row.origin, row.split)
 
 
@@ -82,89 +96,85 @@ def _data(row: Row, columns: Columns, answered: bool) -> dict[str, Any]:
 
 
 def final_answer(value: Any) -> Any:
-    """The gold answer: what follows `####`, thousands without commas (GSM8K), or the value as it stands."""
-    if isinstance(value, str) and FINAL_ANSWER in value:
-        return value.rpartition(FINAL_ANSWER)[2].strip().replace(",", "")
-    return value
-
-
-def _asked(row: Row, columns: Columns) -> tuple[Message, ...]:
-    """The messages of the prompt's column or columns."""
-    values = [value_of(row.values, name) for name in columns.prompt]
-    if len(values) == 1 and is_chat(values[0]):
-        return _with_system(messages_of(values[0], f"{row.origin}: {columns.prompt[0]}"), row, columns)
-    texts = []
-    for name, value in zip(columns.prompt, values, strict=True):
-        if value is None and len(values) > 1:
-            continue
-        texts.append(text_of(value, f"{row.origin}: {name}"))
-    text = "\n".join(text for text in texts if text)
-    if not text.strip():
-        raise InputError(f"{row.origin}: {' + '.join(columns.prompt)}: the prompt is empty")
-    return _with_system(({"role": "user", "content": text},), row, columns)
-
-
-def text_of(value: Any, origin: str) -> str:
-    """A cell as text: numbers as people write them. Raises InputError for what is neither."""
-    if isinstance(value, str):
-        return checked_text(value, origin)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        said = "nothing" if value is None else f"{value!r:.60}"
-        raise InputError(f"{origin}: expected a text, got {said}")
-    return as_written(value)
-
-
-def _with_system(messages: tuple[Message, ...], row: Row, columns: Columns) -> tuple[Message, ...]:
-    value = value_of(row.values, columns.system) if columns.system else None
-    # A prompt of no messages stays one: a system message alone asks for nothing.
-    if not value or not messages or messages[0]["role"] == "system":
-        return messages
-    return ({"role": "system", "content": text_of(value, f"{row.origin}: {columns.system}")}, *messages)
-
-
-def _column_chat(row: Row, name: str) -> tuple[Message, ...]:
-    value = value_of(row.values, name) if name else None
-    return messages_of(value, f"{row.origin}: {name}") if value else ()
+    """The gold answer: behind `####` on the last line, thousands without commas (GSM8K), or the value as it
+    stands."""
+    if not isinstance(value, str):
+        return value
+    before, mark, final = value.rstrip().rpartition("\n")[2].rpartition(FINAL_ANSWER)
+    final = final.strip()
+    if not mark or not final or not (before == "" or before[-1].isspace()):
+        return value
+    return final.replace(",", "") if THOUSANDS.fullmatch(final) else final
 
 
 # ------------------------------------------------------------------------------------------ demonstrations
 
 
 def _demonstrations(
-    row: Row, columns: Columns, prompt: Prompt, chat: Sequence[Message], turns: str
+    row: Row,
+    columns: Columns,
+    prompt: Prompt,
+    asked: Sequence[Message],
+    chat: Sequence[Message],
+    turns: str,
 ) -> list[Demonstration]:
     """What a row shows: its completion, else its chat's replies, else its solution or answer."""
     if columns.completion:
         name, value = columns.completion, value_of(row.values, columns.completion)
-        if is_chat(value):
-            reply = split_reply(messages_of(value, f"{row.origin}: {name}"))[1]
-            if reply is None:
-                raise InputError(f"{row.origin}: {name}: expected the assistant's message at the end")
-            return [_demonstration(prompt, reply)]
-        return [Demonstration(prompt, text_of(value, f"{row.origin}: {name}"))]
+        origin = f"{row.origin}: {name}"
+        if not is_chat(value):
+            return [Demonstration(prompt, answer_text(text_of(value, origin), row, columns))]
+        said = messages_of(value, origin)
+        whole = with_system(whole_chat(asked, said, origin), row, columns)
+        if whole[-1]["role"] != "assistant":
+            raise InputError(f"{origin}: expected the assistant's message at the end")
+        # A completion of several messages is imitated whole; a chat that holds the prompt too, by its turns.
+        if len(whole) == len(asked) + len(said):
+            return _replies(whole, range(len(asked), len(whole)), prompt.data, origin, "all")
+        return _replies(whole, range(1, len(whole)), prompt.data, origin, turns)
     if chat:
-        return _replies(row, columns, prompt.data, chat, turns)
+        whole, origin = with_system(tuple(chat), row, columns), f"{row.origin}: {columns.messages}"
+        # What the assistant says before anybody asked answers nothing.
+        places = range(len(whole) - len(chat) + 1, len(whole))
+        return _replies(whole, places, prompt.data, origin, turns)
     if columns.solution:
         value = value_of(row.values, columns.solution)
         return [Demonstration(prompt, text_of(value, f"{row.origin}: {columns.solution}"))]
     return []
 
 
+def _chat_shows(row: Row, columns: Columns, chat: Sequence[Message]) -> bool:
+    """Whether a chat is imitated in place of a completion that nobody named: it is, or holds that text too.
+
+    Raises InputError where the two show different answers.
+    """
+    reply = split_reply(chat)[1]
+    value = value_of(row.values, columns.completion)
+    if reply is None or "completion" in columns.named:
+        return False
+    if "messages" in columns.named:
+        return True
+    origin = f"{row.origin}: {columns.completion}"
+    said = [one["content"] for one in messages_of(value, origin)][-1:] if is_chat(value) else [value]
+    replies = [str(one["content"]).strip() for one in chat if one["role"] == "assistant"]
+    if all(one is None or str(one).strip() in ("", *replies) for one in said):
+        return True
+    raise InputError(
+        f"{origin}: shows another answer than {columns.messages}: give --data.completion none, or "
+        "--data.messages none, for the one that is not to be imitated"
+    )
+
+
 def _replies(
-    row: Row, columns: Columns, data: Mapping[str, Any], chat: Sequence[Message], turns: str
+    chat: Sequence[Message], places: Sequence[int], data: Mapping[str, Any], origin: str, turns: str
 ) -> list[Demonstration]:
-    """The assistant's last message, or all of them, each after everything before it."""
-    replies = [place for place, message in enumerate(chat) if message["role"] == "assistant" and place]
-    origin = f"{row.origin}: {columns.messages}"
+    """The assistant's last message among some places, or all of them, each after everything before it."""
+    replies = [place for place in places if chat[place]["role"] == "assistant"]
     found = []
     for place in replies if turns == "all" else replies[-1:]:
-        before = _with_system(tuple(chat[:place]), row, columns)
+        before = chat[:place]
         if before[-1]["role"] == "assistant":
             raise InputError(f"{origin}[{place}]: two messages of the assistant follow each other")
-        found.append(_demonstration(prompt_of(before, data, origin), chat[place]))
+        prompt = prompt_of(before, data, origin)
+        found.append(Demonstration(prompt, str(chat[place]["content"]), beyond_text(chat[place])))
     return found
-
-
-def _demonstration(prompt: Prompt, reply: Message) -> Demonstration:
-    """A reply as its text, or, where it holds what only a chat template can write, as its message."""
-    return Demonstration(prompt, str(reply["content"]), reply if reply.keys() & BEYOND_TEXT else {})

@@ -277,8 +277,10 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str | Prompt]) -> lis
     chat = chat_of(tokenizer)
     asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
     if chat is None:
-        if any(prompt.data.get("tools") for prompt in asked):
-            raise InputError("a prompt has tools, and the model has no chat template that could show them")
+        for prompt in asked:
+            if prompt.data.get("tools"):
+                said = "the prompt has tools, and the model has no chat template that could show them"
+                raise InputError(_at(prompt, said))
         return encode_texts(tokenizer, [prompt.text for prompt in asked])
     rendered = encode_batch(tokenizer, [_asked(chat, prompt) if prompt.text else "" for prompt in asked])
     empty = encode_texts(tokenizer, [""])[0]
@@ -294,24 +296,38 @@ def encode_reply(
     """
     chat = chat_of(tokenizer)
     if chat is None:
-        raise InputError(
-            "a reply with tool calls or reasoning needs a model with a chat template to write it"
-        )
-    messages = prompt.messages or ({"role": "user", "content": prompt.text},)
-    before = chat.render(messages, tools=prompt.data.get("tools"))
-    whole = chat.render([*messages, message], add_generation_prompt=False, tools=prompt.data.get("tools"))
+        said = "a reply with tool calls or reasoning needs a model with a chat template to write it"
+        raise InputError(_at(prompt, said))
+    before = _asked(chat, prompt)
+    whole = _rendered(chat, prompt, [message], add_generation_prompt=False)
     if not whole.startswith(before):
-        raise InputError(
+        said = (
             "the model's chat template writes the prompt otherwise before a reply with tool calls or "
             f"reasoning, so it cannot be learned: {prompt.text!r:.60}"
         )
+        raise InputError(_at(prompt, said))
     ids = encode_batch(tokenizer, [whole[len(before) :]])[0]
     return ids[: next((place for place, token in enumerate(ids) if token in eos_ids), len(ids))]
 
 
 def _asked(chat: Chat, prompt: Prompt) -> str:
+    return _rendered(chat, prompt, [], add_generation_prompt=True)
+
+
+def _rendered(
+    chat: Chat, prompt: Prompt, replies: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool
+) -> str:
+    """A prompt and replies to it. Raises InputError that names where the prompt stands."""
     messages = prompt.messages or ({"role": "user", "content": prompt.text},)
-    return chat.render(messages, tools=prompt.data.get("tools"))
+    tools = prompt.data.get("tools")
+    try:
+        return chat.render([*messages, *replies], add_generation_prompt=add_generation_prompt, tools=tools)
+    except InputError as error:
+        raise InputError(_at(prompt, str(error))) from error
+
+
+def _at(prompt: Prompt, said: str) -> str:
+    return f"{prompt.origin}: {said}" if prompt.origin else said
 
 
 @dataclass(frozen=True)
@@ -336,7 +352,8 @@ class Chat:
 
         Raises InputError when the template refuses the messages.
         """
-        try:
+
+        def written(messages: Sequence[Mapping[str, Any]]) -> str:
             return str(
                 _renderer().apply_chat_template(
                     [dict(message) for message in messages],
@@ -347,11 +364,30 @@ class Chat:
                     **self.tokens,
                 )
             )
+
+        try:
+            try:
+                return written(messages)
+            except TypeError:
+                # Templates that join a call's arguments to text, as DeepSeek's, want them as JSON text.
+                return written([_with_arguments_as_text(message) for message in messages])
         # A template is a program of the model's makers: it fails in its own words, or as any program does.
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, *RESOURCES) as error:
             asked = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"
             said = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"the model's chat template fails on {asked}: {said:.300}") from error
+
+
+def _with_arguments_as_text(value: Any) -> Any:
+    """A message with the arguments of its tool calls as JSON text."""
+    if isinstance(value, Mapping):
+        return {
+            key: json.dumps(item, ensure_ascii=False)
+            if key == "arguments" and isinstance(item, Mapping)
+            else _with_arguments_as_text(item)
+            for key, item in value.items()
+        }
+    return [_with_arguments_as_text(item) for item in value] if isinstance(value, list) else value
 
 
 @cache

@@ -13,13 +13,15 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from practicum.data.columns import find_columns, has_column
+from practicum.data.chats import BEYOND_TEXT
+from practicum.data.columns import Columns, find_columns, has_column
 from practicum.data.config import DataConfig
 from practicum.data.preferences import Labelled, NoPreferenceError, label_of, ranking_of
-from practicum.data.rows import Row
+from practicum.data.rows import Row, files_by_split
 from practicum.data.rows import read_rows as rows_of_file
 from practicum.errors import InputError
 from practicum.files import atomic_write
@@ -48,15 +50,16 @@ def read_rows(path: Path) -> list[tuple[str, Ranking]]:
     return [(row.origin, checked(ranking_of(row, columns), row.origin)) for row in rows]
 
 
-def load_rankings(config: DataConfig) -> tuple[list[Ranking], list[Ranking]]:
+def load_rankings(config: DataConfig, *, messages: bool = False) -> tuple[list[Ranking], list[Ranking]]:
     """(to learn from, of a test split of its own) of a user's data, its columns told on stderr.
 
     The test split is that of the settings' test file or of a folder's own files; a folder without one gives
-    its validation split. Rows that prefer nothing, as equal answers, are counted, told and left out. Raises
-    InputError for the first bad row, where no ranking is left to learn from, and where settings and folder
-    both name a test split.
+    its validation split. Rows that prefer nothing, as equal answers, are counted, told and left out; empty
+    answers are counted and told. `messages` says that answers may be more than texts. Raises InputError for
+    the first bad row, where no ranking is left to learn from, and where settings and folder both name a test
+    split.
     """
-    return _learned_and_examined(config, _rankings_by_split, "rankings")
+    return _learned_and_examined(config, partial(_rankings_by_split, messages=messages), "rankings")
 
 
 def _learned_and_examined(
@@ -100,9 +103,8 @@ def holds_labels(config: DataConfig) -> bool:
     assert config.file is not None
     rows = rows_of_file(config.file, "rankings")
     columns = find_columns(rows, config)
-    first = rows[0].values if rows else {}
-    compared = has_column(first, columns.chosen) or "ranks" in first
-    return has_column(first, columns.label) and not compared
+    compared = any(has_column(row.values, columns.chosen) or "ranks" in row.values for row in rows)
+    return not compared and any(has_column(row.values, columns.label) for row in rows)
 
 
 def load_labels(config: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
@@ -117,38 +119,66 @@ def _labels_by_split(path: Path, config: DataConfig) -> dict[str, list[Labelled]
     """The labels of a file or folder by the split that their files name."""
     rows = rows_of_file(path, "rankings")
     columns = find_columns(rows, config)
-    told = columns.told(("prompt", "system", "completion", "label"))
-    print(f"practicum: {path}: {len(rows)} rows; {told}", file=sys.stderr)
+    _tell_read(path, rows, columns, ("completion", "label"))
     found: dict[str, list[Labelled]] = {}
+    empty = []
     for row in rows:
-        found.setdefault(row.split, []).append(label_of(row, columns))
+        one = label_of(row, columns)
+        found.setdefault(row.split, []).append(one)
+        if not one.completion.strip() and not one.message:
+            empty.append(row.origin)
+    _tell_empty(path, empty, len(rows))
     return found
 
 
-def _rankings_by_split(path: Path, config: DataConfig) -> dict[str, list[Ranking]]:
+def _rankings_by_split(path: Path, config: DataConfig, *, messages: bool) -> dict[str, list[Ranking]]:
     """The rankings of a file or folder by the split that their files name."""
     rows = [_opened(row) for row in rows_of_file(path, "rankings")]
     columns = find_columns(rows, config)
-    told = columns.told(("prompt", "system", "chosen", "rejected"))
-    print(f"practicum: {path}: {len(rows)} rows; {told or 'rankings'}", file=sys.stderr)
+    _tell_read(path, rows, columns, ("chosen", "rejected"))
     found: dict[str, list[Ranking]] = {}
-    left_out = []
+    left_out, empty = [], []
     for row in rows:
         try:
-            found.setdefault(row.split, []).append(checked(ranking_of(row, columns), row.origin))
+            ranking = checked(ranking_of(row, columns), row.origin, messages=messages)
         except NoPreferenceError as error:
             left_out.append(str(error).partition(": leave")[0])
+            continue
+        found.setdefault(row.split, []).append(ranking)
+        if not all(one.text.strip() or one.message for one in ranking.responses):
+            empty.append(row.origin)
     if left_out:
         said = f"{len(left_out)} of {len(rows)} rows prefer nothing (the first: {left_out[0]})"
         if not any(found.values()):
             raise InputError(f"{said}: no ranking is left")
         print(f"practicum: {said}: left out", file=sys.stderr)
+    _tell_empty(path, empty, len(rows))
     return {split: some for split, some in found.items() if some}
+
+
+def _tell_read(path: Path, rows: Sequence[Row], columns: Columns, answers: Sequence[str]) -> None:
+    """Say on stderr which columns are read of a file or folder, and which files of a folder."""
+    asked = ("prompt", "system", "tools") if columns.prompt else ("messages", "system", "tools")
+    told = columns.told((*asked, *answers))
+    if columns.chosen and not columns.prompt and not columns.messages:
+        told += "; no column of the prompt: it is what chosen and rejected begin with"
+    print(f"practicum: {path}: {len(rows)} rows; {told or 'rankings'}", file=sys.stderr)
+    if files := files_by_split(path, rows):
+        print(f"practicum: {path}: {files}", file=sys.stderr)
+
+
+def _tell_empty(path: Path, empty: Sequence[str], count: int) -> None:
+    if empty:
+        print(
+            f"practicum: {path}: {len(empty)} of {count} rows have an empty answer (the first is "
+            f"{empty[0]}), which is learned as an answer of no words",
+            file=sys.stderr,
+        )
 
 
 def _opened(row: Row) -> Row:
     """A row with the columns that this module writes into Parquet as JSON text opened again."""
-    if not isinstance(row.values.get("responses"), str):
+    if not isinstance(row.values.get("responses"), str) or "ranks" not in row.values:
         return row
     values = dict(row.values)
     for name in _NESTED:
@@ -177,12 +207,20 @@ def check_filled(ranking: Ranking, origin: str) -> None:
             raise InputError(f"{origin}: responses[{index}]: expected a text, got nothing")
 
 
-def checked(ranking: Ranking, origin: str) -> Ranking:
-    """The ranking itself. Raises InputError for times before 1970."""
+def checked(ranking: Ranking, origin: str, *, messages: bool = False) -> Ranking:
+    """The ranking itself. Raises InputError for times before 1970, and, unless `messages` may be compared,
+    for answers that hold more than a text."""
     for name in ("seconds", "time"):
         value = getattr(ranking, name)
         if value is not None and value < 0:
             raise InputError(f"{origin}: {name}: expected 0 or more, got {value:g}")
+    beyond = next((one.message for one in ranking.responses if one.message), None)
+    if beyond and not messages:
+        fields = " and ".join(sorted(beyond.keys() & BEYOND_TEXT))
+        raise InputError(
+            f"{origin}: an answer with {fields}, of which a reward model or a person would read the text "
+            "alone: practicum dpo --data learns from such answers"
+        )
     return ranking
 
 

@@ -28,7 +28,7 @@ def fitted(task: TableTask, tokenizer: Tokenizer, max_positions: int, longest_pr
 
 def _fitting(task: TableTask, split: str, tokenizer: Tokenizer, limit: int) -> Sequence[Record]:
     records = task.splits[split]
-    lengths = _lengths(records, tokenizer)
+    lengths = [len(ids) for ids in encode_prompts(tokenizer, [record.prompt for record in records])]
     long = [place for place, length in enumerate(lengths) if length > limit]
     if not long:
         return records
@@ -41,19 +41,6 @@ def _fitting(task: TableTask, split: str, tokenizer: Tokenizer, limit: int) -> S
         raise InputError(f"{told}: none is left; give a model with more positions or shorter prompts")
     print(f"practicum: {told}: left out", file=sys.stderr)
     return [record for record, length in zip(records, lengths, strict=True) if length <= limit]
-
-
-def _lengths(records: Sequence[Record], tokenizer: Tokenizer) -> list[int]:
-    """Tokens of each prompt. Raises InputError that names the first row that the chat template refuses."""
-    try:
-        return [len(ids) for ids in encode_prompts(tokenizer, [record.prompt for record in records])]
-    except InputError:
-        for record in records:
-            try:
-                encode_prompts(tokenizer, [record.prompt])
-            except InputError as error:
-                raise InputError(f"{record.origin}: {error}") from error
-        raise
 
 
 def told_without_template(task: TableTask, tokenizer: Tokenizer) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Literal, TypeVar
 
-from practicum.data.columns import Columns, find_columns
+from practicum.data.chats import is_chat
+from practicum.data.columns import Columns, find_columns, unread_parts, value_of
 from practicum.data.config import DataConfig
 from practicum.data.records import Record, record_of
-from practicum.data.rows import STDIN, Row, read_rows
+from practicum.data.rows import STDIN, Row, files_by_split, read_rows
 from practicum.errors import InputError
 from practicum.tasks.task import Task
 from practicum.types import Demonstration, Prompt, Reward, Score
@@ -155,17 +156,72 @@ def load_table(config: DataConfig, use: Use) -> TableTask:
     rows = read_rows(config.file)
     columns = find_columns(rows, config)
     check_columns(columns, rows, use)
-    name = "stdin" if config.file == STDIN else config.file.name
-    print(f"practicum: {name}: {len(rows)} rows; {columns.told(USED[use])}", file=sys.stderr)
+    check_turns(columns, rows, config, use)
+    name = tell_read(config.file, rows, columns, USED[use])
     # What is imitated is judged by nothing, so that a gold answer matters only where the user names it.
     answered = use != "imitation" or bool(config.answer)
     shows = use == "imitation"
     records = [record_of(row, columns, config.turns, answered=answered, shows=shows) for row in rows]
+    if shows:
+        records = _showing(name, records)
     splits = splits_of(records, config, use)
     if config.test is not None:
         splits["test"] = _test_file(config, config.test, answered, shows)
     tell_shared(name, splits)
     return TableTask(name, splits)
+
+
+def tell_read(path: Path, rows: Sequence[Row], columns: Columns, roles: Sequence[str]) -> str:
+    """Say on stderr what is read of a file or folder, and what looks like a part of the question and is not.
+
+    Returns the name of the file.
+    """
+    name = "stdin" if path == STDIN else path.name
+    print(f"practicum: {name}: {len(rows)} rows; {columns.told(roles)}", file=sys.stderr)
+    if files := files_by_split(path, rows):
+        print(f"practicum: {name}: {files}", file=sys.stderr)
+    unread = unread_parts(rows, columns) if columns.prompt and "prompt" not in columns.named else []
+    if unread:
+        print(
+            f"practicum: {name}: not read, and perhaps part of the question: {', '.join(unread)}; texts are "
+            f"joined to it by --data.prompt {' '.join([*columns.prompt, unread[0]])}",
+            file=sys.stderr,
+        )
+    return name
+
+
+def _showing(name: str, records: Sequence[Record]) -> list[Record]:
+    """The records without empty answers; how many show nothing to imitate is told on stderr."""
+    found = [
+        replace(
+            record,
+            demonstrations=tuple(
+                one for one in record.demonstrations if one.completion.strip() or one.message
+            ),
+        )
+        for record in records
+    ]
+    less = [
+        old.origin
+        for old, new in zip(records, found, strict=True)
+        if not new.demonstrations or len(new.demonstrations) < len(old.demonstrations)
+    ]
+    if less and len(less) < len(records):
+        print(
+            f"practicum: {name}: {len(less)} of {len(records)} rows have no answer to imitate, or an empty "
+            f"one (the first is {less[0]}): it is left out",
+            file=sys.stderr,
+        )
+    return found
+
+
+def check_turns(columns: Columns, rows: Sequence[Row], config: DataConfig, use: Use) -> None:
+    """Raise InputError where all turns are to be learned of rows that hold no chats."""
+    if use != "imitation" or config.turns != "all" or columns.messages:
+        return
+    name = columns.completion or columns.solution
+    if not any(is_chat(value_of(row.values, name)) for row in rows):
+        raise InputError(f"data.turns all: column {name!r} holds texts, not chats of several turns: drop it")
 
 
 def check_columns(columns: Columns, rows: Sequence[Row], use: Use) -> None:
@@ -185,6 +241,7 @@ def _test_file(config: DataConfig, path: Path, answered: bool, shows: bool) -> l
         raise InputError(f"data.test: {path} has {others[0]} rows too: name the file of its test rows alone")
     columns = find_columns(rows, replace(config, file=path, test=None))
     check_columns(columns, rows, "examination")
+    tell_read(path, rows, columns, USED["examination"])
     return [record_of(row, columns, config.turns, answered=answered, shows=shows) for row in rows]
 
 

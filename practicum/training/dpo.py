@@ -49,7 +49,7 @@ from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.preference_losses import LOSSES, Answers, Weights, kto_baseline, kto_loss
 from practicum.training.sft import encode_completions
 from practicum.training.step import Report, gradients_of, total, trainable
-from practicum.types import Demonstration, Prompt, Ranking
+from practicum.types import Demonstration, Ranking
 
 One = TypeVar("One", Ranking, Labelled)
 LossName: TypeAlias = Literal["dpo", "ipo", "kto", "simpo", "orpo"]
@@ -125,7 +125,7 @@ class DpoConfig(Ranged):
 
     def without_effect(self) -> Mapping[str, str]:
         """What the loss or the data leave without effect."""
-        rows = ("messages", "answer", "turns", "longest_prompt")
+        rows = ("answer", "turns", "longest_prompt")
         idle = {
             f"data.{name}": "preferences are read by prompt, chosen and rejected: drop it" for name in rows
         }
@@ -271,7 +271,7 @@ def said_in(config: DpoConfig) -> tuple[Said, Said]:
     rankings = read_rankings(config.preferences, config.project) if config.preferences else []
     test: list[Ranking] = []
     if config.data.file is not None:
-        own, test = load_rankings(config.data)
+        own, test = load_rankings(config.data, messages=True)
         rankings = [*rankings, *own]
     if not rankings:
         raise InputError("nothing to learn from: give --preferences FILE or --data FILE")
@@ -303,8 +303,12 @@ def split(said: Sequence[One], test: Sequence[One], config: DpoConfig) -> tuple[
 
 def encoded(spec: ModelSpec, tokenizer: Tokenizer, said: Said, config: DpoConfig) -> Preferences:
     """Token ids of all that was said; what does not fit, or reads alike, is counted, told and left out."""
-    found = [(one.prompt, one.completion) for one in said.labels]
-    found += [(ranking.prompt, response.text) for ranking in said.rankings for response in ranking.responses]
+    found = [Demonstration(one.prompt, one.completion, one.message) for one in said.labels]
+    found += [
+        Demonstration(ranking.prompt, response.text, response.message)
+        for ranking in said.rankings
+        for response in ranking.responses
+    ]
     sequences, lengths = answers_of(spec, tokenizer, found)
     fits = [len(ids) <= spec.max_positions for ids in sequences]
     pairs: list[Pair] = []
@@ -337,13 +341,13 @@ def encoded(spec: ModelSpec, tokenizer: Tokenizer, said: Said, config: DpoConfig
 
 
 def answers_of(
-    spec: ModelSpec, tokenizer: Tokenizer, found: Sequence[tuple[Prompt, str]]
+    spec: ModelSpec, tokenizer: Tokenizer, found: Sequence[Demonstration]
 ) -> tuple[list[list[int]], list[int]]:
     """Token ids of each prompt with its answer and end of sequence, and the lengths of the prompts."""
     if not found:
         return [], []
-    prompts = encode_prompts(tokenizer, [prompt for prompt, _ in found])
-    written = encode_completions(tokenizer, [Demonstration(*one) for one in found], spec.eos_id)
+    prompts = encode_prompts(tokenizer, [one.prompt for one in found])
+    written = encode_completions(tokenizer, found, spec.eos_id)
     rows = zip(prompts, written, strict=True)
     return [[*prompt, *ids, spec.eos_id] for prompt, ids in rows], [len(prompt) for prompt in prompts]
 

@@ -212,6 +212,7 @@ def lesson_of(
     def complaint(row: int, fate: str) -> str:
         number, of = row + 1, len(demonstrations)
         name = f"demonstration {number} of {of}" if row < of else f"textbook passage {number - of}"
+        name = (asked[row].origin if row < of else "") or name
         prompt, answer = rows[row]
         return (
             f"{name}: {len(prompt)} tokens of prompt, {len(answer)} to learn, the model takes {limit}: {fate}"

@@ -63,6 +63,10 @@ def test_one_chat_is_read_alike_in_all_forms(chat: tuple[list[dict[str, str]], s
         {"prompt": prompt[-1]["content"], **whole},
         sharegpt,
         {"prompt": json.dumps(prompt), **{name: json.dumps(reply) for name, reply in replies.items()}},
+        {"prompt": prompt, **{name: reply[0] for name, reply in replies.items()}},
+        {"messages": prompt, "chosen": chosen, "rejected": rejected},
+        {"conversations": prompt, **replies},
+        {"messages": whole["chosen"], **replies},
     ]
     found = [read(form) for form in forms]
     for ranking in found:
@@ -72,8 +76,15 @@ def test_one_chat_is_read_alike_in_all_forms(chat: tuple[list[dict[str, str]], s
         kept = [dict(one) for one in ranking.prompt.messages]
         assert kept == ([] if len(prompt) == 1 else prompt)
     if prompt[0]["role"] == "system":
-        apart = {"system": prompt[0]["content"], "prompt": prompt[1:], **replies}
-        assert read(apart).prompt == found[0].prompt
+        system, bare = prompt[0]["content"], {name: chat[1:] for name, chat in whole.items()}
+        for apart in (
+            {"prompt": prompt[1:], **replies},
+            {"prompt": prompt[-1]["content"], **bare},
+            {"prompt": prompt[1:], **bare},
+            {"messages": prompt[1:], "chosen": chosen, "rejected": rejected},
+            bare,
+        ):
+            assert read({"system": system, **apart}).prompt == found[0].prompt
 
 
 @settings(max_examples=50, deadline=None)
@@ -95,7 +106,8 @@ def test_implicit_prompts_are_those_of_trl(chat: tuple[list[dict[str, str]], str
 @given(start=st.text("ab c", max_size=8), first=st.text("ab ", max_size=6), second=st.text("cd ", max_size=6))
 def test_implicit_prompts_of_texts_are_those_of_trl(start: str, first: str, second: str) -> None:
     trl = pytest.importorskip("trl.data_utils", reason="trl is not installed")
-    chosen, rejected = f"x{start}{first}e", f"x{start}{second}f"
+    # Within a word TRL's prompt ends there, ours before the word.
+    chosen, rejected = f"x{start}:{first}e", f"x{start}:{second}f"
     theirs, ours = trl.extract_prompt({"chosen": chosen, "rejected": rejected}), None
     ours = read({"chosen": chosen, "rejected": rejected})
     assert ours.prompt.text == theirs["prompt"]
@@ -113,6 +125,77 @@ def test_hh_rlhf_is_read_as_chats() -> None:
     assert [one.text for one in ranking.responses] == ["Yes.", "Yes, maybe.\n\nOr no."]
     single = read({"chosen": "\n\nHuman: hi\n\nAssistant: a", "rejected": "\n\nHuman: hi\n\nAssistant: b"})
     assert (single.prompt.text, single.prompt.messages) == ("hi", ())
+
+
+def test_prompts_of_hh_rlhf_in_a_column_of_their_own_are_chats() -> None:
+    row = {"prompt": "\n\nHuman: hey\n\nAssistant: yes?\n\nHuman: q\n\nAssistant:"}
+    asked = [said("user", "hey"), said("assistant", "yes?"), said("user", "q")]
+    pair = read(row | {"chosen": " ok", "rejected": " no"})
+    ranked = read(row | {"answers": [{"answer": "ok", "rank": 1.0}, {"answer": "no", "rank": 2.0}]})
+    for ranking in (pair, ranked):
+        assert [dict(one) for one in ranking.prompt.messages] == asked
+        assert [one.text for one in ranking.responses] == ["ok", "no"]
+    plain = read({"prompt": "Human: or machine?", "chosen": " a", "rejected": " b"})
+    assert (plain.prompt.text, plain.responses[0].text) == ("Human: or machine?", " a")
+
+
+CALL = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
+OTHER = {"type": "function", "function": {"name": "g", "arguments": {}}}
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "second"),
+    [("tool_calls", [CALL], [OTHER]), ("reasoning_content", "well", "hm"), ("tool_calls", [CALL], None)],
+)
+def test_answers_that_only_a_template_can_write_are_compared_whole(
+    tmp_path: Path, field: str, first: Any, second: Any
+) -> None:
+    replies = [{"role": "assistant", "content": "a", field: value} for value in (first, second)]
+    whole = {"chosen": [said("user", "q"), replies[0]], "rejected": [said("user", "q"), replies[1]]}
+    apart = {"prompt": "q", "chosen": replies[:1], "rejected": replies[1:]}
+    for row in (whole, apart):
+        path = tmp_path / "p.jsonl"
+        path.write_text(json.dumps(row) + "\n")
+        [ranking], _ = formats.load_rankings(DataConfig(path), messages=True)
+        assert [one.message.get(field) for one in ranking.responses] == [first, second]
+        with pytest.raises(InputError, match=rf"p\.jsonl:1: an answer with {field}, of which"):
+            formats.load_rankings(DataConfig(path))
+        with pytest.raises(InputError, match=rf"p\.jsonl:1: an answer with {field}, of which"):
+            formats.read(path)
+    label = Row("f.jsonl:7", {"prompt": "q", "completion": replies[:1], "label": 1.0})
+    assert label_of(label, find_columns([label], DataConfig())).message == replies[0]
+
+
+def test_chats_that_differ_before_their_last_turn_prefer_nothing() -> None:
+    later = [said("user", "q2"), said("assistant", "c2")]
+    for row in (
+        {"prompt": "q", "chosen": [said("assistant", "c"), *later], "rejected": [said("assistant", "r")]},
+        {"chosen": "\n\nHuman: q\n\nAssistant: c", "rejected": "\n\nHuman: q\n\nAssistant: r\n\nHuman: q2"},
+    ):
+        with pytest.raises(NoPreferenceError, match=r"f\.jsonl:7: \d messages follow the answers in which"):
+            read(row)
+    label = Row("f.jsonl:7", {"prompt": "q", "label": True, "completion": [said("assistant", "c"), *later]})
+    with pytest.raises(InputError, match=r"f\.jsonl:7: completion: expected one message of assistant, got 3"):
+        label_of(label, find_columns([label], DataConfig()))
+
+
+def test_an_implicit_prompt_ends_with_a_word_and_stands_beside_no_other() -> None:
+    ranking = read({"chosen": "2 + 1 = 3", "rejected": "2 + 1 = 35"})
+    assert (ranking.prompt.text, [one.text for one in ranking.responses]) == ("2 + 1 =", [" 3", " 35"])
+    with pytest.raises(InputError, match=r"f\.jsonl:7: .* 'history' looks like it: name it with --data"):
+        read({"history": "q", "chosen": "<think>\na", "rejected": "<think>\nb"})
+    with pytest.raises(
+        InputError, match=r"f\.jsonl:7: chosen: the chat holds another question than the prompt"
+    ):
+        read({"prompt": "q", **{name: [said("user", "p"), said("assistant", name)] for name in PAIR}})
+
+
+PAIR = ("chosen", "rejected")
+
+
+def test_columns_beside_a_pair_that_mean_something_else_do_no_harm() -> None:
+    pair = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    assert read(pair | {"responses": "raw", "data": "gsm", "rater": 5}).rater == "5"
 
 
 def test_ultrafeedback_binarized_is_read() -> None:
@@ -157,11 +240,22 @@ def test_several_ranked_answers_are_read(row: dict[str, Any]) -> None:
     assert [one.text for one in ranking.responses] == ANSWERS
 
 
-@pytest.mark.parametrize(("label", "desirable"), [(True, True), (False, False), (1, True), ("false", False)])
+@pytest.mark.parametrize("answers", [[], ["only"]])
+def test_one_answer_alone_is_counted_as_no_preference(answers: list[str]) -> None:
+    with pytest.raises(NoPreferenceError, match=f"expected at least two answers, got {len(answers)}"):
+        read({"instruction": "p", "completions": [{"response": one} for one in answers]})
+
+
+@pytest.mark.parametrize(
+    ("label", "desirable"),
+    [(True, True), (False, False), (1, True), ("false", False), (1.0, True), ("0.0", False)],
+)
 def test_labels_of_kto_are_read_and_are_no_comparison(label: Any, desirable: bool) -> None:
     plain = {"prompt": "p", "completion": "c", "label": label}
-    chat = plain | {"prompt": [said("user", "p")], "completion": [said("assistant", "c")]}
-    for values in (plain, chat):
+    asked, reply = said("user", "p"), said("assistant", "c")
+    chat = plain | {"prompt": [asked], "completion": [reply]}
+    whole = plain | {"completion": [asked, reply]}
+    for values in (plain, chat, whole, {"messages": [asked, reply], "label": label}):
         row = Row("f.jsonl:7", values)
         found = label_of(row, find_columns([row], DataConfig()))
         assert (found.prompt.text, found.completion, found.desirable) == ("p", "c", desirable)
@@ -169,6 +263,27 @@ def test_labels_of_kto_are_read_and_are_no_comparison(label: Any, desirable: boo
         read(plain)
     with pytest.raises(InputError, match=r"f\.jsonl:7: label: expected true or false, got 'maybe'"):
         label_of(Row("f.jsonl:7", plain | {"label": "maybe"}), find_columns([row], DataConfig()))
+    bare = Row("f.jsonl:7", {"prompt": "p", "text": "c", "label": label})
+    with pytest.raises(InputError, match=r"f\.jsonl:7: a label needs a completion: name its column"):
+        label_of(bare, find_columns([bare], DataConfig()))
+
+
+def test_labels_are_found_whatever_the_first_row_lacks_and_empty_answers_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "k.jsonl"
+    rows: list[dict[str, Any]] = [
+        {"prompt": "p", "completion": "c"},
+        {"prompt": "p", "completion": "", "label": 1},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert formats.holds_labels(DataConfig(path))
+    path.write_text("".join(json.dumps(row | {"label": 0}) + "\n" for row in rows))
+    assert len(formats.load_labels(DataConfig(path))[0]) == 2
+    assert f"1 of 2 rows have an empty answer (the first is {path}:2)" in capsys.readouterr().err
+    path.write_text(json.dumps({"prompt": "", "chosen": "a", "rejected": ""}) + "\n")
+    with pytest.raises(InputError, match=r"k\.jsonl:1: prompt: the prompt is empty"):
+        formats.load_rankings(DataConfig(path))
 
 
 def test_tools_of_a_row_reach_the_template_beside_its_chat() -> None:
@@ -256,6 +371,10 @@ def test_a_pair_is_never_read_with_an_empty_prompt(chosen: str, rejected: str) -
     row = {"chosen": chosen, "rejected": rejected}
     both = zip(chosen, rejected, strict=False)
     shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
+    if chosen != rejected and any(
+        text[len(shared) : len(shared) + 1].isalnum() for text in (chosen, rejected)
+    ):
+        shared = shared.rstrip("ab")
     if not shared.strip():
         with pytest.raises(InputError, match=r"^f\.jsonl:7: .* name it with --data\.prompt"):
             read(row)

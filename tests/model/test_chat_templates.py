@@ -162,6 +162,13 @@ def test_a_refusal_is_one_line_with_the_template_s_own_words() -> None:
         chat.render([{"role": "system", "content": "Be brief."}])
 
 
+@pytest.mark.parametrize("how", ["| tojson", "+ ''"])
+def test_arguments_of_calls_are_written_once_whatever_the_template_expects(how: str) -> None:
+    template = "{% for call in messages[0].tool_calls %}{{ call.function.arguments " + how + " }}{% endfor %}"
+    call = {"function": {"name": "f", "arguments": {"city": "Ulm"}}}
+    assert Chat(template).render([{"role": "assistant", "tool_calls": [call]}]) == '{"city": "Ulm"}'
+
+
 BROKEN = [
     "{% for", "{{ 1 / 0 }}", "{{ 10 % 0 }}", "{{ messages[5].content }}", "{{ none.x.y }}", "{{ 'a' + 1 }}",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ range(10 ** 9) | list }}", "{{ unknown() }}",

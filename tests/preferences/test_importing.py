@@ -230,7 +230,7 @@ def message(role: str, content: str) -> list[dict[str, str]]:
         (
             PAIR,
             PAIR | {"chosen": message("user", "a"), "rejected": message("assistant", "b")},
-            "chosen: expected a message of assistant",
+            "chosen: the chat holds another question than the prompt",
         ),
         (PAIR, PAIR | {"prompt": message("assistant", "p")}, "prompt: expected a message of user or system"),
         (PAIR, PAIR | {"ranking_id": 7}, "ranking_id: expected a text"),

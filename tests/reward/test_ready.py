@@ -18,9 +18,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from practicum.data.asked import text_of
 from practicum.data.cells import as_written
 from practicum.data.config import DataConfig
-from practicum.data.records import text_of
 from practicum.errors import InputError
 from practicum.reward import python_tests
 from practicum.reward.bad import BadFunction, BadReward

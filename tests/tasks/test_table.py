@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from practicum.config import load
-from practicum.data.columns import USUAL
 from practicum.data.config import DataConfig
+from practicum.data.names import USUAL
 from practicum.errors import InputError
 from practicum.model.tokenizer import train_tokenizer
 from practicum.rollout.fitting import fitted
@@ -140,7 +140,10 @@ def test_names_that_are_given_win_and_columns_are_told(
         ([{"prompt": "p"}, {"other": 1}], "f.jsonl:2: prompt: expected a text, got nothing"),
         ([{"prompt": "p"}, {"prompt": {"a": 1}}], "f.jsonl:2: prompt: expected a text, got {'a': 1}"),
         ([{"prompt": "p"}, {"prompt": "\ud800"}], "f.jsonl:2: prompt: character 1 is half of a surrogate"),
-        ([{"prompt": [said("user", "p"), said("assistant", "a")]}], "f.jsonl:1: expected a message of user"),
+        (
+            [{"prompt": [said("user", "p"), said("assistant", "a")]}],
+            "f.jsonl:1: prompt: expected a message of user",
+        ),
         ([{"messages": CHAT}, {"messages": [*CHAT[:1], 3]}], "f.jsonl:2: messages[1]: expected a message"),
         ([{"messages": CHAT}, {"messages": None}], "f.jsonl:2: column 'messages' is empty"),
         ([{"prompt": "p", "tools": 3}], "f.jsonl:1: tools: expected a list of tools, got 3"),

@@ -22,7 +22,8 @@ from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.model.tokenizer import Chat, encode_prompts, set_chat, train_tokenizer
 from practicum.preferences.rankings import Judged, by_prompt
 from practicum.tasks.table import load_table
-from practicum.training import evaluate, reward_model, rl, sft
+from practicum.training import dpo, evaluate, reward_model, rl, sft
+from practicum.training.dpo import DpoConfig
 from practicum.training.evaluate import EvalConfig, examine
 from practicum.training.loop import LoopConfig
 from practicum.training.reward_model import RewardModelConfig
@@ -224,3 +225,75 @@ def test_held_out_beside_a_test_split_is_told(capsys: pytest.CaptureFixture[str]
         flags = ["reward-model", "--model=m", "--data=f.jsonl", split, "--held_out=0.1"]
         assert main(flags) == 2
         assert "--held_out has no effect: data.test and" in capsys.readouterr().err
+
+
+CALLING = (
+    "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}"
+    "{% for call in message['tool_calls'] or [] %}{{ call['function']['arguments'] | tojson }}{% endfor %}"
+    "{% if message['content'] == 'bad' %}{{ raise_exception('not bad') }}{% endif %};{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def calling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose chat template writes tool calls, and refuses a message that says bad."""
+    tokenizer = train_tokenizer(['what is it? {"city": 1}'] * 3, 120)
+    set_chat(tokenizer, Chat(CALLING))
+    folder = tmp_path_factory.mktemp("calling")
+    save_model(tiny_decoder(tokenizer, max_position_embeddings=128), tokenizer, folder)
+    return folder
+
+
+@pytest.mark.parametrize("loss", ["dpo", "kto"])
+def test_tool_calls_are_learned_from_as_the_template_writes_them(
+    calling: Path, tmp_path: Path, loss: Any
+) -> None:
+    def call(city: int) -> dict[str, Any]:
+        function = {"name": "f", "arguments": json.dumps({"city": city})}
+        return {"role": "assistant", "content": None, "tool_calls": [{"function": function}]}
+
+    rows: list[dict[str, Any]] = [{"prompt": "what?", "chosen": [call(1)], "rejected": [call(2)]}]
+    if loss == "kto":
+        rows = [{"prompt": "what?", "completion": [call(city)], "label": city == 1} for city in (1, 2)]
+    config = DpoConfig(calling, loss, data=DataConfig(lines(tmp_path / "p.jsonl", rows)), held_out=0.0)
+    policy, tokenizer = load_policy(calling, "cpu")
+    said_of, _ = dpo.said_in(config)
+    found = dpo.encoded(policy.spec, tokenizer, said_of, config)
+    written = [tokenizer.decode(ids) for ids in found.sequences[:2]]
+    assert ['{"city": 1}' in written[0], '{"city": 2}' in written[1]] == [True, True]
+    assert all(text.startswith("[user]what?;[assistant]") for text in written)
+
+
+def test_a_row_that_the_template_refuses_is_named(calling: Path, tmp_path: Path) -> None:
+    good, bad = [said("user", "what?")], [said("user", "what?"), said("user", "bad")]
+    reply = said("assistant", "it")
+    pairs = [
+        {"prompt": asked, "chosen": [reply], "rejected": [said("assistant", "is")]} for asked in (good, bad)
+    ]
+    data = DataConfig(lines(tmp_path / "pairs.jsonl", pairs))
+    refusal = r"pairs\.jsonl:2: .*chat template fails on 2 messages: not bad"
+    with pytest.raises(InputError, match=refusal):
+        dpo.train(DpoConfig(calling, data=data, held_out=0.0), tmp_path / "run")
+    with pytest.raises(InputError, match=refusal):
+        reward_model.train(RewardModelConfig(model=calling, data=data, held_out=0.0), tmp_path / "run")
+    chats = lines(tmp_path / "chats.jsonl", [{"messages": [*asked, reply]} for asked in (good, bad)])
+    with pytest.raises(InputError, match=r"chats\.jsonl:2: messages: .*chat template fails on 2 messages"):
+        sft.train(SftConfig(calling, data=DataConfig(chats)), tmp_path / "run")
+
+
+def test_what_is_too_long_is_named_by_its_row(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt": f"is it {n}?", "completion": "yes " * (2 if n else 400)} for n in range(4)]
+    config = SftConfig(
+        model, data=DataConfig(lines(tmp_path / "f.jsonl", rows)), batch_demonstrations=4, loop=LOOP
+    )
+    sft.train(config, tmp_path / "sft")
+    assert f"{tmp_path}/f.jsonl:1: " in capsys.readouterr().err
+    pairs = [{"prompt": one["prompt"], "chosen": one["completion"], "rejected": "no"} for one in rows]
+    data = DataConfig(lines(tmp_path / "p.jsonl", pairs))
+    reward_model.train(RewardModelConfig(model=model, data=data, held_out=0.0, epochs=1), tmp_path / "reward")
+    told = capsys.readouterr().err
+    assert "1 of 8 answers are, with their prompts, longer than the 128 tokens" in told
+    assert f"the first is {tmp_path}/p.jsonl:1 with" in told
