@@ -339,8 +339,8 @@ def tell_cut(
         first = prompts[cut[0]]
         print(
             f"practicum: {len(cut)} of {len(texts)} answers are, with their prompts, longer than the {limit} "
-            f"tokens that the model takes (the first is {first.origin or repr(first.text[:40])} with "
-            f"{len(whole[cut[0]])}): they are learned without their ends",
+            f"tokens that the model takes (the first is that of {first.origin or repr(first.text[:40])}: "
+            f"{len(whole[cut[0]])} tokens): they are learned without their ends",
             file=sys.stderr,
         )
 

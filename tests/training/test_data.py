@@ -296,4 +296,4 @@ def test_what_is_too_long_is_named_by_its_row(
     reward_model.train(RewardModelConfig(model=model, data=data, held_out=0.0, epochs=1), tmp_path / "reward")
     told = capsys.readouterr().err
     assert "1 of 8 answers are, with their prompts, longer than the 128 tokens" in told
-    assert f"the first is {tmp_path}/p.jsonl:1 with" in told
+    assert f"the first is that of {tmp_path}/p.jsonl:1: prompt: 4" in told
