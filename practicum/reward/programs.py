@@ -10,6 +10,7 @@ import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -17,17 +18,29 @@ from practicum.reward.bad import BadReward
 
 NAME = "_tests_of_a_row"
 """What the program has as its `__name__`; it is a module of that name while it runs."""
+MODULES = frozenset(
+    ("abc", "array", "asyncio", "bisect", "calendar", "cmath", "collections", "collections.abc", "contextlib")
+    + ("copy", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib")
+    + ("heapq", "inspect", "io", "itertools", "json", "math", "numbers", "numpy", "operator", "os", "os.path")
+    + ("pathlib", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "time", "typing")
+    + ("unittest", "unittest.mock", "uuid")
+)
+"""Modules whose import does nothing else: the only ones that tests find without importing them."""
+SHORT = {"np": "numpy"}
 CALLS = ("raises", "fail")
 """Functions that fail a test, beside those whose name begins with assert."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Tests, compiled; the names they use themselves, and whether they check something outside functions."""
+    """Tests, compiled; the names they use themselves, whether they check something outside functions, and
+    the modules that they use by their names, which no name of the code's may stand for.
+    """
 
     code: CodeType
     used: frozenset[str]
     asserts: bool
+    modules: Mapping[str, ModuleType]
 
 
 def read_program(text: str) -> Program:
@@ -48,7 +61,18 @@ def read_program(text: str) -> Program:
     ]
     if not asserts and not any(name == "check" or name.startswith("test") for name in functions):
         raise nothing_run()
-    return Program(code, used, asserts)
+    return Program(code, used, asserts, modules_in(tree))
+
+
+def modules_in(tree: ast.Module) -> dict[str, ModuleType]:
+    """The modules of which a program uses something (`math.isclose`), whether it imports them or not."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            name = SHORT.get(node.value.id, node.value.id)
+            if name in MODULES and hasattr(import_module(name), node.attr):
+                found[node.value.id] = import_module(name)
+    return found
 
 
 def nothing_run() -> BadReward:
@@ -94,6 +118,7 @@ def run_program(program: Program, given: Mapping[str, Any], entry_point: Any) ->
 
     Raises what the first test that fails raises, and BadReward where no test was run.
     """
+    given = {**given, **program.modules}
     with module_of(given) as module:
         namespace = vars(module)
         before = set(namespace)

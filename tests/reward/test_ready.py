@@ -292,6 +292,26 @@ def test_an_object_learns_no_number_that_it_must_be() -> None:
         assert run_tests(code, [test], None, 10.0)[0] == 0
 
 
+@pytest.mark.parametrize("name", ["venv.__main__", "unittest.__main__", "this", "antigravity", "idlelib.idle"])
+def test_no_name_of_the_code_s_is_imported_outside_its_process(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(python_tests, "import_module", lambda name: asked.append(name))
+    code = f"import types, math\nm = types.ModuleType({name!r})\n{ADD}"
+    assert run_tests(code, ["assert add(1, 2) == 3"], None, 10.0) == (1, "correct", "")
+    assert asked == ["math"]
+
+
+@pytest.mark.parametrize("test", ["math.isclose(add(1, 2), 4)", "np.allclose(add(1, 2), 4)"])
+def test_no_class_of_the_code_s_stands_for_a_module_that_tests_use(test: str) -> None:
+    code = "class math:\n    isclose = allclose = lambda *a: True\nnp = math\n" + ADD
+    assert run_tests(code, [f"assert {test}"], None, 10.0)[:2] == (0, "wrong")
+    assert run_tests(ADD, [f"assert not {test}"], None, 10.0)[:2] == (1, "correct")
+    own = "class random:\n    value = lambda: 4"
+    assert run_tests(own, ["assert random.value() == 4"], None, 10.0)[0] == 1, "no module has that"
+
+
 HELD = {
     "unittest": "import unittest\nclass {name}(unittest.TestCase):\n    def test_it(self):\n        {body}",
     "unittest by name": "from unittest import TestCase, main\nclass {name}(TestCase):\n    def setUp(self):\n"
