@@ -18,8 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from practicum.data.records import final_answer
 from practicum.errors import InputError
-from practicum.reward.config import FunctionsConfig, function_names, source_of
+from practicum.reward.config import FunctionsConfig, Source, function_names, source_of
+from practicum.reward.json_text import schema_of
 from practicum.reward.process import Call, Queue, Worker, answers
 from practicum.reward.worker import AT_ONCE, BATCHED, GIVEN_BY_TRL, NO_COLUMNS, SIGNATURES, VERL
 from practicum.types import LARGEST_REWARD, Prompt, Reward, Score
@@ -69,6 +71,7 @@ class Function:
         self.samples, self.failures = 0, Counter[str]()
         self._known: dict[bytes, Result] = {}
         self._told: set[str] = set()
+        self.weights_checked = False
         self.workers[0].start()
         signature = self.workers[0].signature
         self.kind = signature["kind"]
@@ -194,6 +197,16 @@ class FunctionReward:
         for function in self.functions:
             function.check(row)
 
+    def check_schemas(self, task: Any, split: str) -> None:
+        """Raise InputError that names the first row of a table with a faulty schema, where schemas pay."""
+        if not any(function.source == Source(ready="json_schema") for function in self.functions):
+            return
+        for record in getattr(task, "splits", {}).get(split, ()):
+            try:
+                schema_of(record.prompt.data.get("row", {}).get("schema"))
+            except ValueError as error:
+                raise InputError(f"{record.origin}: {error}: mend it, or leave the row out") from None
+
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
         """As `score_tokens`, where the tokens are not known."""
         return self.score_tokens(prompts, texts, [None] * len(texts))
@@ -213,6 +226,8 @@ class FunctionReward:
             self.judge.score(prompts, texts) if self.judge else [None] * len(rows)
         )
         results = self._results(rows)
+        for function, found in zip(self.functions, results, strict=True):
+            check_weights(function, found, self.config.weights)
         return [self._sum(judged[row], [one[row] for one in results]) for row in range(len(rows))]
 
     def failed(self) -> dict[str, int]:
@@ -327,6 +342,31 @@ class FunctionReward:
         return info if result["value"] is None else {name: result["value"], **info}
 
 
+def check_weights(function: Function, results: Sequence[Result], weights: Mapping[str, float]) -> None:
+    """Look once whether the weighted parts of a function occur in what it returns.
+
+    Raises InputError where it returns no parts; says on stderr which part was not among them.
+    """
+    judged = [one for one in results if "parts" in one or one.get("value") is not None]
+    names = [name for name in weights if name.startswith(f"{function.name}.")]
+    if not judged or not names or function.weights_checked:
+        return
+    function.weights_checked = True
+    parts = dict.fromkeys(f"{function.name}.{part}" for one in judged for part in one.get("parts", ()))
+    for name in names:
+        if not parts:
+            raise InputError(
+                f"reward.weights.{name}: {function.name} returns a number: what it says or logs beside it is "
+                f"recorded and not paid; give reward.weights.{function.name}, or return a dict of parts"
+            )
+        if name not in parts:
+            print(
+                f"practicum: reward.weights.{name}: {function.name} has returned no such part so far; it has "
+                f"{', '.join(parts)}",
+                file=sys.stderr,
+            )
+
+
 def check_parameters(
     text: str, kind: str, needs: Sequence[str], places: Sequence[str], row: Mapping[str, Any]
 ) -> None:
@@ -360,18 +400,24 @@ def row_of(prompt: Prompt, text: str, ids: Sequence[int] | None) -> dict[str, An
     """A sample as functions see it.
 
     prompt: text, or messages where it is a chat; completion likewise, text the completion as text always.
-    row: the columns of the data, or the task's own record, with `answer` where one is known.
+    row: the columns of the data, or the task's own record, with `answer` where one is known. named: what goes
+    by the name of a column in its place: the final answer, where the column holds a worked solution.
     """
     data = dict(prompt.data)
     columns = dict(data.pop("row", data))
+    named = {}
     if "answer" in data:
         columns.setdefault("answer", data["answer"])
+        named["answer"] = data["answer"]
+        if "ground_truth" in columns:
+            named["ground_truth"] = final_answer(columns["ground_truth"])
     chat = [dict(message) for message in prompt.messages]
     return {
         "prompt": chat or prompt.text,
         "completion": [{"role": "assistant", "content": text}] if chat else text,
         "text": text,
         "row": columns,
+        "named": named,
         "ids": None if ids is None else list(ids),
     }
 
@@ -429,6 +475,7 @@ def with_functions(
     found = FunctionReward(config, judge, options)
     try:
         found.check(first or task.prompts(split, 1, 0)[0])
+        found.check_schemas(task, split)
     except BaseException:
         found.close()
         raise

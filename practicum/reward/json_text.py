@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from math import isfinite
 from typing import Any
+from urllib.parse import unquote
 
 DESCRIBES = {"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default"}
 DESCRIBES |= {"examples", "deprecated", "readOnly", "writeOnly"}
@@ -24,7 +26,7 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {
     "number": lambda value: _is_number(value),
     "integer": lambda value: _is_number(value) and value == int(value),
 }
-FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
 
 
 def parsed(text: str) -> Any:
@@ -45,8 +47,21 @@ def parsed(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def check_schema(schema: Any, path: str = "schema") -> None:
-    """Raise ValueError for a schema with a keyword that is not known, or with a value it cannot have."""
+def schema_of(given: Any) -> Any:
+    """A schema, or one written as JSON, that was checked. Raises ValueError where it is none."""
+    try:
+        schema = json.loads(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise ValueError(f"schema: {error}") from None
+    check_schema(schema)
+    return schema
+
+
+def check_schema(schema: Any, path: str = "schema", root: Any = None) -> None:
+    """Raise ValueError for a schema with a keyword that is not known, or with a value it cannot have; `root`
+    is what $ref points into, the schema itself if none is given.
+    """
+    root = schema if root is None else root
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
@@ -54,24 +69,27 @@ def check_schema(schema: Any, path: str = "schema") -> None:
     for name, value in schema.items():
         if name not in DESCRIBES and name not in KEYWORDS and name not in ("then", "else"):
             raise ValueError(f"{path}: unknown keyword {name!r}")
+        for names, wanted, holds in VALUES:
+            if name in names and not holds(value):
+                raise ValueError(f"{path}.{name}: expected {wanted}, got {value!r:.60}")
         inner: Mapping[str, Any] = {}
-        if name in ("properties", "$defs", "definitions", "patternProperties") and isinstance(value, dict):
+        if name in ("properties", "$defs", "definitions", "patternProperties"):
             inner = {f"{path}.{name}.{key}": item for key, item in value.items()}
-        elif name in ("anyOf", "allOf", "oneOf", "prefixItems") and isinstance(value, list):
+        elif name in ("anyOf", "allOf", "oneOf", "prefixItems"):
             inner = {f"{path}.{name}[{place}]": item for place, item in enumerate(value)}
         elif name in HOLD_ONE:
             inner = {f"{path}.{name}": value}
         elif name == "type" and not set([value] if isinstance(value, str) else value) <= set(TYPES):
             raise ValueError(f"{path}: unknown type {value!r}")
-        elif name == "$ref" and not str(value).startswith("#"):
-            raise ValueError(f"{path}: $ref {value!r} points outside the schema")
-        elif name == "pattern":
+        elif name == "$ref":
+            _pointed(value, root, path)
+        for pattern in {"pattern": [value], "patternProperties": list(inner and value)}.get(name, []):
             try:
-                re.compile(value)
+                re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"{path}.pattern: {error}") from None
+                raise ValueError(f"{path}.{name}: {error}") from None
         for place, item in inner.items():
-            check_schema(item, place)
+            check_schema(item, place, root)
 
 
 def fits(value: Any, schema: Any, root: Any) -> bool:
@@ -96,6 +114,10 @@ def equal(one: Any, other: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -165,10 +187,21 @@ def _unique(value: Any, wanted: Any, schema: Any, root: Any) -> bool:
 
 
 def _reference(value: Any, wanted: Any, schema: Any, root: Any) -> bool:
+    return fits(value, _pointed(wanted, root, "schema"), root)
+
+
+def _pointed(wanted: str, root: Any, path: str) -> Any:
+    """What a $ref points at. Raises ValueError where that is nothing in the schema."""
     found = root
-    for part in wanted.lstrip("#").strip("/").split("/") if wanted != "#" else ():
-        found = found[part.replace("~1", "/").replace("~0", "~")]
-    return fits(value, found, root)
+    try:
+        if not wanted.startswith("#") or wanted[1:2] not in ("", "/"):
+            raise KeyError(wanted)
+        for part in wanted[2:].split("/") if wanted[1:] else ():
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found[name]
+    except (LookupError, ValueError, TypeError):
+        raise ValueError(f"{path}: $ref {wanted!r} points at nothing in the schema") from None
+    return found
 
 
 def _condition(value: Any, wanted: Any, schema: Any, root: Any) -> bool:
@@ -185,6 +218,28 @@ def _bound(kind: type | tuple[type, ...], test: Callable[[Any, Any], bool]) -> C
 
 
 NUMBER = (int, float)
+COUNTS = ("minProperties", "maxProperties", "minItems", "maxItems", "minLength", "maxLength")
+VALUES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
+    (COUNTS, "a whole number from 0", lambda value: TYPES["integer"](value) and value >= 0),
+    (
+        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+        "a number",
+        lambda value: _is_number(value),
+    ),
+    (("multipleOf",), "a number above 0", lambda value: _is_number(value) and value > 0),
+    (("pattern", "$ref"), "a text", lambda value: isinstance(value, str)),
+    (("enum",), "a list", lambda value: isinstance(value, list)),
+    (("uniqueItems",), "true or false", lambda value: isinstance(value, bool)),
+    (("required",), "a list of names", lambda value: _are_texts(value)),
+    (("type",), "a name or a list of names", lambda value: isinstance(value, str) or _are_texts(value)),
+    (("anyOf", "allOf", "oneOf", "prefixItems"), "a list of schemas", lambda value: isinstance(value, list)),
+    (
+        ("properties", "patternProperties", "$defs", "definitions"),
+        "an object",
+        lambda value: isinstance(value, dict),
+    ),
+)
+"""What keywords may have as their value."""
 KEYWORDS: Mapping[str, Callable[[Any, Any, Any, Any], bool]] = {
     "type": _type,
     "enum": lambda value, wanted, schema, root: any(equal(value, one) for one in wanted),
@@ -210,7 +265,8 @@ KEYWORDS: Mapping[str, Callable[[Any, Any, Any, Any], bool]] = {
     "maximum": _bound(NUMBER, lambda value, wanted: value <= wanted),
     "exclusiveMinimum": _bound(NUMBER, lambda value, wanted: value > wanted),
     "exclusiveMaximum": _bound(NUMBER, lambda value, wanted: value < wanted),
-    "multipleOf": _bound(NUMBER, lambda value, wanted: value % wanted == 0),
+    # As the numbers are written: 0.3 is a multiple of 0.1, which their floats are not.
+    "multipleOf": _bound(NUMBER, lambda value, wanted: Fraction(str(value)) % Fraction(str(wanted)) == 0),
     "minLength": _bound(str, lambda value, wanted: len(value) >= wanted),
     "maxLength": _bound(str, lambda value, wanted: len(value) <= wanted),
     "pattern": _bound(str, lambda value, wanted: re.search(wanted, value) is not None),

@@ -6,7 +6,6 @@ settings of the judge), and returns a function with one of the known signatures.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from practicum.errors import InputError
 from practicum.exact.gold_answers import is_readable, judge_completion
 from practicum.exact.verdict import Outcome
 from practicum.reward.bad import BadFunction, BadReward
-from practicum.reward.json_text import check_schema, fits, parsed
+from practicum.reward.json_text import fits, parsed, schema_of
 from practicum.reward.judge import llm_judge
 from practicum.reward.python_tests import python_tests
 from practicum.types import Score
@@ -97,17 +96,15 @@ def json_schema(argument: str, options: Options) -> Callable[..., float]:
     if not argument:
 
         def by_row(completion: str, schema: Any) -> float:
-            wanted = json.loads(schema) if isinstance(schema, str) else schema
             try:
-                check_schema(wanted)
+                wanted = schema_of(schema)
             except ValueError as error:
                 raise BadReward(f"json_schema: {error}") from None
             return _fits(wanted, completion)
 
         return by_row
     try:
-        wanted = json.loads(Path(argument).read_text(encoding="utf-8"))
-        check_schema(wanted)
+        wanted = schema_of(Path(argument).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{argument}: {error}") from None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, TCPServer
@@ -22,10 +24,10 @@ from practicum.data.asked import text_of
 from practicum.data.cells import as_written
 from practicum.data.config import DataConfig
 from practicum.errors import InputError
-from practicum.reward import python_tests
+from practicum.reward import harness, python_tests
 from practicum.reward.bad import BadFunction, BadReward
 from practicum.reward.config import READY, FunctionsConfig, JudgeConfig
-from practicum.reward.function import FunctionReward
+from practicum.reward.function import FunctionReward, with_functions
 from practicum.reward.json_text import check_schema, equal, fits, parsed
 from practicum.reward.judge import grade_in, messages_of
 from practicum.reward.python_tests import code_of, run_tests
@@ -190,6 +192,57 @@ def test_json_schema_pays_texts_that_fit(text: str, paid: int) -> None:
     assert ready_made("json_schema", "", {})(text, json.dumps(SCHEMA)) == paid
 
 
+@settings(max_examples=200)
+@given(st.integers(-(10**6), 10**6), st.integers(1, 2000), st.integers(0, 5))
+def test_multiples_are_those_of_the_numbers_as_written(count: int, step: int, places: int) -> None:
+    def written(number: int) -> str:
+        return f"{Decimal(number).scaleb(-places):f}"
+
+    schema = f'{{"multipleOf": {written(step)}}}'
+    judge = ready_made("json_schema", "", {})
+    assert judge(written(count * step), schema) == 1.0
+    assert judge(written(count), schema) == float(count % step == 0)
+
+
+@pytest.mark.parametrize("mark", ["```", "```json", "```JSON", "```Json  "])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_fence_is_read_in_any_case_and_with_any_ending(mark: str, ending: str) -> None:
+    assert parsed(ending.join([mark, '{"a": 1}', "```"])) == {"a": 1}
+
+
+FAULTY = [
+    ({"$ref": "#/$defs/nope"}, "points at nothing"),
+    ({"$ref": "#name"}, "points at nothing"),
+    ({"required": "a"}, "expected a list of names"),
+    ({"minItems": "2"}, "expected a whole number from 0"),
+    ({"minimum": "a"}, "expected a number"),
+    ({"multipleOf": 0}, "expected a number above 0"),
+    ({"enum": "abc"}, "expected a list"),
+    ({"type": None}, "expected a name"),
+    ({"properties": []}, "expected an object"),
+    ({"anyOf": {}}, "expected a list of schemas"),
+    ({"pattern": 5}, "expected a text"),
+    ({"items": [{}]}, "expected an object"),
+    ({"patternProperties": {"(": {}}}, "unterminated"),
+    ("no schema", "Expecting value"),
+    (None, "expected an object"),
+]
+
+
+@pytest.mark.parametrize(("schema", "words"), FAULTY)
+def test_a_faulty_schema_of_a_row_is_told_before_the_run(schema: Any, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"prompt": "p", "schema": {"type": "object"}}, {"prompt": "q", "schema": schema}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = load_table(DataConfig(file=path), "examination")
+    config = FunctionsConfig(functions=("json_schema",))
+    with pytest.raises(InputError, match=f"rows.jsonl:2: schema.*{words}") as found:
+        with_functions(config, task, None, {}, "test")
+    assert "\n" not in str(found.value)
+    with pytest.raises(BadReward, match=words):
+        ready_made("json_schema", "", {})("{}", schema)
+
+
 @pytest.mark.parametrize(
     "schema",
     [{"tpye": "string"}, {"type": "text"}, {"properties": {"a": {"minimun": 1}}}, {"pattern": "("}, 3],
@@ -292,12 +345,14 @@ def test_an_object_learns_no_number_that_it_must_be() -> None:
         assert run_tests(code, [test], None, 10.0)[0] == 0
 
 
-@pytest.mark.parametrize("name", ["venv.__main__", "unittest.__main__", "this", "antigravity", "idlelib.idle"])
+@pytest.mark.parametrize(
+    "name", ["venv.__main__", "unittest.__main__", "this", "antigravity", "idlelib.idle"]
+)
 def test_no_name_of_the_code_s_is_imported_outside_its_process(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(python_tests, "import_module", lambda name: asked.append(name))
+    monkeypatch.setattr(harness, "import_module", lambda name: asked.append(name))
     code = f"import types, math\nm = types.ModuleType({name!r})\n{ADD}"
     assert run_tests(code, ["assert add(1, 2) == 3"], None, 10.0) == (1, "correct", "")
     assert asked == ["math"]
@@ -487,6 +542,424 @@ for wrong in (lambda: a < b, lambda: hash(Bare()), lambda: {Bare()}, lambda: 1 i
     assert run_tests(POINTS, [tests], None, 20.0) == (1, "correct", "")
 
 
+def in_one_process(code: str, tests: str) -> None:
+    """What tests say of code where nothing stands between them."""
+    namespace = {"__name__": "here"}
+    exec(code, namespace)
+    exec(tests, namespace)
+
+
+CARRIED = {
+    "own exception": (
+        """
+class Bad(ValueError):
+    def __init__(self, code): super().__init__(f'code {code}'); self.code = code
+class Worse(Bad): pass
+def f(x): raise Worse(x)
+""",
+        """
+import unittest
+for kind in (Worse, Bad, ValueError, Exception):
+    try:
+        f(3)
+    except kind as error:
+        assert str(error) == 'code 3' and error.code == 3
+    else:
+        assert False
+assert issubclass(Worse, Bad) and issubclass(Bad, ValueError) and not issubclass(Bad, KeyError)
+with unittest.TestCase().assertRaisesRegex(Bad, 'code'):
+    f(1)
+try:
+    raise Bad(7)
+except Bad as error:
+    assert error.code == 7
+""",
+    ),
+    "exceptions of modules": (
+        """
+import json, decimal
+def f(x): return json.loads(x)
+def g(x): return {}[x]
+""",
+        """
+import json
+try:
+    f('{')
+    assert False
+except json.JSONDecodeError as error:
+    assert 'Expecting' in str(error)
+try:
+    g('q')
+    assert False
+except KeyError as error:
+    assert error.args == ('q',)
+""",
+    ),
+    "own class of the tests": (
+        """
+def reverse(head):
+    last = None
+    while head:
+        head.next, last, head = last, head, head.next
+    return last
+def total(head):
+    return head.val + total(head.next) if head else 0
+def same(a): return a == a and a is a and len({a, a}) == 1
+""",
+        """
+class Node:
+    def __init__(self, val, next=None): self.val, self.next = val, next
+head = Node(1, Node(2, Node(3)))
+assert total(head) == 6 and same(head)
+last = reverse(head)
+assert last.val == 3 and last.next.val == 2 and last.next.next is head and head.next is None
+""",
+    ),
+    "iterators": (
+        """
+def f(items): return [one for one in items][:3]
+def first(items): return next(items)
+""",
+        """
+import itertools
+assert f(iter([1, 2])) == [1, 2] and f(x for x in 'ab') == ['a', 'b']
+assert f(range(4)) == [0, 1, 2] and first(itertools.count(5)) == 5
+""",
+    ),
+    "values": (
+        "def f(x): return x",
+        """
+import datetime as d, re
+from collections import *
+from decimal import Decimal
+from fractions import Fraction
+P = namedtuple('P', 'x y')
+for one in (range(1, 9, 2), deque([1, [2]], 5), Counter('aab'), defaultdict(int, a=1), OrderedDict(a=1),
+            P(1, [2]), d.date(2020, 1, 2), d.datetime(2020, 1, 2, 3, 4, 5, 6), d.time(1, 2),
+            d.timedelta(1, 2),
+            d.datetime(2020, 1, 2, tzinfo=d.timezone.utc), int, dict, ValueError, b'a', bytearray(b'b'),
+            Decimal('1.50'), Fraction(1, 3), 1j, frozenset({1}), {(1, 2): {3}}, {1: 2}.items(),
+            {1: 2}.keys()):
+    assert f(one) == one and type(f(one)) is type(one), one
+assert f(P(1, 2)).x == 1 and f(Counter('aab')).most_common(1) == [('a', 2)] and f(defaultdict(list))[3] == []
+""",
+    ),
+    "passed by keyword and used": (
+        """
+import re
+def f(pattern, text): return bool(re.match(pattern, text)) and bool(pattern.match(text))
+def read(file): return file.read() + file.getvalue()
+""",
+        """
+import re, io
+assert f(pattern=re.compile('a'), text='ab')
+assert read(io.StringIO('x')) == 'xx'
+""",
+    ),
+    "numbers of numpy": (
+        """
+import numpy as np
+def f(x): return np.sum(np.array(x))
+def g(x): return [np.int64(x), np.bool_(x)]
+def h(x): return x * 2
+def zero(x): x[:] = 0
+""",
+        """
+import numpy as np
+assert f([1, 2]) == 3 and f([1, 2]).dtype.kind == 'i' and g(1) == [1, True]
+assert (h(np.arange(3)) == np.array([0, 2, 4])).all() and h(np.ones((2, 2))).shape == (2, 2)
+a = np.ones(3)
+zero(a)
+assert not a.any()
+""",
+    ),
+    "awaited": (
+        """
+import asyncio
+async def f(x):
+    await asyncio.sleep(0)
+    return [x]
+async def bad(): raise KeyError
+""",
+        """
+import asyncio
+async def both(): return await asyncio.gather(f(1), f(2))
+assert asyncio.run(f(2)) == [2] and asyncio.run(both()) == [[1], [2]]
+try:
+    asyncio.run(bad())
+    assert False
+except KeyError:
+    pass
+""",
+    ),
+    "printed": (
+        "def f(x): print(x, end='!')",
+        """
+import io, contextlib
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    f(1)
+    f('é')
+assert said.getvalue() == '1!é!'
+""",
+    ),
+    "what changes in place": (
+        """
+def f(x=None, *, y=None):
+    for one in (x, y):
+        if one is not None: one[0].append(1)
+    return x or y
+""",
+        """
+inner = [0]
+a, b = [inner, inner], ([5],)
+assert f(a) is a and a[0] is a[1] is inner and inner == [0, 1]
+f(b)
+f(y=a)
+assert b == ([5, 1],) and inner == [0, 1, 1]
+c = {0: []}
+assert f(y=c) is c and c == {0: [1]}
+""",
+    ),
+    "operators": (
+        """
+class V:
+    def __init__(s, a): s.a = a
+    def __neg__(s): return V(-s.a)
+    def __rmul__(s, o): return V(o * s.a)
+    __radd__ = lambda s, o: V(o + s.a)
+    def __abs__(s): return abs(s.a)
+    def __int__(s): return s.a
+    def __float__(s): return float(s.a)
+    def __add__(s, o): return V(s.a + o.a)
+class W(V): pass
+""",
+        """
+assert (-V(1)).a == -1 and (2 * V(3)).a == 6 and abs(V(-3)) == 3 and int(V(2)) == 2 == float(V(2))
+assert issubclass(W, V) and not issubclass(V, W) and (1 + V(2)).a == 3 and (V(1) + V(2)).a == 3
+""",
+    ),
+    "members of an enum": (
+        """
+from enum import Enum
+class C(Enum):
+    R = 1
+    B = 2
+def f(): return C.R
+""",
+        "assert f() is C.R and f() == C['R'] and f() is not C.B and f().name == 'R'",
+    ),
+    "files": (
+        """
+import os
+def f(name): open(name, 'w').write('x')
+def read(name): return open(name).read()
+""",
+        """
+import os, tempfile
+f('out.txt')
+assert open('out.txt').read() == 'x' and os.path.exists('out.txt')
+open('in.txt', 'w').write('y')
+assert read('in.txt') == 'y'
+os.remove('in.txt')
+os.remove('out.txt')
+""",
+    ),
+    "functions of the tests": (
+        """
+def f(call, *args): return call(*args)
+def g(call):
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+""",
+        """
+class Mine(ValueError): pass
+def fails(*a): raise Mine('no')
+assert f(max, 1, 2) == 2 and g(fails) == 'no'
+try:
+    f(fails)
+    assert False
+except Mine:
+    pass
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_what_is_right_in_one_process_is_right_across_two(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, tests = CARRIED[name]
+    monkeypatch.chdir(tmp_path)
+    in_one_process(code, tests)
+    assert run_tests(code, [tests], None, 20.0) == (1, "correct", "")
+    assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("code", "tests", "words"),
+    [
+        ("class A: pass", "class B(A): pass\nassert B()", "derive a class"),
+        ("def f(x): return x[0]", "import array\nassert f(array.array('i', [1])) == 1", "pass a array"),
+        ("class A:\n    __contains__ = lambda s, x: True", "assert 1 in A()", "no __iter__"),
+        ("def f(x): return 1", "class E(Exception): pass\nassert f(E) == 1", "pass the class E"),
+    ],
+)
+def test_tests_that_no_code_can_pass_across_two_processes_fail_with_the_reason(
+    code: str, tests: str, words: str
+) -> None:
+    with pytest.raises(BadReward, match=words):
+        run_tests(code, [tests], None, 20.0)
+
+
+UNSOUND = {
+    "catches asserts": (
+        "Mine = AssertionError",
+        """
+try:
+    assert False
+except Mine:
+    pass
+""",
+    ),
+    "catches all": (
+        "Mine = Exception",
+        """
+try:
+    assert False
+except Mine:
+    pass
+""",
+    ),
+    "a base of asserts": (
+        "class Mine(AssertionError): pass",
+        """
+try:
+    assert False
+except Mine:
+    pass
+""",
+    ),
+    "skips": (
+        """
+import unittest
+class SkipTest(Exception): pass
+def f(x): raise [SkipTest, unittest.SkipTest][x]
+""",
+        """
+def test_a():
+    f(0)
+def test_b():
+    f(1)
+""",
+    ),
+    "skips a case": (
+        """
+import unittest
+def f(): raise unittest.SkipTest
+""",
+        """
+import unittest
+class A(unittest.TestCase):
+    def test_a(self): f()
+    def test_b(self): pass
+""",
+    ),
+    "ends a loop": (
+        "def f(x): raise StopIteration",
+        "assert all(one == 4 for one in map(f, [1, 2]))",
+    ),
+    "memory": (
+        """
+class A:
+    __array_interface__ = {'shape': (3,), 'typestr': '<f8', 'version': 3, 'data': (8, False)}
+def f(x): return A()
+""",
+        """
+import numpy as np
+assert np.allclose(f(2), [4, 4, 4])
+""",
+    ),
+    "an empty array": (
+        """
+import numpy as np
+def f(x): return np.array([])
+""",
+        """
+import pytest
+assert f(2) == pytest.approx(4)
+""",
+    ),
+    "an array's interface": (
+        """
+class A:
+    __array_interface__ = {'shape': (0,), 'typestr': '<f8', 'version': 3, 'data': b''}
+def f(x): return A()
+""",
+        """
+import numpy, pytest
+assert f(2) == pytest.approx(4)
+""",
+    ),
+    "a number after an operator": (
+        """
+class A:
+    def __sub__(s, o): return s
+    __rsub__ = __sub__
+    __abs__ = __int__ = lambda s: 0
+    __float__ = lambda s: 0.0
+def f(x): return A()
+""",
+        "assert abs(f(2) - 4) < 1 or int(4 - f(2)) == 0 or float(f(2) - 4) == 0",
+    ),
+    "out through the tests' objects": (
+        """
+def f(one):
+    for name in ('__class__', '__init__', '__dict__', '_hidden', 'gi_frame', '__globals__'):
+        try:
+            getattr(one, name)
+            print(name)
+        except (AttributeError, TypeError): pass
+    try:
+        one.check = lambda: print('check')
+    except (AttributeError, TypeError): pass
+""",
+        """
+import io, contextlib
+class Mine:
+    _hidden = 1
+    def check(self): pass
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    f(Mine())
+    f(x for x in [])
+    f(len)
+    m = Mine()
+    f(m)
+    m.check()
+assert any(name in said.getvalue() for name in ('hidden', 'frame', 'check', 'globals'))
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_no_way_across_lets_the_code_judge_itself(name: str) -> None:
+    code, tests = UNSOUND[name]
+    assert run_tests(code, [tests], None, 20.0)[:2] == (0, "wrong")
+
+
+def test_values_that_hash_alike_are_a_wrong_answer_within_the_time_limit() -> None:
+    code = (
+        "class S(set):\n    def __iter__(s): return (i * (2**61 - 1) for i in range(100_000))\n"
+        "def f(): return S()"
+    )
+    start = time.monotonic()
+    assert run_tests(code, ["assert f() == {1}"], None, 2.0)[:2] == (0, "timeout")
+    assert time.monotonic() - start < 9
+
+
 def test_the_share_of_tests_and_a_process_that_ended() -> None:
     code = "import os\ndef add(a, b):\n    if a == 5: os._exit(0)\n    return a + b"
     tests = ["assert add(1, 2) == 3", "assert add(5, 1) == 6", "assert add(2, 2) == 4"]
@@ -532,6 +1005,13 @@ def test_blocks_are_those_of_commonmark(lines: list[str], ending: str) -> None:
 def test_a_block_in_a_list_is_read_without_its_indent() -> None:
     block = indent(f"```python\n{ADD}```\n\nIt prints:\n\n```\n3\n```\n", "    ")
     assert code_of(f"10. So:\n\n{block}") == ADD
+
+
+def test_an_entry_point_may_be_an_expression() -> None:
+    code = "class Solution:\n    def add(self, a, b): return a + b"
+    tests = "def check(candidate):\n    assert candidate(1, b=2) == 3"
+    assert run_tests(code, [tests], "Solution().add", 10.0) == (1, "correct", "")
+    assert run_tests(ADD, [tests], "Solution().add", 10.0)[:2] == (0, "wrong")
 
 
 def test_rows_without_tests_are_failures_of_the_reward() -> None:
