@@ -117,7 +117,7 @@ def test_parameters_are_read_by_their_names_as_on_the_command_line() -> None:
     assert timed.score_tokens(prompts, texts, [[5]])[0].value == 3.0
     for form, words in (
         (lambda response, answer: 1.0, "call them prompt and completion"),
-        (lambda solution, answer: 1.0, "'answer' is a column of the data"),
+        (lambda question, solution: 1.0, "call them prompt and completion"),
         (lambda completion, absent: 1.0, "asks for 'absent', which is no column"),
         (lambda completion: None, "expected a number"),
     ):

@@ -124,6 +124,7 @@ class Worker:
         """End the process with all that it started, wait for it, and return its exit code; keep its stack."""
         if self.process is None:
             return 0
+        end_below(self.process.pid)
         # Its leader is not waited for yet, so its number cannot be another's.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -140,6 +141,18 @@ class Worker:
 
     def _send(self, request: Mapping[str, Any]) -> None:
         self._requests.send_bytes(json.dumps(request).encode())
+
+
+def end_below(pid: int) -> None:
+    """Kill all that a process has started, whatever its session (Linux; elsewhere its group has to do)."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                with suppress(OSError):  # stopped first, so that it starts no more meanwhile
+                    os.kill(child, signal.SIGSTOP)
+                end_below(child)
+                with suppress(OSError):
+                    os.kill(child, signal.SIGKILL)
 
 
 @dataclass

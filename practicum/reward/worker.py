@@ -14,6 +14,7 @@ import inspect
 import json
 import math
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -30,6 +31,7 @@ from practicum import loading
 from practicum.loading import load_file, load_module, named
 from practicum.reward.bad import BadFunction, BadReward
 from practicum.reward.constants import constants_of
+from practicum.reward.process import end_below
 from practicum.reward.reached import reached
 from practicum.types import LARGEST_REWARD, Score
 
@@ -42,11 +44,35 @@ SIGNATURES: Mapping[Kind, str] = {
     "plain": "(prompt, completion, row)",
 }
 VERL = ("data_source", "solution_str", "ground_truth", "extra_info")
-CALLED_COMPLETION = frozenset(
-    ("response", "responses", "output", "reply", "generation", "generated", "prediction", "model_output")
+PROMPT_WORDS = frozenset(
+    ("prompt", "question", "query", "instruction", "problem", "request", "input", "context", "task", "chat")
 )
-CALLED_PROMPT = frozenset(("prompt", "prompts", "question", "query", "instruction", "problem"))
-"""Other names of a completion and of a prompt, which tell that they do not stand in the usual order."""
+COMPLETION_WORDS = frozenset(
+    ("completion", "response", "output", "reply", "generation", "generated", "prediction", "predicted",
+     "predict", "pred", "text", "said", "string", "str", "content", "candidate", "hypothesis")
+)  # fmt: skip
+ROW_WORDS = frozenset(
+    ("row", "data", "record", "example", "item", "sample", "meta", "metadata", "extra", "info", "columns")
+)
+IN_ORDER = (("prompt", PROMPT_WORDS), ("completion", COMPLETION_WORDS), ("row", ROW_WORDS))
+"""Words in the names of parameters that are taken in order; a single letter says nothing, and may stand
+anywhere."""
+GOLD_WORDS = frozenset(
+    (
+        "gold",
+        "golden",
+        "truth",
+        "reference",
+        "ref",
+        "label",
+        "target",
+        "expected",
+        "solution",
+        "answer",
+        "correct",
+    )
+)
+"""Words that name a right answer, which is passed by its name alone."""
 NO_COLUMNS = ("prompt", "completion", "completion_ids")
 """Columns that are passed within `row` alone: by their names go the sample's own prompt and completion."""
 GIVEN_BY_TRL = ("completion_ids", "trainer_state", "log_extra", "log_metric")
@@ -54,6 +80,9 @@ AT_ONCE = 32
 """Rows of an async function that wait at the same time."""
 LONGEST_TRACEBACK = 4000
 KILLED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+ADOPTS = 36  # PR_SET_CHILD_SUBREAPER
+NOT_LOGGED: set[str] = set()
+"""What was said to be left out, so that it is said once."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +111,8 @@ class Logged:
 
     def log_metric(self, name: str, value: float) -> None:
         """A number of the whole call."""
-        self.metrics.setdefault(str(name), []).append(number(value))
+        if (found := self._number(f"log_metric {name}", value)) is not None:
+            self.metrics.setdefault(str(name), []).append(found)
 
     def log_extra(self, column: str, values: Iterable[Any]) -> None:
         """One value a row."""
@@ -92,13 +122,29 @@ class Logged:
         """What was logged of one row."""
         found = {name: sum(values) / len(values) for name, values in self.metrics.items()}
         for name, values in self.columns.items():
-            if row < len(values) and isinstance(values[row], (bool, int, float)):
-                found[name] = number(values[row])
+            value = self._number(f"log_extra {name}", values[row]) if row < len(values) else None
+            if value is not None:
+                found[name] = value
         return found
+
+    def _number(self, name: str, value: Any) -> float | None:
+        """A value as a number; what is none is left out and said once, as the rewards beside it are valid."""
+        try:
+            return number(value)
+        except Exception:
+            if name not in NOT_LOGGED:
+                NOT_LOGGED.add(name)
+                print(
+                    f"practicum: {name}: {_shown(value)} is left out: expected a finite number",
+                    file=sys.stderr,
+                )
+            return None
 
 
 def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
     """Load the function that the first request names, then answer calls until the parent goes."""
+    if sys.platform == "linux":
+        _watched((request_fd, reply_fd, crash_fd))
     _live_and_die_with_parent()
     for descriptor in (request_fd, reply_fd, crash_fd):
         os.set_inheritable(descriptor, False)
@@ -139,9 +185,42 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
         faulthandler.cancel_dump_traceback_later()
         if os.getpid() != own:  # a function that forks must not answer twice
             os._exit(0)
-        with suppress(OSError, ValueError):
+        with suppress(Exception):  # the function may have put anything in its place
             sys.stdout.flush()
         replies.send_bytes(json.dumps(reply).encode())
+
+
+def _watched(descriptors: Sequence[int]) -> None:
+    """Go on in a child, while this process waits for it and then ends all that it has started (Linux).
+
+    What a function starts in a session of its own is adopted here when its parent ends, so that it is found.
+    """
+    system = ctypes.CDLL(None)
+    system.prctl(ADOPTS, 1)
+    child = os.fork()
+    if child == 0:
+        return
+    for descriptor in descriptors:
+        os.close(descriptor)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: _end_all(signal.SIGKILL))
+    system.prctl(KILLED_WITH_PARENT, signal.SIGTERM)
+    while True:
+        with suppress(ChildProcessError):
+            ended, status = os.wait()
+            if ended == child:
+                _end_all(status)
+
+
+def _end_all(status: int) -> None:
+    """End what is below this process, then this process in the way that a status of wait says."""
+    end_below(os.getpid())
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with suppress(OSError):
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status))
 
 
 def _live_and_die_with_parent() -> None:
@@ -157,15 +236,23 @@ def failure(error: BaseException) -> dict[str, str]:
     """An exception as the parent counts and shows it: its kind, and a traceback of the user's own frames."""
     summary = traceback.TracebackException.from_exception(error)
     ours = (__file__, loading.__file__)
-    frames = [frame for frame in summary.stack if frame.filename not in ours]
+    frames = [
+        frame for frame in summary.stack if frame.filename not in ours and "<frozen " not in frame.filename
+    ]
     summary.stack = traceback.StackSummary.from_list(frames)
     lines = "".join(summary.format())
     if len(lines) > LONGEST_TRACEBACK:
         lines = f"{lines[: LONGEST_TRACEBACK // 2]}\n  ...\n{lines[-LONGEST_TRACEBACK // 2 :]}"
-    last = "".join(summary.format_exception_only()).strip().splitlines()
+    said = "".join(summary.format_exception_only())
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    if isinstance(error, SyntaxError):
+        said = said.strip().splitlines()[-1]
+        if Path(error.filename or "").is_file():
+            place = f" ({Path(str(error.filename)).name}, line {error.lineno})"
+    said = " ".join(said.split())
+    said = said if len(said) <= 240 else f"{said[:237]}..."
     own = isinstance(error, (BadFunction, BadReward))
-    words = str(error) if own else f"{last[-1] if last else type(error).__name__}{place}"
+    words = str(error) if own else f"{said}{place}"
     return {"error": type(error).__name__, "words": words[:300], "traceback": "" if own else lines.rstrip()}
 
 
@@ -202,7 +289,7 @@ def understood(function: Any) -> Function:
     """How a function wants to be called, from the names of its parameters.
 
     `completions`, or `**` alone, is TRL's; `solution_str` verl's; `completion`, or two or three parameters
-    whose names do not say otherwise, (prompt, completion, row). Raises BadFunction for anything else.
+    whose names fit this order, (prompt, completion, row). Raises BadFunction for anything else.
     """
     if isinstance(function, type):
         raise BadFunction(f"{function.__name__} is a class: give a function, or an instance of it")
@@ -219,6 +306,11 @@ def understood(function: Any) -> Function:
     is_open = any(one.kind is one.VAR_KEYWORD for one in parameters)
     if any(one.kind is one.POSITIONAL_ONLY and one.default is one.empty for one in parameters):
         names, needs = (), ()
+    if is_open and not names and any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        raise BadFunction(
+            "has the parameters (*args, **kwargs), which hide what it asks for: put functools.wraps on the "
+            "wrapper that its decorator returns"
+        )
     kind = kind_of(names, is_open)
     if kind:
         return Function(function, kind, names, is_open, (), needs, is_async)
@@ -228,11 +320,7 @@ def understood(function: Any) -> Function:
         asked = places[:3]
     if len(asked) in (2, 3) and not any(one.kind is one.KEYWORD_ONLY for one in by_name if one.name in needs):
         in_order = tuple(one.name for one in asked)
-        if in_order[0].casefold() in CALLED_COMPLETION or in_order[1].casefold() in CALLED_PROMPT:
-            raise BadFunction(
-                f"has the parameters ({', '.join(in_order)}), which would be taken in order, as prompt and "
-                "completion: call them prompt and completion, and all are passed by name"
-            )
+        check_order(in_order)
         return Function(function, "plain", places=in_order, is_async=is_async)
     if not by_name and any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return Function(function, "plain", places=("prompt", "completion", "row"), is_async=is_async)
@@ -241,6 +329,21 @@ def understood(function: Any) -> Function:
         "**columns) as in TRL, (data_source, solution_str, ground_truth, extra_info) as in verl, or (prompt, "
         "completion, row)"
     )
+
+
+def check_order(names: Sequence[str]) -> None:
+    """Raise BadFunction where names do not say that they are a prompt, a completion and a row, in order.
+
+    What is taken in a wrong order is paid without complaint: (text, reference) would get the prompt as text.
+    """
+    for name, (what, called) in zip(names, IN_ORDER, strict=False):
+        words = {one for word in name.casefold().split("_") for one in (word, word.removesuffix("s"))}
+        if len(name.strip("_")) > 1 and (words & GOLD_WORDS or not words & called):
+            raise BadFunction(
+                f"has the parameters ({', '.join(names)}), which would be taken in order, as prompt, "
+                f"completion, row, but {name!r} does not say that it is the {what}: call them prompt and "
+                "completion, or the completion solution_str beside ground_truth, and all are passed by name"
+            )
 
 
 def kind_of(names: Sequence[str], is_open: bool) -> Kind | None:
@@ -315,7 +418,8 @@ def batched_arguments(function: Function, request: Mapping[str, Any], logged: Lo
         given: dict[str, Any] = {key: [verl_value(row, name) for row in rows] for key, name in plural.items()}
     else:
         columns = dict.fromkeys(name for row in rows for name in row["row"] if name not in NO_COLUMNS)
-        given = {name: [row["row"].get(name) for row in rows] for name in columns}
+        by_name = [{**row["row"], **row["named"]} for row in rows]
+        given = {name: [one.get(name) for one in by_name] for name in columns}
         given |= {
             "prompts": [row["prompt"] for row in rows],
             "completions": [row["completion"] for row in rows],
@@ -335,19 +439,19 @@ def row_arguments(function: Function, row: Mapping[str, Any]) -> tuple[list[Any]
     else:
         if function.places:
             return [row["prompt"], text, row["row"]][: len(function.places)], {}
-        given = {**row["row"], "prompt": row["prompt"], "completion": text, "row": row["row"]}
+        given = {**row["row"], **row["named"], "prompt": row["prompt"], "completion": text, "row": row["row"]}
     return [], given if function.open else {name: given[name] for name in function.names if name in given}
 
 
 def verl_value(row: Mapping[str, Any], name: str) -> Any:
     """One of verl's arguments: its own columns where the row has them, else the answer and the whole row."""
-    columns = row["row"]
+    columns = {**row["row"], **row["named"]}
     if name == "solution_str":
         return row["text"]
     if name == "data_source":
         return columns.get("data_source", "")
     if name == "extra_info":
-        return columns.get("extra_info", columns)
+        return columns.get("extra_info", row["row"])
     style = columns.get("reward_model")
     if isinstance(style, Mapping) and "ground_truth" in style:
         return style["ground_truth"]

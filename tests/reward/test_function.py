@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 import importlib.util
 import inspect
 import json
 import logging
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +31,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from practicum.cli import main
+from practicum.data.config import DataConfig
 from practicum.errors import InputError
 from practicum.reward.bad import BadFunction
 from practicum.reward.config import FunctionsConfig, function_names
@@ -36,6 +39,7 @@ from practicum.reward.controls import with_control
 from practicum.reward.function import FunctionReward, not_json, tell_progress
 from practicum.reward.parts import RewardConfig
 from practicum.reward.worker import understood
+from practicum.tasks.table import load_table
 from practicum.types import Prompt, Score
 
 Make = Callable[..., FunctionReward]
@@ -304,6 +308,37 @@ def test_a_function_that_leaves_children_behind_takes_them_along(make: Make, tmp
     assert not _lives(int(noted.read_text()))
 
 
+LEAVES = """
+import os, pathlib, subprocess, sys, time
+def score(completion):
+    note = "import os, pathlib; pathlib.Path(" + repr({noted!r}) + ").open('a').write(str(os.getpid()) + ' ')"
+    sleeps = note + "; import time; time.sleep(1000)"
+    subprocess.Popen([sys.executable, "-c", sleeps], start_new_session=True)
+    subprocess.run(["sh", "-c", 'setsid "$0" -c "$1" & ', sys.executable, sleeps])
+    while len(pathlib.Path({noted!r}).read_text().split() if os.path.exists({noted!r}) else "") < 2:
+        time.sleep(0.01)
+    if completion == "exit": os._exit(3)
+    while completion == "hang": time.sleep(1)
+    return 1.0
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
+@pytest.mark.parametrize("word", ["return", "exit", "hang"])
+def test_what_a_function_starts_in_sessions_of_its_own_ends_with_it(
+    make: Make, tmp_path: Path, word: str
+) -> None:
+    noted = tmp_path / "pids"
+    (tmp_path / "leaves.py").write_text(LEAVES.format(noted=str(noted)))
+    reward = make(f"{tmp_path}/leaves.py:score", time_limit=20.0 if word != "hang" else 5.0)
+    assert paid(reward, [word]) == [float(word == "return")]
+    reward.close()
+    last = time.monotonic() + 10
+    while any(map(_lives, map(int, noted.read_text().split()))) and time.monotonic() < last:
+        time.sleep(0.02)
+    assert [pid for pid in map(int, noted.read_text().split()) if _lives(pid)] == []
+
+
 def _lives(pid: int) -> bool:
     """Whether a process runs; one that has ended but that init has not taken yet does not."""
     try:
@@ -318,7 +353,8 @@ def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, ending: signal.Signal
     path, noted = tmp_path / "hangs.py", tmp_path / "called"
     path.write_text(
         "import pathlib, time\ndef score(prompt, completion):\n"
-        f"    pathlib.Path({str(noted)!r}).touch()\n    time.sleep(1000)\n"
+        "    import subprocess; child = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        f"    pathlib.Path({str(noted)!r}).write_text(str(child.pid))\n    time.sleep(1000)\n"
     )
     script = textwrap.dedent(
         f"""
@@ -340,17 +376,19 @@ def test_ctrl_c_and_kill_9_leave_no_worker(tmp_path: Path, ending: signal.Signal
     worker = int(process.stdout.readline())
     limit = time.monotonic() + 60
     # Python loses an interrupt that comes during an import, and the first call imports.
-    while not noted.exists() and time.monotonic() < limit:
+    while not (noted.exists() and noted.read_text()) and time.monotonic() < limit:
         time.sleep(0.01)
-    assert noted.exists()
+    child = int(noted.read_text())
     assert _lives(worker)
+    assert _lives(child)
     process.send_signal(ending)
     process.communicate(timeout=60)
     assert process.returncode != 0
     limit = time.monotonic() + 10
-    while _lives(worker) and time.monotonic() < limit:
+    while (_lives(worker) or _lives(child)) and time.monotonic() < limit:
         time.sleep(0.01)
     assert not _lives(worker)
+    assert not _lives(child)
 
 
 def test_a_state_lasts_and_a_pure_function_is_asked_once_for_equal_samples(make: Make, file: Path) -> None:
@@ -429,25 +467,75 @@ def test_functions_without_known_names(function: Any, kind: str | None) -> None:
             understood(function)
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda response, answer: 1.0,
-        lambda response, prompt: 1.0,
-        lambda output, question, row: 1.0,
-        lambda text, question: 1.0,
-    ],
-)
-def test_parameters_whose_names_do_not_fit_their_places_are_refused(function: Any) -> None:
+IN_ORDER = [
+    ["prompt", "question", "user_query", "problems", "p", "_"],
+    ["response", "output_text", "predict_str", "hypothesis", "c"],
+    ["row", "example", "extra_info", "r"],
+]
+GOLDS = [
+    "gold",
+    "ground_truth",
+    "reference",
+    "label",
+    "expected",
+    "target",
+    "solution",
+    "answer",
+    "correct_answer",
+]
+
+
+def of_names(names: list[str]) -> Any:
+    """A function with these parameters."""
+    namespace: dict[str, Any] = {}
+    exec(f"def score({', '.join(names)}): pass", namespace)
+    return namespace["score"]
+
+
+@settings(max_examples=200)
+@given(*[st.sampled_from(names) for names in IN_ORDER], st.booleans(), st.integers(0, 2), st.data())
+def test_parameters_are_taken_in_order_only_where_their_names_say_so(
+    prompt: str, completion: str, row: str, short: bool, place: int, data: st.DataObject
+) -> None:
+    names = [prompt, completion] if short else [prompt, completion, row]
+    assert understood(of_names(names)).places == tuple(names)
+    names[min(place, len(names) - 1)] = data.draw(st.sampled_from([*GOLDS, "student", "other"]))
     with pytest.raises(BadFunction, match="call them prompt and completion"):
-        understood(function)
+        understood(of_names(names))
+    if len({prompt, completion}) == 2 and len(prompt) > 1:
+        with pytest.raises(BadFunction, match="call them prompt and completion"):
+            understood(of_names([completion, prompt]))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "predict_str ground_truth", "pred gold", "hypothesis reference", "model_answer correct_answer",
+        "response_str ground_truth", "text label", "student_answer ground_truth", "response prompt",
+        "generated_text reference", "predicted expected", "text question", "output question row",
+        "question response answer", "sample item", "x answer",
+    ],
+)  # fmt: skip
+def test_parameters_whose_names_do_not_fit_their_places_are_refused(names: str) -> None:
+    with pytest.raises(BadFunction, match="call them prompt and completion") as found:
+        understood(of_names(names.split()))
+    assert "\n" not in str(found.value)
+
+
+def test_a_wrapper_that_hides_its_parameters_is_refused_at_the_start() -> None:
+    def wrapper(*positional: Any, **named: Any) -> float:
+        return 1.0
+
+    with pytest.raises(BadFunction, match=r"functools\.wraps"):
+        understood(wrapper)
+    assert understood(functools.wraps(of_names(["completions"]))(wrapper)).kind == "trl"
 
 
 def test_a_column_s_name_for_what_is_passed_in_order_is_refused(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "named.py"
-    path.write_text("def of(solution, answer): return 1\ndef asked(question, text): return 1\n")
-    prompt = Prompt("p", {"row": {"question": "p", "answer": "7"}})
-    with pytest.raises(InputError, match="its parameter 'answer' is a column of the data"):
+    path.write_text("def of(problem, text): return 1\ndef asked(question, reply): return 1\n")
+    prompt = Prompt("p", {"row": {"question": "p", "text": "7"}})
+    with pytest.raises(InputError, match="its parameter 'text' is a column of the data"):
         make(f"{path}:of").check(prompt)
     make(f"{path}:asked").check(prompt)
     make(f"{path}:of").check(Prompt("p", {"row": {"question": "p"}}))
@@ -507,6 +595,34 @@ def test_a_function_sees_what_its_signature_promises(
     reward.score_tokens([prompt], ["c"], [[5]])
     line = next(line for line in capfd.readouterr().err.splitlines() if line.startswith("SEEN"))
     assert json.loads(line[5:]) == seen
+
+
+WORKED = "She has 16 - 7 = 9, and 9 * 2 = 18.\n#### 1,018"
+
+
+@pytest.mark.parametrize("column", ["answer", "gold", "ground_truth", "target", "solution"])
+def test_rewards_get_the_final_answer_whatever_its_column_is_called(
+    make: Make, tmp_path: Path, column: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"question": "How much?", column: WORKED}) + "\n")
+    (tmp_path / "seen.py").write_text(SEEN)
+    data = DataConfig(file=tmp_path / "rows.jsonl", answer=column)
+    prompts = load_table(data, "examination").prompts("test", 1, 0)
+    for function, place in (("trl", 2), ("compute_score", 2), ("plain", 2)):
+        reward = make(f"{tmp_path}/seen.py:{function}")
+        reward.check(prompts[0])
+        capfd.readouterr()
+        reward.score_tokens(prompts, ["c"], [[5]])
+        line = next(line for line in capfd.readouterr().err.splitlines() if line.startswith("SEEN"))
+        seen = json.loads(line[5:])[place]
+        if function == "plain":
+            assert seen[column] == WORKED, "the row is as it was read"
+        else:
+            assert seen == (["1018"] if function == "trl" else "1018")
+    example = Path(__file__).parents[2] / "examples" / "my_reward.py"
+    for name in (f"{example}:right", f"{example}:compute_score", "exact_match:#### *(.*)", "math"):
+        scores = make(name).score(prompts * 2, ["so\n#### 1018", "so\n#### 18"])
+        assert [one.value for one in scores] == [1.0, 0.0], name
 
 
 def test_a_column_that_is_missing_is_refused_at_the_start(make: Make, tmp_path: Path) -> None:
@@ -739,6 +855,71 @@ def test_verls_dict_and_a_score_say_more_than_a_number(make: Make, tmp_path: Pat
     assert [(one.parts["logs.mean"], one.parts["logs.each"]) for one in scores] == [(3.0, 4.0), (3.0, 5.0)]
 
 
+def test_what_is_logged_and_is_no_number_is_left_out_and_said_once(
+    make: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "logs.py"
+    path.write_text(
+        "import numpy as np\ndef logs(completions, log_metric, log_extra):\n"
+        "    log_metric('a', float('nan')); log_metric('b', 'text'); log_metric('c', np.float32(0.5))\n"
+        "    log_extra('d', [np.int64(3), float('inf')]); log_extra('e', completions)\n"
+        "    return [1.0] * len(completions)\n"
+    )
+    reward = make(f"{path}:logs")
+    for _ in range(2):
+        one, two = reward.score([Prompt("p")] * 2, ["x", "y"])
+        assert (one.value, two.value) == (1.0, 1.0)
+        assert one.parts == {"logs": 1.0, "logs.c": 0.5, "logs.d": 3.0, "failed/logs": 0.0}
+        assert two.parts == {"logs": 1.0, "logs.c": 0.5, "failed/logs": 0.0}
+    told = capfd.readouterr().err
+    for name in ("log_metric a", "log_metric b", "log_extra d", "log_extra e"):
+        assert told.count(f"practicum: {name}: ") == 1
+
+
+def test_weights_of_parts_that_are_not_paid_are_refused_or_told(
+    make: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "weighed.py"
+    path.write_text(
+        "def verl(solution_str): return {'score': 1.0, 'acc': 1}\n"
+        "def logs(completions, log_metric):\n    log_metric('m', 1.0)\n    return [1.0] * len(completions)\n"
+        "def parts(completion): return {'a': 1.0}\n"
+    )
+    for name in ("verl.acc", "verl.absent", "logs.m"):
+        function = name.partition(".")[0]
+        with pytest.raises(InputError, match=f"reward.weights.{name}: {function} returns a number"):
+            paid(make(f"{path}:{function}", weights={name: 5.0}), ["x"])
+    reward = make(f"{path}:parts", weights={"parts.a": 2.0, "parts.absent": 5.0})
+    assert [paid(reward, ["x"]), paid(reward, ["x"])] == [[2.0], [2.0]]
+    assert capfd.readouterr().err.count("reward.weights.parts.absent: parts has returned no such part") == 1
+
+
+@pytest.mark.parametrize("put", ["None", "object()", "open('/dev/full', 'w')"])
+def test_whatever_stands_for_stdout_costs_no_answer(make: Make, tmp_path: Path, put: str) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(f"import sys\ndef score(completion):\n    sys.stdout = {put}\n    return 2.0\n")
+    reward = make(f"{path}:score")
+    assert [paid(reward, ["a", "b"]), paid(reward, ["c"])] == [[2.0, 2.0], [2.0]]
+    assert reward.failed() == {"score": 0}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ValueError('first\\nsecond')", r"ValueError: first second \(own.py, line 2\)"),
+        ("ValueError('\\n')", r"ValueError: \(own.py, line 2\)"),
+        ("SyntaxError('no')", r"SyntaxError: no \(own.py, line 2\)"),
+        ("KeyError('a')", r"KeyError: 'a' \(own.py, line 2\)"),
+    ],
+)
+def test_an_exception_is_told_by_its_kind_and_all_that_it_says(
+    make: Make, tmp_path: Path, error: str, words: str
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(f"def score(completion):\n    raise {error}\n")
+    assert re.fullmatch(f"score: {words}", make(f"{path}:score").score([Prompt("p")], ["a"])[0].reason)
+
+
 # ------------------------------------------------------------------------------------------------ settings
 
 
@@ -775,7 +956,8 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], words:
         ("def f(x): pass", "f", "expected .prompts, completions"),
         ("def f(completions): pass", "g", "has no function 'g'; it has f"),
         ("1 / 0", "f", r"ZeroDivisionError: division by zero \(own.py, line 1\)"),
-        ("def f(:", "f", "SyntaxError"),
+        ("def f(:", "f", r"SyntaxError: .*\(own.py, line 1\)"),
+        ("\n\nimport broken_neighbour", "f", r"SyntaxError: .*\(broken_neighbour.py, line 2\)"),
         ("import sys; sys.exit(0)", "f", "SystemExit"),
         ("import os; os._exit(0)", "f", "ended its process"),
         ("import nonsense_that_is_not_there", "f", "ModuleNotFoundError"),
@@ -787,6 +969,7 @@ def test_a_file_that_cannot_be_used_is_one_line(
 ) -> None:
     path = tmp_path / "own.py"
     path.write_text(source)
+    (tmp_path / "broken_neighbour.py").write_text("x = 1\ndef f(:\n")
     before = children()
     with pytest.raises(InputError, match=words) as found:
         FunctionReward(FunctionsConfig(functions=(f"{path}:{function}",)))
