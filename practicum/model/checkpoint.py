@@ -118,11 +118,14 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     if adapter_only(folder):
         decoder, tokenizer = load_model(model_folder(base_folder(folder)))
         load_adapters(decoder, folder)
-        return merge_adapters(decoder), tokenizer
+        decoder, tokenizer = merge_adapters(decoder), adapter_tokenizer(folder) or tokenizer
+        first, *others = fitting_ends(folder, tokenizer, decoder.config.vocab_size, decoder.config.eos_ids)
+        decoder.config = replace(decoder.config, eos_token_id=first, other_eos_ids=tuple(others))
+        return decoder, tokenizer
     config, tokenizer = load_config_and_tokenizer(folder)
     tensors = own_weights(folder, config)
     if config.tie_word_embeddings:
-        tensors.pop("lm_head.weight", None)
+        config = replace(config, tie_word_embeddings=_tied(tensors))
     with torch.device("meta"):
         decoder = Decoder(config)
     missing = sorted(decoder.state_dict().keys() - tensors.keys())
@@ -139,6 +142,21 @@ def load_model(folder: Path) -> tuple[Decoder, Tokenizer]:
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)
     return decoder, tokenizer
+
+
+def _tied(tensors: dict[str, torch.Tensor]) -> bool:
+    """Whether a model whose config ties its head has one matrix for head and embedding, which is kept.
+
+    As transformers takes it: two that differ are not tied, and one alone stands for both.
+    """
+    head = tensors.pop("lm_head.weight", None)
+    if head is None:
+        return True
+    embedding = tensors.setdefault("model.embed_tokens.weight", head)
+    if torch.equal(head, embedding):
+        return True
+    tensors["lm_head.weight"] = head
+    return False
 
 
 def restore_decoder(decoder: Decoder, folder: Path) -> None:
@@ -179,6 +197,11 @@ def adapter_only(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
+def adapter_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer that lies beside an adapter, which goes before its base model's; None without one."""
+    return load_tokenizer(folder) if (folder / "tokenizer.json").is_file() else None
+
+
 def model_folder(path: Path) -> Path:
     """The model folder meant by `path`: itself, or the newest checkpoint when it is a run's folder.
 
@@ -208,8 +231,9 @@ def weight_count(path: Path) -> int:
     folder = model_folder(path)
     if adapter_only(folder):
         return weight_count(base_folder(folder))
+    whole = folder / "model.safetensors"
     count = 0
-    for file in sorted(folder.glob("model*.safetensors")):
+    for file in [whole] if whole.is_file() else sorted(folder.glob("model*.safetensors")):
         try:
             with safe_open(file, "pt") as stored:
                 count += sum(prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
@@ -310,6 +334,10 @@ def ends_named(folder: Path, stored: dict[str, Any]) -> list[int]:
 def own_weights(folder: Path, config: DecoderConfig) -> dict[str, torch.Tensor]:
     """Every tensor of a model folder by the decoder's names; those it does not know keep theirs."""
     stored = load_tensors(folder)
+    if not any(name.startswith("model.") for name in stored):
+        # Layers that were saved without the model around them have names that begin with their own.
+        apart = ("lm_head.", "score.")
+        stored = {name if name.startswith(apart) else f"model.{name}": part for name, part in stored.items()}
     try:
         return own_tensors(config, stored)
     except InputError as error:
@@ -318,9 +346,11 @@ def own_weights(folder: Path, config: DecoderConfig) -> dict[str, torch.Tensor]:
 
 def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """Every tensor of a model folder by name; InputError names the file that is missing or broken."""
+    check_weights(folder)
     index = folder / "model.safetensors.index.json"
     names = ["model.safetensors"]
-    if index.is_file():
+    # Where both are there, transformers reads the one file.
+    if index.is_file() and not (folder / names[0]).is_file():
         try:
             names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -329,6 +359,17 @@ def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
     for name in names:
         tensors |= load_model_file(folder / name)
     return tensors
+
+
+def check_weights(folder: Path) -> None:
+    """Raise InputError, with the way out, for a folder whose weights are pickled."""
+    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    if pickled and not any(folder.glob("model*.safetensors*")):
+        raise InputError(
+            f"{pickled[0]}: pickled weights are not read, since they can run code; write them as safetensors "
+            "by AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) of transformers, and copy "
+            "the tokenizer's files"
+        )
 
 
 def load_model_file(path: Path) -> dict[str, torch.Tensor]:

@@ -121,8 +121,11 @@ class DecoderConfig:
             if count < 1 or (size % count and not free):
                 raise InputError(f"{part} {count} must be at least 1 and divide {whole} {size}")
         if self.rotated % 2 or self.rotated < 2:
-            name = "head_dim" if self.rotary_share == 1 else "the rotated part of head_dim"
-            raise InputError(f"{name} {self.rotated} must be even, for rotary positions")
+            # transformers rotates an odd part by one value more, which the decoder does not.
+            whole_head = self.rotary_share == 1
+            name = "head_dim" if whole_head else "the rotated part of head_dim"
+            kind = InputError if whole_head else NotCoveredError
+            raise kind(f"{name} {self.rotated} must be even, for rotary positions")
         if self.sliding_window is not None and self.sliding_window < 1:
             raise InputError(f"sliding_window {self.sliding_window} must be at least 1")
         if self.windowed_layers and self.sliding_window is None:

@@ -41,7 +41,8 @@ class Family:
     `defaults` are the values of keys that config.json leaves out. `fixed` are fields of DecoderConfig that
     the family's code settles. `knobs` name the fields behind a further key of config.json. `windowed` tells
     which layers are windowed where config.json does not list them. `fused` are tensors that hold several of
-    the decoder's, one above the other.
+    the decoder's, one above the other. `classifier` is transformers' class of its sequence classifiers where
+    that is not named as the architecture is; None where there is none.
     """
 
     architecture: str
@@ -51,6 +52,7 @@ class Family:
     windowed: Callable[[Values], list[int]] | None = None
     activation_key: str = "hidden_act"
     fused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classifier: str | None = ""
 
 
 def _every_layer(values: Values) -> list[int]:
@@ -65,8 +67,19 @@ def _layers_without_positions(values: Values) -> list[int]:
     return [layer for layer, rotated in enumerate(values["no_rope_layers"]) if not rotated]
 
 
+def _every_second(values: Values) -> list[int]:
+    return _every_layer(values)[::2]
+
+
 def _all_but_every(values: Values) -> list[int]:
-    return [layer for layer in _every_layer(values) if (layer + 1) % values["sliding_window_pattern"]]
+    interval = _interval(values, "sliding_window_pattern")
+    return [layer for layer in _every_layer(values) if (layer + 1) % interval]
+
+
+def _interval(values: Values, key: str) -> int:
+    if not isinstance(values[key], int) or values[key] < 1:
+        raise InputError(f"{key} is {values[key]!r}; expected a whole number of at least 1")
+    return int(values[key])
 
 
 BIASES = {"attention_bias": ("attention_bias", "output_bias")}
@@ -144,6 +157,7 @@ FAMILIES: dict[str, Family] = {
             "residual_multiplier": ("residual_multiplier",),
             "logits_scaling": ("logits_scaling",),
         },
+        classifier=None,
     ),
     "olmo2": Family(
         "Olmo2ForCausalLM",
@@ -170,7 +184,6 @@ FAMILIES: dict[str, Family] = {
         {
             **GEMMA,
             "max_position_embeddings": 8192,
-            "sliding_window_pattern": 2,
             "final_logit_softcapping": 30.0,
             "attn_logit_softcapping": 50.0,
         },
@@ -180,7 +193,7 @@ FAMILIES: dict[str, Family] = {
             "final_logit_softcapping": ("final_soft_cap",),
             "attn_logit_softcapping": ("attention_soft_cap",),
         },
-        windowed=_all_but_every,
+        windowed=_every_second,
         activation_key="hidden_activation",
     ),
     "gemma3_text": Family(
@@ -196,6 +209,7 @@ FAMILIES: dict[str, Family] = {
         {**BIASES, "final_logit_softcapping": ("final_soft_cap",)},
         windowed=_all_but_every,
         activation_key="hidden_activation",
+        classifier="Gemma3TextForSequenceClassification",
     ),
 }
 
@@ -216,6 +230,8 @@ def family_of(stored: object) -> Family:
     kind = stored.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise NotCoveredError(f"model_type is {kind!r}; the decoder reads {', '.join(FAMILIES)}")
+    if kind == "mistral" and "layer_types" in stored:
+        raise NotCoveredError("model_type mistral with layer_types is Ministral, which the decoder lacks")
     return FAMILIES[kind]
 
 
@@ -223,6 +239,17 @@ def default_ends(stored: Mapping[str, Any]) -> list[int]:
     """The ends of sequence of a family where its config files do not name any."""
     end = FAMILIES[stored["model_type"]].defaults.get("eos_token_id")
     return [] if end is None else [end]
+
+
+def classifier_of(model_type: str) -> str:
+    """transformers' class of a family's sequence classifiers; InputError where it has none."""
+    family = FAMILIES[model_type]
+    if family.classifier is None:
+        raise InputError(
+            f"transformers has no sequence classifier of {model_type} for a reward model: start from a model "
+            "of another family"
+        )
+    return family.classifier or family.architecture.replace("ForCausalLM", "ForSequenceClassification")
 
 
 def read_config(stored: Mapping[str, Any], ends: list[int]) -> DecoderConfig:
@@ -241,17 +268,25 @@ def read_config(stored: Mapping[str, Any], ends: list[int]) -> DecoderConfig:
         values["num_key_value_heads"] = values["num_attention_heads"]
     values.setdefault("num_key_value_heads", values["num_attention_heads"])
     if stored.get("head_dim", 0) is None:
-        del values["head_dim"]
+        values.pop("head_dim", None)
     values.setdefault("head_dim", values["hidden_size"] // values["num_attention_heads"])
     if values.get("use_bidirectional_attention"):
         raise NotCoveredError("use_bidirectional_attention is true; the decoder looks to the left only")
+    for key in ("bos_token_id", "pad_token_id"):
+        if not isinstance(values.get(key, 0), int):
+            raise TypeError(f"{key} is {values[key]!r}; expected a token id")
+        if not 0 <= values.get(key, 0) < values["vocab_size"]:
+            values.pop(key, None)  # as -1, by which many files say that there is none
     settings: Values = {key: values[key] for key in COMMON if values.get(key) is not None}
     settings |= family.fixed
     for key, names in family.knobs.items():
         if key in values:
             settings |= dict.fromkeys(names, values[key])
     if family.activation_key == "hidden_activation":
-        settings["attention_multiplier"] = float(values["query_pre_attn_scalar"]) ** -0.5
+        scalar = float(values["query_pre_attn_scalar"])
+        if scalar <= 0:
+            raise InputError(f"query_pre_attn_scalar is {scalar}; it must be above 0")
+        settings["attention_multiplier"] = scalar**-0.5
         settings["embedding_multiplier"] = float(values["hidden_size"]) ** 0.5
     settings |= _activation(family, values) | _positions(stored, values) | _windows(family, stored, values)
     return DecoderConfig(
@@ -270,20 +305,18 @@ def _activation(family: Family, values: Values) -> Values:
 
 def _positions(stored: Mapping[str, Any], values: Values) -> Values:
     """Rotary bases, scaling and layers without positions."""
-    rope = stored.get("rope_scaling") or stored.get("rope_parameters") or {}
-    if not isinstance(rope, dict):
-        raise InputError(f"rope_parameters is {rope!r}; expected a table, or leave it out")
     found: Values = {}
     if values["model_type"] == "gemma3_text":
-        local = rope.get(WINDOWED) or {}
-        if FULL in rope or WINDOWED in rope:
-            rope = rope.get(FULL) or {}
-        if local.get("rope_type", "default") != "default":
-            raise NotCoveredError(
-                f"rotary scaling {local['rope_type']!r} of windowed layers is not supported"
-            )
+        rope, local = _ropes_of_gemma3(stored)
+        # Scalings under a kind of layers do not look for it outside.
+        values = {key: value for key, value in values.items() if key != "original_max_position_embeddings"}
+        kind = local.get("rope_type", local.get("type", "default"))
+        if kind != "default":
+            raise NotCoveredError(f"rotary scaling {kind!r} of windowed layers is not supported")
         theta = local.get("rope_theta") or values["rope_local_base_freq"]
         found["local_rope_theta"] = float(theta)
+    else:
+        rope = _table(stored, "rope_scaling") or _table(stored, "rope_parameters")
     found["rope_theta"] = float(rope.get("rope_theta") or values["rope_theta"])
     found["rotary_share"] = float(
         rope.get("partial_rotary_factor") or values.get("partial_rotary_factor") or 1.0
@@ -299,11 +332,38 @@ def _positions(stored: Mapping[str, Any], values: Values) -> Values:
     if kind != "default":
         found["rope_scaling"] = _scaling(kind, rope, values)
     if values["model_type"] == "smollm3":
-        interval, layers = values["no_rope_layer_interval"], _every_layer(values)
-        values.setdefault("no_rope_layers", [int((layer + 1) % interval != 0) for layer in layers])
+        layers = _every_layer(values)
+        if "no_rope_layers" not in values:
+            interval = _interval(values, "no_rope_layer_interval")
+            values["no_rope_layers"] = [int((layer + 1) % interval != 0) for layer in layers]
         without = _layers_without_positions(values)
         found["unrotated_layers"] = tuple(layer for layer in without if layer < len(layers))
     return found
+
+
+def _ropes_of_gemma3(stored: Mapping[str, Any]) -> tuple[Values, Values]:
+    """Rotary parameters of the full and of the windowed layers, read as transformers reads them.
+
+    Those in `rope_parameters` stand under the layers' kinds, and what stands beside these has no effect;
+    `rope_scaling` is added to those of the full layers, where a `rope_type` outweighs a `type`.
+    """
+    given = _table(stored, "rope_parameters")
+    full, local = ({**_table(given, kind)} for kind in (FULL, WINDOWED))
+    if stored.get("rope_parameters") is None:
+        full["rope_type"] = "default"
+    full |= _table(stored, "rope_scaling")
+    if given.get("truncate") is not None:
+        raise NotCoveredError("truncate beside the kinds of layers is not supported")
+    # transformers looks for it beside the kinds, so it has no effect where it stands.
+    full.pop("truncate", None)
+    return full, local
+
+
+def _table(stored: Mapping[str, Any], key: str) -> Values:
+    found = stored.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise InputError(f"{key} is {found!r}; expected a table, or leave it out")
+    return found or {}
 
 
 def _scaling(kind: str, rope: Mapping[str, Any], values: Values) -> RopeScaling:
@@ -312,6 +372,8 @@ def _scaling(kind: str, rope: Mapping[str, Any], values: Values) -> RopeScaling:
         raise NotCoveredError(f"rotary scaling {kind!r} is not supported; the decoder has {known}")
     strange = sorted(rope.keys() - ROPE_KEYS - ROPE_OTHERS)
     found = {key: value for key, value in rope.items() if key in ROPE_KEYS and value is not None}
+    if "truncate" in rope:
+        found["truncate"] = bool(rope["truncate"])  # null is no default here
     if kind in ("llama3", "yarn"):
         longest = values["max_position_embeddings"]
         original = values.get("original_max_position_embeddings", longest)
@@ -321,7 +383,7 @@ def _scaling(kind: str, rope: Mapping[str, Any], values: Values) -> RopeScaling:
         if kind == "yarn":
             found.setdefault("factor", longest / found["original_max_position_embeddings"])
     if strange:
-        raise InputError(f"rotary scaling {kind!r} has {strange[0]!r}, which is not known")
+        raise NotCoveredError(f"rotary scaling {kind!r} has {strange[0]!r}, which is not known")
     factor = found.pop("factor", None)
     if factor is None:
         raise InputError(f"rotary scaling {kind!r}: factor is missing")
@@ -334,9 +396,11 @@ def _windows(family: Family, stored: Mapping[str, Any], values: Values) -> Value
     # A null in the file is no window; a key left out is the family's default.
     if family.windowed is None or window is None or stored.get("sliding_window", 0) is None:
         return {}
-    if not values.get("use_sliding_window", True):
-        return {}
     kinds = stored.get("layer_types") if family.windowed is not _every_layer else None
+    # Other families than these read no such key, and SmolLM3 not where it lists the kinds of its layers.
+    switched = "use_sliding_window" in family.defaults and not values["use_sliding_window"]
+    if switched and (kinds is None or values["model_type"] != "smollm3"):
+        return {}
     if kinds is None:
         layers = family.windowed(values)
     else:
@@ -348,7 +412,9 @@ def _windows(family: Family, stored: Mapping[str, Any], values: Values) -> Value
             )
         layers = [layer for layer, kind in enumerate(kinds) if kind == WINDOWED]
     layers = [layer for layer in layers if layer < values["num_hidden_layers"]]
-    return {"sliding_window": int(window), "windowed_layers": tuple(layers)} if layers else {}
+    found: Values = {"sliding_window": int(window), "windowed_layers": tuple(layers)}
+    # Gemma keeps the number where no layer has a window: transformers cannot run it without.
+    return found if layers or family.activation_key == "hidden_activation" else {}
 
 
 def write_config(config: DecoderConfig) -> Values:

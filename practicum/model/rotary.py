@@ -47,7 +47,9 @@ class RopeScaling:
                 "use a model with one of these, or without scaling"
             )
         if self.factor < 1:
-            raise InputError(f"rotary scaling {self.rope_type!r}: factor is {self.factor}; it is at least 1")
+            raise NotCoveredError(
+                f"rotary scaling {self.rope_type!r}: factor is {self.factor}; in the decoder it is at least 1"
+            )
         if self.rope_type in ("llama3", "yarn") and self.original_max_position_embeddings < 1:
             raise InputError(
                 f"rotary scaling {self.rope_type!r}: original_max_position_embeddings must be at least 1"
@@ -74,7 +76,7 @@ def rotary_table(
     """
     factor = 1.0
     if scaling is None:
-        frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
+        frequencies = _frequencies(width, theta)
     else:
         length = int(positions.max()) + 1 if positions.numel() else 0
         frequencies, factor = _scaled(width, theta, scaling, limit, length)
@@ -98,12 +100,18 @@ def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return turned if part is heads else torch.cat([turned, heads[..., width:]], dim=-1)
 
 
+def _frequencies(width: int, theta: float) -> Tensor:
+    """Angle of one position for each pair of a head's values, float32 [width / 2]."""
+    # theta ** -x rounds otherwise, which thousands of positions make visible.
+    return 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width)
+
+
 def _scaled(width: int, theta: float, scaling: RopeScaling, limit: int, length: int) -> tuple[Tensor, float]:
     """Frequencies float32 [width / 2] and the factor on cosines and sines."""
     if scaling.rope_type == "dynamic" and length > limit:
         stretch = scaling.factor * length / limit - (scaling.factor - 1)
         theta *= stretch ** (width / (width - 2))
-    frequencies = 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width)
+    frequencies = _frequencies(width, theta)
     if scaling.rope_type == "linear":
         return frequencies / scaling.factor, 1.0
     if scaling.rope_type == "llama3":

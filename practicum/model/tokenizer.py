@@ -132,7 +132,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         found = _made_here(files) or _by_transformers(folder)
     # The Rust side raises plain Exception for a malformed file, there is nothing narrower to catch.
     except Exception as error:
+        from huggingface_hub.errors import StrictDataclassError
+
         said = " ".join(str(error).split())
+        if isinstance(error, StrictDataclassError):
+            # transformers reads the model's config too, to know which tokenizer it has.
+            raise InputError(f"{folder / 'config.json'}: {said:.300}") from error
         raise InputError(f"{path}: not a tokenizer of the `tokenizers` library ({said:.200})") from error
     if found is None:
         raise InputError(f"{path}: transformers makes no tokenizer of the `tokenizers` library of it")

@@ -15,8 +15,9 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from practicum.errors import InputError
-from practicum.model.checkpoint import load_model, model_folder, save_model
+from practicum.model.checkpoint import load_model, model_folder, save_model, weight_count
 from practicum.model.decoder import Decoder, parameter_count
+from practicum.model.policy import load_policy
 from practicum.model.tokenizer import encode_batch, train_tokenizer
 from tests.tiny import tiny_decoder
 
@@ -229,6 +230,18 @@ def cut_short(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
 
 
+def shards(index: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        (folder / "model.safetensors").unlink()
+        (folder / "model.safetensors.index.json").write_text(index)
+
+    return edit
+
+
+def pickled(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no folder": (shutil.rmtree, "config.json"),
     "config not JSON": (write("config.json", "{"), "config.json: not valid JSON"),
@@ -256,12 +269,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         "model.norm.weight has shape [3], config.json asks for [96]",
     ),
     "another width": (edit_config(intermediate_size=100), "has shape"),
-    "a damaged index": (write("model.safetensors.index.json", "{"), "model.safetensors.index.json"),
-    "an index without a map": (write("model.safetensors.index.json", "{}"), "model.safetensors.index.json"),
-    "a missing shard": (
-        write("model.safetensors.index.json", '{"weight_map": {"a": "model-1.safetensors"}}'),
-        "model-1.safetensors",
-    ),
+    "a damaged index": (shards("{"), "model.safetensors.index.json"),
+    "an index without a map": (shards("{}"), "model.safetensors.index.json"),
+    "a missing shard": (shards('{"weight_map": {"a": "model-1.safetensors"}}'), "model-1.safetensors"),
+    "pickled weights": (pickled, "pytorch_model.bin: pickled weights are not read"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json"),
     "a damaged tokenizer": (write("tokenizer.json", '{"model": 3}'), "tokenizer.json"),
 }
@@ -276,6 +287,65 @@ def test_a_damaged_folder_says_in_one_line_what_is_wrong(damage: str, saved: Pat
     assert words in str(caught.value)
     assert str(saved) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def as_it_is(tensors: dict[str, torch.Tensor]) -> None:
+    """Head and embedding are both there, and differ."""
+
+
+def head_equal(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+
+
+def head_alone(tensors: dict[str, torch.Tensor]) -> None:
+    del tensors["model.embed_tokens.weight"]
+
+
+def without_prefix(tensors: dict[str, torch.Tensor]) -> None:
+    del tensors["lm_head.weight"]
+    for name in list(tensors):
+        tensors[name.removeprefix("model.")] = tensors.pop(name)
+
+
+@pytest.mark.parametrize("change", [as_it_is, head_equal, head_alone, without_prefix])
+@pytest.mark.parametrize("activation", ["silu", "relu"])
+def test_a_head_that_the_config_ties_is_taken_as_transformers_takes_it(
+    change: Callable[[dict[str, torch.Tensor]], None], activation: str, saved: Path, tmp_path: Path
+) -> None:
+    """By our decoder and, with an activation that it lacks, by transformers' model."""
+    edit_tensors(change)(saved)
+    edit_config(tie_word_embeddings=True, hidden_act=activation)(saved)
+    ids = torch.arange(3, 43).view(2, 20)
+    policy, tokenizer = load_policy(saved)
+    assert isinstance(policy, Decoder) == (activation == "silu")
+    save_model(policy, tokenizer, tmp_path / "again")
+    with torch.no_grad():
+        expected = AutoModelForCausalLM.from_pretrained(saved, dtype=torch.float32)(ids).logits
+        found = policy.logits(policy.hidden(ids, torch.float32), torch.float32)
+        again = AutoModelForCausalLM.from_pretrained(tmp_path / "again", dtype=torch.float32)(ids).logits
+    assert (found - expected).abs().max() < 1e-4
+    assert (again - expected).abs().max() < 1e-4
+    if isinstance(policy, Decoder):
+        assert policy.config.tie_word_embeddings == (change is not as_it_is)
+
+
+def test_of_one_file_and_an_index_the_one_file_is_read(saved: Path) -> None:
+    tensors = load_file(saved / "model.safetensors")
+    save_file({name: part + 1 for name, part in tensors.items()}, saved / "model-1.safetensors")
+    index = {"weight_map": dict.fromkeys(tensors, "model-1.safetensors")}
+    (saved / "model.safetensors.index.json").write_text(json.dumps(index))
+    ids = torch.arange(40).view(2, 20)
+    with torch.no_grad():
+        expected = AutoModelForCausalLM.from_pretrained(saved, dtype=torch.float32)(ids).logits
+        assert (load_model(saved)[0](ids) - expected).abs().max() < 1e-4
+    assert weight_count(saved) == sum(part.numel() for part in tensors.values())
+
+
+def test_a_value_that_transformers_refuses_is_put_down_to_config_json(saved: Path) -> None:
+    AutoTokenizer.from_pretrained(saved).save_pretrained(saved)
+    edit_config(rms_norm_eps="small")(saved)
+    with pytest.raises(InputError, match=r"model/config\.json: .*rms_norm_eps"):
+        load_policy(saved)
 
 
 def test_model_folder_finds_the_newest_checkpoint_of_a_run(saved: Path, tmp_path: Path) -> None:

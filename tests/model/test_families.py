@@ -13,11 +13,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_decoder_config, load_model, save_model
-from practicum.model.decoder import Decoder, initialise
+from practicum.model.decoder import Decoder, initialise, rotary_tables
 from practicum.model.families import FAMILIES, read_config
 from practicum.model.lora import LoraConfig, add_adapters, merge_adapters
 from practicum.model.native import load, say_passed_over
 from practicum.model.native.sampler import native_decoding
+from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import KernelScorer, PaddedScorer, make_rows, make_scorer
 from practicum.model.tokenizer import train_tokenizer
@@ -126,6 +127,10 @@ def theirs(case: str, shape: str) -> Any:
     family, changes = CASES[case]
     values = {**SHARED, **SHAPES[shape], "head_dim": HEADS[shape], **changes}
     model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **values)).eval()
+    return randomised(model, family)
+
+
+def randomised(model: Any, family: str) -> Any:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -317,6 +322,134 @@ def test_a_key_that_is_left_out_has_the_default_of_transformers(family: str) -> 
     )
 
 
+GEMMA3 = {**GEMMA, "sliding_window_pattern": 2}
+LOCAL_ROPE = {"rope_type": "default", "rope_theta": 5000.0}
+WINDOWED_FIRST = ["sliding_attention", "sliding_attention", "full_attention"]
+
+
+def nested(**values: Any) -> dict[str, Any]:
+    full = {"rope_type": "default", "rope_theta": 10000.0, **values}
+    return {"rope_parameters": {"full_attention": full, "sliding_attention": LOCAL_ROPE}}
+
+
+def old_rope(**values: Any) -> dict[str, Any]:
+    return {"rope_parameters": "absent", "rope_scaling": values}
+
+
+# A family, the config of its model, and what config.json says otherwise than that was written.
+EDITED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "mistral with layer_types": ("mistral", WINDOW, {"layer_types": WINDOWED_FIRST}),
+    "mistral, use_sliding_window": ("mistral", WINDOW, {"use_sliding_window": False}),
+    "phi3, use_sliding_window": ("phi3", WINDOW, {"use_sliding_window": False}),
+    "phi3, layer_types": ("phi3", WINDOW, {"layer_types": WINDOWED_FIRST}),
+    "gemma2, use_sliding_window": ("gemma2", GEMMA, {"use_sliding_window": False}),
+    "gemma3, use_sliding_window": ("gemma3_text", GEMMA3, {"use_sliding_window": False}),
+    "smollm3, layer_types": ("smollm3", WINDOW, {"layer_types": WINDOWED_FIRST}),
+    "smollm3, layer_types, no switch": (
+        "smollm3",
+        WINDOW,
+        {"layer_types": WINDOWED_FIRST, "use_sliding_window": "absent"},
+    ),
+    "gemma2, sliding_window_pattern": (
+        "gemma2",
+        GEMMA,
+        {"layer_types": "absent", "sliding_window_pattern": 3},
+    ),
+    "gemma2 without windowed layers": ("gemma2", GEMMA, {"layer_types": ["full_attention"] * 3}),
+    "gemma3 without windowed layers": ("gemma3_text", GEMMA3, {"layer_types": ["full_attention"] * 3}),
+    "gemma3, flat rope_parameters": ("gemma3_text", GEMMA3, rope("default", rope_theta=500.0)),
+    "gemma3, old rope_scaling": ("gemma3_text", GEMMA3, old_rope(rope_type="linear", factor=8.0)),
+    "gemma3, older rope_scaling": ("gemma3_text", GEMMA3, old_rope(type="linear", factor=8.0)),
+    "gemma3, nested rope_scaling": (
+        "gemma3_text",
+        GEMMA3,
+        old_rope(full_attention={"rope_type": "linear", "factor": 4.0}, sliding_attention=LOCAL_ROPE),
+    ),
+    "gemma3, yarn not truncated": (
+        "gemma3_text",
+        GEMMA3,
+        nested(
+            rope_type="yarn", factor=4.0, original_max_position_embeddings=32, truncate=False, beta_fast=4
+        ),
+    ),
+    "gemma3, yarn, another length outside": (
+        "gemma3_text",
+        GEMMA3,
+        {**nested(rope_type="yarn", factor=4.0, beta_fast=4), "original_max_position_embeddings": 20},
+    ),
+    "yarn, truncate null": (
+        "llama",
+        {},
+        rope("yarn", factor=4.0, original_max_position_embeddings=32, truncate=None, beta_fast=4),
+    ),
+    "yarn with more": (
+        "llama",
+        {},
+        rope("yarn", factor=4.0, original_max_position_embeddings=32, twist=1),
+    ),
+    "linear, factor below 1": ("llama", {}, rope("linear", factor=0.5)),
+    "llama, head_dim null": ("llama", {"head_dim": None}, {"head_dim": None}),
+    "mistral, head_dim null": ("mistral", {"head_dim": None}, {"head_dim": None}),
+    "ids that are none": ("llama", {}, {"pad_token_id": -1, "bos_token_id": -1}),
+    "ids that are none, by transformers": (
+        "llama",
+        {"hidden_act": "relu"},
+        {"pad_token_id": -1, "bos_token_id": -1},
+    ),
+    "phi3, an odd rotated part": ("phi3", {"head_dim": 10, **rope("default", partial_rotary_factor=0.5)}, {}),
+}
+
+
+def edited(folder: Path, **changes: Any) -> Path:
+    path = folder / "config.json"
+    stored = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in stored.items() if value != "absent"}))
+    return folder
+
+
+def random_folder(folder: Path, family: str, **values: Any) -> Path:
+    """A folder of transformers with random weights of the first shape."""
+    values = {**SHARED, **SHAPES["grouped"], "head_dim": 8, **values}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **values))
+    randomised(model, family).save_pretrained(folder)
+    train_tokenizer(["abc"] * 4, 200).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@torch.no_grad()
+def check_against_transformers(folder: Path, place: Path) -> Policy:
+    """Logits of the folder, and of what we save of it in `place`, are those of transformers."""
+    ids_BT = some_ids()
+    expected = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()(ids_BT).logits
+    policy, tokenizer = load_policy(folder)
+    found = policy.logits(policy.hidden(ids_BT, torch.float32), torch.float32)
+    assert expected.std() > 0.1
+    assert (expected - found).abs().max() < 1e-4
+    save_model(policy, tokenizer, place)
+    again = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
+    assert (expected - again(ids_BT).logits).abs().max() < 1e-4
+    return policy
+
+
+@pytest.mark.parametrize("case", EDITED)
+def test_a_config_that_was_edited_means_what_it_means_to_transformers(case: str, tmp_path: Path) -> None:
+    family, values, changes = EDITED[case]
+    folder = edited(random_folder(tmp_path / "model", family, **values), **changes)
+    check_against_transformers(folder, tmp_path / "saved")
+
+
+def test_frequencies_are_those_of_transformers_to_the_bit(tmp_path: Path) -> None:
+    folder = random_folder(
+        tmp_path, "llama", head_dim=128, max_position_embeddings=4096, **rope("default", rope_theta=5e5)
+    )
+    inner = AutoModelForCausalLM.from_pretrained(folder).model.rotary_emb
+    positions = torch.arange(4096)
+    (cosine, sine) = rotary_tables(load_decoder_config(folder), positions)["global"]
+    theirs_cosine, theirs_sine = inner(torch.zeros(1, dtype=torch.float32), positions[None])
+    assert torch.equal(cosine, theirs_cosine[0])
+    assert torch.equal(sine, theirs_sine[0])
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "longrope": ({"model_type": "phi3", **rope("longrope", factor=2.0)}, "longrope"),
     "an unknown scaling": (rope("spiral", factor=2.0), "spiral"),
@@ -334,6 +467,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another activation": ({"hidden_act": "relu"}, "relu"),
     "another family": ({"model_type": "mamba"}, "mamba"),
+    "no interval": ({"model_type": "smollm3", "no_rope_layer_interval": 0}, "no_rope_layer_interval"),
+    "no pattern": ({"model_type": "gemma3_text", "sliding_window_pattern": 0}, "sliding_window_pattern"),
+    "no scale": ({"model_type": "gemma2", "query_pre_attn_scalar": 0}, "query_pre_attn_scalar"),
+    "several beginnings": ({"bos_token_id": [1, 2]}, "bos_token_id"),
 }
 
 
