@@ -25,6 +25,8 @@ from practicum.errors import InputError
 from practicum.model.checkpoint import (
     ADAPTER_FOLDER,
     adapter_only,
+    adapter_tokenizer,
+    check_weights,
     ends_named,
     fitting_ends,
     model_folder,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
+# How a model of transformers fails that its config or its code does not let run.
+CANNOT_RUN = (TypeError, AttributeError, ValueError, RuntimeError, LookupError, ArithmeticError)
 UNLIMITED = 1_048_576
 """Positions of a model that has no limit, as those with ALiBi or a state."""
 TOLERANCE = 1e-4
@@ -188,7 +192,7 @@ def check_split(policy: HuggingFacePolicy, folder: Path) -> None:
             ).logits[0]
             for part in (ids, shorter)
         )
-    except (TypeError, AttributeError, ValueError, RuntimeError, LookupError) as error:
+    except CANNOT_RUN as error:
         raise InputError(
             f"{folder}: {_kind(policy)} cannot be read token by token ({_said(error)})"
         ) from error
@@ -229,7 +233,9 @@ def load_huggingface(
     base = model_folder(base_folder(folder)) if adapter else folder
     checked_files(base, unused=["trainer.safetensors"])
     config = _config(base)
-    tokenizer = load_tokenizer(base)
+    check_weights(base)
+    tokenizer = adapter_tokenizer(folder) if adapter else None
+    tokenizer = tokenizer or load_tokenizer(base)
     model = _read(AutoModelForCausalLM, base, config)
     if adapter:
         model = merge_peft_adapter(model, adapter)
@@ -246,7 +252,7 @@ def _config(folder: Path) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder, **LOCAL)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, StrictDataclassError) as error:
+    except (*CANNOT_RUN, OSError, StrictDataclassError) as error:
         raise InputError(
             f"{folder / 'config.json'}: transformers knows no such model without running code of the folder, "
             f"which is never done ({_said(error)})"
@@ -265,7 +271,7 @@ def _read(kind: Any, folder: Path, config: Any, apart: tuple[str, ...] = ()) -> 
                 output_loading_info=True,
                 **LOCAL,
             )
-    except (ValueError, KeyError, TypeError, OSError, RuntimeError, ImportError, SafetensorError) as error:
+    except (*CANNOT_RUN, OSError, ImportError, SafetensorError) as error:
         raise InputError(f"{folder}: transformers cannot load it ({_said(error)})") from error
     missing, surplus = (
         sorted(name for name in report[f"{kind}_keys"] if not name.startswith(apart or "."))
@@ -286,8 +292,13 @@ def spec_of(model: PreTrainedModel, folder: Path, tokenizer: Tokenizer) -> Model
     config = model.config.get_text_config()
     generation = getattr(model, "generation_config", None)
     ids = torch.ones((1, 1), dtype=torch.int64, device=model.device)
-    with torch.no_grad(), quiet():
-        outputs = model.base_model(input_ids=ids, attention_mask=ids, use_cache=False)
+    try:
+        with torch.no_grad(), quiet():
+            outputs = model.base_model(input_ids=ids, attention_mask=ids, use_cache=False)
+            width = int(outputs.last_hidden_state.shape[-1])
+    except CANNOT_RUN as error:
+        kind = type(model).__name__
+        raise InputError(f"{folder}: {kind} gives no final hidden states ({_said(error)})") from error
     embedding = model.get_output_embeddings() or model.get_input_embeddings()
     vocabulary = int(embedding.weight.shape[0])
     ends = fitting_ends(
@@ -296,11 +307,12 @@ def spec_of(model: PreTrainedModel, folder: Path, tokenizer: Tokenizer) -> Model
     pads = (config.pad_token_id, getattr(generation, "pad_token_id", None), ends[0])
     return ModelSpec(
         vocab_size=vocabulary,
-        hidden_size=int(outputs.last_hidden_state.shape[-1]),
+        hidden_size=width,
         max_positions=_positions(model),
         eos_ids=ends,
         pad_id=next(int(pad) for pad in pads if pad is not None and 0 <= pad < vocabulary),
-        bos_id=config.bos_token_id,
+        # Many files say by -1 that there is none.
+        bos_id=config.bos_token_id if 0 <= (config.bos_token_id or 0) < vocabulary else None,
     )
 
 
@@ -309,6 +321,7 @@ def _positions(model: PreTrainedModel) -> int:
     config = model.config.get_text_config()
     named = (getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len"))
     limits = [limit for limit in named if isinstance(limit, int) and limit > 0]
+    limits += _lengths_of_short_factors(config)
     for name, module in model.named_modules():
         last = name.rpartition(".")[2]
         if isinstance(module, nn.Embedding) and ("position" in last or last in ("wpe", "embed_pos")):
@@ -316,6 +329,21 @@ def _positions(model: PreTrainedModel) -> int:
             spare = getattr(module, "offset", 0) or (module.padding_idx or -1) + 1
             limits.append(module.num_embeddings - spare)
     return min(limits, default=UNLIMITED)
+
+
+def _lengths_of_short_factors(config: Any) -> list[int]:
+    """Up to where rotary scaling of the kind longrope has one set of frequencies; nothing of other kinds.
+
+    One row past it gives all rows of a batch the other set, and a cache keeps keys turned by the first, so
+    that a token's probability would depend on its neighbours.
+    """
+    rope = getattr(config, "rope_parameters", None) or {}
+    scalings = [rope, *(part for part in rope.values() if isinstance(part, dict))]
+    return [
+        scaling["original_max_position_embeddings"]
+        for scaling in scalings
+        if scaling.get("rope_type") == "longrope"
+    ]
 
 
 @contextlib.contextmanager
@@ -349,7 +377,7 @@ def load_classifier(folder: Path) -> tuple[HuggingFacePolicy, Tokenizer, Tensor]
         base = model_folder(base_folder(folder))
         config = _config(base)
         config.num_labels = 1
-        tokenizer = load_tokenizer(folder if (folder / "tokenizer.json").is_file() else base)
+        tokenizer = adapter_tokenizer(folder) or load_tokenizer(base)
         bare = _read(AutoModelForSequenceClassification, base, config, ("score.", "lm_head.", "embed_out."))
         model = merge_peft_adapter(bare, folder)
     else:

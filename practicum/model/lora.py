@@ -36,7 +36,24 @@ PLAIN = {
     "trainable_token_indices": None,
     "target_parameters": None,
     "lora_bias": False,
+    "alora_invocation_tokens": None,
+    "layer_replication": None,
+    "velora_config": None,
+    "monteclora_config": None,
+    "use_bdlora": None,
+    "arrow_config": None,
+    "kasa_config": None,
 }
+# Those that say nothing about it, or that are read: where adapters are, the file of weights says too.
+READ = (
+    *("peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
+    *("inference_mode", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "lora_dropout"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights"),
+    *("megatron_config", "megatron_core", "loftq_config", "eva_config", "corda_config", "lora_ga_config"),
+    *("use_qalora", "qalora_group_size", "ensure_weight_tying", "runtime_config"),
+)
+# Ways of drawing adapters that leave the base's weights as they are; others change what the sum starts from.
+INITIALISATIONS = (True, False, None, "gaussian", "orthogonal", "eva")
 
 
 @dataclass(frozen=True)
@@ -142,14 +159,19 @@ def merged_weights(decoder: Decoder) -> dict[str, Tensor]:
 def merge_adapters(decoder: Decoder) -> Decoder:
     """Add the adapters to the weights in place; afterwards all weights can be trained."""
     for name, adapter in adapters(decoder).items():
-        outputs, inputs = adapter.weight.shape
-        plain = Linear(inputs, outputs)
-        plain.weight = nn.Parameter(adapter.merged().detach())
-        plain.bias = adapter.bias
-        decoder.set_submodule(name, plain)
+        decoder.set_submodule(name, _plain(adapter, adapter.merged().detach()))
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)
     return decoder
+
+
+def _plain(adapter: LoraLinear, weight: Tensor) -> Linear:
+    """A map without adapter in the place of one with."""
+    outputs, inputs = weight.shape
+    plain = Linear(inputs, outputs)
+    plain.weight = nn.Parameter(weight)
+    plain.bias = adapter.bias
+    return plain
 
 
 def save_adapters(decoder: Decoder, folder: Path) -> None:
@@ -211,10 +233,12 @@ def load_adapters(decoder: Decoder, folder: Path) -> Decoder:
         if rank < 1:
             raise InputError(f"{path}: r is {rank}; an adapter has at least rank 1")
         add_adapters(decoder, LoraConfig(rank, alpha, targets), seed=0)
-        for name, kind in origin.items():
-            adapter = decoder.get_submodule(name)
-            assert isinstance(adapter, LoraLinear)
-            decoder.set_submodule(name, LoraLinear(adapter, *_strength(path, config, kind)))
+        for name, adapter in adapters(decoder).items():
+            if name not in maps:
+                decoder.set_submodule(name, _plain(adapter, adapter.weight))
+            elif name in origin:
+                strength = _strength(path, config, origin[name])
+                decoder.set_submodule(name, LoraLinear(adapter, *strength))
     found = adapters(decoder)
     if maps != found.keys():
         strange = sorted(maps ^ found.keys())
@@ -273,7 +297,25 @@ def _read_config(path: Path, fused_kinds: Collection[str]) -> Mapping[str, Any]:
     for name, known in PLAIN.items():
         if config.get(name) not in (known, None):
             raise InputError(f"{path}: {name} is {config[name]!r}; only {known!r} is supported")
+    for name in config.keys() - PLAIN.keys() - set(READ):
+        if config[name]:
+            raise InputError(
+                f"{path}: {name} is {config[name]!r:.80}, which is not known here; remove it if it changes "
+                "nothing of what the adapter computes"
+            )
+    check_initialisation(path)
     return config
+
+
+def check_initialisation(path: Path) -> None:
+    """Raise InputError for an adapter whose training began by changing the weights that it is added to."""
+    drawn = _read_adapter(path).get("init_lora_weights")
+    if drawn not in INITIALISATIONS:
+        raise InputError(
+            f"{path}: init_lora_weights is {drawn!r}: such adapters belong to weights that were changed when "
+            "their training began; convert it to a plain one by save_pretrained of peft, with "
+            "path_initial_model_for_weight_conversion"
+        )
 
 
 def _read_adapter(path: Path) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     BertConfig,
     BertForMaskedLM,
@@ -30,8 +31,9 @@ from practicum.model.lora import LoraConfig
 from practicum.model.policy import Policy, load_policy
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.model.scorer import make_rows, make_scorer
+from practicum.model.tokenizer import chat_of
 from practicum.training.optimizer import Optimizer, OptimizerConfig
-from tests.families import CHECKED, FAMILIES, family_folder, words
+from tests.families import CHECKED, DENSE, FAMILIES, SMALL, family_folder, words
 
 VOCABULARY = 99
 ROWS = st.lists(
@@ -182,6 +184,114 @@ def test_a_target_that_a_model_does_not_have_is_refused_with_those_it_has(folder
         load_policy(folders["gpt2"], lora=LoraConfig(2, targets=("q_proj", "c_attn")))
 
 
+STATE = {**SMALL, "state_size": 4}
+# Models that have maps without an effect of adapters there, and which maps of theirs get some.
+PARTLY: dict[str, tuple[dict[str, Any], set[str], str]] = {
+    "jamba": (
+        {
+            **DENSE, "num_key_value_heads": 2, "num_experts": 2, "mamba_d_state": 4, "attn_layer_period": 2,
+            "attn_layer_offset": 1, "use_mamba_kernels": False,
+        },
+        {"q_proj", "in_proj", "x_proj", "out_proj"},
+        "dt_proj",
+    ),
+    "mamba": (STATE, {"in_proj", "x_proj"}, "out_proj"),
+    "mamba2": (
+        {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "num_heads": 8, "head_dim": 8,
+         "n_groups": 2, "chunk_size": 8},
+        {"in_proj"},
+        "out_proj",
+    ),
+    "deepseek_v3": (
+        {
+            **DENSE, "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 8, "qk_rope_head_dim": 4,
+            "qk_nope_head_dim": 8, "v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2,
+            "n_group": 1, "topk_group": 1, "moe_intermediate_size": 24, "first_k_dense_replace": 1,
+        },
+        {"q_a_proj", "q_b_proj", "kv_b_proj", "o_proj"},
+        "gate_proj",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PARTLY)
+def test_maps_in_which_an_adapter_would_not_act_get_none(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape, some, without = PARTLY[kind]
+    monkeypatch.setitem(FAMILIES, kind, shape)
+    folder = family_folder(kind, tmp_path / "model", scale=1.5)
+    policy, tokenizer = load_policy(folder, lora=LoraConfig(2, 8.0), seed=1)
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "get no adapters" in line)
+    assert without in said
+    adapted = {name.split(".lora_")[0].rpartition(".")[2] for name, part in policy.named_parameters()
+               if part.requires_grad}  # fmt: skip
+    assert adapted >= some
+    assert without not in adapted
+    with torch.no_grad():
+        for name, part in policy.named_parameters():
+            if ".lora_B" in name:
+                part.normal_(0, 0.2)
+    found = logits(policy, ids_of())
+    assert (found - logits(load_policy(folder)[0], ids_of())).abs().max() > 1e-3
+    save_model(policy, tokenizer, tmp_path / "saved")
+    with torch.no_grad():
+        merged = theirs(tmp_path / "saved")(ids_of(), use_cache=False).logits
+        beside = PeftModel.from_pretrained(theirs(folder), tmp_path / "saved" / "adapter")
+        both = beside(ids_of(), use_cache=False).logits
+    torch.testing.assert_close(merged, found, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(both, found, atol=1e-3, rtol=1e-3)
+    with pytest.raises(InputError, match=rf"lora\.targets: .*{without}"):
+        load_policy(folder, lora=LoraConfig(2, 8.0, (without,)))
+
+
+@pytest.mark.parametrize("kind", ["pissa", "olora"])
+def test_an_adapter_that_changed_its_base_is_refused(
+    kind: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    policy, tokenizer = load_policy(folders["gpt_neox"], lora=LoraConfig(2))
+    save_model(policy, tokenizer, tmp_path)
+    path = tmp_path / "adapter" / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"init_lora_weights": kind}))
+    with pytest.raises(InputError, match=f"init_lora_weights is '{kind}'"):
+        load_policy(tmp_path / "adapter")
+
+
+def test_an_adapter_s_own_tokenizer_goes_before_that_of_its_base(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    policy, tokenizer = load_policy(folders["gpt2"], lora=LoraConfig(2))
+    save_model(policy, tokenizer, tmp_path)
+    assert chat_of(load_policy(tmp_path / "adapter")[1]) is None
+    own = words()
+    own.chat_template = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}"
+    own.save_pretrained(tmp_path / "adapter")
+    assert chat_of(load_policy(tmp_path / "adapter")[1]) is not None
+
+
+def test_longrope_has_the_positions_of_its_short_factors(tmp_path: Path) -> None:
+    """One row past them would turn all rows of a batch by other angles."""
+    rope = {
+        "rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0, 1.1, 1.2, 1.3],
+        "long_factor": [1.0, 2.0, 4.0, 6.0],
+    }  # fmt: skip
+    FAMILIES["phi3"] = {**DENSE, "num_key_value_heads": 2, "original_max_position_embeddings": 32}
+    try:
+        folder = family_folder("phi3", tmp_path, rope_parameters=rope)
+    finally:
+        del FAMILIES["phi3"]
+    policy, _ = load_policy(folder)
+    assert isinstance(policy, HuggingFacePolicy)
+    assert policy.spec.max_positions == 32
+    long, short = ids_of(2, 33).tolist()
+    scorer = make_scorer(policy, torch.float32)
+    values = []
+    for sequences in ([short[:20]], [short[:20], long]):
+        rows = make_rows(sequences, [5] * len(sequences))
+        values.append(scorer.logprobs(scorer.hidden(rows), rows, SamplingConfig()).logprobs[:15])
+    torch.testing.assert_close(values[0], values[1], atol=1e-4, rtol=1e-4)
+
+
 def test_a_mixture_of_experts_learns_by_the_loss_alone(folders: dict[str, Path]) -> None:
     """Its routers' auxiliary loss is in the model's own loss, and not in ours."""
     policy, _ = load_policy(folders["qwen3_moe"])
@@ -246,7 +356,14 @@ def test_what_cannot_run_is_refused_in_one_line(folders: dict[str, Path], tmp_pa
     (cut / "model.safetensors").write_bytes(data[: len(data) // 2])
     bare = spoilt(folders["gpt2"], tmp_path / "bare")
     (bare / "model.safetensors").unlink()
+    uneven = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4, "partial_rotary_factor": 0.5}
+    llama = {**SMALL, "intermediate_size": 32, "rope_parameters": uneven}
+    AutoModelForCausalLM.from_config(
+        AutoConfig.for_model("llama", vocab_size=len(words()), eos_token_id=1, **llama)
+    ).save_pretrained(tmp_path / "uneven")
+    words().save_pretrained(tmp_path / "uneven")
     refused = {
+        tmp_path / "uneven": "gives no final hidden states",
         remote: "knows no such model without running code",
         spoilt(folders["gpt2"], tmp_path / "strange", model_type="strange"): "knows no such model",
         spoilt(folders["gpt2"], tmp_path / "wide", n_embd=64): "cannot load",

@@ -11,6 +11,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from peft import LoraConfig as PeftConfig
+from peft import get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Phi3Config
 
@@ -32,7 +34,15 @@ from practicum.model.native import load
 from practicum.model.native.scorer import packed_hidden, packed_logprobs
 from practicum.model.sampling import SamplingConfig
 from practicum.model.scorer import KernelScorer, PaddedScorer, Scorer, make_rows, make_scorer
-from practicum.model.tokenizer import save_tokenizer, train_tokenizer
+from practicum.model.tokenizer import (
+    OWN_ROLES,
+    OWN_SETTINGS,
+    Chat,
+    chat_of,
+    save_tokenizer,
+    set_chat,
+    train_tokenizer,
+)
 from practicum.rollout.samplers import make_sampler
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from tests.tiny import tiny_decoder
@@ -284,6 +294,9 @@ def test_merging_keeps_the_function_and_frees_the_weights() -> None:
     assert all(part.requires_grad for part in decoder.parameters())
 
 
+CHANGING = ("pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga", "a new one")
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -293,6 +306,10 @@ def test_merging_keeps_the_function_and_frees_the_weights() -> None:
         ({"r": 0}, "rank 1"),
         ({"r": "four"}, "numbers r and lora_alpha"),
         ({"r": 2}, "model asks for"),
+        *(({"init_lora_weights": kind}, f"{kind}.*changed") for kind in CHANGING),
+        ({"alora_invocation_tokens": [5, 6]}, "alora_invocation_tokens"),
+        ({"layer_replication": [[0, 1]]}, "layer_replication"),
+        ({"use_something_new": True}, "use_something_new.*not known"),
     ],
 )
 def test_adapters_of_another_kind_are_refused(tmp_path: Path, change: dict[str, Any], named: str) -> None:
@@ -333,6 +350,66 @@ def test_damaged_and_foreign_adapters_are_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "good")
     with pytest.raises(InputError, match="merge them"):
         add_adapters(adapted(), LoraConfig(rank=2), seed=0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["q_proj", "down_proj"]},
+        {"target_modules": ["q_proj"], "layers_to_transform": [1]},
+        {"target_modules": r".*layers\.[1]\.mlp\.(up|down)_proj"},
+        {"target_modules": "all-linear", "exclude_modules": ["k_proj"]},
+        {"target_modules": ["v_proj"], "init_lora_weights": "gaussian", "use_rslora": True},
+        {"target_modules": ["v_proj"], "init_lora_weights": "orthogonal"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["llama", "phi3"])
+def test_adapters_of_peft_on_some_maps_or_layers_are_what_peft_computes(
+    settings: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    if kind == "phi3":
+        targets = settings["target_modules"]
+        named = targets if isinstance(targets, str) else ["qkv_proj", "down_proj"]
+        settings = {**settings, "target_modules": named.replace("(up|down)", "(gate_up|down)")
+                    if isinstance(named, str) else named}  # fmt: skip
+        model: Any = AutoModelForCausalLM.from_config(
+            Phi3Config(
+                vocab_size=TOKENIZER.get_vocab_size(), hidden_size=64, intermediate_size=96,
+                num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, pad_token_id=0,
+                eos_token_id=1,
+            )
+        )  # fmt: skip
+        model.save_pretrained(tmp_path / "base")
+        TOKENIZER.save(str(tmp_path / "base" / "tokenizer.json"))
+    else:
+        save_model(small(), TOKENIZER, tmp_path / "base")
+    base: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32)
+    library = get_peft_model(base, PeftConfig(r=4, task_type="CAUSAL_LM", **settings))
+    with torch.no_grad():
+        for name, part in library.named_parameters():
+            if "lora_" in name:
+                part.add_(torch.randn(part.shape, generator=torch.Generator().manual_seed(3)) * 0.1)
+        library.peft_config["default"].base_model_name_or_path = str(tmp_path / "base")
+        library.save_pretrained(tmp_path / "adapter")
+        expected = library.eval()(torch.tensor([[5, 9, 12, 40, 41, 7, 60]])).logits
+    decoder, _ = load_model(tmp_path / "adapter")
+    assert (logits(decoder) - expected).abs().max() < 1e-4
+    assert (logits(decoder) - logits(load_model(tmp_path / "base")[0])).abs().max() > 1e-3
+
+
+def test_an_adapter_s_own_tokenizer_goes_before_that_of_its_base(tmp_path: Path) -> None:
+    decoder = adapted()
+    save_model(small(), TOKENIZER, tmp_path / "base")
+    decoder.base = str(tmp_path / "base")
+    save_adapters(decoder, tmp_path / "adapter")
+    assert chat_of(load_model(tmp_path / "adapter")[1]) is None
+    own = train_tokenizer(["both sides of the equation: x = 4"] * 8, 140)
+    set_chat(own, Chat("{% for m in messages %}[{{ m['content'] }}]{% endfor %}", {}))
+    save_tokenizer(own, tmp_path / "adapter", OWN_SETTINGS | OWN_ROLES)
+    chat = chat_of(load_model(tmp_path / "adapter")[1])
+    assert chat is not None
+    assert "[{{" in chat.template
 
 
 @pytest.mark.parametrize(
