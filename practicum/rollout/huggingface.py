@@ -9,7 +9,7 @@ Suffixes: S rows being decoded, T positions, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -22,30 +22,35 @@ from practicum.model.policy import Policy
 from practicum.model.sampling import SamplingConfig, filter_logits
 from practicum.model.scorer import PaddedScorer, make_rows
 from practicum.rollout.sampler import Completion, Heard, check_prompts, nobody
+from practicum.rollout.uncached import UncachedSampler
 
 SCORED_TOKENS = 1024
 """Tokens whose logits are in memory at a time when completions are scored."""
+TRIED_TOKENS = 6
+"""Tokens that are decoded when a model is loaded, to compare its cache with full passes."""
 
 
 class HuggingFaceSampler:
     """A `Sampler` of a `HuggingFacePolicy`, which it reads itself: without a copy, it follows every change.
 
-    Each request draws from random numbers of its own, which depend on the seed and its place alone. Rows of
-    different lengths are padded together where the model computes the same with padding before a row, which
-    is tried once; otherwise rows of one length are decoded together.
+    Each request draws from random numbers of its own, which depend on the seed and its place alone. Rows are
+    decoded together as far as the model's cache gives what full passes give, which is tried once: rows of any
+    lengths, or of one length, or one at a time. Where that differs too, each token reads its whole row again.
     """
 
     def __init__(self, config: SamplingConfig) -> None:
         self.config = config
         self.policy: HuggingFacePolicy | None = None
+        self.uncached = UncachedSampler(config)
 
     def load(self, policy: Policy, version: int) -> None:
         """Sample from this policy; TypeError for one that is not of transformers."""
         if not isinstance(policy, HuggingFacePolicy):
             raise TypeError(f"{type(policy).__name__} is no model of transformers")
         if policy is not self.policy:
-            self.padded = ignores_padding(policy)
+            self.together = rows_together(policy)
         self.policy, self.version = policy, version
+        self.uncached.load(policy, version)
 
     @torch.no_grad()
     def sample(
@@ -53,6 +58,8 @@ class HuggingFaceSampler:
     ) -> list[list[Completion]]:
         """As `Sampler.sample`."""
         assert self.policy is not None, "load a policy first"
+        if self.together == "none":
+            return self.uncached.sample(prompts, count, seed, on_finished)
         check_prompts(prompts, count, self.policy.spec)
         requests = [list(prompt) for prompt in prompts for _ in range(count)]
         longest = min(self.config.max_new_tokens, self.policy.spec.max_positions)
@@ -80,9 +87,9 @@ class HuggingFaceSampler:
         room = self.policy.spec.max_positions - self.config.max_new_tokens
         batches: list[list[int]] = []
         for row in order:
-            fits = batches and len(batches[-1]) < self.config.slots
+            fits = batches and len(batches[-1]) < self.config.slots and self.together != "one"
             alike = batches and lengths[batches[-1][0]] == lengths[row]
-            if fits and (alike or (self.padded and lengths[row] <= room)):
+            if fits and (alike or (self.together == "any" and lengths[row] <= room)):
                 batches[-1].append(row)
             else:
                 batches.append([row])
@@ -177,14 +184,33 @@ def generated(policy: HuggingFacePolicy, prompts: Sequence[Sequence[int]], steps
 
 
 @torch.no_grad()
-def ignores_padding(policy: HuggingFacePolicy) -> bool:
-    """Whether `generate` computes the same logits for a prompt with padding before it."""
-    vocabulary = policy.spec.vocab_size
-    if policy.spec.max_positions < 12:
-        return False
-    short, long = ([(place * 7919 + 11) % vocabulary for place in range(length)] for length in (3, 9))
+def rows_together(policy: HuggingFacePolicy) -> Literal["any", "alike", "one", "none"]:
+    """Which rows `generate` decodes together, by its cache, with the logits that full passes give.
+
+    Rows of any lengths, rows of one length, one row; none where the cache gives others even for one row.
+    """
+    steps = min(TRIED_TOKENS, policy.spec.max_positions - 9)
+    short, other, long = (
+        [(place * 7919 + start) % policy.spec.vocab_size for place in range(length)]
+        for start, length in ((11, 3), (29, 9), (11, 9))
+    )
+    if steps < 1 or not all(_cached(policy, [prompt], steps) for prompt in (short, long)):
+        return "none"
+    if not _cached(policy, [long, other], steps):
+        return "one"
+    return "any" if _cached(policy, [short, long], steps) else "alike"
+
+
+def _cached(policy: HuggingFacePolicy, prompts: Sequence[Sequence[int]], steps: int) -> bool:
+    """Whether the logits of all tokens that `generate` writes are those of a pass over each row alone."""
     words = {"output_logits": True, "return_dict_in_generate": True}
-    alone = generated(policy, [short], 1, **words).logits[0][0]
-    beside = generated(policy, [short, long], 1, **words).logits[0][0]
-    room = TOLERANCE * max(1.0, float(alone.abs().max()))
-    return float((alone - beside).abs().max()) <= room
+    found = generated(policy, prompts, steps, **words)
+    longest = max(map(len, prompts))
+    for row, prompt in enumerate(prompts):
+        ids = _until_the_end(found.sequences[row, longest:].tolist(), policy.spec.eos_ids)
+        whole = torch.tensor([[*prompt, *ids[:-1]]], device=policy.device)
+        expected = policy.logits(policy.hidden(whole)[0, len(prompt) - 1 :])
+        logits = torch.stack([step[row] for step in found.logits[: len(ids)]])
+        if not bool((expected - logits).abs().max() <= TOLERANCE * max(1.0, float(expected.abs().max()))):
+            return False
+    return True

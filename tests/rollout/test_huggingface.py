@@ -6,22 +6,23 @@ import json
 from collections import Counter
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from practicum.errors import InputError
 from practicum.model.huggingface import HuggingFacePolicy
 from practicum.model.policy import load_policy
 from practicum.model.sampling import SamplingConfig, filter_logits
-from practicum.rollout.huggingface import HuggingFaceSampler, ignores_padding, pick
+from practicum.rollout.huggingface import HuggingFaceSampler, pick, rows_together
 from practicum.rollout.samplers import make_sampler
 from practicum.rollout.uncached import UncachedSampler
-from tests.families import FAMILIES, family_folder
+from tests.families import DENSE, FAMILIES, family_folder, words
 
 # The models of these tests run in PyTorch with and without kernels.
 pytestmark = pytest.mark.one_way
@@ -160,9 +161,9 @@ def test_where_padding_would_be_seen_rows_of_one_length_go_together(
     config = SamplingConfig(temperature=0.9, max_new_tokens=8, dtype="float32")
     sampler = HuggingFaceSampler(config)
     sampler.load(gpt2, 0)
-    assert sampler.padded
+    assert sampler.together == "any"
     together = sampler.sample(PROMPTS, 2, 0)
-    sampler.padded = False
+    sampler.together = "alike"
     assert all(
         len({len(PROMPTS[row // 2]) for row in batch}) == 1
         for batch in sampler._batches([len(PROMPTS[row // 2]) for row in range(8)])
@@ -178,7 +179,56 @@ def test_where_padding_would_be_seen_rows_of_one_length_go_together(
         "generate",
         lambda ids, attention_mask, **words: real(ids, attention_mask=torch.ones_like(ids), **words),
     )
-    assert not ignores_padding(gpt2)
+    assert rows_together(gpt2) == "alike"
+
+
+# Models whose cache gives other logits than full passes, in some way.
+ODD: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "rows share a state": ("rwkv", "one", {"hidden_size": 32, "attention_hidden_size": 32}),
+    "padding is seen": (
+        "minimax",
+        "alike",
+        {
+            **DENSE, "num_key_value_heads": 2, "head_dim": 8, "num_local_experts": 2,
+            "num_experts_per_tok": 1, "block_size": 8, "layer_types": ["linear_attention", "full_attention"],
+        },
+    ),
+    "a window of one": (
+        "phi3",
+        "none",
+        {**DENSE, "num_key_value_heads": 2, "hidden_act": "relu", "sliding_window": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_where_a_cache_differs_from_full_passes_it_is_used_as_far_as_it_does_not(
+    case: str, tmp_path: Path
+) -> None:
+    kind, together, shape = ODD[case]
+    config = AutoConfig.for_model(
+        kind, vocab_size=len(words()), bos_token_id=1, eos_token_id=1, pad_token_id=0,
+        **{"num_hidden_layers": 2, "context_length": 64, **shape},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    with torch.no_grad():
+        for part in model.parameters():
+            part.add_(torch.randn_like(part) * (0.3 if part.dim() > 1 else 0.05))
+    model.save_pretrained(tmp_path)
+    words().save_pretrained(tmp_path)
+    policy, _ = load_policy(tmp_path)
+    assert isinstance(policy, HuggingFacePolicy)
+    sampler = make_sampler(policy, SamplingConfig(temperature=0.0, max_new_tokens=12, dtype="float32"))
+    assert isinstance(sampler, HuggingFaceSampler)
+    assert sampler.together == together
+    for prompt, (one,) in zip(PROMPTS, sampler.sample(PROMPTS, 1, 0), strict=True):
+        ids = list(prompt)
+        for token in one.ids:
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+            assert logits[token] >= logits.max() - 1e-4
+            ids.append(token)
 
 
 def test_weights_that_are_no_numbers_are_told(folders: dict[str, Path]) -> None:
