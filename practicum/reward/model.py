@@ -31,6 +31,7 @@ from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.model import checkpoint
 from practicum.model.decoder import Decoder
+from practicum.model.families import classifier_of
 from practicum.model.heads import RewardHead
 from practicum.model.huggingface import (
     HuggingFacePolicy,
@@ -259,7 +260,9 @@ def check_reward_policy(policy: Policy) -> None:
     """Raise InputError for a policy that cannot be written as a reward model."""
     if isinstance(policy, HuggingFacePolicy):
         check_classifier(policy)
-    elif not isinstance(policy, Decoder):
+    elif isinstance(policy, Decoder):
+        classifier_of(policy.config.model_type)
+    else:
         raise InputError(
             f"a reward model is written as a sequence classifier of transformers, which "
             f"{type(policy).__name__} is not"
@@ -271,15 +274,14 @@ def _write_weights(policy: Policy, tokenizer: Tokenizer, weight_1D: Tensor, fold
     checkpoint.save_model(policy, tokenizer, folder)
     if isinstance(policy, HuggingFacePolicy):
         save_classifier(policy, weight_1D, folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    architecture = str(config["architectures"][0]).removesuffix("ForCausalLM").removesuffix(KIND) + KIND
-    if isinstance(policy, HuggingFacePolicy):
-        return architecture
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config["architectures"][0]).removesuffix("ForCausalLM").removesuffix(KIND) + KIND
+    assert isinstance(policy, Decoder)
     written = load_file(str(folder / "model.safetensors"))
     tensors = {name: value for name, value in written.items() if name.startswith("model.")}
     tensors["score.weight"] = weight_1D.contiguous()
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    return architecture
+    return classifier_of(policy.config.model_type)
 
 
 def load_reward_model(
