@@ -310,9 +310,9 @@ def _positions(stored: Mapping[str, Any], values: Values) -> Values:
         rope, local = _ropes_of_gemma3(stored)
         # Scalings under a kind of layers do not look for it outside.
         values = {key: value for key, value in values.items() if key != "original_max_position_embeddings"}
-        kind = local.get("rope_type", local.get("type", "default"))
-        if kind != "default":
-            raise NotCoveredError(f"rotary scaling {kind!r} of windowed layers is not supported")
+        local_kind = local.get("rope_type", local.get("type", "default"))
+        if local_kind != "default":
+            raise NotCoveredError(f"rotary scaling {local_kind!r} of windowed layers is not supported")
         theta = local.get("rope_theta") or values["rope_local_base_freq"]
         found["local_rope_theta"] = float(theta)
     else:
@@ -321,7 +321,7 @@ def _positions(stored: Mapping[str, Any], values: Values) -> Values:
     found["rotary_share"] = float(
         rope.get("partial_rotary_factor") or values.get("partial_rotary_factor") or 1.0
     )
-    kind = rope.get("rope_type", rope.get("type", "default"))
+    kind: Any = rope.get("rope_type", rope.get("type", "default"))
     if values["model_type"] == "phi3" and kind != "default":
         raise NotCoveredError(
             f"rotary scaling {kind!r} of Phi-3 (longrope) is not supported; use a model without it"

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from practicum.errors import InputError
 from practicum.model.checkpoint import load_decoder_config, load_model, save_model
 from practicum.model.decoder import Decoder, initialise, rotary_tables
-from practicum.model.families import FAMILIES, read_config
+from practicum.model.families import FAMILIES, classifier_of, read_config
 from practicum.model.lora import LoraConfig, add_adapters, merge_adapters
 from practicum.model.native import load, say_passed_over
 from practicum.model.native.sampler import native_decoding
@@ -320,6 +321,16 @@ def test_a_key_that_is_left_out_has_the_default_of_transformers(family: str) -> 
     assert read_config(stored, ends) == read_config(
         {**full, "bos_token_id": None, "pad_token_id": None}, ends
     )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reward_models_have_the_class_that_transformers_has(family: str) -> None:
+    theirs = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.get(family)
+    if theirs is None:
+        with pytest.raises(InputError, match=f"no sequence classifier of {family}"):
+            classifier_of(family)
+    else:
+        assert classifier_of(family) == theirs
 
 
 GEMMA3 = {**GEMMA, "sliding_window_pattern": 2}
