@@ -83,7 +83,8 @@ def check_schema(schema: Any, path: str = "schema", root: Any = None) -> None:
             raise ValueError(f"{path}: unknown type {value!r}")
         elif name == "$ref":
             _pointed(value, root, path)
-        for pattern in {"pattern": [value], "patternProperties": list(inner and value)}.get(name, []):
+        patterns = [value] if name == "pattern" else value if name == "patternProperties" else ()
+        for pattern in patterns:
             try:
                 re.compile(pattern)
             except re.error as error:
