@@ -57,7 +57,10 @@ def looks(folder: Path, *names: str, budget: int = 300) -> list[tuple[str, str]]
     return [(one.severity, one.sentence) for one in found]
 
 
-def test_a_fault_is_told_in_one_line_and_a_sound_reward_is_not_accused(folder: Path) -> None:
+def test_a_fault_is_told_in_one_line_and_a_sound_reward_is_not_accused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("practicum.audit.fuzz.first_look.SECONDS", 600.0)
     [(bad, told), (good, calm)] = looks(folder, "empty_too", "equal", budget=600)
     assert (bad, good) == ("warn", "ok")
     assert "is paid like a right one" in told

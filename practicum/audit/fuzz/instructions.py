@@ -309,21 +309,20 @@ def _word_lists(spec: Any, name: str) -> Iterator[tuple[str, list[str]]]:
                     yield from _word_lists(one, f"{name} {' '.join(heads)}".casefold())
 
 
-OTHER_CLAUSE = {
-    *("and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"),
-    *("avoid", "use", "do", "not", "never", "word", "words"),
-}
-"""Words that end a list of words, or join two of it."""
+NO_WORD = {"and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"}
+"""Words that end a list of words; `and` and `or` join two of it."""
+NEXT_CLAUSE = {"avoid", "use", "do", "not", "never", "word", "words"}
+"""Words that begin another clause behind a list."""
 
 
 def _listed(text: str) -> list[str]:
     words = re.findall(r"[\w'-]+", text)
-    kept = []
+    kept: list[str] = []
     for word in words:
-        if word.casefold() in OTHER_CLAUSE:
-            if word.casefold() not in {"and", "or"}:
-                break
+        if word.casefold() in ("and", "or"):
             continue
+        if word.casefold() in NO_WORD or (kept and word.casefold() in NEXT_CLAUSE):
+            break
         kept.append(word.strip("'"))
     return [word for word in kept if word][:4]
 
