@@ -68,6 +68,11 @@ def misjudged(rows: tuple[FuzzRow, ...]) -> list[tuple[str, str]]:
             paid = judge_completion(row.gold, probe.text, row.prompt.text).verdict == "correct"
             if probe.elsewhere and paid:
                 paid_edits.add(probe.what)
+            if (
+                probe.control
+                and judge_completion(row.gold, probe.control, row.prompt.text).verdict == "correct"
+            ):
+                continue  # The reward takes the like without what the probe adds, so it shows nothing.
             if paid != (probe.expected == "paid"):
                 wrongly = refused.setdefault(probe.what, []) if probe.elsewhere else found
                 wrongly.append((row.gold, probe.text))
