@@ -112,6 +112,8 @@ FUZZED = (
     "verses_of_one_word",
 )
 """Those that are fuzzed whole here; the others are asked text by text."""
+WAITS = {"machines_without_end"}
+"""Those that wait for what never ends, with the slow tests; their texts are asked one by one in the fast ones."""
 BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 """Faults that only words of their own code reach."""
 
@@ -195,7 +197,9 @@ def test_a_number_out_of_range_crashes_what_does_not_check_it(name: str) -> None
     assert failed
 
 
-@pytest.mark.parametrize("name", FUZZED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in WAITS else name for name in FUZZED]
+)
 def test_the_whole_search_names_them(name: str, tmp_path: Path) -> None:
     rows, kind, sound = MORE[name]
     data = tmp_path / "rows.jsonl"
