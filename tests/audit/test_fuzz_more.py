@@ -113,7 +113,7 @@ FUZZED = (
 )
 """Those that are fuzzed whole here; the others are asked text by text."""
 WAITS = {"machines_without_end"}
-"""Those that wait for what never ends, with the slow tests; their texts are asked one by one in the fast ones."""
+"""Those that wait for what never ends: slow ones. The fast tests ask their texts one by one."""
 BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 """Faults that only words of their own code reach."""
 

@@ -309,7 +309,7 @@ def _word_lists(spec: Any, name: str) -> Iterator[tuple[str, list[str]]]:
                     yield from _word_lists(one, f"{name} {' '.join(heads)}".casefold())
 
 
-NO_WORD = {"and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"}
+LIST_ENDS = {"and", "or", "the", "in", "with", "but", "to", "at", "exactly", "once"}
 """Words that end a list of words; `and` and `or` join two of it."""
 NEXT_CLAUSE = {"avoid", "use", "do", "not", "never", "word", "words"}
 """Words that begin another clause behind a list."""
@@ -321,7 +321,7 @@ def _listed(text: str) -> list[str]:
     for word in words:
         if word.casefold() in ("and", "or"):
             continue
-        if word.casefold() in NO_WORD or (kept and word.casefold() in NEXT_CLAUSE):
+        if word.casefold() in LIST_ENDS or (kept and word.casefold() in NEXT_CLAUSE):
             break
         kept.append(word.strip("'"))
     return [word for word in kept if word][:4]
