@@ -4,8 +4,7 @@ A as in GRPO, of rewards less the overlong penalty; clip 0.2 below and 0.28 abov
 no KL. Prompts whose answers were all paid the same are dropped and others are sampled in their place, until
 the batch is full. Source: Yu et al. 2025 (2503.14476, eq. 8 to 13). The paper samples as often as it takes;
 here `dapo.most_rounds` bounds it in a step, and `dapo.most_completions` in a run, for comparisons at one
-budget. The paper's overlong filtering (section 3.4), which leaves cut answers out of the loss, is not here:
-the price of length takes its place, as it does in the paper's last version.
+budget. The paper's overlong filtering (section 3.4), which leaves cut answers out of the loss, is not here.
 """
 
 from __future__ import annotations
