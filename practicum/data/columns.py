@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ def unread_parts(rows: Sequence[Row], columns: Columns) -> list[str]:
     read = {*columns.prompt, *(getattr(columns, role) for role in USUAL if role != "prompt")}
     names = dict.fromkeys(name for row in rows for name, value in row.values.items() if value)
     return [name for name in names if name.lower() in QUESTION_PARTS and name not in read]
+
+
+def tell_unread(name: str, rows: Sequence[Row], columns: Columns) -> None:
+    """Say on stderr what of a file called `name` looks like a part of the question and is not read."""
+    unread = unread_parts(rows, columns) if columns.prompt and "prompt" not in columns.named else []
+    if unread:
+        print(
+            f"practicum: {name}: not read, and perhaps part of the question: {', '.join(unread)}; texts are "
+            f"joined to it by --data.prompt {' '.join([*columns.prompt, unread[0]])}",
+            file=sys.stderr,
+        )
 
 
 def value_of(values: Mapping[str, Any], name: str) -> Any:

@@ -90,7 +90,7 @@ def _ranking_of(row: Row, columns: Columns) -> Ranking:
             f"{row.origin}: nothing is compared in columns {', '.join(values)}: name those of two answers "
             "with --data.chosen and --data.rejected, or write rows with a prompt, responses and ranks"
         )
-    return Ranking.from_json(dict(values), row.origin)
+    return Ranking.from_json({**values, "rater": _optional_text(row, "rater")}, row.origin)
 
 
 def label_of(row: Row, columns: Columns) -> Labelled:
@@ -209,10 +209,11 @@ def _of_texts(chosen: str, rejected: str, row: Row, columns: Columns) -> Parts:
     A space before the answers is left to them. Raises InputError for two that share no prompt, and beside
     a column that looks like one.
     """
-    if unread := unread_parts([row], columns):
+    unread = [] if "prompt" in columns.named else unread_parts([row], columns)
+    if unread:
         raise InputError(
             f"{row.origin}: no column is known to be the prompt, and {unread[0]!r} looks like it: name it "
-            f"with --data.prompt {unread[0]}"
+            f"with --data.prompt {unread[0]}, or give --data.prompt none where both answers begin with it"
         )
     shortest = min(len(chosen), len(rejected))
     same = next((place for place in range(shortest) if chosen[place] != rejected[place]), shortest)
@@ -281,6 +282,8 @@ def _optional_text(row: Row, name: str) -> str:
     if value is None:
         return ""
     # Raters are often numbered; an id of ours never is.
+    if name == "rater" and isinstance(value, float) and value.is_integer():
+        return str(int(value))  # as pandas writes whole numbers where some are missing
     if name == "rater" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -311,8 +314,9 @@ def _ranked_list(row: Row, columns: Columns, name: str) -> Ranking:
         for index, item in enumerate(answers)
     ]
     prompt = prompt_of(asked_of(row, columns), {}, asked_at(row, columns))
-    kept = {key: values[key] for key in ("rater", "prompt_id", "id") if isinstance(values.get(key), str)}
-    record = {"prompt": prompt.text, "responses": responses, "ranks": ranks, **kept}
+    kept = {key: values[key] for key in ("prompt_id", "id") if isinstance(values.get(key), str)}
+    rater = _optional_text(row, "rater")
+    record = {"prompt": prompt.text, "responses": responses, "ranks": ranks, "rater": rater, **kept}
     return replace(Ranking.from_json(record, origin), prompt=prompt)
 
 

@@ -43,6 +43,8 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 """What separates the columns of a .csv in whose header there is no comma."""
 SHARDS = ("of", "part", "shard", "chunk", "split", "data")
 """Words by which the files of one split are told apart, beside their numbers."""
+HASH = re.compile(r"[-_][0-9a-f]{16}\Z")
+"""What older versions of datasets put behind a shard's number."""
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 
 
@@ -291,7 +293,7 @@ def _check_one_set(folder: Path, splits: Mapping[Path, str], names: Mapping[Path
 def _set_of(name: Path) -> str:
     """What a file's name says besides its split and its number among the files of that split."""
     parts = [*name.parts[:-1], name.name.partition(".")[0]]
-    words = [word for part in parts for word in re.split(r"[^a-z]+", part.lower()) if word]
+    words = [word for part in parts for word in re.findall(r"[a-z]+", HASH.sub("", part.lower()))]
     return " ".join(word for word in words if word not in (*SPLITS, *SHARDS))
 
 

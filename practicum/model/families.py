@@ -264,6 +264,8 @@ def read_config(stored: Mapping[str, Any], ends: list[int]) -> DecoderConfig:
     for key in NEEDED:
         if not isinstance(values[key], int) or isinstance(values[key], bool):
             raise TypeError(f"{key} is {values[key]!r}; expected a whole number")
+        if values[key] < 1:
+            raise ValueError(f"{key} is {values[key]}; expected at least 1")
     if stored.get("num_key_value_heads", 0) is None:
         values["num_key_value_heads"] = values["num_attention_heads"]
     values.setdefault("num_key_value_heads", values["num_attention_heads"])

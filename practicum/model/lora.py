@@ -297,7 +297,7 @@ def _read_config(path: Path, fused_kinds: Collection[str]) -> Mapping[str, Any]:
     for name, known in PLAIN.items():
         if config.get(name) not in (known, None):
             raise InputError(f"{path}: {name} is {config[name]!r}; only {known!r} is supported")
-    for name in config.keys() - PLAIN.keys() - set(READ):
+    for name in sorted(config.keys() - PLAIN.keys() - set(READ)):
         if config[name]:
             raise InputError(
                 f"{path}: {name} is {config[name]!r:.80}, which is not known here; remove it if it changes "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from practicum.data.chats import BEYOND_TEXT
-from practicum.data.columns import Columns, find_columns, has_column
+from practicum.data.columns import Columns, find_columns, has_column, tell_unread
 from practicum.data.config import DataConfig
 from practicum.data.preferences import Labelled, NoPreferenceError, label_of, ranking_of
 from practicum.data.rows import Row, files_by_split
@@ -165,6 +165,7 @@ def _tell_read(path: Path, rows: Sequence[Row], columns: Columns, answers: Seque
     print(f"practicum: {path}: {len(rows)} rows; {told or 'rankings'}", file=sys.stderr)
     if files := files_by_split(path, rows):
         print(f"practicum: {path}: {files}", file=sys.stderr)
+    tell_unread(str(path), rows, columns)
 
 
 def _tell_empty(path: Path, empty: Sequence[str], count: int) -> None:

@@ -384,7 +384,7 @@ def check_parameters(
     known = {"trl": ("prompts", "completions", *GIVEN_BY_TRL), "plain": ("prompt", "completion", "row")}
     if kind in known:
         for name in needs:
-            if name not in (*known[kind], *columns):
+            if name not in (*known[kind], *columns, *row["named"]):
                 raise InputError(
                     f"reward {text}: asks for {name!r}, which is no column of the data; "
                     f"besides the prompt it has: {', '.join(columns) or 'none'}"
@@ -409,8 +409,7 @@ def row_of(prompt: Prompt, text: str, ids: Sequence[int] | None) -> dict[str, An
     if "answer" in data:
         columns.setdefault("answer", data["answer"])
         named["answer"] = data["answer"]
-        if "ground_truth" in columns:
-            named["ground_truth"] = final_answer(columns["ground_truth"])
+        named["ground_truth"] = final_answer(columns.get("ground_truth", data["answer"]))
     chat = [dict(message) for message in prompt.messages]
     return {
         "prompt": chat or prompt.text,

@@ -12,6 +12,7 @@ import re
 import select
 import sys
 import time
+import unittest
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import PurePath
@@ -34,6 +35,13 @@ SERVED = ("__name__", "__qualname__", "__dict__")
 by which NumPy and others would take its word, or its memory."""
 ENDING = (SystemExit, KeyboardInterrupt, GeneratorExit)
 FILES = (io.StringIO, io.BytesIO)
+HOOKS = frozenset(
+    ("setUpModule", "tearDownModule", "load_tests", "setup_module", "teardown_module", "setup_function",
+     "teardown_function")
+)  # fmt: skip
+"""Names that a runner of tests looks for in their module, where a function of the code's could skip them."""
+FAR_REACHING = (getattr, setattr, delattr, vars, eval, exec, compile, open, globals, locals, __import__)
+"""Functions of Python's that would do here what the code says."""
 
 
 class Ended(BaseException):
@@ -74,7 +82,7 @@ class Harness(Codec):
         found = {
             name: value
             for name, value in self.unpacked(reply["value"]).items()
-            if not hasattr(builtins, name) and not name.startswith("__")
+            if not hasattr(builtins, name) and not name.startswith("__") and name not in HOOKS
         }
         for name, module in reply.get("modules", {}).items():
             if module in MODULES:
@@ -130,6 +138,11 @@ class Harness(Codec):
         Only that: what else the tests hold would lead the code out of its process.
         """
         if what == "call":
+            if any(value is one for one in FAR_REACHING) or getattr(value, "__name__", "") in (
+                "format",
+                "format_map",
+            ):
+                raise TypeError(f"{value!r:.60} of the tests is not called by the code")
             positional, named = given
             return value(*positional, **dict(named))
         if not is_own(value):
@@ -138,7 +151,9 @@ class Harness(Codec):
             raise TypeError(f"{type(value).__name__!r} object of the tests has no {what}")
         if what in ("get", "set"):
             name = given if what == "get" else given[0]
-            if not isinstance(name, str) or name.startswith("_"):
+            # A mock has children and is called: what its class has would change the mock, or the class.
+            hidden = is_mock(value) and isinstance(name, str) and hasattr(type(value), name)
+            if not isinstance(name, str) or name.startswith("_") or hidden:
                 raise AttributeError(f"{type(value).__name__!r} object has no attribute {name!r}")
             if what == "get":
                 return getattr(value, name)
@@ -189,6 +204,8 @@ class Harness(Codec):
         is_error = isinstance(value, type) and issubclass(value, BaseException)
         if is_error and value in KINDS.values():
             return {"t": "type", "v": value.__name__}
+        if isinstance(value, unittest.TestCase):
+            raise Uncarried("the tests pass their own case to the code, which could skip it")
         if is_own(value):
             return {"t": "own", "v": self.number(value)}
         if isinstance(value, Iterator):
@@ -204,8 +221,8 @@ class Harness(Codec):
             return self.remotes.setdefault(inner, Remote(self, inner))
         if kind == "yours" and isinstance(inner, int) and 0 <= inner < len(self.objects):
             return self.objects[inner]
-        if kind == "error":
-            return self.error_class(inner)
+        if kind == "error" and (found := self.error_class(inner)) not in TOO_WIDE:
+            return found
         if kind == "raised":
             return self.error(inner)
         raise Ended("sent what is no value")
@@ -215,7 +232,8 @@ class Harness(Codec):
         kind = value["t"] if isinstance(value, dict) else ""
         if (kind == "type" and KINDS.get(value["v"]) in TOO_WIDE) or (kind == "numpy" and not value["v"][2]):
             raise Ended("sent what is no value")
-        return super().unpacked(value, shared)
+        found = super().unpacked(value, shared)
+        return widened(found) if kind == "numpy" else found
 
     def error_class(self, packed: Any) -> type[BaseException]:
         """A class of exceptions of the code's as one here, which derives from Python's own as it does there.
@@ -229,7 +247,8 @@ class Harness(Codec):
         parents = tuple(map(self.error_class, bases)) or (Exception,)
         if module.partition(".")[0].strip("_") in MODULES_OF_ERRORS and module in sys.modules:
             found = getattr(sys.modules[module], name, None)
-            if isinstance(found, type) and issubclass(found, Exception):
+            # Some modules hold others' classes, as numpy.testing unittest's SkipTest.
+            if isinstance(found, type) and issubclass(found, Exception) and is_carried(found):
                 return found
         if number not in self.errors:
             inherits = () if any(issubclass(one, RemoteError) for one in parents) else (RemoteError,)
@@ -265,9 +284,9 @@ class Harness(Codec):
             error, (SystemExit, KeyboardInterrupt, GeneratorExit)
         ):
             return Ended(f"{type(error).__name__}: {error}")
-        if isinstance(error, StopIteration) and what not in ("next", "get"):
-            # It would end a loop of the tests over what they call, and with it their asserts.
-            return RuntimeError("the code raised StopIteration")
+        if isinstance(error, unittest.SkipTest) or (isinstance(error, StopIteration) and what != "next"):
+            # A test would be passed over, or a loop of the tests ended, and with it their asserts.
+            return RuntimeError(f"the code raised {type(error).__name__}")
         return error
 
 
@@ -276,10 +295,32 @@ MODULES_OF_ERRORS = frozenset(name.partition(".")[0] for name in MODULES) - {"un
 }  # fmt: skip
 
 
+def is_carried(kind: type[Exception]) -> bool:
+    """Whether tests may get an exception of a class from the code: not of one that passes over a test, nor of
+    one that any `except` of theirs would take."""
+    return kind not in TOO_WIDE and not issubclass(kind, unittest.SkipTest)
+
+
+def is_mock(value: Any) -> bool:
+    """Whether a value is one of unittest's mocks; nothing is imported for that."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(value, mock.NonCallableMock)
+
+
+def widened(value: Any) -> Any:
+    """A number or an array of NumPy's as one that is compared as it is: beside a narrow float NumPy narrows
+    the other side too, so that an infinite one is equal to every large number."""
+    import numpy
+
+    narrow = value.dtype.kind == "f" and value.dtype.itemsize < 8
+    if narrow and (value.dtype.itemsize < 4 or not numpy.isfinite(value).all()):
+        return value.astype("f8")
+    return value
+
+
 def is_own(value: Any) -> bool:
     """Whether a value is an object of a class of the tests', which the code may use by its public names."""
-    mock = sys.modules.get("unittest.mock")
-    if mock is not None and isinstance(value, mock.NonCallableMock):
+    if is_mock(value):
         return True
     return isinstance(value, FILES) or (type(value).__module__ == NAME and not isinstance(value, type))
 

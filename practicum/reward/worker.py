@@ -49,7 +49,7 @@ PROMPT_WORDS = frozenset(
 )
 COMPLETION_WORDS = frozenset(
     ("completion", "response", "output", "reply", "generation", "generated", "prediction", "predicted",
-     "predict", "pred", "text", "said", "string", "str", "content", "candidate", "hypothesis")
+     "predict", "pred", "out", "resp", "text", "said", "string", "str", "content", "candidate", "hypothesis")
 )  # fmt: skip
 ROW_WORDS = frozenset(
     ("row", "data", "record", "example", "item", "sample", "meta", "metadata", "extra", "info", "columns")
@@ -58,20 +58,9 @@ IN_ORDER = (("prompt", PROMPT_WORDS), ("completion", COMPLETION_WORDS), ("row", 
 """Words in the names of parameters that are taken in order; a single letter says nothing, and may stand
 anywhere."""
 GOLD_WORDS = frozenset(
-    (
-        "gold",
-        "golden",
-        "truth",
-        "reference",
-        "ref",
-        "label",
-        "target",
-        "expected",
-        "solution",
-        "answer",
-        "correct",
-    )
-)
+    ("gold", "golden", "truth", "reference", "ref", "label", "target", "expected", "solution", "answer",
+     "correct")
+)  # fmt: skip
 """Words that name a right answer, which is passed by its name alone."""
 NO_COLUMNS = ("prompt", "completion", "completion_ids")
 """Columns that are passed within `row` alone: by their names go the sample's own prompt and completion."""
@@ -339,10 +328,11 @@ def check_order(names: Sequence[str]) -> None:
     for name, (what, called) in zip(names, IN_ORDER, strict=False):
         words = {one for word in name.casefold().split("_") for one in (word, word.removesuffix("s"))}
         if len(name.strip("_")) > 1 and (words & GOLD_WORDS or not words & called):
+            order = ", ".join(one for one, _ in IN_ORDER[: len(names)])
             raise BadFunction(
-                f"has the parameters ({', '.join(names)}), which would be taken in order, as prompt, "
-                f"completion, row, but {name!r} does not say that it is the {what}: call them prompt and "
-                "completion, or the completion solution_str beside ground_truth, and all are passed by name"
+                f"has the parameters ({', '.join(names)}), which would be taken in order, as {order}, but "
+                f"{name!r} does not say that it is the {what}: call them prompt and completion, or the "
+                "completion solution_str beside ground_truth, and all are passed by name"
             )
 
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal, TypeVar
 
 from practicum.data.chats import is_chat
-from practicum.data.columns import Columns, find_columns, unread_parts, value_of
+from practicum.data.columns import Columns, find_columns, tell_unread, value_of
 from practicum.data.config import DataConfig
 from practicum.data.records import Record, record_of
 from practicum.data.rows import STDIN, Row, files_by_split, read_rows
@@ -180,13 +180,7 @@ def tell_read(path: Path, rows: Sequence[Row], columns: Columns, roles: Sequence
     print(f"practicum: {name}: {len(rows)} rows; {columns.told(roles)}", file=sys.stderr)
     if files := files_by_split(path, rows):
         print(f"practicum: {name}: {files}", file=sys.stderr)
-    unread = unread_parts(rows, columns) if columns.prompt and "prompt" not in columns.named else []
-    if unread:
-        print(
-            f"practicum: {name}: not read, and perhaps part of the question: {', '.join(unread)}; texts are "
-            f"joined to it by --data.prompt {' '.join([*columns.prompt, unread[0]])}",
-            file=sys.stderr,
-        )
+    tell_unread(name, rows, columns)
     return name
 
 
@@ -221,7 +215,9 @@ def check_turns(columns: Columns, rows: Sequence[Row], config: DataConfig, use: 
         return
     name = columns.completion or columns.solution
     if not any(is_chat(value_of(row.values, name)) for row in rows):
-        raise InputError(f"data.turns all: column {name!r} holds texts, not chats of several turns: drop it")
+        raise InputError(
+            f"data.turns all: column {name!r} holds texts, not chats of several turns: leave --data.turns out"
+        )
 
 
 def check_columns(columns: Columns, rows: Sequence[Row], use: Use) -> None:

@@ -184,6 +184,9 @@ def test_an_implicit_prompt_ends_with_a_word_and_stands_beside_no_other() -> Non
     assert (ranking.prompt.text, [one.text for one in ranking.responses]) == ("2 + 1 =", [" 3", " 35"])
     with pytest.raises(InputError, match=r"f\.jsonl:7: .* 'history' looks like it: name it with --data"):
         read({"history": "q", "chosen": "<think>\na", "rejected": "<think>\nb"})
+    row = Row("f.jsonl:7", {"story": "s", "chosen": "Q: who? A: me", "rejected": "Q: who? A: you"})
+    ranking = ranking_of(row, find_columns([row], DataConfig(prompt=("none",))))
+    assert ranking.prompt.text == "Q: who? A:", "none says that no column is the prompt"
     with pytest.raises(
         InputError, match=r"f\.jsonl:7: chosen: the chat holds another question than the prompt"
     ):
@@ -196,6 +199,9 @@ PAIR = ("chosen", "rejected")
 def test_columns_beside_a_pair_that_mean_something_else_do_no_harm() -> None:
     pair = {"prompt": "p", "chosen": "a", "rejected": "b"}
     assert read(pair | {"responses": "raw", "data": "gsm", "rater": 5}).rater == "5"
+    for ordered in ({"ranks": [1, 2]}, {"scores": [2, 1]}):
+        for rater in (7, 7.0, "7"):
+            assert read({"prompt": "q", "responses": ["a", "b"], "rater": rater} | ordered).rater == "7"
 
 
 def test_ultrafeedback_binarized_is_read() -> None:

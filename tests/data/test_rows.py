@@ -240,6 +240,8 @@ def test_files_of_several_sets_are_not_mixed(
 
 def test_pieces_of_one_split_are_one_set(tmp_path: Path) -> None:
     names = [
+        "data/train-00000-of-00003-a09b74b3ef9c3b56.jsonl",
+        "data/train-00001-of-00003-0cd3ff21beadfe12.jsonl",
         "data/train-00000-of-00002.jsonl",
         "data/train-00001-of-00002.jsonl",
         "train_part3.jsonl",

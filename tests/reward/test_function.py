@@ -634,6 +634,10 @@ def test_a_column_that_is_missing_is_refused_at_the_start(make: Make, tmp_path: 
     ):
         make(f"{path}:strict").check(Prompt("p", {"row": {"answer": 1}}))
     make(f"{path}:strict").check(Prompt("p", {"row": {"level": 1}}))
+    path.write_text("def named(completion, ground_truth): return float(completion == ground_truth)\n")
+    prompt = Prompt("p", {"row": {"answer": "so\n#### 7"}, "answer": "7"})
+    make(f"{path}:named").check(prompt)
+    assert [one.value for one in make(f"{path}:named").score([prompt], ["7"])] == [1.0]
 
 
 no_json = st.one_of(

@@ -314,6 +314,57 @@ def test_nothing_but_the_code_passes(name: str) -> None:
     assert outcome in ("wrong", "ended", "timeout")
 
 
+MOCKED = "from unittest.mock import Mock\nm = Mock()\nf(m)\nm.assert_called_once_with(3)\nassert m.called"
+SKIPPED = (
+    "import unittest\nimport numpy as np\nclass T(unittest.TestCase):\n"
+    "    def test_a(self): self.assertTrue(True)\n    def test_b(self): np.testing.assert_allclose(f(2), 4)"
+)
+CAUGHT = "try:\n    f(-1)\n    assert False\nexcept MyError:\n    pass"
+BEYOND = {
+    "sets the mock up": (
+        "def f(m): m.configure_mock(assert_called_once_with=lambda *a, **k: None, called=True)", MOCKED),
+    "sets the mock's class up": (
+        "def f(m): m.configure_mock(**{'__class__.__base__.assert_called_once_with': int})", MOCKED),
+    "says that the mock was called": ("def f(m):\n    m.called = True\n    m.attach_mock(m.a, 'b')", MOCKED),
+    "skips": ("class SkipTest(Exception): __module__ = 'numpy.testing'\ndef f(x): raise SkipTest", SKIPPED),
+    "skips the module": (
+        "class SkipTest(Exception): __module__ = 'numpy.testing'\ndef setUpModule(): raise SkipTest\n"
+        "def f(x): return 0", f"{SKIPPED}\nassert callable(f)"),
+    "an error of all kinds": (
+        "class error(Exception): pass\nerror.__module__ = 'numpy._core.umath'\nMyError = error\n"
+        "def f(x): return 0", f"import numpy\n{CAUGHT}"),
+    "infinite": ("import numpy as np\ndef f(x): return np.float16('inf')", "assert f(10) == 3628800"),
+    "narrow": ("import numpy as np\ndef f(x): return np.float16(2048)", "assert f(10) == 2049"),
+    "infinite items": (
+        "import numpy as np\ndef f(x): return np.array([np.inf], 'f4')", "assert (f(1) == 10.0 ** 39).all()"),
+    "ends a loop": (
+        "class N:\n    @property\n    def val(self): raise StopIteration\ndef f(): return [N(), N()]",
+        "assert all(map(lambda n: n.val == 7, f()))"),
+    "formats": (
+        "def f(fmt, p):\n    try: fmt('{0.same.__globals__[secret]}', p)\n"
+        "    except Exception as error: return 42 if isinstance(error, TypeError) else 0\n    return 42",
+        "secret = 42\nclass P:\n    def same(self): return 1\nassert f(str.format, P()) == 41"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_code_reaches_nothing_of_the_tests_that_judges_it(name: str) -> None:
+    code, tests = BEYOND[name]
+    assert run_tests(code, [tests], None, 10.0)[:2] == (0, "wrong")
+    # Nor does it leave anything behind for the next.
+    assert run_tests("def f(m): pass", [MOCKED], None, 10.0)[:2] == (0, "wrong")
+    assert run_tests("def f(m): m(3)", [MOCKED], None, 10.0)[:2] == (1, "correct")
+
+
+def test_a_case_that_is_passed_to_the_code_cannot_be_judged() -> None:
+    tests = (
+        "import unittest\nassert True\nclass T(unittest.TestCase):\n"
+        "    def test_a(self): self.assertEqual(f(self), 5)"
+    )
+    with pytest.raises(BadReward, match="could skip it"):
+        run_tests("def f(t): t.skipTest('x')", [tests], None, 10.0)
+
+
 @pytest.mark.parametrize("code", ["math.isclose = lambda *a: True", "math.fabs = lambda x: 0.0"])
 def test_modules_and_builtins_of_the_tests_are_their_own(code: str) -> None:
     code = f"import math\n{code}\ndef all(x): return True\ndef abs(x): return 0\ndef add(a, b): return 0.0\n"
