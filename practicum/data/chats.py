@@ -186,8 +186,8 @@ def whole_chat(asked: Sequence[Message], said: Sequence[Message], origin: str) -
     """
     before, question = _instructed(asked)
     instructed, own = _instructed(said)
-    if not instructed and own and own[0]["role"] != "user":
-        return (*asked, *said)
+    if own and own[0]["role"] != "user":
+        return (*(instructed or before), *question, *own)
     same = [_spoken(one) for one in own[: len(question)]] == [_spoken(one) for one in question]
     users = [_spoken(one) for one in own if one["role"] == "user"]
     if same or (len(question) == 1 and _spoken(question[0]) in users):

@@ -78,7 +78,7 @@ def _ranking_of(row: Row, columns: Columns) -> Ranking:
     if has_column(values, columns.chosen):
         return _pair(row, columns)
     answers = next((name for name in ANSWERS if isinstance(values.get(name), list)), "")
-    if answers and "ranks" not in values and columns.prompt:
+    if answers and "ranks" not in values and (columns.prompt or columns.messages):
         return _ranked_list(row, columns, answers)
     if has_column(values, columns.label) and "ranks" not in values:
         raise InputError(
@@ -90,6 +90,9 @@ def _ranking_of(row: Row, columns: Columns) -> Ranking:
             f"{row.origin}: nothing is compared in columns {', '.join(values)}: name those of two answers "
             "with --data.chosen and --data.rejected, or write rows with a prompt, responses and ranks"
         )
+    listed = [values.get(name) for name in ("responses", "ranks")]
+    if all(isinstance(one, list) and len(one) == 1 for one in listed):
+        raise NoPreferenceError(f"{row.origin}: responses: expected at least two, got 1")
     return Ranking.from_json({**values, "rater": _optional_text(row, "rater")}, row.origin)
 
 
@@ -110,10 +113,10 @@ def _labelled_answer(row: Row, columns: Columns) -> tuple[Prompt, Response]:
     asked = asked_of(row, columns) or split_reply(chat)[0]
     if not columns.completion and not chat:
         raise InputError(f"{row.origin}: a label needs a completion: name its column with --data.completion")
-    if not asked:
+    side = _side(row, columns.completion) if columns.completion else chat
+    if not asked and not _holds_question(side):
         raise InputError(f"{row.origin}: a label needs a column of the prompt: name it with --data.prompt")
     if columns.completion:
-        side = _side(row, columns.completion)
         if isinstance(side, str):
             prompt = prompt_of(with_system(asked, row, columns), {}, asked_at(row, columns))
             return prompt, Response(answer_text(side, row, columns))
@@ -175,7 +178,7 @@ def _parts(row: Row, columns: Columns) -> Parts:
         if first and second:
             chosen, rejected = first, second
     if not asked and not (_holds_question(chosen) and _holds_question(rejected)):
-        asked = with_system(split_reply(chat_of_row(row, columns))[0], row, columns)
+        asked = _asked_beside(row, columns)
     if isinstance(chosen, str) and isinstance(rejected, str):
         if not asked:
             return _of_texts(chosen, rejected, row, columns)
@@ -184,6 +187,11 @@ def _parts(row: Row, columns: Columns) -> Parts:
     assert not isinstance(chosen, str)
     assert not isinstance(rejected, str)
     return _of_chats(asked, chosen, rejected, row, columns)
+
+
+def _asked_beside(row: Row, columns: Columns) -> tuple[Message, ...]:
+    """What a row asks: the prompt's column, else its chat without the assistant's last message."""
+    return asked_of(row, columns) or with_system(split_reply(chat_of_row(row, columns))[0], row, columns)
 
 
 def _holds_question(side: Side) -> bool:
@@ -313,7 +321,7 @@ def _ranked_list(row: Row, columns: Columns, name: str) -> Ranking:
         _answer(item, f"{origin}: {name}[{index}]") if isinstance(item, Mapping) else item
         for index, item in enumerate(answers)
     ]
-    prompt = prompt_of(asked_of(row, columns), {}, asked_at(row, columns))
+    prompt = prompt_of(_asked_beside(row, columns), {}, asked_at(row, columns))
     kept = {key: values[key] for key in ("prompt_id", "id") if isinstance(values.get(key), str)}
     rater = _optional_text(row, "rater")
     record = {"prompt": prompt.text, "responses": responses, "ranks": ranks, "rater": rater, **kept}

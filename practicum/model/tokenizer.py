@@ -370,12 +370,15 @@ class Chat:
                 )
             )
 
-        try:
+        def written_either_way() -> str:
             try:
                 return written(messages)
             except TypeError:
                 # Templates that join a call's arguments to text, as DeepSeek's, want them as JSON text.
                 return written([_with_arguments_as_text(message) for message in messages])
+
+        try:
+            return written_either_way()
         # A template is a program of the model's makers: it fails in its own words, or as any program does.
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, *RESOURCES) as error:
             asked = "a user's message" if len(messages) == 1 else f"{len(messages)} messages"

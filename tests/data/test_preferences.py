@@ -196,6 +196,13 @@ def test_an_implicit_prompt_ends_with_a_word_and_stands_beside_no_other() -> Non
 PAIR = ("chosen", "rejected")
 
 
+def test_a_system_message_before_an_answer_alone_instructs_and_asks_nothing() -> None:
+    pair = {name: [said("system", "Be kind."), said("assistant", name)] for name in PAIR}
+    ranking = read({"prompt": "q", **pair})
+    assert ranking.prompt.messages == (said("system", "Be kind."), said("user", "q"))
+    assert [one.text for one in ranking.responses] == list(PAIR)
+
+
 def test_columns_beside_a_pair_that_mean_something_else_do_no_harm() -> None:
     pair = {"prompt": "p", "chosen": "a", "rejected": "b"}
     assert read(pair | {"responses": "raw", "data": "gsm", "rater": 5}).rater == "5"
@@ -237,8 +244,14 @@ ANSWERS = ["best", "good", "bad"]
                 for text, score in zip(ANSWERS, [9, 7.5, "3"], strict=True)
             ],
         },
+        {"messages": [{"role": "user", "content": "p"}], "completions": ANSWERS, "scores": [3, 2, 1]},
+        {
+            "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "said before"}],
+            "responses": ANSWERS,
+            "rating": [3, 2, 1],
+        },
     ],
-    ids=["ours", "nectar", "scores", "ultrafeedback"],
+    ids=["ours", "nectar", "scores", "ultrafeedback", "beside a question", "beside a whole chat"],
 )
 def test_several_ranked_answers_are_read(row: dict[str, Any]) -> None:
     ranking = read(row)
@@ -252,6 +265,14 @@ def test_one_answer_alone_is_counted_as_no_preference(answers: list[str]) -> Non
         read({"instruction": "p", "completions": [{"response": one} for one in answers]})
 
 
+def test_one_answer_with_its_rank_is_no_preference_and_with_two_ranks_a_mistake() -> None:
+    with pytest.raises(NoPreferenceError, match="expected at least two, got 1"):
+        read({"prompt": "p", "responses": ["only"], "ranks": [1]})
+    with pytest.raises(InputError, match="expected at least two, got 1") as caught:
+        read({"prompt": "p", "responses": ["only"], "ranks": [1, 2]})
+    assert not isinstance(caught.value, NoPreferenceError)
+
+
 @pytest.mark.parametrize(
     ("label", "desirable"),
     [(True, True), (False, False), (1, True), ("false", False), (1.0, True), ("0.0", False)],
@@ -261,7 +282,8 @@ def test_labels_of_kto_are_read_and_are_no_comparison(label: Any, desirable: boo
     asked, reply = said("user", "p"), said("assistant", "c")
     chat = plain | {"prompt": [asked], "completion": [reply]}
     whole = plain | {"completion": [asked, reply]}
-    for values in (plain, chat, whole, {"messages": [asked, reply], "label": label}):
+    alone = {"completion": [asked, reply], "label": label}
+    for values in (plain, chat, whole, alone, {"messages": [asked, reply], "label": label}):
         row = Row("f.jsonl:7", values)
         found = label_of(row, find_columns([row], DataConfig()))
         assert (found.prompt.text, found.completion, found.desirable) == ("p", "c", desirable)
