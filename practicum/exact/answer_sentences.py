@@ -59,22 +59,31 @@ class SentenceReader(MathsReader):
         """ "x^2 = -1 has no real solutions" as the last claim; the equation may name no number itself."""
         if self.answer.values or self.answer.premises or self.beside_numbers:
             return False
+        if not self._open_equation() or self.next.text not in ("has", "have"):
+            return False
+        if not self.none():
+            return False
+        end = self.index + (self.kind() in (",", "."))
+        return self.tokens[end].kind == "end" or phrases.BECAUSE.match(self.words, end) > 0
+
+    def _open_equation(self) -> bool:
+        """ "x^2 = -1": an equation that names no number itself, as "x = 3" does."""
         begin = self.index
         self.value()
-        bare = self.index == begin + 1
-        left = self._holds_unknown(begin, self.index)
+        bare, left = self.index == begin + 1, self._holds_unknown(begin, self.index)
         if not self.take("="):
             return False
         begin = self.index
         self.value()
         bare_right, right = self.index == begin + 1, self._holds_unknown(begin, self.index)
         names_number = (bare and not right) or (bare_right and right and not left)
-        if names_number or not (left or right) or self.next.text not in ("has", "have"):
+        return not names_number and (left or right)
+
+    def equation_before(self) -> bool:
+        """ "solving 2x = 4 gives", "for x^2 = 4,", "the equation 2x = 4 has": what it has comes after."""
+        if not self.say(phrases.BEFORE_EQUATIONS) or not self._open_equation():
             return False
-        if not self.none():
-            return False
-        end = self.index + (self.kind() in (",", "."))
-        return self.tokens[end].kind == "end" or phrases.BECAUSE.match(self.words, end) > 0
+        return self.say(phrases.BEHIND_EQUATIONS) or self.take(",", ":")
 
     def _such_that(self) -> bool:
         """ "no real x such that x^2 = -1"."""
@@ -295,16 +304,13 @@ class SentenceReader(MathsReader):
         return count
 
     def _of_equation(self) -> bool:
-        """ "of x^2 - 4x + 3 = 0", "in the set of real numbers"."""
-        if self.next.text not in ("of", "to", "for"):
+        """ "of x^2 - 4x + 3 = 0", "that satisfies 2x = 4"; "2x = 4" behind "to the equation"."""
+        if not self.say(phrases.OF_THAT) and self.words[self.index - 1 : self.index] != ["equation"]:
             return False
-        self.index += 1
         self.say(phrases.OF)
-        start = self.index
-        self.value()
-        if not self._holds_unknown(start, self.index) or not self.take("="):
+        if not self._open_equation():
             return False
-        self.value()
+        self.say(phrases.TRUE)
         return True
 
     def named(self) -> bool:

@@ -266,6 +266,8 @@ class Reader(RemarkReader):
             self.take(":", ",")
             return True
         self.index = start
+        if self.tried(self.equation_before):
+            return True
         if self.next.kind == "⇒" or self.say(phrases.SO):
             self.take("⇒")
             self.take(",", ":")

@@ -197,6 +197,13 @@ LEADS = Phrases(
     "die gleichung hat", "l'équation a", "la ecuación tiene", "a equação tem", "l'equazione ha",
     "уравнение имеет",
 )  # fmt: skip
+BEFORE_EQUATIONS = Phrases(
+    f"(for|in|given|from|by|after|on|upon)? (solving|simplifying|factoring)? {_EQUATION}",
+    "(for|given|from)", "(by|after|on|upon)? (solving|simplifying|factoring)",
+)  # fmt: skip
+BEHIND_EQUATIONS = Phrases(
+    "gives|yields|leads to|results in|has", "we (get|have|find|obtain)", "i (get|have|find|obtain|got|found)",
+)  # fmt: skip
 ONLY = Phrases("only|just", "the only")
 CASE = Phrases("case|part|step|option")
 
@@ -298,6 +305,10 @@ OF = Phrases(
     "(der|dieser) gleichung", "de (l'équation|la ecuación)", "da equação", "dell'equazione", "уравнения",
     "(of|to|for) (the|this)? system",
 )  # fmt: skip
+OF_THAT = Phrases(
+    "of|to|for", "(that|which) (satisfies|satisfy|solves|solve|makes|make)", "satisfying|solving"
+)
+TRUE = Phrases("true|hold")
 COPULAS = Phrases(
     "(is|are) (then|thus|therefore|hence|given by|simply|just|exactly|precisely|only|both|either|equal to|"
     "the following|as follows|all|indeed|now)?",
@@ -763,7 +774,11 @@ REMARK_WORDS = word_set(
     """
 )
 
-MULTIPLICITY = Phrases("(with|of|is|has|a)? (a)? (algebraic)? (multiplicity|mult) (of|is)?")
+MULTIPLICITY = Phrases(
+    "(with|of|is|has|a)? (a)? (algebraic)? (multiplicity|mult) (of|is)?",
+    "(mit|der)? (algebraischer)? vielfachheit", "(de|avec)? (une)? multiplicité", "(de|con)? multiplicidad",
+    "(de|com)? multiplicidade", "(di|con)? molteplicità", "кратности|кратность",
+)  # fmt: skip
 PARAMETER_WORDS = Phrases("all|every|any|real|the|values|of|value|and")
 NEVER = Phrases(
     "is never (true|satisfied|possible)|never holds|is always (true|positive|nonnegative|false)",

@@ -501,6 +501,45 @@ def test_a_number_may_say_what_it_comes_from(numbers: set[Fraction], extra: Frac
     assert verify(asked, f"{listed([*numbers])} (from x = {extra})").outcome is Outcome.UNPARSEABLE
 
 
+NAMING_THE_EQUATION = (
+    "The solution to the equation {equation} is {one}.",
+    "The root of the given equation ${equation}$ is x = {one}",
+    "The value of x that satisfies the equation {equation} is ${one}$.",
+    "The value of $x$ which makes {equation} true is {one}",
+    "Solving {equation} gives x = {one}.",
+    "By solving the equation {equation}, we get x = {one}",
+    "For {equation}, x = {one}",
+    "The equation {equation} has exactly one solution, x = {one}.",
+)
+
+
+@given(rationals, rationals, st.sampled_from(NAMING_THE_EQUATION))
+def test_a_sentence_may_name_the_equation_and_must_name_its_number(
+    one: Fraction, other: Fraction, said: str
+) -> None:
+    asked = f"3x + 7 = {3 * one + 7}"
+    assert verify(asked, said.format(equation=asked, one=one)).verdict == "correct"
+    if one != other:
+        assert verify(asked, said.format(equation=asked, one=other)).verdict == "wrong"
+    # What names a number by itself is no such equation, and "not" is no word to pass over.
+    assert verify(asked, said.format(equation=f"x = {one + 1}", one=one)).verdict == "wrong"
+    assert verify(asked, said.format(equation=asked, one=f"not {one}")).outcome is Outcome.UNPARSEABLE
+    assert verify(asked, said.format(equation=asked, one=one) + f" or x = {one + 1}").verdict == "wrong"
+
+
+MULTIPLICITIES = (
+    *("with multiplicity 2", "mit Vielfachheit 2", "de multiplicité 2", "con multiplicidad 2"),
+    *("com multiplicidade 2", "con molteplicità 2", "кратности 2"),
+)
+
+
+@pytest.mark.parametrize("said", MULTIPLICITIES)
+def test_a_multiplicity_is_said_in_any_language(said: str) -> None:
+    for text in (f"x = 3 ({said})", f"x = 3 {said}", f"x = 3, {said}"):
+        assert verify("x^2-6x+9=0", text).verdict == "correct", text
+        assert verify("x^2-9=0", text).verdict == "wrong", text
+
+
 @given(rationals, st.sampled_from(["no real solutions", "no solution", "no real roots"]))
 def test_an_equation_that_has_none_is_an_answer_and_a_number_is_not(one: Fraction, nothing: str) -> None:
     size = one * one + 1
