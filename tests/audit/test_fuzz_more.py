@@ -32,6 +32,7 @@ from tests.audit import (
     fuzz_rewards_fifth,
     fuzz_rewards_fourth,
     fuzz_rewards_more,
+    fuzz_rewards_ninth,
     fuzz_rewards_seventh,
     fuzz_rewards_sixth,
     fuzz_rewards_third,
@@ -41,12 +42,17 @@ from tests.audit.fuzz_rewards_fifth import FIFTH, FIFTH_ROWS
 from tests.audit.fuzz_rewards_fourth import FOURTH, FOURTH_ROWS
 from tests.audit.fuzz_rewards_more import MORE as SECOND
 from tests.audit.fuzz_rewards_more import MORE_ROWS as SECOND_ROWS
+from tests.audit.fuzz_rewards_ninth import NINTH, NINTH_ROWS
 from tests.audit.fuzz_rewards_seventh import SEVENTH, SEVENTH_ROWS
 from tests.audit.fuzz_rewards_sixth import SIXTH, SIXTH_ROWS
 from tests.audit.fuzz_rewards_third import THIRD, THIRD_ROWS
 
-MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH
-MORE_ROWS = SECOND_ROWS | THIRD_ROWS | FOURTH_ROWS | FIFTH_ROWS | SIXTH_ROWS | SEVENTH_ROWS | EIGHTH_ROWS
+MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH | NINTH
+ALL_ROWS = (
+    *(SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS),
+    *(SIXTH_ROWS, SEVENTH_ROWS, EIGHTH_ROWS, NINTH_ROWS),
+)
+MORE_ROWS = {name: rows for one in ALL_ROWS for name, rows in one.items()}
 MODULES = (
     fuzz_rewards_more,
     fuzz_rewards_third,
@@ -55,8 +61,12 @@ MODULES = (
     fuzz_rewards_sixth,
     fuzz_rewards_seventh,
     fuzz_rewards_eighth,
+    fuzz_rewards_ninth,
 )
 FUZZED = (
+    "measured_by_what_is_off",
+    "chosen_by_lone_letters",
+    "sound_seated",
     "replied_at_first",
     "looked_up_anywhere",
     "voted_by_a_set",
@@ -118,7 +128,6 @@ BY_CODE = {"range_as_answer", "dozens_of_any", "about_anything"}
 """Faults that only words of their own code reach."""
 
 
-ALL_ROWS = (SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS, SIXTH_ROWS, SEVENTH_ROWS, EIGHTH_ROWS)
 assert len(MORE_ROWS) == sum(map(len, ALL_ROWS)), "a name twice"
 
 

@@ -313,9 +313,8 @@ def _kind_between(good: str, bad: str) -> str:
         ordered = re.findall(r"\w+", good.casefold()) == re.findall(r"\w+", bad.casefold())
         if ordered:
             return "" if closed else "not_closed"
-        return next(
-            (f"{name}s reordered" for name, gap in SEPARATORS if _permuted(good, bad, gap)), "words reordered"
-        )
+        # Else the change is within words, as of 0-1 to 1-0.
+        return next((f"{name}s reordered" for name, gap in SEPARATORS if _permuted(good, bad, gap)), "")
     if not wrong - right:
         return "cut_off" if good.casefold().startswith(bad.casefold()) else "left_out"
     doubled = not right - wrong and set(wrong) == set(right)

@@ -206,6 +206,13 @@ def _explained(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """A letter of a choice with its reason: where one is paid, the same with an article must be."""
     if anatomy.form.closed:
         return
+    for slot in _plain_leads(anatomy, row)[:2] if anatomy.free else ():
+        if re.fullmatch(r"[A-Za-z]", slot.value.strip()):
+            rest = slot.text[len(anatomy.lead(slot)) :].lstrip()
+            plain = f"This one fits best.\n{rest}"
+            yield Probe(row, plain, "explained", "steady", "that is right, with its reason before")
+            said = "that is right, with an article in its reason"
+            yield _paid(row, f"A closer look shows it.\n{rest}", "explained", said, plain)
     for slot in anatomy.good_slots(row)[:2]:
         head, tail = slot.text[: slot.end], slot.text[slot.end :]
         if re.fullmatch(r"[A-Za-z]", slot.value.strip()) and re.fullmatch(r"[.\s]*", tail):

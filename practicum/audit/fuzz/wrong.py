@@ -187,8 +187,16 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield from unchecked_rules(anatomy, row)
 
 
+NOTHING_BUT_NUMBERS = re.compile(r"[\s,;()\[\]]*")
+
+
 def _no_number(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """Honest wrong texts with "nan" or "inf" as their last number, from which no comparison keeps them."""
+    """ "nan" or "inf" in the place of numbers, from which no comparison keeps them: of the last one of honest
+    wrong texts, and of all of right ones that are nothing but several numbers."""
+    for text in anatomy.rows[row].good[:1]:
+        if len(NUMBER.findall(text)) > 1 and NOTHING_BUT_NUMBERS.fullmatch(NUMBER.sub("", text)):
+            for content in ("nan", "inf", "-inf"):
+                yield refused(row, NUMBER.sub(content, text), "non_finite", f"of {content} alone")
     if anatomy.task == "answer":
         return  # It stands in the place of the right number there.
     for text in anatomy.rows[row].bad[:2]:
