@@ -28,6 +28,8 @@ from practicum.preferences.schema import HEAD
 # Any fixed number, the same in every process: PostgreSQL's name for the lock around migrations.
 MIGRATION_LOCK = 7_243_561
 BUSY_SECONDS = 30
+# What SQLite and PostgreSQL say where this user may not write.
+FORBIDDEN = ("readonly", "read-only transaction", "unable to open", "permission denied")
 
 
 def open_engine(place: str | Path, *, create: bool = True) -> Engine:
@@ -182,6 +184,8 @@ def plain_errors(shown: str) -> Iterator[None]:
     except DatabaseError as error:
         if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise InputError(f"{shown}: not an SQLite database, or a damaged one") from error
+        if any(words in str(error.orig) for words in FORBIDDEN):
+            raise InputError(f"{shown}: {_advice(error)}; nothing was lost or half-written") from error
         raise
 
 
@@ -189,8 +193,10 @@ def _advice(error: DatabaseError) -> str:
     said: Any = " ".join(str(error.orig).split())
     if "full" in said or "No space left" in said:
         return "the disk is full: free some space and submit again"
+    if "deadlock" in said:
+        return "two programs waited for each other: try again"
     if "locked" in said:
         return f"another program has held the database for {BUSY_SECONDS} s: try again"
-    if "readonly" in said or "unable to open" in said:
-        return f"cannot be written ({said}): check the permissions of the file and its folder"
+    if any(words in said for words in FORBIDDEN):
+        return f"cannot be written ({said}): check the permissions"
     return f"the database cannot be reached ({said})"

@@ -58,7 +58,9 @@ DEEPEST = 50
 def project_row(session: Session, name: str, *, lock: bool = False) -> ProjectRow:
     """The row of a project, locked until the transaction ends if asked (a no-op on SQLite)."""
     found = project_named(name)
-    row = session.scalar(found.with_for_update() if lock else found)
+    # The weaker of PostgreSQL's two locks for writing: a ranking refers to its project, and one that is being
+    # saved must not wait for somebody who holds the project and waits for the ranking's assignment.
+    row = session.scalar(found.with_for_update(key_share=True) if lock else found)
     if row is None:
         known = session.scalars(select(ProjectRow.name).order_by(ProjectRow.id)).all()
         raise InputError(f"there is no project {name!r}; {listed(known)}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Engine, case, delete, func, or_, select
+from sqlalchemy import Engine, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from practicum.errors import InputError
@@ -129,6 +129,12 @@ class Store:
         """The project of a name. Raises InputError when there is none."""
         with self._reading() as session:
             return queries.project_record(queries.project_row(session, name))
+
+    def check_writable(self, project: str) -> None:
+        """Raise InputError where the database cannot be written: SQLite says so at the first change only."""
+        with self._writing() as session:
+            queries.project_row(session, project)
+            session.execute(update(ProjectRow).where(ProjectRow.name == project).values(name=project))
 
     def set_overlap(self, project: str, overlap: int) -> None:
         """Change how many raters rank each prompt that has no number of its own, from now on."""

@@ -7,15 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DatabaseError
 
 from practicum.errors import InputError
@@ -230,6 +231,32 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
             store.add_prompts("jokes", long)
         assert len(store.rankings("jokes")) == 1
         assert len(store.prompts("jokes")) == 3
+
+
+def test_a_database_that_cannot_be_written_is_told_in_one_line(place: str) -> None:
+    fill(place, 3)
+    with read_only(place) as store:
+        assert len(store.prompts("jokes")) == 3
+        for change in (
+            lambda: store.check_writable("jokes"),
+            lambda: store.lease("jokes", "ann"),
+            lambda: store.add_rater("jokes", "new"),
+        ):
+            with pytest.raises(InputError, match=r"cannot be written .*: check the permissions; ") as caught:
+                change()
+            assert "\n" not in str(caught.value)
+
+
+@contextlib.contextmanager
+def read_only(place: str) -> Iterator[Store]:
+    """A store on a database that takes no changes, as a file of somebody else or a standby."""
+    forbidden = "-c default_transaction_read_only=on"
+    postgresql = place.startswith("postgresql")
+    with Store.open(f"{place}?options={quote(forbidden)}" if postgresql else place) as store:
+        if not postgresql:
+            event.listen(store._engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only=ON"))
+            store._engine.dispose()
+        yield store
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 
 import pytest
 
@@ -422,6 +423,35 @@ def test_the_same_things_added_at_once_are_added_once(place: str) -> None:
         assert len(store.prompts("jokes")) == 2
         assert len({item.id for item in leased if item is not None}) == 1
         assert len(numbers) == len(store.rankings("jokes")) == len(store.payments("jokes")) == 1
+
+
+def test_one_rater_at_two_pages_waits_for_nobody(place: str) -> None:
+    with Store.open(place) as store:
+        begin(store, prompts=6, raters=1)
+        name, ended, refused = "rater 0", Event(), list[str]()
+
+        def submit() -> None:
+            while (assignment := store.lease("jokes", name)) is not None:
+                store.submit("jokes", name, assignment.id, in_order(assignment))
+            ended.set()
+
+        def look() -> None:
+            while not ended.is_set():
+                store.lease("jokes", name)
+
+        def take_back() -> None:
+            for _ in range(5):
+                try:
+                    store.undo("jokes", name)
+                except InputError as error:
+                    refused.append(str(error))
+
+        with ThreadPoolExecutor(3) as pool:
+            for work in [pool.submit(work) for work in (submit, look, take_back)]:
+                work.result()
+        assert set(refused) <= {"rater 'rater 0' has nothing to undo"}
+        ratings = sum(payment.ratings for payment in store.payments("jokes"))
+        assert ratings == 3 * len(store.rankings("jokes"))
 
 
 @pytest.mark.parametrize("price", ["-1", "nan", "ten", "0.00000001"])
