@@ -210,6 +210,7 @@ def _render(
         "rate.html",
         status,
         session,
+        rater=session.name,
         view=view,
         progress=progress,
         places=places,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +229,47 @@ def test_a_lost_connection_loses_no_work(ada: Person) -> None:
     ada.complaints.clear()
 
 
+def answering(status: int, body: str) -> Callable[[Any], None]:
+    """What a server in front answers in place of the app."""
+    return lambda route: route.fulfill(status=status, body=body, content_type="text/html")
+
+
+def test_an_answer_that_is_no_page_of_ours_loses_no_work(ada: Person) -> None:
+    for key in "1234":
+        ada.page.keyboard.press(key)
+    ours = '<main id="work"><h1>Not saved</h1><p class="lead">{}</p></main>'
+    for status, body, told in (
+        (502, "<html><body><h1>Bad Gateway</h1></body></html>", "answered with error 502"),
+        (500, "Internal Server Error", "answered with error 500"),
+        (200, "<p>Log in to the network to go on.</p>", "answered with error 200"),
+        (503, ours.format("The disk is full."), "The disk is full."),
+        (429, ours.format("Too many requests."), "Too many requests."),
+    ):
+        ada.page.route("**/rate/*", answering(status, body))
+        ada.save()
+        ada.page.wait_for_selector(f".problem:text('{told}')")
+        assert "Your order is still here" in ada.page.inner_text(".problem")
+        assert list(ada.places().values()) == ["1", "2", "3", "4"]
+        ada.page.unroute("**/rate/*")
+    ada.save()
+    ada.saved()
+    assert ada.page.locator(".problem").count() == 0
+    assert len(ada.rankings()) == 1
+    # htmx logs the requests that failed.
+    ada.complaints.clear()
+
+
+def test_a_phone_with_large_letters_needs_no_sideways_scrolling(browser: Any, live: Live) -> None:
+    person = Person(browser, live, rater="A very long name of somebody " * 2, **PHONE)
+    person.page.evaluate("document.documentElement.style.font = document.body.style.font = '26px sans-serif'")
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
+    for letter in "ABCD":
+        person.card(letter).get_by_role("button", name="Up").tap()
+    person.page.get_by_role("button", name="Save and go on").tap()
+    person.saved()
+    person.context.close()
+
+
 def test_a_phone_needs_no_sideways_scrolling_and_has_room_for_thumbs(browser: Any, live: Live) -> None:
     person = Person(browser, live, **PHONE)
     assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -246,7 +287,17 @@ def test_a_phone_needs_no_sideways_scrolling_and_has_room_for_thumbs(browser: An
     person.context.close()
 
 
-def test_the_owners_page_fits_a_phone_and_renews_itself(browser: Any, live: Live) -> None:
+def later(page: Any, selector: str) -> None:
+    """Let time pass until the owner's page has something: it is renewed every 15 seconds."""
+    for _ in range(50):
+        page.clock.fast_forward(16_000)
+        time.sleep(0.2)
+        if page.locator(selector).count():
+            return
+    raise AssertionError(f"{selector} did not come")
+
+
+def test_the_owners_page_fits_a_phone_and_renews_itself_or_says_why_not(browser: Any, live: Live) -> None:
     person = Person(browser, live, **PHONE)
     page = person.page
     page.goto(f"{live.url}/owner")
@@ -264,6 +315,13 @@ def test_the_owners_page_fits_a_phone_and_renews_itself(browser: Any, live: Live
         page.clock.fast_forward(16_000)
         if page.locator(".value:text('$0.40')").count():
             break
+    assert page.locator(".value:text('$0.40')").is_visible()
+    page.route("**/owner", answering(502, "<h1>Bad Gateway</h1>"))
+    later(page, ".problem:text('These figures are old')")
+    page.unroute("**/owner")
+    later(page, "main:not(:has(.problem))")
+    person.context.clear_cookies()
+    later(page, ".problem:text('you are logged out')")
     assert page.locator(".value:text('$0.40')").is_visible()
     person.context.close()
 

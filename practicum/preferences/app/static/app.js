@@ -279,7 +279,14 @@ function start() {
   arrange();
 }
 
-function complain(text) {
+const STILL_HERE = "Your order is still here; try again in a moment.";
+const OLD_FIGURES = {
+  ended: "These figures are no longer renewed: you are logged out. Reload the page to log in.",
+  failed: "These figures are old: the server does not answer. They are renewed when it does.",
+};
+
+/** Say on the page what went wrong; `asked` says that somebody did something and wants to know. */
+function complain(text, asked = true) {
   let problem = document.querySelector("#work .problem");
   if (!problem) {
     problem = document.createElement("p");
@@ -287,8 +294,12 @@ function complain(text) {
     problem.setAttribute("role", "alert");
     document.querySelector("#work main, main").prepend(problem);
   }
-  problem.textContent = text;
-  problem.scrollIntoView({ block: "nearest" });
+  if (problem.textContent !== text) problem.textContent = text;
+  if (asked) problem.scrollIntoView({ block: "nearest" });
+}
+
+function removeComplaint() {
+  for (const problem of all("#work .problem")) problem.remove();
 }
 
 /** Before anything is sent: the time, and that nothing is missing. Returns whether it may be sent. */
@@ -331,7 +342,22 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const heading = document.querySelector("#work [data-focus]");
   if (heading) heading.focus({ preventScroll: true });
 });
-document.addEventListener("htmx:sendError", () => {
-  complain("Not saved: the server cannot be reached. Your order is still here; try again in a moment.");
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const target = event.detail.target;
+  const status = event.detail.xhr.status;
+  const answer = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+  const late = status === 429 || status >= 500;
+  if (!late && answer.getElementById(target.id)) return removeComplaint();
+  // What a broken server, or one in front of it, answers must not take the place of an order that is half made.
+  event.detail.shouldSwap = false;
+  if (target.id === "figures") return complain(status < 400 ? OLD_FIGURES.ended : OLD_FIGURES.failed, false);
+  const told = answer.querySelector("#work .lead");
+  complain(`Not saved: ${told ? told.textContent : `the server answered with error ${status}.`} ${STILL_HERE}`);
 });
+for (const broken of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(broken, (event) => {
+    if (event.target.id === "figures") return complain(OLD_FIGURES.failed, false);
+    complain(`Not saved: the server cannot be reached. ${STILL_HERE}`);
+  });
+}
 document.addEventListener("DOMContentLoaded", start);
