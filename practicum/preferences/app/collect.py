@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from practicum.errors import InputError
 from practicum.preferences.app.desk import Desk
+from practicum.preferences.app.middleware import host_name
 from practicum.preferences.app.prompts import PromptLine, answered, read_prompts, repeated
 from practicum.preferences.app.security import load_keys
 from practicum.preferences.app.site import Site
@@ -75,7 +77,7 @@ class CollectConfig(Ranged):
     host: Common[str] = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for the whole network."""
     port: Common[Annotated[int, Range(at_least=0, at_most=65_535)]] = 8000
-    """Port to listen on."""
+    """Port to listen on; 0 takes a free one."""
     public_url: Common[str] = ""
     """How raters reach the app, as https://rank.example.org or https://example.org/rank; empty means
     http://HOST:PORT."""
@@ -116,7 +118,8 @@ def _check_url(url: str) -> None:
     """Raise InputError for what raters' links cannot begin with."""
     try:
         parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        known = parts.scheme in ("http", "https") and host_name(parts.netloc) and (parts.port or 1)
+        known = known and not set(parts.netloc) & set("@*")
     except ValueError:
         known = False
     if not known:
@@ -139,6 +142,7 @@ def collect(config: CollectConfig) -> dict[str, Any]:
     """
     import uvicorn
 
+    config = replace(config, port=config.port or _free_port(config.host))
     with Store.open(config.database) as store:
         site = make_site(config, store)
         for name in config.raters:
@@ -161,6 +165,18 @@ def collect(config: CollectConfig) -> dict[str, Any]:
         "dollars_spent": progress.dollars_spent,
         "dollars_to_come": progress.dollars_to_come,
     }
+
+
+def _free_port(host: str) -> int:
+    """A port that nobody listens on: links begin with its number, so it is chosen before the start."""
+    try:
+        with socket.create_server(
+            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ) as taken:
+            port: int = taken.getsockname()[1]
+            return port
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}: {error.strerror}: choose another --host") from error
 
 
 def _link_line(site: Site, name: str, days: float) -> str:
@@ -202,7 +218,8 @@ def make_site(config: CollectConfig, store: Store) -> Site:
     keys, invented = load_keys(_keys_path(config), os.environ.get(PASSWORD_VARIABLE))
     if invented is not None:
         print(f"practicum: owner's password, shown this once: {invented}", file=sys.stderr)
-    public_url = config.public_url.rstrip("/") or f"http://{config.host}:{config.port}"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    public_url = config.public_url.rstrip("/") or f"http://{host}:{config.port}"
     if config.host not in ("127.0.0.1", "localhost", "::1") and not public_url.startswith("https:"):
         print(
             "practicum: others on the network can read what passes: put a server with HTTPS in front and "
@@ -221,6 +238,8 @@ def _project(config: CollectConfig, store: Store) -> Project:
             f"project {config.project!r} pays ${before.price:g} per rating, not ${config.price:g}: "
             f"give --price {before.price:g}, or another --project"
         )
+    if before is not None:
+        store.check_writable(config.project)
     present = [] if before is None else store.prompts(config.project)
     if config.prompts is None and not present:
         have = "has no prompts to rank" if before else "does not exist"

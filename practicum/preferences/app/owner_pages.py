@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,7 @@ VISITOR_SECONDS = 3600.0
 MOST_LINKS = 200
 LONGEST_NAME = 100
 MOST_DAYS = 366
+MOST_FORMS = 100
 # Figures are kept this many times as long as they took, so that a big project leaves time for raters.
 KEPT_PER_SECOND = 5.0
 KEPT_AT_LEAST = 2.0
@@ -73,6 +76,28 @@ class Figures:
                 took = time.monotonic() - started
                 self._until = time.monotonic() + max(KEPT_AT_LEAST, KEPT_PER_SECOND * took)
             return self._known
+
+
+class Invitations:
+    """Makes the links that a form asks for, once: sent again, as by a reload, it shows those that are good.
+
+    New ones would cancel those that the owner has sent out meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._answered: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def make(self, site: Site, form: tuple[str, str], names: list[str], days: float) -> list[tuple[str, str]]:
+        """(name, link) for each name. Call from one thread."""
+        if form in self._answered:
+            standing = [(name, link) for name in names if (link := site.standing_link(name))]
+            if len(standing) == len(names):
+                return standing
+        made = site.links(names, days)
+        self._answered[form] = None
+        if len(self._answered) > MOST_FORMS:
+            self._answered.popitem(last=False)
+        return made
 
 
 @router.get("/login")
@@ -144,7 +169,9 @@ async def make_links(request: Request) -> Response:
         )
     if not 0 < days <= MOST_DAYS:
         raise HTTPException(422, f"A link can last up to {MOST_DAYS} days.")
-    links = await site.desk.write(site.links, list(dict.fromkeys(names)), days)
+    invitations: Invitations = request.app.state.invitations
+    form_sent = (session.nonce, text_field(form, "once") or secrets.token_urlsafe(6))
+    links = await site.desk.write(invitations.make, site, form_sent, list(dict.fromkeys(names)), days)
     return await _show(request, session, links, fresh=True)
 
 
@@ -200,4 +227,5 @@ async def _show(
 ) -> HTMLResponse:
     figures: Figures = request.app.state.figures
     found = await figures.get(site_of(request), fresh=fresh)
-    return page(request, "owner.html", 200, session, overview=found, links=links or [])
+    once = secrets.token_urlsafe(6)
+    return page(request, "owner.html", 200, session, overview=found, links=links or [], once=once)

@@ -14,13 +14,12 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Scope
 
 from practicum.errors import InputError
 from practicum.preferences.app import api, owner_pages, rater_pages
 from practicum.preferences.app.desk import StaleError
-from practicum.preferences.app.middleware import Below, Guard
+from practicum.preferences.app.middleware import Below, Guard, KnownHosts, host_name
 from practicum.preferences.app.security import HEADERS
 from practicum.preferences.app.site import STATIC, Site, page, site_of
 from practicum.preferences.records import ClosedError
@@ -58,6 +57,7 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.state.figures = owner_pages.Figures()
+    app.state.invitations = owner_pages.Invitations()
     app.include_router(rater_pages.router)
     app.include_router(owner_pages.router)
     app.include_router(api.router)
@@ -65,7 +65,7 @@ def create_app(site: Site) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(InputError, _on_input_error)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(site.public_url), www_redirect=False)
+    app.add_middleware(KnownHosts, names=_hosts(site.public_url))
     headers = dict(HEADERS)
     if site.public_url.startswith("https:"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -76,7 +76,7 @@ def create_app(site: Site) -> FastAPI:
 
 def _hosts(public_url: str) -> list[str]:
     """Names the app answers to; a page of another name that leads here is not ours."""
-    return [urlsplit(public_url).hostname or "127.0.0.1", "127.0.0.1", "localhost"]
+    return [host_name(urlsplit(public_url).netloc) or "127.0.0.1", "127.0.0.1", "localhost", "::1"]
 
 
 def status_of(error: InputError) -> int:

@@ -6,11 +6,14 @@ import json
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
+from starlette.testclient import TestClient
 
 from practicum.errors import InputError
-from practicum.preferences.app.collect import PASSWORD_VARIABLE, CollectConfig, collect, make_site
+from practicum.preferences.app.collect import PASSWORD_VARIABLE, CollectConfig, app_of, collect, make_site
 from practicum.preferences.app.prompts import read_prompts
 from practicum.preferences.app.security import TokenError
 from practicum.preferences.store import Store
@@ -150,6 +153,9 @@ def test_names_of_raters_stand_apart_by_spaces(config: CollectConfig) -> None:
         ("https://", "expected http"),
         ("https://h:99999", "expected http"),
         ("https://[::1", "expected http"),
+        ("https://*", "expected http"),
+        ("https://*.example.org", "expected http"),
+        ("https://me:secret@h", "expected http"),
         ("studio", "expected http"),
         ("https://h/owner/x", "one of the app's own"),
         ("https://h/api", "one of the app's own"),
@@ -158,6 +164,41 @@ def test_names_of_raters_stand_apart_by_spaces(config: CollectConfig) -> None:
 def test_an_address_that_links_cannot_begin_with_is_told(config: CollectConfig, url: str, words: str) -> None:
     with pytest.raises(InputError, match=f"public_url: .*{words}"):
         replace(config, public_url=url)
+
+
+@pytest.mark.parametrize(
+    ("settings", "link", "host"),
+    [
+        ({"host": "::1", "port": 80}, "http://[::1]:80/", "[::1]:80"),
+        ({"public_url": "http://[2001:DB8::1]:80"}, "http://[2001:DB8::1]:80/", "[2001:db8::1]:80"),
+        (
+            {"public_url": "https://B\u00fccher.example"},
+            "https://B\u00fccher.example/",
+            "xn--bcher-kva.example",
+        ),
+    ],
+)
+def test_links_lead_to_an_app_that_answers(
+    config: CollectConfig, settings: dict[str, Any], link: str, host: str
+) -> None:
+    config = replace(config, **settings)
+    with Store.open(config.database) as store:
+        site = make_site(config, store)
+        assert site.link("ann", 1).startswith(f"{link}join/")
+        client = TestClient(app_of(site), base_url="http://testserver")
+        assert client.get("/", headers={"Host": host}).status_code == 200
+        assert client.get("/", headers={"Host": "other.example"}).status_code == 400
+        site.desk.close()
+
+
+def test_port_0_is_a_free_port_and_links_name_it(
+    config: CollectConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda server: served.append(server.config.port))
+    served: list[int] = []
+    collect(replace(config, port=0, raters=("ann",)))
+    assert served[0] > 0
+    assert f"link of ann: http://127.0.0.1:{served[0]}/join/" in capsys.readouterr().err
 
 
 def test_only_addresses_are_trusted_as_proxies(config: CollectConfig) -> None:
@@ -249,6 +290,15 @@ def test_settings_that_cannot_be_are_told(config: CollectConfig) -> None:
             replace(config, **bad)
     with Store.open(config.database) as store, pytest.raises(InputError, match="keys"):
         make_site(replace(config, database="postgresql://somewhere/x"), store)
+
+
+def test_a_database_that_cannot_be_written_is_told_before_the_start(config: CollectConfig) -> None:
+    with Store.open(config.database) as store:
+        make_site(config, store).desk.close()
+        event.listen(store._engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only=ON"))
+        store._engine.dispose()
+        with pytest.raises(InputError, match="cannot be written"):
+            make_site(replace(config, prompts=None), store)
 
 
 def test_a_port_in_use_is_told(config: CollectConfig) -> None:

@@ -186,6 +186,20 @@ def test_a_new_link_cancels_the_one_before(live: Live, rater: httpx.Client, owne
         assert app.me()["rater"] == "Ada"
 
 
+def test_a_form_for_links_sent_twice_cancels_nothing(live: Live, owner: httpx.Client) -> None:
+    form = owner.get("/owner").text.partition("/owner/links")[2]
+    sent = dict(re.findall(r'name="(form_token|once)" value="([^"]+)"', form)) | {
+        "names": "Ada\nBen",
+        "days": "3",
+    }
+    assert len(sent) == 4
+    first, again = (owner.post("/owner/links", data=sent).text for _ in range(2))
+    links = re.findall(r'readonly value="([^"]+)"', first)
+    assert links == re.findall(r'readonly value="([^"]+)"', again) == [live.link("Ada"), live.link("Ben")]
+    other = owner.post("/owner/links", data=sent | {"once": "another form"}).text
+    assert not set(links) & set(re.findall(r'readonly value="([^"]+)"', other))
+
+
 def test_a_link_opened_again_leaves_open_pages_good(live: Live, rater: httpx.Client) -> None:
     sent = fields(rater.get("/rate").text) | {f"place-{place}": "1" for place in range(3)}
     assert rater.get(live.link("Ada")).status_code == 200
@@ -274,7 +288,29 @@ def test_large_bodies_and_other_hosts_are_refused(live: Live, rater: httpx.Clien
     api = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     large = httpx.put(f"{live.url}/api/v1/assignments/1/ranking", content=chunks(), headers=api)
     assert large.status_code == 413
-    assert httpx.get(live.url, headers={"Host": "evil.example"}).status_code == 400
+    for host in ("evil.example", "127.0.0.1.evil.example", "[::1", "*", ""):
+        answer = httpx.get(live.url, headers={"Host": host})
+        assert answer.status_code == 400
+    assert httpx.get(live.url, headers={"Host": "[::1]:80"}).status_code == 200
+
+
+def test_a_head_is_a_get_without_its_body(live: Live, rater: httpx.Client) -> None:
+    for path, status in (
+        ("/", 303),
+        ("/rate", 200),
+        ("/owner/login", 200),
+        ("/nothing", 404),
+        ("/api/v1/me", 401),
+    ):
+        answer = rater.head(path, follow_redirects=False)
+        assert (answer.status_code, answer.content) == (status, b""), path
+    assert rater.get("/rate").status_code == 200
+
+
+def test_a_page_says_who_is_at_it(live: Live, rater: httpx.Client) -> None:
+    assert "Ada</bdi>" in rater.get("/rate").text
+    assert "<b>Eve</bdi>" not in (page := rater.get(live.link("<b>Eve")).text)
+    assert "&lt;b&gt;Eve</bdi>" in page
 
 
 def test_what_a_model_wrote_is_escaped(rater: httpx.Client) -> None:
