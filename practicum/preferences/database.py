@@ -159,8 +159,15 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 @contextlib.contextmanager
 def session(engine: Engine, shown: str, *, writes: bool) -> Iterator[Session]:
-    """One transaction, committed at the end; database errors come out as InputError, nothing half-written."""
-    with plain_errors(shown), Session(engine.execution_options(writes=writes)) as opened, opened.begin():
+    """One transaction, committed at the end; database errors come out as InputError, nothing half-written.
+
+    One that only reads sees one moment, however many questions it asks and whatever is added meanwhile.
+    """
+    options: dict[str, Any] = {"writes": writes}
+    if not writes and engine.dialect.name == "postgresql":
+        # Where every question would see what is newest; SQLite's transactions see one moment of themselves.
+        options["isolation_level"] = "REPEATABLE READ"
+    with plain_errors(shown), Session(engine.execution_options(**options)) as opened, opened.begin():
         yield opened
 
 

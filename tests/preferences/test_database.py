@@ -24,7 +24,7 @@ from practicum.preferences import database
 from practicum.preferences.records import NewPrompt
 from practicum.preferences.schema import APPEND_ONLY, HEAD, Base
 from practicum.preferences.store import Store
-from practicum.types import Prompt, Response
+from practicum.types import Prompt, Ranking, Response
 
 WRITER = """
 import sys
@@ -231,6 +231,28 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
             store.add_prompts("jokes", long)
         assert len(store.rankings("jokes")) == 1
         assert len(store.prompts("jokes")) == 3
+
+
+def test_what_is_read_is_of_one_moment_though_more_comes_in_meanwhile(place: str) -> None:
+    fill(place, 3)
+    later = [
+        Ranking(Prompt(f"late {number}"), (Response("x"), Response("y")), (1, 2), "ann")
+        for number in range(9)
+    ]
+    with Store.open(place) as store, Store.open(place) as other:
+        for read in (store.rankings, store.progress, store.prompts, store.payments, store.skips):
+            before = read("jokes")
+
+            def add(_: object, __: object, statement: str, *___: object) -> None:
+                if later and statement.startswith("SELECT"):
+                    other.import_rankings("jokes", [later.pop()])
+
+            event.listen(store._engine, "after_cursor_execute", add)
+            try:
+                assert read("jokes") == before
+            finally:
+                event.remove(store._engine, "after_cursor_execute", add)
+        assert len(store.rankings("jokes")) == 9
 
 
 def test_a_database_that_cannot_be_written_is_told_in_one_line(place: str) -> None:
