@@ -192,8 +192,12 @@ def server_config(site: Site, host: str, port: int, trusted_proxy: tuple[str, ..
     """How the app of a site is served. Only what `trusted_proxy` names is believed about where others are."""
     import uvicorn
 
+    from practicum.preferences.app.patience import connection
+
+    makes_connections: Any = connection
     return uvicorn.Config(
         app_of(site),
+        http=makes_connections,
         host=host,
         port=port,
         log_level="warning",

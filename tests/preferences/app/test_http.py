@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ import httpx
 import pytest
 
 from practicum.errors import InputError
+from practicum.preferences.app import patience
 from practicum.preferences.app.client import AppRater, work
 from practicum.preferences.app.security import Keys
 from practicum.preferences.raters import GOLDS, PeopleConfig, population
@@ -292,6 +295,21 @@ def test_large_bodies_and_other_hosts_are_refused(live: Live, rater: httpx.Clien
         answer = httpx.get(live.url, headers={"Host": host})
         assert answer.status_code == 400
     assert httpx.get(live.url, headers={"Host": "[::1]:80"}).status_code == 200
+
+
+def test_a_request_that_never_comes_whole_ends(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.2)
+    place = ("127.0.0.1", int(live.url.rpartition(":")[2]))
+    head = b"POST /owner/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+    for begun in (b"", b"GET / HT", head, head + b"Content-Type: text/plain\r\n\r\nbegun"):
+        with socket.create_connection(place, timeout=10) as half:
+            half.sendall(begun)
+            while half.recv(4096):
+                pass
+    with httpx.Client(base_url=live.url) as patient:
+        for _ in range(4):
+            assert patient.get("/owner/login").status_code == 200
+            time.sleep(0.15)
 
 
 def test_a_head_is_a_get_without_its_body(live: Live, rater: httpx.Client) -> None:
