@@ -87,8 +87,9 @@ def _ranking_of(row: Row, columns: Columns) -> Ranking:
         )
     if "responses" not in values and "ranks" not in values:
         raise InputError(
-            f"{row.origin}: nothing is compared in columns {', '.join(values)}: name those of two answers "
-            "with --data.chosen and --data.rejected, or write rows with a prompt, responses and ranks"
+            f"{row.origin}: nothing is compared in columns {', '.join(values)}: call those of two answers "
+            "chosen and rejected (dpo and reward-model name them with --data.chosen and --data.rejected), or "
+            "write rows with a prompt, responses and ranks"
         )
     listed = [values.get(name) for name in ("responses", "ranks")]
     if all(isinstance(one, list) and len(one) == 1 for one in listed):

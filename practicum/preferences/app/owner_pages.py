@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from practicum.preferences import formats
 from practicum.preferences.app.security import (
     DEVICE_SECONDS,
+    LONGEST_PASSWORD,
     OWNER_SESSION_SECONDS,
     Role,
     Session,
@@ -113,7 +114,9 @@ async def login(request: Request) -> Response:
     visitor = await need_session(request, "visitor")
     form = await checked_form(request, visitor)
     site.password_limits.count(visitor, address(request), _known(request, "device"))
-    if not await site.desk.read(password_matches, site.keys, text_field(form, "password")[:1000]):
+    if not await site.desk.read(
+        password_matches, site.keys, text_field(form, "password")[: LONGEST_PASSWORD + 1]
+    ):
         return _login_form(request, 403, "That is not the password.")
     response = go_to(request, "/owner")
     lasting: tuple[tuple[Role, float], ...] = (("owner", OWNER_SESSION_SECONDS), ("device", DEVICE_SECONDS))

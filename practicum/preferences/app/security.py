@@ -26,6 +26,7 @@ Role = Literal["rater", "session", "owner", "visitor", "device"]
 OWNER_SESSION_SECONDS = 12 * 3600.0
 DEVICE_SECONDS = 366 * 86_400.0
 SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 1000
 MOST_BUCKETS = 10_000
 
 HEADERS = {
@@ -59,10 +60,10 @@ def load_keys(path: Path, password: str | None) -> tuple[Keys, str | None]:
 
     `password` sets the owner's password, which ends the owner's open sessions. The file is readable by its
     user alone. Raises InputError for a file that is not one of keys, cannot be read or written, and for a
-    password of fewer than 10 characters.
+    password that is too short, or that nobody could type into the form.
     """
-    if password is not None and len(password) < SHORTEST_PASSWORD:
-        raise InputError(f"owner's password: expected at least {SHORTEST_PASSWORD} characters")
+    if password is not None:
+        _check_password(password)
     known = _read_keys(path) if path.exists() else None
     if known is not None and (password is None or password_matches(known, password)):
         return known, None
@@ -71,6 +72,17 @@ def load_keys(path: Path, password: str | None) -> tuple[Keys, str | None]:
     keys = Keys(secret, PasswordHasher().hash(password or invented or ""))
     _write_keys(path, keys)
     return keys, invented
+
+
+def _check_password(password: str) -> None:
+    """Raise InputError for a password that is no text of 10 to 1,000 characters on one line."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise InputError(
+            f"owner's password: expected {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, "
+            f"got {len(password)}"
+        )
+    if any(letter in "\r\n\x00" or "\ud800" <= letter <= "\udfff" for letter in password):
+        raise InputError("owner's password: expected UTF-8 text on one line")
 
 
 def password_matches(keys: Keys, password: str) -> bool:

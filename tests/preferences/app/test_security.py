@@ -39,8 +39,15 @@ def test_keys_are_made_once_private_and_without_the_password(tmp_path: Path) -> 
 
 
 def test_keys_that_cannot_be_used_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least 10"):
-        load_keys(tmp_path / "keys.json", "short")
+    for password, words in (
+        ("short", "10 to 1000 characters, got 5"),
+        ("x" * 1001, "10 to 1000 characters, got 1001"),
+        ("no text \udcff at all", "UTF-8 text on one line"),
+        ("a line and another\n", "UTF-8 text on one line"),
+    ):
+        with pytest.raises(InputError, match=words):
+            load_keys(tmp_path / "keys.json", password)
+    assert not (tmp_path / "keys.json").exists()
     with pytest.raises(InputError, match="cannot write"):
         load_keys(tmp_path / "missing" / "keys.json", None)
     for content in ("", "[]", json.dumps({"secret": "x"}), json.dumps({"secret": "x", "password_hash": "y"})):
