@@ -229,6 +229,25 @@ def test_a_lost_connection_loses_no_work(ada: Person) -> None:
     ada.complaints.clear()
 
 
+def test_a_reload_or_a_step_back_loses_no_work_and_the_next_prompt_begins_empty(ada: Person) -> None:
+    for key in "21":
+        ada.page.keyboard.press(key)
+    ada.card("C").get_by_text("unsafe").click()
+    for come_back in (ada.page.reload, lambda: (ada.page.goto(ada.live.url), ada.page.go_back())):
+        come_back()
+        assert ada.places() == {"A": "2", "B": "1", "C": "", "D": ""}
+        assert ada.order() == "BA"
+        assert ada.card("C").get_by_label("unsafe").is_checked()
+    for key in "34":
+        ada.page.keyboard.press(key)
+    ada.save()
+    ada.saved()
+    assert set(ada.places().values()) == {""}
+    assert ada.page.locator(".flags :checked").count() == 0
+    (ranking,) = ada.rankings()
+    assert ranking.ranks == (2, 1, 3, 4)
+
+
 def answering(status: int, body: str) -> Callable[[Any], None]:
     """What a server in front answers in place of the app."""
     return lambda route: route.fulfill(status=status, body=body, content_type="text/html")

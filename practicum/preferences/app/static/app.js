@@ -120,6 +120,7 @@ function tell(card) {
 }
 
 function changed(card) {
+  keepDraft();
   arrange(card);
   tell(card);
 }
@@ -236,6 +237,44 @@ function hint(text) {
   document.getElementById("missing").textContent = text;
 }
 
+// ------------------------------------------------------------------------------------------ a half-made order
+
+const DRAFT = "practicum-draft";
+
+/** The page that an order is made on: another prompt, or the same one after an undo, is another page. */
+function pageName() {
+  return [location.pathname, form().elements.assignment.value, form().elements.turn.value].join(" ");
+}
+
+const entries = () => all(".place select, .flags input", form());
+
+/** Keep what was entered for as long as the tab is open, so that a reload or a step back loses nothing. */
+function keepDraft() {
+  if (!form()) return;
+  const values = entries().map((entry) => [entry.name, entry.type === "checkbox" ? entry.checked : entry.value]);
+  try {
+    sessionStorage.setItem(DRAFT, JSON.stringify({ page: pageName(), values }));
+  } catch {
+    // A browser that keeps nothing: the page works as well.
+  }
+}
+
+function restoreDraft() {
+  let draft = null;
+  try {
+    draft = JSON.parse(sessionStorage.getItem(DRAFT));
+  } catch {
+    return;
+  }
+  if (!draft || draft.page !== pageName()) return;
+  const values = new Map(draft.values);
+  for (const entry of entries()) {
+    if (!values.has(entry.name)) continue;
+    if (entry.type === "checkbox") entry.checked = values.get(entry.name);
+    else entry.value = values.get(entry.name);
+  }
+}
+
 // ---------------------------------------------------------------------------------------- time in front of it
 
 let counted = 0;
@@ -276,6 +315,7 @@ function start() {
   keys.checked = keysEverywhere();
   keys.addEventListener("change", () => localStorage.setItem(KEYS_SETTING, keys.checked ? "on" : "off"));
   makeDraggable();
+  restoreDraft();
   arrange();
 }
 
@@ -319,7 +359,9 @@ document.addEventListener("focusin", () => form() && markCurrent());
 document.addEventListener("visibilitychange", count);
 document.addEventListener("change", (event) => {
   const card = event.target.closest(".response");
-  if (card && event.target.matches("select")) changed(card);
+  if (!card) return;
+  if (event.target.matches("select")) changed(card);
+  else keepDraft();
 });
 document.addEventListener("htmx:configRequest", (event) => {
   // The values were collected before this: the time has to be put in by hand.
