@@ -52,7 +52,8 @@ class CollectConfig(Ranged):
     """The project's name; made when missing and there are --prompts."""
     prompts: Common[Path | None] = None
     """JSONL, a prompt a line: {"prompt": "...", "responses": ["...", ...]}, or without responses for a model
-    to write. Optional: prompt_id, data, overlap, priority. None serves what the project has."""
+    to write. Optional: prompt_id, data, overlap, priority. A JSON array, CSV, TSV or Parquet of such rows
+    will do. None serves what the project has."""
     model: Common[Path | None] = None
     """A model folder, or a run's folder, that answers prompts without responses."""
     responses: Common[Annotated[int, Range(at_least=2, at_most=MOST_RESPONSES)]] = 5

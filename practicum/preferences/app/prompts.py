@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from practicum.data.rows import read_rows
 from practicum.errors import InputError
-from practicum.files import read_jsonl
 from practicum.preferences.records import NewPrompt
 from practicum.types import Ranking, Response
 
+CELLS = ("responses", "data", "overlap", "priority")
 # Far above any number that means something here, and a float can hold it.
 LARGEST_NUMBER = 1e15
 
@@ -25,19 +27,33 @@ class PromptLine:
 
 
 def read_prompts(path: Path) -> list[PromptLine]:
-    """The prompts of a JSONL file.
+    """The prompts of a file: JSONL, a JSON array, CSV, TSV or Parquet.
 
-    Each line has a `prompt`, and maybe `responses`, `data`, `prompt_id`, `overlap`, `priority`; a file of
+    Each row has a `prompt`, and maybe `responses`, `data`, `prompt_id`, `overlap`, `priority`; a file of
     exported rankings will do. A prompt without responses has none: see `answered`.
     Raises InputError naming file, line and field of what is wrong, as two responses with the same text.
     """
-    found = [
-        PromptLine(_prompt(record, f"{path}:{number}"), f"{path}:{number}")
-        for number, record in read_jsonl(path)
+    # CSV has cells of text only, and Parquet keeps rankings in such; in JSON a text is a text.
+    in_json = Path(path.name.lower().removesuffix(".gz")).suffix in (".jsonl", ".ndjson", ".json")
+    return [
+        PromptLine(_prompt(row.values if in_json else _opened(row.values), row.origin), row.origin)
+        for row in read_rows(path, "prompts")
     ]
-    if not found:
-        raise InputError(f"{path}: holds no prompts")
-    return found
+
+
+def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose cells of text hold lists, objects and numbers as JSON."""
+    texts = {name: values[name] for name in CELLS if isinstance(values.get(name), str)}
+    return {**values, **{name: _cell(text) for name, text in texts.items()}}
+
+
+def _cell(text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def repeated(items: Sequence[PromptLine]) -> list[str]:

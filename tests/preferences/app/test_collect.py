@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import socket
 from dataclasses import replace
@@ -247,6 +249,48 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     path.write_text('{"prompt": "fine", "responses": ["a", "b"]}\n' + line + "\n")
     with pytest.raises(InputError, match=message):
         read_prompts(path)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv", "tsv", "jsonl.gz", "parquet"])
+def test_prompts_come_in_any_form_of_rows(tmp_path: Path, ending: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "prompt": 'A "b", c?',
+            "responses": ["x\ny", "\u00e9, z"],
+            "prompt_id": "7",
+            "overlap": 3,
+            "priority": 0.5,
+        },
+        {"prompt": "[1]", "responses": ["1", "true"], "prompt_id": "null", "overlap": None, "priority": None},
+    ]
+    path = tmp_path / f"p.{ending}"
+    if ending == "json":
+        path.write_text(json.dumps(rows))
+    elif ending == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(
+            pytest.importorskip("pyarrow").Table.from_pylist(rows), path
+        )
+    elif ending in ("csv", "tsv"):
+        with path.open("w", newline="") as stream:
+            table = csv.DictWriter(stream, list(rows[0]), delimiter="," if ending == "csv" else "\t")
+            table.writeheader()
+            table.writerows([row | {"responses": json.dumps(row["responses"])} for row in rows])
+    else:
+        text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        path.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
+    read = [line.prompt for line in read_prompts(path)]
+    assert [
+        (one.prompt.text, [answer.text for answer in one.responses], one.id, one.overlap, one.priority)
+        for one in read
+    ] == [('A "b", c?', ["x\ny", "\u00e9, z"], "7", 3, 0.5), ("[1]", ["1", "true"], "null", None, 0.0)]
+
+
+def test_a_cell_that_is_no_list_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    for cell in ("x and y", "{", "7"):
+        path.write_text(f'prompt,responses\nfine,"[""a"", ""b""]"\nbad,{cell}\n')
+        with pytest.raises(InputError, match=r"p.csv:3: responses: expected a list"):
+            read_prompts(path)
 
 
 def test_prompts_without_responses_need_a_model(config: CollectConfig, tmp_path: Path) -> None:
