@@ -155,9 +155,8 @@ def test_the_commands_of_a_page_run(
         elif program == "practicum":
             # Models that a command makes on its way cannot be made small by flags.
             makes_models = arguments[0] == "demo" or arguments[:2] == ["audit", "overoptimization"]
-            # The human half is run where the demo itself is what the page is about.
-            whole = page.parent.name == "equations-demo" and "--seed" not in arguments
-            half = ["--no_human_feedback"] if arguments[0] == "demo" and not whole else []
+            # The human half is the tests' of the demo itself.
+            half = ["--no_human_feedback"] if arguments[0] == "demo" else []
             with small_stages() if makes_models else nullcontext():
                 code = run_small([*arguments, *half], untrained_model)
             output = capsys.readouterr()
