@@ -5,12 +5,10 @@ Nothing here fails on a damaged run folder: what is wrong with it is one of its 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import socket
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -21,14 +19,11 @@ from typing import Any, Literal
 from practicum.config import flatten
 from practicum.errors import InputError
 from practicum.files import atomic_write, to_json, writing
+from practicum.report.dashboard.findings import AUDITS, Finding, findings_of
 from practicum.report.dashboard.lines import BLOCK, backward, ends_whole, row_of, size_of, spread_rows
+from practicum.report.dashboard.small import settings, small_json
 from practicum.report.runs import MAY_DIFFER, dig, number
 from practicum.run.folder import LOCK, LOGS, locked
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Status = Literal["running", "finished", "ended", "stopped", "broken"]
 """ended: the guard or the count beside it ended the run; stopped: no summary, and no process fills it."""
@@ -38,12 +33,10 @@ MARKS = ("config.toml", "metrics.jsonl", "samples.jsonl")
 SKIPPED = ("checkpoints", "untrusted")
 TAGS = "tags.json"
 DEEPEST, MOST_RUNS, MOST_FOLDERS = 6, 5000, 50_000
-LARGEST = 1 << 20
-"""Bytes of a small file; a larger one is not read."""
 SPARK = 32
 MOST_TAGS, LONGEST_TAG = 12, 40
 TAG = re.compile(rf"[\w.+-][\w .+-]{{0,{LONGEST_TAG - 1}}}")
-SIGNED = ("config.toml", "environment.json", "summary.json", "held.json", TAGS, LOCK, *LOGS)
+SIGNED = ("config.toml", "environment.json", "summary.json", "held.json", *AUDITS, TAGS, LOCK, *LOGS)
 CURVES = ("reward", "loss", "episode_return", "accuracy")
 """What a run's small picture shows: the first of these that its last row has."""
 
@@ -81,6 +74,11 @@ class RunState:
         """What a search looks through."""
         fields = (self.name, self.status, self.stage, self.task, self.algorithm, self.control)
         return " ".join((*fields, *self.tags, f"seed {self.seed}")).lower()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All that is known about the run, the worst first."""
+        return findings_of(self.path, self.problems, self.status in ("finished", "ended"))
 
 
 @dataclass(frozen=True)
@@ -148,10 +146,10 @@ def found_folders(root: Path) -> tuple[list[Path], bool]:
     A folder directly below `root` that has no run in it counts too, so that an empty one is seen.
     """
     found: list[Path] = []
-    seen = 0
+    seen, too_deep = 0, False
 
     def walk(folder: Path, depth: int) -> bool:
-        nonlocal seen
+        nonlocal seen, too_deep
         try:
             with os.scandir(folder) as entries:
                 inside = sorted(entries, key=lambda entry: entry.name)
@@ -167,12 +165,15 @@ def found_folders(root: Path) -> tuple[list[Path], bool]:
                 continue
             if depth < DEEPEST and seen < MOST_FOLDERS and len(found) < MOST_RUNS:
                 below |= walk(Path(entry.path), depth + 1)
+            elif not here:
+                # What lies deeper is not looked at, so nobody may say that there is no run.
+                below = too_deep = True
         if depth == 1 and not here and not below:
             found.append(folder)
         return here or below
 
     walk(root, 0)
-    return found[:MOST_RUNS], len(found) >= MOST_RUNS or seen >= MOST_FOLDERS
+    return found[:MOST_RUNS], too_deep or len(found) >= MOST_RUNS or seen >= MOST_FOLDERS
 
 
 def read_state(folder: Path, name: str) -> RunState:
@@ -208,7 +209,7 @@ def read_state(folder: Path, name: str) -> RunState:
         spark=_spark(folder / "metrics.jsonl", metric),
         started=_text(environment.get("started")),
         seconds=number(last.get("total_seconds")),
-        alarms=_alarms(folder, summary),
+        alarms=sum(one.severity != "ok" for one in findings_of(folder)),
         tags=read_tags(folder),
         recipe=_recipe(whole) if config else None,
         changed=max((_mtime(folder / one) for one in (*LOGS, "config.toml", "summary.json")), default=0.0),
@@ -224,12 +225,6 @@ def _status(running: bool, problems: Sequence[str], summary: Mapping[str, Any]) 
     if guard in ("stop", "roll_back", "ask") or known in ("stop", "ask"):
         return "ended"
     return "finished" if summary else "stopped"
-
-
-def _alarms(folder: Path, summary: Mapping[str, Any]) -> int:
-    guard = dig(summary, "guard", "action") not in (None, "go_on") or (folder / "held.json").exists()
-    said = dig(summary, "known", "sentences")
-    return int(guard) + (len(said) if isinstance(said, list) else 0)
 
 
 def _recipe(config: Mapping[str, Any]) -> str:
@@ -250,54 +245,6 @@ def _signature(folder: Path) -> Any:
         except OSError:
             signs.append(None)
     return tuple(signs)
-
-
-# ------------------------------------------------------------------------------------------------ small files
-
-
-def small_json(path: Path, problems: list[str], needed: bool = True) -> dict[str, Any]:
-    """The object of a small JSON file; empty, with one problem more, where it cannot be read."""
-    text = _small_text(path, problems, needed)
-    if text is None:
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        problems.append(f"{path.name}: cut or damaged, it is no JSON")
-        return {}
-    if not isinstance(found, dict):
-        problems.append(f"{path.name}: expected a JSON object")
-        return {}
-    return found
-
-
-def settings(path: Path, problems: list[str]) -> dict[str, Any]:
-    """The tables of a config.toml; empty, with one problem more, where it cannot be read."""
-    text = _small_text(path, problems, needed=True)
-    if text is None:
-        return {}
-    try:
-        found: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        problems.append(f"{path.name}: cut or damaged, it is no TOML")
-        return {}
-    return found
-
-
-def _small_text(path: Path, problems: list[str], needed: bool) -> str | None:
-    try:
-        if path.stat().st_size > LARGEST:
-            problems.append(f"{path.name}: larger than {LARGEST // 1024} KiB, it is not read")
-            return None
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if needed:
-            problems.append(f"{path.name}: missing")
-    except (OSError, UnicodeError) as error:
-        problems.append(
-            f"{path.name}: cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'})"
-        )
-    return None
 
 
 def _last_row(path: Path, problems: list[str], running: bool) -> dict[str, Any]:

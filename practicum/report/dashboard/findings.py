@@ -5,6 +5,7 @@ Read from the files that they write; nothing is computed anew but the signs of a
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +13,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from practicum.report.dashboard.discover import RunState, small_json
-from practicum.report.dashboard.lines import backward, row_of
+from practicum.report.dashboard.lines import Row, backward, row_of
 from practicum.report.dashboard.samples import Sample, sample
+from practicum.report.dashboard.small import small_json
 from practicum.report.runs import dig, number
 from practicum.training.dead import STEPS, signs_of_death
 
 Severity = Literal["stop", "warn", "ok"]
+AUDITS = ("audit.json", "audit/audit.json")
+"""Where a run may have its audit."""
 MOST_FILES = 200
 MOST_SAMPLES = 6
 ACTIONS = {
@@ -27,6 +30,8 @@ ACTIONS = {
     "stop": "The run was ended.",
     "ask": "The run was ended, and the prompts that people should rank first are in ask.jsonl.",
 }
+NEEDED, MOST_NAMED = ("reward", "loss"), 6
+"""Metrics that every row has which has them at all; names in one sentence."""
 VERDICTS: Mapping[str, Severity] = {"bad": "stop", "open": "warn", "good": "ok"}
 
 
@@ -43,16 +48,18 @@ class Finding:
     samples: Sequence[Sample] = field(default_factory=tuple)
 
 
-def findings_of(state: RunState) -> list[Finding]:
-    """All that is known about a run, the worst first."""
-    folder = state.path
+def findings_of(folder: Path, problems: Sequence[str] = (), over: bool = False) -> list[Finding]:
+    """All that is known about the run in a folder, the worst first; `problems` are those of its files.
+
+    Of a run that is `over` it is also told that nothing stood still.
+    """
     summary = small_json(folder / "summary.json", [], needed=False)
     held = small_json(folder / "held.json", [], needed=False)
-    found = [Finding("files", "stop", problem, _mend(problem)) for problem in state.problems]
+    found = [Finding("files", "stop", problem, _mend(problem)) for problem in problems]
     found += _guard(held, summary)
     found += _counted(summary.get("known"))
-    found += _standing_still(state, summary)
-    for name in ("audit.json", "audit/audit.json"):
+    found += _last_steps(folder, over and "warnings" in summary and not summary["warnings"])
+    for name in AUDITS:
         found += _audit(small_json(folder / name, [], needed=False))
     return sorted(found, key=lambda one: ("stop", "warn", "ok").index(one.severity))
 
@@ -112,14 +119,35 @@ def _paired(sentences: object, told: Mapping[str, Any]) -> Iterator[tuple[str, t
         yield str(sentence), kinds[place] if place < len(kinds) else ("", None)
 
 
-def _standing_still(state: RunState, summary: Mapping[str, Any]) -> Iterator[Finding]:
-    rows = [row for _, line in islice(backward(state.path / "metrics.jsonl"), STEPS) if (row := row_of(line))]
-    rows = [row for row in reversed(rows) if number(row.get("step")) is not None]
+def _last_steps(folder: Path, quiet: bool) -> Iterator[Finding]:
+    """What the last rows show; `quiet` says that the run's own watcher saw nothing."""
+    lines = islice(backward(folder / "metrics.jsonl"), STEPS)
+    rows = [row for _, line in lines if (row := row_of(line)) and number(row.get("step")) is not None]
+    found = [*_no_numbers(rows), *_standing_still(rows[::-1])]
+    yield from found
+    if quiet and not found:
+        yield Finding("doctor", "ok", "Nothing stood still in the last steps.")
+
+
+def _no_numbers(newest_first: Sequence[Row]) -> Iterator[Finding]:
+    """Values that are NaN or infinite: a curve cannot draw them, so it only ends."""
+    if not newest_first:
+        return
+    row = newest_first[0]
+    lost = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+    # Our own runs write null in their place, which other metrics have for what was not measured.
+    lost += [name for name in NEEDED if name in row and row[name] is None]
+    if lost:
+        more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+        sentence = f"No numbers any more (NaN or infinite): {', '.join(lost[:MOST_NAMED])}{more}"
+        remedy = "What was trained since is worth nothing: go back, with a lower learning rate."
+        yield Finding("doctor", "stop", sentence, remedy, _step(row))
+
+
+def _standing_still(rows: Sequence[Row]) -> Iterator[Finding]:
     if len(rows) == STEPS:
         for sentence in signs_of_death(rows).values():
             yield Finding("doctor", "warn", sentence, "practicum rl --dry-run says what may be done")
-    if state.status in ("finished", "ended") and "warnings" in summary and not summary["warnings"]:
-        yield Finding("doctor", "ok", "Nothing stood still in the last steps.")
 
 
 def _audit(found: Mapping[str, Any]) -> Iterator[Finding]:

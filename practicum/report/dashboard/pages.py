@@ -20,10 +20,11 @@ from practicum.errors import InputError
 from practicum.report.dashboard import discover, rankings, samples
 from practicum.report.dashboard.charts import groups_of, metric_names, told
 from practicum.report.dashboard.discover import RunState
-from practicum.report.dashboard.findings import findings_of, found_files
+from practicum.report.dashboard.findings import found_files
 from practicum.report.dashboard.lines import size_of
 from practicum.report.dashboard.series import Curve, Series, preview, spread
 from practicum.report.dashboard.site import address, checked_form, render, site_of, text_field
+from practicum.report.dashboard.small import settings
 from practicum.report.runs import number
 
 router = APIRouter(include_in_schema=False)
@@ -177,7 +178,7 @@ def run(request: Request, run: str) -> Response:
         "run.html",
         state=state,
         groups=groups,
-        findings=findings_of(state),
+        findings=state.findings,
         siblings=_siblings(request, state),
         settings=_text_of(state, "config.toml"),
         has_samples=size_of(state.path / "samples.jsonl") > 0,
@@ -315,7 +316,7 @@ def compare(request: Request) -> Response:
 
 def _differing(states: Sequence[RunState]) -> list[tuple[str, list[str]]]:
     """Settings in which runs differ: the name, and each run's value."""
-    configs = [flatten(discover.settings(state.path / "config.toml", [])) for state in states]
+    configs = [flatten(settings(state.path / "config.toml", [])) for state in states]
     keys = dict.fromkeys(key for config in configs for key in config)
     rows = []
     for key in keys:
@@ -424,8 +425,10 @@ def findings(request: Request) -> Response:
     """What the watchers found in all runs, and the files of dry runs and audits beside them."""
     library = site_of(request).library
     states = [one for one in library.look().states if one.alarms or one.problems]
-    told_of = [(one, findings_of(one)) for one in states[:MOST_WITH_FINDINGS]]
-    shown = [(one, [found for found in all_found if found.severity != "ok"]) for one, all_found in told_of]
+    shown = [
+        (one, [found for found in one.findings if found.severity != "ok"])
+        for one in states[:MOST_WITH_FINDINGS]
+    ]
     return render(
         request,
         "findings.html",

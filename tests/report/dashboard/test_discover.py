@@ -14,7 +14,7 @@ import pytest
 from practicum.errors import InputError
 from practicum.report.dashboard import discover
 from practicum.report.dashboard.discover import Library, delete_run, grouped, read_tags, write_tags
-from practicum.report.dashboard.findings import findings_of, found_files
+from practicum.report.dashboard.findings import found_files
 from practicum.run.folder import locked
 from tests.report.dashboard.made import DECISION, KNOWN, write_run, write_runs
 
@@ -57,14 +57,14 @@ def test_repeats_of_one_seed_are_apart_unless_their_names_agree(tmp_path: Path) 
 
 def test_findings_are_told_with_their_samples(tmp_path: Path) -> None:
     library = Library(write_runs(tmp_path))
-    found = findings_of(library.state("alarmed"))
+    found = library.state("alarmed").findings
     assert [one.source for one in found] == ["guard", "count of exploits", "doctor"]
     assert found[0].sentence == DECISION["sentence"]
     assert found[0].samples[0].reward == 1.5
     assert (found[1].kind, found[1].step, found[1].severity) == ("length_padding", 4, "warn")
     assert found[1].sentence == KNOWN["sentences"][0]
     assert found[2].severity == "ok"
-    cut = findings_of(library.state("cut"))
+    cut = library.state("cut").findings
     assert cut[0].severity == "stop"
     assert "--resume" in cut[0].remedy
     files = {file.name: file for file in found_files(tmp_path)}
@@ -76,7 +76,7 @@ def test_a_run_that_stands_still_is_told(tmp_path: Path) -> None:
     run = write_run(tmp_path / "still", steps=4)
     rows = [{"step": step, "gradient_norm": 0.0} for step in range(1, 6)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = findings_of(Library(tmp_path).state("still"))
+    found = Library(tmp_path).state("still").findings
     assert "the gradient was 0" in found[0].sentence
 
 
@@ -177,3 +177,33 @@ def test_tags_are_kept_in_the_run(tmp_path: Path) -> None:
     assert not (run / discover.TAGS).exists()
     (run / discover.TAGS).write_text('{"tags": ["ok", 3, "<b>"]}')
     assert read_tags(run) == ("ok",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("metrics.jsonl", '{"step": 7, "reward": NaN, "kl": -Infinity, "entropy": 1.0}\n', "reward, kl"),
+        ("metrics.jsonl", '{"step": 7, "loss": null, "explained_variance": null}\n', "infinite): loss"),
+        ("metrics.jsonl", '{"step": 7, "gradient_norm": 0.0}\n' * 3, "the gradient was 0"),
+        ("audit.json", '{"subject": "x", "guard": {"verdict": "bad", "sentence": "It pays."}}', "It pays."),
+    ],
+)
+def test_what_a_runs_page_warns_of_is_counted_in_the_table(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    run = write_run(tmp_path / "a", steps=4)
+    library = Library(tmp_path)
+    assert library.state("a").alarms == 0
+    (run / name).write_text(text)
+    assert library.state("a").alarms == 1
+    found = library.state("a").findings
+    assert words in found[0].sentence
+    assert not any("Nothing stood still" in one.sentence for one in found) or name == "audit.json"
+
+
+def test_a_folder_whose_runs_lie_too_deep_is_not_called_empty(tmp_path: Path) -> None:
+    write_run(tmp_path / "a" / "b" / "c" / "d" / "e" / "f", steps=1)
+    write_run(tmp_path / "1" / "2" / "3" / "4" / "5" / "6" / "7", steps=1)
+    found = Library(tmp_path).look()
+    assert [state.name for state in found.states] == ["a/b/c/d/e/f"]
+    assert found.left_out
