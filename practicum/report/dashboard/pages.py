@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -33,8 +35,8 @@ PER_PAGE = 100
 MOST_COMPARED = 32
 MOST_METRICS = 12
 """Metrics of one request for curves."""
-READING_SECONDS = 0.25
-"""How long one request reads on in the files it draws."""
+READING_SECONDS, LOOKING_SECONDS = 0.25, 0.1
+"""How long one request reads on in the files it draws, and in those whose metrics it only names."""
 MOST_WITH_FINDINGS = 100
 SORTS = {
     "newest": "newest first",
@@ -116,6 +118,10 @@ def _asked(request: Request) -> dict[str, Any]:
 
 def _seen(shown: Shown) -> str:
     """Changes with anything in the table."""
+    return _digest(shown)
+
+
+def _digest(shown: object) -> str:
     return hashlib.sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -152,9 +158,9 @@ async def delete(request: Request) -> Response:
 
 def folder_size(state: RunState) -> tuple[int, int]:
     """(files, bytes) below a run's folder."""
-    sizes = [
-        path.lstat().st_size for path in state.path.rglob("*") if path.is_file() and not path.is_symlink()
-    ]
+    paths = [Path(parent) / name for parent, _, names in os.walk(state.path) for name in names]
+    # A run that trains may take an old checkpoint away meanwhile: then that counts as nothing.
+    sizes = [size_of(path) for path in paths if not path.is_symlink()]
     return len(sizes), sum(sizes)
 
 
@@ -172,18 +178,39 @@ def _state(request: Request, name: str) -> RunState:
 def run(request: Request, run: str) -> Response:
     """One run: how it stands, what was found, its curves, its settings."""
     state = _state(request, run)
-    groups = groups_of(metric_names(state.path / "metrics.jsonl"))
+    metrics = _metrics(request, [state])
     return render(
         request,
         "run.html",
         state=state,
-        groups=groups,
+        groups=groups_of(metrics),
+        metrics=len(metrics),
         findings=state.findings,
         siblings=_siblings(request, state),
         settings=_text_of(state, "config.toml"),
         has_samples=size_of(state.path / "samples.jsonl") > 0,
         plays=site_of(request).writes and any(state.path.glob("checkpoints/step-*/config.json")),
     )
+
+
+@router.get("/standing")
+def standing(request: Request, run: str) -> Response:
+    """The parts of a run's page that change while it trains; nothing where they are as they were `seen`."""
+    state = _state(request, run)
+    metrics, findings = len(_metrics(request, [state])), state.findings
+    seen = _digest((state, metrics, findings))
+    if request.query_params.get("seen") == seen:
+        return Response(status_code=204)
+    return render(request, "_standing.html", state=state, metrics=metrics, findings=findings, seen=seen)
+
+
+def _metrics(request: Request, states: Sequence[RunState]) -> list[str]:
+    """Metrics of runs: those of rows through the files, and all others as far as these are read."""
+    paths = [state.path / "metrics.jsonl" for state in states]
+    known = [site_of(request).shelf.series(path) for path in paths]
+    _read_on(known, LOOKING_SECONDS)
+    sampled = (name for path in paths for name in metric_names(path))
+    return list(dict.fromkeys([*sampled, *(name for one in known for name in one.told())]))
 
 
 def _siblings(request: Request, state: RunState) -> list[RunState]:
@@ -240,15 +267,19 @@ def series(request: Request) -> Response:
     )
 
 
-def _read_on(known: Sequence[Series]) -> list[bool]:
+def _read_on(known: Sequence[Series], seconds: float = READING_SECONDS) -> list[bool]:
     """Read on in each file for its part of the time; whether nothing is left of it."""
     left = [one for one in known if one.read_share < 1 or not one.offset]
-    each = READING_SECONDS / max(1, len(left))
+    each = seconds / max(1, len(left))
     return [one.extend(each) for one in known]
 
 
 def _curves(one: Series, metrics: Sequence[str], done: bool) -> dict[str, Curve]:
-    return {name: one.curve(name) for name in metrics} if done else preview(one.path, metrics)
+    if not done:
+        return preview(one.path, metrics)
+    # Of more metrics than are kept, the others are drawn from rows through the file.
+    beyond = [name for name in metrics if one.full and name not in one.names]
+    return {name: one.curve(name) for name in metrics} | (preview(one.path, beyond) if beyond else {})
 
 
 def _line(run: str, metric: str, curve: Curve, runs: int, metrics: int) -> dict[str, Any]:
@@ -290,11 +321,10 @@ def _common(group: Sequence[RunState]) -> str:
 def compare(request: Request) -> Response:
     """Several runs beside one another: curves, last values, settings that differ."""
     names = list(dict.fromkeys(request.query_params.getlist("run")))
-    left_out = max(0, len(names) - MOST_COMPARED)
-    states = [_state(request, name) for name in names[:MOST_COMPARED]]
-    available = list(
-        dict.fromkeys(name for one in states for name in metric_names(one.path / "metrics.jsonl"))
-    )
+    states, gone = _still_there(request, names[: 4 * MOST_COMPARED])
+    left_out = max(0, len(names) - len(gone) - MOST_COMPARED)
+    states = states[:MOST_COMPARED]
+    available = _metrics(request, states)
     groups = groups_of(available)
     asked = [name for name in request.query_params.getlist("metric") if name in available]
     charts = [chart.metrics[0] for group in groups[:3] for chart in group.charts][:6]
@@ -303,6 +333,7 @@ def compare(request: Request) -> Response:
         "compare.html",
         states=states,
         left_out=left_out,
+        gone=gone,
         most=MOST_COMPARED,
         charts=[(name, told(name)) for name in asked or charts],
         available=[
@@ -312,6 +343,17 @@ def compare(request: Request) -> Response:
         repeats=any(len(group) > 1 for group in discover.grouped(states)),
         settings=_differing(states),
     )
+
+
+def _still_there(request: Request, names: Sequence[str]) -> tuple[list[RunState], list[str]]:
+    """The runs of these names, and the names of which there is none any more."""
+    states, gone = [], []
+    for name in names:
+        try:
+            states.append(site_of(request).library.state(name))
+        except InputError:
+            gone.append(name)
+    return states, gone
 
 
 def _differing(states: Sequence[RunState]) -> list[tuple[str, list[str]]]:
@@ -412,7 +454,7 @@ def diff(request: Request, run: str, at: int, with_run: str, with_at: int) -> Re
         if found is None:
             raise HTTPException(404, f"There is no such sample in {name} any more: go back and choose again.")
         sides.append((state, found))
-    pieces = samples.difference(sides[0][1].completion, sides[1][1].completion)
+    pieces = samples.difference(samples.whole_text(sides[0][1]), samples.whole_text(sides[1][1]))
     same = sides[0][1].prompt == sides[1][1].prompt
     return render(request, "diff.html", sides=list(zip(sides, pieces, strict=True)), same=same)
 
@@ -443,9 +485,8 @@ def preferences(request: Request) -> Response:
     """How far rankings by people are, and what they cost."""
     site = site_of(request)
     found = rankings.databases(site.library.root, site.databases)
-    return render(
-        request, "rankings.html", projects=[one for path in found for one in rankings.collected(path)]
-    )
+    projects = [one for path in found for one in rankings.collected(path, site.library.root)]
+    return render(request, "rankings.html", projects=projects)
 
 
 # --------------------------------------------------------------------------------------------- small helpers

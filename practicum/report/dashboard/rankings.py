@@ -44,8 +44,12 @@ def databases(root: Path, given: Sequence[Path] = ()) -> list[Path]:
     return found[:MOST_DATABASES]
 
 
-def collected(path: Path) -> list[Collected]:
-    """The projects of a database, which is read only; empty for one that holds no rankings."""
+def collected(path: Path, root: Path) -> list[Collected]:
+    """The projects of a database, which is read only; empty for one that holds no rankings.
+
+    Each run may have a database of the same name, so they are called by their path below `root`.
+    """
+    called = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     schema = _schema(path)
     if schema is None:
         return []
@@ -54,16 +58,15 @@ def collected(path: Path) -> list[Collected]:
 
     if schema != HEAD:
         remedy = "`practicum preferences stats` on it brings it up to date"
-        return [Collected(path.name, "", None, f"{path.name}: has the schema of another version; {remedy}")]
+        return [Collected(called, "", None, f"{called}: has the schema of another version; {remedy}")]
 
     try:
         with Store.open(path, create=False) as store:
             return [
-                Collected(path.name, project.name, store.progress(project.name))
-                for project in store.projects()
+                Collected(called, project.name, store.progress(project.name)) for project in store.projects()
             ]
     except InputError as error:
-        return [Collected(path.name, "", None, str(error))]
+        return [Collected(called, "", None, str(error))]
 
 
 def _schema(path: Path) -> str | None:

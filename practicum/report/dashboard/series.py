@@ -110,6 +110,16 @@ class Series:
             steps = np.floor(steps) if self.width > 1 else steps
             return Curve(steps, self._low[place, :used].copy(), mean, self._high[place, :used].copy())
 
+    def told(self) -> list[str]:
+        """Metrics that some row read so far has a number for; rare ones are among them."""
+        with self.lock:
+            return [name for name, place in self.names.items() if self._count[place].any()]
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more metrics than are kept."""
+        return len(self.names) >= MOST_METRICS
+
     def _was_rewritten(self) -> bool:
         """Whether the file is no longer the one that was read: shorter, or other text at the same place."""
         if not self.offset:

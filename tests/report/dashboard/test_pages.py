@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,15 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.report.dashboard.made import Served, metrics_row, sample_row, serving, write_run, write_runs
+from tests.report.dashboard.made import (
+    DECISION,
+    Served,
+    metrics_row,
+    sample_row,
+    serving,
+    write_run,
+    write_runs,
+)
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 AXE = Path(__file__).parents[2] / "preferences" / "app" / "vendor" / "axe.min.js"
@@ -83,13 +92,39 @@ def test_the_table_is_filtered_as_one_types_and_keeps_itself_fresh(reader: Reade
     assert page.get_by_text("metrics.jsonl: its last line is cut").is_visible()
     page.get_by_label("Status").select_option("")
     expect(page.locator(".runs tbody tr")).to_have_count(7)
-    page.get_by_label("Compare practice/seed-2").check()
+    box = page.get_by_label("Compare practice/seed-2")
+    box.check()
+    assert served.url + "/" == page.url
     write_run(served.site.library.root / "new", steps=3)
     # What a timer does while the page is seen.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.get_by_role("link", name="new", exact=True).wait_for()
-    assert page.get_by_label("Compare practice/seed-2").is_checked()
+    expect(box).to_be_checked()
+    expect(box).to_be_focused()
+    link = page.get_by_role("link", name="practice/seed-2")
+    link.focus()
+    write_run(served.site.library.root / "newer", steps=3)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.get_by_role("link", name="newer", exact=True).wait_for()
+    expect(link).to_be_focused()
     assert page.get_by_text("1 chosen.").is_visible()
+
+
+def test_what_was_filtered_and_chosen_is_there_again_on_the_way_back(reader: Reader) -> None:
+    page = reader.go("/")
+    page.get_by_label("Compare practice/seed-2").check()
+    page.locator("#find").fill("seed-1")
+    page.wait_for_url("**/?q=seed-1")
+    page.get_by_label("Compare practice/seed-1").check()
+    page.get_by_role("link", name="practice/seed-1").click()
+    page.get_by_role("heading", name="practice/seed-1").wait_for()
+    page.go_back()
+    page.get_by_text("2 chosen.").wait_for()
+    assert (page.locator("#find").input_value(), reader.names()) == ("seed-1", ["practice/seed-1"])
+    assert page.get_by_label("Compare practice/seed-1").is_checked()
+    page.get_by_role("button", name="Choose none").click()
+    page.get_by_text("Choose two or more.").wait_for()
+    assert not page.get_by_label("Compare practice/seed-1").is_checked()
 
 
 def test_chosen_runs_are_compared_over_filters(reader: Reader) -> None:
@@ -139,13 +174,26 @@ def test_a_running_run_is_drawn_on(browser: Any, served: Served) -> None:
         host = stream.read().strip()
     # A process that is alive and will not end before the test.
     (run / ".lock").write_text(f"process 1 on {host} since now\n")
+    begun = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text("")
     reader = Reader(browser, served)
     page = reader.go("/run", run="practice/seed-0")
+    assert page.locator(".chart").count() == 0
+    (run / "metrics.jsonl").write_text(begun)
+    # What a timer does while the page is seen.
+    seen = "document.dispatchEvent(new Event('visibilitychange'))"
+    page.evaluate(seen)
     drawn(page, 1)
     with open(run / "metrics.jsonl", "a", encoding="utf-8") as stream:
         stream.write(json.dumps(metrics_row(41, random.Random(0)) | {"reward": 7.5}) + "\n")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    (run / "held.json").write_text(json.dumps(DECISION))
+    page.evaluate(seen)
     expect(page.locator(".plot").first).to_have_attribute("aria-label", re.compile("7.5 at step 41"))
+    expect(page.locator("#facts")).to_contain_text("step 41")
+    expect(page.locator("#findings")).to_contain_text(str(DECISION["sentence"]))
+    shutil.rmtree(run)
+    page.evaluate(seen)
+    page.get_by_text("moved or deleted").wait_for()
     reader.close()
 
 

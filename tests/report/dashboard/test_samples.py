@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,38 @@ def test_a_difference_holds_both_texts_whole(first: str, second: str) -> None:
     assert same[0] == same[1]
     if first == second:
         assert all(piece.same for piece in sides[0])
+
+
+@settings(max_examples=80, deadline=None)
+@given(first=st.lists(st.sampled_from("abc")), second=st.lists(st.sampled_from("abc")))
+def test_as_much_is_common_as_can_be(first: list[str], second: list[str]) -> None:
+    longest = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for row, one in enumerate(first):
+        for column, other in enumerate(second):
+            best = max(longest[row][column + 1], longest[row + 1][column])
+            longest[row + 1][column + 1] = longest[row][column] + 1 if one == other else best
+    sides = difference("\n".join(first), "\n".join(second))
+    same = "".join(piece.text for piece in sides[0] if piece.same)
+    assert len(same.replace("\n", "")) <= longest[-1][-1]
+    assert len(samples._common_words(first, second)) == longest[-1][-1]
+
+
+def test_answers_that_repeat_themselves_are_compared_at_once() -> None:
+    started = time.process_time()
+    difference("word , " * 3000, "x word " * 3000)
+    assert time.process_time() - started < 2
+
+
+def test_a_conversation_is_compared_in_all_its_turns() -> None:
+    def said(word: str) -> str:
+        turns = [{"from": "policy", "text": word}, {"from": "task", "text": "no"}]
+        return samples.whole_text(sample(0, {"completion": "yes", "turns": [*turns, {"text": "yes"}]}))
+
+    sides = difference(said("left"), said("right"))
+    assert [[piece.text.strip() for piece in side if not piece.same] for side in sides] == [
+        ["left"],
+        ["right"],
+    ]
 
 
 def test_probabilities_never_leave_their_range() -> None:

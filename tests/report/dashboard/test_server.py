@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from practicum import cli
 from practicum.preferences.store import Store
 from practicum.report.dashboard.discover import Library
+from practicum.report.dashboard.series import MOST_METRICS
 from practicum.report.dashboard.server import create_app
 from practicum.report.dashboard.site import Site
 from tests.preferences.app.live import jokes
@@ -157,6 +158,30 @@ def test_a_table_that_did_not_change_is_not_sent_again(tmp_path: Path) -> None:
         assert client.get("/api/series", params=asked).json()["lines"][0]["mean"][-1] == 3.5
 
 
+def test_rare_metrics_and_the_last_of_very_many_are_drawn(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", steps=1)
+    parts = {f"reward/part{number}": 1.0 for number in range(MOST_METRICS)}
+    rows = [{"step": step, "reward": 1.0} for step in range(500)]
+    rows[77] |= {"held_out_accuracy": 0.75}
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with client_of(tmp_path) as client:
+        for path in ("/run", "/compare"):
+            assert "held_out_accuracy" in client.get(path, params={"run": "a"}).text
+        seen = re.search(r'data-seen="(\w+)"', client.get("/standing", params={"run": "a"}).text)
+        assert seen is not None
+        assert client.get("/standing", params={"run": "a", "seen": seen[1]}).status_code == 204
+        (run / "metrics.jsonl").write_text(json.dumps({"step": 1, **parts, "last": 2.5}) + "\n")
+        assert client.get("/standing", params={"run": "a", "seen": seen[1]}).status_code == 200
+        found = client.get("/api/series", params={"run": "a", "metric": ["reward/part0", "last"]}).json()
+    assert [line["mean"] for line in found["lines"]] == [[1], [2.5]]
+
+
+def test_a_run_that_is_gone_leaves_the_others_to_compare(client: TestClient) -> None:
+    page = client.get("/compare", params={"run": ["alarmed", "<gone>", "cut"]})
+    assert (page.status_code, "Compare 2 runs" in page.text) == (200, True)
+    assert "Not there any more: &lt;gone&gt;" in page.text
+
+
 def test_seeds_are_drawn_together(client: TestClient) -> None:
     query = {"run": [f"practice/seed-{seed}" for seed in range(3)], "metric": "reward", "together": "yes"}
     found = client.get("/api/series", params=query).json()["lines"]
@@ -167,16 +192,19 @@ def test_seeds_are_drawn_together(client: TestClient) -> None:
 
 def test_rankings_and_their_cost_are_shown(tmp_path: Path) -> None:
     (tmp_path / "other.db").write_bytes(b"no database")
-    with Store.open(tmp_path / "rankings.sqlite", seed=0) as store:
+    database = tmp_path / "first" / "loop" / "rankings.sqlite"
+    database.parent.mkdir(parents=True)
+    with Store.open(database, seed=0) as store:
         store.create_project("pelicans", overlap=2, price="0.10")
         store.add_prompts("pelicans", jokes(3, 4))
-    before = (tmp_path / "rankings.sqlite").read_bytes()
+    before = database.read_bytes()
     with client_of(tmp_path) as client:
         page = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", client.get("/rankings").text))
     assert "pelicans" in page
     assert "0 of 6" in page
     assert "$2.40" in page
-    assert (tmp_path / "rankings.sqlite").read_bytes() == before
+    assert "first/loop/rankings.sqlite" in page, "each run may have one of this name"
+    assert database.read_bytes() == before
 
 
 # ------------------------------------------------------------------------------------------- damaged folders

@@ -26,11 +26,17 @@ function whileSeen(look) {
 
 // ----------------------------------------------------------------------------------------------- the table
 const live = document.getElementById("live");
-const chosen = new Set();
+const chosen = new Set(kept());
+
+// What was chosen stays so while other pages are read in this tab.
+function kept() {
+  try { return JSON.parse(sessionStorage.getItem("chosen")) ?? []; } catch { return []; }
+}
 
 function tellChosen() {
-  const told = document.getElementById("chosen");
-  if (told) told.textContent = chosen.size ? `${chosen.size} chosen.` : "Choose two or more.";
+  try { sessionStorage.setItem("chosen", JSON.stringify([...chosen])); } catch { /* then it lasts as long as the page */ }
+  document.getElementById("chosen").textContent = chosen.size ? `${chosen.size} chosen.` : "Choose two or more.";
+  document.getElementById("choose-none").hidden = !chosen.size;
 }
 
 function keepChosen() {
@@ -51,21 +57,40 @@ if (live) {
     if (box.checked) chosen.add(box.value); else chosen.delete(box.value);
     tellChosen();
   });
-  const page = new URLSearchParams(location.search).get("page");
+  document.getElementById("choose-none").addEventListener("click", () => { chosen.clear(); keepChosen(); });
+  let page = new URLSearchParams(location.search).get("page");
   let swapped = false;
   document.body.addEventListener("htmx:configRequest", event => {
     event.detail.parameters.seen = document.getElementById("table").dataset.seen;
     if (page) event.detail.parameters.page = page;
   });
-  live.addEventListener("htmx:afterSwap", () => { swapped = true; keepChosen(); });
+  // New rows take the place of the old ones: the keyboard stays where it was, at the same run.
+  let held = null;
+  live.addEventListener("htmx:beforeSwap", () => {
+    const focused = document.activeElement;
+    held = live.contains(focused) ? {box: focused.value, link: focused.getAttribute("href")} : null;
+  });
+  const sameAsHeld = one => held.link ? one.getAttribute("href") === held.link : one.value === held.box;
+  live.addEventListener("htmx:afterSwap", () => {
+    swapped = true;
+    keepChosen();
+    if (held) [...live.querySelectorAll(held.link ? "a" : "input")].find(sameAsHeld)?.focus({preventScroll: true});
+  });
   const refresh = async () => { swapped = false; await htmx.ajax("GET", "/table", {source: live, target: live, swap: "innerHTML"}); return swapped; };
   whileSeen(refresh);
   let typing = 0;
-  const soon = () => { clearTimeout(typing); typing = setTimeout(async () => { await refresh(); document.getElementById("spoken").textContent = document.getElementById("count").textContent; }, 250); };
+  // The address says what is shown, for "back", a new load, and whoever gets it.
+  const keepAddress = () => {
+    const query = new URLSearchParams([...new FormData(filter)].filter(([, value]) => value && value !== "newest"));
+    page = null;
+    history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  };
+  const soon = () => { clearTimeout(typing); typing = setTimeout(async () => { keepAddress(); await refresh(); document.getElementById("spoken").textContent = document.getElementById("count").textContent; }, 250); };
   filter.addEventListener("input", soon);
   filter.addEventListener("submit", event => { event.preventDefault(); soon(); });
-  for (const box of document.querySelectorAll("input[name=run]:checked")) chosen.add(box.value);
-  tellChosen();
+  keepChosen();
+  // A browser that comes back fills in boxes after this.
+  addEventListener("pageshow", keepChosen);
 }
 
 // ---------------------------------------------------------------------------------------------------- curves
@@ -115,6 +140,12 @@ class Chart {
 
   // Ask for what is new until all that is there has been read; true if something was.
   async look() {
+    if (this.busy) return false;
+    this.busy = true;
+    try { return await this.readOn(); } finally { this.busy = false; }
+  }
+
+  async readOn() {
     let fresh = false, done = false;
     while (!done && !document.hidden) {
       if (this.seen !== null) this.query.set("seen", this.seen);
@@ -197,6 +228,7 @@ class Chart {
   }
 }
 
+let lookAtCharts = async () => false;
 const charts = [...document.querySelectorAll(".chart")].map(figure => new Chart(figure));
 if (charts.length) {
   const inView = new Set(), known = new Map(charts.map(chart => [chart.figure, chart]));
@@ -205,7 +237,7 @@ if (charts.length) {
       const chart = known.get(entry.target);
       if (!entry.isIntersecting) { inView.delete(chart); continue; }
       inView.add(chart);
-      if (!chart.lines) chart.look();
+      chart.look();
     }
   }, {rootMargin: "200px"});
   for (const chart of charts) watcher.observe(chart.figure);
@@ -214,9 +246,37 @@ if (charts.length) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   let width = innerWidth, later = 0;
   addEventListener("resize", () => { if (innerWidth === width) return; width = innerWidth; clearTimeout(later); later = setTimeout(redraw, 150); });
-  if (document.querySelector(".curves[data-running]")) {
-    whileSeen(async () => (await Promise.all([...inView].filter(chart => chart.lines).map(chart => chart.look()))).some(Boolean));
-  }
+  lookAtCharts = async () => (await Promise.all([...inView].filter(chart => chart.lines).map(chart => chart.look()))).some(Boolean);
+  if (document.querySelector(".curves[data-running]")) whileSeen(lookAtCharts);
+}
+
+// How a run stands: its status, its step, its findings. Curves are asked for only when something has changed.
+const fresh = document.getElementById("fresh");
+if (fresh) {
+  let seen = "";
+  const shown = {};
+  const tell = (words, link) => { fresh.replaceChildren(link ? Object.assign(element("a", words), {href: location.href}) : words); fresh.hidden = false; };
+  const show = (name, part) => {
+    // What did not change stays, with what was opened in it and what has the focus.
+    const text = part.outerHTML, before = shown[name] ?? document.getElementById(name).outerHTML;
+    if (before !== text) document.getElementById(name).replaceWith(part);
+    shown[name] = text;
+  };
+  const look = async () => {
+    const answer = await fetch(`/standing?${new URLSearchParams({run: fresh.dataset.run, seen})}`);
+    if (answer.status === 204) return false;
+    if (!answer.ok) { tell("This run can no longer be read: it was moved or deleted."); return false; }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html"), all = page.getElementById("standing");
+    seen = all.dataset.seen;
+    for (const name of ["facts", "findings"]) show(name, page.getElementById(name));
+    const more = all.dataset.metrics - fresh.dataset.metrics;
+    if (more > 0 && !charts.length) location.reload();
+    else if (more > 0) tell(`${more} more metric${more > 1 ? "s" : ""} of this run can be drawn: show the page anew`, true);
+    await lookAtCharts();
+    return true;
+  };
+  look();
+  whileSeen(look);
 }
 
 // ------------------------------------------------------------------------------------------------------ keys
