@@ -39,7 +39,7 @@ def step_through(speaker: Speaker, prompt_ids: list[int], alternatives: int) -> 
             chosen = chosen[:-1]
             continue
         alone = alone or word == "e"
-        token = _chosen(word, options, logprobs_V, speaker)
+        token = chosen_token(word, options, logprobs_V, speaker)
         if token is None:
             print(f"expected a number from 1 to {len(options)}, Enter, s, b, e or q", file=sys.stderr)
             continue
@@ -60,7 +60,7 @@ def is_over(chosen: list[dict[str, Any]], ends: tuple[int, ...], most: int, room
     return bool(chosen) and (chosen[-1]["id"] in ends or len(chosen) >= most or len(chosen) > room)
 
 
-def _chosen(
+def chosen_token(
     word: str, options: list[dict[str, Any]], logprobs_V: torch.Tensor, speaker: Speaker
 ) -> int | None:
     """The token that a word means, None where it means none."""

@@ -30,6 +30,8 @@ Status = Literal["running", "finished", "ended", "stopped", "broken"]
 
 MARKS = ("config.toml", "metrics.jsonl", "samples.jsonl")
 """A folder that has one of them is a run's."""
+MODELS = ("config.json", "adapter_config.json")
+"""A checkpoint that has one of them is a model's, or an adapter's."""
 SKIPPED = ("checkpoints", "untrusted")
 TAGS = "tags.json"
 DEEPEST, MOST_RUNS, MOST_FOLDERS = 6, 5000, 50_000
@@ -266,7 +268,10 @@ def _last_row(path: Path, problems: list[str], running: bool) -> dict[str, Any]:
 
 def _holds_runs(folder: Path) -> bool:
     """Whether a folder is that of a demo or a loop, whose stages have the metrics."""
-    return any(any(folder.glob(place)) for place in ("*/config.toml", "*/*/config.toml"))
+    try:
+        return any(any(folder.glob(place)) for place in ("*/config.toml", "*/*/config.toml"))
+    except OSError:
+        return False
 
 
 def _spark(path: Path, metric: str) -> tuple[float, ...]:
@@ -324,6 +329,17 @@ def is_running(folder: Path) -> bool:
     except (PermissionError, OSError):
         return True
     return True
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run that a model can be read from, the newest first."""
+    try:
+        with os.scandir(folder / "checkpoints") as entries:
+            steps = [Path(entry.path) for entry in entries if re.fullmatch(r"step-[0-9]{1,15}", entry.name)]
+    except OSError:
+        return []
+    whole = [one for one in steps if any((one / name).is_file() for name in MODELS)]
+    return sorted(whole, key=lambda one: -int(one.name[5:]))
 
 
 def read_tags(folder: Path) -> tuple[str, ...]:

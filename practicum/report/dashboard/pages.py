@@ -189,7 +189,7 @@ def run(request: Request, run: str) -> Response:
         siblings=_siblings(request, state),
         settings=_text_of(state, "config.toml"),
         has_samples=size_of(state.path / "samples.jsonl") > 0,
-        plays=site_of(request).writes and any(state.path.glob("checkpoints/step-*/config.json")),
+        plays=site_of(request).writes and bool(discover.checkpoints(state.path)),
     )
 
 

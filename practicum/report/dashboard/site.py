@@ -68,9 +68,10 @@ async def checked_form(request: Request) -> FormData:
 
 
 def text_field(form: FormData, name: str) -> str:
-    """A field's text, empty when it is missing."""
+    """A field's text, empty when it is missing; lines end in one character, as a policy writes them."""
     value = form.get(name, "")
-    return value if isinstance(value, str) else ""
+    # Browsers send two for each.
+    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
 
 
 # ---------------------------------------------------------------------------------------------------- pages

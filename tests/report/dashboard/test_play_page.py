@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,11 +11,15 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from practicum.model.checkpoint import save_model
+from practicum.model.policy import load_policy
+from practicum.model.tokenizer import Chat, set_chat
 from practicum.report.dashboard import player
 from practicum.report.dashboard.discover import Library
 from practicum.report.dashboard.player import Player
 from practicum.report.dashboard.server import create_app
 from practicum.report.dashboard.site import Site
+from tests.play.test_play import TALKING
 from tests.report.dashboard.made import write_run
 
 
@@ -109,6 +114,71 @@ def test_people_are_paid_as_models_are(game: Game) -> None:
     assert "=&gt; paid 0" in unpaid
     assert "&lt;b&gt;answer" in unpaid
     game.post("/play/yourself", 422, own_task="__import__", number="1", do="pay", text="x")
+
+
+def said_of(page: str) -> list[str]:
+    return [html.unescape(one) for one in re.findall(r'name="said" value="([^"]*)"', page)]
+
+
+def test_tokens_are_drawn_at_the_temperature_that_is_given(game: Game) -> None:
+    cold, hot = (re.findall(r"([0-9.]+)%", game.ask("step", temperature=one)) for one in ("0.2", "5"))
+    assert float(cold[0]) > float(hot[0])
+    speaker = game.site.player.speaker
+    assert speaker is not None
+    drawn = game.ask("draw", temperature="5")
+    assert len(ids_of(drawn)) == 1
+    again = game.site.player.speaker
+    assert again is not None
+    assert again.policy is speaker.policy, "another temperature loads nothing anew"
+    assert len(ids_of(game.ask("rest", temperature="5", ids=str(ids_of(drawn)[0])))) > 1
+
+
+def test_two_checkpoints_answer_one_prompt_side_by_side(game: Game) -> None:
+    run = game.site.library.root / "a" / "checkpoints"
+    shutil.copytree(run / "step-000002", run / "step-000001")
+    page = game.client.get("/play").text
+    assert page.index(">a, step 2<") < page.index('value="a/checkpoints/step-000001">a, step 1<')
+    page = game.ask("answer", beside="a/checkpoints/step-000001")
+    assert page.count("=&gt; paid 0") == 2
+    assert ("Both answer the same" in page, "<del>" in page) == (True, False), "they are the same model"
+    shutil.rmtree(run / "step-000001")
+    assert "there is no run" in game.ask("answer", 422, beside="a/checkpoints/step-000001")
+    (run / "step-000002" / "model.safetensors").unlink()
+    game.site.player.speaker = None
+    assert "model.safetensors" in game.ask("answer", 422)
+
+
+def test_a_model_with_a_template_is_talked_to(game: Game) -> None:
+    folder = game.site.library.root / "a" / "checkpoints" / "step-000002"
+    policy, tokenizer = load_policy(folder)
+    set_chat(tokenizer, Chat("{% for one in messages %}{{ one.role }} {{ one.content }}\n{% endfor %}"))
+    save_model(policy, tokenizer, folder)
+    first = game.ask("answer", task="", prompt="12\r\n3")
+    assert said_of(first)[0] == "12\n3"
+    turns = said_of(first)
+    answer = game.client.post(
+        "/play/model",
+        data={"form_token": game.site.secret, "run": "a", "prompt": "4", "do": "answer", "said": turns},
+    )
+    assert said_of(answer.text)[:3] == [*turns, "4"]
+    speaker = game.site.player.speaker
+    assert speaker is not None
+    roles = ("user", "assistant", "user")
+    messages = [{"role": role, "content": text} for role, text in zip(roles, (*turns, "4"), strict=True)]
+    ids = [token for token, _ in speaker.stepper.stream(speaker.conversation(messages), speaker.generator)]
+    assert ids_of(answer.text) == ids
+
+
+def test_a_task_that_replies_goes_on_with_a_person(game: Game, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(TALKING)
+    task = f"{tmp_path / 'own.py'}:Twice"
+    game.site.player.given = (task,)
+    page = game.post("/play/yourself", own_task=task, number="1", do="pay", text="a")
+    assert said_of(page) == ["a", "and now?"]
+    assert "=&gt; paid" not in page
+    turns = {"own_task": task, "number": "1", "do": "pay", "said": said_of(page)}
+    for text, paid in (("b", "=&gt; paid 1"), ("a", "=&gt; paid 0")):
+        assert paid in game.post("/play/yourself", text=text, **turns)  # type: ignore[arg-type]
 
 
 def test_only_own_pages_can_play(game: Game) -> None:
