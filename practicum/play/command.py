@@ -166,11 +166,11 @@ def _human(config: PlayConfig) -> dict[str, Any]:
 
 def _stepped(config: PlayConfig, speaker: Speaker, task: Task | None) -> dict[str, Any]:
     """One prompt, typed, and its answer token by token, judged where a task worded it."""
-    text = ask("prompt> ")
-    if not text:
+    asked = _typed_prompt(speaker, task)
+    if asked is None:
         return {}
-    prompt = Prompt(text) if task is None else cast(Reads, task).read(text)
-    found = {"prompt": prompt.text} | step_through(speaker, speaker.prompt(prompt), config.alternatives)
+    prompt, prompt_ids = asked
+    found = {"prompt": prompt.text} | step_through(speaker, prompt_ids, config.alternatives)
     if task is None:
         return found
     reward = _judge(config, task, prompt)
@@ -180,6 +180,20 @@ def _stepped(config: PlayConfig, speaker: Speaker, task: Task | None) -> dict[st
         close(reward)
     print(printable("\n".join(told(paid))))
     return found | paid
+
+
+def _typed_prompt(speaker: Speaker, task: Task | None) -> tuple[Prompt, list[int]] | None:
+    """What a person types, and its tokens; None at the end. One that cannot be read is asked for again."""
+    while text := ask("prompt> "):
+        try:
+            prompt = Prompt(text) if task is None else cast(Reads, task).read(text)
+            return prompt, speaker.prompt(prompt)
+        except InputError as error:
+            # Nobody is there to type again: the model that took so long to load would be of no use.
+            if not sys.stdin.isatty():
+                raise
+            print(f"practicum: {printable(str(error))}", file=sys.stderr)
+    return None
 
 
 def _judge(config: PlayConfig, task: Task, first: Prompt | None = None) -> Reward:

@@ -66,7 +66,10 @@ def _turns(task: Task, reward: Reward, prompt: Prompt, max_turns: int) -> list[s
 def _show_gold(task: Task, reward: Reward, prompt: Prompt) -> None:
     gold = getattr(task, "gold", None)
     if gold is None:
-        print(f"{task.name} shows no right answers")
+        # A row has the answer alone, which need not be written as its reward wants it: so it is not paid.
+        answer = prompt.data.get("answer")
+        said = f"{task.name} shows no right answers" if answer is None else f"the row's answer: {answer}"
+        print(printable(said))
         return
     try:
         text = gold(prompt)

@@ -29,7 +29,8 @@ def ask(prompt: str) -> str | None:
         return None
     except UnicodeError as error:
         raise InputError("stdin: a line is not valid UTF-8 text: type it again, or convert it") from error
-    return line
+    # A file from Windows that is piped in ends its lines in two characters.
+    return line.removesuffix("\r")
 
 
 def ask_lines(prompt: str, commands: Collection[str] = ()) -> str | None:

@@ -226,6 +226,40 @@ def test_a_stepped_answer_is_judged_by_the_task_that_worded_it(
     assert nothing == {}
 
 
+def test_a_prompt_that_cannot_be_read_is_asked_for_again_on_a_terminal(
+    untrained_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(io, "StringIO", Terminal)
+    flags = ["--model", str(untrained_model), SHORT, "--step"]
+    found, read = play(monkeypatch, capsys, "x = \n2x = 6\ne\n", *flags)
+    assert "practicum: equation" in read
+    assert found["prompt"] == "solve: 2x=6\n"
+
+
+def test_the_answer_of_a_row_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "2+2?", "answer": "4"}\n')
+    (tmp_path / "pay.py").write_text("def pay(prompt, completion):\n    return 1.0\n")
+    flags = ["--data", str(tmp_path / "rows.jsonl"), "--reward", f"{tmp_path / 'pay.py'}:pay"]
+    assert "the row's answer: 4" in play(monkeypatch, capsys, "/gold\n", "--human", *flags)[1]
+    flags += ["--data.answer", "none"]
+    assert "rows.jsonl shows no right answers" in play(monkeypatch, capsys, "/gold\n", "--human", *flags)[1]
+
+
+def test_lines_of_a_file_from_windows_are_lines(
+    untrained_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    human, _ = play(monkeypatch, capsys, "answer: 1\r\n\r\n/quit\r\n", "--human")
+    assert [one["completion"] for one in human["answers"]] == ["answer: 1"]
+    model = ["--model", str(untrained_model), SHORT]
+    assert len(play(monkeypatch, capsys, "x = 2\r\n\r\nx = 3\r\n", *model)[0]["turns"]) == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -16,6 +16,7 @@ from practicum.ranges import Common, Range, Ranged
 from practicum.report.dashboard.discover import Library, RunState
 from practicum.report.dashboard.pages import state_json
 from practicum.report.dashboard.player import Player
+from practicum.report.dashboard.rankings import check_databases
 from practicum.report.dashboard.site import Site
 from practicum.report.words import duration, short
 
@@ -71,6 +72,7 @@ def dashboard(config: DashboardConfig) -> dict[str, Any]:
     """Serve until interrupted, or list the runs; the JSON of `practicum dashboard`."""
     if not config.runs.is_dir():
         raise InputError(f"{config.runs}: no such folder; give the one that holds the runs")
+    check_databases(config.database)
     library = Library(config.runs.resolve())
     if config.list:
         states = library.look().states

@@ -44,6 +44,17 @@ def databases(root: Path, given: Sequence[Path] = ()) -> list[Path]:
     return found[:MOST_DATABASES]
 
 
+def check_databases(paths: Sequence[Path]) -> None:
+    """Raise InputError for a file that is missing, or holds no rankings."""
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"--database {path}: no such file")
+        if _schema(path) is None:
+            raise InputError(
+                f"--database {path}: holds no rankings; expected a file that collect or rlhf made"
+            )
+
+
 def collected(path: Path, root: Path) -> list[Collected]:
     """The projects of a database, which is read only; empty for one that holds no rankings.
 

@@ -288,6 +288,8 @@ def test_runs_are_listed_in_the_terminal(root: Path, capsys: pytest.CaptureFixtu
         (["--host", "0.0.0.0"], "--names"),
         (["--port", "70000"], "port"),
         (["--list", "--port", "3"], "nothing is served"),
+        (["--database", "absent.sqlite"], "no such file"),
+        (["--database", __file__], "holds no rankings"),
     ],
 )
 def test_bad_settings_end_in_one_line(
