@@ -230,12 +230,14 @@ def _status(running: bool, problems: Sequence[str], summary: Mapping[str, Any]) 
 
 
 def _recipe(config: Mapping[str, Any]) -> str:
+    """What repeats have in common. Each may be paid by a reward model of its own seed."""
+    own = re.compile(rf"(seed[-_]?){re.escape(str(config.get('seed')))}(?![0-9])")
     same = {
         key: value
         for key, value in config.items()
         if key not in MAY_DIFFER and key.rpartition(".")[2] not in MAY_DIFFER
     }
-    return to_json(dict(sorted(same.items())))
+    return own.sub(r"\1#", to_json(dict(sorted(same.items()))))
 
 
 def _signature(folder: Path) -> Any:

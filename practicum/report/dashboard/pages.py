@@ -37,6 +37,8 @@ MOST_METRICS = 12
 """Metrics of one request for curves."""
 READING_SECONDS, LOOKING_SECONDS = 0.25, 0.1
 """How long one request reads on in the files it draws, and in those whose metrics it only names."""
+SHORT = 1 << 18
+"""Bytes of a file that a page reads as a whole."""
 MOST_WITH_FINDINGS = 100
 SORTS = {
     "newest": "newest first",
@@ -197,6 +199,7 @@ def run(request: Request, run: str) -> Response:
 def standing(request: Request, run: str) -> Response:
     """The parts of a run's page that change while it trains; nothing where they are as they were `seen`."""
     state = _state(request, run)
+    _read_on([site_of(request).shelf.series(state.path / "metrics.jsonl")], LOOKING_SECONDS)
     metrics, findings = len(_metrics(request, [state])), state.findings
     seen = _digest((state, metrics, findings))
     if request.query_params.get("seen") == seen:
@@ -205,10 +208,13 @@ def standing(request: Request, run: str) -> Response:
 
 
 def _metrics(request: Request, states: Sequence[RunState]) -> list[str]:
-    """Metrics of runs: those of rows through the files, and all others as far as these are read."""
+    """Metrics of runs: those of rows through the files, and all others as far as these are read.
+
+    Short files are read for it. Of long ones the page comes first, and rare metrics when they are read.
+    """
     paths = [state.path / "metrics.jsonl" for state in states]
     known = [site_of(request).shelf.series(path) for path in paths]
-    _read_on(known, LOOKING_SECONDS)
+    _read_on([one for one in known if size_of(one.path) <= SHORT], LOOKING_SECONDS)
     sampled = (name for path in paths for name in metric_names(path))
     return list(dict.fromkeys([*sampled, *(name for one in known for name in one.told())]))
 

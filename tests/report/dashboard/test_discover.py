@@ -55,6 +55,17 @@ def test_repeats_of_one_seed_are_apart_unless_their_names_agree(tmp_path: Path) 
     assert sorted(groups) == [["a/seed-0", "a/seed-1"], ["b/seed-0", "b/seed-1"], ["c"]]
 
 
+def test_repeats_may_be_paid_by_models_of_their_own_seeds(tmp_path: Path) -> None:
+    paid_by = 'reward_model = ["runs/seed-{}/reward-1"]\n'
+    for seed in (1, 12):
+        run = write_run(tmp_path / f"seed-{seed}", seed=seed, steps=2)
+        text = (run / "config.toml").read_text()
+        (run / "config.toml").write_text(paid_by.format(seed) + text)
+    assert [len(group) for group in grouped(Library(tmp_path).look().states)] == [2]
+    (run / "config.toml").write_text(paid_by.format(1) + text)
+    assert len(grouped(Library(tmp_path).look().states)) == 2
+
+
 def test_findings_are_told_with_their_samples(tmp_path: Path) -> None:
     library = Library(write_runs(tmp_path))
     found = library.state("alarmed").findings

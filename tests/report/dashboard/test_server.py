@@ -176,6 +176,12 @@ def test_rare_metrics_and_the_last_of_very_many_are_drawn(tmp_path: Path) -> Non
     assert [line["mean"] for line in found["lines"]] == [[1], [2.5]]
 
 
+def test_what_cannot_be_drawn_together_is_told(client: TestClient) -> None:
+    for names, told in ((["alarmed", "practice/seed-1"], False), (["alarmed", "empty"], True)):
+        page = client.get("/compare", params={"run": names, "together": "yes"}).text
+        assert ("No two of these runs differ in the seed alone" in page) is told
+
+
 def test_a_run_that_is_gone_leaves_the_others_to_compare(client: TestClient) -> None:
     page = client.get("/compare", params={"run": ["alarmed", "<gone>", "cut"]})
     assert (page.status_code, "Compare 2 runs" in page.text) == (200, True)
