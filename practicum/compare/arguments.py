@@ -27,6 +27,7 @@ DECIDED = {
     "algorithm": "name algorithms as recipes: practicum compare grpo rloo ...",
     "loss": "name losses as recipes: practicum compare dpo ipo ...",
     "dapo.most_completions": "--samples decides it",
+    "guard.fuzz": "it fuzzes no function: run practicum audit exploits once",
 }
 """Settings of rl and dpo that a comparison decides on, and what to do instead."""
 

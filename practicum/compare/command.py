@@ -13,9 +13,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from practicum.compare.checks import checked
 from practicum.compare.config import CompareConfig
 from practicum.compare.page import write
-from practicum.compare.plan import expanded, make_plan, read_plan, write_plan
+from practicum.compare.plan import check_against, expanded, make_plan, read_plan, write_plan
 from practicum.compare.pool import jobs_of, run_all
 from practicum.compare.results import results
 from practicum.compare.table import print_table
@@ -38,6 +39,8 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
     plan = read_plan(run_path) if resume and planned else make_plan(config, threads)
     if not planned:
         weight_count(config.model)
+        plan = checked(plan)
+    check_against(config.against, [member.name for member in plan.members])
     folder = Run.open(run_path, config, "compare", resume=resume)
     if not planned:
         write_plan(plan, run_path)

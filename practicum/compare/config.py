@@ -38,7 +38,8 @@ class CompareConfig(Ranged):
     """What is compared, as words of their own or after this flag: TOML files, names of `practicum
     algorithms`, packaged recipes (algorithms/dapo), `all` algorithms of practice, `offline` losses of dpo."""
     seeds: Common[tuple[Seed, ...]] = ()
-    """Seeds that every recipe runs with; at least two, for there to be a test."""
+    """Seeds that every recipe runs with; at least two, for there to be a test. --resume with those and others
+    adds the others."""
     samples: Common[NonNegativeInt] = 0
     """Completions that every recipe of practice samples; 0: as many as the first one's own settings make."""
     jobs: Common[Threads] = 0

@@ -25,6 +25,7 @@ from practicum.files import atomic_write, read_json, to_json, writing
 from practicum.model.sampling import DecodingSettings
 from practicum.reward.config import FunctionsConfig
 from practicum.starters import packaged
+from practicum.tasks.registry import stamped
 from practicum.training.algorithms import ALGORITHMS
 from practicum.training.dpo import DpoConfig
 from practicum.training.evaluate import EvalConfig
@@ -91,6 +92,7 @@ def make_plan(config: CompareConfig, threads: int) -> Plan:
     members = [member_of(source, config, groups, threads) for source in sources]
     online = [member for member in members if member.command == "rl"]
     check_one_task(online)
+    notes += [note for source in sources for note in left_out_of(source, config)]
     samples, members, told = at_one_budget(members, config.samples)
     examination, examined = examination_of(config, online, groups, threads)
     return Plan(members, examination, samples, [*notes, *told, *offline_notes(members), *examined])
@@ -198,8 +200,25 @@ def member_of(source: Source, config: CompareConfig, groups: Sequence[Sequence[s
     except InputError as error:
         raise InputError(f"recipe {source.name}: {error}") from error
     loop = replace(loaded.loop, threads=loaded.loop.threads or threads)
-    method = loaded.algorithm if source.command == "rl" else loaded.loss
-    return Member(source.name, source.command, method, replace(loaded, seed=config.seeds[0], loop=loop))
+    decided = {"seed": config.seeds[0], "loop": loop}
+    if source.command == "dpo":
+        return Member(source.name, "dpo", loaded.loss, replace(loaded, **decided))
+    # A task of the user's own whose file is edited midway would be another task for the runs that follow.
+    own = replace(loaded, task=stamped(loaded.task), **decided)
+    return Member(source.name, "rl", loaded.algorithm, own)
+
+
+def left_out_of(source: Source, config: CompareConfig) -> list[str]:
+    """What is to be said of what a file sets and the comparison decides on."""
+    if source.path is None:
+        return []
+    table = read_toml(source.path)
+    notes = []
+    if "seed" in table:
+        notes.append(f"{source.name} sets seed {table['seed']}: the comparison runs its own (--seeds)")
+    if table.get("model", str(config.model)) != str(config.model):
+        notes.append(f"{source.name} names the model {table['model']}: all begin with {config.model}")
+    return notes
 
 
 # ------------------------------------------------------------------------------------------- one task, budget
@@ -253,6 +272,11 @@ def _within(member: Member, samples: int) -> tuple[Member, list[str]]:
             "--samples, or fewer --prompts_per_step"
         )
     notes = []
+    if config.loop.steps not in (steps, RlConfig(config.model).loop.steps):
+        notes.append(
+            f"{member.name} is set to {config.loop.steps} iterations (loop.steps): the budget of {samples:,} "
+            f"completions makes it {steps}"
+        )
     config = replace(config, loop=replace(config.loop, steps=steps))
     if steps * per_step < samples:
         notes.append(
@@ -262,6 +286,8 @@ def _within(member: Member, samples: int) -> tuple[Member, list[str]]:
     algorithm = ALGORITHMS[config.algorithm]
     if algorithm.most_rounds(algorithm.settings(config)) > 1:
         section = algorithm.section or algorithm.name
+        if limit := algorithm.most_completions(algorithm.settings(config)):
+            notes.append(f"{member.name} sets most_completions {limit:,}: it ends at the budget instead")
         limited = replace(getattr(config, section), most_completions=samples)
         config = replace(config, **{section: limited})
         notes.append(
@@ -305,6 +331,7 @@ def examination_of(
     else:
         flags = [word for group in groups if _of_examination(group[0]) for word in group]
         base = load(RlConfig, None, [f"--model={config.model}", *flags])
+        base = replace(base, task=stamped(base.task))
     practised = [member.config for member in online] or [base]
     notes = []
     lengths = {one.sampling.max_new_tokens for one in practised}

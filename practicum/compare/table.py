@@ -85,8 +85,10 @@ def sentences(summary: Json) -> list[str]:
 def decided(summary: Json) -> str:
     """How many pairs the test decides."""
     pairs = summary["pairs"]
-    if not pairs:
+    if not pairs and len(summary["members"]) == 1:
         return "One recipe: there is nothing to compare it with."
+    if not pairs:
+        return "No two recipes that are to be compared have a run of the same seed: nothing is tested."
     untested = sum(pair["verdict"] == ONE_SEED for pair in pairs)
     if untested == len(pairs):
         return "One seed: nothing tells a difference between recipes from one between seeds."

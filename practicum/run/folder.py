@@ -66,10 +66,13 @@ ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "rewa
 """What the setting is called in a stage, in reward-model, and for the stages of rlhf."""
 GROWING = (STEPS, "epochs", "rounds")
 """What says how long a run is: steps, passes of a reward model over rankings, rounds of rlhf."""
-JOBS = "jobs"
-CHANGEABLE = (*GROWING, *ALLOW_DEAD, JOBS)
-"""Settings that a resumed run may be given anew: to be longer than before, to go on when dead, and how many
-runs of a comparison are at work at a time."""
+SEEDS = "seeds"
+"""The seeds of a comparison, to which others may be added."""
+COMPARING = (SEEDS, "jobs", "measure", "against")
+"""What changes no run of a comparison: which there are, how many are at work at a time, how they are read."""
+CHANGEABLE = (*GROWING, *ALLOW_DEAD, *COMPARING)
+"""Settings that a resumed run may be given anew: to be longer than before, to go on when dead, and what a
+comparison makes of its runs."""
 EARLIER = "remove its folder to fall back on an earlier checkpoint"
 
 
@@ -225,6 +228,12 @@ class Run:
             raise InputError(f"{steps[-1] / 'trainer.json'}: no such file; {EARLIER}")
         return Checkpoint(record["step"], steps[-1], record["state"])
 
+    def branched_at(self) -> int:
+        """The step of another run at which this one begins; -1 where it is no branch."""
+        path = self.path / "environment.json"
+        record = read_json(path, "remove it: resuming writes another") if path.exists() else {}
+        return int(record.get("branched_from", {}).get("step", -1))
+
     def steps(self) -> dict[int, Path]:
         """The folders of the whole checkpoints by their steps, the oldest first."""
         return {int(folder.name[5:]): folder for folder in self._steps()}
@@ -273,7 +282,7 @@ class Run:
         That may be settings of CHANGEABLE, the device, which is not listed, for a run goes on wherever it is
         resumed, and settings that are new since the run began: they are listed where they are at their
         defaults (None then), and told. Raises InputError for any other difference, naming the first key that
-        differs, and for fewer steps.
+        differs, for fewer steps and for a seed that is left out.
         """
         stored_path = self.path / "config.toml"
         if not stored_path.exists():
@@ -287,7 +296,8 @@ class Run:
             if key == DEVICE or then.get(key) == now.get(key):
                 continue
             changed[key] = (then.get(key), now.get(key))
-            if key not in CHANGEABLE or (key in GROWING and not now[key] > then[key]):
+            less = key == SEEDS and not set(then[key]) <= set(now[key])
+            if less or key not in CHANGEABLE or (key in GROWING and not now[key] > then[key]):
                 raise InputError(
                     f"{stored_path} was started with {key} = {then.get(key)!r}, now it is "
                     f"{now.get(key)!r}: resume with the stored config, or choose another --run"

@@ -195,27 +195,44 @@ class Preferences:
         return sum(len(self.sequences[row]) for row in rows)
 
 
-def train(config: DpoConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
-    """Learn from preferences and return the summary; the model is the run's newest checkpoint."""
+@dataclass(frozen=True)
+class Reading:
+    """What a run reads before it begins; no reference where the loss compares with none."""
+
+    policy: Policy
+    tokenizer: Tokenizer
+    reference: Policy | None
+    said: Said
+    data: Preferences
+    held_out: Preferences
+
+
+def read(config: DpoConfig) -> Reading:
+    """Read models and preferences. Raises InputError where they do not fit, or nothing is left to learn."""
     learned, examined = said_in(config)
-    device = chosen_device(config.device)
-    policy, tokenizer = load_policy(config.model, device, config.lora, config.seed)
-    dtype = compute_dtype(config.dtype, device)
+    policy, tokenizer = load_policy(config.model, chosen_device(config.device), config.lora, config.seed)
+    reference = reference_of(config, policy) if LOSSES[config.loss].reference else None
     data, held_out = (encoded(policy.spec, tokenizer, some, config) for some in (learned, examined))
     if not data.items:
         raise InputError(f"{', '.join(places_of(config))}: nothing to learn: no preference is left")
+    return Reading(policy, tokenizer, reference, learned, data, held_out)
+
+
+def train(config: DpoConfig, run_path: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Learn from preferences and return the summary; the model is the run's newest checkpoint."""
+    found = read(config)
+    policy, tokenizer, data, held_out = found.policy, found.tokenizer, found.data, found.held_out
     if data.labels and len({data.prompt_of(label.answer) for label in data.labels}) == 1:
         print(
             "practicum: all labels are of one prompt, so kto's estimate of the KL rests on answers to that "
             "prompt and not on answers to others",
             file=sys.stderr,
         )
-    keep = config.loop.keep_checkpoints
-    run = Run.open(run_path, config, "dpo", resume=resume, keep=keep, device=described(device))
+    keep, dtype = config.loop.keep_checkpoints, compute_dtype(config.dtype, policy.device)
+    run = Run.open(run_path, config, "dpo", resume=resume, keep=keep, device=described(policy.device))
     set_threads(config.loop.threads)
-    if LOSSES[config.loss].reference:
-        reference = reference_of(config, policy)
-        data, held_out = (with_reference(some, reference, config, dtype) for some in (data, held_out))
+    if found.reference is not None:
+        data, held_out = (with_reference(some, found.reference, config, dtype) for some in (data, held_out))
     optimizer = Optimizer(policy, config.optimizer, config.loop.steps)
     trainee = Trainee(policy, tokenizer, nn.ModuleDict(), optimizer)
 

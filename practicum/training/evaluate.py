@@ -87,14 +87,8 @@ class EvalConfig(Ranged):
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:
     """Examine a saved model; the JSON of `practicum eval`."""
-    policy, tokenizer = load_policy(config.model, told_device(config.device))
+    policy, tokenizer, task, reward = subject_of(config)
     set_threads(config.threads)
-    task = load_task_on(config.task, config.data, "examination")
-    if isinstance(task, TableTask):
-        task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
-        check_judged(task, config.reward.functions)
-    told = {"max_new_tokens": config.sampling.max_new_tokens}
-    reward = with_functions(config.reward, task, None, told, config.split)
     try:
         found, rows = examined(policy, tokenizer, task, config, reward)
     finally:
@@ -102,6 +96,17 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     if config.rows is not None:
         atomic_write(config.rows, "".join(to_json(row) + "\n" for row in rows))
     return {"model": str(config.model), **found}
+
+
+def subject_of(config: EvalConfig) -> tuple[Policy, Tokenizer, Task, Reward]:
+    """Who is examined, on what, and what pays. Raises InputError where they do not fit each other."""
+    policy, tokenizer = load_policy(config.model, told_device(config.device))
+    task = load_task_on(config.task, config.data, "examination")
+    if isinstance(task, TableTask):
+        task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
+        check_judged(task, config.reward.functions)
+    told = {"max_new_tokens": config.sampling.max_new_tokens}
+    return policy, tokenizer, task, with_functions(config.reward, task, None, told, config.split)
 
 
 def examine(

@@ -131,6 +131,11 @@ class Trainee:
             stored = tensors.get(name)
             if stored is None or stored.shape != own.shape:
                 found = "missing" if stored is None else f"of shape {list(stored.shape)}"
+                if stored is None and not any(key.startswith("heads.") for key in tensors):
+                    raise InputError(
+                        f"{folder / 'trainer.safetensors'}: holds no values, which ppo learns: begin a run "
+                        "of its own with --model and this checkpoint's folder"
+                    )
                 raise InputError(
                     f"{folder / 'trainer.safetensors'}: {name} is {found}, not {list(own.shape)}; {EARLIER}"
                 )
@@ -239,8 +244,10 @@ def run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]
 
 def _run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]:
     told: set[str] = set()
+    # What has nothing to keep before the first step finds nothing either when a run goes back to its start.
+    at_first = {observer.name: observer.state() for observer in stage.observers}
     while True:
-        position = _restored(stage)
+        position = _restored(stage, at_first)
         _note_arithmetic(stage, position.step)
         _note_extension(stage, position.step)
         _advance(stage, step, position, told)
@@ -257,8 +264,12 @@ def _run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any
     return {**last, "warnings": warnings}
 
 
-def _restored(stage: Stage) -> _Position:
-    """Stand at the newest checkpoint, or at the beginning."""
+def _restored(stage: Stage, at_first: Mapping[str, dict[str, Any]]) -> _Position:
+    """Stand at the newest checkpoint, or at the beginning.
+
+    `at_first` are the observers' states before any step. A checkpoint that a branch begins at may lack those
+    of observers that the branch has and the run before it had not: they begin there.
+    """
     checkpoint = stage.run.latest()
     if record := held_since(stage.run.path):
         for observer in stage.observers:
@@ -271,15 +282,21 @@ def _restored(stage: Stage) -> _Position:
     if "metrics" not in state:
         raise InputError(f"{path}: has no metrics; {EARLIER}")
     stage.trainee.restore(checkpoint.path, checkpoint.tensors())
-    verdicts = []
+    verdicts, new = [], []
+    of_another_run = checkpoint.step <= stage.run.branched_at()
     for observer in stage.observers:
         kept = state.get("observers", {}).get(observer.name, {})
-        if observer.state() and not kept:
+        if at_first[observer.name] and not kept and of_another_run:
+            kept = at_first[observer.name]
+            new.append(observer.name)
+        if at_first[observer.name] and not kept:
             raise InputError(
                 f"{path}: has no state of {observer.name}, as runs of earlier versions have not: choose "
                 "another --run, and start there from this checkpoint"
             )
         verdicts.append(observer.restore(kept, stage.run))
+    if new:
+        _say([f"practicum: {', '.join(new)}: begins at step {checkpoint.step}, as the run before had none"])
     pending = next((verdict for verdict in verdicts if verdict.ends), GO_ON)
     return _Position(checkpoint.step, state["metrics"], pending)
 

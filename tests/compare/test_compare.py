@@ -10,13 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from practicum import cli
+from practicum.compare.arguments import translated
+from practicum.compare.checks import checked
+from practicum.compare.config import CompareConfig
+from practicum.compare.plan import make_plan
 from practicum.compare.pool import Job, run_all
+from practicum.config import load
 
 SMALL = shlex.split(
     "--prompts_per_step 4 --group_size 2 --sampling.max_new_tokens 8 --loop.allow_dead "
@@ -99,10 +105,44 @@ def test_killed_at_any_moment_and_resumed_it_gives_the_same(
 def test_other_settings_do_not_resume(
     whole: Path, untrained_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["compare", "--run", str(whole), "--resume", "--seeds", "0", "5"]) == 2
-    assert "was started with seeds" in capsys.readouterr().err
+    before = (whole / "config.toml").read_bytes()
+    for words, told in (
+        (("--seeds", "0", "5"), "was started with seeds"),
+        (("--samples", "96"), "was started with samples"),
+        (("--examination.count", "5"), "was started with examination.count"),
+        (("--against", "rloo"), "no recipe is called 'rloo'"),
+    ):
+        assert cli.main(["compare", "--run", str(whole), "--resume", *words]) == 2
+        assert told in capsys.readouterr().err
     assert cli.main(command(whole, untrained_model, *WORDS)) == 2
     assert "is not empty" in capsys.readouterr().err
+    assert (whole / "config.toml").read_bytes() == before
+
+
+def test_seeds_are_added_and_runs_are_read_anew_where_a_comparison_is_resumed(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "more")
+    asked: list[str] = []
+
+    def made(folder: Path, jobs: Sequence[Job], at_a_time: int) -> dict[str, str]:
+        """The new runs are those of another seed, which are here at once."""
+        for job in jobs:
+            if not job.done(folder):
+                asked.append(job.title)
+                shutil.copytree(folder / job.name / "seed-0", job.place(folder))
+        return {}
+
+    monkeypatch.setattr("practicum.compare.command.run_all", made)
+    words = ["--seeds", "0", "1", "7", "--against", "grpo", "--measure", "reward"]
+    assert cli.main(["compare", "--run", str(run), "--resume", *words, "--json"]) == 0
+    assert asked == ["grpo seed 7", "dapo seed 7"]
+    summary = json.loads(capsys.readouterr().out)
+    assert [row["seeds"] for row in summary["members"]] == [[0, 1, 7], [0, 1, 7]]
+    assert (summary["measure"], summary["against"]) == ("reward", "grpo")
+    # They are there from now on, without being named again.
+    assert cli.main(["compare", "--run", str(run), "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seeds"] == [0, 1, 7]
 
 
 def test_a_failing_run_is_told_and_stops_no_other(
@@ -128,17 +168,44 @@ def test_a_failing_run_is_told_and_stops_no_other(
 def test_nothing_is_written_for_recipes_that_do_not_fit(
     tmp_path: Path, untrained_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = tmp_path / "none"
+    run, rows = tmp_path / "none", tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "1:", "chosen": "a", "rejected": "b"}\n', encoding="utf-8")
+    own = ["--data", str(rows)]
     for words, told in (
         (["nothing", "--seeds", "0"], "there is no 'nothing'"),
         (["grpo"], "no seeds"),
         (["--seeds", "0"], "nothing to compare"),
+        # What only a run would find: it would be one message a run, each after PyTorch was loaded anew.
+        (["grpo", "--seeds", "0", *own], "recipe grpo: rows.jsonl: rows do not judge answers"),
+        (["grpo", "--seeds", "0", *own, "--reward", str(tmp_path / "no.py:pay")], "no.py"),
+        (["grpo", "--seeds", "0", "--data", str(tmp_path / "no.jsonl")], "no.jsonl"),
+        (["grpo", "--seeds", "0", "--task", str(tmp_path / "no.py:Task")], "no.py"),
+        (["rloo", "grpo", "--seeds", "0", "--reward_model", str(tmp_path / "no")], "recipe rloo: "),
+        (["grpo", "dpo", "--seeds", "0", "--preferences", str(tmp_path / "no.jsonl")], "recipe dpo: "),
     ):
         assert cli.main(command(run, untrained_model, *words)) == 2
         error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("practicum: error: ")
         assert told in error
+        assert not run.exists()
     assert cli.main(command(run, tmp_path / "nowhere", "grpo", "--seeds", "0")) == 2
     assert not run.exists()
+
+
+def test_an_examination_on_rows_that_runs_learn_from_is_told(tmp_path: Path, untrained_model: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    lines = [
+        f'{{"prompt": "{number}", "answer": "1", "chosen": "1", "rejected": "2"}}\n' for number in range(12)
+    ]
+    rows.write_text("".join(lines), encoding="utf-8")
+
+    def notes(*words: str) -> str:
+        given = ["grpo", "dpo", "--data", str(rows), "--task", "gsm8k", *words, "--seeds", "0"]
+        flags = translated(["--model", str(untrained_model), *given, *SMALL])
+        return " ".join(checked(make_plan(load(CompareConfig, None, flags), 1)).notes)
+
+    assert "12 of the 12 problems of the examination are among the rows that runs learn from" in notes()
+    assert "learn from, so" not in notes("--data.test_share", "0.4")
 
 
 def test_no_process_is_left_when_it_is_interrupted(

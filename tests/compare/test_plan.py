@@ -124,6 +124,26 @@ def test_recipes_that_do_not_fit_are_named(words: list[str], told: str) -> None:
     assert told in str(caught.value)
 
 
+def test_what_a_recipe_says_and_the_comparison_decides_is_told(tmp_path: Path) -> None:
+    text = 'algorithm = "dapo"\nseed = 5\nmodel = "other"\n[loop]\nsteps = 9\n[dapo]\nmost_completions = 70\n'
+    plan = planned(recipe(tmp_path, "mine.toml", text), "grpo", "--samples", "512")
+    told = " ".join(plan.notes)
+    for words in ("sets seed 5", "names the model other", "is set to 9 iterations", "most_completions 70"):
+        assert words in told
+    # What it says of the budget, and nothing else sets.
+    assert not any("is set to" in note for note in planned(str(tmp_path / "mine.toml")).notes)
+    assert not any("grpo is set to" in note for note in plan.notes)
+    with pytest.raises(InputError, match="a comparison decides on it: it fuzzes no function"):
+        planned("grpo", "--guard.fuzz", "9")
+
+
+def test_a_task_of_ones_own_is_the_same_for_runs_that_follow_an_edit(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("one = 1\n", encoding="utf-8")
+    plan = planned("grpo", "--samples", "512", "--task", f"{tmp_path / 'mine.py'}:Mine")
+    assert plan.members[0].config.task.digest
+    assert plan.examination.task == plan.members[0].config.task
+
+
 def test_tasks_are_not_mixed(tmp_path: Path) -> None:
     joking = recipe(tmp_path, "joking.toml", 'task = "jokes"\n')
     harder = recipe(tmp_path, "harder.toml", "[task.equations.levels]\n2 = 1.0\n")

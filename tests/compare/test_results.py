@@ -19,7 +19,7 @@ from practicum.compare.page import render
 from practicum.compare.plan import START, Member, Plan
 from practicum.compare.results import common_ending, pass_rates, results, verdict_of, with_verdicts
 from practicum.compare.statistics import Difference
-from practicum.compare.table import print_table, sentences
+from practicum.compare.table import decided, print_table, sentences
 from practicum.errors import InputError
 from practicum.training.evaluate import EvalConfig, pass_at_k
 from practicum.training.rl import RlConfig
@@ -184,3 +184,8 @@ def test_curves_of_runs_that_sampled_more_in_some_steps_lie_at_their_completions
     assert curve["places"] == [512.0, 768.0]
     # The first run is half way from its step at 256 to that at 768.
     assert curve["runs"] == {"0": [0.5, 1.0], "1": [0.0, 1.0]}
+
+
+def test_recipes_without_a_seed_in_common_are_not_called_one_recipe() -> None:
+    assert decided({"pairs": [], "members": [{}]}).startswith("One recipe")
+    assert decided({"pairs": [], "members": [{}, {}]}).startswith("No two recipes")

@@ -141,3 +141,20 @@ def test_a_folder_may_have_an_at_sign_in_its_name(beginner: Path, tmp_path: Path
     assert find_origin(f"{odd}@3", "pretrain").step == 3
     with pytest.raises(InputError, match="no run's folder"):
         find_origin(f"{tmp_path}@3", "pretrain")
+
+
+def test_what_a_branch_has_besides_begins_there_and_values_are_not_made_up(
+    beginner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, branch = tmp_path / "run", tmp_path / "branch"
+    short = ["--loop.steps", "2", "--loop.checkpoint_every", "1"]
+    assert main([*STAGES["grpo"], *COMMON, *short, "--model", str(beginner), "--run", str(run)]) == 0
+    longer = ["rl", "--branch", f"{run}@1", "--loop.steps", "3", "--run", str(branch)]
+    assert main([*longer, "--algorithm", "ppo"]) == 2
+    assert "holds no values, which ppo learns: begin a run of its own with --model" in capsys.readouterr().err
+    assert not branch.exists()
+    assert main([*longer, "--update.kl.target", "0.5"]) == 0
+    assert "practicum: kl: begins at step 1, as the run before had none" in capsys.readouterr().err
+    # From there on it is kept, and gone on with.
+    assert main(["rl", "--run", str(branch), "--resume", "--loop.steps", "4"]) == 0
+    assert "begins at step" not in capsys.readouterr().err

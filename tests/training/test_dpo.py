@@ -321,11 +321,13 @@ def test_settings_of_other_losses_are_refused(flags: list[str], said: str) -> No
 def test_data_that_does_not_fit_the_loss_is_refused(
     untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    labels = write_labels(tmp_path / "labels.jsonl")
+    labels, pairs = write_labels(tmp_path / "labels.jsonl"), tmp_path / "pairs.jsonl"
+    pairs.write_text('{"prompt": "1", "chosen": "a", "rejected": "b"}\n' * 9, encoding="utf-8")
     for flags, said in (
         ([f"--data={labels}"], "use --loss kto"),
         ([f"--data={labels}", "--loss=kto", "--preferences=x"], "holds labels: drop --preferences"),
         ([], "nothing to learn from: give --preferences FILE or --data FILE"),
+        ([f"--data={pairs}", f"--reference={tmp_path / 'gone'}"], "gone: no model here"),
     ):
         code = cli.main(["dpo", f"--model={untrained_model}", f"--run={tmp_path / 'run'}", *flags])
         assert code == 2

@@ -110,6 +110,25 @@ def test_a_pinned_run_goes_on_from_the_trusted_step_with_every_observer_told(
     assert len((tmp_path / "run" / "untrusted" / "metrics.jsonl").read_text().splitlines()) == 5
 
 
+class Late(Asking):
+    """Has nothing to keep before the first step."""
+
+    def state(self) -> dict[str, Any]:
+        return super().state() if self.seen else {}
+
+    def restore(self, state: Mapping[str, Any], run: Run) -> Verdict:
+        self.seen = state.get("seen", 0)
+        return GO_ON
+
+
+def test_a_run_goes_back_to_its_start_beside_an_observer_that_kept_nothing_there(
+    make_trainee: Any, tmp_path: Path
+) -> None:
+    asking, late = Asking("guard", {5: Verdict(ends=True, back_to=0, pin={})}), Late("late")
+    assert run_steps(stage_of(tmp_path / "run", make_trainee, asking, late), step)["step"] == 8
+    assert asking.seen == late.seen == 8
+
+
 def test_a_run_of_an_earlier_version_without_an_observers_state_is_refused_in_one_line(
     make_trainee: Any, tmp_path: Path
 ) -> None:
