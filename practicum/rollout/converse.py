@@ -7,6 +7,7 @@ wrote is no choice of the policy: it is masked out, with log-probability 0.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,13 @@ def conversation_of(task: object, policy: Policy, settings: DecodingSettings) ->
     role = str(getattr(task, "reply_role", "user"))
     limits = settings.max_turns, settings.max_new_tokens, policy.spec.max_positions
     return Conversation(reply, *limits, role)
+
+
+def tell_unused_turns(task: object, settings: DecodingSettings) -> None:
+    """Say on stderr where the most turns of a conversation are given and the task replies to nothing."""
+    if settings.max_turns != DecodingSettings.max_turns and not hasattr(task, Converses.reply.__name__):
+        name = getattr(task, "name", "the task")
+        print(f"practicum: sampling.max_turns: {name} does not reply, so it has one turn", file=sys.stderr)
 
 
 def converse(

@@ -285,6 +285,9 @@ def said_in(config: DpoConfig) -> tuple[Said, Said]:
             raise InputError(f"{config.data.file} holds labels: drop --preferences and --control")
         learned, examined = split(*load_labels(config.data), config)
         return Said(labels=learned), Said(labels=examined)
+    if config.data.completion:
+        where = config.data.file or "--preferences"
+        raise InputError(f"data.completion: {where} holds no labels, which alone have one: drop it")
     rankings = read_rankings(config.preferences, config.project) if config.preferences else []
     test: list[Ranking] = []
     if config.data.file is not None:

@@ -27,7 +27,7 @@ from practicum.ranges import Common, Count, CountOrNone, Ranged, Seed, Threads
 from practicum.reward.config import FunctionsConfig
 from practicum.reward.function import close, with_functions
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.converse import conversation_of
+from practicum.rollout.converse import conversation_of, tell_unused_turns
 from practicum.rollout.fitting import fitted
 from practicum.rollout.samplers import make_sampler
 from practicum.run.progress import progress
@@ -105,6 +105,7 @@ def subject_of(config: EvalConfig) -> tuple[Policy, Tokenizer, Task, Reward]:
     if isinstance(task, TableTask):
         task = fitted(task, tokenizer, policy.spec.max_positions, config.data.longest_prompt)
         check_judged(task, config.reward.functions)
+    tell_unused_turns(task, config.sampling)
     told = {"max_new_tokens": config.sampling.max_new_tokens}
     return policy, tokenizer, task, with_functions(config.reward, task, None, told, config.split)
 

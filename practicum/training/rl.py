@@ -14,8 +14,10 @@ from practicum.guard.counted import Counted
 from practicum.guard.watch import Watch, ended_by_guard
 from practicum.model.device import described
 from practicum.reward.function import close
+from practicum.rollout.converse import tell_unused_turns
 from practicum.run.folder import Run
 from practicum.tasks.registry import stamped
+from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.answer_room import no_room
 from practicum.training.iteration import practise
 from practicum.training.loop import (
@@ -60,6 +62,9 @@ def train(
     set_threads(config.loop.threads)
     if cut := no_room(parts.task, parts.tokenizer, config.sampling.max_new_tokens, config.seed):
         print(f"practicum: {cut}", file=sys.stderr)
+    if idle := bounds_of_nothing(config):
+        print(f"practicum: {idle}", file=sys.stderr)
+    tell_unused_turns(parts.task, config.sampling)
     trainee = trainee_of(parts, config)
     shown: tuple[str, ...] = ("reward", "completion_tokens")
     if any(isinstance(observer, Counted) for observer in parts.observers):
@@ -81,6 +86,26 @@ def train(
     run.prune(config.loop.keep_checkpoints)
     run.finish(summary)
     return summary
+
+
+def bounds_of_nothing(config: RlConfig) -> str | None:
+    """What to say of bounds that are given, and that one update of a batch cannot come near.
+
+    The weights that learn are then those that sampled, so that every ratio is 1 but for rounding.
+    """
+    own, update = config.algorithm == "ppo", config.update
+    given = {
+        "update.clip_low": update.clip_low is not None,
+        "update.clip_high": update.clip_high is not None,
+        "ppo.value_clip": own and config.ppo.value_clip != PpoConfig.value_clip,
+    }
+    names = [name for name, chosen in given.items() if chosen]
+    if not names or update.epochs * update.minibatches > 1:
+        return None
+    return (
+        f"{' and '.join(names)}: nothing reaches the bound, for one update is made of a batch, by the very "
+        "weights that sampled it: raise update.epochs or update.minibatches"
+    )
 
 
 def trainee_of(parts: Parts, config: RlConfig) -> Trainee:

@@ -104,6 +104,9 @@ class PracticeSettings(Ranged):
         for name in ("clip_low", "clip_high"):
             if getattr(chosen, name) is None:
                 idle[f"update.{name}"] = f"the loss of {self.algorithm} has no such bound: drop it"
+        if "teacher" in chosen.needs:
+            why = f"{self.algorithm} learns from its teacher, whatever is paid: drop it"
+            idle |= dict.fromkeys(("reward.budgets", "reward.shares"), why)
         if not self.reward.functions:
             idle["guard.fuzz"] = "no function pays: give one with --reward"
         if not self.guard.countable(self.own_reward or bool(self.reward.functions)):
@@ -207,6 +210,8 @@ class RlConfig(PracticeSettings):
     def without_effect(self) -> Mapping[str, str]:
         """What needs a reward model or a KL, where there is none, and what task or rows leave out."""
         idle = dict(super().without_effect()) | without_effect(self.task, self.data, "practice")
+        if "teacher" in ALGORITHMS[self.algorithm].needs:
+            idle["control"] = f"{self.algorithm} learns from its teacher, whatever is paid: drop it"
         if self.control != "none":
             idle["guard.fuzz"] = f"control {self.control} pays in place of the function"
         if self.reward_model:

@@ -21,7 +21,7 @@ from practicum.ranges import Common, Count, Ranged, Seed
 from practicum.reward.config import FunctionsConfig
 from practicum.reward.function import close, with_functions
 from practicum.rollout.collect import ScoredRollout, collect
-from practicum.rollout.converse import conversation_of
+from practicum.rollout.converse import conversation_of, tell_unused_turns
 from practicum.rollout.fitting import fitted
 from practicum.rollout.sampler import scattered
 from practicum.rollout.samplers import make_sampler
@@ -89,6 +89,7 @@ def sample(config: SampleConfig) -> dict[str, Any]:
     task, prompts = asked(config, tokenizer, policy.spec.max_positions)
     told = {"max_new_tokens": config.sampling.max_new_tokens}
     sampler = make_sampler(policy, config.sampling)
+    tell_unused_turns(task, config.sampling)
     conversation = conversation_of(task, policy, config.sampling)
     judge = with_functions(config.reward, task, None, told, first=prompts[0])
     try:

@@ -17,10 +17,10 @@ from practicum.errors import InputError
 from practicum.guard.controllers import KLConfig, KLPenalty
 from practicum.model.decoder import Decoder
 from practicum.model.native import load
-from practicum.model.sampling import SamplingConfig
+from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.model.tokenizer import Chat, encode_prompts, set_chat, train_tokenizer
 from practicum.rollout.collect import ScoredRollout, collect, to_rollout
-from practicum.rollout.converse import Conversation, Frame, conversation_of
+from practicum.rollout.converse import Conversation, Frame, conversation_of, tell_unused_turns
 from practicum.rollout.native import NativeSampler
 from practicum.rollout.sampler import Completion, Sampler
 from practicum.rollout.torch import TorchSampler
@@ -263,3 +263,12 @@ def test_the_reward_of_ppo_comes_with_the_last_chosen_token(tokenizer: Tokenizer
     config = ppo.PpoConfig(discount=0.5, gae_lambda=1.0, whiten_advantages=False)
     found = ppo.credit(scored, Signals(KLPenalty(), None, torch.zeros(1, 6)), config).advantages_BT
     assert found.tolist() == [[0.75, 1.5, 0.0, 0.0, 3.0, 0.0]]
+
+
+def test_turns_that_a_task_does_not_take_are_told(
+    letter_task: LetterTask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_unused_turns(letter_task, DecodingSettings())
+    assert not capsys.readouterr().err
+    tell_unused_turns(letter_task, DecodingSettings(max_turns=3))
+    assert "sampling.max_turns: letter does not reply" in capsys.readouterr().err

@@ -32,6 +32,7 @@ from practicum.training.algorithms import ALGORITHMS, Name
 from practicum.training.algorithms.algorithm import Signals
 from practicum.training.algorithms.dapo import DapoConfig
 from practicum.training.algorithms.gfpo import GfpoConfig
+from practicum.training.algorithms.ppo import PpoConfig
 from practicum.training.iteration import gathered, practise
 from practicum.training.objectives import (
     best_of_groups,
@@ -42,7 +43,7 @@ from practicum.training.objectives import (
     untied,
 )
 from practicum.training.preference_losses import LOSSES
-from practicum.training.rl import RlConfig
+from practicum.training.rl import RlConfig, bounds_of_nothing
 from practicum.training.update import Step, UpdateConfig, _one_update, token_losses
 from practicum.types import Prompt, Score
 from tests.tiny import LetterTask, parts_of, tiny_trainee
@@ -645,6 +646,25 @@ def test_what_is_given_of_a_kl_changes_that_alone(
     config = RlConfig(Path("m"), algorithm=name, reference=Path("t"), update=UpdateConfig(kl=given))
     assert config.kl == expected
     assert Step(config.update, config.sampling, torch.float32, None, ALGORITHMS[name]).kl == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "update", "said"),
+    [
+        ("group", UpdateConfig(clip_high=0.1), "update.clip_high: nothing reaches the bound"),
+        ("gspo", UpdateConfig(clip_low=0.1, clip_high=0.1), "update.clip_low and update.clip_high: "),
+        ("ppo", UpdateConfig(), "ppo.value_clip: "),
+        ("grpo", UpdateConfig(), None),
+    ],
+)
+def test_a_bound_that_one_update_a_batch_cannot_reach_is_told(
+    name: Name, update: UpdateConfig, said: str | None
+) -> None:
+    config = RlConfig(Path("m"), algorithm=name, update=update, ppo=PpoConfig(value_clip=0.1))
+    told = bounds_of_nothing(config)
+    assert said in told if said and told else told == said
+    again = replace(config, update=replace(config.update, minibatches=2))
+    assert bounds_of_nothing(again) is None
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

@@ -327,6 +327,7 @@ def test_data_that_does_not_fit_the_loss_is_refused(
         ([f"--data={labels}"], "use --loss kto"),
         ([f"--data={labels}", "--loss=kto", "--preferences=x"], "holds labels: drop --preferences"),
         ([], "nothing to learn from: give --preferences FILE or --data FILE"),
+        ([f"--data={pairs}", "--loss=kto", "--data.completion=chosen"], "holds no labels"),
         ([f"--data={pairs}", f"--reference={tmp_path / 'gone'}"], "gone: no model here"),
     ):
         code = cli.main(["dpo", f"--model={untrained_model}", f"--run={tmp_path / 'run'}", *flags])

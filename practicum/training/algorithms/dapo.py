@@ -9,6 +9,7 @@ budget. The paper's overlong filtering (section 3.4), which leaves cut answers o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -34,6 +35,14 @@ class DapoConfig(Ranged, section="dapo"):
     most_completions: NonNegativeInt = 0
     """Completions sampled in the whole run, at most: it ends before a step that would go beyond, whatever
     steps are left. 0 for no limit."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Of share and price the other one, where one of them is 0."""
+        if not self.overlong_share:
+            return {"overlong_price": "no length is overlong (dapo.overlong_share 0)"}
+        return (
+            {} if self.overlong_price else {"overlong_share": "length costs nothing (dapo.overlong_price 0)"}
+        )
 
 
 def keep(batch: ScoredRollout, config: DapoConfig) -> Tensor:

@@ -8,6 +8,7 @@ default here is wider above (`--update.clip_high 0.2` is the paper's).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +44,10 @@ class PpoConfig(Ranged, section="ppo"):
     critic: Literal["head", "reward_model"] = "head"
     """head predicts values from the policy's hidden states; reward_model is a separate network that starts as
     a copy of the (first) reward model."""
+
+    def without_effect(self) -> Mapping[str, str]:
+        """How values may move, where they learn nothing."""
+        return {} if self.value_weight else {"value_clip": "values learn nothing (ppo.value_weight 0)"}
 
 
 def credit(batch: ScoredRollout, signals: Signals, config: PpoConfig) -> Experience:
