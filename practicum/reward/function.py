@@ -466,9 +466,12 @@ def with_functions(
     """Who pays: the functions that the settings list, with the task's own judgement beside them; else that.
 
     `reward` judges in place of the task. A task of plain rows has a `judge`, which may be none. Functions are
-    tried on the prompt `first`, else on one of the task's `split`.
+    tried on the prompt `first`, else on one of the task's `split`. Raises InputError for a weight of the
+    task's judgement where there is none.
     """
     judge: Reward | None = reward or getattr(task, "judge", task)
+    if judge is None and config.weights.get("task"):
+        raise InputError(f"reward.weights.task: {task.name} holds rows, which judge no answer: drop it")
     if not config.functions:
         return reward or task
     found = FunctionReward(config, judge, options)

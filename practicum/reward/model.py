@@ -407,6 +407,12 @@ def _reading(
             raise InputError(
                 f"{folder}/config.json: practicum.format is {kind!r}; expected {', '.join(get_args(Format))}"
             )
+        if reward_format not in ("auto", kind):
+            print(
+                f"practicum: {folder}: records that it reads as {kind}, so reward_format {reward_format} "
+                "changes nothing",
+                file=sys.stderr,
+            )
         if kind == "completion":
             return OWN_READING
         return Reading(kind, str(recorded.get("end", "")), stored.get("pad_token_id"))

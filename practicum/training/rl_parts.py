@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -96,6 +97,7 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
     reward_models = [
         load_reward_model(path, dtype, config.reward_format, device) for path in config.reward_model
     ]
+    tell_one_member(config, reward_models)
     anchor = config.reference or config.model
     reference, its_tokenizer = load_policy(anchor, device) if config.measures_kl else (None, tokenizer)
     algorithm = ALGORITHMS[config.algorithm]
@@ -121,6 +123,17 @@ def build(config: RlConfig, *, task: Task | None = None, reward: Reward | None =
         load_potential(config.ppo.potential) if config.ppo.potential else None,
         curriculum,
     )
+
+
+def tell_one_member(config: RlConfig, reward_models: Sequence[RewardModel]) -> None:
+    """Say on stderr where one member alone is combined in a way of several."""
+    members = sum(len(model.calibration.mean) for model in reward_models)
+    if members == 1 and config.reward.ensemble != "mean":
+        print(
+            f"practicum: reward.ensemble {config.reward.ensemble}: the reward model is one member, with "
+            "nothing to be combined with: give several --reward_model, or one of several heads",
+            file=sys.stderr,
+        )
 
 
 def check_paid(config: RlConfig, reward: Reward | None) -> None:

@@ -217,7 +217,8 @@ class RlConfig(PracticeSettings):
         if self.reward_model:
             idle["guard.rewards"] = "a reward model pays, and beside one the signals are always watched"
         else:
-            learned = ("reward.ensemble", "reward.variance_weight", "reward.scale", "reward_format")
+            names = ("ensemble", "variance_weight", "scale", "weights.reward_model")
+            learned = ("reward_format", *(f"reward.{name}" for name in names))
             idle |= dict.fromkeys(learned, "no reward model pays: give one with --reward_model")
             signals = [f"guard.{one.name}" for one in fields(GuardConfig)]
             if self.guard.rewards == "learned":

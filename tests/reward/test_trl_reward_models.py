@@ -212,6 +212,8 @@ def test_which_way_a_model_of_another_trainer_is_read_is_told(
     model = tiny(load_tokenizer(folder))
     save_reward_model(model.decoder, model.tokenizer, model.head, model.calibration, tmp_path / "ours")
     assert load_reward_model(tmp_path / "ours", torch.float32, "chat").reading.format == "completion"
+    assert "records that it reads as completion, so reward_format chat" in capsys.readouterr().err
+    assert load_reward_model(tmp_path / "ours", torch.float32).reading.format == "completion"
     assert capsys.readouterr().err == "", "a model of ours says itself how it reads"
     config = tmp_path / "ours" / "config.json"
     stored = json.loads(config.read_text())

@@ -21,6 +21,7 @@ from practicum.model.policy import load_policy
 from practicum.model.sampling import DecodingSettings, SamplingConfig
 from practicum.model.tokenizer import Chat, encode_prompts, set_chat, train_tokenizer
 from practicum.preferences.rankings import Judged, by_prompt
+from practicum.reward.parts import RewardConfig
 from practicum.tasks.table import load_table
 from practicum.training import dpo, evaluate, reward_model, rl, sft
 from practicum.training.dpo import DpoConfig
@@ -91,6 +92,11 @@ def test_rows_are_practised_pass_after_pass_by_a_reward(model: Path, tmp_path: P
     )
     with pytest.raises(InputError, match=r"f\.jsonl: rows do not judge answers: give --reward"):
         rl.build(config)
+    weighted = replace(config, reward_model=(tmp_path,), reward=RewardConfig({"task": 1.0}))
+    with pytest.raises(
+        InputError, match=r"reward\.weights\.task: f\.jsonl holds rows, which judge no answer"
+    ):
+        rl.build(weighted)
     reward = Echoes()
     summary = rl.train(config, tmp_path / "run", parts=rl.build(config, reward=reward))
     assert summary["task"] == "f.jsonl"

@@ -57,7 +57,7 @@ from practicum.training.loop import LoopConfig, Trainee, sampling_seed
 from practicum.training.objectives import explained_variance
 from practicum.training.optimizer import Optimizer, OptimizerConfig
 from practicum.training.rl import RlConfig
-from practicum.training.rl_parts import check_paid, make_heads
+from practicum.training.rl_parts import check_paid, make_heads, tell_one_member
 from practicum.training.sft import imitate
 from practicum.training.update import ScoreSettings, Step, UpdateConfig, _one_update, score_tokens
 from practicum.types import Demonstration, Prompt, Score
@@ -338,6 +338,18 @@ def test_members_are_put_together_as_asked() -> None:
     assert combined(members_BM, RewardConfig(ensemble="min")).tolist() == [1.0, 2.0]
     doubtful = RewardConfig(ensemble="mean_minus_variance", variance_weight=0.5)
     assert combined(members_BM, doubtful).tolist() == [1.5, 2.0]
+
+
+def test_one_member_that_is_combined_with_none_is_told(
+    make_trainee: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = RlConfig(Path("m"), reward_model=(Path("r"),), reward=RewardConfig(ensemble="min"))
+    model = reward_model(make_trainee(), kind=LikesA)
+    tell_one_member(config, [model, model])
+    tell_one_member(replace(config, reward=RewardConfig()), [model])
+    assert not capsys.readouterr().err
+    tell_one_member(config, [model])
+    assert "reward.ensemble min: the reward model is one member" in capsys.readouterr().err
 
 
 def test_every_head_of_every_model_is_a_member_and_scaling_divides_by_the_deviation(
