@@ -145,7 +145,7 @@ def _train(
         return _dry_run(name, config_class, getattr(stage, function), options)
     run_path = options.run or Path("runs") / f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     origin = _origin(name, options)
-    config = _run_settings(config_class, options, run_path, origin.config if origin else None)
+    config = _run_settings(name, config_class, options, run_path, origin.config if origin else None)
     goes_on = options.resume or origin is not None
     for look in [] if goes_on else _first_looks(name, config):
         print(f"practicum: {_one_line(look.sentence)}", file=sys.stderr)
@@ -184,7 +184,9 @@ def _origin(name: str, options: Arguments) -> Origin | None:
     return find_origin(options.branch, name)
 
 
-def _run_settings(config_class: type[Any], options: Arguments, run_path: Path, given: Path | None) -> Any:
+def _run_settings(
+    name: str, config_class: type[Any], options: Arguments, run_path: Path, given: Path | None
+) -> Any:
     """The settings of a run that is begun, resumed or branched, where `given` has them."""
     from practicum.config import load
     from practicum.run.progress import never_silent
@@ -198,6 +200,7 @@ def _run_settings(config_class: type[Any], options: Arguments, run_path: Path, g
                 f"{run_path} holds no run to resume (no config.toml): drop --resume to start one"
             )
         config_path = stored
+        _check_made_by(name, run_path)
     try:
         with never_silent("reading the settings"):
             return load(config_class, config_path, options.settings)
@@ -206,6 +209,19 @@ def _run_settings(config_class: type[Any], options: Arguments, run_path: Path, g
             raise
         # What is missing here is missing in the run's own file.
         raise InputError(f"{stored}: {error}") from error
+
+
+def _check_made_by(name: str, run_path: Path) -> None:
+    """Raise InputError for a run that another command began, whose settings are others."""
+    from practicum.files import read_json
+    from practicum.run.branch import BRANCHING
+
+    record = run_path / "environment.json"
+    made_by = read_json(record, "restore it").get("command", name) if record.is_file() else name
+    if made_by != name and made_by in (*BRANCHING, "rlhf", "demo", "compare"):
+        raise InputError(
+            f"{run_path} holds a run of {made_by}: practicum {made_by} --run {run_path} --resume continues it"
+        )
 
 
 def _first_looks(name: str, config: Any) -> Sequence[Any]:

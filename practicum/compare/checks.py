@@ -70,7 +70,10 @@ def learned_from(member: Member) -> set[str]:
 
 def shared_with(examination: EvalConfig, learned: set[str]) -> list[str]:
     """What to say where the problems of the examination are among the prompts that runs learn from."""
-    _, _, task, reward = subject_of(examination)
+    try:
+        _, _, task, reward = subject_of(examination)
+    except InputError as error:
+        raise InputError(f"examination, the same for all: {error}") from error
     close(reward)
     prompts = task.prompts(examination.split, examination.count, examination.seed)
     asked = {prompt.text for prompt in prompts}

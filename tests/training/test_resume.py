@@ -189,3 +189,11 @@ def test_a_folder_that_holds_a_run_is_named_before_what_else_is_missing(
         assert main([*command, "--run", str(beginner)]) == 2
         assert "is not empty: pass --resume to continue it, or another --run" in capsys.readouterr().err
     assert sorted(path.name for path in beginner.iterdir()) == before
+
+
+def test_a_run_that_another_command_began_is_named(
+    beginner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("rl", "compare"):
+        assert main([command, "--run", str(beginner), "--resume"]) == 2
+        assert f"{beginner} holds a run of pretrain: practicum pretrain --run" in capsys.readouterr().err
