@@ -244,6 +244,11 @@ def run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]
 
 def _run_steps(stage: Stage, step: Callable[[int], StepResult]) -> dict[str, Any]:
     told: set[str] = set()
+    branched_at = stage.run.branched_at()
+    if branched_at >= stage.config.steps:
+        raise InputError(
+            f"the branch begins at step {branched_at}, and the run has {stage.config.steps} steps: give more"
+        )
     # What has nothing to keep before the first step finds nothing either when a run goes back to its start.
     at_first = {observer.name: observer.state() for observer in stage.observers}
     while True:
@@ -442,12 +447,14 @@ def _note_extension(stage: Stage, first: int) -> None:
         return
     line = f"practicum: {stage.run.path} goes on to {steps} steps instead of {before}"
     settings = optimizer.config
-    if settings.final_share < 1:
-        warmup, share = settings.warmup_steps, settings.final_share
-        last, now = (
-            warmup_cosine(first - 1, before, warmup, share),
-            warmup_cosine(first, steps, warmup, share),
-        )
+    # The rate goes by updates, of which a step of practice may make several.
+    each = max(1, optimizer.steps // steps)
+    last, planned, now = (
+        warmup_cosine(update, whole * each, settings.warmup_steps, settings.final_share)
+        for update, whole in ((first * each - 1, before), (first * each - 1, steps), (first * each, steps))
+    )
+    # While it warms up, and where it does not fall, a rate is the same however long the run is to be.
+    if last != planned:
         line += (
             f". Its learning rate falls with the steps: it was {settings.learning_rate * last:.3g} at step "
             f"{first} and is {settings.learning_rate * now:.3g} from here, as in a run of {steps}, so the "

@@ -23,7 +23,7 @@ from practicum.guard.controllers import (
 )
 from practicum.guard.observer import GO_ON, Adjustments, Quiet, StepResult, Verdict, adjustments
 from practicum.run.folder import Run
-from practicum.training.loop import LoopConfig, Stage, run_steps
+from practicum.training.loop import LoopConfig, Stage, _note_extension, run_steps
 from practicum.training.optimizer import OptimizerConfig
 
 
@@ -138,6 +138,14 @@ def test_a_run_of_an_earlier_version_without_an_observers_state_is_refused_in_on
         run_steps(stage, step)
 
 
+def test_a_branch_that_has_no_step_to_make_is_refused(make_trainee: Any, tmp_path: Path) -> None:
+    stage = stage_of(tmp_path / "run", make_trainee)
+    record = tmp_path / "run" / "environment.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"branched_from": {"step": 8}}))
+    with pytest.raises(InputError, match="the branch begins at step 8, and the run has 8 steps"):
+        run_steps(stage, step)
+
+
 @pytest.mark.parametrize("trusted", [0, 2, 4])
 @pytest.mark.parametrize("algorithm", ["adamw", "muon"])
 def test_going_back_takes_weights_and_moments_back_too(
@@ -221,3 +229,21 @@ def test_of_several_limits_to_rounds_the_least_holds() -> None:
     assert adjustments([], 1).rounds is None
     limits = [CompletionLimit(30, 10), CompletionLimit(20, 10)]
     assert adjustments(limits, 1).rounds == 2
+
+
+@pytest.mark.parametrize(
+    ("warmup", "each", "told"), [(4, 1, False), (4, 2, True), (8, 2, False), (0, 1, True)]
+)
+def test_the_rate_of_an_extended_run_is_told_by_its_updates(
+    warmup: int, each: int, told: bool, make_trainee: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four steps of eight are made, each of one update or two."""
+    settings = OptimizerConfig(warmup_steps=warmup)
+    stage = stage_of(tmp_path / "run", make_trainee)
+    stage = replace(
+        stage,
+        run=replace(stage.run, extended_from=4),
+        trainee=make_trainee(optimizer=settings, steps=8 * each),
+    )
+    _note_extension(stage, 4)
+    assert ("learning rate" in capsys.readouterr().err) == told

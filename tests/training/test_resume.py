@@ -176,6 +176,11 @@ def test_a_rate_that_falls_is_told_where_a_run_is_extended_and_fewer_steps_are_r
     for change in (("--loop.steps", "6"), ("--seed", "6")):
         assert main([*again, *change]) == 2
         assert f"was started with {change[0][2:]} = " in capsys.readouterr().err
+    # While it warms up, the rate is that of any run.
+    warming = [*command[:-1], str(tmp_path / "warming"), "--optimizer.warmup_steps", "9"]
+    assert main([*warming, "--loop.steps", "4"]) == 0
+    assert main(["sft", "--run", str(tmp_path / "warming"), "--resume", "--loop.steps", "8"]) == 0
+    assert "learning rate" not in capsys.readouterr().err
     # As it stands, the run is over: nothing more is done and nothing is said.
     assert main(again) == 0
     assert "goes on to" not in capsys.readouterr().err
