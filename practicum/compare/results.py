@@ -80,6 +80,7 @@ def results(folder: Path, plan: Plan, config: CompareConfig, failed: Mapping[str
     found = [_member_row(one, whole[one.member.name], folder, measure) for one in present]
     if start is not None:
         add_gains(found, whole, start)
+    notes += [note for one in present for note in gone_on_with(one)]
     notes += endings_told(found)
     pairs = pairs_of(shape, scored, config.against)
     add_places(found, pairs, config.against)
@@ -107,6 +108,17 @@ def examined_runs(folder: Path, member: Member, seeds: Sequence[int]) -> Examine
             read_json(place / EXAMINATION, AGAIN)
             rows[seed], costs[seed] = read_rows(place / ANSWERS), cost_of(place, member)
     return Examined(member, rows, costs)
+
+
+def gone_on_with(one: Examined) -> list[str]:
+    """What to say of runs that somebody has continued: they are no longer of the budget of the others."""
+    longer = [str(seed) for seed, cost in one.costs.items() if cost["steps"] > one.member.steps]
+    if not longer:
+        return []
+    return [
+        f"{one.member.name} seed {', '.join(longer)} was continued beyond its {one.member.steps:,} steps: "
+        "its costs and curve are those of more than the budget, and so is what was examined after that"
+    ]
 
 
 def cost_of(place: Path, member: Member) -> Json:

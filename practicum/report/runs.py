@@ -123,6 +123,11 @@ def read_run(path: Path) -> ReportedRun:
 def _read_stage(path: Path, name: str = "") -> StageRun:
     """A stage's folder; `name` is given for the stages of a demo, which have an examination."""
     environment = read_object(path / "environment.json", "give the --run of a finished training command")
+    if environment.get("command") == "compare":
+        raise InputError(
+            f"{path} is a comparison: practicum compare --run {path} --resume writes its page, "
+            f"{path / 'report.html'}; give its runs, as {path}/NAME/seed-0"
+        )
     summary = read_object(path / "summary.json") if name or (path / "summary.json").exists() else {}
     metrics = read_rows(path / "metrics.jsonl")
     for line, row in enumerate(metrics, 1):

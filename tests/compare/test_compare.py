@@ -71,6 +71,8 @@ def test_a_comparison_is_ordinary_runs_a_summary_and_a_page(
     page = (whole / "report.html").read_text(encoding="utf-8")
     assert "grpo" in page
     assert "http" not in page.replace("http-equiv", "")
+    assert cli.main(["report", str(whole)]) == 2
+    assert f"{whole} is a comparison: practicum compare --run" in capsys.readouterr().err
     # Each run is one that `practicum rl` makes, and can go on with.
     longer = shutil.copytree(whole / "grpo" / "seed-1", whole.parent / "longer")
     assert cli.main(["rl", "--run", str(longer), "--resume", "--loop.steps", "7", "--json"]) == 0

@@ -17,7 +17,15 @@ from practicum.compare.curves import curve_of
 from practicum.compare.member import ANSWERS, EXAMINATION, run_folder
 from practicum.compare.page import render
 from practicum.compare.plan import START, Member, Plan
-from practicum.compare.results import common_ending, pass_rates, results, verdict_of, with_verdicts
+from practicum.compare.results import (
+    Examined,
+    common_ending,
+    gone_on_with,
+    pass_rates,
+    results,
+    verdict_of,
+    with_verdicts,
+)
 from practicum.compare.statistics import Difference
 from practicum.compare.table import decided, print_table, sentences
 from practicum.errors import InputError
@@ -90,6 +98,14 @@ def test_a_clear_difference_is_told_and_a_small_one_is_noise(tmp_path: Path) -> 
     assert page.count("<figure>") == 1 + 3
     assert "a note" in page
     assert "decides 2 of 3 pairs" in " ".join(page.split())
+
+
+def test_runs_that_somebody_continued_are_told() -> None:
+    mine = member("grpo")
+    costs = {seed: {"steps": steps} for seed, steps in ((0, mine.steps), (3, mine.steps + 1), (4, 1))}
+    (note,) = gone_on_with(Examined(mine, {}, costs))
+    assert "grpo seed 3 was continued beyond its 120 steps" in note
+    assert not gone_on_with(Examined(mine, {}, {0: costs[0]}))
 
 
 def test_fewer_tests_are_made_against_one_recipe(tmp_path: Path) -> None:
