@@ -66,6 +66,11 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("newcomer-*", GOAL, []),
     ("counted-*", GOAL, [0]),
     ("pairs-count", GOAL, [0]),
+    (
+        "pairs-area-*",
+        "better than chance; made of the direction watched after the runs: random signs leave half",
+        [0],
+    ),
     ("pairs-*", "better than chance, or than half: chosen with the study, before it was run", [0]),
     ("best-of-n-curve-*", ABOUT, None),
     ("best-of-n-*", ZERO, None),

@@ -30,7 +30,7 @@ from practicum.guard.guard import GuardConfig, reading, replay
 from practicum.guard.signals import DIRECTIONS
 from practicum.stats import Floats, exact_share
 from studies.bugs import cases, practised
-from studies.claim import PERCENT, noted, share, single
+from studies.claim import PERCENT, census, noted, share, single
 from studies.common import note_machine, record, say, study_main
 from studies.counted import BY_TRUTH, LAST, ROUND, told_of
 from studies.counted import StudyConfig as CountedConfig
@@ -255,7 +255,7 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
         raise InputError("pairs: fewer than two pairs have one proxy curve, so nothing can be compared")
     many = f"{count} pairs of one proxy curve"
     text = "Pairs of a gamed and a legitimate run with one proxy curve"
-    made = [single("pairs-count", text, count, "pairs", "at least 30") | {"seeds": seeds}]
+    made = [census(single("pairs-count", text, count, "pairs", "at least 30")) | {"seeds": seeds}]
     made += [area_claim(name, kinds, many, seeds) for name, kinds in results["areas"].items()]
     for name, groups in results["alarms"].items():
         key = "-".join(name.replace(",", "").replace("'", "").split())
@@ -267,17 +267,22 @@ def claims(results: Mapping[str, Any]) -> list[Claim]:
 
 
 def area_claim(name: str, kinds: Mapping[str, Mapping[str, float]], many: str, seeds: Sequence[int]) -> Claim:
-    """A signal's area with signs shuffled; the other two are noted."""
-    words, one = name.replace("_", " "), kinds["shuffled"]
-    text = f"Area under the ROC of the change of {words}, signs shuffled ({many})"
+    """A signal's area in its direction. What is left without one is noted: of its size, and of random signs,
+    which by construction is half."""
+    words, one = name.replace("_", " "), kinds["directed"]
+    text = f"Area under the ROC of the change of {words}, in the direction that is watched ({many})"
     found = single(f"pairs-area-{name.replace('_', '-')}", text, 100 * one["value"], PERCENT, "above 50")
-    other = ", ".join(f"{kind} {100 * kinds[kind]['value']:.0f}%" for kind in ("directed", "size"))
+    size = " to ".join(f"{100 * kinds['size'][end]:.0f}" for end in ("low", "high"))
+    other = f"{100 * kinds['size']['value']:.0f}% ({size})"
+    drawn = f"{100 * kinds['shuffled']['value']:.0f}%"
     bounds = {
         "interval": [100 * one["low"], 100 * one["high"]],
         "interval_kind": "95% interval, bootstrap over pairs",
         "seeds": list(seeds),
     }
-    return noted(found | bounds, f"Without shuffling: {other}.")
+    return noted(
+        found | bounds, f"Of its size, whatever the direction: {other}. With signs drawn at random: {drawn}."
+    )
 
 
 main = study_main(StudyConfig, "studies.pairs", study)
