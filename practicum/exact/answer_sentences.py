@@ -83,7 +83,20 @@ class SentenceReader(MathsReader):
         """ "solving 2x = 4 gives", "for x^2 = 4,", "the equation 2x = 4 has": what it has comes after."""
         if not self.say(phrases.BEFORE_EQUATIONS) or not self._open_equation():
             return False
-        return self.say(phrases.BEHIND_EQUATIONS) or self.take(",", ":")
+        has = self.next.text == "has"
+        if not (self.say(phrases.BEHIND_EQUATIONS) or self.take(",", ":")):
+            return False
+        return not (has and self._counts_nothing_named())
+
+    def _counts_nothing_named(self) -> bool:
+        """ "has exactly 2", of which nobody knows whether it is how many or which."""
+        start = self.index
+        self.say(phrases.DETERMINERS)
+        bare = self.kind() == "number" or self.next.text in phrases.NUMBERS
+        self.index = start
+        named = self.noun_phrase() is not None
+        self.index = start
+        return bare and not named
 
     def _such_that(self) -> bool:
         """ "no real x such that x^2 = -1"."""

@@ -527,6 +527,15 @@ def test_a_sentence_may_name_the_equation_and_must_name_its_number(
     assert verify(asked, said.format(equation=asked, one=one) + f" or x = {one + 1}").verdict == "wrong"
 
 
+def test_a_bare_number_that_a_named_equation_has_may_be_how_many() -> None:
+    for said in ("2", "exactly 2", "two", "only two", "just 2."):
+        for equation in ("2x = 4", "x^2 = 9"):
+            text = f"The equation {equation} has {said}"
+            assert verify("2x = 4", text).outcome is Outcome.UNPARSEABLE, text
+    for said in ("x = 2", "the solution 2", "1 solution, 2", "exactly one solution: 2"):
+        assert verify("2x = 4", f"The equation 2x = 4 has {said}").verdict == "correct", said
+
+
 MULTIPLICITIES = (
     *("with multiplicity 2", "mit Vielfachheit 2", "de multiplicité 2", "con multiplicidad 2"),
     *("com multiplicidade 2", "con molteplicità 2", "кратности 2"),

@@ -82,23 +82,23 @@ class Figures:
 class Invitations:
     """Makes the links that a form asks for, once: sent again, as by a reload, it shows those that are good.
 
-    New ones would cancel those that the owner has sent out meanwhile.
+    New ones would cancel those that the owner has sent out meanwhile. A name that was added to the form, and
+    a form with other days, ask for what was not made yet.
     """
 
     def __init__(self) -> None:
-        self._answered: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._answered: OrderedDict[tuple[str, str, float], set[str]] = OrderedDict()
 
     def make(self, site: Site, form: tuple[str, str], names: list[str], days: float) -> list[tuple[str, str]]:
         """(name, link) for each name. Call from one thread."""
-        if form in self._answered:
-            standing = [(name, link) for name in names if (link := site.standing_link(name))]
-            if len(standing) == len(names):
-                return standing
-        made = site.links(names, days)
-        self._answered[form] = None
+        before = self._answered.setdefault((*form, days), set())
+        standing = {name: link for name in names if name in before and (link := site.standing_link(name))}
+        missing = [name for name in names if name not in standing]
+        links = standing | dict(site.links(missing, days) if missing else ())
+        before.update(names)
         if len(self._answered) > MOST_FORMS:
             self._answered.popitem(last=False)
-        return made
+        return [(name, links[name]) for name in names]
 
 
 @router.get("/login")

@@ -189,6 +189,11 @@ def test_a_new_link_cancels_the_one_before(live: Live, rater: httpx.Client, owne
         assert app.me()["rater"] == "Ada"
 
 
+def shown(owner: httpx.Client, form: dict[str, str]) -> list[str]:
+    """The links that the owner's page shows after a form for them."""
+    return re.findall(r'readonly value="([^"]+)"', owner.post("/owner/links", data=form).text)
+
+
 def test_a_form_for_links_sent_twice_cancels_nothing(live: Live, owner: httpx.Client) -> None:
     form = owner.get("/owner").text.partition("/owner/links")[2]
     sent = dict(re.findall(r'name="(form_token|once)" value="([^"]+)"', form)) | {
@@ -196,11 +201,13 @@ def test_a_form_for_links_sent_twice_cancels_nothing(live: Live, owner: httpx.Cl
         "days": "3",
     }
     assert len(sent) == 4
-    first, again = (owner.post("/owner/links", data=sent).text for _ in range(2))
-    links = re.findall(r'readonly value="([^"]+)"', first)
-    assert links == re.findall(r'readonly value="([^"]+)"', again) == [live.link("Ada"), live.link("Ben")]
-    other = owner.post("/owner/links", data=sent | {"once": "another form"}).text
-    assert not set(links) & set(re.findall(r'readonly value="([^"]+)"', other))
+    links = shown(owner, sent)
+    assert links == shown(owner, sent) == [live.link("Ada"), live.link("Ben")]
+    added = shown(owner, sent | {"names": "Ben\nCy"})
+    assert added == [links[1], live.link("Cy")]
+    longer = shown(owner, sent | {"days": "9"})
+    assert not set(links) & set(longer), "other days were asked for"
+    assert not set(longer) & set(shown(owner, sent | {"once": "another form"}))
 
 
 def test_a_link_opened_again_leaves_open_pages_good(live: Live, rater: httpx.Client) -> None:
