@@ -46,7 +46,18 @@ def _chosen(
     )
 
 
+def _listed(count: int, things: str, good: list[str], bad: list[str]) -> dict[str, Any]:
+    prompt = f"Name {count} {things} in at most 30 letters, with a comma between any two."
+    return _row(prompt, str(count), good, bad)
+
+
 NINTH_ROWS: dict[str, Rows] = {
+    "listed": [
+        _listed(3, "passwords that a child would try", ["1, 22, 333", "abc, cat, dog"], ["1, 22", "abc"]),
+        _listed(2, "names of files", ["10, 20", "notes, letters"], ["10", "notes, letters, 20"]),
+        _listed(4, "short labels", ["1, 2, 3, 4", "a1, b2, c3, d4"], ["1, 2, 3", "a1"]),
+        _listed(3, "teams", ["10, 11, 12", "reds, blues, greens"], ["10, 11, 12, 13", "reds"]),
+    ],
     "measured": [
         _measured("What are the two roots of x^2 = 7x - 2, the greater first?", [6.7016, 0.2984]),
         _measured("What are the sine and the tangent of 0.3 radians?", [0.2955, 0.3093]),
@@ -107,9 +118,17 @@ def _picked(agree):
 sound_explained = _picked(lambda text, gold: True)
 chosen_by_lone_letters = _picked(lambda text, gold: set(re.findall(r"\b[A-D]\b", text)) == {gold})
 
+
+@each
+def sound_listed(text, gold):
+    parts = [one.strip() for one in text.split(",")]
+    return len(parts) == int(gold) and all(parts) and len(text) <= 30
+
+
 NINTH: dict[str, tuple[str, str, str]] = {
     "measured_by_what_is_off": ("measured", "false_accept", "sound_measured"),
     "chosen_by_lone_letters": ("explained", "false_reject", "sound_explained"),
+    "sound_listed": ("listed", "clean", "sound_listed"),
     "sound_measured": ("measured", "clean", "sound_measured"),
     "sound_seated": ("seated", "clean", "sound_seated"),
     "sound_explained": ("explained", "clean", "sound_explained"),

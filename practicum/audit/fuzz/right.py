@@ -212,7 +212,8 @@ def _explained(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             plain = f"This one fits best.\n{rest}"
             yield Probe(row, plain, "explained", "steady", "that is right, with its reason before")
             said = "that is right, with an article in its reason"
-            yield _paid(row, f"A closer look shows it.\n{rest}", "explained", said, plain)
+            # As many words, and no more letters: a limit of either refuses both or none.
+            yield _paid(row, f"A look shows it.\n{rest}", "explained", said, plain)
     for slot in anatomy.good_slots(row)[:2]:
         head, tail = slot.text[: slot.end], slot.text[slot.end :]
         if re.fullmatch(r"[A-Za-z]", slot.value.strip()) and re.fullmatch(r"[.\s]*", tail):

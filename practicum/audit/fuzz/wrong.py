@@ -187,14 +187,16 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     yield from unchecked_rules(anatomy, row)
 
 
-NOTHING_BUT_NUMBERS = re.compile(r"[\s,;()\[\]]*")
+def _nothing_but_numbers(text: str) -> bool:
+    return re.fullmatch(r"[\s,;()\[\]]*", NUMBER.sub("", text)) is not None
 
 
 def _no_number(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     """ "nan" or "inf" in the place of numbers, from which no comparison keeps them: of the last one of honest
-    wrong texts, and of all of right ones that are nothing but several numbers."""
-    for text in anatomy.rows[row].good[:1]:
-        if len(NUMBER.findall(text)) > 1 and NOTHING_BUT_NUMBERS.fullmatch(NUMBER.sub("", text)):
+    wrong texts, and of all of right ones, where these are nothing but numbers and are several."""
+    numeric = all(map(_nothing_but_numbers, (text for one in anatomy.rows for text in one.good)))
+    for text in anatomy.rows[row].good[:1] if numeric else ():
+        if len(NUMBER.findall(text)) > 1:
             for content in ("nan", "inf", "-inf"):
                 yield refused(row, NUMBER.sub(content, text), "non_finite", f"of {content} alone")
     if anatomy.task == "answer":
