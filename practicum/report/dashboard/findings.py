@@ -154,10 +154,9 @@ def _audit(found: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(found.get("subject"), str):
         return
     for name, section in found.items():
-        verdict = dig(section, "verdict")
-        if verdict in VERDICTS and isinstance(section.get("sentence"), str):
-            title = f"audit, {name.replace('_', ' ')}"
-            yield Finding(title, VERDICTS[verdict], section["sentence"])
+        severity = VERDICTS.get(str(dig(section, "verdict")))
+        if severity and isinstance(section.get("sentence"), str):
+            yield Finding(f"audit, {name.replace('_', ' ')}", severity, section["sentence"])
 
 
 @dataclass(frozen=True)

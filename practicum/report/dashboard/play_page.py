@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,6 +14,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from practicum.errors import InputError
+from practicum.preferences.app.middleware import LARGEST_BODY
 from practicum.report.dashboard.discover import Library, checkpoints
 from practicum.report.dashboard.player import Answer, Asked
 from practicum.report.dashboard.samples import difference
@@ -78,6 +80,14 @@ def _said(form: FormData) -> list[str]:
     return turns[-MOST_TURNS:]
 
 
+def carried(turns: Sequence[str]) -> list[str]:
+    """The last turns that a form can carry with half of it left for a prompt, a person's first."""
+    left = list(turns[-MOST_TURNS:])
+    while left and len(urlencode([("said", one) for one in left])) > LARGEST_BODY // 2:
+        left = left[2:]
+    return left
+
+
 def _answers(request: Request, form: FormData, given: dict[str, Any]) -> list[Answer]:
     """The answer, and that of the model beside it, where there is one."""
     site, what, token = site_of(request), text_field(form, "do"), text_field(form, "token")
@@ -113,7 +123,7 @@ def _page(
     shown |= {"text": "", "paid": (), "gold": "", "asked": "", "beside": "", "said": [], "turns": []}
     if answers and answers[0].said and not answers[0].options and len(answers) == 1:
         # What was said goes on: the next prompt is a new one.
-        given = {**given, "said": list(answers[0].said), "prompt": ""}
+        given = {**given, "said": carried(answers[0].said), "prompt": ""}
     return render(
         request,
         "play.html",

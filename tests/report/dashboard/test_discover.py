@@ -8,15 +8,22 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from practicum.errors import InputError
 from practicum.report.dashboard import discover
 from practicum.report.dashboard.discover import Library, delete_run, grouped, read_tags, write_tags
 from practicum.report.dashboard.findings import found_files
 from practicum.run.folder import locked
+from practicum.training.dead import STEPS
 from tests.report.dashboard.made import DECISION, KNOWN, write_run, write_runs
+
+ODD_NAMES = st.sampled_from(["action", "sentence", "sentences", "told", "samples", "step", "verdict"])
+ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["bad", "hold", "stop", ""])
 
 
 def everything(root: Path) -> dict[str, bytes]:
@@ -210,6 +217,22 @@ def test_what_a_runs_page_warns_of_is_counted_in_the_table(
     found = library.state("a").findings
     assert words in found[0].sentence
     assert not any("Nothing stood still" in one.sentence for one in found) or name == "audit.json"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(ODD, lambda inner: st.lists(inner) | st.dictionaries(ODD_NAMES, inner), max_leaves=9))
+def test_no_file_of_one_run_takes_the_table_of_all_away(
+    tmp_path_factory: pytest.TempPathFactory, value: Any
+) -> None:
+    root = tmp_path_factory.mktemp("runs")
+    run = write_run(root / "a", steps=2)
+    row = {"step": 3, "reward": value, "gradient_norm": value, "reward_deviation": value}
+    (run / "metrics.jsonl").write_text(f"{json.dumps(row)}\n" * STEPS)
+    (run / "audit.json").write_text(json.dumps({"subject": "x", "a": {"verdict": value, "sentence": "s"}}))
+    for name in ("summary.json", "held.json"):
+        (run / name).write_text(json.dumps(dict.fromkeys(("guard", "known", "action", "sentences"), value)))
+    assert [state.name for state in Library(root).look().states] == ["a"]
+    assert Library(root).state("a").findings is not None
 
 
 def test_a_folder_whose_runs_lie_too_deep_is_not_called_empty(tmp_path: Path) -> None:

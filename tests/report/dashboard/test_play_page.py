@@ -16,6 +16,7 @@ from practicum.model.policy import load_policy
 from practicum.model.tokenizer import Chat, set_chat
 from practicum.report.dashboard import player
 from practicum.report.dashboard.discover import Library
+from practicum.report.dashboard.play_page import MOST_TURNS, carried
 from practicum.report.dashboard.player import Player
 from practicum.report.dashboard.server import create_app
 from practicum.report.dashboard.site import Site
@@ -167,6 +168,16 @@ def test_a_model_with_a_template_is_talked_to(game: Game) -> None:
     messages = [{"role": role, "content": text} for role, text in zip(roles, (*turns, "4"), strict=True)]
     ids = [token for token, _ in speaker.stepper.stream(speaker.conversation(messages), speaker.generator)]
     assert ids_of(answer.text) == ids
+
+
+def test_a_long_conversation_still_fits_into_a_form() -> None:
+    short = [f"turn {number}" for number in range(6)]
+    assert carried(short) == short
+    assert carried(short * 20) == (short * 20)[-MOST_TURNS:]
+    # Each of these letters is six in a form.
+    long = [str(number) + "\u0436" * 1500 for number in range(20)]
+    assert carried(long) == long[-2:]
+    assert carried(["\u0436" * 9000, "x"]) == []
 
 
 def test_a_task_that_replies_goes_on_with_a_person(game: Game, tmp_path: Path) -> None:
