@@ -67,7 +67,7 @@ ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "rewa
 GROWING = (STEPS, "epochs", "rounds")
 """What says how long a run is: steps, passes of a reward model over rankings, rounds of rlhf."""
 SEEDS = "seeds"
-"""The seeds of a comparison, to which others may be added."""
+"""The seeds of a comparison, to which others may be added; elsewhere a number, which stays."""
 COMPARING = (SEEDS, "jobs", "measure", "against")
 """What changes no run of a comparison: which there are, how many are at work at a time, how they are read."""
 CHANGEABLE = (*GROWING, *ALLOW_DEAD, *COMPARING)
@@ -296,8 +296,10 @@ class Run:
             if key == DEVICE or then.get(key) == now.get(key):
                 continue
             changed[key] = (then.get(key), now.get(key))
-            less = key == SEEDS and not set(then[key]) <= set(now[key])
-            if less or key not in CHANGEABLE or (key in GROWING and not now[key] > then[key]):
+            # Of a command that has a number of seeds they are what it is to find, and no list to add to.
+            listed = key == SEEDS and isinstance(then[key], list)
+            fixed = key == SEEDS and not (listed and set(then[key]) <= set(now[key]))
+            if fixed or key not in CHANGEABLE or (key in GROWING and not now[key] > then[key]):
                 raise InputError(
                     f"{stored_path} was started with {key} = {then.get(key)!r}, now it is "
                     f"{now.get(key)!r}: resume with the stored config, or choose another --run"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,16 @@ class Config:
     steps: int = 4
     learning_rate: float = 0.1
     seed: int = 3
+
+
+@dataclass(frozen=True)
+class Compared:
+    seeds: tuple[int, ...] = (0, 1)
+
+
+@dataclass(frozen=True)
+class Applied:
+    seeds: int = 5
 
 
 def write_model(folder: Path) -> None:
@@ -72,6 +83,18 @@ def test_resume_wants_a_run_with_the_same_config(tmp_path: Path) -> None:
     Run.open(tmp_path / "run", Config(), "sft", resume=True)
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert len(environment["resumed"]) == 1
+
+
+def test_seeds_are_added_to_a_list_of_them_and_a_number_of_them_stays(tmp_path: Path) -> None:
+    Run.open(tmp_path / "compared", Compared(), "compare")
+    for seeds, fits in (((0, 1, 7), True), ((7, 1, 0), True), ((0, 7), False)):
+        config, told = Compared(seeds), nullcontext() if fits else pytest.raises(InputError, match="seeds = ")
+        with told:
+            assert list(Run(tmp_path / "compared").check_config(config)) == ["seeds"]
+    Run.open(tmp_path / "applied", Applied(), "apply ads")
+    for number in (4, 6):
+        with pytest.raises(InputError, match="was started with seeds = 5"):
+            Run(tmp_path / "applied").check_config(Applied(number))
 
 
 def test_a_checkpoint_returns_every_dtype_and_the_state(tmp_path: Path) -> None:
