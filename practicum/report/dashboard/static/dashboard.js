@@ -81,7 +81,7 @@ if (live) {
   let typing = 0;
   // The address says what is shown, for "back", a new load, and whoever gets it.
   const keepAddress = () => {
-    const query = new URLSearchParams([...new FormData(filter)].filter(([, value]) => value && value !== "newest"));
+    const query = new URLSearchParams([...new FormData(filter)].filter(([name, value]) => value && !(name === "sort" && value === "newest")));
     page = null;
     history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
   };
