@@ -115,7 +115,7 @@ def _labelled_answer(row: Row, columns: Columns) -> tuple[Prompt, Response]:
     if not columns.completion and not chat:
         raise InputError(f"{row.origin}: a label needs a completion: name its column with --data.completion")
     side = _side(row, columns.completion) if columns.completion else chat
-    if not asked and not _holds_question(side):
+    if not asked and (isinstance(side, str) or not any(one["role"] == "user" for one in side)):
         raise InputError(f"{row.origin}: a label needs a column of the prompt: name it with --data.prompt")
     if columns.completion:
         if isinstance(side, str):

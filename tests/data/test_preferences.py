@@ -291,6 +291,9 @@ def test_labels_of_kto_are_read_and_are_no_comparison(label: Any, desirable: boo
         read(plain)
     with pytest.raises(InputError, match=r"f\.jsonl:7: label: expected true or false, got 'maybe'"):
         label_of(Row("f.jsonl:7", plain | {"label": "maybe"}), find_columns([row], DataConfig()))
+    instructed = Row("f.jsonl:7", {"completion": [said("system", "s"), reply], "label": label})
+    with pytest.raises(InputError, match=r"f\.jsonl:7: a label needs a column of the prompt"):
+        label_of(instructed, find_columns([instructed], DataConfig()))
     bare = Row("f.jsonl:7", {"prompt": "p", "text": "c", "label": label})
     with pytest.raises(InputError, match=r"f\.jsonl:7: a label needs a completion: name its column"):
         label_of(bare, find_columns([bare], DataConfig()))
