@@ -117,7 +117,7 @@ def gone_on_with(one: Examined) -> list[str]:
         return []
     return [
         f"{one.member.name} seed {', '.join(longer)} was continued beyond its {one.member.steps:,} steps: "
-        "its costs and curve are those of more than the budget, and so is what was examined after that"
+        "its costs and its curve go beyond the budget, and so does what was examined after that"
     ]
 
 

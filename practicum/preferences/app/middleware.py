@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 64 * 1024
 TOO_LARGE = f"Too large: at most {LARGEST_BODY // 1024} KiB are taken."
+# A name has at most 253. Seconds would go by over the letters of a very long one, and nobody be answered.
+LONGEST_HOST = 300
 UNKNOWN_HOST = "This app is not at that address: use the one it was started with (--public_url)."
 
 
@@ -66,6 +68,8 @@ class KnownHosts:
 
 def host_name(host: str) -> str | None:
     """The name in a Host header or URL, as browsers send it: lower case, no port, no brackets, ASCII."""
+    if len(host) > LONGEST_HOST:
+        return None
     try:
         name = urlsplit(f"//{host}").hostname or ""
         return name if name.isascii() else name.encode("idna").decode("ascii")

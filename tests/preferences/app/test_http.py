@@ -16,6 +16,7 @@ import pytest
 from practicum.errors import InputError
 from practicum.preferences.app import patience
 from practicum.preferences.app.client import AppRater, work
+from practicum.preferences.app.middleware import host_name
 from practicum.preferences.app.security import Keys
 from practicum.preferences.raters import GOLDS, PeopleConfig, population
 from practicum.preferences.records import FLAG_KINDS, MOST_RESPONSES, NewPrompt
@@ -302,6 +303,14 @@ def test_large_bodies_and_other_hosts_are_refused(live: Live, rater: httpx.Clien
         answer = httpx.get(live.url, headers={"Host": host})
         assert answer.status_code == 400
     assert httpx.get(live.url, headers={"Host": "[::1]:80"}).status_code == 200
+
+
+def test_a_very_long_host_takes_no_time() -> None:
+    assert host_name("B\u00fccher.example:80") == "xn--bcher-kva.example"
+    started = time.process_time()
+    for host in ("\u00e9" * 60_000, "\u00e9." * 30_000, f"{'a' * 300}.example"):
+        assert host_name(host) is None
+    assert time.process_time() - started < 0.5
 
 
 def test_a_request_that_never_comes_whole_ends(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
