@@ -83,20 +83,22 @@ class SentenceReader(MathsReader):
         """ "solving 2x = 4 gives", "for x^2 = 4,", "the equation 2x = 4 has": what it has comes after."""
         if not self.say(phrases.BEFORE_EQUATIONS) or not self._open_equation():
             return False
-        has = self.next.text == "has"
+        counts = self.next.text in phrases.HAVING
         if not (self.say(phrases.BEHIND_EQUATIONS) or self.take(",", ":")):
             return False
-        return not (has and self._counts_nothing_named())
+        return not (counts and self.counts_nothing_named())
 
-    def _counts_nothing_named(self) -> bool:
-        """ "has exactly 2", of which nobody knows whether it is how many or which."""
+    def counts_nothing_named(self) -> bool:
+        """ "has exactly 2", which may be how many; "2 and 3" and "1/2" are which."""
         start = self.index
         self.say(phrases.DETERMINERS)
-        bare = self.kind() == "number" or self.next.text in phrases.NUMBERS
+        alone = self.kind() == "number" or self.next.text in phrases.NUMBERS
+        behind = self.tokens[self.index + 1] if alone else self.next
+        alone = alone and behind.kind in ("end", "word", ".", ";", "\n") and behind.text not in ("and", "or")
         self.index = start
         named = self.noun_phrase() is not None
         self.index = start
-        return bare and not named
+        return alone and not named
 
     def _such_that(self) -> bool:
         """ "no real x such that x^2 = -1"."""

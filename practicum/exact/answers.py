@@ -263,8 +263,10 @@ class Reader(RemarkReader):
         nothing = phrases.NO_SOLUTION.match(self.words, start)
         every = phrases.EVERY.match(self.words, start)
         if self.say(phrases.LEADS) and self.index - start > max(nothing, every) - 1:
+            counts = self.words[start] == "there" or self.words[self.index - 1] in phrases.HAVING
             self.take(":", ",")
-            return True
+            if not (counts and self.counts_nothing_named()):
+                return True
         self.index = start
         if self.tried(self.equation_before):
             return True

@@ -197,6 +197,8 @@ LEADS = Phrases(
     "die gleichung hat", "l'équation a", "la ecuación tiene", "a equação tem", "l'equazione ha",
     "уравнение имеет",
 )  # fmt: skip
+HAVING = {"has", "hat", "a", "tiene", "tem", "ha", "имеет"}
+"""Ends of leads behind which a number may say how many there are."""
 BEFORE_EQUATIONS = Phrases(
     f"(for|in|given|from|by|after|on|upon)? (solving|simplifying|factoring)? {_EQUATION}",
     "(for|given|from)", "(by|after|on|upon)? (solving|simplifying|factoring)",

@@ -527,13 +527,24 @@ def test_a_sentence_may_name_the_equation_and_must_name_its_number(
     assert verify(asked, said.format(equation=asked, one=one) + f" or x = {one + 1}").verdict == "wrong"
 
 
-def test_a_bare_number_that_a_named_equation_has_may_be_how_many() -> None:
+HAVING = (
+    *("The equation 2x = 4 has", "The equation x^2 = 9 has", "The equation has", "It has", "There are"),
+    *("die Gleichung hat", "l'équation a", "la ecuación tiene", "a equação tem", "уравнение имеет"),
+)
+
+
+@pytest.mark.parametrize("having", HAVING)
+def test_a_bare_number_that_an_equation_has_may_be_how_many(having: str) -> None:
     for said in ("2", "exactly 2", "two", "only two", "just 2."):
-        for equation in ("2x = 4", "x^2 = 9"):
-            text = f"The equation {equation} has {said}"
-            assert verify("2x = 4", text).outcome is Outcome.UNPARSEABLE, text
-    for said in ("x = 2", "the solution 2", "1 solution, 2", "exactly one solution: 2"):
-        assert verify("2x = 4", f"The equation 2x = 4 has {said}").verdict == "correct", said
+        assert verify("2x = 4", f"{having} {said}").outcome is Outcome.UNPARSEABLE, said
+
+
+def test_numbers_that_an_equation_has_and_that_cannot_be_how_many_are_its_own() -> None:
+    for having in ("The equation 2x = 4 has", "The equation has", "There is"):
+        for said in ("the solution 2", "1 solution, 2", "exactly one solution: 2"):
+            assert verify("2x = 4", f"{having} {said}").verdict == "correct", (having, said)
+    assert verify("(x - 1)(x - 3) = 0", "The equation has 1 and 3").verdict == "correct"
+    assert verify("2x = 1", "The equation 2x = 1 has 1/2").verdict == "correct"
 
 
 MULTIPLICITIES = (
