@@ -69,15 +69,18 @@ class SentenceReader(MathsReader):
     def _open_equation(self) -> bool:
         """ "x^2 = -1": an equation that names no number itself, as "x = 3" does."""
         begin = self.index
-        self.value()
+        one = self.value()
         bare, left = self.index == begin + 1, self._holds_unknown(begin, self.index)
         if not self.take("="):
             return False
         begin = self.index
-        self.value()
+        other = self.value()
         bare_right, right = self.index == begin + 1, self._holds_unknown(begin, self.index)
         names_number = (bare and not right) or (bare_right and right and not left)
-        return not names_number and (left or right)
+        if names_number or not (left or right):
+            return False
+        self.answer.solved.append((one, other))
+        return True
 
     def equation_before(self) -> bool:
         """ "solving 2x = 4 gives", "for x^2 = 4,", "the equation 2x = 4 has": what it has comes after."""

@@ -260,6 +260,8 @@ class Reader(RemarkReader):
             return True
         if self.next.kind not in ("word", "⇒"):
             return False
+        if self.tried(self.equation_before):
+            return True
         nothing = phrases.NO_SOLUTION.match(self.words, start)
         every = phrases.EVERY.match(self.words, start)
         if self.say(phrases.LEADS) and self.index - start > max(nothing, every) - 1:
@@ -268,8 +270,6 @@ class Reader(RemarkReader):
             if not (counts and self.counts_nothing_named()):
                 return True
         self.index = start
-        if self.tried(self.equation_before):
-            return True
         if self.next.kind == "⇒" or self.say(phrases.SO):
             self.take("⇒")
             self.take(",", ":")

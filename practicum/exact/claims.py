@@ -44,7 +44,7 @@ class Answer:
     relations between constants, in checks and reasons, which must be true. named_again: numbers that a check
     is about. listings: "2 ± 1" with the "1, 3" it is set equal to. parts: "the first solution is", "the other
     is", with their numbers; they must be complete. sides: values of the left and the right side, which must
-    be equal.
+    be equal. solved: the two sides of equations that the answer says it solves; a member must solve each.
     """
 
     values: list[Value] = field(default_factory=list)
@@ -64,6 +64,7 @@ class Answer:
     after_rejected: list[tuple[Value, tuple[Value, ...]]] = field(default_factory=list)
     sides: list[Value] = field(default_factory=list)
     parts: list[tuple[str, Value]] = field(default_factory=list)
+    solved: list[tuple[Value, Value]] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     overlap: Range | None = None
     says_none: bool = False
@@ -77,6 +78,7 @@ class Answer:
         self.listings += other.listings
         self.parts += other.parts
         self.sides += other.sides
+        self.solved += other.solved
         self.after_rejected += other.after_rejected
 
     @property

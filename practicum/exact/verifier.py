@@ -14,6 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import product
@@ -323,6 +324,12 @@ class _Member:
 
 def _judge_set(solved: SolutionSet, given: Answer) -> Verdict:
     members = _claimed(given)
+    if (
+        members
+        and solved.unknown
+        and not all(_is_solved(one, solved.unknown, members) for one in given.solved)
+    ):
+        raise _contradiction("it names an equation that none of its numbers solves")
     if solved.pieces is not None:
         return _judge_infinite(solved, solved.pieces, given, members)
     if given.says_all or given.ranges or given.exclusions:
@@ -372,6 +379,17 @@ def _claimed(given: Answer) -> list[_Member]:
         given.remarks = []
     _check_remarks(given, members)
     return members
+
+
+def _is_solved(sides: tuple[Value, Value], unknown: str, members: list[_Member]) -> bool:
+    """Whether a member solves an equation that the answer names."""
+    for member in members:
+        values = {unknown: member.value}
+        with suppress(UndefinedError):
+            left, right = (reals.evaluate(side.forms[0], values, (), {}) for side in sides)
+            if compare(left, right) == 0:
+                return True
+    return False
 
 
 def _same_numbers(given: Answer, members: list[_Member]) -> bool:

@@ -521,7 +521,8 @@ def test_a_sentence_may_name_the_equation_and_must_name_its_number(
     assert verify(asked, said.format(equation=asked, one=one)).verdict == "correct"
     if one != other:
         assert verify(asked, said.format(equation=asked, one=other)).verdict == "wrong"
-    # What names a number by itself is no such equation, and "not" is no word to pass over.
+    # Another equation, one that names a number by itself, and a "not" that must not be passed over.
+    assert verify(asked, said.format(equation=f"3x + 7 = {3 * one + 8}", one=one)).verdict == "wrong"
     assert verify(asked, said.format(equation=f"x = {one + 1}", one=one)).verdict == "wrong"
     assert verify(asked, said.format(equation=asked, one=f"not {one}")).outcome is Outcome.UNPARSEABLE
     assert verify(asked, said.format(equation=asked, one=one) + f" or x = {one + 1}").verdict == "wrong"
