@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 # ruff: noqa: E501 - rows and rewards as people write them
-"""Rewards of kinds that a twelfth hand brought: several numbers of which none may be no number, pairs whose own
-order counts and whose order among each other does not, a choice whose reason may begin with an article. As in
-`fuzz_rewards_more`."""
+"""Rewards of kinds that a twelfth and a thirteenth hand brought: several numbers of which none may be no number,
+pairs whose own order counts and whose order among each other does not, a choice whose reason may begin with an
+article, one block in tags of which there may not be two, attributes in any order. As in `fuzz_rewards_more`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ def _listed(count: int, things: str, good: list[str], bad: list[str]) -> dict[st
     return _row(prompt, str(count), good, bad)
 
 
+def _poured(wish: str, right: dict[str, Any], wrong: dict[str, Any]) -> dict[str, Any]:
+    prompt = (
+        "Drinks are tea, coffee and cocoa, small or large. Pass the guest's wish on as exactly one order, written "
+        '<order>{"drink": ..., "size": ...}</order>. Guest: ' + wish
+    )
+    block, turned, other = (
+        f"<order>{json.dumps(one)}</order>" for one in (right, dict(reversed(right.items())), wrong)
+    )
+    return _row(prompt, json.dumps(right), [block, f"At once. {turned}"], [other, "One moment, please."])
+
+
+def _drawn(what: str, right: str, wrong: str) -> dict[str, Any]:
+    prompt = f"Write {what} as one SVG element that closes itself, and nothing else. The attributes may be in any order."
+    return _row(prompt, right, [right, right.replace('"', "'")], [wrong, f"A picture of {what}."])
+
+
 NINTH_ROWS: dict[str, Rows] = {
     "listed": [
         _listed(3, "passwords that a child would try", ["1, 22, 333", "abc, cat, dog"], ["1, 22", "abc"]),
@@ -75,6 +91,18 @@ NINTH_ROWS: dict[str, Rows] = {
         _chosen("Which is a stringed instrument?", ["flute", "drum", "cello", "horn"], "C", "Its strings are bowed.", ("B", "Drums are loud.")),
         _chosen("Which month has fewest days?", ["February", "June", "March", "May"], "A", "February ends first.", ("C", "March is windy.")),
         _chosen("Which is a prime number?", ["21", "27", "33", "29"], "D", "Nothing divides 29.", ("A", "Three times seven makes 21.")),
+    ],
+    "poured_once": [
+        _poured("A big tea.", {"drink": "tea", "size": "large"}, {"drink": "tea", "size": "small"}),
+        _poured("Just a small coffee.", {"drink": "coffee", "size": "small"}, {"drink": "cocoa", "size": "small"}),
+        _poured("Cocoa, the large one.", {"drink": "cocoa", "size": "large"}, {"drink": "coffee", "size": "large"}),
+        _poured("Tea, but little.", {"drink": "tea", "size": "small"}, {"drink": "tea", "size": "large"}),
+    ],
+    "drawn": [
+        _drawn("a red circle of radius 4", '<circle r="4" fill="red"/>', '<circle r="4" fill="blue"/>'),
+        _drawn("a line from 0, 0 to 3, 5", '<line x1="0" y1="0" x2="3" y2="5"/>', '<line x1="0" y1="0" x2="5" y2="3"/>'),
+        _drawn("a rectangle, 8 wide and 2 high", '<rect width="8" height="2"/>', '<rect width="2" height="8"/>'),
+        _drawn("a green ellipse of 6 by 3", '<ellipse rx="6" ry="3" fill="green"/>', '<ellipse rx="6" fill="green"/>'),
     ],
 }  # fmt: skip
 
@@ -125,9 +153,51 @@ def sound_listed(text, gold):
     return len(parts) == int(gold) and all(parts) and len(text) <= 30
 
 
+def _ordered(is_right):
+    def judge(text, gold):
+        blocks = re.findall(r"<order>(.*?)</order>", text, re.DOTALL)
+        try:
+            return is_right([json.loads(one) for one in blocks], json.loads(gold)) and text.count(
+                "<order>"
+            ) == len(blocks)
+        except (ValueError, RecursionError):
+            return False
+
+    return each(judge)
+
+
+sound_poured_once = _ordered(lambda said, wish: said == [wish])
+poured_among_others = _ordered(lambda said, wish: wish in said)
+
+
+def _attributes(text):
+    found = re.fullmatch(r"\s*<(\w+)((?:\s+[\w-]+\s*=\s*(?:\"[^\"<&]*\"|'[^'<&]*'))*)\s*/>\s*", text)
+    if not found:
+        return None
+    said = re.findall(r"([\w-]+)\s*=\s*[\"']([^\"']*)[\"']", found[2])
+    return found[1], said
+
+
+def _element(ordered):
+    def judge(text, gold):
+        one, other = _attributes(text), _attributes(gold)
+        if one is None or one[0] != other[0] or len({name for name, _ in one[1]}) < len(one[1]):
+            return False
+        return one[1] == other[1] if ordered else sorted(one[1]) == sorted(other[1])
+
+    return each(judge)
+
+
+sound_drawn = _element(ordered=False)
+drawn_in_order = _element(ordered=True)
+
 NINTH: dict[str, tuple[str, str, str]] = {
     "measured_by_what_is_off": ("measured", "false_accept", "sound_measured"),
     "chosen_by_lone_letters": ("explained", "false_reject", "sound_explained"),
+    "poured_among_others": ("poured_once", "false_accept", "sound_poured_once"),
+    "drawn_in_order": ("drawn", "false_reject", "sound_drawn"),
+    "sound_poured_once": ("poured_once", "clean", "sound_poured_once"),
+    "sound_drawn": ("drawn", "clean", "sound_drawn"),
     "sound_listed": ("listed", "clean", "sound_listed"),
     "sound_measured": ("measured", "clean", "sound_measured"),
     "sound_seated": ("seated", "clean", "sound_seated"),

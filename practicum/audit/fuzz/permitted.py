@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from practicum.audit.fuzz.anatomy import Anatomy
+from practicum.audit.fuzz.damage import UNORDERED
 from practicum.audit.fuzz.json_types import at, leaves, put, replies
 from practicum.audit.fuzz.probe import Probe
 
@@ -67,6 +68,11 @@ _PUNCTUATION = re.compile(
     re.IGNORECASE,
 )
 """How a prompt says that marks beside words do not count."""
+_ATTRIBUTES = re.compile(
+    r"\battributes?\b[^.;]{0,40}\border\b|\border\b[^.;]{0,40}\battributes?\b", re.IGNORECASE
+)
+_ELEMENT = re.compile(r"<[\w:.-]+((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')){2,})\s*/?>")
+"""The opening tag of an element with several attributes."""
 _MARKDOWN = re.compile(
     r"\bmarkdown\b[^.;]{0,30}\b(?:if you (?:like|want|wish)|(?:is|are) (?:fine|allowed|welcome|ok\w*))\b"
     r"|\b(?:may|can|free to|allowed to)\b(?![^.;]{0,30}\b(?:not|no|never)\b)[^.;]{0,30}\b(?:markdown|bold)\b",
@@ -97,6 +103,7 @@ def permitted(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         *_defaults(prompt, data.good),
         *_emphasised(anatomy, row),
         *_punctuated(anatomy, row),
+        *_attributes(prompt, data.good),
     ):
         if text not in data.bad:
             yield Probe(row, text, "allowed_form", "paid", f"that is right, {what}", base=base)
@@ -204,3 +211,17 @@ def _punctuated(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
                 head, tail = good[: found.start()], good[found.end() :]
                 for what, word in (("a comma", f"{found[0]},"), ("quotes", f'"{found[0]}"')):
                     yield f"with {what} at one of its words, as punctuation is free", head + word + tail, good
+
+
+def _attributes(prompt: str, goods: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """An element with its attributes turned around, where the prompt says that their order is free."""
+    clauses = re.split(r"[.;:\n](?=\s|$)", prompt)
+    if not any(_ATTRIBUTES.search(one) and (_FREE.search(one) or UNORDERED.search(one)) for one in clauses):
+        return
+    for good in goods[:2]:
+        for found in _ELEMENT.finditer(good):
+            start, end = found.span(1)
+            attributes = re.findall(r"[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')", found[1])
+            turned = "".join(f" {one}" for one in attributes[::-1])
+            text = good[:start] + turned + good[end:]
+            yield "with its attributes in another order, as the prompt allows", text, good

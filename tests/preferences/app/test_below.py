@@ -120,7 +120,7 @@ def test_ranking_in_a_browser_below_a_path(browser: Any, tmp_path: Path, keys: K
     with below(tmp_path, keys, strips) as live:
         context = browser.new_context(viewport={"width": 1100, "height": 1400})
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.goto(live.link("Ada"))
         for key in "123":
             page.keyboard.press(key)

@@ -34,7 +34,7 @@ class Person:
         self.live, self.complaints = live, list[str]()
         self.context = browser.new_context(**(DESK | settings))
         self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._hear)
         self.page.goto(live.link(rater))
