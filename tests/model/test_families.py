@@ -166,6 +166,7 @@ def some_ids(rows: int = 3, length: int = 60) -> torch.Tensor:
     return torch.randint(3, VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(2))
 
 
+@pytest.mark.one_way
 @BOTH
 @EVERY
 def test_logits_are_those_of_transformers(case: str, shape: str, base: Path) -> None:
@@ -197,6 +198,7 @@ def both_samplers(decoder: Decoder, config: SamplingConfig) -> list[Sampler]:
     return [make_sampler(decoder, config), plain]
 
 
+@pytest.mark.one_way
 @BOTH
 @EVERY
 def test_transformers_loads_what_we_save_as_the_same_family(
@@ -442,6 +444,7 @@ def check_against_transformers(folder: Path, place: Path) -> Policy:
     return policy
 
 
+@pytest.mark.one_way
 @pytest.mark.parametrize("case", EDITED)
 def test_a_config_that_was_edited_means_what_it_means_to_transformers(case: str, tmp_path: Path) -> None:
     family, values, changes = EDITED[case]
