@@ -11,11 +11,11 @@ CHECKED := $(shell $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.installed* 
 MAKE_VENV = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 INSTALL = $(MAKE_VENV); $(BIN)/python -m pip install --constraint constraints.txt --editable
 
-# What the kernels can change runs in PyTorch too. Left out: tests that never reach a kernel, those that run both ways, or
-# not at all without kernels, of themselves, and the loop round stages that are tested here one by one.
+# What the kernels can change runs in PyTorch too. Left out: tests that never reach a kernel, and those that run both
+# ways, or not at all without kernels, of themselves.
 WITHOUT_KERNELS := tests/model tests/rollout tests/training $(addprefix --ignore=tests/,\
 	model/test_chat_templates.py model/test_tokenizer.py model/test_native_decode.py model/test_native_train.py \
-	rollout/test_sampler.py rollout/test_sampler_edges.py rollout/test_scores.py training/test_objectives.py training/test_rlhf.py)
+	rollout/test_sampler.py rollout/test_sampler_edges.py rollout/test_scores.py training/test_objectives.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-machines test-slow study results lint format docs docs-cli clean
