@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic, core_of
+from practicum.audit.fuzz.blocks import blocks_beside
 from practicum.audit.fuzz.damage import damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.edits import greedy_edits
@@ -173,7 +174,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         yield from sprays(anatomy, row)
     if task != "code":
         yield from mistyped(anatomy, row)
-        yield from _blocks_beside(anatomy, row)
+        yield from blocks_beside(anatomy, row)
         yield from not_finite(row, anatomy.rows[row])
         yield from done_in_thinking(anatomy, row)
         yield from _no_number(anatomy, row)
@@ -361,37 +362,6 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     if not (worked and LAST.search(prompt)):
                         yield refused(row, f"{bad}\n{slot.text}", "contradiction", what)
                         yield refused(row, f"{bad} {slot.text}", "contradiction", what)
-
-
-BLOCK = re.compile(r"<([A-Za-z][\w-]*)>(?:(?!</?\1>).)+</\1>", re.DOTALL)
-EXACTLY_ONE = re.compile(
-    r"\b(?:(?:exactly|only|just|precisely) (?:one|1)|a single|one single)((?: [\w-]+){1,3})", re.I
-)
-NOT_ONE = re.compile(r"\b(?:at least|or|than) (?:one|more|once)\b|\beach\b", re.IGNORECASE)
-
-
-def _blocks_beside(anatomy: Anatomy, row: int) -> Iterator[Probe]:
-    """A right reply of one block in tags with a wrong block of the same tags, where the prompt wants one."""
-    data = anatomy.rows[row]
-    for good in data.good[:2]:
-        blocks = [*BLOCK.finditer(good)]
-        if len(blocks) != 1 or not _wants_one(data.prompt.text, blocks[0][1]):
-            continue
-        wrong = [found[0] for bad in data.bad for found in BLOCK.finditer(bad) if found[1] == blocks[0][1]]
-        what = "that has a wrong block beside the right one, where the prompt wants one"
-        for one in [one for one in dict.fromkeys(wrong) if one not in good][:2]:
-            yield refused(row, f"{good}\n{one}", "contradiction", what, alone=False)
-            yield refused(row, f"{one}\n{good}", "contradiction", what, alone=False)
-
-
-def _wants_one(prompt: str, tag: str) -> bool:
-    """Whether a prompt asks for exactly one of what the words of a tag name: "one call" for tool_call."""
-    words = {*re.split(r"[-_]", tag.casefold()), "block", "element", "object"}
-    return any(
-        words & set(re.findall(r"[a-z]+", found[1].casefold())) and not NOT_ONE.search(sentence)
-        for sentence in re.split(r"(?<=[.!?])\s|\n", prompt)
-        for found in EXACTLY_ONE.finditer(sentence)
-    )
 
 
 def _answers(text: str, gold: str) -> bool:
