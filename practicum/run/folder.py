@@ -2,7 +2,7 @@
 
 ```
 config.toml        the complete resolved config: running it again repeats the run
-environment.json   versions, commit, machine, seed, command, times
+environment.json   versions, commit, machine, seed, command, times, fingerprints of the files that it reads
 metrics.jsonl      one row a step
 samples.jsonl      prompt, completion, reward, advantage, step
 untrusted/step-000150/     the newest of the checkpoints that a guard took back, if it took any
@@ -48,6 +48,7 @@ from practicum.files import (
     writing,
 )
 from practicum.run.environment import environment
+from practicum.run.inputs import changed_inputs, inputs
 from practicum.run.loggers import loggers_of, remember_loggers
 
 if sys.platform != "win32":
@@ -124,10 +125,10 @@ class Run:
         `device` says in words where it computes, for environment.json and stderr.
 
         Resuming cuts `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint (to nothing without
-        one), and takes over a changed setting of CHANGEABLE. Raises InputError when another process fills the
-        folder, when it is not empty and `resume` is False, when there is nothing to resume, when the stored
-        config differs otherwise (naming the first differing key), when a file is damaged, or when writing
-        fails.
+        one), takes over a changed setting of CHANGEABLE, and tells which files that the config names have
+        changed. Raises InputError when another process fills the folder, when it is not empty and `resume` is
+        False, when there is nothing to resume, when the stored config differs otherwise (naming the first
+        differing key), when a file is damaged, or when writing fails.
         """
         folder = Path(path)
         with writing(folder):
@@ -347,13 +348,20 @@ class Run:
         self, config: object, command: str, device: str, changed: Mapping[str, tuple[Any, Any]]
     ) -> None:
         path = self.path / "environment.json"
-        record = environment(command, getattr(config, "seed", None))
+        record = environment(command, getattr(config, "seed", None)) | {"inputs": inputs(config)}
         if device:
             record[DEVICE] = device
         if changed:
             record["changed"] = {key: list(values) for key, values in changed.items()}
         if path.exists():
             first = read_json(path, "remove it: resuming writes another")
+            last = [first, *first.get("resumed", [])][-1]
+            for name in changed_inputs(last.get("inputs", {}), record["inputs"]):
+                print(
+                    f"practicum: {name} has changed since {self.path} last read it: what is still to be done "
+                    "reads it as it is now, so the whole is no unbroken run",
+                    file=sys.stderr,
+                )
             record = {**first, "resumed": [*first.get("resumed", []), record]}
         atomic_write(path, to_json(record, indent=2) + "\n")
 

@@ -201,16 +201,20 @@ def test_kill_at_any_moment_leaves_a_whole_checkpoint_and_whole_rows(tmp_path: P
         for step in range(start + 1, 100000):
             run.log({"step": step})
             run.save(step, write_model, {"big": torch.full((200000,), step)}, {})
+            print(step, flush=True)
         """
     )
     root = Path(__file__).parents[2]
     extra: list[str] = []
-    for pause in (0.02, 0.05, 0.11):
+    # The last one has saved a step, however slow the machine is.
+    for pause, steps in ((0.02, 0), (0.05, 0), (0.11, 1)):
         process = subprocess.Popen(
             [sys.executable, "-c", program, str(tmp_path / "run"), *extra], stdout=subprocess.PIPE, cwd=root
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
+        for _ in range(steps):
+            assert process.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(pause)
         process.send_signal(signal.SIGKILL)

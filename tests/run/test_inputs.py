@@ -1,0 +1,132 @@
+"""What a run reads, and what is told of it when the run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from practicum.run import inputs as module
+from practicum.run.folder import Run
+from practicum.run.inputs import inputs
+
+
+@dataclass(frozen=True)
+class Data:
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    model: Path
+    rewards: tuple[Path, ...] = ()
+    functions: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    data: Data = Data()
+    word: str = "auto"
+    seed: int = 0
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A config of every way in which files are named, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    model = Path("runs/sft/checkpoints/step-000010")
+    for folder in (model, Path("scores"), Path("auto")):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"w" * 100)
+    for name in ("rows.jsonl", "pay.py", "schema.json", "recipe.toml"):
+        Path(name).write_text("first\n")
+    functions = ("pay.py:right", "json_schema:schema.json", "recipe.toml", "math", "format:.*", "x\n.py:y")
+    return Config(Path("runs/sft"), (Path("scores"),), functions, {"right": 1.0}, Data(Path("rows.jsonl")))
+
+
+def close(run: Run) -> None:
+    assert run.lock is not None
+    run.lock.release()
+
+
+def append(name: str) -> Callable[[], object]:
+    def write() -> None:
+        with Path(name).open("ab") as stream:
+            stream.write(b"more\n")
+
+    return write
+
+
+def a_newer_checkpoint() -> None:
+    newer = Path("runs/sft/checkpoints/step-000020")
+    newer.mkdir()
+    (newer / "model.safetensors").write_bytes(b"v" * 100)
+
+
+CHANGES: dict[str, tuple[Callable[[], object], str]] = {
+    "rows": (append("rows.jsonl"), "rows.jsonl"),
+    "function": (append("pay.py"), "pay.py"),
+    "argument": (append("schema.json"), "schema.json"),
+    "recipe": (append("recipe.toml"), "recipe.toml"),
+    "letter": (lambda: Path("pay.py").write_text("fist!\n"), "pay.py"),
+    "weights": (append("scores/model.safetensors"), "scores"),
+    "file": (lambda: Path("scores/other.json").write_text("{}"), "scores"),
+    "renamed": (lambda: Path("scores/model.safetensors").rename("scores/model.bin"), "scores"),
+    "checkpoint": (a_newer_checkpoint, "runs/sft"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_what_has_changed_is_told_once_when_a_run_goes_on(
+    kind: str, config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, name = CHANGES[kind]
+    close(Run.open(Path("run"), config, "rl"))
+    change()
+    close(Run.open(Path("run"), config, "rl", resume=True))
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "changed" in line] == [
+        f"practicum: {name} has changed since run last read it: what is still to be done reads it as it is "
+        "now, so the whole is no unbroken run"
+    ]
+    close(Run.open(Path("run"), config, "rl", resume=True))
+    assert "changed" not in capsys.readouterr().err
+    environment = json.loads(Path("run/environment.json").read_text())
+    assert environment["inputs"] == environment["resumed"][0]["inputs"] | {name: environment["inputs"][name]}
+    assert environment["inputs"][name] != environment["resumed"][0]["inputs"][name]
+    assert environment["resumed"][1]["inputs"] == environment["resumed"][0]["inputs"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        append("runs/sft/metrics.jsonl"),
+        append("auto/model.safetensors"),
+        append("unnamed.py"),
+        append("scores/.lock"),
+        lambda: Path("rows.jsonl").touch(),
+        lambda: Path("rows.jsonl").unlink(),
+    ],
+)
+def test_what_the_run_does_not_read_is_not_told(
+    change: Callable[[], object], config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    close(Run.open(Path("run"), config, "rl"))
+    change()
+    close(Run.open(Path("run"), config, "rl", resume=True))
+    assert "changed" not in capsys.readouterr().err
+
+
+def test_large_files_are_read_at_both_ends(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENDS", 10)
+    large, whole = Path("rows.jsonl"), b"0123456789abcdefghijABCDEFGHIJ"
+    large.write_bytes(whole)
+    found = inputs(config)
+    for place, told in ((0, True), (9, True), (15, False), (20, True), (29, True)):
+        large.write_bytes(whole[:place] + b"?" + whole[place + 1 :])
+        assert (inputs(config) != found) == told, place
+    for size in range(1, 21):
+        large.write_bytes(whole[:size])
+        short = inputs(replace(config, data=Data(large)))["rows.jsonl"]
+        large.write_bytes(whole[: size - 1] + b"?")
+        assert inputs(config)["rows.jsonl"] != short
