@@ -26,16 +26,16 @@ help:  ## show this list
 demo: $(VENV)/.installed  ## set up .venv, then run the whole curriculum on this machine
 	$(BIN)/practicum demo
 
+# A worker a core, each in one thread: with more, the threads of one worker spin while those of another work.
 test: $(VENV)/.installed-dev  ## set up .venv, then lint, types and the fast tests, with the C++ kernels and without
 	$(MAKE) --jobs 2 lint $(VENV)/.compiled
-	$(BIN)/python -m pytest -n auto -rs
-	PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto -m 'not slow and not one_way' $(WITHOUT_KERNELS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -rs
+	OMP_NUM_THREADS=1 PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto -m 'not slow and not one_way' $(WITHOUT_KERNELS)
 
 test-machines: $(VENV)/.installed-dev  ## the fast tests as other machines would run them; takes about an hour
 	PRACTICUM_BFLOAT16=0 $(BIN)/python -m pytest -n auto
 	PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto
 	ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest
 
 test-slow: $(VENV)/.installed-dev  ## the studies that take minutes

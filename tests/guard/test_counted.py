@@ -25,6 +25,7 @@ from practicum.guard.truth import Look, columns_of, look_at, parted, verified, v
 from practicum.guard.watch import ended_by_guard
 from practicum.model.checkpoint import save_model
 from practicum.model.sampling import SamplingConfig
+from practicum.report.dashboard.findings import findings_of
 from practicum.reward.parts import RewardConfig
 from practicum.reward.truth import truth_for
 from practicum.run.folder import Run
@@ -33,6 +34,7 @@ from practicum.training import rl
 from practicum.training.loop import LoopConfig
 from practicum.training.optimizer import OptimizerConfig
 from practicum.training.rl import RlConfig
+from practicum.training.rl_parts import Parts
 from practicum.types import Prompt
 from tests.tiny import ONE_LAYER, tiny_decoder
 
@@ -377,15 +379,32 @@ def test_off_counts_nothing_and_costs_no_column(tmp_path: Path, tokenizer: Token
     assert not [name for name in rows_of(tmp_path / "run" / "metrics.jsonl")[0] if name.startswith("known")]
 
 
-def test_the_count_ends_a_run_and_asks(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    """What it does is looked at where it always alarms: every answer that is paid is wrong by the truth."""
+def alarming(folder: Path, tokenizer: Tokenizer, known: str) -> tuple[RlConfig, Parts]:
+    """A run that always alarms: every answer that is paid is wrong by the truth."""
     config = practice(
-        tmp_path, tokenizer, truth=f"{tmp_path / 'own.py'}:worth", truth_every=1, known="ask",
+        folder, tokenizer, truth=f"{folder / 'own.py'}:worth", truth_every=1, known=known,
         known_share=1e-6, known_confidence=0.5, known_steps=1,
     )  # fmt: skip
     found = rl.build(config)
     counted = next(one for one in found.observers if isinstance(one, Counted))
     counted.memory.right_pay.append(0.1)
+    return config, found
+
+
+def test_the_dashboard_tells_of_a_warning_while_the_run_goes_on(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    config, found = alarming(tmp_path, tokenizer, "warn")
+    told = rl.train(config, tmp_path / "run", parts=found)["known"]["sentences"]
+    assert told
+    at_its_end = findings_of(tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    assert [one for one in findings_of(tmp_path / "run") if one.source == "count of exploits"] == [
+        one for one in at_its_end if one.source == "count of exploits"
+    ]
+    assert [one.sentence for one in at_its_end if one.source == "count of exploits"] == told
+
+
+def test_the_count_ends_a_run_and_asks(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    config, found = alarming(tmp_path, tokenizer, "ask")
     summary = rl.train(config, tmp_path / "run", parts=found)
     assert summary["known"]["action"] == "ask"
     assert summary["step"] == summary["known"]["step"] < 4

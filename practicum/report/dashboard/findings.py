@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -57,7 +58,7 @@ def findings_of(folder: Path, problems: Sequence[str] = (), over: bool = False) 
     held = small_json(folder / "held.json", [], needed=False)
     found = [Finding("files", "stop", problem, _mend(problem)) for problem in problems]
     found += _guard(held, summary)
-    found += _counted(summary.get("known"))
+    found += _counted(summary.get("known")) if summary else _counted_so_far(folder)
     found += _last_steps(folder, over and "warnings" in summary and not summary["warnings"])
     for name in AUDITS:
         found += _audit(small_json(folder / name, [], needed=False))
@@ -110,6 +111,19 @@ def _counted(known: object) -> Iterator[Finding]:
         yield Finding(
             "count of exploits", "ok", "No kind of exploit is frequent among the well-paid answers."
         )
+
+
+def _counted_so_far(folder: Path) -> Iterator[Finding]:
+    """What the count has told of a run without a summary, as its newest checkpoint keeps it."""
+    try:
+        steps = [one for one in os.listdir(folder / "checkpoints") if re.fullmatch(r"step-\d{6,}", one)]
+    except OSError:
+        return
+    if steps:
+        newest = folder / "checkpoints" / max(steps, key=lambda name: int(name[5:]))
+        known = dig(small_json(newest / "trainer.json", [], needed=False), "state", "observers", "known")
+        if isinstance(known, dict) and known.get("sentences"):
+            yield from _counted(known)
 
 
 def _paired(sentences: object, told: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, Any]]]:
