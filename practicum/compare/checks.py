@@ -38,7 +38,7 @@ def checked(plan: Plan) -> Plan:
             except InputError as error:
                 raise InputError(f"recipe {member.name}: {error}") from error
     told = shared_with(plan.examination, set[str]().union(*learned.values()))
-    return replace(plan, notes=[*plan.notes, *told])
+    return replace(plan, notes=list(dict.fromkeys([*plan.notes, *told])))
 
 
 def what_it_reads(member: Member) -> str:

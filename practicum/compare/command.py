@@ -16,7 +16,7 @@ from typing import Any
 from practicum.compare.checks import checked
 from practicum.compare.config import CompareConfig
 from practicum.compare.page import write
-from practicum.compare.plan import check_against, expanded, make_plan, read_plan, write_plan
+from practicum.compare.plan import expanded, grown, make_plan, read_plan, write_plan
 from practicum.compare.pool import jobs_of, run_all
 from practicum.compare.results import results
 from practicum.compare.table import print_table
@@ -35,14 +35,13 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
     """
     config.require_runs()
     at_a_time, threads = shared_cores(config)
-    planned = (run_path / "plan.json").exists()
-    plan = read_plan(run_path) if resume and planned else make_plan(config, threads)
-    if not planned:
+    begun = read_plan(run_path) if resume and (run_path / "plan.json").exists() else None
+    plan = grown(begun, config, threads) if begun else make_plan(config, threads)
+    if plan is not begun:
         weight_count(config.model)
         plan = checked(plan)
-    check_against(config.against, [member.name for member in plan.members])
     folder = Run.open(run_path, config, "compare", resume=resume)
-    if not planned:
+    if plan is not begun:
         write_plan(plan, run_path)
     failed = run_all(run_path, jobs_of(plan, config.seeds), at_a_time)
     summary = results(run_path, plan, config, failed)

@@ -36,7 +36,8 @@ class CompareConfig(Ranged):
     """Folder of the model that every run starts from (a model folder, or a run's folder)."""
     recipes: Common[tuple[str, ...]] = ()
     """What is compared, as words of their own or after this flag: TOML files, names of `practicum
-    algorithms`, packaged recipes (algorithms/dapo), `all` algorithms of practice, `offline` losses of dpo."""
+    algorithms`, packaged recipes (algorithms/dapo), `all` algorithms of practice, `offline` losses of dpo.
+    --resume with those and others adds the others."""
     seeds: Common[tuple[Seed, ...]] = ()
     """Seeds that every recipe runs with; at least two, for there to be a test. --resume with those and others
     adds the others."""

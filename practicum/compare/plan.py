@@ -42,8 +42,8 @@ DAMAGED = "begin again with another --run"
 class Member:
     """One recipe: the command that runs it, its algorithm or loss, and its complete settings.
 
-    completions: those that a run samples, 0 where it learns from preferences that are there. steps: updates
-    of a run, in practice iterations.
+    completions: those that a run samples, 0 where it learns from preferences that are there. word: how the
+    recipe was given. steps: updates of a run, in practice iterations.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Member:
     method: str
     config: Any
     completions: int = 0
+    word: str = ""
 
     @property
     def steps(self) -> int:
@@ -73,29 +74,60 @@ class Plan:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a recipe comes from: a file, or nothing but the name of its algorithm or loss."""
+    """What a word names as a recipe: a file, or nothing but an algorithm or loss."""
 
     name: str
     command: str
     path: Path | None
     flags: tuple[str, ...]
+    word: str
 
 
-def make_plan(config: CompareConfig, threads: int) -> Plan:
-    """The plan of a comparison, nothing written. Raises InputError naming the recipe that does not fit."""
+def make_plan(config: CompareConfig, threads: int, begun: Sequence[Member] = ()) -> Plan:
+    """The plan of a comparison, nothing written; members that have `begun` stay as they are.
+
+    Raises InputError naming the recipe that does not fit.
+    """
     groups = grouped(config.settings)
-    names, notes = expanded(config.recipes)
-    sources = [source_of(name) for name in names]
-    check_names(sources)
-    check_against(config.against, [source.name for source in sources])
-    notes += check_settings(groups, {source.command for source in sources})
-    members = [member_of(source, config, groups, threads) for source in sources]
+    kept = {member.word: member for member in begun}
+    given, notes = expanded(config.recipes)
+    words = [*kept, *(word for word in given if word not in kept)]
+    new = {word: source_of(word) for word in words if word not in kept}
+    names = [(kept.get(word) or new[word]).name for word in words]
+    check_names(names)
+    check_against(config.against, names)
+    commands = {(kept.get(word) or new[word]).command for word in words}
+    notes += check_settings(groups, commands)
+    members = [kept.get(word) or member_of(new[word], config, groups, threads) for word in words]
     online = [member for member in members if member.command == "rl"]
     check_one_task(online)
-    notes += [note for source in sources for note in left_out_of(source, config)]
+    notes += [note for source in new.values() for note in left_out_of(source, config)]
     samples, members, told = at_one_budget(members, config.samples)
     examination, examined = examination_of(config, online, groups, threads)
     return Plan(members, examination, samples, [*notes, *told, *offline_notes(members), *examined])
+
+
+def grown(plan: Plan, config: CompareConfig, threads: int) -> Plan:
+    """The plan with the recipes that `config` adds, at the same budget; the plan itself where it adds none.
+
+    Raises InputError for a recipe that does not fit, or that would be examined otherwise.
+    """
+    if len(expanded(config.recipes)[0]) <= len(plan.members):
+        check_against(config.against, [member.name for member in plan.members])
+        return plan
+    found = make_plan(replace(config, samples=plan.samples or config.samples), threads, plan.members)
+    asked, before = (
+        flatten(parse_toml(to_toml(replace(one.examination, threads=0)), "an examination"))
+        for one in (found, plan)
+    )
+    for key in before | asked:
+        if before.get(key) != asked.get(key):
+            raise InputError(
+                f"recipes: with those that are added the examination would have {key} = {asked.get(key)!r}, "
+                f"and runs were examined with {before.get(key)!r}: choose another --run"
+            )
+    notes = [*plan.notes, *(note for note in found.notes if note not in plan.notes)]
+    return replace(found, examination=plan.examination, notes=notes)
 
 
 def expanded(recipes: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -118,13 +150,13 @@ def expanded(recipes: Sequence[str]) -> tuple[list[str], list[str]]:
 def source_of(word: str) -> Source:
     """What a word names. Raises InputError for what is no file, algorithm, loss or packaged recipe."""
     if word in ALGORITHMS:
-        return Source(word, "rl", None, (f"--algorithm={word}",))
+        return Source(word, "rl", None, (f"--algorithm={word}",), word)
     if word in LOSSES:
-        return Source(word, "dpo", None, (f"--loss={word}",))
+        return Source(word, "dpo", None, (f"--loss={word}",), word)
     path = Path(word)
     if path.suffix != ".toml":
         path = packaged_recipe(word)
-    return Source(path.stem, command_of(path), path, ())
+    return Source(path.stem, command_of(path), path, (), word)
 
 
 def packaged_recipe(word: str) -> Path:
@@ -152,19 +184,17 @@ def command_of(path: Path) -> str:
     return "dpo" if only & set(read_toml(path)) else "rl"
 
 
-def check_names(sources: Sequence[Source]) -> None:
+def check_names(names: Sequence[str]) -> None:
     """Raise InputError for names that are no folders of their own."""
-    seen: dict[str, Source] = {}
-    for source in sources:
-        if source.name in seen:
+    for place, name in enumerate(names):
+        if name in names[:place]:
             raise InputError(
-                f"recipes: two are called {source.name}, after which their folders are named: rename a file"
+                f"recipes: two are called {name}, after which their folders are named: rename a file"
             )
-        if not re.fullmatch(r"[A-Za-z0-9][\w+-]*(\.[\w+-]+)*", source.name) or source.name == START:
+        if not re.fullmatch(r"[A-Za-z0-9][\w+-]*(\.[\w+-]+)*", name) or name == START:
             raise InputError(
-                f"recipes: {source.path} is to name a folder: rename the file, with letters, digits, - and _"
+                f"recipes: {name}.toml is to name a folder: rename the file, with letters, digits, - and _"
             )
-        seen[source.name] = source
 
 
 def check_against(against: str, names: Sequence[str]) -> None:
@@ -202,10 +232,10 @@ def member_of(source: Source, config: CompareConfig, groups: Sequence[Sequence[s
     loop = replace(loaded.loop, threads=loaded.loop.threads or threads)
     decided = {"seed": config.seeds[0], "loop": loop}
     if source.command == "dpo":
-        return Member(source.name, "dpo", loaded.loss, replace(loaded, **decided))
+        return Member(source.name, "dpo", loaded.loss, replace(loaded, **decided), word=source.word)
     # A task of the user's own whose file is edited midway would be another task for the runs that follow.
     own = replace(loaded, task=stamped(loaded.task), **decided)
-    return Member(source.name, "rl", loaded.algorithm, own)
+    return Member(source.name, "rl", loaded.algorithm, own, word=source.word)
 
 
 def left_out_of(source: Source, config: CompareConfig) -> list[str]:
@@ -251,7 +281,7 @@ def at_one_budget(members: Sequence[Member], wanted: int) -> tuple[int, list[Mem
     notes = [] if wanted else [f"the budget is that of {first.name}: {samples:,} completions (--samples)"]
     planned = []
     for member in members:
-        if member.command == "rl":
+        if member.command == "rl" and not member.completions:
             member, told = _within(member, samples)
             notes += told
         planned.append(member)
@@ -388,7 +418,7 @@ def write_plan(plan: Plan, folder: Path) -> None:
             atomic_write(folder / member.name / "recipe.toml", to_toml(member.config))
         atomic_write(folder / "examination.toml", to_toml(plan.examination))
         rows = [
-            {"name": one.name, "command": one.command, "method": one.method, "completions": one.completions}
+            {name: getattr(one, name) for name in ("name", "command", "method", "completions", "word")}
             for one in plan.members
         ]
         record = {"samples": plan.samples, "notes": list(plan.notes), "members": rows}
@@ -406,7 +436,8 @@ def read_plan(folder: Path) -> Plan:
 def read_member(folder: Path, row: Mapping[str, Any]) -> Member:
     """A member with its settings."""
     config = load(COMMANDS[row["command"]], folder / row["name"] / "recipe.toml")
-    return Member(row["name"], row["command"], row["method"], config, row["completions"])
+    word = row.get("word", row["name"])
+    return Member(row["name"], row["command"], row["method"], config, row["completions"], word)
 
 
 def changes_of(member: Member) -> dict[str, Any]:

@@ -67,9 +67,9 @@ ALLOW_DEAD = ("loop.allow_dead", "allow_dead", "practice.loop.allow_dead", "rewa
 """What the setting is called in a stage, in reward-model, and for the stages of rlhf."""
 GROWING = (STEPS, "epochs", "rounds")
 """What says how long a run is: steps, passes of a reward model over rankings, rounds of rlhf."""
-SEEDS = "seeds"
-"""The seeds of a comparison, to which others may be added; elsewhere a number, which stays."""
-COMPARING = (SEEDS, "jobs", "measure", "against")
+GROWN = ("seeds", "recipes")
+"""Lists of a comparison to which others may be added; a number of seeds, as elsewhere, stays."""
+COMPARING = (*GROWN, "jobs", "measure", "against")
 """What changes no run of a comparison: which there are, how many are at work at a time, how they are read."""
 CHANGEABLE = (*GROWING, *ALLOW_DEAD, *COMPARING)
 """Settings that a resumed run may be given anew: to be longer than before, to go on when dead, and what a
@@ -283,7 +283,7 @@ class Run:
         That may be settings of CHANGEABLE, the device, which is not listed, for a run goes on wherever it is
         resumed, and settings that are new since the run began: they are listed where they are at their
         defaults (None then), and told. Raises InputError for any other difference, naming the first key that
-        differs, for fewer steps and for a seed that is left out.
+        differs, for fewer steps and for a seed or recipe that is left out.
         """
         stored_path = self.path / "config.toml"
         if not stored_path.exists():
@@ -298,12 +298,13 @@ class Run:
                 continue
             changed[key] = (then.get(key), now.get(key))
             # Of a command that has a number of seeds they are what it is to find, and no list to add to.
-            listed = key == SEEDS and isinstance(then[key], list)
-            fixed = key == SEEDS and not (listed and set(then[key]) <= set(now[key]))
+            listed = key in GROWN and isinstance(then[key], list)
+            fixed = key in GROWN and not (listed and set(then[key]) <= set(now[key]))
             if fixed or key not in CHANGEABLE or (key in GROWING and not now[key] > then[key]):
+                advice = "give those and others" if listed else "resume with the stored config"
                 raise InputError(
                     f"{stored_path} was started with {key} = {then.get(key)!r}, now it is "
-                    f"{now.get(key)!r}: resume with the stored config, or choose another --run"
+                    f"{now.get(key)!r}: {advice}, or choose another --run"
                 )
         if new:
             print(

@@ -108,8 +108,14 @@ def test_other_settings_do_not_resume(
     whole: Path, untrained_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (whole / "config.toml").read_bytes()
+    plan = (whole / "plan.json").read_bytes()
     for words, told in (
         (("--seeds", "0", "5"), "was started with seeds"),
+        (
+            ("rloo", "grpo"),
+            "was started with recipes = ['grpo', 'dapo'], now it is ['rloo', 'grpo']: give those",
+        ),
+        (("rloo", "grpo", "dapo", "gspo", "algorithms/rloo"), "two are called rloo"),
         (("--samples", "96"), "was started with samples"),
         (("--examination.count", "5"), "was started with examination.count"),
         (("--against", "rloo"), "no recipe is called 'rloo'"),
@@ -119,6 +125,30 @@ def test_other_settings_do_not_resume(
     assert cli.main(command(whole, untrained_model, *WORDS)) == 2
     assert "is not empty" in capsys.readouterr().err
     assert (whole / "config.toml").read_bytes() == before
+    assert (whole / "plan.json").read_bytes() == plan
+
+
+def test_recipes_are_added_where_a_comparison_is_resumed(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "more")
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text('algorithm = "rloo"\n[optimizer]\nlearning_rate = 1e-3\n')
+    before = {path: path.stat().st_mtime_ns for path in run.glob("*/seed-*/answers.jsonl")}
+    words = ["mine.toml", "dapo", "grpo", "--jobs", "2"]
+    assert cli.main(["compare", *words, "--run", str(run), "--resume", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["seeds"], row["cost"]["completions"]) for row in summary["members"]] == [
+        ("grpo", [0, 1], 48),
+        ("dapo", [0, 1], 48),
+        ("mine", [0, 1], 48),
+    ]
+    assert len(summary["pairs"]) == 3
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    # It is there from now on, and its file is read no more.
+    Path("mine.toml").unlink()
+    assert cli.main(["compare", "--run", str(run), "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["members"] == summary["members"]
 
 
 def test_seeds_are_added_and_runs_are_read_anew_where_a_comparison_is_resumed(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from practicum.compare.arguments import translated
 from practicum.compare.config import CompareConfig
-from practicum.compare.plan import Plan, make_plan, read_plan, write_plan
+from practicum.compare.plan import Plan, grown, make_plan, read_plan, write_plan
 from practicum.config import load
 from practicum.errors import InputError
 from practicum.training.algorithms import ALGORITHMS
@@ -101,6 +101,34 @@ def test_a_plan_is_kept_as_it_is(tmp_path: Path) -> None:
     kept = read_plan(tmp_path)
     assert list(kept.members) == list(plan.members)
     assert (kept.examination, kept.samples, list(kept.notes)) == (plan.examination, 512, list(plan.notes))
+
+
+def test_a_recipe_that_changes_the_examination_is_not_added(tmp_path: Path) -> None:
+    longer = recipe(tmp_path, "longer.toml", "[sampling]\nmax_new_tokens = 999\n")
+    config = load(
+        CompareConfig, None, translated(["--model", "nowhere", "--seeds", "3", "4", "grpo", longer])
+    )
+    with pytest.raises(
+        InputError, match=r"would have sampling.max_new_tokens = 999, and runs were .* with \d+"
+    ):
+        grown(planned("grpo"), config, threads=2)
+
+
+@given(order=st.permutations(["grpo", "dpo", "ppo", "dapo", "kto"]), begun=st.integers(1, 4))
+def test_recipes_that_are_added_have_the_budget_of_the_others(order: list[str], begun: int) -> None:
+    first = planned(*order[:begun])
+    more = [*order[begun:], *order[:begun]]
+    config = load(CompareConfig, None, translated(["--model", "nowhere", "--seeds", "3", "4", *more]))
+    found = grown(first, config, threads=2)
+    assert list(found.members[:begun]) == list(first.members)
+    assert [member.name for member in found.members] == [*order[:begun], *order[begun:]]
+    assert {one.completions for one in found.members if one.command == "rl"} <= {found.samples}
+    assert len(set(found.notes)) == len(found.notes)
+    assert set(first.notes) <= set(found.notes)
+    if first.samples:
+        assert found.samples == first.samples
+        assert list(found.members) == list(planned(*order, "--samples", str(first.samples)).members)
+    assert grown(found, config, threads=2) is found
 
 
 @pytest.mark.parametrize(
