@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from practicum.compare.arguments import COMMANDS, grouped, knows
+from practicum.compare.arguments import COMMANDS, DECIDED, grouped, knows
 from practicum.compare.config import CompareConfig
 from practicum.config import flatten, load, nearest, parse_toml, read_toml, to_toml
 from practicum.config.classes import fields_of
@@ -248,6 +248,8 @@ def left_out_of(source: Source, config: CompareConfig) -> list[str]:
         notes.append(f"{source.name} sets seed {table['seed']}: the comparison runs its own (--seeds)")
     if table.get("model", str(config.model)) != str(config.model):
         notes.append(f"{source.name} names the model {table['model']}: all begin with {config.model}")
+    if "guard.fuzz" in flatten(table):
+        notes.append(f"{source.name} sets guard.fuzz: {DECIDED['guard.fuzz']}")
     return notes
 
 

@@ -156,11 +156,18 @@ def test_what_a_recipe_says_and_the_comparison_decides_is_told(tmp_path: Path) -
     text = 'algorithm = "dapo"\nseed = 5\nmodel = "other"\n[loop]\nsteps = 9\n[dapo]\nmost_completions = 70\n'
     plan = planned(recipe(tmp_path, "mine.toml", text), "grpo", "--samples", "512")
     told = " ".join(plan.notes)
-    for words in ("sets seed 5", "names the model other", "is set to 9 iterations", "most_completions 70"):
+    for words in (
+        "sets seed 5",
+        "names the model other",
+        "is set to 9 iterations",
+        "most_completions 70",
+    ):
         assert words in told
     # What it says of the budget, and nothing else sets.
     assert not any("is set to" in note for note in planned(str(tmp_path / "mine.toml")).notes)
     assert not any("grpo is set to" in note for note in plan.notes)
+    fuzzed = recipe(tmp_path, "fuzzed.toml", '[reward]\nfunctions = ["length"]\n[guard]\nfuzz = 9\n')
+    assert "fuzzed sets guard.fuzz: it fuzzes no function" in " ".join(planned(fuzzed).notes)
     with pytest.raises(InputError, match="a comparison decides on it: it fuzzes no function"):
         planned("grpo", "--guard.fuzz", "9")
 
