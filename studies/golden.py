@@ -225,7 +225,11 @@ CASES = (
         f"{ASKED} {BOTH} --queries 800 --negatives audit-exploits/negatives.jsonl --json",
     ),
     Case("audit-exploits-linear", "audit exploits", f"{ASKED} --queries 800 --json"),
-    Case("audit-bias", "audit bias", f"{ASKED} {BOTH} --weights audit-bias/weights.toml --json"),
+    Case(
+        "audit-bias",
+        "audit bias",
+        f"{ASKED} {BOTH} --attribute words:why,walked --weights audit-bias/weights.toml --json",
+    ),
     Case(
         "audit-bias-measured",
         "audit bias",
