@@ -228,7 +228,7 @@ class CallableReward:
         def call() -> list[Any]:
             loop = asyncio.new_event_loop()
             try:
-                return answer(self.function, request, loop)
+                return answer(self.function, request, loop.run_until_complete)
             finally:
                 loop.close()
 

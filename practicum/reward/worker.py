@@ -7,7 +7,6 @@ Nothing heavy is imported here: a worker starts in a tenth of a second.
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import faulthandler
 import inspect
@@ -18,10 +17,10 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -140,8 +139,6 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
     requests, replies = Connection(request_fd, writable=False), Connection(reply_fd, readable=False)
     faulthandler.enable(file=crash_fd)
     own, function = os.getpid(), None
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(AT_ONCE))
     while True:
         try:
             request = json.loads(requests.recv_bytes())
@@ -165,10 +162,10 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
                 reply = {"constants": constants_of(function.call)}
             elif request.get("reached"):
                 with reached() as places:
-                    reply = {"rows": answer(function, request, loop)}
+                    reply = {"rows": answer(function, request, _waited_for)}
                 reply["reached"] = sorted(places)
             else:
-                reply = {"rows": answer(function, request, loop)}
+                reply = {"rows": answer(function, request, _waited_for)}
         except BaseException as error:  # sys.exit in a function, and interrupts, cost the call alone
             reply = failure(error)
         faulthandler.cancel_dump_traceback_later()
@@ -177,6 +174,22 @@ def main(request_fd: int, reply_fd: int, crash_fd: int) -> None:
         with suppress(Exception):  # the function may have put anything in its place
             sys.stdout.flush()
         replies.send_bytes(json.dumps(reply).encode())
+
+
+def _waited_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns, in this process's loop."""
+    return _loop().run_until_complete(coroutine)
+
+
+@cache
+def _loop() -> Any:
+    """The event loop of this process, made where it is first needed: it costs a third of a worker's start."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(AT_ONCE))
+    return loop
 
 
 def _watched(descriptors: Sequence[int]) -> None:
@@ -350,24 +363,28 @@ def kind_of(names: Sequence[str], is_open: bool) -> Kind | None:
 # --------------------------------------------------------------------------------------------- calling it
 
 
-def answer(function: Function, request: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> list[Any]:
+Wait = Callable[[Coroutine[Any, Any, Any]], Any]
+"""What runs a coroutine to its end and returns what it returns."""
+
+
+def answer(function: Function, request: Mapping[str, Any], wait: Wait) -> list[Any]:
     """One judgement a row: of one row, of all in one call, or, where it is async, of all side by side."""
     rows, logged = request["rows"], Logged()
     if function.kind in BATCHED:
         given = function.call(**batched_arguments(function, request, logged))
         if inspect.isawaitable(given):
-            given = loop.run_until_complete(_awaited(given))
+            given = wait(_awaited(given))
         values = listed(given, len(rows))
         return [judged(function, value, logged.parts(row)) for row, value in enumerate(values)]
     if function.is_async:
-        return loop.run_until_complete(_side_by_side(function, request))
-    return [judged(function, _call_one(function, row, loop), {}) for row in rows]
+        return list(wait(_side_by_side(function, request)))
+    return [judged(function, _call_one(function, row, wait), {}) for row in rows]
 
 
-def _call_one(function: Function, row: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> Any:
+def _call_one(function: Function, row: Mapping[str, Any], wait: Wait) -> Any:
     positional, named = row_arguments(function, row)
     given = function.call(*positional, **named)
-    return loop.run_until_complete(_awaited(given)) if inspect.isawaitable(given) else given
+    return wait(_awaited(given)) if inspect.isawaitable(given) else given
 
 
 async def _awaited(given: Any) -> Any:
@@ -380,6 +397,8 @@ async def _awaited(given: Any) -> Any:
 
 async def _side_by_side(function: Function, request: Mapping[str, Any]) -> list[Any]:
     """Rows of an async function, at most `AT_ONCE` at a time, each within the time limit."""
+    import asyncio
+
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: Mapping[str, Any]) -> Any:
