@@ -35,6 +35,7 @@ from tests.audit import (
     fuzz_rewards_ninth,
     fuzz_rewards_seventh,
     fuzz_rewards_sixth,
+    fuzz_rewards_tenth,
     fuzz_rewards_third,
 )
 from tests.audit.fuzz_rewards_eighth import EIGHTH, EIGHTH_ROWS
@@ -45,12 +46,13 @@ from tests.audit.fuzz_rewards_more import MORE_ROWS as SECOND_ROWS
 from tests.audit.fuzz_rewards_ninth import NINTH, NINTH_ROWS
 from tests.audit.fuzz_rewards_seventh import SEVENTH, SEVENTH_ROWS
 from tests.audit.fuzz_rewards_sixth import SIXTH, SIXTH_ROWS
+from tests.audit.fuzz_rewards_tenth import TENTH, TENTH_ROWS
 from tests.audit.fuzz_rewards_third import THIRD, THIRD_ROWS
 
-MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH | NINTH
+MORE = SECOND | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH | NINTH | TENTH
 ALL_ROWS = (
     *(SECOND_ROWS, THIRD_ROWS, FOURTH_ROWS, FIFTH_ROWS),
-    *(SIXTH_ROWS, SEVENTH_ROWS, EIGHTH_ROWS, NINTH_ROWS),
+    *(SIXTH_ROWS, SEVENTH_ROWS, EIGHTH_ROWS, NINTH_ROWS, TENTH_ROWS),
 )
 MORE_ROWS = {name: rows for one in ALL_ROWS for name, rows in one.items()}
 MODULES = (
@@ -62,8 +64,12 @@ MODULES = (
     fuzz_rewards_seventh,
     fuzz_rewards_eighth,
     fuzz_rewards_ninth,
+    fuzz_rewards_tenth,
 )
 FUZZED = (
+    "boards_in_a_bag",
+    "totalled_by_any_digits",
+    "sound_begun",
     "measured_by_what_is_off",
     "chosen_by_lone_letters",
     "sound_seated",

@@ -63,6 +63,14 @@ STOP_WORD = re.compile(
 """Words that a reply can lose without another meaning."""
 ROWS = re.compile(r"\b(?:rows|records|tables?|quer(?:y|ies)|SELECT)\b")
 """How prompts ask for what a table gives, where a row that comes twice is another result."""
+SWAPPED, SMALL, CAPITALS = "in other letters of upper or lower case", "in lower case", "in capitals"
+LOWERED, RAISED = "capitals lost", "capitals added"
+CASES = {
+    SWAPPED: {"letter_case", LOWERED, RAISED},
+    SMALL: {"letter_case", LOWERED},
+    CAPITALS: {"letter_case", RAISED},
+}
+"""The ways in which honest wrong replies may differ in case alone, by what they say to be wrong."""
 PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 Words = Counter[str]
 
@@ -103,6 +111,9 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     ONCE.search(prompt) or ("line" in what and ROWS.search(prompt))
                 )
                 sure = kind in shown or bool(anatomy.task == "answer" and once)
+            elif kind == "letter_case":
+                # That a text of one's own may lose no capitals says nothing of more of them.
+                sure = bool(shown & CASES[what if anatomy.task == "open" else SWAPPED])
             else:
                 sure = kind in shown
             if sure and not _right_anyway(anatomy, row, whole, changed):
@@ -190,9 +201,9 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
     whole = [*re.finditer(r"\S+", text)]
     if len(whole) > 3:
         yield "cut_off", "that is cut off", text[: whole[len(whole) * 2 // 3].start()].rstrip()
-    yield "letter_case", "in other letters of upper or lower case", text.swapcase()
-    yield "letter_case", "in lower case", text.lower()
-    yield "letter_case", "in capitals", text.upper()
+    yield "letter_case", SWAPPED, text.swapcase()
+    yield "letter_case", SMALL, text.lower()
+    yield "letter_case", CAPITALS, text.upper()
     for closing, opening in PAIRS.items():
         if text.count(closing) == text.count(opening) > 0:
             cut = text.rindex(closing)
@@ -297,6 +308,13 @@ def _order_shown(shown: set[str], what: str) -> bool:
     return any(f"{name}s reordered" in shown for name in names[least:])
 
 
+def _case_between(good: str, bad: str) -> str:
+    """Which of CASES tells two texts apart that differ in case alone."""
+    differ = [(one, other) for one, other in zip(good, bad, strict=False) if one != other]
+    lost, added = any(one.isupper() for one, _ in differ), any(other.isupper() for _, other in differ)
+    return "letter_case" if lost == added else LOWERED if lost else RAISED
+
+
 def _plain(text: str) -> str:
     return " ".join(text.split())
 
@@ -308,7 +326,7 @@ def _kind_between(good: str, bad: str) -> str:
         return ""
     if right == wrong:
         if good.casefold() == bad.casefold():
-            return "letter_case"
+            return _case_between(good, bad)
         closed = all(bad.count(one) == bad.count(other) for one, other in PAIRS.items())
         ordered = re.findall(r"\w+", good.casefold()) == re.findall(r"\w+", bad.casefold())
         if ordered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -9,8 +10,8 @@ from practicum.audit.fuzz.anatomy import Anatomy
 from practicum.audit.fuzz.damage import STOP_WORD, words
 from practicum.audit.fuzz.probe import Probe
 
-FEWEST = 6
-"""Words of the shortest text that is read as prose."""
+FEWEST, FEWEST_SAID = 6, 4
+"""Words of the shortest text that is read as prose; of one that right replies say to the letter."""
 ANY_PART = re.compile(
     r"\b(?:briefly|short\w*|summar\w+|key ?words?|any (?:one|part|of)|one of|at least one|list|set|anagram"
     r"|scrambl\w+|unscrambl\w+|shuffl\w+|order)\b",
@@ -25,19 +26,24 @@ def of_reference(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     data = anatomy.rows[row]
     if anatomy.task in ("code", "expression") or ANY_PART.search(data.prompt.text):
         return
-    for one in anatomy.rows:
-        wanted = words(one.gold)
-        if sum(wanted.values()) < FEWEST or not one.good or not _prose(one.gold):
-            return
-        if any(sum((wanted & words(good)).values()) < 0.8 * sum(wanted.values()) for good in one.good):
-            return
+    told = [references(one.gold) for one in anatomy.rows]
     # Where replies may say it otherwise, overlap of words may be what is meant.
-    literal = all(_said(good) == _said(one.gold) for one in anatomy.rows for good in one.good)
-    for text in (data.gold, *data.good[:1]):
+    literal = all(
+        _said(good) in map(_said, wanted)
+        for one, wanted in zip(anatomy.rows, told, strict=True)
+        for good in one.good
+    )
+    fewest = FEWEST_SAID if literal and any(len(wanted) > 1 for wanted in told) else FEWEST
+    for one, wanted in zip(anatomy.rows, told, strict=True):
+        if not one.good or not all(len(_said(text)) >= fewest and _prose(text) for text in wanted):
+            return
+        if not all(any(_says(good, text) for text in wanted) for good in one.good):
+            return
+    for text in (told[row][0], *data.good[:1]):
         parts = text.split()
         for what, kept in (
             ("that ends after half of it", parts[: len(parts) // 2]),
-            ("that ends after a few words", parts[:3]),
+            ("that ends after a few words", parts[: min(3, len(parts) - 1)]),
             ("of one word", parts[:1]),
             ("whose words stand in the order of the alphabet", sorted(parts, key=str.casefold)),
             ("whose words stand in the reverse order", parts[::-1]),
@@ -45,6 +51,22 @@ def of_reference(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         ):
             if literal or "order" not in what:
                 yield Probe(row, " ".join(kept), "part_of_reference", "refused", what)
+
+
+def references(gold: str) -> list[str]:
+    """The texts of which any is the right answer: those of a list in JSON, else the gold answer alone."""
+    try:
+        found = json.loads(gold) if gold.lstrip().startswith("[") else None
+    except (ValueError, RecursionError):
+        found = None
+    listed = isinstance(found, list) and len(found) > 1 and all(isinstance(one, str) for one in found)
+    return found if listed and found else [gold]
+
+
+def _says(text: str, wanted: str) -> bool:
+    """Whether a text has nearly all words of another."""
+    least = words(wanted)
+    return sum((least & words(text)).values()) >= 0.8 * sum(least.values())
 
 
 def _said(text: str) -> list[str]:

@@ -228,6 +228,8 @@ FAMILY_OF = {
     "cut short": "cut_short",
     "letters added": "letters_added",
     "digits added": "letters_added",
+    "last digit raised": "look_alike_digits",
+    "last digit lowered": "look_alike_digits",
     "negated": "negated_answer",
     "another answer": "another_answer",
     "far off": "far_off",
