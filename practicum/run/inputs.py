@@ -38,7 +38,7 @@ def changed_inputs(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]
 def _named(value: object) -> Iterator[str]:
     """Names of files and folders anywhere in a config."""
     if isinstance(value, Path):
-        if value.is_file() or value.is_dir():
+        if os.path.isfile(value) or os.path.isdir(value):
             yield str(value)
     elif isinstance(value, str):
         yield from _files_in(value)
@@ -54,11 +54,14 @@ def _named(value: object) -> Iterator[str]:
 
 
 def _files_in(text: str) -> Iterator[str]:
-    """A file that a text is, or has before or behind a colon; a word without an ending is none."""
+    """A file that a text is, or has before or behind a colon; a word without an ending is none.
+
+    Of a text that can be no file's name, such as a judge's instructions, isfile says no; Path.is_file raises.
+    """
     if len(text) > LONGEST_NAME or not text.isprintable():
         return
     for name in (text, text.rpartition(":")[0], text.partition(":")[2]):
-        if Path(name).suffix and Path(name).is_file():
+        if Path(name).suffix and os.path.isfile(name):
             yield name
             return
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +133,47 @@ def test_large_files_are_read_at_both_ends(config: Config, monkeypatch: pytest.M
         short = inputs(replace(config, data=Data(large)))["rows.jsonl"]
         large.write_bytes(whole[: size - 1] + b"?")
         assert inputs(config)["rows.jsonl"] != short
+
+
+LONG = "Grade what was asked. Take off points for padding, and give none for an empty answer"
+
+
+@pytest.mark.parametrize("length", [200, 255, 256, 300, 999, 1000, 1001, 5000])
+@pytest.mark.parametrize(
+    "unit", [LONG, "Bewerte jede Lösung. ÄÖÜ", "reasoning_gym:a*0.5+b", "a/b.c", "x.py:y"]
+)
+def test_a_text_of_any_length_is_no_error(unit: str, length: int, config: Config) -> None:
+    text = (unit * (length // len(unit) + 1))[:length]
+    mine = replace(config, functions=("pay.py:right", text, f"pay.py:{text}"), weights={"right": 1.0})
+    assert set(inputs(mine)) == {"pay.py", "rows.jsonl", "runs/sft", "scores"}
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO])
+def test_what_cannot_be_looked_at_is_left_out(
+    number: int, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def stat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(("rows", "scores", "pay")):
+            raise OSError(number, os.strerror(number))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert set(inputs(config)) == {"schema.json", "recipe.toml", "runs/sft"}
+
+
+def test_what_is_no_file_is_left_out(config: Config) -> None:
+    """A pipe is not waited for, and a link that leads round in a ring to nowhere is none."""
+    os.mkfifo("pipe.jsonl")
+    Path("round.jsonl").symlink_to("round.jsonl")
+    Path("scores/above").symlink_to(Path.cwd())
+    os.mkfifo("scores/pipe")
+    before = inputs(config)
+    for name in ("pipe.jsonl", "round.jsonl", "-"):
+        assert inputs(replace(config, data=Data(Path(name)), functions=(name,))).keys() == {
+            "runs/sft",
+            "scores",
+        }
+    Path("unnamed.py").write_text("more")
+    assert inputs(config) == before
