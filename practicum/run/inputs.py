@@ -13,6 +13,9 @@ ENDS = 1 << 22
 """Bytes read at either end of a file: weights of many gigabytes are told apart without reading them whole."""
 MOST_FILES = 1000
 LONGEST_NAME = 1000
+RUN = "config.toml"
+MODEL = ("config.json", "adapter_config.json")
+"""Files by which a folder is told to be a run's, or a model's."""
 
 
 def inputs(config: object) -> dict[str, str]:
@@ -76,11 +79,25 @@ def _fingerprint(path: Path) -> str:
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """The files of a folder but hidden ones, in order; of a run those of its newest checkpoint."""
-    steps = sorted((folder / "checkpoints").glob("step-*"), key=lambda step: (len(step.name), step.name))
-    for path in sorted((steps[-1] if steps else folder).rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+    """The files of a folder, in order, but hidden ones and those of runs that somebody keeps in it."""
+    top = _model_in(folder)
+    for parent, folders, names in os.walk(top):
+        if RUN in names and Path(parent) != top:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _model_in(folder: Path) -> Path:
+    """The newest checkpoint of a run's folder; any other folder itself."""
+    steps = [step for step in (folder / "checkpoints").glob("step-*") if step.name[5:].isdecimal()]
+    if not steps or any((folder / name).is_file() for name in MODEL):
+        return folder
+    return max(steps, key=lambda step: int(step.name[5:]))
 
 
 def _ends(file: Path) -> bytes:

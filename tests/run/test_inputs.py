@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -177,3 +177,64 @@ def test_what_is_no_file_is_left_out(config: Config) -> None:
         }
     Path("unnamed.py").write_text("more")
     assert inputs(config) == before
+
+
+def written(name: str, text: str = "more") -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(text)
+
+
+INSIDE: dict[str, tuple[Sequence[str], str, bool]] = {
+    "a run in the folder": (["scores/mine/config.toml"], "scores/mine/metrics.jsonl", False),
+    "a run below a run": (["scores/mine/config.toml"], "scores/mine/grpo/seed-0/metrics.jsonl", False),
+    "a run deep in the folder": (["scores/a/b/config.toml"], "scores/a/b/checkpoints/x.safetensors", False),
+    "a folder of rows": ([], "scores/train/rows.arrow", True),
+    "a hidden folder": ([], "scores/.cache/train/rows.arrow", False),
+    "a copy of a checkpoint": ([], "runs/sft/checkpoints/step-000010-copy/model.safetensors", False),
+    "a word of digits": ([], "runs/sft/checkpoints/step-²/model.safetensors", False),
+    "the newest checkpoint": ([], "runs/sft/checkpoints/step-000010/config.json", True),
+    "of more digits": ([], "runs/sft/checkpoints/step-1000000/model.safetensors", True),
+    "a model that has checkpoints": (
+        ["scores/config.json", "scores/checkpoints/step-000010/model.safetensors"],
+        "scores/model-2.safetensors",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_of_a_folder_it_is_what_is_read_of_it(kind: str, config: Config) -> None:
+    """As model_folder finds a model, and not the runs that somebody keeps beside it."""
+    first, then, told = INSIDE[kind]
+    for name in first:
+        written(name)
+    before = inputs(config)
+    written(then)
+    assert (inputs(config) != before) == told
+
+
+def test_a_run_in_the_folder_of_its_model_is_no_change_of_it(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run.open(Path("scores/run"), config, "rl")
+    run.log({"step": 1})
+    close(run)
+    close(Run.open(Path("scores/run"), config, "rl", resume=True))
+    assert "changed" not in capsys.readouterr().err
+
+
+def test_a_folder_of_many_files_is_not_read_whole(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 3)
+    for number in range(5):
+        written(f"scores/{number}/rows.arrow")
+    before = inputs(config)
+    asked: list[str] = []
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        asked.append(str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert inputs(config) == before
+    assert not [path for path in asked if path.endswith(("/3", "/4"))]
