@@ -73,8 +73,10 @@ def _fingerprint(path: Path) -> str:
     files = [path] if path.is_file() else list(islice(_inside(path), MOST_FILES))
     size, checksum = 0, 0
     for file in files:
+        # A name need be no UTF-8 text.
+        name = os.fsencode(file.relative_to(path).as_posix())
         size += file.stat().st_size
-        checksum = zlib.crc32(_ends(file), zlib.crc32(file.relative_to(path).as_posix().encode(), checksum))
+        checksum = zlib.crc32(_ends(file), zlib.crc32(name, checksum))
     return f"{size} bytes, CRC-32 {checksum:08x}"
 
 

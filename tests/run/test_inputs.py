@@ -213,6 +213,22 @@ def test_of_a_folder_it_is_what_is_read_of_it(kind: str, config: Config) -> None
     assert (inputs(config) != before) == told
 
 
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.txt", b"\xff", "日本.txt".encode(), b"a b:c.txt", b"line\nbreak", b"train \xe9/x"]
+)
+def test_a_file_of_any_name_is_read(name: bytes, config: Config) -> None:
+    path = Path("scores") / os.fsdecode(name)
+    before = inputs(config)["scores"]
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("first")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    first = inputs(config)["scores"]
+    path.write_text("other")
+    assert len({before, first, inputs(config)["scores"]}) == 3
+
+
 def test_a_run_in_the_folder_of_its_model_is_no_change_of_it(
     config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
