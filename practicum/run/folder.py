@@ -366,8 +366,8 @@ class Run:
             last = [first, *first.get("resumed", [])][-1]
             for name in changed_inputs(last.get("inputs", {}), record["inputs"]):
                 print(
-                    f"practicum: {name} has changed since {self.path} last read it: what is still to be done "
-                    "reads it as it is now, so the whole is no unbroken run",
+                    f"practicum: {name} has changed since {self.path} last read it: what is done from here "
+                    "on reads it as it is now, and with that the whole is no unbroken run",
                     file=sys.stderr,
                 )
             record = {**first, "resumed": [*first.get("resumed", []), record]}

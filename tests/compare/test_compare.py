@@ -173,8 +173,9 @@ def test_what_the_runs_read_is_told_where_it_has_changed_and_their_recipes_are_n
         capsys.readouterr()
         assert cli.main(["compare", "--run", "run", "--resume"]) == 0
         said = [line for line in capsys.readouterr().err.splitlines() if "changed" in line]
-        assert said == [f"practicum: {name} has changed since run last read it: what is still to be done "
-                        "reads it as it is now, so the whole is no unbroken run"] * told  # fmt: skip
+        assert said == [f"practicum: {name} has changed since run last read it: what is done from here on "
+                        "reads it as it is now, and with that the whole is no unbroken run"
+                       ] * told  # fmt: skip
 
 
 def test_seeds_are_added_and_runs_are_read_anew_where_a_comparison_is_resumed(

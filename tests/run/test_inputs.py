@@ -89,8 +89,8 @@ def test_what_has_changed_is_told_once_when_a_run_goes_on(
     close(Run.open(Path("run"), config, "rl", resume=True))
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if "changed" in line] == [
-        f"practicum: {name} has changed since run last read it: what is still to be done reads it as it is "
-        "now, so the whole is no unbroken run"
+        f"practicum: {name} has changed since run last read it: what is done from here on reads it as it is "
+        "now, and with that the whole is no unbroken run"
     ]
     close(Run.open(Path("run"), config, "rl", resume=True))
     assert "changed" not in capsys.readouterr().err
