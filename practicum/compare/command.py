@@ -40,7 +40,9 @@ def run(config: CompareConfig, run_path: Path, *, resume: bool = False) -> dict[
     if plan is not begun:
         weight_count(config.model)
         plan = checked(plan)
-    folder = Run.open(run_path, config, "compare", resume=resume)
+    # Recipes are read once, when they are planned; their runs read what they name each time.
+    reads = [*(member.config for member in plan.members), plan.examination]
+    folder = Run.open(run_path, config, "compare", resume=resume, reads=reads)
     if plan is not begun:
         write_plan(plan, run_path)
     failed = run_all(run_path, jobs_of(plan, config.seeds), at_a_time)

@@ -89,8 +89,8 @@ def make_plan(config: CompareConfig, threads: int, begun: Sequence[Member] = ())
     Raises InputError naming the recipe that does not fit.
     """
     groups = grouped(config.settings)
-    kept = {member.word: member for member in begun}
     given, notes = expanded(config.recipes)
+    kept = {word_of(member, given): member for member in begun}
     words = [*kept, *(word for word in given if word not in kept)]
     new = {word: source_of(word) for word in words if word not in kept}
     names = [(kept.get(word) or new[word]).name for word in words]
@@ -105,6 +105,12 @@ def make_plan(config: CompareConfig, threads: int, begun: Sequence[Member] = ())
     samples, members, told = at_one_budget(members, config.samples)
     examination, examined = examination_of(config, online, groups, threads)
     return Plan(members, examination, samples, [*notes, *told, *offline_notes(members), *examined])
+
+
+def word_of(member: Member, given: Sequence[str]) -> str:
+    """How a member was given; plans of earlier versions do not say so, and there it is what has its name."""
+    called = (word for word in given if (file_of(word) or Path(word)).stem == member.name)
+    return member.word or next(called, member.name)
 
 
 def grown(plan: Plan, config: CompareConfig, threads: int) -> Plan:
@@ -149,14 +155,19 @@ def expanded(recipes: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def source_of(word: str) -> Source:
     """What a word names. Raises InputError for what is no file, algorithm, loss or packaged recipe."""
+    path = file_of(word)
+    if path is not None:
+        return Source(path.stem, command_of(path), path, (), word)
     if word in ALGORITHMS:
         return Source(word, "rl", None, (f"--algorithm={word}",), word)
-    if word in LOSSES:
-        return Source(word, "dpo", None, (f"--loss={word}",), word)
-    path = Path(word)
-    if path.suffix != ".toml":
-        path = packaged_recipe(word)
-    return Source(path.stem, command_of(path), path, (), word)
+    return Source(word, "dpo", None, (f"--loss={word}",), word)
+
+
+def file_of(word: str) -> Path | None:
+    """The file that a word names, which need not be there; none where it is an algorithm or loss."""
+    if word in ALGORITHMS or word in LOSSES:
+        return None
+    return Path(word) if Path(word).suffix == ".toml" else packaged_recipe(word)
 
 
 def packaged_recipe(word: str) -> Path:
@@ -438,8 +449,7 @@ def read_plan(folder: Path) -> Plan:
 def read_member(folder: Path, row: Mapping[str, Any]) -> Member:
     """A member with its settings."""
     config = load(COMMANDS[row["command"]], folder / row["name"] / "recipe.toml")
-    word = row.get("word", row["name"])
-    return Member(row["name"], row["command"], row["method"], config, row["completions"], word)
+    return Member(row["name"], row["command"], row["method"], config, row["completions"], row.get("word", ""))
 
 
 def changes_of(member: Member) -> dict[str, Any]:

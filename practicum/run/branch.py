@@ -115,7 +115,7 @@ def branched(origin: Origin, folder: Path, config: object, command: str) -> Iter
             "step": origin.step,
             "changed": {key: list(values) for key, values in changed.items()},
         }
-        atomic_write(folder / "environment.json", to_json(first | _arithmetic(origin), indent=2) + "\n")
+        atomic_write(folder / "environment.json", to_json(first | _kept(origin), indent=2) + "\n")
         atomic_write(folder / "config.toml", to_toml(config))
     said = ", ".join(f"{key} {now!r} instead of {then!r}" for key, (then, now) in changed.items())
     try:
@@ -141,8 +141,8 @@ def _copy(origin: Origin, folder: Path, lengths: Mapping[str, int]) -> None:
         shutil.copyfile(held, folder / "held.json")
 
 
-def _arithmetic(origin: Origin) -> dict[str, Any]:
-    """What the last bits of the run depended on, so that the branch tells where it differs."""
+def _kept(origin: Origin) -> dict[str, Any]:
+    """What the run was computed with and what it read, so that the branch tells where it differs."""
     record = read_json(origin.run / "environment.json", "restore it")
-    found = [one["arithmetic"] for one in (record, *record.get("resumed", [])) if "arithmetic" in one]
-    return {"arithmetic": found[-1]} if found else {}
+    entries = (record, *record.get("resumed", []))
+    return {name: one[name] for one in entries for name in ("arithmetic", "inputs") if name in one}

@@ -119,13 +119,15 @@ class Run:
         resume: bool = False,
         keep: int = 2,
         device: str = "",
+        reads: object = None,
     ) -> Run:
         """Start a run in a new or empty folder, or continue the one there.
 
-        `device` says in words where it computes, for environment.json and stderr.
+        `device` says in words where it computes, for environment.json and stderr. `reads` are the configs
+        that name what it reads, where that is not its own.
 
         Resuming cuts `metrics.jsonl` and `samples.jsonl` back to the newest checkpoint (to nothing without
-        one), takes over a changed setting of CHANGEABLE, and tells which files that the config names have
+        one), takes over a changed setting of CHANGEABLE, and tells which of the files that it reads have
         changed. Raises InputError when another process fills the folder, when it is not empty and `resume` is
         False, when there is nothing to resume, when the stored config differs otherwise (naming the first
         differing key), when a file is damaged, or when writing fails.
@@ -148,7 +150,7 @@ class Run:
             if changed or not resume:
                 atomic_write(folder / "config.toml", to_toml(config))
             remember_loggers(folder, loggers_of(folder))
-            run._record_environment(config, command, device, changed)
+            run._record_environment(config, command, device, changed, config if reads is None else reads)
         if _announced.get() == folder:
             print(f"practicum: run folder {folder}", file=sys.stderr)
             if device:
@@ -346,10 +348,15 @@ class Run:
         return {name: (before.get(name), found[name]) for name in names}
 
     def _record_environment(
-        self, config: object, command: str, device: str, changed: Mapping[str, tuple[Any, Any]]
+        self,
+        config: object,
+        command: str,
+        device: str,
+        changed: Mapping[str, tuple[Any, Any]],
+        reads: object,
     ) -> None:
         path = self.path / "environment.json"
-        record = environment(command, getattr(config, "seed", None)) | {"inputs": inputs(config)}
+        record = environment(command, getattr(config, "seed", None)) | {"inputs": inputs(reads)}
         if device:
             record[DEVICE] = device
         if changed:
@@ -359,8 +366,8 @@ class Run:
             last = [first, *first.get("resumed", [])][-1]
             for name in changed_inputs(last.get("inputs", {}), record["inputs"]):
                 print(
-                    f"practicum: {name} has changed since {self.path} last read it: what is still to be done "
-                    "reads it as it is now, so the whole is no unbroken run",
+                    f"practicum: {name} has changed since {self.path} last read it: what is done from here "
+                    "on reads it as it is now, and with that the whole is no unbroken run",
                     file=sys.stderr,
                 )
             record = {**first, "resumed": [*first.get("resumed", []), record]}

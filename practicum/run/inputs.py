@@ -13,6 +13,9 @@ ENDS = 1 << 22
 """Bytes read at either end of a file: weights of many gigabytes are told apart without reading them whole."""
 MOST_FILES = 1000
 LONGEST_NAME = 1000
+RUN = "config.toml"
+MODEL = ("config.json", "adapter_config.json")
+"""Files by which a folder is told to be a run's, or a model's."""
 
 
 def inputs(config: object) -> dict[str, str]:
@@ -38,7 +41,7 @@ def changed_inputs(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]
 def _named(value: object) -> Iterator[str]:
     """Names of files and folders anywhere in a config."""
     if isinstance(value, Path):
-        if value.is_file() or value.is_dir():
+        if os.path.isfile(value) or os.path.isdir(value):
             yield str(value)
     elif isinstance(value, str):
         yield from _files_in(value)
@@ -54,11 +57,14 @@ def _named(value: object) -> Iterator[str]:
 
 
 def _files_in(text: str) -> Iterator[str]:
-    """A file that a text is, or has before or behind a colon; a word without an ending is none."""
+    """A file that a text is, or has before or behind a colon; a word without an ending is none.
+
+    Of a text that can be no file's name, such as a judge's instructions, isfile says no; Path.is_file raises.
+    """
     if len(text) > LONGEST_NAME or not text.isprintable():
         return
     for name in (text, text.rpartition(":")[0], text.partition(":")[2]):
-        if Path(name).suffix and Path(name).is_file():
+        if Path(name).suffix and os.path.isfile(name):
             yield name
             return
 
@@ -67,17 +73,33 @@ def _fingerprint(path: Path) -> str:
     files = [path] if path.is_file() else list(islice(_inside(path), MOST_FILES))
     size, checksum = 0, 0
     for file in files:
+        # A name need be no UTF-8 text.
+        name = os.fsencode(file.relative_to(path).as_posix())
         size += file.stat().st_size
-        checksum = zlib.crc32(_ends(file), zlib.crc32(file.relative_to(path).as_posix().encode(), checksum))
+        checksum = zlib.crc32(_ends(file), zlib.crc32(name, checksum))
     return f"{size} bytes, CRC-32 {checksum:08x}"
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """The files of a folder but hidden ones, in order; of a run those of its newest checkpoint."""
-    steps = sorted((folder / "checkpoints").glob("step-*"), key=lambda step: (len(step.name), step.name))
-    for path in sorted((steps[-1] if steps else folder).rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+    """The files of a folder, in order, but hidden ones and those of runs that somebody keeps in it."""
+    top = _model_in(folder)
+    for parent, folders, names in os.walk(top):
+        if RUN in names and Path(parent) != top:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _model_in(folder: Path) -> Path:
+    """The newest checkpoint of a run's folder; any other folder itself."""
+    steps = [step for step in (folder / "checkpoints").glob("step-*") if step.name[5:].isdecimal()]
+    if not steps or any((folder / name).is_file() for name in MODEL):
+        return folder
+    return max(steps, key=lambda step: int(step.name[5:]))
 
 
 def _ends(file: Path) -> bytes:

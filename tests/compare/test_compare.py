@@ -151,6 +151,33 @@ def test_recipes_are_added_where_a_comparison_is_resumed(
     assert json.loads(capsys.readouterr().out)["members"] == summary["members"]
 
 
+@pytest.mark.parametrize("form", [("--reward", "pay.py:right"), ("--reward=pay.py:right",)])
+def test_what_the_runs_read_is_told_where_it_has_changed_and_their_recipes_are_not(
+    form: Sequence[str], untrained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A recipe is read once, when it is planned; what it names is read by each run of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("practicum.compare.command.run_all", lambda folder, jobs, at_a_time: {})
+    monkeypatch.setattr("practicum.compare.command.results", lambda *given: {})
+    monkeypatch.setattr("practicum.compare.command.write", lambda *given: Path("report.html"))
+    monkeypatch.setattr("practicum.compare.command.print_table", lambda summary: None)
+    Path("pay.py").write_text("def right(prompt, completion):\n    return 1.0\n")
+    Path("own.py").write_text("def worth(prompt, completion):\n    return 1.0\n")
+    Path("mine.toml").write_text('algorithm = "rloo"\n[guard]\ntruth = "own.py:worth"\n')
+    words = ["grpo", "mine.toml", "--seeds", "0", "1", "--samples", "16", *form]
+    assert cli.main(command(Path("run"), untrained_model, *words)) == 0
+    for name, told in (("mine.toml", False), ("pay.py", True), ("own.py", True), ("unnamed.py", False)):
+        with Path(name).open("a") as stream:
+            stream.write("# edited\n")
+        capsys.readouterr()
+        assert cli.main(["compare", "--run", "run", "--resume"]) == 0
+        said = [line for line in capsys.readouterr().err.splitlines() if "changed" in line]
+        assert said == [f"practicum: {name} has changed since run last read it: what is done from here on "
+                        "reads it as it is now, and with that the whole is no unbroken run"
+                       ] * told  # fmt: skip
+
+
 def test_seeds_are_added_and_runs_are_read_anew_where_a_comparison_is_resumed(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,30 @@ def test_a_plan_is_kept_as_it_is(tmp_path: Path) -> None:
     kept = read_plan(tmp_path)
     assert list(kept.members) == list(plan.members)
     assert (kept.examination, kept.samples, list(kept.notes)) == (plan.examination, 512, list(plan.notes))
+
+
+@pytest.mark.parametrize("folder", ["", "recipes"])
+def test_recipes_are_added_to_a_plan_that_does_not_say_how_its_own_were_given(
+    folder: str, tmp_path: Path
+) -> None:
+    """As plans of earlier versions do not."""
+    (tmp_path / folder).mkdir(exist_ok=True)
+    mine = recipe(tmp_path / folder, "my.own.toml", 'algorithm = "rloo"\n')
+    other = recipe(tmp_path / folder, "other.toml", 'algorithm = "gspo"\n')
+    begun = ["grpo", mine, "algorithms/dapo", "equations-ppo", "dpo"]
+    first = planned(*begun)
+    write_plan(first, tmp_path)
+    record = json.loads((tmp_path / "plan.json").read_text())
+    for row in record["members"]:
+        del row["word"]
+    (tmp_path / "plan.json").write_text(json.dumps(record))
+    Path(mine).unlink()
+    for words in ([*begun, other], [other, *begun[::-1]]):
+        config = load(CompareConfig, None, translated(["--model", "nowhere", "--seeds", "3", "4", *words]))
+        found = grown(read_plan(tmp_path), config, threads=2)
+        assert [one.name for one in found.members] == [*(one.name for one in first.members), "other"]
+        assert [one.config for one in found.members[:-1]] == [one.config for one in first.members]
+        assert found.samples == first.samples == found.members[-1].completions
 
 
 def test_a_recipe_that_changes_the_examination_is_not_added(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from practicum.guard.truth import Look, columns_of, look_at, parted, verified, v
 from practicum.guard.watch import ended_by_guard
 from practicum.model.checkpoint import save_model
 from practicum.model.sampling import SamplingConfig
-from practicum.report.dashboard.findings import findings_of
+from practicum.report.dashboard.findings import Finding, findings_of
 from practicum.reward.parts import RewardConfig
 from practicum.reward.truth import truth_for
 from practicum.run.folder import Run
@@ -396,11 +396,28 @@ def test_the_dashboard_tells_of_a_warning_while_the_run_goes_on(tmp_path: Path, 
     told = rl.train(config, tmp_path / "run", parts=found)["known"]["sentences"]
     assert told
     at_its_end = findings_of(tmp_path / "run")
-    (tmp_path / "run" / "summary.json").unlink()
-    assert [one for one in findings_of(tmp_path / "run") if one.source == "count of exploits"] == [
-        one for one in at_its_end if one.source == "count of exploits"
-    ]
-    assert [one.sentence for one in at_its_end if one.source == "count of exploits"] == told
+    counted = [one for one in at_its_end if one.source == "count of exploits"]
+    assert [one.sentence for one in counted] == told
+
+    def said() -> list[Finding]:
+        return [one for one in findings_of(tmp_path / "run") if one.source == "count of exploits"]
+
+    # Of a run that is extended the summary is that of its first part, in which the count had told nothing.
+    path = tmp_path / "run" / "summary.json"
+    summary = json.loads(path.read_text())
+    for step, so_far in ((4, False), (2, True), (None, False)):
+        known = summary["known"] | {"sentences": [], "told": {}}
+        path.write_text(json.dumps(summary | {"step": step, "known": known}))
+        assert said() == counted if so_far else [one.severity for one in said()] == ["ok"]
+    path.unlink()
+    assert said() == counted
+    # A long run has many looks at the truth.
+    record = tmp_path / "run" / "checkpoints" / "step-000004" / "trainer.json"
+    whole = json.loads(record.read_text())
+    whole["state"]["observers"]["known"]["looks"] *= 10_000
+    record.write_text(json.dumps(whole))
+    assert record.stat().st_size > 4_000_000
+    assert said() == counted
 
 
 def test_the_count_ends_a_run_and_asks(tmp_path: Path, tokenizer: Tokenizer) -> None:

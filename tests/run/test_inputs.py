@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,8 +89,8 @@ def test_what_has_changed_is_told_once_when_a_run_goes_on(
     close(Run.open(Path("run"), config, "rl", resume=True))
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if "changed" in line] == [
-        f"practicum: {name} has changed since run last read it: what is still to be done reads it as it is "
-        "now, so the whole is no unbroken run"
+        f"practicum: {name} has changed since run last read it: what is done from here on reads it as it is "
+        "now, and with that the whole is no unbroken run"
     ]
     close(Run.open(Path("run"), config, "rl", resume=True))
     assert "changed" not in capsys.readouterr().err
@@ -130,3 +133,124 @@ def test_large_files_are_read_at_both_ends(config: Config, monkeypatch: pytest.M
         short = inputs(replace(config, data=Data(large)))["rows.jsonl"]
         large.write_bytes(whole[: size - 1] + b"?")
         assert inputs(config)["rows.jsonl"] != short
+
+
+LONG = "Grade what was asked. Take off points for padding, and give none for an empty answer"
+
+
+@pytest.mark.parametrize("length", [200, 255, 256, 300, 999, 1000, 1001, 5000])
+@pytest.mark.parametrize(
+    "unit", [LONG, "Bewerte jede Lösung. ÄÖÜ", "reasoning_gym:a*0.5+b", "a/b.c", "x.py:y"]
+)
+def test_a_text_of_any_length_is_no_error(unit: str, length: int, config: Config) -> None:
+    text = (unit * (length // len(unit) + 1))[:length]
+    mine = replace(config, functions=("pay.py:right", text, f"pay.py:{text}"), weights={"right": 1.0})
+    assert set(inputs(mine)) == {"pay.py", "rows.jsonl", "runs/sft", "scores"}
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO])
+def test_what_cannot_be_looked_at_is_left_out(
+    number: int, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def stat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(("rows", "scores", "pay")):
+            raise OSError(number, os.strerror(number))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert set(inputs(config)) == {"schema.json", "recipe.toml", "runs/sft"}
+
+
+def test_what_is_no_file_is_left_out(config: Config) -> None:
+    """A pipe is not waited for, and a link that leads round in a ring to nowhere is none."""
+    os.mkfifo("pipe.jsonl")
+    Path("round.jsonl").symlink_to("round.jsonl")
+    Path("scores/above").symlink_to(Path.cwd())
+    os.mkfifo("scores/pipe")
+    before = inputs(config)
+    for name in ("pipe.jsonl", "round.jsonl", "-"):
+        assert inputs(replace(config, data=Data(Path(name)), functions=(name,))).keys() == {
+            "runs/sft",
+            "scores",
+        }
+    Path("unnamed.py").write_text("more")
+    assert inputs(config) == before
+
+
+def written(name: str, text: str = "more") -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(text)
+
+
+INSIDE: dict[str, tuple[Sequence[str], str, bool]] = {
+    "a run in the folder": (["scores/mine/config.toml"], "scores/mine/metrics.jsonl", False),
+    "a run below a run": (["scores/mine/config.toml"], "scores/mine/grpo/seed-0/metrics.jsonl", False),
+    "a run deep in the folder": (["scores/a/b/config.toml"], "scores/a/b/checkpoints/x.safetensors", False),
+    "a folder of rows": ([], "scores/train/rows.arrow", True),
+    "a hidden folder": ([], "scores/.cache/train/rows.arrow", False),
+    "a copy of a checkpoint": ([], "runs/sft/checkpoints/step-000010-copy/model.safetensors", False),
+    "a word of digits": ([], "runs/sft/checkpoints/step-²/model.safetensors", False),
+    "the newest checkpoint": ([], "runs/sft/checkpoints/step-000010/config.json", True),
+    "of more digits": ([], "runs/sft/checkpoints/step-1000000/model.safetensors", True),
+    "a model that has checkpoints": (
+        ["scores/config.json", "scores/checkpoints/step-000010/model.safetensors"],
+        "scores/model-2.safetensors",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_of_a_folder_it_is_what_is_read_of_it(kind: str, config: Config) -> None:
+    """As model_folder finds a model, and not the runs that somebody keeps beside it."""
+    first, then, told = INSIDE[kind]
+    for name in first:
+        written(name)
+    before = inputs(config)
+    written(then)
+    assert (inputs(config) != before) == told
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.txt", b"\xff", "日本.txt".encode(), b"a b:c.txt", b"line\nbreak", b"train \xe9/x"]
+)
+def test_a_file_of_any_name_is_read(name: bytes, config: Config) -> None:
+    path = Path("scores") / os.fsdecode(name)
+    before = inputs(config)["scores"]
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("first")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    first = inputs(config)["scores"]
+    path.write_text("other")
+    assert len({before, first, inputs(config)["scores"]}) == 3
+
+
+def test_a_run_in_the_folder_of_its_model_is_no_change_of_it(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run.open(Path("scores/run"), config, "rl")
+    run.log({"step": 1})
+    close(run)
+    close(Run.open(Path("scores/run"), config, "rl", resume=True))
+    assert "changed" not in capsys.readouterr().err
+
+
+def test_a_folder_of_many_files_is_not_read_whole(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 3)
+    for number in range(5):
+        written(f"scores/{number}/rows.arrow")
+    before = inputs(config)
+    asked: list[str] = []
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        asked.append(str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert inputs(config) == before
+    assert not [path for path in asked if path.endswith(("/3", "/4"))]

@@ -70,6 +70,32 @@ def test_dpo_is_extended_and_branched_as_a_run_that_was_begun_so(beginner: Path,
             assert (folder / last).read_bytes() == (run / last).read_bytes()
 
 
+def test_a_branch_tells_what_has_changed_since_the_run_read_it(
+    beginner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("pay.py", "other.py"):
+        Path(name).write_text("def right(prompt, completion):\n    return float(len(completion))\n")
+    command = [*STAGES["grpo"], *COMMON, *KEPT, "--model", str(beginner), "--reward", "pay.py:right"]
+    assert main([*command, "--run", "run", "--loop.steps", "3"]) == 0
+
+    def told(run: str, name: str, *words: str) -> list[str]:
+        capsys.readouterr()
+        assert main(["rl", "--branch", run, "--run", name, *words]) == 0
+        said = [line for line in capsys.readouterr().err.splitlines() if "has changed since" in line]
+        return [line.split()[1] for line in said]
+
+    assert told("run@3", "same", "--loop.steps", "4") == []
+    with Path("pay.py").open("a") as stream:
+        stream.write("# edited\n")
+    assert told("run@3", "other", "--loop.steps", "4", "--reward", "other.py:right") == []
+    assert told("run@3", "edited", "--loop.steps", "4") == ["pay.py"]
+    # A branch of the branch has read it as it is now.
+    assert told("edited@4", "again", "--loop.steps", "5") == []
+    assert main(["rl", "--run", "run", "--resume", "--loop.steps", "4"]) == 0
+    assert told("run@4", "last", "--loop.steps", "5") == []
+
+
 def test_a_changed_setting_holds_from_the_branchs_step_on(beginner: Path, tmp_path: Path) -> None:
     branch = tmp_path / "branch"
     changed = ["--optimizer.learning_rate", "0.001", "--loop.steps", "10"]

@@ -24,6 +24,8 @@ Severity = Literal["stop", "warn", "ok"]
 AUDITS = ("audit.json", "audit/audit.json")
 """Where a run may have its audit."""
 MOST_FILES = 200
+MOST_READ = 1 << 24
+"""Bytes of a checkpoint's record: the count keeps its looks at the truth there."""
 MOST_SAMPLES = 6
 ACTIONS = {
     "hold": "The run went back to the last step that could be trusted, and goes on with the KL held.",
@@ -58,7 +60,7 @@ def findings_of(folder: Path, problems: Sequence[str] = (), over: bool = False) 
     held = small_json(folder / "held.json", [], needed=False)
     found = [Finding("files", "stop", problem, _mend(problem)) for problem in problems]
     found += _guard(held, summary)
-    found += _counted(summary.get("known")) if summary else _counted_so_far(folder)
+    found += _counted(_counted_so_far(folder, summary) or summary.get("known"))
     found += _last_steps(folder, over and "warnings" in summary and not summary["warnings"])
     for name in AUDITS:
         found += _audit(small_json(folder / name, [], needed=False))
@@ -113,17 +115,18 @@ def _counted(known: object) -> Iterator[Finding]:
         )
 
 
-def _counted_so_far(folder: Path) -> Iterator[Finding]:
-    """What the count has told of a run without a summary, as its newest checkpoint keeps it."""
+def _counted_so_far(folder: Path, summary: Mapping[str, Any]) -> object:
+    """What the count has told, as the newest checkpoint keeps it, where the run went on since its summary."""
     try:
-        steps = [one for one in os.listdir(folder / "checkpoints") if re.fullmatch(r"step-\d{6,}", one)]
+        names = [one for one in os.listdir(folder / "checkpoints") if re.fullmatch(r"step-\d{6,}", one)]
     except OSError:
-        return
-    if steps:
-        newest = folder / "checkpoints" / max(steps, key=lambda name: int(name[5:]))
-        known = dig(small_json(newest / "trainer.json", [], needed=False), "state", "observers", "known")
-        if isinstance(known, dict) and known.get("sentences"):
-            yield from _counted(known)
+        return None
+    newest = max(names, key=lambda name: int(name[5:]), default="")
+    if not newest or (summary and int(newest[5:]) <= (number(summary.get("step")) or math.inf)):
+        return None
+    record = small_json(folder / "checkpoints" / newest / "trainer.json", [], needed=False, largest=MOST_READ)
+    known = dig(record, "state", "observers", "known")
+    return known if isinstance(known, dict) and known.get("sentences") else None
 
 
 def _paired(sentences: object, told: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, Any]]]:

@@ -16,9 +16,11 @@ LARGEST = 1 << 20
 """Bytes of a small file; a larger one is not read."""
 
 
-def small_json(path: Path, problems: list[str], needed: bool = True) -> dict[str, Any]:
+def small_json(
+    path: Path, problems: list[str], needed: bool = True, largest: int = LARGEST
+) -> dict[str, Any]:
     """The object of a small JSON file; empty, with one problem more, where it cannot be read."""
-    text = _small_text(path, problems, needed)
+    text = _small_text(path, problems, needed, largest)
     if text is None:
         return {}
     try:
@@ -45,10 +47,10 @@ def settings(path: Path, problems: list[str]) -> dict[str, Any]:
     return found
 
 
-def _small_text(path: Path, problems: list[str], needed: bool) -> str | None:
+def _small_text(path: Path, problems: list[str], needed: bool, largest: int = LARGEST) -> str | None:
     try:
-        if path.stat().st_size > LARGEST:
-            problems.append(f"{path.name}: larger than {LARGEST // 1024} KiB, it is not read")
+        if path.stat().st_size > largest:
+            problems.append(f"{path.name}: larger than {largest // 1024} KiB, it is not read")
             return None
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
