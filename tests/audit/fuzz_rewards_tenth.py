@@ -1,7 +1,8 @@
 # mypy: ignore-errors
 # ruff: noqa: E501 - rows and rewards as people write them
 """Rewards of kinds that a fourteenth hand brought: one of several reference sentences, raised digits in a number,
-lines that need a capital at their beginning and may have more. As in `fuzz_rewards_more`."""
+lines that need a capital at their beginning and may have
+more, sums that Python reads with commas and underscores but with no thin spaces. As in `fuzz_rewards_more`."""
 
 from __future__ import annotations
 
@@ -33,6 +34,12 @@ def _begun(letters: str, good: list[str], bad: list[str]) -> dict[str, Any]:
     return _row(prompt, letters, good, bad)
 
 
+def _repaid(sum_of: str, gold: int, wrong: tuple[int, int]) -> dict[str, Any]:
+    prompt = f"{sum_of} How much is paid back, in euro? End with 'Paid back: x'. Commas in numbers are fine."
+    first, second = (f"Paid back: {one}" for one in wrong)
+    return _row(prompt, str(gold), [f"Paid back: {gold}", f"In all.\nPaid back: {gold}.00"], [first, second])
+
+
 TENTH_ROWS: dict[str, Rows] = {
     "boards": [
         _board(
@@ -61,6 +68,12 @@ TENTH_ROWS: dict[str, Rows] = {
         _counted("How many minutes are nine quarters of an hour?", 135, (45, 136)),
         _counted("How many eggs are seven dozen?", 84, (19, 70)),
         _counted("How many legs have 16 spiders?", 128, (24, 96)),
+    ],
+    "repaid": [
+        _repaid("Ines lends 2000 and 3000.", 5000, (2000, 6000)),
+        _repaid("Omar borrows 1200, three times.", 3600, (1200, 2400)),
+        _repaid("A loan of 900 costs 85.", 985, (815, 900)),
+        _repaid("Twelve instalments of 110 are due.", 1320, (1210, 1300)),
     ],
     "begun": [
         _begun(
@@ -122,6 +135,15 @@ def sound_totalled(text, gold):
 
 
 @each
+def sound_repaid(text, gold):
+    marked = [line[10:].strip() for line in text.strip().splitlines() if line.startswith("Paid back:")]
+    said = re.fullmatch(r"(\d[\d,_]*)(\.0+)?", marked[0], re.ASCII) if len(marked) == 1 else None
+    return (
+        bool(said) and re.sub("[,_]", "", said[1]) == gold and "Paid back:" in text.strip().splitlines()[-1]
+    )
+
+
+@each
 def sound_begun(text, gold):
     lines = text.strip().splitlines()
     return len(lines) == len(gold) and all(
@@ -134,5 +156,6 @@ TENTH: dict[str, tuple[str, str, str]] = {
     "totalled_by_any_digits": ("totalled", "false_accept", "sound_totalled"),
     "sound_boards": ("boards", "clean", "sound_boards"),
     "sound_totalled": ("totalled", "clean", "sound_totalled"),
+    "sound_repaid": ("repaid", "clean", "sound_repaid"),
     "sound_begun": ("begun", "clean", "sound_begun"),
 }

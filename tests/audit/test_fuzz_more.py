@@ -70,6 +70,7 @@ FUZZED = (
     "boards_in_a_bag",
     "totalled_by_any_digits",
     "sound_begun",
+    "sound_repaid",
     "measured_by_what_is_off",
     "chosen_by_lone_letters",
     "sound_seated",

@@ -279,7 +279,9 @@ def _numbers(filled: Filled, value: str, usual: bool) -> Iterator[Edit]:
         if abs(number) >= 1000:
             for what, mark in SEPARATED:
                 written = f"{number.numerator:,}".replace(",", mark)
-                yield Edit("thousands", what, filled(written), sure=usual and mark == ",")
+                # Python reads underscores in numbers of itself, which tells nothing of other marks.
+                sure, alike = usual and mark == ",", mark != "_"
+                yield Edit("thousands", what, filled(written), alike=alike, sure=sure)
     elif re.fullmatch(r"\d+\.\d+", bare):
         yield Edit("zeros", "with one more zero", filled(f"{value}0"))
         yield Edit("zeros", "with two more zeros", filled(f"{value}00"))
