@@ -71,6 +71,8 @@ FUZZED = (
     "totalled_by_any_digits",
     "sound_begun",
     "sound_repaid",
+    "sentences_by_commas",
+    "sound_last_lines",
     "measured_by_what_is_off",
     "chosen_by_lone_letters",
     "sound_seated",

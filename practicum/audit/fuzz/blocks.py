@@ -30,6 +30,27 @@ def blocks_beside(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             yield refused(row, f"{one}\n{good}", "contradiction", what, alone=False)
 
 
+AT_LEAST_ONCE = re.compile(
+    r"\bat least (?:once|one|1|two|2)\b|\bmust (?:use|call|contain|have|show)\b", re.IGNORECASE
+)
+
+
+def blocks_missing(anatomy: Anatomy, row: int) -> Iterator[Probe]:
+    """A right reply without its blocks in tags, where the prompt shows one, wants one at least and gets some
+    in all right replies: an example in the prompt is none in the reply."""
+    data = anatomy.rows[row]
+    goods = [good for one in anatomy.rows for good in one.good]
+    for tag in dict.fromkeys(found[1] for found in BLOCK.finditer(data.prompt.text)):
+        whole = re.compile(rf"<{tag}>(?:(?!</?{tag}>).)+</{tag}>", re.DOTALL)
+        if not AT_LEAST_ONCE.search(data.prompt.text) or not all(map(whole.search, goods)):
+            continue
+        for good in data.good[:2]:
+            without = whole.sub("", good).strip()
+            if without and without not in data.good:
+                what = f"without the <{tag}> that the prompt wants"
+                yield refused(row, without, "block_missing", what, alone=False)
+
+
 def _wants_one(prompt: str, tag: str) -> bool:
     """Whether a prompt asks for exactly one of what the words of a tag name: "one call" for tool_call."""
     words = {*re.split(r"[-_]", tag.casefold()), "block", "element", "object"}

@@ -189,6 +189,9 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
         # The middle first: what a reward checks is often the beginning or the end.
         for place in dict.fromkeys((len(parts) // 2, 1, len(parts) - 2, len(parts) - 1, 0)):
             yield "left_out", f"with {_a(name)} left out", without(parts, gaps, place)
+        if name == "item" and len(set(parts)) > 1:
+            yield "left_out", "with one item for all", join([parts[0]] * len(parts), gaps)
+            yield "left_out", "with an item in the place of another", join([*parts[:-1], parts[0]], gaps)
         yield (
             "cut_off",
             f"that is cut off after half of its {name}s",

@@ -94,6 +94,8 @@ def _labels(anatomy: Anatomy, row: int, text: str) -> Iterator[Probe]:
             f"{label}:" in good for one in anatomy.rows for good in one.good
         ):
             continue
+        if f"{label}:" in text[found.end() :]:
+            continue  # The last one may be all that counts.
         if re.search(
             rf"{re.escape(label)}[^.]*\b(?:optional|may be empty|or nothing|if any)", prompt, re.IGNORECASE
         ):

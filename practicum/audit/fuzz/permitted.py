@@ -49,6 +49,33 @@ _NOT_AGAIN = re.compile(
 _EMPTY_LINES = re.compile(
     r"\b(?:one or more|any number of|at least one|several) (?:blank|empty) lines?\b", re.IGNORECASE
 )
+_FREE_LINES = re.compile(
+    r"\b(?:blank|empty) lines?\b"
+    r"(?![^.;]{0,60}\b(?:ends?|beginning|before|after|must|not be|one|single)\b)[^.;]{0,40}"
+    r"\b(?:anywhere|as many as|any number|(?:do not|don't) (?:matter|count)"
+    r"|(?:is|are) (?:ignored|free|fine|allowed|welcome|not counted))\b",
+    re.IGNORECASE,
+)
+"""How a prompt allows empty lines between any two lines."""
+_FREE_CASE = re.compile(
+    r"\b(?:case|capitali[sz]ation|capitals?|capital letters|upper ?case|lower ?case)\b[^.;]{0,30}"
+    r"\b(?:(?:do|does) not matter|(?:doesn't|don't) matter|makes? no difference"
+    r"|(?:is|are) (?:free|ignored|(?:all )?the same|not (?:judged|graded|checked)))\b"
+    r"|\bcase[- ]insensitive",
+    re.IGNORECASE,
+)
+"""How a prompt says that capitals and small letters are the same."""
+_SHOWN_WORK = re.compile(
+    r"\b(?:may|can|allowed to|free to)\b(?![^;]{0,40}\bnot\b)[^;]{0,100}?"
+    r"(?<![\d.])\d+ ?\+ ?\d+ ?= ?\d+",
+    re.IGNORECASE,
+)
+"""How a prompt shows that an answer may be written as the end of a sum."""
+_LAST_NUMBER = re.compile(
+    r"\blast number\b[^.;]{0,60}\b(?:taken|counts|is (?:read|used|graded|judged|the answer))\b", re.IGNORECASE
+)
+_ENDS = re.compile(r"\b(?:nothing|no words?|alone|ends? with|at the (?:very )?end)\b", re.IGNORECASE)
+"""How a prompt says which number is the answer, and that nothing may stand behind it."""
 _CENTS = re.compile(
     r"(?<![\d.])(?P<short>\d+\.\d)(?!\d)[^.;\d]{1,12}(?P=short)0(?!\d)|\busual ways? (?:to|of) writ",
     re.IGNORECASE,
@@ -104,6 +131,9 @@ def permitted(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         *_emphasised(anatomy, row),
         *_punctuated(anatomy, row),
         *_attributes(prompt, data.good),
+        *_cased(anatomy, row),
+        *_worked(anatomy, row),
+        *_behind(anatomy, row),
     ):
         if text not in data.bad:
             yield Probe(row, text, "allowed_form", "paid", f"that is right, {what}", base=base)
@@ -131,6 +161,42 @@ def _gaps(prompt: str, goods: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         wider = re.sub(r"\n\s*\n", "\n\n\n\n", good.strip("\n"))
         if wider != good:
             yield "with more empty lines between its paragraphs, as the prompt allows", wider, good
+    for good in goods[:2] if _FREE_LINES.search(prompt) else ():
+        wider = re.sub(r"\n\s*\n|\n", "\n\n\n", good.strip("\n"))
+        if "\n" in wider:
+            yield "with empty lines between its lines, as the prompt allows", wider, good
+
+
+def _cased(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
+    """The answer in small letters and in capitals, where the prompt says that they are the same."""
+    if anatomy.task != "answer" or not _FREE_CASE.search(anatomy.rows[row].prompt.text):
+        return
+    for slot in anatomy.good_slots(row)[:2]:
+        written = slot.value.strip()
+        if re.fullmatch(r"[A-Za-z ,]{2,}", written):
+            for what, changed in (("small letters", written.lower()), ("capitals", written.upper())):
+                yield f"in {what}, as the prompt allows", slot.filled(changed), slot.text
+
+
+def _behind(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
+    """Words with a comma behind the last number, where the prompt says that the last number is the answer."""
+    prompt = anatomy.rows[row].prompt.text
+    if _LAST_NUMBER.search(prompt) and not _ENDS.search(prompt):
+        for good in anatomy.rows[row].good[:2]:
+            what = "with words and a comma behind the number, as the prompt allows"
+            yield what, f"{good} That is all, I think.", good
+
+
+def _worked(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
+    """The answer as the end of a sum, where the prompt shows that it may be."""
+    form = anatomy.form
+    if anatomy.task != "answer" or form.closed or not _SHOWN_WORK.search(anatomy.rows[row].prompt.text):
+        return
+    for slot in anatomy.good_slots(row)[:2]:
+        written = slot.value.strip()
+        if re.fullmatch(r"[2-9]|[1-9]\d{1,14}", written):
+            text = slot.filled(f"{int(written) - 1} + 1 = {written}")
+            yield "with its arithmetic before it, as the prompt allows", text, slot.text
 
 
 def _amounts(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:

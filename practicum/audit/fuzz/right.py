@@ -197,6 +197,9 @@ def _reasoned(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             yield _paid(row, text, "reasoning", "that is right, with numbers in its reasoning", little)
         short = f"{slot.text}\nI am sure of it."
         yield Probe(row, short, "remark", "steady", "that is right, with a remark after it")
+        # What takes a lone comma for a number finds one here.
+        text, said = f"{slot.text}\nIn all, I am sure.", "that is right, with a comma in the remark after it"
+        yield _paid(row, text, "long_remark", said, short)
         for count in (4, 9):
             text = f"{slot.text}\n{' '.join([REMARK] * count)}"
             yield _paid(row, text, "long_remark", "that is right, with a long remark after it", short)

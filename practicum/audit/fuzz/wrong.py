@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from practicum.audit.fuzz.anatomy import ASKS_FOR, CLOSED, Anatomy, Slot, arithmetic, core_of
-from practicum.audit.fuzz.blocks import blocks_beside
+from practicum.audit.fuzz.blocks import blocks_beside, blocks_missing
 from practicum.audit.fuzz.damage import damaged, without_named_labels
 from practicum.audit.fuzz.declared import declared
 from practicum.audit.fuzz.edits import greedy_edits
@@ -132,6 +132,15 @@ OTHER_FORMS = (
     "$%s$",
     "= %s",
 )
+ABOVE_IS_FREE = re.compile(
+    r"\b(?:above|before|earlier)\b[^.;]{0,40}"
+    r"\b(?:ignored|not (?:read|judged|graded|counted)|(?:does not|doesn't) (?:matter|count))\b"
+    r"|\bonly (?:this|the|its) (?:last|final) (?:line|one|number)\b[^.;]{0,20}"
+    r"\b(?:read|counts|judged|graded)\b"
+    r"|\blast number\b[^.;]{0,60}\b(?:taken|counts|is (?:read|used|graded|judged|the answer))\b",
+    re.IGNORECASE,
+)
+"""How a prompt says that what comes before the answer is no answer, whatever it is."""
 LAST = re.compile(r"\b(?:last|final|end|ends|finish|conclude|close)\b", re.IGNORECASE)
 """How prompts say that the end of a reply is its answer."""
 
@@ -175,6 +184,7 @@ def _all(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     if task != "code":
         yield from mistyped(anatomy, row)
         yield from blocks_beside(anatomy, row)
+        yield from blocks_missing(anatomy, row)
         yield from not_finite(row, anatomy.rows[row])
         yield from done_in_thinking(anatomy, row)
         yield from _no_number(anatomy, row)
@@ -332,6 +342,8 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
         wrongs = [value for _, value in wrong_answers(anatomy, row)][:2]
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))[:2]
     what = "that gives both the right answer and a wrong one"
+    prompt = anatomy.rows[row].prompt.text
+    above_is_free = ABOVE_IS_FREE.search(prompt) is not None
     for wrong in wrongs:
         for slot in slots:
             right = slot.value.strip()
@@ -340,7 +352,8 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 head, tail = slot.text[:start], slot.text[start:]
                 for gap in (" ", "\n"):
                     yield refused(row, slot.text + gap + form.of(wrong), "contradiction", what)
-                    yield refused(row, head + form.of(wrong) + gap + tail, "contradiction", what)
+                    if not above_is_free:
+                        yield refused(row, head + form.of(wrong) + gap + tail, "contradiction", what)
             if form.closed or anatomy.short:
                 for text in (
                     f"{right} or {wrong}",
@@ -350,7 +363,6 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                 ):
                     if anatomy.task == "answer":
                         yield refused(row, slot.filled(text), "contradiction", what)
-            prompt = anatomy.rows[row].prompt.text
             if not form.named and anatomy.final and not ASKS_FOR.search(prompt):
                 for bad in anatomy.rows[row].bad[:2]:
                     if (not anatomy.wrong(row) and not differ(bad, gold)) or not _answers(bad, gold):
@@ -361,7 +373,7 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
                     yield refused(row, f"{slot.text}\n{bad}", "contradiction", what)
                     # What stands before the end may be work where the end is the answer.
                     worked = any(anatomy.reasons(place) for place in range(len(anatomy.rows)))
-                    if not (worked and LAST.search(prompt)):
+                    if not (above_is_free or (worked and LAST.search(prompt))):
                         yield refused(row, f"{bad}\n{slot.text}", "contradiction", what)
                         yield refused(row, f"{bad} {slot.text}", "contradiction", what)
 
