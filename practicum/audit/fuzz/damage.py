@@ -63,6 +63,7 @@ STOP_WORD = re.compile(
 """Words that a reply can lose without another meaning."""
 ROWS = re.compile(r"\b(?:rows|records|tables?|quer(?:y|ies)|SELECT)\b")
 """How prompts ask for what a table gives, where a row that comes twice is another result."""
+IN_PLACE = ("with one item for all", "with an item in the place of another")
 SWAPPED, SMALL, CAPITALS = "in other letters of upper or lower case", "in lower case", "in capitals"
 LOWERED, RAISED = "capitals lost", "capitals added"
 CASES = {
@@ -90,6 +91,8 @@ def damaged(anatomy: Anatomy, row: int) -> Iterator[Probe]:
             if kind in ("left_out", "cut_off"):
                 # Prose of one meaning shares words by accident; whole lines are meant.
                 sure = lost and (by_gold or (kind == "left_out" and _shared_line(data, text, changed)))
+                # Items of one's own may come twice; those that the gold answer lists may not.
+                sure = sure and (what not in IN_PLACE or not words(text) - words(data.gold))
             elif kind == "reordered" and _free_order(data):
                 sure = False
             elif (
@@ -190,8 +193,8 @@ def _all(text: str) -> Iterator[tuple[str, str, str]]:
         for place in dict.fromkeys((len(parts) // 2, 1, len(parts) - 2, len(parts) - 1, 0)):
             yield "left_out", f"with {_a(name)} left out", without(parts, gaps, place)
         if name == "item" and len(set(parts)) > 1:
-            yield "left_out", "with one item for all", join([parts[0]] * len(parts), gaps)
-            yield "left_out", "with an item in the place of another", join([*parts[:-1], parts[0]], gaps)
+            yield "left_out", IN_PLACE[0], join([parts[0]] * len(parts), gaps)
+            yield "left_out", IN_PLACE[1], join([*parts[:-1], parts[0]], gaps)
         yield (
             "cut_off",
             f"that is cut off after half of its {name}s",

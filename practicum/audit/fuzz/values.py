@@ -34,8 +34,14 @@ OPPOSITES = {
 OPPOSITES |= {other: one for one, other in OPPOSITES.items()}
 
 
+SET_OFF = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u2080-\u2089]")
+"""Raised and lowered digits, which a normal form of Unicode makes plain ones."""
+
+
 def number_of(text: str) -> Fraction | None:
     """A text that is a number and nothing else (commas, a fraction, percent and dollar signs allowed)."""
+    if SET_OFF.search(text):
+        return None
     bare = unicodedata.normalize("NFKC", text).strip().strip("$").strip().rstrip(".").replace("\u2212", "-")
     frac = re.fullmatch(r"(-?)\\[dt]?frac\{(\d+)\}\{(\d+)\}", bare)
     if frac:
