@@ -512,3 +512,45 @@ def test_a_text_that_hangs_is_told_beside_others_and_the_others_are_paid(tmp_pat
     assert payer.hung == [Ask(0, "<a>x")]
     assert payer.known[Ask(0, "<a>x")].error == "hang"
     assert len(payer.hung) < MOST_HUNG
+
+
+GROWING = """
+import time
+
+def reward(completions, answer, **columns):
+    for text in completions:
+        time.sleep(EACH)
+        if text.startswith("<a>"):
+            time.sleep(0.4 if len(text) < 60 else 600)
+    return [float(text == gold) for text, gold in zip(completions, answer)]
+"""
+
+
+def paid_slowly(folder: Path, each: float, start: str) -> Payer:
+    """A payer that has paid plain texts and some that begin with `start`, where each takes some time."""
+    file = folder / "growing.py"
+    file.write_text(GROWING.replace("EACH", str(each)))
+    config = FunctionsConfig(functions=(f"{file}:reward",))
+    payer = Payer(config.functions[0], config, [row_of("1 + 1?", "2", ["2"], ["3"])], 200, 120.0)
+    payer.patience = 1.0
+    try:
+        payer.pay([Ask(0, str(number)) for number in range(8)])
+        payer.pay([Ask(0, f"{start}{number} and more, without an end") for number in range(8)])
+    finally:
+        payer.close()
+    return payer
+
+
+def test_slow_texts_that_end_before_any_limit_are_tried_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("practicum.audit.fuzz.payer.LONG_BATCH", 1.0)
+    assert paid_slowly(tmp_path, 0.0, "<a>").hung
+
+
+def test_where_every_text_takes_as_long_none_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("practicum.audit.fuzz.payer.LONG_BATCH", 1.0)
+    payer = paid_slowly(tmp_path, 0.2, "plain ")
+    assert not payer.hung
+    assert payer.lengthened == 0
+    assert payer.calls == 16

@@ -119,7 +119,7 @@ def test_no_rankings_are_told() -> None:
 def test_precision_and_recall_in_a_crowd_of_uneven_raters() -> None:
     # Honest raters from keen to nearly careless, four who answer at random, two who follow the screen.
     right = wrong = missed = 0
-    for seed in range(4):
+    for seed in range(10):
         sharpness = [*np.exp(np.random.default_rng(seed).normal(0.2, 0.4, size=24)), *[0.0] * 6]
         pull = [0.0] * 28 + [8.0] * 2
         rankings, _ = crowd(sharpness, pull=pull, prompts=300, responses=5, overlap=5, seed=seed)

@@ -7,6 +7,7 @@ batch's.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections import deque
@@ -28,8 +29,11 @@ QUICK = 2.0
 """Seconds that a text suspected to hang is given at first."""
 HANG = 6.0
 """Seconds after which a text that is alone in its batch hangs, where others take far less."""
-SLOW = 0.7
+SLOW = 0.3
 """Seconds from which on a single text is slow, so that a longer one of its kind is tried, too."""
+LONG_BATCH, TIMES_USUAL = 3.0, 10.0
+"""Seconds, and times what the quickest batch took for as many texts, after which the texts of a batch are
+asked one by one: some of them are slow, and a faster machine must not hide it."""
 MOST_LENGTHENED = 3
 SLOW_TEXT = 600
 """Characters of a text that no judge needs a moment for."""
@@ -92,6 +96,7 @@ class Payer:
         self.patience, self.quick, self.most = HANG, QUICK, BATCH
         self.hung: list[Ask] = []
         self.lengthened = 0
+        self.usual = math.inf
 
     def check(self) -> None:
         """Raise InputError where the function needs a column that the rows do not have."""
@@ -129,6 +134,8 @@ class Payer:
             many = len(self.hung) >= MOST_HUNG
             most = min(limit, self.quick if many else 2 * self.quick) if self.hung else limit
             some = asks[len(found) : len(found) + min(batch, FEW if many else self.most)]
+            if len(some) > 1:
+                most = min(most, max(LONG_BATCH, TIMES_USUAL * self.usual * len(some)))
             found += self._batch(some, seed, most)
         return found
 
@@ -242,7 +249,10 @@ class Payer:
         most = min(limit, max(self.seconds_left, 0.01))
         self.calls += len(asks)
         request = {"rows": rows, "state": asdict(Progress()), "limit": most, **more}
+        started = time.monotonic()
         reply = self._sent(asks, request, seed, most)
+        if len(asks) >= FEW and "error" not in reply:
+            self.usual = min(self.usual, (time.monotonic() - started) / len(asks))
         if most < limit and _ran_out(reply):
             raise self._spent()
         return reply

@@ -71,7 +71,7 @@ _SHOWN_WORK = re.compile(
     re.IGNORECASE,
 )
 """How a prompt shows that an answer may be written as the end of a sum."""
-_LAST_NUMBER = re.compile(
+LAST_NUMBER = re.compile(
     r"\blast number\b[^.;]{0,60}\b(?:taken|counts|is (?:read|used|graded|judged|the answer))\b", re.IGNORECASE
 )
 _ENDS = re.compile(r"\b(?:nothing|no words?|alone|ends? with|at the (?:very )?end)\b", re.IGNORECASE)
@@ -181,7 +181,7 @@ def _cased(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
 def _behind(anatomy: Anatomy, row: int) -> Iterator[tuple[str, str, str]]:
     """Words with a comma behind the last number, where the prompt says that the last number is the answer."""
     prompt = anatomy.rows[row].prompt.text
-    if _LAST_NUMBER.search(prompt) and not _ENDS.search(prompt):
+    if LAST_NUMBER.search(prompt) and not _ENDS.search(prompt):
         for good in anatomy.rows[row].good[:2]:
             what = "with words and a comma behind the number, as the prompt allows"
             yield what, f"{good} That is all, I think.", good

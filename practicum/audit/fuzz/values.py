@@ -154,7 +154,7 @@ SURE = {
 """Changes that make a wrong answer whatever `differ` says."""
 
 
-RAISED = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+RAISED_DIGITS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
 
 
 def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str]]:
@@ -183,7 +183,7 @@ def _wrong_numbers(gold: str, exact: bool, percent: bool) -> list[tuple[str, str
                 ("cut short", f"{sign}{digits[0]}"),
                 ("cut short", f"{sign}{digits[1:].lstrip('0') or '0'}"),
                 # Two raised by five is no twenty-five, but some normal forms of Unicode write it so.
-                ("last digit raised", sign + digits[:-1] + RAISED[int(digits[-1])]),
+                ("last digit raised", sign + digits[:-1] + RAISED_DIGITS[int(digits[-1])]),
                 ("last digit lowered", sign + digits[:-1] + chr(0x2080 + int(digits[-1]))),
             ]
         if len(digits) > 1 and digits[::-1] != digits and digits[-1] != "0":

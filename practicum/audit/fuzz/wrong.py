@@ -26,6 +26,7 @@ from practicum.audit.fuzz.json_texts import changed_json, without_named_keys
 from practicum.audit.fuzz.json_types import mistyped, not_finite
 from practicum.audit.fuzz.links import wrong_links
 from practicum.audit.fuzz.odd import odd_probes
+from practicum.audit.fuzz.permitted import LAST_NUMBER
 from practicum.audit.fuzz.probe import Probe, refused
 from practicum.audit.fuzz.programs import chatty_programs, wrong_programs
 from practicum.audit.fuzz.queries import wrong_queries
@@ -133,11 +134,10 @@ OTHER_FORMS = (
     "= %s",
 )
 ABOVE_IS_FREE = re.compile(
-    r"\b(?:above|before|earlier)\b[^.;]{0,40}"
+    r"(?<!lines )(?<!spaces )\b(?:above|before|earlier)\b[^.;]{0,40}"
     r"\b(?:ignored|not (?:read|judged|graded|counted)|(?:does not|doesn't) (?:matter|count))\b"
     r"|\bonly (?:this|the|its) (?:last|final) (?:line|one|number)\b[^.;]{0,20}"
-    r"\b(?:read|counts|judged|graded)\b"
-    r"|\blast number\b[^.;]{0,60}\b(?:taken|counts|is (?:read|used|graded|judged|the answer))\b",
+    r"\b(?:read|counts|judged|graded)\b",
     re.IGNORECASE,
 )
 """How a prompt says that what comes before the answer is no answer, whatever it is."""
@@ -343,7 +343,7 @@ def _contradictions(anatomy: Anatomy, row: int) -> Iterator[Probe]:
     slots = sorted(anatomy.good_slots(row), key=lambda slot: len(slot.text))[:2]
     what = "that gives both the right answer and a wrong one"
     prompt = anatomy.rows[row].prompt.text
-    above_is_free = ABOVE_IS_FREE.search(prompt) is not None
+    above_is_free = bool(ABOVE_IS_FREE.search(prompt) or LAST_NUMBER.search(prompt))
     for wrong in wrongs:
         for slot in slots:
             right = slot.value.strip()
