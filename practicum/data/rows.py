@@ -78,16 +78,32 @@ def _shown(path: Path) -> Path:
     return Path("stdin") if path == STDIN else path
 
 
+def _content(path: Path) -> bytes:
+    """The bytes of a file, of standard input or of a pipe, such as the shell's `<(command)`."""
+    if path == STDIN:
+        return _standard_input()
+    if path.is_fifo():
+        status = path.stat()
+        return _piped(path, status.st_dev, status.st_ino)
+    return path.read_bytes()
+
+
 @cache
 def _standard_input() -> bytes:
     """What stands on standard input, kept: it can be read only once."""
     return sys.stdin.buffer.read()
 
 
+@cache
+def _piped(path: Path, _device: int, _inode: int) -> bytes:
+    """What comes out of a pipe, kept for the same reason; a name may come to stand for another pipe."""
+    return path.read_bytes()
+
+
 def _file(path: Path, split: str = "") -> Iterator[Row]:
     name = _shown(path)
     try:
-        data = _standard_input() if path == STDIN else path.read_bytes()
+        data = _content(path)
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
     if data.startswith(GZIP):

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_standard_input_is_read_by_its_content(monkeypatch: pytest.MonkeyPatch) 
         assert [dict(row.values) for row in found] == rows
         assert found[0].origin.startswith("stdin:")
     reading._standard_input.cache_clear()
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_a_pipe_is_read_once_and_kept(again: int) -> None:
+    """As with the shell's `--data <(command)`: whoever asks a second time gets the same rows, not none."""
+    out, into = os.pipe()
+    os.write(into, b'{"a": 1}\n' * again)
+    os.close(into)
+    path = Path(f"/dev/fd/{out}")
+    try:
+        found = read_rows(path)
+        assert len(found) == again
+        assert read_rows(path) == found
+    finally:
+        os.close(out)
 
 
 @pytest.mark.parametrize("splits", [False, True])
