@@ -5,6 +5,7 @@ Suffixes: R runs (seeds), C problems.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -41,6 +42,7 @@ ONE_SEED = "one seed"
 MUCH_ALIKE = 0.3
 """Share of answers with one ending from which that is told; the most common of few classes has more."""
 LONGEST_ENDING = 60
+SENTENCE_ENDS = re.compile(r"(?<=[.?!])\s+|(?<=[。？！])(?=.)")
 POWERS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -223,10 +225,21 @@ def pass_rates(runs: Sequence[Sequence[Row]]) -> dict[str, dict[str, float]]:
 
 
 def common_ending(runs: Sequence[Sequence[Row]]) -> Json:
-    """The last line that most greedy answers share, over all runs, and the share of the answers."""
-    last = Counter(str(row["completion"]).strip().rpartition("\n")[2] for rows in runs for row in rows)
-    text, count = last.most_common(1)[0]
-    return {"text": text, "share": count / last.total()}
+    """How alike a run's greedy answers end: the share of the commonest last sentence, the mean over runs.
+
+    `text` is that of the run with the largest share: each run may have come to a sentence of its own.
+    """
+    found = []
+    for rows in runs:
+        text, count = Counter(last_sentence(str(row["completion"])) for row in rows).most_common(1)[0]
+        found.append((count / len(rows), text))
+    return {"text": max(found)[1], "share": fmean(share for share, _ in found)}
+
+
+def last_sentence(text: str) -> str:
+    """The last sentence of the last line, which is the whole line where no other ends in it."""
+    line = text.strip().rpartition("\n")[2]
+    return SENTENCE_ENDS.split(line)[-1]
 
 
 def endings_told(found: Sequence[Json]) -> list[str]:

@@ -184,9 +184,23 @@ def test_pass_at_k_is_the_mean_over_runs_and_judged_problems() -> None:
     assert pass_rates([[{"problem": "p"}]]) == {}
 
 
-def test_the_ending_that_most_answers_share_is_found() -> None:
-    runs = [[{"completion": text} for text in ("a\nno", "no", "b\nyes", "no\n")]]
-    assert common_ending(runs) == {"text": "no", "share": 0.75}
+@pytest.mark.parametrize(
+    ("runs", "text", "share"),
+    [
+        ([["a\nno", "no", "b\nyes", "no\n"]], "no", 0.75),
+        # An answer of one line begins with its subject: only its last sentence is the same everywhere.
+        ([["why did the cat go? for fun.", "why did the dog stay? for fun.", "because!"]], "for fun.", 2 / 3),
+        # Each run has come to one sentence, another than its neighbour's.
+        ([["a cat. one.", "a dog. one."], ["a cat. two.", "a dog. three."]], "one.", 0.75),
+        ([["x = 2.5", "y = 2.5"]], "x = 2.5", 0.5),
+        ([["猫。好。", "狗。好。"]], "好。", 1.0),
+        ([["", ""]], "", 1.0),
+    ],
+)
+def test_the_ending_that_most_answers_share_is_found(runs: list[list[str]], text: str, share: float) -> None:
+    found = common_ending([[{"completion": answer} for answer in answers] for answers in runs])
+    assert found["share"] == pytest.approx(share)
+    assert found["text"] == text
 
 
 def test_curves_of_runs_that_sampled_more_in_some_steps_lie_at_their_completions(tmp_path: Path) -> None:
