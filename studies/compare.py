@@ -42,6 +42,8 @@ CHOOSING_SEED = 100
 CROSSED = "95% interval over seeds and problems, t with the seeds' freedom, for each pair alone"
 BASELINES: Mapping[Part, str] = {"equations": "group", "jokes": "dpo"}
 """What the others are compared with: the default of `practicum rl` and of `practicum dpo`."""
+IDS: Mapping[Part, str] = {"equations": "compare-equations-", "jokes": "compare-jokes-"}
+"""What the names of claims begin with."""
 MARGINS: Mapping[Part, str] = {
     "equations": "-3 to 3 (no difference that matters)",
     "jokes": "-0.1 to 0.1 (no difference that matters)",
@@ -217,15 +219,17 @@ def claims_of(part: Part, found: Mapping[str, Any]) -> list[Claim]:
     made, base = [], BASELINES[part]
     for row in sorted(found["members"], key=lambda row: str(row["name"])):
         name, rate = str(row["name"]), found["rates"][row["name"]]
+        slug = name.replace("_", "-")
         told = f"Learning rate {rate:g}, chosen of three with seed {CHOOSING_SEED}."
         text = f"{what}{budget}, {name} minus the model that it began with"
-        gain = of_difference(f"compare-{part}-{name}-gain", text, row["gain"], row["seeds"], scale, unit, 1)
-        made.append(noted({**gain, "target": "above 0"}, told))
+        gain = of_difference(f"{IDS[part]}gain-{slug}", text, row["gain"], row["seeds"], scale, unit, 1)
+        alike = f"A run ends {row['ending']['share']:.0%} of its greedy answers alike."
+        made.append(noted({**gain, "target": "above 0"}, f"{told} {alike}"))
         pair = pair_with(found["pairs"], name, base)
         if pair is not None:
             sign = 1 if pair["first"] == name else -1
             text = f"{what}{budget}, {name} minus {base}, the default"
-            beside = of_difference(f"compare-{part}-{name}", text, pair, pair["seeds"], scale, unit, sign)
+            beside = of_difference(f"{IDS[part]}beside-{slug}", text, pair, pair["seeds"], scale, unit, sign)
             verdict = "noise" if pair["verdict"] == "noise" else "a difference"
             made.append(
                 noted({**beside, "target": MARGINS[part]}, f"{told} After Holm's adjustment: {verdict}.")

@@ -35,7 +35,7 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ),
     ("agent-*-return", "a margin of 5% of the range of returns, set before the study was run", []),
     ("agent-*-speed", GOAL, []),
-    ("compare-*-gain", ZERO, [100]),
+    ("compare-*-gain-*", ZERO, [100]),
     ("compare-*", "a margin set with the study, before it was run", [100]),
     ("equations-exposition-*", ABOUT, [0, 1, 2]),
     ("equations-worked-*", ABOUT, [0, 1, 2]),

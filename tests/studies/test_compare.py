@@ -41,27 +41,28 @@ def gap(value: float, reach: float, verdict: str) -> dict[str, Any]:
 
 def test_claims_are_gains_and_differences_to_the_default(ruled: Judged) -> None:
     members = [
-        {"name": name, "seeds": [0, 1, 2], "gain": gap(value, 0.1, "above")}
-        for name, value in (("group", 0.3), ("ppo", 0.35), ("rloo", 0.05))
+        {"name": name, "seeds": [0, 1, 2], "gain": gap(value, 0.1, "above"), "ending": {"share": 0.125}}
+        for name, value in (("group", 0.3), ("dr_grpo", 0.35), ("rloo", 0.05))
     ]
     pairs = [
-        {"first": "group", "second": "ppo", "seeds": [0, 1, 2], **gap(-0.01, 0.01, "noise")},
+        {"first": "group", "second": "dr_grpo", "seeds": [0, 1, 2], **gap(-0.01, 0.01, "noise")},
         {"first": "rloo", "second": "group", "seeds": [0, 1, 2], **gap(-0.25, 0.1, "second")},
-        {"first": "ppo", "second": "rloo", "seeds": [0, 1, 2], **gap(0.3, 0.1, "first")},
+        {"first": "dr_grpo", "second": "rloo", "seeds": [0, 1, 2], **gap(0.3, 0.1, "first")},
     ]
-    rates = {"group": 1e-4, "ppo": 1e-4, "rloo": 3e-4}
+    rates = {"group": 1e-4, "dr_grpo": 1e-4, "rloo": 3e-4}
     found = {"samples": 512, "members": members, "pairs": pairs, "rates": rates}
     made = ruled(claims({"compared": {"equations": found}}))
     assert {one.removeprefix("compare-equations-") for one in made} == {
-        "group-gain", "ppo", "ppo-gain", "rloo", "rloo-gain",
+        "gain-group", "gain-dr-grpo", "beside-dr-grpo", "gain-rloo", "beside-rloo",
     }  # fmt: skip
-    alike, apart = made["compare-equations-ppo"], made["compare-equations-rloo"]
+    alike, apart = made["compare-equations-beside-dr-grpo"], made["compare-equations-beside-rloo"]
     assert alike["value"] == pytest.approx(1)
     assert alike["interval"] == pytest.approx([0, 2])
     assert (alike["met"], apart["verdict"]) == (True, "missed")
     assert "noise" in alike["note"]
-    assert made["compare-equations-group-gain"]["met"]
-    assert made["compare-equations-rloo-gain"]["verdict"].startswith("not shown")
+    assert made["compare-equations-gain-group"]["met"]
+    assert "12%" in made["compare-equations-gain-group"]["note"]
+    assert made["compare-equations-gain-rloo"]["verdict"].startswith("not shown")
 
 
 def test_a_tiny_study_runs_to_its_results_and_continues(

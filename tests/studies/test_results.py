@@ -120,7 +120,7 @@ def test_every_block_of_results_names_ids_that_a_study_writes() -> None:
     ]
     ids = (
         r'f?"((?:equations|verifier|jester|humicroedit|rlhf|guard|exploits|bias|budget|best-of-n|ensembles'
-        r"|overoptimization|instruments|headline-exploits|learned-rewards|human|style|beside-trl|teaching)-[a-z0-9-]+)"
+        r"|overoptimization|instruments|headline-exploits|learned-rewards|human|style|beside-trl|teaching|compare)-[a-z0-9-]+)"
     )
     prefixes = {found for source in sources for found in re.findall(ids, source)}
     for page in quoting_pages(ROOT):
