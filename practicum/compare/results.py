@@ -245,7 +245,7 @@ def last_sentence(text: str) -> str:
 def endings_told(found: Sequence[Json]) -> list[str]:
     """What to say of recipes whose models answer the same to many problems, which no figure shows."""
     return [
-        f"{row['name']} ends {row['ending']['share']:.0%} of its greedy answers alike, in "
+        f"{row['name']} ends {row['ending']['share']:.0%} of a run's greedy answers alike, such as in "
         f"{row['ending']['text'][:LONGEST_ENDING]!r}: read its answers.jsonl"
         for row in found
         if row["ending"]["share"] >= MUCH_ALIKE
