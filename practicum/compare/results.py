@@ -43,6 +43,7 @@ MUCH_ALIKE = 0.3
 """Share of answers with one ending from which that is told; the most common of few classes has more."""
 LONGEST_ENDING = 60
 SENTENCE_ENDS = re.compile(r"(?<=[.?!])\s+|(?<=[。？！])(?=.)")
+"""Where a sentence ends and another follows; a full stop without a space behind it may be in a number."""
 POWERS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -83,7 +84,8 @@ def results(folder: Path, plan: Plan, config: CompareConfig, failed: Mapping[str
     if start is not None:
         add_gains(found, whole, start)
     notes += [note for one in present for note in gone_on_with(one)]
-    notes += endings_told(found)
+    before = common_ending([start_rows]) if start_rows else None
+    notes += endings_told(found, before)
     pairs = pairs_of(shape, scored, config.against)
     add_places(found, pairs, config.against)
     return {
@@ -93,7 +95,7 @@ def results(folder: Path, plan: Plan, config: CompareConfig, failed: Mapping[str
         "samples": plan.samples,
         "seeds": list(seeds),
         "against": config.against,
-        "start": None if start is None else {"value": float(start.run_means[0])},
+        "start": None if start is None else {"value": float(start.run_means[0]), "ending": before},
         "members": sorted(found, key=lambda row: -row["final"]["value"]),
         "pairs": pairs,
         "failed": dict(failed),
@@ -242,10 +244,14 @@ def last_sentence(text: str) -> str:
     return SENTENCE_ENDS.split(line)[-1]
 
 
-def endings_told(found: Sequence[Json]) -> list[str]:
-    """What to say of recipes whose models answer the same to many problems, which no figure shows."""
+def endings_told(found: Sequence[Json], before: Json | None) -> list[str]:
+    """What to say of recipes whose models answer the same to many problems, which no figure shows.
+
+    `before` is the ending of the model that all began with, which may have done so too; None where unknown.
+    """
+    beside = f" (the model that all began with {before['share']:.0%})" if before else ""
     return [
-        f"{row['name']} ends {row['ending']['share']:.0%} of a run's greedy answers alike, such as in "
+        f"{row['name']} ends {row['ending']['share']:.0%} of a run's greedy answers alike{beside}, as in "
         f"{row['ending']['text'][:LONGEST_ENDING]!r}: read its answers.jsonl"
         for row in found
         if row["ending"]["share"] >= MUCH_ALIKE

@@ -20,6 +20,7 @@ from practicum.compare.plan import START, Member, Plan
 from practicum.compare.results import (
     Examined,
     common_ending,
+    endings_told,
     gone_on_with,
     pass_rates,
     results,
@@ -201,6 +202,16 @@ def test_the_ending_that_most_answers_share_is_found(runs: list[list[str]], text
     found = common_ending([[{"completion": answer} for answer in answers] for answers in runs])
     assert found["share"] == pytest.approx(share)
     assert found["text"] == text
+
+
+def test_answers_that_end_alike_are_told_beside_those_of_the_first_model() -> None:
+    many = {"name": "dpo", "ending": {"text": "for fun.", "share": 0.8}}
+    few = {"name": "ppo", "ending": {"text": "no", "share": 0.29}}
+    (told,) = endings_told([many, few], {"text": "no", "share": 0.56})
+    assert "dpo ends 80%" in told
+    assert "began with 56%" in told
+    (told,) = endings_told([many], None)
+    assert "began with" not in told
 
 
 def test_curves_of_runs_that_sampled_more_in_some_steps_lie_at_their_completions(tmp_path: Path) -> None:
