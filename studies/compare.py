@@ -217,13 +217,15 @@ def claims_of(part: Part, found: Mapping[str, Any]) -> list[Claim]:
     what = "Accuracy on held-out equations" if part == "equations" else "True utility of jokes"
     budget = f" after {found['samples']:,} completions" if found["samples"] else ""
     made, base = [], BASELINES[part]
+    before = found["start"]["ending"]["share"]
     for row in sorted(found["members"], key=lambda row: str(row["name"])):
         name, rate = str(row["name"]), found["rates"][row["name"]]
         slug = name.replace("_", "-")
         told = f"Learning rate {rate:g}, chosen of three with seed {CHOOSING_SEED}."
         text = f"{what}{budget}, {name} minus the model that it began with"
         gain = of_difference(f"{IDS[part]}gain-{slug}", text, row["gain"], row["seeds"], scale, unit, 1)
-        alike = f"A run ends {row['ending']['share']:.0%} of its greedy answers alike."
+        ending = row["ending"]["share"]
+        alike = f"A run ends {ending:.0%} of its greedy answers alike, the first model {before:.0%}."
         made.append(noted({**gain, "target": "above 0"}, f"{told} {alike}"))
         pair = pair_with(found["pairs"], name, base)
         if pair is not None:
