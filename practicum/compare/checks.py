@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from practicum.compare.plan import Member, Plan
+from practicum.data.rows import read_once
 from practicum.errors import InputError
 from practicum.reward.function import close
 from practicum.run.folder import Run
@@ -31,6 +32,7 @@ def checked(plan: Plan) -> Plan:
     """
     learned: dict[str, set[str]] = {}
     for member in plan.members:
+        refuse_read_once(member)
         key = what_it_reads(member)
         if key not in learned:
             try:
@@ -39,6 +41,20 @@ def checked(plan: Plan) -> Plan:
                 raise InputError(f"recipe {member.name}: {error}") from error
     told = shared_with(plan.examination, set[str]().union(*learned.values()))
     return replace(plan, notes=list(dict.fromkeys([*plan.notes, *told])))
+
+
+def refuse_read_once(member: Member) -> None:
+    """Raises InputError for rows that this process alone could read: each run is a process of its own."""
+    data = member.config.data
+    named = {"data.file": data.file, "data.test": data.test}
+    if member.command == "dpo":
+        named |= {"preferences": next(filter(read_once, map(Path, member.config.preferences)), None)}
+    for setting, path in named.items():
+        if path is not None and read_once(path):
+            raise InputError(
+                f"recipe {member.name}: {setting} is standard input or a pipe, which can be read only once, "
+                "and each run reads its rows: save them to a file"
+            )
 
 
 def what_it_reads(member: Member) -> str:

@@ -78,6 +78,11 @@ def _shown(path: Path) -> Path:
     return Path("stdin") if path == STDIN else path
 
 
+def read_once(path: Path) -> bool:
+    """Whether it is standard input or a pipe: a process keeps what it read, and others get nothing."""
+    return path == STDIN or path.is_fifo()
+
+
 def _content(path: Path) -> bytes:
     """The bytes of a file, of standard input or of a pipe, such as the shell's `<(command)`."""
     if path == STDIN:

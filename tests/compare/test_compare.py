@@ -230,7 +230,16 @@ def test_nothing_is_written_for_recipes_that_do_not_fit(
     run, rows = tmp_path / "none", tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "1:", "chosen": "a", "rejected": "b"}\n', encoding="utf-8")
     own = ["--data", str(rows)]
+    os.mkfifo(pipe := tmp_path / "pipe")
     for words, told in (
+        # Each run is a process of its own: it would find nothing in them, or wait for ever.
+        (["grpo", "--seeds", "0", "--data", "-"], "recipe grpo: data.file is standard input or a pipe"),
+        (["grpo", "--seeds", "0", "--data", str(pipe)], "recipe grpo: data.file is standard input or a pipe"),
+        (["grpo", "--seeds", "0", *own, "--data.test", str(pipe)], "data.test is standard input or a pipe"),
+        (
+            ["grpo", "dpo", "--seeds", "0", "--preferences", str(pipe)],
+            "recipe dpo: preferences is standard input or a pipe",
+        ),
         (["nothing", "--seeds", "0"], "there is no 'nothing'"),
         (["grpo"], "no seeds"),
         (["--seeds", "0"], "nothing to compare"),

@@ -16,7 +16,7 @@ from practicum.audit.fuzz.honest import with_honest
 from practicum.audit.fuzz.payer import BudgetSpent, Payer
 from practicum.audit.fuzz.rows import read_fuzz_rows
 from practicum.data.config import DataConfig
-from practicum.data.rows import STDIN
+from practicum.data.rows import read_once
 from practicum.errors import InputError
 from practicum.reward.config import FunctionsConfig, source_of
 
@@ -39,10 +39,10 @@ class FirstLook:
 def first_look(reward: FunctionsConfig, data: DataConfig, budget: int, seed: int = 0) -> list[FirstLook]:
     """A look at each function of the user's own, with `budget` calls in all; none where none is to be made.
 
-    Ready-made functions are not asked, nor any where the rows come from standard input, which is read once.
+    Ready-made functions are not asked, nor any where rows come from standard input or a pipe, read once.
     """
     own = [text for text in reward.functions if not source_of(text).ready]
-    if not budget or not own or data.file is None or data.file == STDIN:
+    if not budget or not own or data.file is None or read_once(data.file):
         return []
     return [_look(text, reward, data, max(1, budget // len(own)), SECONDS / len(own), seed) for text in own]
 
