@@ -240,31 +240,31 @@ def length_claims(rows: Mapping[int, Mapping[str, Any]]) -> list[Claim]:
     def per_cent(arm: str, key: str) -> dict[int, float]:
         return {seed: 100 * row[arm][key] for seed, row in rows.items()}
 
-    unsolved = "chains of sums that 64 tries of the imitation model do not solve"
+    unsolved = "Chains that 64 tries do not solve"
     found = [
         over_seeds(
             "teaching-unsolved-greedy",
-            f"{unsolved}: solved by the first greedy answer after practice with a curriculum",
+            f"{unsolved}: solved greedily after practice with a curriculum",
             per_cent("curriculum", "greedy"),
             "at least 25",
         ),
         change_claim(
             "teaching-unsolved-fresh",
-            f"{unsolved}: pass@16 after practice, less pass@16 of the imitation model's fresh tries",
+            f"{unsolved}: pass@16 after practice, less that of fresh tries before",
             per_cent("sft", "fresh"),
             per_cent("curriculum", "fresh"),
         ),
     ]
     controls = {
-        "mixed": "practice on all lengths from the beginning",
+        "mixed": "practice on all lengths at once",
         "random": "practice with a random reward",
-        "imitation": "as many further updates on worked problems",
+        "imitation": "more worked problems",
     }
     for arm, words in controls.items():
         found.append(
             gain_claim(
                 f"teaching-unsolved-over-{arm}",
-                f"{unsolved}: solved greedily after practice with a curriculum, less after {words}",
+                f"{unsolved}: solved after a curriculum, less after {words}",
                 per_cent(arm, "greedy"),
                 per_cent("curriculum", "greedy"),
             )
