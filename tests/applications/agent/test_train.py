@@ -121,6 +121,8 @@ def test_a_bandits_best_action_is_found(kind: str, tmp_path: Path) -> None:
         learning_rate=0.03,
         hidden=(8,),
         scale_rewards=True,
+        # The goal lies four deviations away: without the bonus the deviation shrinks before the mean is there.
+        entropy_weight=0.1 if kind == "unbounded" else 0.0,
     )
     agent = train_agent(config, lambda seed: Bandit(space, pay), tmp_path / "run")
     found = agent.act(np.zeros((1, 1)))[0]
@@ -131,7 +133,7 @@ def test_a_bandits_best_action_is_found(kind: str, tmp_path: Path) -> None:
     elif kind == "simplex":
         np.testing.assert_allclose(found, WEIGHTS, atol=0.05)
     else:
-        np.testing.assert_allclose(found, GOAL, atol=0.5)
+        np.testing.assert_allclose(found, GOAL, atol=0.1)
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
