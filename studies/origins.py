@@ -59,9 +59,10 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("style-*", ZERO, [100]),
     (
         "teaching-unsolved-greedy",
-        "25%: set with the study, after its choosing seed was seen and before any seed that is reported",
-        [100],
+        "25%: set with the study's first recipe, which missed it, and kept for this one",
+        [101, 102, 103, 104],
     ),
+    ("teaching-unsolved-*", ZERO, [101, 102, 103, 104]),
     ("teaching-*", ZERO, [100]),
     ("budget-*", GOAL, None),
     ("guard-false-alarms", GOAL, [20, 21, 22, 23, 24]),

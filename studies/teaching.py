@@ -2,9 +2,9 @@
 
 Two parts, each from an imitation model of its own (the recipes `curriculum` and `verification`):
 
-lengths: chains of sums. Worked problems are mostly short. Asked are chains of which 64 tries of the imitation
-model solve none. Tries that choose problems would flatter whatever comes after them, so the imitation model
-gets fresh tries on these too, and those are what practice is compared with.
+lengths: chains of sums. Worked problems are mostly short. Asked are long chains of which 64 tries of the
+imitation model solve none. Tries that choose problems would flatter whatever comes after them, so the
+imitation model gets fresh tries on these too, and those are what practice is compared with.
 checks: equations with absolute values, half of whose worked solutions check their candidates. Where a false
 root is among the candidates, only a check tells.
 
@@ -73,7 +73,7 @@ class StudyConfig:
     """Every part is run with each of them."""
     parts: tuple[Part, ...] = PARTS
     """Which parts: lengths checks."""
-    levels: tuple[str, ...] = ("8", "9")
+    levels: tuple[str, ...] = ("11", "12")
     """Lengths of the chains among which those that the imitation model does not solve are looked for."""
     asked: int = 60
     """Chains of each length."""

@@ -5,8 +5,8 @@
     15-6=9
     answer: 9
 
-Worked problems are mostly short. Each step is as easy in a long chain as in a short one; what is new in a
-long one is to find the next term and to know when to stop.
+Worked problems are mostly short, and a few are long. Each step is as easy in a long chain as in a short one;
+what is new in a long one is to find the next term and to know when to stop.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ANSWER = re.compile(r"^answer: (\d+)$", re.MULTILINE)
 class ChainsConfig:
     """Which chains are taught, and which are asked."""
 
-    taught: int = 8
+    taught: int = 12
     """Terms of the longest chain that worked problems show; the shortest has 2."""
     rarer: float = 0.5
     """How much rarer than chains of one length those with a term more are among worked problems."""

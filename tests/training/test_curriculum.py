@@ -126,7 +126,9 @@ def test_chains_are_right_only_with_every_step() -> None:
     attacks = [gold.splitlines()[-1], "\n".join(gold.splitlines()[1:]), gold + "\nanswer: 3", ""]
     scores = task.score([prompt] * 5, [gold, *attacks])
     assert [score.value for score in scores] == [1.0, 0.0, 0.0, 0.0, 0.0]
-    assert all(len(one.prompt.data["terms"]) <= 8 for one in task.demonstrations(100, 0))
+    taught = [len(one.prompt.data["terms"]) for one in task.demonstrations(4000, 0)]
+    assert max(taught) <= 12
+    assert 0 < sum(terms > 8 for terms in taught) < 100, "long ones are rare"
 
 
 def test_rows_of_a_file_are_graded_by_their_column_level(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_bandits_best_action_is_found(kind: str, tmp_path: Path) -> None:
         learning_rate=0.03,
         hidden=(8,),
         scale_rewards=True,
-        # The goal lies four deviations away: without the bonus the deviation shrinks before the mean is there.
+        # The goal lies four deviations away: without a bonus the deviation shrinks before the mean is there.
         entropy_weight=0.1 if kind == "unbounded" else 0.0,
     )
     agent = train_agent(config, lambda seed: Bandit(space, pay), tmp_path / "run")
