@@ -450,10 +450,17 @@ def ratio(naive: Curve, method: Curve, seeds: Sequence[int], ratings: int) -> tu
 
 
 def bootstrapped(naive: Curve, method: Curve, ratings: int) -> dict[str, Any]:
-    """The ratio with its interval over seeds, drawn anew with their gains by both ways."""
+    """The ratio with its interval over seeds, drawn anew with their gains by both ways.
+
+    `fewer_may_do`: the fewest ratings of naive RL that were measured gain as much, so the ratio is a bound
+    from above.
+    """
     seeds = sorted(set(next(iter(naive.values()))) & set(next(iter(method.values()))))
     value, reached = ratio(naive, method, seeds, ratings)
     found: dict[str, Any] = {"ratings": ratings, "ratio": value, "reached": reached, "seeds": seeds}
+    found["fewer_may_do"] = float(means_of(method, seeds)[1][list(method).index(ratings)]) <= float(
+        means_of(naive, seeds)[1][0]
+    )
     if len(seeds) > 1:
         generator = np.random.default_rng(0)
         drawn = [
@@ -531,10 +538,7 @@ def ratio_claims(results: Mapping[str, Any], method: str, row: Mapping[str, Any]
     """At the number of ratings that was named beforehand, by ratings and by rankings paid as one."""
     at = next(one for one in row["ratios"] if one["ratings"] == results["compared"])
     size, price = results["responses"], results["price"]
-    every = "; ".join(
-        f"{one['ratings']:,}: {one['ratio']:.1f}{'' if one['reached'] else ' or more'}"
-        for one in row["ratios"]
-    )
+    every = "; ".join(f"{one['ratings']:,}: {one['ratio']:.3g}{bound_of(one)}" for one in row["ratios"])
     prices = (
         ("ratings", 1, f"dollars at ${price:.2f} a rating, and ratings"),
         ("rankings", size, f"dollars at ${price:.2f} a ranking of {size}"),
@@ -556,6 +560,13 @@ def ratio_claims(results: Mapping[str, Any], method: str, row: Mapping[str, Any]
         )
         for name, times, words in prices
     ]
+
+
+def bound_of(row: Mapping[str, Any]) -> str:
+    """Whether a ratio is only a bound, in words."""
+    if not row["reached"]:
+        return " or more"
+    return " or less" if row.get("fewer_may_do") else ""
 
 
 def passed_claim(method: str, naive: Curve, curve: Curve, row: Mapping[str, Any]) -> Claim:

@@ -95,7 +95,13 @@ def test_what_naive_rl_never_reaches_is_told_as_a_bound() -> None:
     assert not row["ratios"][1]["reached"]
     assert row["ratios"][1]["ratio"] == pytest.approx(100)
     assert row["passed_at"] is None
-    assert "1,000: 100.0 or more" in claims(results)[0]["note"]
+    assert "1,000: 100 or more" in claims(results)[0]["note"]
+
+
+def test_what_the_fewest_naive_ratings_gain_is_told_as_a_bound() -> None:
+    slow = {100: 0.0, 1000: 0.5, 10_000: 1.5, 100_000: 2.0}
+    results = results_of(lambda count: 1.0 + count / 1e6, slow.__getitem__)
+    assert "in ratings: 100: 1 or less; 1,000: 0.1 or less;" in claims(results)[0]["note"]
 
 
 @given(st.lists(st.floats(-2, 2), min_size=4, max_size=4), st.floats(-2, 2), st.floats(-2, 2))
