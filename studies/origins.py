@@ -55,6 +55,9 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("rlhf-*", GOAL, [0, 1, 2]),
     ("exploits-*", GOAL, None),
     ("learned-rewards-*", GOAL, [20, 21, 22, 23, 24]),
+    ("human-efficiency-*-passed", ZERO, [100]),
+    ("human-efficiency-*-null", ZERO, [100]),
+    ("human-efficiency-*", GOAL, [100]),
     ("style-by-*-correct", GOAL, [100]),
     ("style-*", ZERO, [100]),
     (
