@@ -4,7 +4,8 @@ Two parts, each from an imitation model of its own (the recipes `curriculum` and
 
 lengths: chains of sums. Worked problems are mostly short. Asked are long chains of which 64 tries of the
 imitation model solve none. Tries that choose problems would flatter whatever comes after them, so the
-imitation model gets fresh tries on these too, and those are what practice is compared with.
+imitation model gets fresh tries on these too, and those are what practice is compared with. Short chains are
+asked as well, to see what is forgotten.
 checks: equations with absolute values, half of whose worked solutions check their candidates. Where a false
 root is among the candidates, only a check tells.
 
@@ -75,6 +76,8 @@ class StudyConfig:
     """Which parts: lengths checks."""
     levels: tuple[str, ...] = ("11", "12")
     """Lengths of the chains among which those that the imitation model does not solve are looked for."""
+    short: tuple[str, ...] = ("2", "3", "4", "5")
+    """Lengths of the chains on which it is seen what practice forgets."""
     asked: int = 60
     """Chains of each length."""
     tries: int = 64
@@ -157,19 +160,24 @@ def practice(part: Part, arm: str, seed: int, start: Path) -> rl.RlConfig:
 def examined_lengths(config: StudyConfig, folder: Path, seed: int) -> dict[str, Any]:
     """Which chains the imitation model does not solve, and what it and each arm reach on them."""
     task = find_task(recipe(rl.RlConfig, "lengths", "practice", seed, folder).task)
-    drawn = [
-        prompt
-        for level in config.levels
-        for prompt in graded(task).prompts_at(level, "test", config.asked, seed)
-    ]
+
+    def asked(levels: Sequence[str]) -> list[Prompt]:
+        return [
+            prompt
+            for level in levels
+            for prompt in graded(task).prompts_at(level, "test", config.asked, seed)
+        ]
+
+    drawn, short = asked(config.levels), asked(config.short)
     hits = right(folder / "sft", task, drawn, config.tries, CHOSEN)
     hard = [prompt for prompt, solved in zip(drawn, hits, strict=True) if not any(solved)]
     found: dict[str, Any] = {"asked": len(drawn), "unsolved": len(hard)}
-    if hard:
-        for arm in ("sft", *ARMS["lengths"]):
-            greedy = right(folder / arm, task, hard, 1, FRESH)
-            sampled = right(folder / arm, task, hard, config.fresh, FRESH)
-            found[arm] = {"greedy": share_of(greedy), "fresh": share_of(sampled)}
+    for arm in ("sft", *ARMS["lengths"]) if hard else ():
+        found[arm] = {
+            "greedy": share_of(right(folder / arm, task, hard, 1, FRESH)),
+            "fresh": share_of(right(folder / arm, task, hard, config.fresh, FRESH)),
+            "short": share_of(right(folder / arm, task, short, 1, FRESH)),
+        }
     return found
 
 
@@ -269,7 +277,11 @@ def length_claims(rows: Mapping[int, Mapping[str, Any]]) -> list[Claim]:
                 per_cent("curriculum", "greedy"),
             )
         )
-    return found
+    before, after = per_cent("sft", "short"), per_cent("curriculum", "short")
+    kept = gain_claim(
+        "teaching-short-kept", "Chains of 2 to 5 terms: solved after practice, less before", before, after
+    )
+    return [*found, {**kept, "target": "at least -1", "sides": ["before", "after"]}]
 
 
 def check_claims(rows: Mapping[int, Mapping[str, Any]]) -> list[Claim]:

@@ -38,7 +38,8 @@ def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What did not change in any of the given steps: a name and a sentence each; empty without rows.
 
     In practice: all rewards equal, all groups tied, or all completions cut. In every stage: a gradient of 0.
-    A metric that is missing or null is no sign.
+    A metric that is missing or null is no sign. While a curriculum opens harder levels, all answers may well
+    be right, so then only cut completions are one.
     """
     if not rows:
         return {}
@@ -56,7 +57,15 @@ def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         found["truncated"] = "every completion was cut at its length limit (sampling.max_new_tokens)"
     if _always(rows, "gradient_norm", 0.0):
         found["gradient"] = "the gradient was 0, so nothing was learned"
+    if opened_levels(rows):
+        found = {name: sentence for name, sentence in found.items() if name not in FATAL}
     return {name: f"{when}: {sentence}" for name, sentence in found.items()}
+
+
+def opened_levels(rows: Sequence[Mapping[str, Any]]) -> int:
+    """How many levels a curriculum opened between the first and the last of some steps; 0 without one."""
+    first, last = (row.get("curriculum/levels") or 0 for row in (rows[0], rows[-1]))
+    return max(0, int(last - first)) if first else 0
 
 
 def _always(rows: Sequence[Mapping[str, Any]], name: str, value: float | None) -> bool:

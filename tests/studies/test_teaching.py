@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from studies.judged import verdict_of
 from studies.teaching import ARMS, claims, practice, share_of
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +32,8 @@ def test_each_arm_differs_from_practice_in_one_thing(monkeypatch: pytest.MonkeyP
 
 
 def row_of_lengths(fresh: float) -> dict[str, Any]:
-    arms = {arm: {"greedy": 0.1, "fresh": 0.2} for arm in ("sft", *ARMS["lengths"])}
-    return {"asked": 10, "unsolved": 5, **arms, "curriculum": {"greedy": 0.8, "fresh": fresh}}
+    arms = {arm: {"greedy": 0.1, "fresh": 0.2, "short": 1.0} for arm in ("sft", *ARMS["lengths"])}
+    return {"asked": 10, "unsolved": 5, **arms, "curriculum": {"greedy": 0.8, "fresh": fresh, "short": 0.98}}
 
 
 def test_claims_compare_with_fresh_tries_and_with_every_control() -> None:
@@ -48,6 +49,8 @@ def test_claims_compare_with_fresh_tries_and_with_every_control() -> None:
     assert found["teaching-unsolved-fresh"]["value"] == pytest.approx(60)
     for arm in ("mixed", "random", "imitation"):
         assert found[f"teaching-unsolved-over-{arm}"]["value"] == pytest.approx(70)
+    assert found["teaching-short-kept"]["value"] == pytest.approx(-2)
+    assert verdict_of({**found["teaching-short-kept"], "dirty": False}) == "missed"
     assert found["teaching-checks"]["value"] == pytest.approx(40)
     assert found["teaching-checks-over-harmless"]["value"] == pytest.approx(40)
     assert claims({"lengths": {}, "checks": {}}) == []

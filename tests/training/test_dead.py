@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from practicum.errors import InputError
 from practicum.model.sampling import SamplingConfig
 from practicum.training import rl
+from practicum.training.curriculum import CurriculumConfig
 from practicum.training.dead import STEPS, signs_of_death
+from practicum.training.doctor import check_signal
 from practicum.training.loop import LoopConfig
 from practicum.training.rl import RlConfig
 from practicum.types import Prompt, Score
@@ -50,6 +52,25 @@ def test_a_metric_that_is_missing_or_null_is_no_sign_and_a_reward_that_moves_is_
     assert signs_of_death(rows) == {}
     # PPO compares the answers to different prompts, so tied groups still teach it something.
     assert signs_of_death([{"step": 1, "groups_tied": 1.0, "explained_variance": 0.1}]) == {}
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from([0.0, 1.0]))
+def test_while_harder_levels_open_equal_pay_is_no_sign(levels: list[int], reward: float) -> None:
+    rows = [
+        {
+            "step": number,
+            "reward": reward,
+            "reward_std": 0.0,
+            "gradient_norm": 0.0,
+            "curriculum/levels": count,
+        }
+        for number, count in enumerate(sorted(levels), start=1)
+    ]
+    opens = max(levels) > min(levels)
+    assert set(signs_of_death(rows)) == (set() if opens else {"reward", "gradient"})
+    cut = [{**row, "truncated": 1.0} for row in rows]
+    assert "truncated" in signs_of_death(cut)
+    assert check_signal(rows).severity == ("ok" if opens else "stop")
 
 
 @dataclass(frozen=True)
@@ -178,6 +199,36 @@ def test_a_run_that_is_paid_once_in_its_first_steps_goes_on(untrained_model: Pat
     loop = replace(LIVING, allow_dead=False)
     assert practise(untrained_model, tmp_path / "run", rarely, loop=loop)["step"] == 5
     assert sum(paid) == 1
+
+
+@dataclass(frozen=True)
+class Easy(Pays):
+    """Levels, each of which the model knows."""
+
+    levels: Sequence[str] = "abcdefgh"
+
+    def prompts_at(self, level: str, split: str, count: int, seed: int) -> list[Prompt]:
+        return [Prompt(f"{level} {prompt.text}") for prompt in self.prompts(split, count, seed)]
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Score]:
+        return [Score(1.0, solved=True) for _ in texts]
+
+
+def test_a_curriculum_that_begins_with_what_is_known_goes_on_to_what_is_not(
+    untrained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = RlConfig(
+        model=untrained_model,
+        prompts_per_step=4,
+        group_size=4,
+        sampling=SamplingConfig(max_new_tokens=6, dtype="float32"),
+        curriculum=CurriculumConfig(order="success"),
+        loop=replace(LIVING, allow_dead=False),
+        dtype="float32",
+    )
+    parts = rl.build(config, task=Easy(lambda *_: 1.0))  # type: ignore[arg-type]
+    assert rl.train(config, tmp_path / "run", parts=parts)["curriculum"]["levels"] == 6
+    assert not any("paid" in line or "gradient" in line for line in warned(capsys))
 
 
 BAD = [float("nan"), float("inf"), None, "1", 1e30]
