@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from practicum.preferences.raters import PeopleConfig
 from studies import human_efficiency
-from studies.human_efficiency import StudyConfig, claims, naive_batch, needed, needed_table, study
+from studies.human_efficiency import StudyConfig, claims, dpo_rate, naive_batch, needed, needed_table, study
 from studies.results import copy_picture, measure
 
 COUNTS = (100, 1000, 10_000, 100_000)
@@ -27,7 +27,7 @@ def test_a_tiny_study_makes_every_cell_once(
     monkeypatch.setattr(human_efficiency, "held_out", lambda: every[:6])
     config = StudyConfig(
         tmp_path, (0,), ratings=(20,), naive_ratings=(16, 32), null=20, compared=20, examined=1, best_of=2,
-        people=PeopleConfig(raters=2), model_steps=2, contrast_steps=1, ppo_steps=1, dpo_most=2,
+        people=PeopleConfig(raters=2), model_steps=2, contrast_steps=1, ppo_steps=1,
         naive_batch=16, longest=8, most=5,
     )  # fmt: skip
     with small_stages():
@@ -114,6 +114,11 @@ def test_more_gain_never_needs_fewer_ratings(gains: list[float], one: float, oth
         there = needed(curve, [0], gain)
         assert there is not None
         assert there <= count * (1 + 1e-9)
+
+
+def test_dpo_has_the_rate_of_its_number_of_ratings() -> None:
+    config = StudyConfig(Path("x"), dpo_rates={"20000": 3.0, "500": 1.0, "2000": 2.0})
+    assert [dpo_rate(config, count) for count in (20, 500, 501, 2000, 2001, 99_999)] == [1, 1, 2, 2, 3, 3]
 
 
 def test_naive_steps_use_all_ratings() -> None:
