@@ -76,7 +76,7 @@ $(VENV)/.installed-dev: $(INPUTS)
 
 # Bytecode is written while mypy runs, which takes one core only. Some files of the packages are no Python of this version.
 $(VENV)/.compiled: $(VENV)/.installed-dev
-	PYTHONWARNINGS=ignore $(BIN)/python -m compileall -qq $(VENV)/lib || true
+	PYTHONWARNINGS=ignore $(BIN)/python -m compileall -qq $(VENV)/lib practicum || true
 	touch $@
 
 $(VENV)/.installed-docs: $(INPUTS)

@@ -17,6 +17,9 @@ from practicum.model.heads import RewardHead
 from practicum.model.tokenizer import train_tokenizer
 from practicum.reward.model import Calibration, load_reward_model, save_reward_model
 
+# Files are read before anything is computed.
+pytestmark = pytest.mark.one_way
+
 COMMON = shlex.split("--loop.steps 2 --loop.checkpoint_every 1 --loop.threads 1 --dtype float32")
 RL = shlex.split(
     "rl --control random --prompts_per_step 2 --group_size 2 --sampling.max_new_tokens 6 --algorithm ppo "

@@ -33,6 +33,9 @@ from tests.tiny import LetterTask, tiny_decoder
 from tests.training.test_dead import Pays
 from tests.training.test_observers import Asking
 
+# What is found hangs on settings and rewards, not on what computes.
+pytestmark = pytest.mark.one_way
+
 Pay = Callable[[Prompt, str], Any]
 
 

@@ -26,6 +26,9 @@ from practicum.run.folder import Run
 from practicum.training.loop import LoopConfig, Stage, _note_extension, run_steps
 from practicum.training.optimizer import OptimizerConfig
 
+# Observers see figures, wherever they come from.
+pytestmark = pytest.mark.one_way
+
 
 class Asking(Quiet):
     """Asks for given verdicts at given steps, and counts what it has seen in its state."""

@@ -53,6 +53,9 @@ from practicum.types import Ranking
 from tests.preferences.breaking import KilledError, killed_before_commit
 from tests.tiny import without_bytes
 
+# Each stage of the loop is tried both ways in its own file; what the loop adds is not computed by kernels.
+pytestmark = pytest.mark.one_way
+
 
 @pytest.fixture(scope="module")
 def babbler(save_untrained: Callable[[Tokenizer, int], Path]) -> Path:
