@@ -15,6 +15,7 @@ RUN/seed-0-lengths/curriculum         practice from short to long
 RUN/seed-0-lengths/mixed              ... on all lengths from the beginning
 RUN/seed-0-lengths/random             ... from short to long, paid by a coin
 RUN/seed-0-lengths/imitation          no practice, as many further updates on worked problems
+RUN/seed-0-lengths/longer             ... three times as many, which takes about as long as practice
 RUN/seed-0-checks/pretrain, sft       the imitation model
 RUN/seed-0-checks/practice            practice
 RUN/seed-0-checks/random              ... paid by a coin
@@ -55,11 +56,13 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 Part = Literal["lengths", "checks"]
 PARTS: tuple[Part, ...] = ("lengths", "checks")
 ARMS: Mapping[Part, tuple[str, ...]] = {
-    "lengths": ("curriculum", "mixed", "random", "imitation"),
+    "lengths": ("curriculum", "mixed", "random", "imitation", "longer"),
     "checks": ("practice", "random", "harmless"),
 }
 CHECKED_TOKENS = 256
 """Length limit of the examination of checks; the longest worked problem with both checks has 246 tokens."""
+LONGER = 3
+"""How many times the updates of the imitation model take about as long as practice."""
 CHOSEN, FRESH = 1, 2
 """Seeds of the tries that choose the problems, and of those that are counted."""
 
@@ -127,8 +130,10 @@ def trained(folder: Path, part: Part, arm: str, seed: int) -> None:
         finished(folder / "pretrain", partial(pretrain.train, reading))
         imitating = recipe(sft.SftConfig, part, "sft", seed, folder / "pretrain")
         finished(folder / "sft", partial(sft.train, imitating))
-    elif arm == "imitation":
+    elif arm in ("imitation", "longer"):
         further = recipe(sft.SftConfig, part, "sft", seed + 1000, folder / "sft")
+        times = LONGER if arm == "longer" else 1
+        further = replace(further, loop=replace(further.loop, steps=times * further.loop.steps))
         finished(folder / arm, partial(sft.train, further))
     else:
         finished(folder / arm, partial(rl.train, practice(part, arm, seed, folder / "sft")))
@@ -267,6 +272,7 @@ def length_claims(rows: Mapping[int, Mapping[str, Any]]) -> list[Claim]:
         "mixed": "practice on all lengths at once",
         "random": "practice with a random reward",
         "imitation": "more worked problems",
+        "longer": "worked problems for as long as practice takes",
     }
     for arm, words in controls.items():
         found.append(

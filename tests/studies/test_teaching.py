@@ -47,7 +47,7 @@ def test_claims_compare_with_fresh_tries_and_with_every_control() -> None:
     found = {one["id"]: one for one in claims({"lengths": lengths, "checks": checks})}
     assert found["teaching-unsolved-greedy"]["value"] == pytest.approx(80)
     assert found["teaching-unsolved-fresh"]["value"] == pytest.approx(60)
-    for arm in ("mixed", "random", "imitation"):
+    for arm in ("mixed", "random", "imitation", "longer"):
         assert found[f"teaching-unsolved-over-{arm}"]["value"] == pytest.approx(70)
     assert found["teaching-short-kept"]["value"] == pytest.approx(-2)
     assert verdict_of({**found["teaching-short-kept"], "dirty": False}) == "missed"
