@@ -16,7 +16,7 @@ from studies.judged import CHANGES
 
 Config = TypeVar("Config")
 ORIGIN = ("machine", "date", "commit", "dirty")
-"""What says where and when something was measured."""
+"""What says where and when something was measured; `continued_at` too, where that was at several commits."""
 
 # ------------------------------------------------------------------------------------------ the command line
 
@@ -63,16 +63,20 @@ def study_main(
 
 
 def note_machine(run: Path, study: str, *, anew: bool = False) -> None:
-    """Write RUN/environment.json when the study begins, and leave it when the study goes on.
+    """Write RUN/environment.json when the study begins; where it goes on at another commit, note that in it.
 
     A folder of an earlier version has no such file: its oldest run says when and at which commit it began.
     `anew` is for a study that measures everything again each time.
     """
     run.mkdir(parents=True, exist_ok=True)
     path = run / "environment.json"
-    if path.exists() and not anew:
-        return
     now = environment(f"studies.{study}", None)
+    if path.exists() and not anew:
+        begun = read(path)
+        later = begun.get("resumed", [])
+        if now["commit"] not in {one.get("commit") for one in (begun, *later)}:
+            write(path, {**begun, "resumed": [*later, now]})
+        return
     older = [] if anew else [read(one) for one in run.glob("*/**/environment.json")]
     first = min(older, key=lambda one: str(one["started"]), default=now)
     write(path, {**now, **first, "command": now["command"]})
@@ -81,7 +85,8 @@ def note_machine(run: Path, study: str, *, anew: bool = False) -> None:
 def record(config: Any, study: str, results: Mapping[str, Any]) -> dict[str, Any]:
     """Write RUN/results.json and return it: the study's name, settings and origin, and what it found.
 
-    The origin (command, machine, date, commit, dirty) is that of the study's beginning.
+    The origin (command, machine, date, commit) is that of the study's beginning. Commits at which it went on
+    are named besides, and it is `dirty` if any of them is.
     """
     origin = {
         "study": study,
@@ -95,19 +100,21 @@ def record(config: Any, study: str, results: Mapping[str, Any]) -> dict[str, Any
 
 
 def origin_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Machine, date, commit and `dirty` from what an environment.json holds.
+    """Machine, date, commit, later commits and `dirty` from what an environment.json holds.
 
     Raises InputError when no machine was written down, neither at the beginning nor on resuming.
     """
     machines = [one["machine"] for one in (found, *found.get("resumed", [])) if "machine" in one]
     if not machines:
         raise InputError("environment.json does not say on what machine it ran; run it again")
-    commit = str(found["commit"] or "unknown")
+    noted = [str(one["commit"] or "unknown") for one in (found, *found.get("resumed", [])) if "commit" in one]
+    commit, *later = dict.fromkeys(one.removesuffix(CHANGES) for one in noted)
     return {
         "machine": machines[0],
         "date": found["started"][:10],
-        "commit": commit.removesuffix(CHANGES),
-        "dirty": commit.endswith(CHANGES),
+        "commit": commit,
+        "dirty": any(one.endswith(CHANGES) for one in noted),
+        **({"continued_at": later} if later else {}),
     }
 
 

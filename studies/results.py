@@ -170,7 +170,9 @@ def measure(run: Path) -> list[Claim]:
     results = read(path) if path.exists() else {}
     if results.get("study") in STUDIES:
         study = STUDIES[results["study"]]
-        return claims_with(study, results, {key: results[key] for key in ("command", *ORIGIN)})
+        origin = {key: results[key] for key in ("command", *ORIGIN)}
+        later = {key: results[key] for key in ("continued_at",) if key in results}
+        return claims_with(study, results, {**origin, **later})
     command = str(read(about).get("command")) if about.exists() else ""
     if command in COMMANDS:
         module, name = COMMANDS[command]
@@ -450,7 +452,8 @@ def details(claim: Claim) -> list[str]:
         lines.append(f"- problems: {claim['n']}")
     lines.append(f"- command: `{claim['command']}`")
     edited = " with uncommitted changes" if claim["dirty"] else ""
-    lines.append(f"- {claim['machine']}; {claim['date']}; commit {claim['commit'][:12]}{edited}")
+    later = "".join(f", then {commit[:12]}" for commit in claim.get("continued_at", ()))
+    lines.append(f"- {claim['machine']}; {claim['date']}; commit {claim['commit'][:12]}{later}{edited}")
     if "stale" in claim:
         lines.append(f"- {claim['stale']}")
     return [*lines, ""]

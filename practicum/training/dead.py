@@ -39,7 +39,7 @@ def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
     In practice: all rewards equal, all groups tied, or all completions cut. In every stage: a gradient of 0.
     A metric that is missing or null is no sign. While a curriculum opens harder levels, all answers may well
-    be right, so then only cut completions are one.
+    be right, so then equal rewards are none, nor is the gradient of 0 that follows from them.
     """
     if not rows:
         return {}
@@ -57,7 +57,7 @@ def signs_of_death(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         found["truncated"] = "every completion was cut at its length limit (sampling.max_new_tokens)"
     if _always(rows, "gradient_norm", 0.0):
         found["gradient"] = "the gradient was 0, so nothing was learned"
-    if opened_levels(rows):
+    if opened_levels(rows) and found.keys() & {"reward", "groups"}:
         found = {name: sentence for name, sentence in found.items() if name not in FATAL}
     return {name: f"{when}: {sentence}" for name, sentence in found.items()}
 

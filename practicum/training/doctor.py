@@ -94,7 +94,7 @@ def check_signal(rows: Sequence[Mapping[str, Any]]) -> Finding:
     if fatal:
         remedy = "raise group_size or sampling.temperature, or mix in prompts that are solved now and then"
         return Finding("signal", "stop", fatal[0], remedy)
-    if not any(row.get("reward_std") for row in rows) and opened_levels(rows):
+    if opened_levels(rows) and not any(row.get("reward_std") for row in rows):
         sentence = "every answer was paid alike, and the curriculum went on to harder levels"
         return Finding("signal", "ok", sentence)
     mean = _mean(rows, "reward")
@@ -107,7 +107,7 @@ def check_groups(rows: Sequence[Mapping[str, Any]]) -> Finding:
     """How many prompts have answers of different rewards, which alone teach: metric `groups_tied`."""
     tied = _mean(rows, "groups_tied")
     sentence = f"at {1 - tied:.0%} of the prompts the answers differ in reward, and only those teach"
-    if tied < MOST_TIED:
+    if tied < MOST_TIED or opened_levels(rows):
         return Finding("groups", "ok", sentence)
     remedy = "raise group_size, or choose prompts that are neither always nor never solved"
     return Finding("groups", "warn", sentence, remedy)

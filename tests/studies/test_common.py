@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from practicum.config import load
 from practicum.errors import InputError
+from studies import common
 from studies.common import command_of, note_machine, origin_of, read, record, settings_of, write
 
 
@@ -92,6 +93,19 @@ def test_results_name_their_study_and_where_it_began(tmp_path: Path) -> None:
     assert found["config"]["inner"] == {"rate": 0.1, "threads": 1}
     note_machine(config.run, "guard", anew=True)
     assert read(config.run / "environment.json")["started"] >= began["started"]
+
+
+def test_results_name_every_commit_at_which_they_were_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Settings(Path("data"), tmp_path / "run")
+    for commit in ("a", "a", "b", "b", "a", "c+changes"):
+        now = {"started": "2026-01-02T03", "commit": commit, "machine": "m", "command": "studies.guard"}
+        monkeypatch.setattr(common, "environment", lambda *_, now=now: now)
+        note_machine(config.run, "guard")
+        found = record(config, "guard", {})
+    assert (found["commit"], found["continued_at"], found["dirty"]) == ("a", ["b", "c"], True)
+    assert len(read(config.run / "environment.json")["resumed"]) == 2
 
 
 def test_a_folder_of_an_earlier_version_began_with_its_oldest_run(tmp_path: Path) -> None:

@@ -71,6 +71,9 @@ def test_while_harder_levels_open_equal_pay_is_no_sign(levels: list[int], reward
     cut = [{**row, "truncated": 1.0} for row in rows]
     assert "truncated" in signs_of_death(cut)
     assert check_signal(rows).severity == ("ok" if opens else "stop")
+    # Weights that do not move although answers differ are a fault at any level.
+    differ = [{**row, "reward_std": 0.5, "groups_tied": 0.5} for row in rows]
+    assert set(signs_of_death(differ)) == {"gradient"}
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,11 @@ def test_a_curriculum_that_begins_with_what_is_known_goes_on_to_what_is_not(
     parts = rl.build(config, task=Easy(lambda *_: 1.0))  # type: ignore[arg-type]
     assert rl.train(config, tmp_path / "run", parts=parts)["curriculum"]["levels"] == 6
     assert not any("paid" in line or "gradient" in line for line in warned(capsys))
+    # Where nothing harder is left either, there is nothing to learn.
+    config = replace(config, loop=replace(config.loop, steps=8))
+    parts = rl.build(config, task=Easy(lambda *_: 1.0, levels="abc"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="it learns nothing: steps 3 to 5: every completion was paid 1"):
+        rl.train(config, tmp_path / "known", parts=parts)
 
 
 BAD = [float("nan"), float("inf"), None, "1", 1e30]
