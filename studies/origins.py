@@ -62,14 +62,14 @@ _ORIGINS: tuple[tuple[str, str, list[int] | None], ...] = (
     ("style-*", ZERO, [100]),
     (
         "teaching-unsolved-greedy",
-        "25%: set with the study's first recipe, which missed it, and kept for this one",
-        [101, 102, 103, 104, 105, 106],
+        "25%: set with the study's first recipe, which missed it, and kept for the two after it",
+        [*range(10), 101, 102, 103, 104, 105, 106],
     ),
-    ("teaching-unsolved-*", ZERO, [101, 102, 103, 104, 105, 106]),
+    ("teaching-unsolved-*", ZERO, [*range(10), 101, 102, 103, 104, 105, 106]),
     (
         "teaching-short-kept",
         "1 point: set with the recipe that begins at 2 terms, before its seeds ran",
-        [101, 102, 103, 104, 105, 106],
+        [*range(10), 101, 102, 103, 104, 105, 106],
     ),
     ("teaching-*", ZERO, [100]),
     ("budget-*", GOAL, None),
