@@ -95,7 +95,8 @@ def test_padded_scores_and_their_gradients_are_those_of_each_row_alone(
     # Gradients of this one are so steep that float32 rounds them by a hundredth.
     dtype = torch.float64 if kind == "mamba" else torch.float32
     policy, _ = load_policy(folders[kind])
-    policy.to(dtype)
+    for _, part in policy.named_parameters():
+        part.data = part.data.to(dtype)
     sampling = SamplingConfig(temperature=0.7, top_k=30)
     whole = [prompt + completion for prompt, completion in pairs]
     rows = make_rows(whole, [len(prompt) for prompt, _ in pairs])
