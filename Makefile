@@ -35,7 +35,7 @@ test: $(VENV)/.installed-dev  ## set up .venv, then lint, types and the fast tes
 # more, the threads of one worker spin while those of another work.
 fast-tests: $(VENV)/.compiled  ## the fast tests alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -rs
-	OMP_NUM_THREADS=1 PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow and not one_way' $(WITHOUT_KERNELS)
+	OMP_NUM_THREADS=1 PRACTICUM_NATIVE=0 $(BIN)/python -m pytest -n auto -m 'not slow and not one_way' $(WITHOUT_KERNELS)
 
 test-machines: $(VENV)/.installed-dev  ## the fast tests as other machines would run them; takes about an hour
 	PRACTICUM_BFLOAT16=0 $(BIN)/python -m pytest -n auto

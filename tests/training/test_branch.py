@@ -14,6 +14,9 @@ from practicum.errors import InputError
 from practicum.run.branch import find_origin
 from tests.training.test_resume import COMMON, STAGES, rows, without_times
 
+# A branch goes on as a resumed run does, which is tried both ways.
+pytestmark = pytest.mark.one_way
+
 KEPT = ["--loop.keep_checkpoints", "9", "--optimizer.final_share", "1"]
 
 

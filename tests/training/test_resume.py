@@ -135,6 +135,7 @@ def test_the_optimizers_moments_are_part_of_what_is_resumed(beginner: Path) -> N
         assert kinds == ({"momentum_buffer"} if muon else {"step", "exp_avg", "exp_avg_sq"}), name
 
 
+@pytest.mark.one_way
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_more_steps_continue_a_finished_run_as_one_that_was_begun_with_them(
     stage: str, beginner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
