@@ -31,6 +31,7 @@ import torch
 
 from practicum.audit import lab
 from practicum.audit.judge import judge_in
+from practicum.errors import InputError
 from practicum.files import atomic_write, to_json
 from practicum.guard.controllers import KLConfig
 from practicum.guard.counted import WatchConfig
@@ -129,6 +130,12 @@ class StudyConfig:
     """CPU threads."""
     most: int = 0
     """Cells made in this call; 0: all that are missing."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for rates of DPO whose names are no numbers of ratings."""
+        if not self.dpo_rates or not all(limit.isdecimal() for limit in self.dpo_rates):
+            names = ", ".join(self.dpo_rates) or "none"
+            raise InputError(f"dpo_rates: expected numbers of ratings, such as 5000, as names; got {names}")
 
 
 @dataclass(frozen=True)

@@ -68,5 +68,14 @@ def opened_levels(rows: Sequence[Mapping[str, Any]]) -> int:
     return max(0, int(last - first)) if first else 0
 
 
+def settles_life(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the signs of STEPS steps say for good that a run is alive or dead.
+
+    They do not while harder levels open and nothing is learned yet: the next steps will.
+    """
+    learned = any(row.get("gradient_norm") for row in rows)
+    return len(rows) == STEPS and (learned or not opened_levels(rows))
+
+
 def _always(rows: Sequence[Mapping[str, Any]], name: str, value: float | None) -> bool:
     return value is not None and all(row.get(name) == value for row in rows)

@@ -37,7 +37,7 @@ from practicum.ranges import Common, PositiveInt, Ranged, Threads
 from practicum.rollout.sampler import scattered
 from practicum.run.folder import EARLIER, LOGS, Run
 from practicum.run.progress import progress
-from practicum.training.dead import FATAL, STEPS, DeadRunError, opened_levels, signs_of_death
+from practicum.training.dead import FATAL, STEPS, DeadRunError, settles_life, signs_of_death
 from practicum.training.objectives import warmup_cosine
 from practicum.training.optimizer import Optimizer
 from practicum.training.trial import Tried, running_trial
@@ -314,7 +314,7 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
     recent = _recent(run)
     tried = _tried(stage)
     steps = config.steps if tried is None else min(config.steps, position.step + tried.most)
-    alive = position.step >= STEPS
+    settled = settles_life(recent)
     with progress(run.path.name, steps) as bar:
         bar.update(position.step)
         while position.step < steps and not position.verdict.ends:
@@ -337,10 +337,9 @@ def _advance(stage: Stage, step: Callable[[int], StepResult], position: _Positio
                 signs = signs_of_death(recent)
                 _warn(sentence for name, sentence in signs.items() if name not in told)
                 told |= signs.keys()
-                if not alive and not config.allow_dead:
+                if not settled and not config.allow_dead:
                     _refuse_dead(stage, signs)
-                # While harder levels open, answers that are all right say nothing: the next steps will.
-                alive = alive or not opened_levels(recent) or any(row.get("gradient_norm") for row in recent)
+                settled = settled or settles_life(recent)
             said = {name: position.last[name] for name in stage.shown if name in position.last}
             bar.update(position.step, **said)
             last_one = position.step == steps or verdict.ends

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from practicum.errors import InputError
 from practicum.preferences.raters import PeopleConfig
 from studies import human_efficiency
 from studies.human_efficiency import StudyConfig, claims, dpo_rate, naive_batch, needed, needed_table, study
@@ -119,6 +120,12 @@ def test_more_gain_never_needs_fewer_ratings(gains: list[float], one: float, oth
 def test_dpo_has_the_rate_of_its_number_of_ratings() -> None:
     config = StudyConfig(Path("x"), dpo_rates={"20000": 3.0, "500": 1.0, "2000": 2.0})
     assert [dpo_rate(config, count) for count in (20, 500, 501, 2000, 2001, 99_999)] == [1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("rates", [{}, {"many": 1e-4}, {"-5": 1e-4}, {"500": 1e-4, "": 1e-4}])
+def test_rates_for_no_number_of_ratings_are_refused(rates: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="dpo_rates: expected numbers of ratings"):
+        StudyConfig(Path("x"), dpo_rates=rates)
 
 
 def test_naive_steps_use_all_ratings() -> None:

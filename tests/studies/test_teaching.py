@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from studies import teaching
 from studies.judged import verdict_of
 from studies.teaching import ARMS, claims, practice, share_of
 
@@ -29,6 +30,17 @@ def test_each_arm_differs_from_practice_in_one_thing(monkeypatch: pytest.MonkeyP
     harmless = practice("checks", "harmless", 3, start).task.equations
     assert harmless.kinds == {"extraneous": 0.0}
     assert harmless.families == practice("checks", "practice", 3, start).task.equations.families
+
+
+def test_controls_by_imitation_go_on_for_as_long_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(teaching, "finished", lambda folder, train: made.update({folder.name: train.args[0]}))
+    for arm in ("sft", "imitation", "longer"):
+        teaching.trained(Path("seed"), "lengths", arm, 3)
+    steps = made["sft"].loop.steps
+    assert [made[arm].loop.steps for arm in ("imitation", "longer")] == [steps, 3 * steps]
+    assert made["longer"].seed == made["imitation"].seed != made["sft"].seed
 
 
 def row_of_lengths(fresh: float) -> dict[str, Any]:

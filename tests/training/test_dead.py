@@ -235,8 +235,11 @@ def test_a_curriculum_that_begins_with_what_is_known_goes_on_to_what_is_not(
     # Where nothing harder is left either, there is nothing to learn.
     config = replace(config, loop=replace(config.loop, steps=8))
     parts = rl.build(config, task=Easy(lambda *_: 1.0, levels="abc"))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="it learns nothing: steps 3 to 5: every completion was paid 1"):
-        rl.train(config, tmp_path / "known", parts=parts)
+    for resume in (False, True):
+        with pytest.raises(InputError, match="it learns nothing: steps 3 to 5: every completion was paid 1"):
+            rl.train(config, tmp_path / "known", resume=resume, parts=parts)
+    config = replace(config, loop=replace(config.loop, allow_dead=True))
+    assert rl.train(config, tmp_path / "known", resume=True, parts=parts)["step"] == 8
 
 
 BAD = [float("nan"), float("inf"), None, "1", 1e30]
